@@ -1,0 +1,1 @@
+"""Integer arithmetic that every engine shares: rounding shifts, scalar floats."""

@@ -1,0 +1,136 @@
+"""A whole model, token by token, out of the golden units: the definition everything else equals.
+
+docs/numerics.md §11 draws the data flow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from models.checkpoint import Model
+from models.golden.attention import attention
+from models.golden.gated import gated_product
+from models.golden.head import HEAD_LEVELS, logits
+from models.golden.head_quant import QUERY_BITS, head_quant
+from models.golden.norm_quant import norm_constants, norm_quant
+from models.golden.residual import embed, residual_add
+from models.golden.rope import ROPE_FRACTION, rope
+from models.golden.rounding import round_shift
+from models.golden.scalar import Scalar, constant, from_word, log2_e_over_root, mul, shift, to_word
+from models.golden.tap import Tap
+from models.golden.ternary_matmul import ternary_matmul
+from models.machine.tables import rope_table
+
+__all__ = ["GoldenModel", "KVCache", "TapPoint"]
+
+
+class TapPoint(NamedTuple):
+    """Where a tap acts: a layer and "qkv", "o", "gate_up", "down" (linear inputs) or "residual" (its output)."""
+
+    layer: int
+    site: str
+
+
+@dataclass
+class KVCache:
+    """Keys and values of one layer: int [kv_heads, tokens, dim] with memory-word scales [kv_heads, tokens]."""
+
+    keys: list[np.ndarray] = field(default_factory=list)
+    values: list[np.ndarray] = field(default_factory=list)
+    key_scales: list[np.ndarray] = field(default_factory=list)
+    value_scales: list[np.ndarray] = field(default_factory=list)
+
+    def append(self, k: np.ndarray, k_scale: Scalar, v: np.ndarray, v_scale: Scalar) -> None:
+        """One token: k, v [kv_heads, dim], scales [kv_heads], rounded to memory words."""
+        self.keys.append(k)
+        self.values.append(v)
+        self.key_scales.append(to_word(k_scale))
+        self.value_scales.append(to_word(v_scale))
+
+    def stacked(self) -> tuple[np.ndarray, Scalar, np.ndarray, Scalar]:
+        """keys, key scales, values, value scales of all tokens so far."""
+        return (np.stack(self.keys, axis=1), from_word(np.stack(self.key_scales, axis=1)),
+                np.stack(self.values, axis=1), from_word(np.stack(self.value_scales, axis=1)))
+
+
+class GoldenModel:
+    """Steps a `Model` over token ids. One row at a time, straight from the definitions; slow by intent."""
+
+    def __init__(self, model: Model, *, kv_bits: int = 8, taps: Mapping[TapPoint, Tap] | None = None):
+        self.model, self.config, self.kv_bits = model, model.config, kv_bits
+        self.taps = dict(taps or {})
+        self.caches = [KVCache() for _ in model.layers]
+        self.rope_table = rope_table(self.config.rope_theta, self.config.head_dim, self.config.context)
+        self.saturations = 0
+        self.residual_max = 0
+
+    @property
+    def position(self) -> int:
+        """Tokens in the cache."""
+        return len(self.caches[0].keys)
+
+    def step(self, token: int) -> np.ndarray:
+        """Append one token and return its integer logits [vocab]."""
+        model = self.model
+        h = embed(model.embedding[token][None], model.embedding_exponents[token][None], model.residual_fraction_bits)
+        for index in range(len(model.layers)):
+            h = self._layer(index, h)
+        q, scale = self._norm(h, self._residual_unit(), model.final_gains, levels=HEAD_LEVELS)
+        return logits(q, scale, model.head, from_word(model.head_scales))[0]
+
+    def _layer(self, index: int, h: np.ndarray) -> np.ndarray:
+        config, layer = self.config, self.model.layers[index]
+        q_in, unit = self._norm(h, self._residual_unit(), layer.gains["input"], TapPoint(index, "qkv"))
+        out, out_unit = self._attend(index, q_in, unit)
+        q_in, unit = self._norm(out, out_unit, layer.gains.get("attn_sub"), TapPoint(index, "o"))
+        h = self._add(index, h, q_in, unit, "o", None)
+        q_in, unit = self._norm(h, self._residual_unit(), layer.gains["post_attention"], TapPoint(index, "gate_up"))
+        (gate, gate_unit), (up, up_unit) = (self._linear(index, name, q_in, unit) for name in ("gate", "up"))
+        product, product_unit = gated_product(gate, gate_unit, up, up_unit, config.activation)
+        q_in, unit = self._norm(product, product_unit, layer.gains.get("ffn_sub"), TapPoint(index, "down"))
+        return self._add(index, h, q_in, unit, "down", self.taps.get(TapPoint(index, "residual")))
+
+    def _attend(self, index: int, q_in: np.ndarray, unit: Scalar) -> tuple[np.ndarray, Scalar]:
+        config, cache = self.config, self.caches[index]
+        table = self.rope_table[self.position if index == 0 else len(self.caches[0].keys) - 1][None]
+        (q, q_unit), (k, k_unit), (v, v_unit) = (self._linear(index, name, q_in, unit) for name in ("q", "k", "v"))
+        q = rope(q.reshape(1, config.heads, config.head_dim), table)
+        k = rope(k.reshape(1, config.kv_heads, config.head_dim), table)
+        q, q_scale = head_quant(q, shift(q_unit, -ROPE_FRACTION), QUERY_BITS)
+        k, k_scale = head_quant(k, shift(k_unit, -ROPE_FRACTION), self.kv_bits)
+        v, v_scale = head_quant(v.reshape(1, config.kv_heads, config.head_dim), v_unit, self.kv_bits)
+        cache.append(k[0], k_scale[0], v[0], v_scale[0])
+        keys, key_scales, values, value_scales = cache.stacked()
+        out, exponents = attention(q[0], q_scale[0], keys, key_scales, values, value_scales,
+                                   log2_e_over_root(config.head_dim), kv_bits=self.kv_bits)
+        top = exponents.max()
+        align = np.repeat(top - exponents, config.heads // config.kv_heads)[:, None]
+        unit = shift(constant(1), top)
+        return round_shift(out, align).reshape(1, -1), Scalar(unit.m[None], unit.e[None])
+
+    def _linear(self, index: int, name: str, q_in: np.ndarray, unit: Scalar) -> tuple[np.ndarray, Scalar]:
+        linear = self.model.layers[index].linears[name]
+        return ternary_matmul(q_in, linear.trits()), mul(unit, from_word(linear.scale))
+
+    def _norm(self, x: np.ndarray, unit: Scalar, gains: tuple[np.ndarray, int] | None,
+              point: TapPoint | None = None, levels: int = 127) -> tuple[np.ndarray, Scalar]:
+        mantissas, exponent = gains if gains is not None else (None, 0)
+        constants = norm_constants(x.shape[-1], exponent, self.config.rms_eps if gains is not None else None)
+        tap_parameters = self.taps.get(point) if point is not None else None
+        return norm_quant(x, unit, mantissas, constants, levels=levels, tap_parameters=tap_parameters)
+
+    def _residual_unit(self) -> Scalar:
+        unit = constant(2.0**-self.model.residual_fraction_bits)
+        return Scalar(unit.m[None], unit.e[None])
+
+    def _add(self, index: int, h: np.ndarray, q_in: np.ndarray, unit: Scalar, name: str,
+             tap_parameters: Tap | None) -> np.ndarray:
+        sums, scale = self._linear(index, name, q_in, unit)
+        h, saturated = residual_add(h, sums, scale, self.model.residual_fraction_bits, tap_parameters)
+        self.saturations += saturated
+        self.residual_max = max(self.residual_max, int(np.abs(h).max()))
+        return h

@@ -1,0 +1,113 @@
+"""Build parameters of the accelerator: what is fixed in the Verilog. Model shapes are not among them.
+
+A build runs every model that fits its memories; `BuildParameters.check` says which one does not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from models.config import ModelConfig
+from models.errors import ModelError
+
+__all__ = ["BOARDS", "PORT_BYTES", "TRITS_PER_BYTE", "TRITS_PER_GROUP", "BuildParameters", "board_parameters"]
+
+PORT_BYTES = 16  # one beat of a 128-bit port
+TRITS_PER_BYTE = 5
+TRITS_PER_GROUP = 3
+FRAME_BEATS = 3  # beats (of all ports) in one frame of the weight stream
+BURST_BEATS = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildParameters:
+    """One build. Derived sizes are properties, so that they cannot disagree."""
+
+    name: str
+    clock_mhz: int
+    ports: int  # 128-bit AXI masters, 1 .. 4
+    rows: int  # activation rows one weight beat serves (M)
+    outputs_per_step: int  # outputs the look-up array adds up each cycle (Q); divides outputs_per_frame
+    weight_buffer_beats: int  # depth of the elastic weight buffer, in beats of all ports
+    accumulator_words: int  # depth of the accumulator memory, words of Q x M sums
+    hidden_max: int  # residual channels
+    inputs_max: int  # channels of a linear layer's input (the widest of hidden, heads x dim, ffn)
+    heads_max: int
+    head_dim_max: int
+    context_max: int
+    kv_bits: int = 8
+    top_k: int = 16  # largest k the head returns
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.ports <= 4:
+            raise ValueError(f"ports must be 1 to 4, got {self.ports}")
+        if self.outputs_per_frame % self.outputs_per_step:
+            raise ValueError(f"outputs_per_step must divide {self.outputs_per_frame}, got {self.outputs_per_step}")
+        if self.kv_bits not in (8, 16):
+            raise ValueError(f"kv_bits must be 8 or 16, got {self.kv_bits}")
+        if self.rows < 1:
+            raise ValueError(f"rows must be positive, got {self.rows}")
+
+    @property
+    def beat_bytes(self) -> int:
+        """Bytes of one beat of all ports together."""
+        return self.ports * PORT_BYTES
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of one frame: 240 trits, 80 groups of three, for each port."""
+        return self.beat_bytes * FRAME_BEATS
+
+    @property
+    def tables(self) -> int:
+        """Look-up tables side by side (T): a tile takes three inputs each."""
+        return 8 * self.ports
+
+    @property
+    def tile_inputs(self) -> int:
+        """Inputs of one tile of a matrix, 3 T."""
+        return TRITS_PER_GROUP * self.tables
+
+    @property
+    def outputs_per_frame(self) -> int:
+        """Outputs whose groups of one tile fill a frame: 80 groups a port over T tables."""
+        return 10
+
+    @property
+    def stream_align(self) -> int:
+        """Bytes to which every weight stream is padded: one full burst of every port."""
+        return self.beat_bytes * BURST_BEATS
+
+    def to_json(self) -> dict[str, object]:
+        """All fields, for `accel.json`."""
+        return asdict(self)
+
+    def check(self, config: ModelConfig) -> None:
+        """Raise `ModelError` naming the first of the model's sizes that this build cannot hold."""
+        linear_max = max(config.hidden_size, config.heads * config.head_dim, config.ffn_size)
+        sizes = (("hidden size", config.hidden_size, self.hidden_max),
+                 ("linear input", linear_max, self.inputs_max),
+                 ("head count", config.heads, self.heads_max),
+                 ("head size", config.head_dim, self.head_dim_max),
+                 ("context", config.context, self.context_max))
+        for what, size, limit in sizes:
+            if size > limit:
+                raise ModelError(f"the model's {what} of {size} exceeds the {limit} of build {self.name}")
+
+
+BOARDS: dict[str, BuildParameters] = {
+    "sim-tiny": BuildParameters(
+        name="sim-tiny", clock_mhz=250, ports=2, rows=1, outputs_per_step=5, weight_buffer_beats=256,
+        accumulator_words=1024, hidden_max=512, inputs_max=1536, heads_max=8, head_dim_max=64, context_max=512),
+    "kv260": BuildParameters(
+        name="kv260", clock_mhz=250, ports=4, rows=1, outputs_per_step=5, weight_buffer_beats=4096,
+        accumulator_words=4096, hidden_max=2560, inputs_max=8192, heads_max=32, head_dim_max=128, context_max=4096,
+        top_k=64),
+}
+
+
+def board_parameters(name: str) -> BuildParameters:
+    """The build of a board by name; `ModelError` for an unknown one."""
+    if name not in BOARDS:
+        raise ModelError(f"unknown board {name!r}; known: {', '.join(sorted(BOARDS))}")
+    return BOARDS[name]

@@ -1,0 +1,171 @@
+"""Descriptors: the 64-byte commands that the sequencer fetches from DRAM and hands to engine queues.
+
+Word 0 holds engine, opcode and flags, word 1 the semaphores to take before the start (wait) and to
+give at the end (signal). The other words belong to the opcode. An address field spans 40 bits. A
+field whose name ends in `_stride` is multiplied by the position register and added to the address of
+the same stem, so that one program serves every token. docs/program.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+
+__all__ = ["DESCRIPTOR_BYTES", "HEADER", "OPCODES", "SEMAPHORES", "Activation", "Engine", "Field", "LoadTarget",
+           "NormSource", "Opcode", "Operation", "pack", "unpack"]
+
+DESCRIPTOR_BYTES = 64
+SEMAPHORES = 16
+
+
+class Engine(IntEnum):
+    """Engines, one queue each."""
+
+    FETCH = 0  # weight and head streams into the weight buffer
+    LOAD = 1  # parameter vectors into on-chip memories
+    LINEAR = 2  # the table look-up array
+    VECTOR = 3  # everything element by element
+    ATTEND = 4
+    HEAD = 5
+
+
+class Opcode(IntEnum):
+    """Operations; the engine is part of the operation."""
+
+    STREAM = 0
+    LOAD = 1
+    MATMUL = 2
+    NORM = 3
+    QUERY = 4
+    KEY = 5
+    VALUE = 6
+    RESIDUAL = 7
+    ATTEND = 8
+    LOGITS = 9
+
+
+class LoadTarget(IntEnum):
+    """On-chip memories that LOAD fills."""
+
+    RESIDUAL = 0  # int32 a channel
+    GAIN = 1  # int16 a channel
+    TAP = 2  # gain, add, clip, threshold: 4 x 16 bits a channel
+    ROPE = 3  # int16: dim/2 cosines, dim/2 sines
+
+
+class NormSource(IntEnum):
+    """Where NORM takes its vector from."""
+
+    RESIDUAL = 0
+    ATTENTION = 1
+    GATED = 2
+
+
+class Activation(IntEnum):
+    """Gate activation of NORM with source GATED."""
+
+    RELU2 = 0
+    SILU = 1
+
+
+@dataclass(frozen=True)
+class Field:
+    """`width` bits from bit `offset` of the descriptor, counted over all its words."""
+
+    name: str
+    offset: int
+    width: int
+    signed: bool = False
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One opcode: its engine and its fields."""
+
+    opcode: Opcode
+    engine: Engine
+    fields: tuple[Field, ...]
+
+
+HEADER = (Field("engine", 0, 4), Field("opcode", 4, 4), Field("wait", 32, 16), Field("signal", 48, 16))
+
+_WORD = 32
+
+
+def _words(opcode: Opcode, engine: Engine, *names: tuple[str, int] | tuple[str, int, bool]) -> Operation:
+    """Lay fields out from word 2 on; a field never crosses into a new word unless it starts one."""
+    fields, position = [], 2 * _WORD
+    for name, width, *signed in names:
+        if position % _WORD + width > _WORD and position % _WORD:
+            position += _WORD - position % _WORD
+        fields.append(Field(name, position, width, bool(signed and signed[0])))
+        position += width
+    if position > DESCRIPTOR_BYTES * 8:
+        raise ValueError(f"{opcode.name} has {position} bits of fields, more than a descriptor")
+    return Operation(opcode, engine, tuple(fields))
+
+
+_TAP = (("tap", 1), ("tap_add_exponent", 7, True), ("tap_clip_exponent", 7, True), ("tap_threshold_exponent", 7, True))
+
+OPCODES: dict[Opcode, Operation] = {
+    op.opcode: op
+    for op in (
+        _words(Opcode.STREAM, Engine.FETCH, ("address", 40), ("beats", 32)),
+        _words(Opcode.LOAD, Engine.LOAD, ("address", 40), ("target", 4), ("address_stride", 24), ("bytes", 24),
+               ("offset", 16)),
+        _words(Opcode.MATMUL, Engine.LINEAR, ("tiles", 16), ("outputs", 16), ("accumulator", 16), ("rows", 8)),
+        _words(Opcode.NORM, Engine.VECTOR, ("count", 16), ("rows", 8), ("source", 2), ("rms", 1), ("gained", 1),
+               ("levels16", 1), ("activation", 1), *_TAP, ("unit_exponent", 8, True), ("group_channels", 16), ("eps_sum", 32), ("gain", 32),
+               ("gate_accumulator", 16), ("up_accumulator", 16), ("gate_scale", 32), ("up_scale", 32)),
+        _words(Opcode.QUERY, Engine.VECTOR, ("heads", 8), ("dim", 16), ("rows", 8), ("accumulator", 16),
+               ("scale", 32)),
+        _words(Opcode.KEY, Engine.VECTOR, ("heads", 8), ("dim", 16), ("rows", 8), ("accumulator", 16), ("scale", 32),
+               ("address", 40), ("address_stride", 16), ("scale_address", 40), ("scale_address_stride", 16),
+               ("head_bytes", 32)),
+        _words(Opcode.VALUE, Engine.VECTOR, ("heads", 8), ("dim", 16), ("rows", 8), ("accumulator", 16), ("scale", 32),
+               ("address", 40), ("address_stride", 16), ("scale_address", 40), ("scale_address_stride", 16),
+               ("head_bytes", 32)),
+        _words(Opcode.RESIDUAL, Engine.VECTOR, ("count", 16), ("rows", 8), ("fraction_bits", 8, True), ("scale", 32),
+               *_TAP, ("accumulator", 16)),
+        _words(Opcode.ATTEND, Engine.ATTEND, ("heads", 8), ("kv_heads", 8), ("dim", 16), ("key_scales", 40),
+               ("value_scales", 40), ("keys", 40), ("values", 40), ("head_bytes", 32), ("row_bytes", 16),
+               ("score_constant", 32), ("rows", 8)),
+        _words(Opcode.LOGITS, Engine.HEAD, ("vocab", 24), ("rows", 8), ("count", 16), ("k", 8), ("write_logits", 1),
+               ("logits", 40), ("top", 40)),
+    )
+}
+
+
+def _fields(opcode: Opcode) -> tuple[Field, ...]:
+    return HEADER + OPCODES[opcode].fields
+
+
+def pack(opcode: Opcode, *, wait: int = 0, signal: int = 0, **values: int) -> bytes:
+    """One descriptor. Every field of the opcode is given by name; a missing, unknown or too wide one raises."""
+    operation = OPCODES[opcode]
+    given: Mapping[str, int] = {"engine": operation.engine, "opcode": opcode, "wait": wait, "signal": signal, **values}
+    fields = _fields(opcode)
+    if unknown := set(given) ^ {f.name for f in fields}:
+        raise ValueError(f"{opcode.name}: missing or unknown fields {sorted(unknown)}")
+    word = 0
+    for field in fields:
+        value = int(given[field.name])
+        low, high = (-(1 << (field.width - 1)), 1 << (field.width - 1)) if field.signed else (0, 1 << field.width)
+        if not low <= value < high:
+            raise ValueError(f"{opcode.name}.{field.name} = {value} does not fit {field.width} bits")
+        word |= (value & ((1 << field.width) - 1)) << field.offset
+    return word.to_bytes(DESCRIPTOR_BYTES, "little")
+
+
+def unpack(data: bytes) -> tuple[Opcode, dict[str, int]]:
+    """Opcode and all fields of one descriptor."""
+    word = int.from_bytes(data, "little")
+    opcode = Opcode((word >> 4) & 15)
+    values = {}
+    for field in _fields(opcode):
+        value = (word >> field.offset) & ((1 << field.width) - 1)
+        if field.signed and value >> (field.width - 1):
+            value -= 1 << field.width
+        values[field.name] = value
+    return opcode, values

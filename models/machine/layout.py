@@ -1,0 +1,87 @@
+"""How trits and head rows lie in a stream: by tile, output and table, packed five trits a byte.
+
+Weight stream of one matrix [outputs, inputs], for a build with T tables: for each tile of 3 T inputs,
+for each output (padded to a multiple of 10), the tile's 3 T trits in order of the inputs. Five
+trits are one byte, first trit least significant digit, each digit trit + 1; 3 T trits x 10 outputs are
+one frame of three beats. The stream is padded with zero trits to a whole number of bursts.
+
+Head stream: blocks of `beat_bytes / 4` vocabulary rows: one beat with their scales (memory words), then
+the rows, int8, each padded with zeros to whole beats. The last block is padded with zero rows.
+
+In DRAM, beats are striped over the ports: of every group of 16 beats, port p's parts form 256 contiguous
+bytes, so that each port reads whole bursts (`stripe`). docs/program.md.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from models.machine.build import BURST_BEATS, PORT_BYTES, TRITS_PER_BYTE, BuildParameters
+
+__all__ = ["head_beats", "head_stream", "padded_outputs", "stripe", "tile_count", "unstripe", "weight_beats",
+           "weight_stream"]
+
+
+def padded_outputs(outputs: int, build: BuildParameters) -> int:
+    """Outputs with padding to whole frames."""
+    return -(-outputs // build.outputs_per_frame) * build.outputs_per_frame
+
+
+def tile_count(inputs: int, build: BuildParameters) -> int:
+    """Tiles that cover the inputs."""
+    return -(-inputs // build.tile_inputs)
+
+
+def _pad_to(data: np.ndarray, size: int) -> np.ndarray:
+    return np.concatenate([data, np.zeros(size - data.size, data.dtype)])
+
+
+def weight_beats(outputs: int, inputs: int, build: BuildParameters) -> int:
+    """Beats of a matrix' stream, padding included."""
+    frames = tile_count(inputs, build) * padded_outputs(outputs, build) // build.outputs_per_frame
+    size = frames * build.frame_bytes
+    return -(-size // build.stream_align) * BURST_BEATS
+
+
+def weight_stream(trits: np.ndarray, build: BuildParameters) -> np.ndarray:
+    """trits: int8 [outputs, inputs] in -1..1. Returns the stream's bytes, uint8, before striping."""
+    outputs, inputs = trits.shape
+    tiles, n = tile_count(inputs, build), padded_outputs(outputs, build)
+    digits = np.ones((n, tiles * build.tile_inputs), np.uint8)
+    digits[:outputs, :inputs] = (trits + 1).astype(np.uint8)
+    ordered = digits.reshape(n, tiles, build.tile_inputs).transpose(1, 0, 2).reshape(-1, TRITS_PER_BYTE)
+    packed = (ordered @ np.array([1, 3, 9, 27, 81], np.uint8)).astype(np.uint8)
+    padding = np.full(weight_beats(outputs, inputs, build) * build.beat_bytes - packed.size, 121, np.uint8)
+    return np.concatenate([packed, padding])
+
+
+def head_beats(vocab: int, count: int, build: BuildParameters) -> int:
+    """Beats of the head's stream for `vocab` rows of `count` channels, padding included."""
+    block_rows, row_beats = build.beat_bytes // 4, -(-count // build.beat_bytes)
+    blocks = -(-vocab // block_rows)
+    return -(-blocks * (1 + block_rows * row_beats) // BURST_BEATS) * BURST_BEATS
+
+
+def head_stream(rows: np.ndarray, scales: np.ndarray, build: BuildParameters) -> np.ndarray:
+    """rows: int8 [vocab, count], scales: uint32 memory words [vocab]. Returns uint8, before striping."""
+    vocab, count = rows.shape
+    block_rows, row_beats = build.beat_bytes // 4, -(-count // build.beat_bytes)
+    blocks = -(-vocab // block_rows)
+    padded = np.zeros((blocks * block_rows, row_beats * build.beat_bytes), np.int8)
+    padded[:vocab, :count] = rows
+    words = _pad_to(scales.astype("<u4"), blocks * block_rows).reshape(blocks, block_rows)
+    body = padded.view(np.uint8).reshape(blocks, -1)
+    stream = np.concatenate([words.view(np.uint8).reshape(blocks, -1), body], axis=1).reshape(-1)
+    return _pad_to(stream, head_beats(vocab, count, build) * build.beat_bytes)
+
+
+def stripe(stream: np.ndarray, build: BuildParameters) -> np.ndarray:
+    """Stream order to DRAM order: [group, beat, port, 16 bytes] to [group, port, beat, 16 bytes]."""
+    shape = (-1, BURST_BEATS, build.ports, PORT_BYTES)
+    return np.ascontiguousarray(stream.reshape(shape).swapaxes(1, 2)).reshape(-1)
+
+
+def unstripe(memory: np.ndarray, build: BuildParameters) -> np.ndarray:
+    """DRAM order to stream order."""
+    shape = (-1, build.ports, BURST_BEATS, PORT_BYTES)
+    return np.ascontiguousarray(memory.reshape(shape).swapaxes(1, 2)).reshape(-1)
