@@ -29,7 +29,10 @@ __all__ = ["GoldenModel", "KVCache", "TapPoint"]
 
 
 class TapPoint(NamedTuple):
-    """Where a tap acts: a layer and "qkv", "o", "gate_up", "down" (linear inputs) or "residual" (its output)."""
+    """Where a tap acts: a layer and "qkv", "o", "gate_up", "down" (linear inputs) or "residual" (its output).
+
+    The head's input is site "head" of layer `config.layers`.
+    """
 
     layer: int
     site: str
@@ -79,7 +82,8 @@ class GoldenModel:
         h = embed(model.embedding[token][None], model.embedding_exponents[token][None], model.residual_fraction_bits)
         for index in range(len(model.layers)):
             h = self._layer(index, h)
-        q, scale = self._norm(h, self._residual_unit(), model.final_gains, levels=HEAD_LEVELS)
+        point = TapPoint(self.config.layers, "head")
+        q, scale = self._norm(h, self._residual_unit(), model.final_gains, point, levels=HEAD_LEVELS)
         return logits(q, scale, model.head, from_word(model.head_scales))[0]
 
     def _layer(self, index: int, h: np.ndarray) -> np.ndarray:

@@ -16,7 +16,14 @@ from typing import NamedTuple
 import numpy as np
 
 from models.golden.rounding import bit_length, round_shift, saturate
-from models.machine.scalar_format import EXPONENT_MAX, EXPONENT_MIN, MANTISSA_BITS, nearest, pack_words, unpack_words
+from models.machine.scalar_format import (
+    EXPONENT_MAX,
+    EXPONENT_MIN,
+    MANTISSA_BITS,
+    nearest,
+    pack_words,
+    unpack_words,
+)
 
 __all__ = ["ZERO", "Scalar", "add", "constant", "div", "from_int", "from_word", "less", "log2_e_over_root", "mul",
            "scale_round", "shift", "sqrt", "to_float", "to_word"]

@@ -1,0 +1,1 @@
+"""The runtime: program compiler, devices, CPU pipeline, command line. Needs light wheels only."""

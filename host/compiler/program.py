@@ -1,0 +1,115 @@
+"""A program: a model laid out for a build in device memory, with the descriptors of its passes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from tqdm import tqdm
+
+from host.compiler.memory_map import LINEARS, MemoryMap, memory_map
+from host.compiler.schedule import Schedule
+from models.checkpoint import Model
+from models.golden.model import TapPoint
+from models.golden.tap import Tap
+from models.machine.build import BuildParameters
+from models.machine.descriptor import DESCRIPTOR_BYTES
+from models.machine.layout import head_stream, stripe, weight_stream
+from models.machine.tables import rope_table
+
+__all__ = ["Pass", "Program"]
+
+PASS_KINDS = ("prefill", "decode", "score")
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One doorbell: `count` descriptors at byte offset `offset` of the program's buffer."""
+
+    offset: int
+    count: int
+
+
+class Program:
+    """A model on a build. Sizes are known at once; `write` fills a buffer, whose address passes then use.
+
+    Kinds of pass: "prefill" (tokens enter the cache, no head), "decode" (one token, top-k returned),
+    "score" (the logits of every row are written). Prefill and score passes take up to `rows` tokens.
+    """
+
+    def __init__(self, model: Model, build: BuildParameters, *, rows: int, taps: Mapping[TapPoint, Tap] | None = None):
+        build.check(model.config)
+        self.model, self.build, self.rows = model, build, rows
+        self.taps = dict(taps or {})
+        self._slots = self._pass_slots()
+        config = model.config
+        self.memory: MemoryMap = memory_map(config, build, rows=rows, descriptors=sum(self._slots.values()),
+                                            taps={_tap_name(p): t.gain.size for p, t in self.taps.items()})
+        self._passes: dict[tuple[str, int], Pass] = {}
+
+    @property
+    def size(self) -> int:
+        """Bytes of contiguous device memory."""
+        return self.memory.total
+
+    def _pass_slots(self) -> dict[str, int]:
+        """Descriptor slots of each kind of pass: all passes of a kind have one length, whatever their rows."""
+        dummy = MemoryMap(memory_map(self.model.config, self.build, rows=1, descriptors=0, taps={}).kv)
+        dummy.offsets = _AnyOffset()
+        return {kind: len(self._schedule(kind, 1, dummy, 0).emit()) for kind in PASS_KINDS}
+
+    def _schedule(self, kind: str, rows: int, memory: MemoryMap, base: int) -> Schedule:
+        return Schedule(self.model, self.build, memory, base, rows, self.taps, head=kind != "prefill",
+                        write_logits=kind == "score")
+
+    def write(self, memory: np.ndarray, base: int, *, progress: bool = False) -> None:
+        """Write the constant parts into `memory`, uint8 [size], which the device sees at address `base`."""
+        self._memory, self._base = memory, base
+        config, model = self.model.config, self.model
+        self._put("rope", rope_table(config.rope_theta, config.head_dim, config.context))
+        for point, tap in self.taps.items():
+            self._put(_tap_name(point), _tap_records(tap))
+        self._put("gain.final", model.final_gains[0])
+        for index, layer in enumerate(tqdm(model.layers, "laying out", unit="layer", disable=not progress)):
+            for name, (mantissas, _) in layer.gains.items():
+                self._put(f"{index}.gain.{name}", mantissas)
+            for name in LINEARS:
+                self._put(f"{index}.{name}", stripe(weight_stream(layer.linears[name].trits(), self.build), self.build))
+        self._put("head", stripe(head_stream(model.head, model.head_scales, self.build), self.build))
+
+    def _put(self, name: str, array: np.ndarray) -> None:
+        data = np.ascontiguousarray(array).view(np.uint8).reshape(-1)
+        start = self.memory[name]
+        if data.size != self.memory.sizes[name]:
+            raise ValueError(f"{name}: {data.size} bytes for a region of {self.memory.sizes[name]}")
+        self._memory[start:start + data.size] = data
+
+    def get_pass(self, kind: str, rows: int) -> Pass:
+        """The pass of a kind over `rows` tokens; its descriptors are written when the row count changes."""
+        key = (kind, rows)
+        if key not in self._passes:
+            offset = self.memory["descriptors"]
+            for other in PASS_KINDS[:PASS_KINDS.index(kind)]:
+                offset += self._slots[other] * DESCRIPTOR_BYTES
+            descriptors = self._schedule(kind, rows, self.memory, self._base).emit()
+            data = np.frombuffer(b"".join(descriptors), np.uint8)
+            self._memory[offset:offset + data.size] = data
+            self._passes = {k: p for k, p in self._passes.items() if k[0] != kind}
+            self._passes[key] = Pass(offset, len(descriptors))
+        return self._passes[key]
+
+
+class _AnyOffset(dict):
+    def __missing__(self, name: str) -> int:
+        return 0
+
+
+def _tap_name(point: TapPoint) -> str:
+    return f"{point.layer}.tap.{point.site}"
+
+
+def _tap_records(tap: Tap) -> np.ndarray:
+    fields = (tap.gain.astype("<i2").view("<u2"), tap.add.astype("<i2").view("<u2"), tap.clip.astype("<u2"),
+              tap.threshold.astype("<u2"))
+    return np.stack(fields, axis=1)

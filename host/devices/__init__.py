@@ -1,0 +1,1 @@
+"""Devices that run programs: one interface, an emulator, a simulation, a board."""

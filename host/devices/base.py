@@ -1,0 +1,98 @@
+"""The device interface: memory the accelerator reads, its registers, and a run.
+
+Everything above it (`host.runtime`) is the same for the emulator, the simulation and a board.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.errors import ModelError
+from models.machine.build import BuildParameters
+from models.machine.registers import IDENTITY, VERSION, Status, register
+
+__all__ = ["Buffer", "Device", "DeviceError", "Progress"]
+
+Progress = Callable[[int], None]  # called now and then during a run, with the cycles so far
+
+
+class DeviceError(ModelError):
+    """The device stopped with an error, or is not what the program expects."""
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """Contiguous device memory: `array` is uint8, `address` is where the accelerator sees it."""
+
+    array: np.ndarray
+    address: int
+
+
+class Device(ABC):
+    """An accelerator, real or not. `build` says what it can hold, `rows_max` how many tokens a pass takes."""
+
+    name: str
+    build: BuildParameters
+    rows_max: int
+
+    @abstractmethod
+    def allocate(self, size: int) -> Buffer:
+        """Contiguous memory, zeroed, 4 KiB aligned. One buffer a device; a second call replaces it."""
+
+    @abstractmethod
+    def write_register(self, offset: int, value: int) -> None:
+        """Write a 32-bit register."""
+
+    @abstractmethod
+    def read_register(self, offset: int) -> int:
+        """Read a 32-bit register."""
+
+    @abstractmethod
+    def wait(self, progress: Progress | None = None) -> None:
+        """Return when the run started last has ended, well or not."""
+
+    def flush(self, buffer: Buffer, start: int, size: int) -> None:  # noqa: B027  (a board's caches override it)
+        """Make the host's writes to part of a buffer visible to the device."""
+
+    def invalidate(self, buffer: Buffer, start: int, size: int) -> None:  # noqa: B027
+        """Make the device's writes to part of a buffer visible to the host."""
+
+    def close(self) -> None:  # noqa: B027
+        """Give back what the device holds."""
+
+    def set(self, name: str, value: int) -> None:
+        """Write a register by name."""
+        self.write_register(register(name).offset, value)
+
+    def get(self, name: str) -> int:
+        """Read a register by name."""
+        return self.read_register(register(name).offset)
+
+    def identify(self) -> None:
+        """Raise `DeviceError` unless the device speaks this version of the register map."""
+        identity, version = self.get("ID"), self.get("VERSION")
+        if identity != IDENTITY:
+            raise DeviceError(f"device {self.name} is not a Tritloom accelerator: its ID register reads {identity:#x}")
+        if version != VERSION:
+            raise DeviceError(f"device {self.name} speaks version {version} of the register map, this runtime {VERSION}")
+
+    def run(self, address: int, count: int, position: int, progress: Progress | None = None) -> int:
+        """Run `count` descriptors from `address` with the position register at `position`; returns the cycles."""
+        self.set("PROGRAM_LOW", address & 0xFFFFFFFF)
+        self.set("PROGRAM_HIGH", address >> 32)
+        self.set("DESCRIPTORS", count)
+        self.set("POSITION", position)
+        self.set("CONTROL", 1)
+        self.wait(progress)
+        status = self.get("STATUS")
+        cycles = self.get("CYCLES_LOW") | self.get("CYCLES_HIGH") << 32
+        self.set("CONTROL", 2)
+        if status & Status.ERROR:
+            reason = {Status.ERROR_AXI: "a memory access was refused", Status.ERROR_DESCRIPTOR: "a bad descriptor",
+                      Status.ERROR_WATCHDOG: "the watchdog expired"}
+            raise DeviceError(f"device {self.name} stopped: {reason.get(status >> 8 & 255, 'unknown error')}")
+        return cycles

@@ -1,0 +1,31 @@
+"""Devices by name. Those with needs of their own (Verilator, a board) are imported when asked for."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from host.devices.base import Device
+from models.errors import ModelError
+from models.machine.build import BuildParameters
+
+__all__ = ["DEVICES", "open_device"]
+
+# name: (module, class, what to install where the module's needs are missing)
+DEVICES = {
+    "emulator": ("host.devices.emulator", "EmulatorDevice", ""),
+    "rtl": ("sim.rtl_device", "RtlDevice", "pip install 'tritloom[sim]'"),
+    "pynq": ("host.pynq_device", "PynqDevice", "pip install 'tritloom[board]'"),
+}
+
+
+def open_device(name: str, build: BuildParameters) -> Device:
+    """The device `name` for a build; `ModelError` where it is unknown or its packages are missing."""
+    if name not in DEVICES:
+        raise ModelError(f"unknown device {name!r}; known: {', '.join(DEVICES)}")
+    module, cls, install = DEVICES[name]
+    try:
+        device = getattr(import_module(module), cls)(build)
+    except ImportError as error:
+        raise ModelError(f"device {name} needs the package {error.name!r}: {install}") from None
+    device.identify()
+    return device

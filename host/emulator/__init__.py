@@ -1,0 +1,1 @@
+"""The bit-exact software twin: runs the accelerator's programs from its memory image."""

@@ -1,0 +1,213 @@
+"""The accelerator's engines in software: executes descriptors over a memory image.
+
+Descriptors run in list order, which the program format guarantees to be a valid schedule; semaphores
+are checked, not waited for. State has the fabric's extent: what one pass leaves behind, the next finds.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+import numpy as np
+
+from host.emulator.kernels import attention_rows, matmul
+from host.emulator.streams import StreamCache
+from models.golden.gated import gated_product
+from models.golden.head import LOGIT_FRACTION, top_k
+from models.golden.head_quant import QUERY_BITS, head_quant
+from models.golden.norm_quant import NormConstants, norm_quant
+from models.golden.residual import residual_add
+from models.golden.rope import ROPE_FRACTION, rope
+from models.golden.rounding import round_shift
+from models.golden.scalar import Scalar, constant, from_word, mul, scale_round, shift, to_word
+from models.golden.tap import Tap
+from models.machine.build import BuildParameters
+from models.machine.descriptor import DESCRIPTOR_BYTES, Activation, LoadTarget, NormSource, Opcode, unpack
+
+__all__ = ["Machine", "ProgramError"]
+
+
+class ProgramError(Exception):
+    """A descriptor that the accelerator would refuse or wait for without end."""
+
+
+class Machine:
+    """Engines and on-chip memories of one build over `memory`, uint8, seen at address `base`."""
+
+    def __init__(self, build: BuildParameters, memory: np.ndarray, base: int):
+        self.build, self.memory, self.base = build, memory, base
+        self.saturations = self.invalid_trits = 0
+        self.zeros = self.activations = 0
+        self._streams = StreamCache(build)
+        self._accumulators: dict[int, np.ndarray] = {}
+        self._attention: tuple[np.ndarray, np.ndarray] | None = None
+        self._unit = constant(1)
+        self._execute: dict[Opcode, Callable[..., None]] = {
+            Opcode.STREAM: self._stream, Opcode.LOAD: self._load, Opcode.MATMUL: self._matmul, Opcode.NORM: self._norm,
+            Opcode.QUERY: self._query, Opcode.KEY: self._key, Opcode.VALUE: self._value,
+            Opcode.RESIDUAL: self._residual, Opcode.ATTEND: self._attend, Opcode.LOGITS: self._logits}
+
+    def run(self, address: int, count: int, position: int) -> None:
+        """Execute a program; raises `ProgramError` where the fabric would report an error."""
+        self.position = position
+        self.zeros = self.activations = 0
+        semaphores = [0] * 16
+        self._fetched: deque[tuple[int, int]] = deque()
+        for index in range(count):
+            raw = self._view(address + index * DESCRIPTOR_BYTES, DESCRIPTOR_BYTES).tobytes()
+            try:
+                opcode, fields = unpack(raw)
+            except (ValueError, KeyError) as error:
+                raise ProgramError(f"descriptor {index}: {error}") from None
+            for bit in _bits(fields["wait"]):
+                if not semaphores[bit]:
+                    raise ProgramError(f"descriptor {index} ({opcode.name}) waits for semaphore {bit}, given by no one")
+                semaphores[bit] -= 1
+            self._execute[opcode](fields)
+            for bit in _bits(fields["signal"]):
+                semaphores[bit] += 1
+
+    def forget_streams(self) -> None:
+        """Drop decoded weights, after the memory image changed."""
+        self._streams.clear()
+
+    def _view(self, address: int, size: int) -> np.ndarray:
+        start = address - self.base
+        if start < 0 or start + size > self.memory.size:
+            raise ProgramError(f"address {address:#x} (+{size}) lies outside the program's memory")
+        return self.memory[start:start + size]
+
+    def _stream(self, f: dict[str, int]) -> None:
+        self._fetched.append((f["address"], f["beats"]))
+
+    def _load(self, f: dict[str, int]) -> None:
+        data = self._view(f["address"] + self.position * f["address_stride"], f["bytes"])
+        target = LoadTarget(f["target"])
+        if target == LoadTarget.RESIDUAL:
+            self._h = data.view("<i4").astype(np.int64)
+        elif target == LoadTarget.GAIN:
+            self._gain = data.view("<i2").astype(np.int64)
+        elif target == LoadTarget.TAP:
+            self._tap = data.view("<u2").reshape(-1, 4)
+        else:
+            self._rope = data.view("<i2")
+
+    def _matmul(self, f: dict[str, int]) -> None:
+        address, beats = self._fetched.popleft()
+        size = beats * self.build.beat_bytes
+        weights, invalid = self._streams.weights(address, self._view(address, size), f["tiles"], f["outputs"])
+        self.invalid_trits += invalid
+        q = np.zeros((f["rows"], weights.shape[0]), np.int64)
+        q[:, :self._q.shape[1]] = self._q
+        self._accumulators[f["accumulator"]] = matmul(q, weights)
+
+    def _sums(self, base: int, count: int) -> np.ndarray:
+        return self._accumulators[base][:, :count]
+
+    def _tap_of(self, f: dict[str, int]) -> Tap | None:
+        if not f["tap"]:
+            return None
+        gain, add, clip, threshold = self._tap.T
+        return Tap(gain=gain.astype(np.int16), add=add.astype(np.int16), clip=clip, threshold=threshold,
+                   add_exponent=f["tap_add_exponent"], clip_exponent=f["tap_clip_exponent"],
+                   threshold_exponent=f["tap_threshold_exponent"])
+
+    def _norm(self, f: dict[str, int]) -> None:
+        source, rows, count = NormSource(f["source"]), f["rows"], f["count"]
+        if source == NormSource.RESIDUAL:
+            x, unit = self._h.reshape(rows, count), _rows(shift(constant(1), f["unit_exponent"]), rows)
+        elif source == NormSource.ATTENTION:
+            out, exponents = self._attention
+            top = exponents.max(axis=1)
+            x = round_shift(out.reshape(rows, count), np.repeat(top[:, None] - exponents, f["group_channels"], axis=1))
+            unit = shift(_rows(constant(1), rows), top)
+        else:
+            gate, up = (self._sums(f[name], count) for name in ("gate_accumulator", "up_accumulator"))
+            activation = {Activation.RELU2: "relu2", Activation.SILU: "silu"}[Activation(f["activation"])]
+            x, unit = gated_product(gate, mul(self._unit, from_word(f["gate_scale"])), up,
+                                    mul(self._unit, from_word(f["up_scale"])), activation)
+        constants = NormConstants(from_word(f["gain"]), from_word(f["eps_sum"]) if f["rms"] else None)
+        q, self._unit = norm_quant(x, unit, self._gain[:count] if f["gained"] else None, constants,
+                                   levels=32767 if f["levels16"] else 127, tap_parameters=self._tap_of(f))
+        if f["levels16"]:
+            self._head_q = q
+        else:
+            self._q = q
+            self.zeros += int(np.count_nonzero(q == 0))
+            self.activations += q.size
+
+    def _heads(self, f: dict[str, int], rotate: bool, bits: int) -> tuple[np.ndarray, Scalar]:
+        rows, heads, dim = f["rows"], f["heads"], f["dim"]
+        x = self._sums(f["accumulator"], heads * dim).reshape(rows, heads, dim)
+        unit = mul(self._unit, from_word(f["scale"]))
+        if rotate:
+            x, unit = rope(x, self._rope.reshape(rows, dim)), shift(unit, -ROPE_FRACTION)
+        return head_quant(x, unit, bits)
+
+    def _query(self, f: dict[str, int]) -> None:
+        self._query_heads = self._heads(f, True, QUERY_BITS)
+
+    def _key(self, f: dict[str, int]) -> None:
+        self._cache(f, *self._heads(f, True, self.build.kv_bits))
+
+    def _value(self, f: dict[str, int]) -> None:
+        self._cache(f, *self._heads(f, False, self.build.kv_bits))
+
+    def _cache(self, f: dict[str, int], q: np.ndarray, scale: Scalar) -> None:
+        words = to_word(scale)
+        dtype = np.dtype(f"<i{self.build.kv_bits // 8}")
+        row_bytes, rows, size = f["address_stride"], f["rows"], f["dim"] * dtype.itemsize
+        for head in range(f["heads"]):
+            start = head * f["head_bytes"] + self.position * row_bytes
+            area = self._view(f["address"] + start, rows * row_bytes).reshape(rows, row_bytes)
+            area[:, :size] = q[:, head].astype(dtype).view(np.uint8).reshape(rows, size)
+            start = head * f["head_bytes"] + self.position * f["scale_address_stride"]
+            self._view(f["scale_address"] + start, rows * 4).view("<u4")[:] = words[:, head]
+
+    def _attend(self, f: dict[str, int]) -> None:
+        dtype = np.dtype(f"<i{self.build.kv_bits // 8}")
+        n, row_bytes, kv_heads = self.position + f["rows"], f["row_bytes"], f["kv_heads"]
+
+        def rows_of(name: str) -> np.ndarray:
+            areas = [self._view(f[name] + g * f["head_bytes"], n * row_bytes) for g in range(kv_heads)]
+            return np.stack([a.view(dtype).reshape(n, -1)[:, :f["dim"]] for a in areas])
+
+        def scales_of(name: str) -> Scalar:
+            return from_word(np.stack([self._view(f[name] + g * f["head_bytes"], n * 4).view("<u4")
+                                       for g in range(kv_heads)]))
+
+        q, q_scale = self._query_heads
+        self._attention = attention_rows(q, q_scale, rows_of("keys"), scales_of("key_scales"), rows_of("values"),
+                                         scales_of("value_scales"), from_word(f["score_constant"]), self.position,
+                                         kv_bits=self.build.kv_bits)
+
+    def _residual(self, f: dict[str, int]) -> None:
+        rows, count = f["rows"], f["count"]
+        h, saturated = residual_add(self._h.reshape(rows, count), self._sums(f["accumulator"], count),
+                                    mul(self._unit, from_word(f["scale"])), f["fraction_bits"], self._tap_of(f))
+        self._h = h.reshape(-1)
+        self.saturations += saturated
+
+    def _logits(self, f: dict[str, int]) -> None:
+        address, beats = self._fetched.popleft()
+        data = self._view(address, beats * self.build.beat_bytes)
+        rows, scales = self._streams.head(address, data, f["vocab"], f["count"])
+        sums = np.rint(self._head_q.astype(np.float64) @ rows).astype(np.int64)
+        values = scale_round(sums, mul(self._unit[:, None], from_word(scales)), fraction=LOGIT_FRACTION)
+        padded = -(-f["vocab"] // 4) * 4
+        for row in range(f["rows"]):
+            if f["write_logits"]:
+                start = f["logits"] + row * padded * 4
+                self._view(start, f["vocab"] * 4).view("<i4")[:] = values[row]
+            ids, best = top_k(values[row], f["k"])
+            area = self._view(f["top"] + row * self.build.top_k * 8, f["k"] * 8).view("<i4").reshape(-1, 2)
+            area[:, 0], area[:, 1] = ids, best
+
+
+def _bits(mask: int) -> list[int]:
+    return [bit for bit in range(16) if mask >> bit & 1]
+
+
+def _rows(a: Scalar, rows: int) -> Scalar:
+    return Scalar(np.broadcast_to(a.m, rows), np.broadcast_to(a.e, rows))
