@@ -1,0 +1,155 @@
+"""The shape of a model: one frozen description that every package reads, and the presets of real models."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from models.errors import ModelError
+
+__all__ = ["ACTIVATIONS", "DEMO", "LINEARS", "PRESETS", "ModelConfig", "resolve_model"]
+
+ACTIVATIONS = ("relu2", "silu")
+LINEARS = ("q", "k", "v", "o", "gate", "up", "down")
+"""A layer's ternary matrices, in the order in which they run."""
+
+DEMO = Path(__file__).parent / "demo"
+"""Folder of the shipped model."""
+
+_SIZES = ("vocab_size", "hidden_size", "ffn_size", "layers", "heads", "kv_heads", "head_dim", "context")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """Shape and constants of a ternary decoder. Raises `ModelError` where a value makes no sense.
+
+    heads * head_dim need not equal hidden_size. `sub_norms`: RMSNorm before the o and down matrices.
+    `tied_head`: the head is the embedding. `context`: the most positions the model was made for.
+    """
+
+    name: str
+    vocab_size: int
+    hidden_size: int
+    ffn_size: int
+    layers: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    activation: str
+    sub_norms: bool
+    tied_head: bool
+    rope_theta: float
+    rms_eps: float
+    context: int
+    bos_id: int | None = None
+    eos_ids: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in _SIZES:
+            value = getattr(self, name)
+            if not _is_int(value) or value < 1:
+                raise ModelError(f"config: {name} must be a positive integer, got {value!r}")
+        if self.heads % self.kv_heads:
+            raise ModelError(f"config: heads must be a multiple of kv_heads, "
+                             f"got {self.heads} and {self.kv_heads}")
+        if self.head_dim % 2:
+            raise ModelError(f"config: head_dim must be even, got {self.head_dim}")
+        if self.activation not in ACTIVATIONS:
+            raise ModelError(f"config: activation must be one of {', '.join(ACTIVATIONS)}, "
+                             f"got {self.activation!r}")
+        for name in ("sub_norms", "tied_head"):
+            if not isinstance(getattr(self, name), bool):
+                raise ModelError(f"config: {name} must be true or false, got {getattr(self, name)!r}")
+        for name in ("rope_theta", "rms_eps"):
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or isinstance(value, bool) or not (0 < value < math.inf):
+                raise ModelError(f"config: {name} must be a positive number, got {value!r}")
+        if not isinstance(self.eos_ids, tuple):
+            raise ModelError(f"config: eos_ids must be a tuple, got {self.eos_ids!r}")
+        for name, ids in (("bos_id", () if self.bos_id is None else (self.bos_id,)), ("eos_ids", self.eos_ids)):
+            for token in ids:
+                if not _is_int(token) or not 0 <= token < self.vocab_size:
+                    raise ModelError(f"config: {name} must lie within the vocabulary of {self.vocab_size}, "
+                                     f"got {token!r}")
+
+    @property
+    def attention_size(self) -> int:
+        """Channels of all query heads together: inputs of the o matrix."""
+        return self.heads * self.head_dim
+
+    @property
+    def linear_shapes(self) -> dict[str, tuple[int, int]]:
+        """(outputs, inputs) of a layer's ternary matrices, in the order of `LINEARS`."""
+        hidden, inner, keys = self.hidden_size, self.attention_size, self.kv_heads * self.head_dim
+        return {"q": (inner, hidden), "k": (keys, hidden), "v": (keys, hidden), "o": (hidden, inner),
+                "gate": (self.ffn_size, hidden), "up": (self.ffn_size, hidden), "down": (hidden, self.ffn_size)}
+
+    @property
+    def gain_sizes(self) -> dict[str, int]:
+        """Channels of a layer's norm gains: "input", "post_attention"; with sub-norms "attn_sub", "ffn_sub"."""
+        sizes = {"input": self.hidden_size, "post_attention": self.hidden_size}
+        return sizes | ({"attn_sub": self.attention_size, "ffn_sub": self.ffn_size} if self.sub_norms else {})
+
+    @property
+    def parameters(self) -> int:
+        """Weights in all, a tied head counted once."""
+        layer = sum(o * i for o, i in self.linear_shapes.values()) + sum(self.gain_sizes.values())
+        table = self.vocab_size * self.hidden_size
+        return self.layers * layer + self.hidden_size + table * (1 if self.tied_head else 2)
+
+    def to_json(self) -> dict[str, object]:
+        """All fields, ready for `json.dump`."""
+        return asdict(self) | {"eos_ids": list(self.eos_ids)}
+
+    @classmethod
+    def from_json(cls, data: object) -> ModelConfig:
+        """Inverse of `to_json`; `ModelError` on a missing or unknown field or a value that makes no sense."""
+        if not isinstance(data, Mapping):
+            raise ModelError(f"config: expected an object, got {type(data).__name__}")
+        known = {field.name for field in fields(cls)}
+        if missing := sorted(known - {"bos_id", "eos_ids"} - set(data)):
+            raise ModelError(f"config: {missing[0]} is missing")
+        if unknown := sorted(set(data) - known):
+            raise ModelError(f"config: unknown field {unknown[0]}")
+        values = dict(data)
+        if isinstance(values.get("eos_ids"), list):
+            values["eos_ids"] = tuple(values["eos_ids"])
+        return cls(**values)
+
+
+def _is_int(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+PRESETS: dict[str, ModelConfig] = {
+    config.name: config
+    for config in (
+        # 1bitLLM/bitnet_b1_58-large
+        ModelConfig(
+            name="bitnet-0.73b", vocab_size=32002, hidden_size=1536, ffn_size=4096, layers=24, heads=16, kv_heads=16,
+            head_dim=96, activation="silu", sub_norms=True, tied_head=True, rope_theta=1e4, rms_eps=1e-5,
+            context=2048, bos_id=1, eos_ids=(2,)),
+        # microsoft/bitnet-b1.58-2B-4T
+        ModelConfig(
+            name="bitnet-2b4t", vocab_size=128256, hidden_size=2560, ffn_size=6912, layers=30, heads=20, kv_heads=5,
+            head_dim=128, activation="relu2", sub_norms=True, tied_head=True, rope_theta=5e5, rms_eps=1e-5,
+            context=4096, bos_id=128000, eos_ids=(128001, 128009)),
+    )
+}
+"""Shapes of real models; they have no weights (`models.synth` makes random ones)."""
+
+
+def resolve_model(name_or_dir: str | Path) -> Path:
+    """The folder of a model given as `demo` or as a path; `ModelError` where there is none."""
+    if str(name_or_dir) == "demo":
+        folder = DEMO
+    elif str(name_or_dir) in PRESETS and not Path(name_or_dir).is_dir():
+        raise ModelError(f"{name_or_dir} is a shape without weights: make random ones with "
+                         f"python -m models.synth --preset {name_or_dir} -o DIR")
+    else:
+        folder = Path(name_or_dir)
+    if not folder.is_dir():
+        raise ModelError(f"no model folder at {folder}")
+    return folder
