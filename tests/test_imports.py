@@ -1,0 +1,142 @@
+"""Who may import whom (the packages' one-way rule), read from the sources without importing them.
+
+``models`` imports nothing of ours. ``hw`` takes from ``models`` only, never the golden model. ``host`` takes
+``models`` and itself. ``sim`` may take all. PyTorch belongs to training and calibration, and calibration
+imports it inside functions; ``pynq`` has one importer.
+"""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("models", "hw", "host", "sim")
+PYNQ_FILE = "host/pynq_device.py"
+
+# package -> module prefixes that none of its files may import
+FORBIDDEN = {
+    "models": ("hw", "host", "sim", "amaranth", "cocotb", "pynq"),
+    "hw": ("host", "sim", "models.golden", "models.train", "torch", "pynq"),
+    "host": ("hw", "sim", "models.train", "amaranth", "cocotb", "torch"),
+    "sim": ("models.train", "torch", "pynq"),
+}
+
+
+@dataclass(frozen=True)
+class Import:
+    module: str
+    line: int
+    late: bool  # inside a function
+
+
+def imports_of(source: str, package: str) -> Iterator[Import]:
+    """Every module that ``source`` names in an import; ``package`` is the dotted package it lies in."""
+
+    def visit(node: ast.AST, late: bool) -> Iterator[Import]:
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield Import(alias.name, node.lineno, late)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parents = package.split(".")
+                parents = parents[: len(parents) - node.level + 1]
+                base = ".".join(filter(None, [*parents, base]))
+            # `from models import golden` names the submodule only in its list
+            for alias in node.names:
+                yield Import(f"{base}.{alias.name}", node.lineno, late)
+        elif isinstance(node, ast.Call):
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            first = node.args[0] if node.args else None
+            if called in ("import_module", "__import__") and isinstance(first, ast.Constant):
+                yield Import(str(first.value), node.lineno, late)
+        late = late or isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+        for child in ast.iter_child_nodes(node):
+            yield from visit(child, late)
+
+    return visit(ast.parse(source), late=False)
+
+
+def within(module: str, prefix: str) -> bool:
+    return module == prefix or module.startswith(prefix + ".")
+
+
+def allows_torch(path: str, late: bool) -> bool:
+    return path.startswith("models/train") or (path.startswith("models/calibrate") and late)
+
+
+def violations(root: Path) -> list[str]:
+    """One line ``path:line: imports module`` for each import against the rules."""
+    found = []
+    for package in PACKAGES:
+        for file in sorted((root / package).rglob("*.py")):
+            path = file.relative_to(root).as_posix()
+            parents = ".".join(Path(path).parent.parts)
+            for item in imports_of(file.read_text(encoding="utf-8"), parents):
+                bad = any(within(item.module, prefix) for prefix in FORBIDDEN[package])
+                bad |= within(item.module, "torch") and not allows_torch(path, item.late)
+                bad |= within(item.module, "pynq") and path != PYNQ_FILE
+                if bad:
+                    found.append(f"{path}:{item.line}: imports {item.module}")
+    return found
+
+
+def test_the_packages_import_one_way():
+    assert violations(ROOT) == []
+
+
+def test_the_rule_sees_our_files():
+    names = {package for package in PACKAGES if list((ROOT / package).rglob("*.py"))}
+    assert "sim" in names
+    tree = list(imports_of((ROOT / "tests" / "test_imports.py").read_text(encoding="utf-8"), "tests"))
+    assert {"ast", "pathlib.Path"} <= {item.module for item in tree}
+
+
+@pytest.mark.parametrize(
+    "path, source",
+    [
+        ("models/config.py", "import hw"),
+        ("models/config.py", "def f():\n    from host.compiler import compile_program"),
+        ("models/golden/norm.py", "from ...sim import runner\n"),
+        ("models/golden/norm.py", "import torch"),
+        ("models/calibrate.py", "import torch"),
+        ("hw/norm.py", "import models.golden.norm"),
+        ("hw/norm.py", "from models import golden"),
+        ("hw/norm.py", "from models.golden import norm"),
+        ("hw/norm.py", "import sim.runner"),
+        ("host/device.py", "import amaranth as am"),
+        ("host/device.py", "from hw.build import build"),
+        ("host/device.py", "import importlib\nimportlib.import_module('sim.rtl_device')"),
+        ("host/device.py", "def f():\n    import torch"),
+        ("host/device.py", "import pynq"),
+        ("sim/board.py", "from pynq import Overlay"),
+    ],
+)
+def test_a_planted_import_is_found(tmp_path, path, source):
+    file = tmp_path / path
+    file.parent.mkdir(parents=True)
+    file.write_text(source, encoding="utf-8")
+    found = violations(tmp_path)
+    assert len(found) == 1 and found[0].startswith(f"{path}:")
+
+
+@pytest.mark.parametrize(
+    "path, source",
+    [
+        ("models/convert.py", "from .formats import gguf\nfrom models.config import ModelConfig"),
+        ("models/train/loop.py", "import torch"),
+        ("models/calibrate.py", "def f():\n    import torch.nn.functional"),
+        ("hw/norm.py", "from amaranth import Module\nfrom models.machine import registers"),
+        ("host/compiler.py", "from models.golden import norm\nfrom . import device"),
+        ("host/pynq_device.py", "from pynq import Overlay"),
+        ("sim/benches.py", "import cocotb\nimport hw.norm\nimport host.device\nimport models.golden"),
+    ],
+)
+def test_an_allowed_import_passes(tmp_path, path, source):
+    file = tmp_path / path
+    file.parent.mkdir(parents=True)
+    file.write_text(source, encoding="utf-8")
+    assert violations(tmp_path) == []
