@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from amaranth.hdl import Cat, Mux, Value, signed, unsigned
+from amaranth.hdl import Cat, Const, Mux, Value, signed, unsigned
 from amaranth.lib import data
 
-from models.machine.scalar_format import MANTISSA_BITS, nearest
+from models.machine.scalar_format import EXPONENT_MAX, EXPONENT_MIN, MANTISSA_BITS, nearest
 
-__all__ = ["SCALAR", "from_word", "less", "scalar_const", "to_word"]
+__all__ = ["SCALAR", "from_word", "in_range", "less", "power_of_two", "scalar_const", "shift", "to_word"]
 
 SCALAR = data.StructLayout({"m": unsigned(MANTISSA_BITS), "e": signed(10)})
 
@@ -40,3 +40,21 @@ def less(a: data.View, b: data.View) -> Value:
     """a < b, combinational."""
     below = (a.e < b.e) | ((a.e == b.e) & (a.m < b.m))
     return (b.m != 0) & ((a.m == 0) | below)
+
+
+def in_range(mantissa: Value, exponent: Value) -> Value:
+    """SCALAR bits of a mantissa with a wider exponent: below the range zero, above it the largest scalar."""
+    none = (mantissa == 0) | (exponent < EXPONENT_MIN)
+    over = exponent > EXPONENT_MAX
+    top = SCALAR.const({"m": (1 << MANTISSA_BITS) - 1, "e": EXPONENT_MAX})
+    return Mux(none, 0, Mux(over, Value.cast(top), Cat(mantissa[:MANTISSA_BITS], exponent[:10])))
+
+
+def shift(a: data.View, by: Value | int) -> Value:
+    """SCALAR bits of a * 2**by, combinational."""
+    return in_range(a.m, a.e + by)
+
+
+def power_of_two(exponent: Value) -> Value:
+    """SCALAR bits of 2**exponent, for exponents within the range of a scalar."""
+    return Cat(Const(1 << (MANTISSA_BITS - 1), MANTISSA_BITS), (exponent + Const(0, signed(10)))[:10])

@@ -1,0 +1,60 @@
+"""Rounding half to even, saturation and bit length, as combinational functions. docs/numerics.md §1."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Const, Mux, Signal, Value, signed
+
+__all__ = ["bit_length", "round_shift", "saturate", "shift_sticky"]
+
+
+def round_shift(x: Value, shift: int) -> Value:
+    """`x / 2**shift` for a constant shift >= 0, half to even; as many bits fewer, plus one."""
+    x = Value.cast(x)
+    if shift == 0:
+        return x
+    if shift >= len(x):
+        raise ValueError(f"a shift of {shift} leaves nothing of {len(x)} bits")
+    quotient = x[shift:].as_signed() if x.shape().signed else x[shift:]
+    half, sticky = x[shift - 1], x[: shift - 1].any()
+    return quotient + (half & (sticky | quotient[0]))
+
+
+def shift_sticky(x: Value, sticky: Value, amount: Value, unit: int = 1) -> tuple[Value, Value]:
+    """Right shift by `amount * unit` that remembers in the sticky bit whether a one was shifted out.
+
+    With x holding one guard bit below its unit, a sequence of these leaves guard and sticky bit, from
+    which `up = guard & (sticky | quotient[0])` rounds half to even, also in two's complement.
+    Every bit of `amount` is one level of 2:1 multiplexers: take two to four bits between registers.
+    """
+    shape = x.shape()
+    for bit in range(len(amount)):
+        by = unit << bit
+        lost = x[: min(by, len(x))].any()
+        sticky = sticky | (amount[bit] & lost)
+        fill = x[-1] if shape.signed else Const(0, 1)
+        moved = Cat(x[by:], fill.replicate(min(by, len(x))))
+        x = Mux(amount[bit], moved, x.as_unsigned() if shape.signed else x)[: len(x)]
+        x = x.as_signed() if shape.signed else x
+    return x, sticky
+
+
+def saturate(x: Value, bits: int) -> Value:
+    """Clip a signed value to the symmetric range of `bits` bits, ±(2**(bits-1) - 1)."""
+    limit = (1 << (bits - 1)) - 1
+    if len(x) < bits:
+        return x
+    # out of the two's complement range, or its asymmetric minimum
+    over = ~x[-1] & x[bits - 1 :].any()
+    under = x[-1] & (~x[bits - 1 :].all() | ~x[: bits - 1].any())
+    return Mux(
+        under, Const(-limit, signed(bits)), Mux(over, Const(limit, signed(bits)), x[:bits].as_signed())
+    )
+
+
+def bit_length(m, x: Value) -> Signal:
+    """Number of bits of an unsigned x, 0 for 0, as `int.bit_length`; a priority encoder."""
+    length = Signal(range(len(x) + 1))
+    for bit in range(len(x)):
+        with m.If(x[bit]):
+            m.d.comb += length.eq(bit + 1)
+    return length

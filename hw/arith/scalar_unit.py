@@ -1,0 +1,172 @@
+"""The scalar float unit: products, sums, quotients and roots of scales, one at a time."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed, unsigned
+from amaranth.lib import data, enum, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.arith.scalar import SCALAR, in_range, less
+from models.machine.scalar_format import EXPONENT_MAX, MANTISSA_BITS
+
+__all__ = ["OPERANDS", "ScalarOp", "ScalarPort", "ScalarUnit"]
+
+
+class ScalarOp(enum.Enum, shape=unsigned(3)):
+    """Operations of the unit."""
+
+    MUL = 0
+    ADD = 1
+    DIV = 2
+    SQRT = 3
+    FROM_INT = 4
+
+
+OPERANDS = data.StructLayout({"op": ScalarOp, "a": SCALAR, "b": SCALAR, "n": unsigned(64)})
+
+
+class ScalarPort(wiring.Signature):
+    """A user's side of a ScalarUnit: operands go out, the result comes back; flipped, the unit's side."""
+
+    def __init__(self):
+        super().__init__(
+            {"operands": Out(stream.Signature(OPERANDS)), "result": In(stream.Signature(SCALAR))}
+        )
+
+
+class ScalarUnit(wiring.Component):
+    """One operation at a time: a * b, a + b, a / b, sqrt(a) or the integer n as a scalar.
+
+    Contract: golden `mul`, `add`, `div`, `sqrt`, `from_int` bit for bit (docs/numerics.md §2): truncated,
+    exponents above 511 give the largest scalar, below -512 zero; a / 0 is the largest scalar.
+    Operands an operation does not name are ignored.
+
+    Widths: exponents signed(12) inside (|a.e| + |b.e| + 1 <= 1025); product unsigned(48); quotient 25 bits,
+    root 24 bits, one bit a cycle.
+    Cycles from operands to valid result: MUL 4, ADD 6, DIV 29, SQRT 28, FROM_INT 10. The result holds until
+    taken; the next operands are accepted after that.
+    """
+
+    def __init__(self):
+        super().__init__({"i": In(stream.Signature(OPERANDS)), "o": Out(stream.Signature(SCALAR))})
+
+    def elaborate(self, platform):
+        m = Module()
+        operands = Signal(OPERANDS, reset_less=True)
+        a, b = operands.a, operands.b
+        mantissa = Signal(MANTISSA_BITS, reset_less=True)
+        exponent = Signal(signed(12), reset_less=True)
+        count = Signal(range(MANTISSA_BITS + 1), reset_less=True)
+        product = Signal(2 * MANTISSA_BITS, reset_less=True)
+        swap = Signal(reset_less=True)
+        large = Signal(SCALAR, reset_less=True)
+        small = Signal(MANTISSA_BITS, reset_less=True)
+        distance = Signal(5, reset_less=True)
+        rest = Signal(MANTISSA_BITS + 1, reset_less=True)
+        quotient = Signal(MANTISSA_BITS + 1, reset_less=True)
+        radicand = Signal(2 * MANTISSA_BITS, reset_less=True)
+        root = Signal(MANTISSA_BITS, reset_less=True)
+        remainder = Signal(MANTISSA_BITS + 2, reset_less=True)
+        integer = Signal(64, reset_less=True)
+        leading = Signal(6, reset_less=True)
+
+        def normalise_carry(total, base):
+            """From a 25-bit total: one place down where its top bit is set."""
+            carry = total[MANTISSA_BITS]
+            return [mantissa.eq(Mux(carry, total[1:], total)), exponent.eq(base + carry)]
+
+        m.d.sync += [product.eq(a.m * b.m), swap.eq(less(a, b))]
+        with m.FSM():
+            with m.State("IDLE"):
+                m.d.comb += self.i.ready.eq(1)
+                m.d.sync += operands.eq(self.i.p)
+                with m.If(self.i.valid):
+                    m.next = "START"
+
+            with m.State("START"):
+                m.d.sync += [
+                    count.eq(0),
+                    rest.eq(a.m),
+                    root.eq(0),
+                    remainder.eq(0),
+                    integer.eq(operands.n),
+                    leading.eq(0),
+                    radicand.eq(Mux(a.e[0], a.m << MANTISSA_BITS, a.m << (MANTISSA_BITS - 1))),
+                ]
+                with m.Switch(operands.op):
+                    for op in ScalarOp:
+                        with m.Case(op):
+                            m.next = op.name
+
+            with m.State("MUL"):
+                m.d.sync += normalise_carry(product[MANTISSA_BITS - 1 :], a.e + b.e)
+                m.next = "RANGE"
+
+            with m.State("ADD"):
+                apart = Mux(swap, b.e - a.e, a.e - b.e)
+                m.d.sync += [
+                    large.eq(Mux(swap, b, a)),
+                    small.eq(Mux(swap, a.m, b.m)),
+                    distance.eq(Mux(apart < 0, 0, Mux(apart > MANTISSA_BITS, MANTISSA_BITS, apart))),
+                ]
+                m.next = "ALIGN"
+            with m.State("ALIGN"):
+                m.d.sync += small.eq(small >> distance)
+                m.next = "TOTAL"
+            with m.State("TOTAL"):
+                m.d.sync += normalise_carry(large.m + small, large.e)
+                m.next = "RANGE"
+
+            # Restoring division of a.m << 24 by b.m; a.m < 2 * b.m, so the rest stays below twice b.m.
+            with m.State("DIV"):
+                difference = rest - b.m
+                digit = difference >= 0
+                m.d.sync += [
+                    rest.eq(Mux(digit, difference, rest)[:MANTISSA_BITS] << 1),
+                    quotient.eq(Cat(digit, quotient)),
+                    count.eq(count + 1),
+                ]
+                with m.If(count == MANTISSA_BITS):
+                    m.next = "QUOTIENT"
+            with m.State("QUOTIENT"):
+                m.d.sync += normalise_carry(quotient, a.e - b.e - 1)
+                with m.If(b.m == 0):
+                    m.d.sync += [mantissa.eq((1 << MANTISSA_BITS) - 1), exponent.eq(EXPONENT_MAX)]
+                m.next = "RANGE"
+
+            # Digit by digit: two bits of the radicand a cycle, the remainder at most twice the root.
+            with m.State("SQRT"):
+                trial = Cat(radicand[-2:], remainder)
+                difference = trial - Cat(Const(1, 2), root)
+                digit = difference >= 0
+                m.d.sync += [
+                    remainder.eq(Mux(digit, difference, trial)),
+                    root.eq(Cat(digit, root)),
+                    radicand.eq(radicand << 2),
+                    count.eq(count + 1),
+                ]
+                with m.If(count == MANTISSA_BITS - 1):
+                    m.next = "ROOT"
+            with m.State("ROOT"):
+                m.d.sync += [mantissa.eq(root), exponent.eq(a.e >> 1)]
+                m.next = "RANGE"
+
+            # Leading zeros are shifted out in steps of 32, 16, 8, 4, 2, 1.
+            with m.State("FROM_INT"):
+                m.d.sync += count.eq(count + 1)
+                with m.Switch(count):
+                    for index, step in enumerate((32, 16, 8, 4, 2, 1)):
+                        with m.Case(index), m.If(integer[64 - step :] == 0):
+                            m.d.sync += [integer.eq(integer << step), leading.eq(leading + step)]
+                    with m.Default():
+                        m.d.sync += [mantissa.eq(integer[64 - MANTISSA_BITS :]), exponent.eq(63 - leading)]
+                        m.next = "RANGE"
+
+            with m.State("RANGE"):
+                m.d.sync += self.o.p.eq(in_range(mantissa, exponent))
+                m.next = "DONE"
+            with m.State("DONE"):
+                m.d.comb += self.o.valid.eq(1)
+                with m.If(self.o.ready):
+                    m.next = "IDLE"
+        return m
