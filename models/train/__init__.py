@@ -1,0 +1,1 @@
+"""Quantisation-aware training of a small BitNet b1.58 model, in PyTorch."""

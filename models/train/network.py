@@ -1,0 +1,141 @@
+"""The quantisation-aware network: BitNet b1.58 as in `microsoft/bitnet-b1.58-2B-4T`.
+
+Pre-norm decoder layers with ternary projections, int8 activations, sub-norms before the output and down
+projections, a ReLU²-gated feed-forward, grouped-query attention with rotate-half RoPE and a tied, unquantised
+head. Parameter names are those of the Hugging Face checkpoint, so a state dict is the checkpoint.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models.train.quantisers import quantise_activations, ternarise
+from models.train.recipe import Shape
+
+__all__ = ["BitNet", "TernaryLinear"]
+
+
+class RMSNorm(nn.Module):
+    """x / sqrt(mean(x²) + eps) · weight over the last axis, in float32."""
+
+    def __init__(self, size: int, eps: float):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(size))
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.float()
+        return x * torch.rsqrt(x.square().mean(dim=-1, keepdim=True) + self.eps) * self.weight
+
+
+class TernaryLinear(nn.Module):
+    """A ternary projection without bias; `weight` is the float32 master, shape (outputs, inputs)."""
+
+    def __init__(self, inputs: int, outputs: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(outputs, inputs).normal_(std=0.02))
+
+    def forward(self, integers: Tensor, step: Tensor, dtype: torch.dtype) -> Tensor:
+        """Product of quantised rows (..., inputs) with unit `step` (..., 1); the matmul runs in `dtype`."""
+        trits, value = ternarise(self.weight)
+        return F.linear(integers.to(dtype), trits.to(dtype)).float() * (step * value)
+
+
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """RoPE on (batch, heads, time, head_dim), pairing the halves of the last axis."""
+    low, high = x.chunk(2, dim=-1)
+    return x * cos + torch.cat((-high, low), dim=-1) * sin
+
+
+class Attention(nn.Module):
+    def __init__(self, shape: Shape):
+        super().__init__()
+        self.shape = shape
+        width = shape.heads * shape.head_dim
+        self.q_proj = TernaryLinear(shape.hidden, width)
+        self.k_proj = TernaryLinear(shape.hidden, shape.kv_heads * shape.head_dim)
+        self.v_proj = TernaryLinear(shape.hidden, shape.kv_heads * shape.head_dim)
+        self.o_proj = TernaryLinear(width, shape.hidden)
+        self.attn_sub_norm = RMSNorm(width, shape.eps)
+
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, dtype: torch.dtype) -> Tensor:
+        batch, time, _ = x.shape
+        quantised = quantise_activations(x)
+
+        def heads(projection: TernaryLinear) -> Tensor:
+            y = projection(*quantised, dtype)
+            return y.view(batch, time, -1, self.shape.head_dim).transpose(1, 2)
+
+        group = self.shape.heads // self.shape.kv_heads
+        q = rotate(heads(self.q_proj), cos, sin).to(dtype)
+        k = rotate(heads(self.k_proj), cos, sin).to(dtype).repeat_interleave(group, dim=1)
+        v = heads(self.v_proj).to(dtype).repeat_interleave(group, dim=1)
+        y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        y = self.attn_sub_norm(y.transpose(1, 2).reshape(batch, time, -1))
+        return self.o_proj(*quantise_activations(y), dtype)
+
+
+class FeedForward(nn.Module):
+    def __init__(self, shape: Shape):
+        super().__init__()
+        self.gate_proj = TernaryLinear(shape.hidden, shape.ffn)
+        self.up_proj = TernaryLinear(shape.hidden, shape.ffn)
+        self.down_proj = TernaryLinear(shape.ffn, shape.hidden)
+        self.ffn_sub_norm = RMSNorm(shape.ffn, shape.eps)
+
+    def forward(self, x: Tensor, dtype: torch.dtype) -> Tensor:
+        quantised = quantise_activations(x)
+        y = F.relu(self.gate_proj(*quantised, dtype)).square() * self.up_proj(*quantised, dtype)
+        return self.down_proj(*quantise_activations(self.ffn_sub_norm(y)), dtype)
+
+
+class Layer(nn.Module):
+    def __init__(self, shape: Shape, dropout: float):
+        super().__init__()
+        self.input_layernorm = RMSNorm(shape.hidden, shape.eps)
+        self.self_attn = Attention(shape)
+        self.post_attention_layernorm = RMSNorm(shape.hidden, shape.eps)
+        self.mlp = FeedForward(shape)
+        self.dropout = dropout
+
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, dtype: torch.dtype) -> Tensor:
+        y = self.self_attn(self.input_layernorm(x), cos, sin, dtype)
+        x = x + F.dropout(y, self.dropout, self.training)
+        y = self.mlp(self.post_attention_layernorm(x), dtype)
+        return x + F.dropout(y, self.dropout, self.training)
+
+
+class Decoder(nn.Module):
+    def __init__(self, shape: Shape, dropout: float):
+        super().__init__()
+        self.embed_tokens = nn.Embedding(shape.vocab, shape.hidden)
+        nn.init.normal_(self.embed_tokens.weight, std=0.05)
+        self.layers = nn.ModuleList(Layer(shape, dropout) for _ in range(shape.layers))
+        self.norm = RMSNorm(shape.hidden, shape.eps)
+
+
+class BitNet(nn.Module):
+    """The language model. `model.*` holds the parameters; the head is the transposed embedding.
+
+    `dtype` is the type of matrix products: bfloat16 to train quickly, float32 (the default) for figures.
+    """
+
+    def __init__(self, shape: Shape, dropout: float = 0.0, dtype: torch.dtype = torch.float32):
+        super().__init__()
+        self.shape, self.dtype, self.dropout = shape, dtype, dropout
+        self.model = Decoder(shape, dropout)
+        exponents = torch.arange(0, shape.head_dim, 2, dtype=torch.float64) / shape.head_dim
+        angles = torch.outer(torch.arange(shape.context, dtype=torch.float64), shape.rope_theta**-exponents)
+        angles = torch.cat((angles, angles), dim=-1)
+        self.register_buffer("cos", angles.cos().float(), persistent=False)
+        self.register_buffer("sin", angles.sin().float(), persistent=False)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Logits (batch, time, vocab) in float32 for token ids (batch, time)."""
+        time = ids.shape[1]
+        cos, sin = self.cos[:time], self.sin[:time]
+        x = F.dropout(self.model.embed_tokens(ids), self.dropout, self.training)
+        for layer in self.model.layers:
+            x = layer(x, cos, sin, self.dtype)
+        x = self.model.norm(x).to(self.dtype)
+        return F.linear(x, self.model.embed_tokens.weight.to(self.dtype)).float()

@@ -1,0 +1,66 @@
+"""Sizes of a model and the settings of a run: what the command line can set, readable without PyTorch."""
+
+from dataclasses import dataclass
+
+from models.errors import ModelError
+
+__all__ = ["Recipe", "Shape"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """Sizes of a model. `heads` is a multiple of `kv_heads`; `context` is the longest sequence trained on."""
+
+    vocab: int = 2048
+    hidden: int = 256
+    ffn: int = 768
+    layers: int = 6
+    heads: int = 4
+    kv_heads: int = 2
+    head_dim: int = 64
+    context: int = 512
+    rope_theta: float = 10_000.0
+    eps: float = 1e-5
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if value <= 0:
+                raise ModelError(f"{name} is {value}, but must be positive")
+        if self.heads % self.kv_heads:
+            raise ModelError(f"{self.heads} heads do not divide among {self.kv_heads} key-value heads")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A run besides its data and shape: `lr` is Muon's peak rate, `embedding_lr` AdamW's.
+
+    A step sees `batch` windows of the context. `decay` is the share of the run over which the rate falls.
+    """
+
+    steps: int = 2600
+    batch: int = 8
+    lr: float = 4e-3
+    embedding_lr: float = 3e-3
+    weight_decay: float = 0.1
+    warmup: int = 50
+    decay: float = 0.6
+    clip: float = 1.0
+    dropout: float = 0.05
+    seed: int = 0
+    log_every: int = 20
+    save_every: int = 200
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch", "warmup", "decay", "log_every", "save_every"):
+            if getattr(self, name) <= 0:
+                raise ModelError(f"{name} is {getattr(self, name)}, but must be positive")
+        if not 0 <= self.dropout < 1:
+            raise ModelError(f"dropout is {self.dropout}, but must be in [0, 1)")
+
+    def rate(self, step: int) -> float:
+        """Learning rate of a step as a fraction of its peak: linear warm-up, flat, then linear to zero.
+
+        Until the fall begins nothing depends on `steps`, so a run that proves slower or faster than planned
+        may be resumed with another number of steps.
+        """
+        return min(1.0, (step + 1) / self.warmup, (self.steps - step) / (self.steps * self.decay))

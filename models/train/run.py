@@ -1,0 +1,77 @@
+"""One training run from end to end: corpus, tokenizer, training, export, held-out figures, samples."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from models.errors import ModelError
+from models.train.corpus import Corpus, Sampler, encode, read_corpus
+from models.train.evaluate import bits_per_character, sample
+from models.train.export import export
+from models.train.loop import train
+from models.train.network import BitNet
+from models.train.recipe import Recipe, Shape
+from models.train.tokenizer import load_tokenizer, train_tokenizer
+
+__all__ = ["run"]
+
+LOGGED_CHARACTERS = 20_000
+"""How much of every held-out text the log scores while a run goes on."""
+
+
+def _tokenizer(args: argparse.Namespace, corpus: Corpus, vocab: int) -> Tokenizer:
+    if args.resume:
+        return load_tokenizer(args.output / "tokenizer.json")
+    if args.tokenizer:
+        return load_tokenizer(args.tokenizer)
+    return train_tokenizer((text for texts in corpus.training.values() for text in texts), vocab)
+
+
+def _weights(args: argparse.Namespace, streams: Sequence[Tensor]) -> list[float]:
+    weights = args.weights or [float(len(stream)) for stream in streams]
+    if len(weights) != len(streams):
+        raise ModelError(f"{len(weights)} weights for {len(streams)} texts")
+    if min(weights) < 0 or sum(weights) <= 0:
+        raise ModelError(f"weights must not be negative, nor all zero: {weights}")
+    return weights
+
+
+def run(args: argparse.Namespace, shape: Shape, recipe: Recipe) -> None:
+    """Trains as the command line says. Log on standard error, figures and samples on standard output."""
+    corpus = read_corpus(args.text, args.hold_out, args.hold_out_book)
+    tokenizer = _tokenizer(args, corpus, shape.vocab)
+    shape = replace(shape, vocab=tokenizer.get_vocab_size())
+    streams = [encode(tokenizer, texts) for texts in corpus.training.values()]
+    sampler = Sampler(streams, _weights(args, streams), recipe.batch, shape.context, recipe.seed)
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(recipe.seed)
+    network = BitNet(shape, recipe.dropout, dtype=torch.bfloat16)
+    args.output.mkdir(parents=True, exist_ok=True)
+    for name, stream in zip(corpus.training, streams, strict=True):
+        print(f"{name}: {len(stream)} tokens", file=sys.stderr)
+    print(f"{sum(p.numel() for p in network.parameters())} parameters", file=sys.stderr, flush=True)
+
+    def score(characters: int | None) -> str:
+        network.dtype = torch.float32
+        scores = {
+            n: bits_per_character(network, tokenizer, t[:characters]) for n, t in corpus.held_out.items()
+        }
+        network.dtype = torch.bfloat16
+        return "held-out bits per character: " + ", ".join(f"{n} {bits:.4f}" for n, bits in scores.items())
+
+    def saved() -> str:
+        export(network, tokenizer, args.output)
+        return score(LOGGED_CHARACTERS)
+
+    checkpoint = args.output / "checkpoint.pt"
+    seconds = train(network, sampler, recipe, checkpoint, saved, resume=args.resume, compiled=args.compile)
+    print(f"{seconds:.0f} seconds; whole texts, {score(None)}")
+    network.dtype = torch.float32
+    for prompt in args.prompt:
+        text = sample(network, tokenizer, prompt, length=150, temperature=0.8, top_k=40, seed=recipe.seed)
+        print(f"--- {text}")
