@@ -1,13 +1,6 @@
-"""A tiny corpus, tokenizer and network for the tests of training."""
+"""A tiny corpus, tokenizer and network for the tests of training. Without PyTorch those are skipped."""
 
 import pytest
-
-torch = pytest.importorskip("torch")
-pytest.importorskip("tokenizers")
-
-from models.train.network import BitNet  # noqa: E402
-from models.train.recipe import Shape  # noqa: E402
-from models.train.tokenizer import train_tokenizer  # noqa: E402
 
 TEXT = "It was the best of walks, and she said that £20,000 was little.\nAnd the LORD spake unto them.\n" * 40
 
@@ -19,11 +12,17 @@ def text():
 
 @pytest.fixture(scope="session")
 def tokenizer():
+    from models.train.tokenizer import train_tokenizer
+
     return train_tokenizer([TEXT], 280)
 
 
 @pytest.fixture
 def network():
+    torch = pytest.importorskip("torch")
+    from models.train.network import BitNet
+    from models.train.recipe import Shape
+
     torch.manual_seed(1)
     shape = Shape(vocab=280, hidden=64, ffn=128, layers=2, heads=2, kv_heads=1, head_dim=32, context=32)
     return BitNet(shape).eval()

@@ -10,7 +10,7 @@ from models.train.evaluate import bits_per_character, negative_log_likelihood, s
 
 
 def windowed(network, ids):
-    """The definition, a token at a time: windows of the context, stride half, each token scored where it is new."""
+    """The definition, a token at a time: every token is scored in the first window that has it."""
     context, total, scored = network.shape.context, 0.0, 1
     for start in range(0, len(ids), context // 2):
         window = ids[start : start + context]

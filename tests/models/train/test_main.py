@@ -4,11 +4,7 @@ import sys
 
 import pytest
 
-pytest.importorskip("torch")
-pytest.importorskip("safetensors")
-
 from models.train.__main__ import main
-from models.train.score import main as score
 
 TINY = "--vocab 270 --hidden 64 --ffn 64 --layers 1 --heads 1 --kv-heads 1 --context 16 --batch 2 --steps 2"
 
@@ -26,6 +22,9 @@ def files(tmp_path, text):
 
 
 def test_text_to_scored_model(files, monkeypatch, capsys):
+    pytest.importorskip("torch")
+    from models.train.score import main as score
+
     arguments = ["--text", files / "trained.txt", "--hold-out", files / "unseen.txt", "-o", files / "model"]
     assert call(monkeypatch, main, *arguments, *TINY.split(), "--prompt", "It was") == 0
     printed = capsys.readouterr().out
@@ -46,6 +45,7 @@ def test_text_to_scored_model(files, monkeypatch, capsys):
     ],
 )
 def test_bad_input_is_one_line_and_status_2(files, monkeypatch, capsys, arguments, complaint):
+    pytest.importorskip("torch")
     base = ["--text", files / "trained.txt", "-o", files / "model", *TINY.split()]
     assert call(monkeypatch, main, *base, *arguments) == 2
     lines = capsys.readouterr().err.splitlines()
@@ -53,5 +53,14 @@ def test_bad_input_is_one_line_and_status_2(files, monkeypatch, capsys, argument
 
 
 def test_a_missing_file_is_one_line_and_status_2(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("torch")
     assert call(monkeypatch, main, "--text", tmp_path / "absent.txt", "-o", tmp_path / "model") == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_without_pytorch_it_says_what_to_install(files, monkeypatch, capsys):
+    for name in [n for n in sys.modules if n.startswith("models.train.") and n != "models.train.recipe"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert call(monkeypatch, main, "--text", files / "trained.txt", "-o", files / "model") == 2
+    assert capsys.readouterr().err == "models.train: torch is not installed: pip install 'tritloom[train]'\n"
