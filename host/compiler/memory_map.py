@@ -9,18 +9,10 @@ from models.machine.build import BuildParameters
 from models.machine.descriptor import DESCRIPTOR_BYTES
 from models.machine.layout import head_beats, weight_beats
 
-__all__ = ["LINEARS", "TAP_BYTES", "KVLayout", "MemoryMap", "linear_shapes", "memory_map"]
+__all__ = ["TAP_BYTES", "KVLayout", "MemoryMap", "memory_map"]
 
-LINEARS = ("q", "k", "v", "o", "gate", "up", "down")
 TAP_BYTES = 8  # gain, add, clip, threshold, 16 bits each
 PAGE = 4096
-
-
-def linear_shapes(config: ModelConfig) -> dict[str, tuple[int, int]]:
-    """(outputs, inputs) of a layer's linears, in the order in which they run."""
-    hidden, inner, keys = config.hidden_size, config.heads * config.head_dim, config.kv_heads * config.head_dim
-    return {"q": (inner, hidden), "k": (keys, hidden), "v": (keys, hidden), "o": (hidden, inner),
-            "gate": (config.ffn_size, hidden), "up": (config.ffn_size, hidden), "down": (hidden, config.ffn_size)}
 
 
 @dataclass(frozen=True)
@@ -86,20 +78,16 @@ def memory_map(config: ModelConfig, build: BuildParameters, *, rows: int, descri
     result.add("top", rows * build.top_k * 8)
     result.add("logits", rows * _align(config.vocab_size, 4) * 4)
     result.add("rope", config.context * config.head_dim * 2)
-    inner = config.heads * config.head_dim
     for layer in range(config.layers):
-        for gain, size in (("input", config.hidden_size), ("post_attention", config.hidden_size)):
+        for gain, size in config.gain_sizes.items():
             result.add(f"{layer}.gain.{gain}", size * 2)
-        if config.sub_norms:
-            result.add(f"{layer}.gain.attn_sub", inner * 2)
-            result.add(f"{layer}.gain.ffn_sub", config.ffn_size * 2)
     result.add("gain.final", config.hidden_size * 2)
     for name, channels in taps.items():
         result.add(name, channels * TAP_BYTES)
     for layer in range(config.layers):
         result.add(f"{layer}.kv", result.kv.layer_bytes, PAGE)
     for layer in range(config.layers):
-        for name, (outputs, inputs) in linear_shapes(config).items():
+        for name, (outputs, inputs) in config.linear_shapes.items():
             size = weight_beats(outputs, inputs, build) * build.beat_bytes
             result.add(f"{layer}.{name}", size, build.stream_align)
     size = head_beats(config.vocab_size, config.hidden_size, build) * build.beat_bytes

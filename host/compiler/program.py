@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from tqdm import tqdm
 
-from host.compiler.memory_map import LINEARS, MemoryMap, memory_map
+from host.compiler.memory_map import MemoryMap, memory_map
 from host.compiler.schedule import Schedule
 from models.checkpoint import Model
+from models.config import LINEARS
 from models.golden.model import TapPoint
 from models.golden.tap import Tap
 from models.machine.build import BuildParameters

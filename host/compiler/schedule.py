@@ -14,9 +14,10 @@ from enum import IntEnum
 
 import numpy as np
 
-from host.compiler.memory_map import LINEARS, MemoryMap, linear_shapes
+from host.compiler.memory_map import MemoryMap
 from host.pipeline.normalisation import Normalisation, RMSNorm
 from models.checkpoint import Model
+from models.config import LINEARS
 from models.golden.model import TapPoint
 from models.golden.scalar import log2_e_over_root, to_word
 from models.golden.tap import Tap
@@ -64,7 +65,7 @@ class Schedule:
     def __post_init__(self) -> None:
         self.config = self.model.config
         self.normalisation: Normalisation = RMSNorm(self.config.rms_eps)
-        self.shapes = linear_shapes(self.config)
+        self.shapes = self.config.linear_shapes
         self._streams = [f"{layer}.{name}" for layer in range(self.config.layers) for name in LINEARS]
         if self.head:
             self._streams.append("head")

@@ -24,11 +24,11 @@ class EmulatorDevice(Device):
     def __init__(self, build: BuildParameters):
         self.build = build
         self._registers = {r.name: 0 for r in REGISTERS} | {"ID": IDENTITY, "VERSION": VERSION}
-        self._machine: Machine | None = None
+        self.machine: Machine | None = None
 
     def allocate(self, size: int) -> Buffer:
         memory = np.zeros(size, np.uint8)
-        self._machine = Machine(self.build, memory, BASE)
+        self.machine = Machine(self.build, memory, BASE)
         return Buffer(memory, BASE)
 
     def write_register(self, offset: int, value: int) -> None:
@@ -48,7 +48,7 @@ class EmulatorDevice(Device):
         """Runs end inside the write that starts them."""
 
     def _start(self) -> None:
-        r, machine = self._registers, self._machine
+        r, machine = self._registers, self.machine
         if machine is None:
             r["STATUS"] = Status.DONE | Status.ERROR | Status.ERROR_AXI << 8
             return

@@ -33,7 +33,10 @@ class ProgramError(Exception):
 
 
 class Machine:
-    """Engines and on-chip memories of one build over `memory`, uint8, seen at address `base`."""
+    """Engines and on-chip memories of one build over `memory`, uint8, seen at address `base`.
+
+    `observer`, if set, is called after every descriptor; `residual` is the residual stream, int64, flat.
+    """
 
     def __init__(self, build: BuildParameters, memory: np.ndarray, base: int):
         self.build, self.memory, self.base = build, memory, base
@@ -43,6 +46,7 @@ class Machine:
         self._accumulators: dict[int, np.ndarray] = {}
         self._attention: tuple[np.ndarray, np.ndarray] | None = None
         self._unit = constant(1)
+        self.observer: Callable[[Opcode, dict[str, int], Machine], None] | None = None
         self._execute: dict[Opcode, Callable[..., None]] = {
             Opcode.STREAM: self._stream, Opcode.LOAD: self._load, Opcode.MATMUL: self._matmul, Opcode.NORM: self._norm,
             Opcode.QUERY: self._query, Opcode.KEY: self._key, Opcode.VALUE: self._value,
@@ -65,6 +69,8 @@ class Machine:
                     raise ProgramError(f"descriptor {index} ({opcode.name}) waits for semaphore {bit}, given by no one")
                 semaphores[bit] -= 1
             self._execute[opcode](fields)
+            if self.observer is not None:
+                self.observer(opcode, fields, self)
             for bit in _bits(fields["signal"]):
                 semaphores[bit] += 1
 
@@ -85,7 +91,7 @@ class Machine:
         data = self._view(f["address"] + self.position * f["address_stride"], f["bytes"])
         target = LoadTarget(f["target"])
         if target == LoadTarget.RESIDUAL:
-            self._h = data.view("<i4").astype(np.int64)
+            self.residual = data.view("<i4").astype(np.int64)
         elif target == LoadTarget.GAIN:
             self._gain = data.view("<i2").astype(np.int64)
         elif target == LoadTarget.TAP:
@@ -116,7 +122,7 @@ class Machine:
     def _norm(self, f: dict[str, int]) -> None:
         source, rows, count = NormSource(f["source"]), f["rows"], f["count"]
         if source == NormSource.RESIDUAL:
-            x, unit = self._h.reshape(rows, count), _rows(shift(constant(1), f["unit_exponent"]), rows)
+            x, unit = self.residual.reshape(rows, count), _rows(shift(constant(1), f["unit_exponent"]), rows)
         elif source == NormSource.ATTENTION:
             out, exponents = self._attention
             top = exponents.max(axis=1)
@@ -184,9 +190,9 @@ class Machine:
 
     def _residual(self, f: dict[str, int]) -> None:
         rows, count = f["rows"], f["count"]
-        h, saturated = residual_add(self._h.reshape(rows, count), self._sums(f["accumulator"], count),
+        h, saturated = residual_add(self.residual.reshape(rows, count), self._sums(f["accumulator"], count),
                                     mul(self._unit, from_word(f["scale"])), f["fraction_bits"], self._tap_of(f))
-        self._h = h.reshape(-1)
+        self.residual = h.reshape(-1)
         self.saturations += saturated
 
     def _logits(self, f: dict[str, int]) -> None:

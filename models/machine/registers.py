@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["IDENTITY", "REGISTERS", "VERSION", "Register", "Status", "register"]
+__all__ = ["IDENTITY", "REGISTERS", "VERSION", "Register", "Status", "register", "register_table"]
 
 IDENTITY = 0x54524954  # "TRIT"
 VERSION = 1
@@ -60,3 +60,12 @@ REGISTERS: tuple[Register, ...] = (
 def register(name: str) -> Register:
     """A register by name."""
     return next(r for r in REGISTERS if r.name == name)
+
+
+def register_table() -> str:
+    """The map as a Markdown page, docs/registers.md."""
+    access = {"ro": "read", "rw": "read, write", "wp": "write"}
+    rows = [f"| `{r.offset:#04x}` | {r.name} | {access[r.access]} | {r.description} |" for r in REGISTERS]
+    head = ["# Registers", "", "AXI4-Lite, 32 bits each. Generated from `models/machine/registers.py` by `hw.build`.", "",
+            "| offset | name | access | |", "| --- | --- | --- | --- |"]
+    return "\n".join(head + rows) + "\n"

@@ -1,0 +1,90 @@
+"""Emit a board's accelerator: `python -m hw.build --board kv260 --model demo -o DIR`.
+
+Writes tritloom.v, accel.json (parameters, registers, hash), registers.md and, for boards that have them, the
+Vivado scripts and constraints. Two runs emit identical files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from models.config import PRESETS, ModelConfig, resolve_model
+from models.errors import ModelError
+from models.machine.build import BOARDS, BuildParameters, board_parameters
+from models.machine.registers import REGISTERS, VERSION, register_table
+
+__all__ = ["TOP", "build_hash", "emit_verilog", "main", "write_build"]
+
+TOP = "tritloom"
+_ROOT = Path(__file__).resolve().parent.parent
+_BOARD_FILES = {"kv260": ("scripts/vivado/build_kv260.tcl", "scripts/vivado/kv260_bd.tcl", "constraints/kv260.xdc")}
+
+
+def build_hash(build: BuildParameters) -> str:
+    """Hex digest of everything that decides the Verilog: parameters, register map version, hardware sources."""
+    digest = hashlib.sha256(json.dumps([build.to_json(), VERSION], sort_keys=True).encode())
+    for folder in ("hw", "models/machine"):
+        for path in sorted((_ROOT / folder).rglob("*.py")):
+            digest.update(path.relative_to(_ROOT).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def emit_verilog(build: BuildParameters) -> str:
+    """The accelerator's Verilog; top module `tritloom`."""
+    from amaranth.back import verilog  # late: the host's errors about missing packages name the extra
+
+    from hw.core import Core
+
+    core = Core(build, build_id=int(build_hash(build)[:8], 16))
+    return verilog.convert(core, name=TOP, strip_internal_attrs=True)
+
+
+def write_build(build: BuildParameters, folder: Path) -> dict[str, object]:
+    """Write all files of a build and return accel.json's content."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{TOP}.v").write_text(emit_verilog(build))
+    description = {"hash": build_hash(build), "clock_mhz": build.clock_mhz, "parameters": build.to_json(),
+                   "registers": {r.name: r.offset for r in REGISTERS}}
+    (folder / "accel.json").write_text(json.dumps(description, indent=1) + "\n")
+    (folder / "registers.md").write_text(register_table())
+    for name in _BOARD_FILES.get(build.name, ()):
+        shutil.copyfile(_ROOT / name, folder / Path(name).name)
+    return description
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="hw.build", description="Emit the accelerator of a board.")
+    parser.add_argument("--board", default="kv260", help=f"one of {', '.join(BOARDS)} (default: kv260)")
+    parser.add_argument("--model", default="demo", metavar="PRESET|DIR", help="the largest model it must hold")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
+    options = parser.parse_args(arguments)
+    try:
+        build = board_parameters(options.board)
+        build.check(model_config(options.model))
+        description = write_build(build, options.output)
+    except ModelError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    print(f"{build.name}: {TOP}.v, accel.json in {options.output}, hash {str(description['hash'])[:8]}")
+
+
+def model_config(name: str) -> ModelConfig:
+    """The configuration of a preset or of a converted model's folder."""
+    if name in PRESETS:
+        return PRESETS[name]
+    found = resolve_model(name)
+    try:
+        return ModelConfig.from_json(json.loads((found / "model.json").read_text())["config"])
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(f"{found} is not a converted model: {error}") from None
+
+
+if __name__ == "__main__":
+    main()
