@@ -1,0 +1,56 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.machine.build import BOARDS
+from models.machine.layout import head_beats, head_stream, stripe, unstripe, weight_beats, weight_stream
+
+BUILDS = [dataclasses.replace(BOARDS["sim-tiny"], ports=ports) for ports in (1, 2, 4)]
+
+
+@given(st.sampled_from(BUILDS), st.integers(1, 60), st.integers(1, 250), st.integers(0, 99))
+def test_weight_stream_holds_tiles_of_outputs(build, outputs, inputs, seed):
+    trits = np.random.default_rng(seed).integers(-1, 2, (outputs, inputs)).astype(np.int8)
+    stream = weight_stream(trits, build)
+    assert stream.size == weight_beats(outputs, inputs, build) * build.beat_bytes
+    assert stream.size % build.stream_align == 0
+    digits = np.array([(byte // 3**j) % 3 for byte in stream.tolist() for j in range(5)]) - 1
+    padded = -(-outputs // 10) * 10
+    for n, k in [(0, 0), (outputs - 1, inputs - 1), (outputs // 2, inputs // 3)]:
+        tile, within = divmod(k, build.tile_inputs)
+        assert digits[(tile * padded + n) * build.tile_inputs + within] == trits[n, k]
+    assert np.abs(digits).sum() == np.abs(trits).sum()  # padding is zero trits
+
+
+@pytest.mark.parametrize("shape", [((1536, 1536), 1.66), ((2560, 6912), 1.62), ((6912, 2560), 1.63)])
+def test_bits_a_weight(shape):
+    (outputs, inputs), limit = shape
+    beats = weight_beats(outputs, inputs, BOARDS["kv260"])
+    assert beats * BOARDS["kv260"].beat_bytes * 8 / (outputs * inputs) < limit
+
+
+@given(st.sampled_from(BUILDS), st.integers(1, 30), st.integers(1, 100), st.integers(0, 99))
+def test_head_stream_holds_scales_then_rows(build, vocab, count, seed):
+    rng = np.random.default_rng(seed)
+    rows, scales = rng.integers(-127, 128, (vocab, count)).astype(np.int8), rng.integers(0, 2**32, vocab, np.uint32)
+    stream = head_stream(rows, scales, build)
+    assert stream.size == head_beats(vocab, count, build) * build.beat_bytes
+    block_rows, row_bytes = build.beat_bytes // 4, -(-count // build.beat_bytes) * build.beat_bytes
+    for v in {0, vocab - 1, vocab // 2}:
+        block, within = divmod(v, block_rows)
+        start = block * (build.beat_bytes + block_rows * row_bytes)
+        assert stream[start + 4 * within:][:4].view("<u4")[0] == scales[v]
+        assert (stream[start + build.beat_bytes + within * row_bytes:][:count].view(np.int8) == rows[v]).all()
+
+
+@pytest.mark.parametrize("build", BUILDS, ids=lambda b: f"{b.ports} ports")
+def test_striping_gives_each_port_whole_bursts(build):
+    stream = np.arange(build.stream_align * 3) // 16  # which 16-byte piece of the stream
+    memory = stripe(stream, build)
+    assert (unstripe(memory, build) == stream).all()
+    for port in range(build.ports):
+        burst = memory[256 * port:256 * (port + 1)][::16]
+        assert burst.tolist() == [beat * build.ports + port for beat in range(16)]
