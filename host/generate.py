@@ -46,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
                         help=f"text to continue (default: {DEFAULT_PROMPT!r})")
     parser.add_argument("-n", type=int, default=100, metavar="N", help="new tokens (default: 100)")
     parser.add_argument("--temperature", type=float, default=0.7, metavar="T", help="0 is greedy (default: 0.7)")
-    parser.add_argument("--top-k", type=int, default=0, metavar="K", help="sample from the best K (default: all returned)")
+    parser.add_argument("--top-k", type=int, default=0, metavar="K", help="sample from the best K (default: all)")
     parser.add_argument("--top-p", type=float, default=0.95, metavar="P", help="nucleus (default: 0.95)")
     parser.add_argument("--seed", type=int, default=0, help="of the sampler (default: 0)")
     return parser

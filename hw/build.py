@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from models.config import PRESETS, ModelConfig, resolve_model
+from models.checkpoint import load_config
 from models.errors import ModelError
 from models.machine.build import BOARDS, BuildParameters, board_parameters
 from models.machine.registers import REGISTERS, VERSION, register_table
@@ -67,23 +67,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     try:
         build = board_parameters(options.board)
-        build.check(model_config(options.model))
+        build.check(load_config(options.model))
         description = write_build(build, options.output)
     except ModelError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
     print(f"{build.name}: {TOP}.v, accel.json in {options.output}, hash {str(description['hash'])[:8]}")
-
-
-def model_config(name: str) -> ModelConfig:
-    """The configuration of a preset or of a converted model's folder."""
-    if name in PRESETS:
-        return PRESETS[name]
-    found = resolve_model(name)
-    try:
-        return ModelConfig.from_json(json.loads((found / "model.json").read_text())["config"])
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelError(f"{found} is not a converted model: {error}") from None
 
 
 if __name__ == "__main__":

@@ -78,7 +78,8 @@ class Device(ABC):
         if identity != IDENTITY:
             raise DeviceError(f"device {self.name} is not a Tritloom accelerator: its ID register reads {identity:#x}")
         if version != VERSION:
-            raise DeviceError(f"device {self.name} speaks version {version} of the register map, this runtime {VERSION}")
+            raise DeviceError(f"device {self.name} speaks version {version} of the register map, "
+                              f"this runtime {VERSION}")
 
     def run(self, address: int, count: int, position: int, progress: Progress | None = None) -> int:
         """Run `count` descriptors from `address` with the position register at `position`; returns the cycles."""

@@ -37,7 +37,7 @@ def load_stage(path: Path, kind: str, strength: float = 1.0) -> Stage:
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
     except (OSError, SafetensorError) as error:
         raise ModelError(f"cannot read artefact {path}: {' '.join(str(error).split())}") from None
     found, method = metadata.get("kind", "unknown"), metadata.get("method", "unknown")

@@ -66,6 +66,7 @@ def register_table() -> str:
     """The map as a Markdown page, docs/registers.md."""
     access = {"ro": "read", "rw": "read, write", "wp": "write"}
     rows = [f"| `{r.offset:#04x}` | {r.name} | {access[r.access]} | {r.description} |" for r in REGISTERS]
-    head = ["# Registers", "", "AXI4-Lite, 32 bits each. Generated from `models/machine/registers.py` by `hw.build`.", "",
+    head = ["# Registers", "",
+            "AXI4-Lite, 32 bits each. Generated from `models/machine/registers.py` by `hw.build`.", "",
             "| offset | name | access | |", "| --- | --- | --- | --- |"]
     return "\n".join(head + rows) + "\n"

@@ -11,7 +11,10 @@ def digest(array):
 
 
 @pytest.mark.parametrize("table,pinned", [
-    (EXP2_COARSE, "5223276a85ace79d"), (EXP2_FINE, "5cd1f31c42dfed99"), (SIGMOID_TABLE, "d7aa14f743f5a6d7"), (rope_table(1e4, 64, 512), "f50b37ae1968e8cd"),
+    (EXP2_COARSE, "5223276a85ace79d"),
+    (EXP2_FINE, "5cd1f31c42dfed99"),
+    (SIGMOID_TABLE, "d7aa14f743f5a6d7"),
+    (rope_table(1e4, 64, 512), "f50b37ae1968e8cd"),
     (rope_table(5e5, 128, 4096), "cea19712f2c55406")])
 def test_tables_are_the_same_everywhere(table, pinned):
     assert digest(table) == pinned

@@ -1,0 +1,66 @@
+"""Descriptor lists keep the two rules that make them valid on queues (docs/program.md)."""
+
+import numpy as np
+import pytest
+
+from host.compiler.program import PASS_KINDS, Program
+from host.compiler.schedule import FETCH_LEAD
+from models.machine.build import BOARDS
+from models.machine.descriptor import DESCRIPTOR_BYTES, Opcode, unpack
+from models.synth import synthetic_model
+from tests.families import FAMILIES
+
+QUEUE = 8
+
+
+def descriptors(name, kind):
+    program = Program(synthetic_model(FAMILIES[name], seed=0), BOARDS["sim-tiny"], rows=4)
+    memory = np.zeros(program.size, np.uint8)
+    program.write(memory, 0x1000)
+    item = program.get_pass(kind, 1)
+    raw = memory[item.offset:item.offset + item.count * DESCRIPTOR_BYTES].tobytes()
+    return program, [unpack(raw[i:i + DESCRIPTOR_BYTES]) for i in range(0, len(raw), DESCRIPTOR_BYTES)]
+
+
+@pytest.mark.parametrize("kind", PASS_KINDS)
+@pytest.mark.parametrize("name", list(FAMILIES))
+def test_every_wait_was_signalled_before_and_counters_do_not_overflow(name, kind):
+    counters = [0] * 16
+    for opcode, fields in descriptors(name, kind)[1]:
+        for bit in range(16):
+            if fields["wait"] >> bit & 1:
+                assert counters[bit] > 0, (opcode, bit)
+                counters[bit] -= 1
+        for bit in range(16):
+            counters[bit] += fields["signal"] >> bit & 1
+            assert counters[bit] < 16
+
+
+@pytest.mark.parametrize("kind", PASS_KINDS)
+def test_streams_lead_their_consumers_by_less_than_a_queue(kind):
+    ahead = most = 0
+    for opcode, _ in descriptors("relu2 grouped heads", kind)[1]:
+        if opcode == Opcode.STREAM:
+            ahead += 1
+            most = max(most, ahead)
+        elif opcode in (Opcode.MATMUL, Opcode.LOGITS):
+            ahead -= 1
+            assert ahead >= 0
+    assert ahead == 0 and most == FETCH_LEAD + 1 <= QUEUE
+
+
+def test_each_semaphore_is_taken_by_one_engine():
+    takers = {}
+    for _, fields in descriptors("silu full heads", "decode")[1]:
+        for bit in range(16):
+            if fields["wait"] >> bit & 1:
+                takers.setdefault(bit, set()).add(fields["engine"])
+    assert all(len(engines) == 1 for engines in takers.values())
+
+
+def test_addresses_lie_inside_the_buffer():
+    program, items = descriptors("llama plain", "score")
+    for _, fields in items:
+        for name in ("address", "logits", "top", "keys", "values", "key_scales", "value_scales", "scale_address"):
+            if name in fields:
+                assert 0x1000 <= fields[name] < 0x1000 + program.size
