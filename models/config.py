@@ -68,11 +68,11 @@ class ModelConfig:
                 raise ModelError(f"config: {name} must be a positive number, got {value!r}")
         if not isinstance(self.eos_ids, tuple):
             raise ModelError(f"config: eos_ids must be a tuple, got {self.eos_ids!r}")
-        for name, ids in (("bos_id", () if self.bos_id is None else (self.bos_id,)), ("eos_ids", self.eos_ids)):
-            for token in ids:
-                if not _is_int(token) or not 0 <= token < self.vocab_size:
-                    raise ModelError(f"config: {name} must lie within the vocabulary of {self.vocab_size}, "
-                                     f"got {token!r}")
+        tokens = [("bos_id", self.bos_id)] if self.bos_id is not None else []
+        for name, token in tokens + [("eos_ids", token) for token in self.eos_ids]:
+            if not _is_int(token) or not 0 <= token < self.vocab_size:
+                raise ModelError(f"config: {name} must lie within the vocabulary of {self.vocab_size}, "
+                                 f"got {token!r}")
 
     @property
     def attention_size(self) -> int:
@@ -80,15 +80,20 @@ class ModelConfig:
         return self.heads * self.head_dim
 
     @property
+    def kv_size(self) -> int:
+        """Channels of all key heads (or value heads) together."""
+        return self.kv_heads * self.head_dim
+
+    @property
     def linear_shapes(self) -> dict[str, tuple[int, int]]:
         """(outputs, inputs) of a layer's ternary matrices, in the order of `LINEARS`."""
-        hidden, inner, keys = self.hidden_size, self.attention_size, self.kv_heads * self.head_dim
+        hidden, ffn, inner, keys = self.hidden_size, self.ffn_size, self.attention_size, self.kv_size
         return {"q": (inner, hidden), "k": (keys, hidden), "v": (keys, hidden), "o": (hidden, inner),
-                "gate": (self.ffn_size, hidden), "up": (self.ffn_size, hidden), "down": (hidden, self.ffn_size)}
+                "gate": (ffn, hidden), "up": (ffn, hidden), "down": (hidden, ffn)}
 
     @property
     def gain_sizes(self) -> dict[str, int]:
-        """Channels of a layer's norm gains: "input", "post_attention"; with sub-norms "attn_sub", "ffn_sub"."""
+        """Channels of a layer's gains: "input", "post_attention"; with sub-norms "attn_sub", "ffn_sub"."""
         sizes = {"input": self.hidden_size, "post_attention": self.hidden_size}
         return sizes | ({"attn_sub": self.attention_size, "ffn_sub": self.ffn_size} if self.sub_norms else {})
 
@@ -128,14 +133,14 @@ PRESETS: dict[str, ModelConfig] = {
     for config in (
         # 1bitLLM/bitnet_b1_58-large
         ModelConfig(
-            name="bitnet-0.73b", vocab_size=32002, hidden_size=1536, ffn_size=4096, layers=24, heads=16, kv_heads=16,
-            head_dim=96, activation="silu", sub_norms=True, tied_head=True, rope_theta=1e4, rms_eps=1e-5,
-            context=2048, bos_id=1, eos_ids=(2,)),
+            name="bitnet-0.73b", vocab_size=32002, hidden_size=1536, ffn_size=4096, layers=24, heads=16,
+            kv_heads=16, head_dim=96, activation="silu", sub_norms=True, tied_head=True, rope_theta=1e4,
+            rms_eps=1e-5, context=2048, bos_id=1, eos_ids=(2,)),
         # microsoft/bitnet-b1.58-2B-4T
         ModelConfig(
-            name="bitnet-2b4t", vocab_size=128256, hidden_size=2560, ffn_size=6912, layers=30, heads=20, kv_heads=5,
-            head_dim=128, activation="relu2", sub_norms=True, tied_head=True, rope_theta=5e5, rms_eps=1e-5,
-            context=4096, bos_id=128000, eos_ids=(128001, 128009)),
+            name="bitnet-2b4t", vocab_size=128256, hidden_size=2560, ffn_size=6912, layers=30, heads=20,
+            kv_heads=5, head_dim=128, activation="relu2", sub_norms=True, tied_head=True, rope_theta=5e5,
+            rms_eps=1e-5, context=4096, bos_id=128000, eos_ids=(128001, 128009)),
     )
 }
 """Shapes of real models; they have no weights (`models.synth` makes random ones)."""

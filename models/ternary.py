@@ -10,7 +10,7 @@ import numpy as np
 
 from models.errors import ModelError
 
-__all__ = ["TRITS_PER_BYTE", "pack_trits", "packed_width", "quantise_ternary", "unpack_trits"]
+__all__ = ["TRITS_PER_BYTE", "check_packed", "pack_trits", "packed_width", "quantise_ternary", "unpack_trits"]
 
 TRITS_PER_BYTE = 5
 _POWERS = np.array([1, 3, 9, 27, 81], np.uint8)
@@ -20,7 +20,7 @@ _CLAMP = np.float32(1e-5)  # transformers' least mean magnitude
 
 
 def quantise_ternary(w: np.ndarray) -> tuple[np.ndarray, float]:
-    """Ternarise float weights [out, in] in float32: s = 1 / max(mean|w|, 1e-5), trit = clip(round(w s), -1, 1).
+    """Ternarise float weights [out, in] in float32: clip(round(w s), -1, 1), s = 1 / max(mean|w|, 1e-5).
 
     Rounds half to even. Returns trits, int8 [out, in], and the value of trit 1, which is 1 / s.
     transformers `AutoBitLinear` in online mode; only the mean's order of summation is free.
@@ -46,12 +46,16 @@ def pack_trits(trits: np.ndarray) -> np.ndarray:
     return digits.reshape(outputs, -1, TRITS_PER_BYTE) @ _POWERS
 
 
-def unpack_trits(packed: np.ndarray, inputs: int) -> np.ndarray:
-    """Inverse of `pack_trits`: int8 [out, inputs]. `ModelError` on a byte above 242 or a wrong width."""
-    outputs, width = packed.shape
-    if width != packed_width(inputs):
+def check_packed(packed: np.ndarray, inputs: int) -> None:
+    """`ModelError` unless packed, uint8 [out, width], has the width of `inputs` trits, no byte above 242."""
+    if packed.shape[1] != packed_width(inputs):
         raise ModelError(f"packed trits: expected {packed_width(inputs)} bytes a row for {inputs} inputs, "
-                         f"found {width}")
+                         f"found {packed.shape[1]}")
     if packed.size and (largest := int(packed.max())) >= _CODES:
         raise ModelError(f"packed trits: byte {largest} is not five base-3 digits (0 to {_CODES - 1})")
-    return _TRITS_OF_CODE[packed].reshape(outputs, -1)[:, :inputs]
+
+
+def unpack_trits(packed: np.ndarray, inputs: int) -> np.ndarray:
+    """Inverse of `pack_trits`: int8 [out, inputs]. `ModelError` as `check_packed`."""
+    check_packed(packed, inputs)
+    return _TRITS_OF_CODE[packed].reshape(packed.shape[0], -1)[:, :inputs]

@@ -5,9 +5,9 @@ import pytest
 from models.config import PRESETS, ModelConfig, resolve_model
 from models.errors import ModelError
 
-SMALL = dict(name="small", vocab_size=32, hidden_size=24, ffn_size=40, layers=2, heads=4, kv_heads=2, head_dim=8,
-             activation="relu2", sub_norms=True, tied_head=True, rope_theta=1e4, rms_eps=1e-5, context=16, bos_id=0,
-             eos_ids=(1, 2))
+SMALL = dict(name="small", vocab_size=32, hidden_size=24, ffn_size=40, layers=2, heads=4, kv_heads=2,
+             head_dim=8, activation="relu2", sub_norms=True, tied_head=True, rope_theta=1e4, rms_eps=1e-5,
+             context=16, bos_id=0, eos_ids=(1, 2))
 
 
 @pytest.mark.parametrize("config", [ModelConfig(**SMALL), *PRESETS.values()], ids=lambda c: c.name)
@@ -22,8 +22,9 @@ def test_linear_shapes_follow_the_heads_not_the_hidden_size():
 
 
 def test_gain_sizes():
-    assert ModelConfig(**SMALL).gain_sizes == {"input": 24, "post_attention": 24, "attn_sub": 32, "ffn_sub": 40}
-    assert ModelConfig(**SMALL | {"sub_norms": False}).gain_sizes == {"input": 24, "post_attention": 24}
+    plain = {"input": 24, "post_attention": 24}
+    assert ModelConfig(**SMALL).gain_sizes == plain | {"attn_sub": 32, "ffn_sub": 40}
+    assert ModelConfig(**SMALL | {"sub_norms": False}).gain_sizes == plain
 
 
 @pytest.mark.parametrize(("name", "millions"), [("bitnet-0.73b", 729), ("bitnet-2b4t", 2413)])

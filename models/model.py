@@ -1,0 +1,78 @@
+"""A whole model in machine integers, as compiler, emulator and golden model take it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from models.config import ModelConfig
+from models.integers import head_of_embedding
+from models.ternary import unpack_trits
+
+__all__ = ["Gains", "Layer", "Model", "TernaryMatrix"]
+
+Gains = tuple[np.ndarray, int]
+"""Norm gains: int16 mantissas and one exponent e, value g * 2**-e."""
+
+
+@dataclass(frozen=True)
+class TernaryMatrix:
+    """One linear layer. packed: uint8 [out, ceil(in / 5)]; scale: scalar word, uint32, that multiplies."""
+
+    packed: np.ndarray
+    inputs: int
+    scale: np.uint32
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(outputs, inputs)."""
+        return self.packed.shape[0], self.inputs
+
+    def trits(self) -> np.ndarray:
+        """int8 [out, in] in -1..1, unpacked anew at each call."""
+        return unpack_trits(self.packed, self.inputs)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """linears by the names of `models.config.LINEARS`, gains by those of `ModelConfig.gain_sizes`."""
+
+    linears: dict[str, TernaryMatrix]
+    gains: dict[str, Gains]
+
+
+@dataclass
+class Model:
+    """A whole model in machine integers. Arrays of a loaded model are read-only views of its file.
+
+    embedding: int16 [vocab, hidden], embedding_exponents: int8 [vocab], value m * 2**-e; the residual is
+    int32 with `residual_fraction_bits` fraction bits; own_head: None where the head is tied, else what
+    `head` and `head_scales` give; folder: where the model was loaded from, its tokenizer beside it.
+    """
+
+    config: ModelConfig
+    layers: list[Layer]
+    final_gains: Gains
+    embedding: np.ndarray
+    embedding_exponents: np.ndarray
+    residual_fraction_bits: int
+    own_head: tuple[np.ndarray, np.ndarray] | None = None
+    provenance: dict[str, object] = field(default_factory=dict)
+    folder: Path | None = None
+
+    @cached_property
+    def _head(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.own_head or head_of_embedding(self.embedding, self.embedding_exponents)
+
+    @property
+    def head(self) -> np.ndarray:
+        """int8 [vocab, hidden]."""
+        return self._head[0]
+
+    @property
+    def head_scales(self) -> np.ndarray:
+        """Scalar words, uint32 [vocab]: value of one unit of a row of `head`."""
+        return self._head[1]

@@ -1,0 +1,107 @@
+"""Random checkpoints of any shape, straight in machine integers: for speed work and for tests.
+
+Trits are non-zero as often as Gaussian weights ternarised by their mean magnitude (69 %), and every scale is
+such that activations stay of the order of one: a linear layer keeps the RMS of its input, and the two that
+write to the residual share its growth among the layers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from math import erfc, pi, sqrt
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from models.checkpoint import check_target, save_model
+from models.config import PRESETS, ModelConfig
+from models.errors import ModelError
+from models.integers import embedding_rows, gain_vector, head_rows, scalar_words
+from models.model import Gains, Layer, Model, TernaryMatrix
+from models.quantise import residual_fraction_bits
+from models.ternary import pack_trits, packed_width, unpack_trits
+
+__all__ = ["NONZERO", "main", "synthetic_model"]
+
+NONZERO = erfc(sqrt(2 / pi) / 2 / sqrt(2))
+"""Share of non-zero trits: P(|z| > mean|z| / 2) of a standard normal z."""
+
+_LARGEST = 16.0  # of the residual: five sigma of the embedding's unit variance, and its growth
+_BLOCK = 4096  # vocabulary rows made at a time
+
+
+def synthetic_model(config: ModelConfig, seed: int = 0, *, progress: bool = False) -> Model:
+    """A random model of this shape. The same shape and seed give the same model."""
+    rng = np.random.default_rng(seed)
+    codes = _code_table()
+    layers = []
+    for _ in tqdm(range(config.layers), "layers", unit="layer", disable=not progress):
+        linears = {}
+        for name, (outputs, inputs) in config.linear_shapes.items():
+            scale = 1 / sqrt(inputs * NONZERO)
+            if name in ("o", "down"):
+                scale /= sqrt(2 * config.layers)
+            linears[name] = TernaryMatrix(_random_packed(rng, codes, outputs, inputs), inputs,
+                                          scalar_words(np.array(scale))[()])
+        layers.append(Layer(linears, {name: _gains(rng, size) for name, size in config.gain_sizes.items()}))
+    shape = config.vocab_size, config.hidden_size
+    embedding, exponents = np.empty(shape, np.int16), np.empty(shape[0], np.int8)
+    head, head_scales = np.empty(shape, np.int8), np.empty(shape[0], np.uint32)
+    for start in tqdm(range(0, shape[0], _BLOCK), "vocabulary", unit="block", disable=not progress):
+        block = slice(start, min(start + _BLOCK, shape[0]))
+        size = block.stop - start, shape[1]
+        embedding[block], exponents[block] = embedding_rows(rng.standard_normal(size, np.float32))
+        if not config.tied_head:
+            head[block], head_scales[block] = head_rows(rng.standard_normal(size, np.float32) / sqrt(shape[1]))
+    return Model(config, layers, _gains(rng, config.hidden_size), embedding, exponents,
+                 residual_fraction_bits(_LARGEST), None if config.tied_head else (head, head_scales),
+                 {"source": "models.synth", "seed": seed})
+
+
+def _gains(rng: np.random.Generator, size: int) -> Gains:
+    return gain_vector(1 + rng.standard_normal(size) / 8)
+
+
+def _code_table() -> np.ndarray:
+    """uint8 [65536]: a uniform 16-bit index draws a byte of five independent trits."""
+    one = np.array([NONZERO / 2, 1 - NONZERO, NONZERO / 2])
+    chance = one
+    for _ in range(4):
+        chance = np.outer(one, chance).reshape(-1)  # a further, more significant digit
+    bounds = np.rint(np.cumsum(chance) * 65536).astype(np.int64)
+    return np.searchsorted(bounds, np.arange(65536), side="right").astype(np.uint8)
+
+
+def _random_packed(rng: np.random.Generator, codes: np.ndarray, outputs: int, inputs: int) -> np.ndarray:
+    packed = codes[rng.integers(0, 65536, (outputs, packed_width(inputs)), np.uint16)]
+    if rest := inputs % 5:
+        packed[:, -1:] = pack_trits(unpack_trits(packed[:, -1:], rest))  # zero padding
+    return packed
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m models.synth",
+        description="Make a random checkpoint of a real model's shape, for speed work: its text is noise, "
+                    "its bytes, memory and cycles are the real model's.")
+    parser.add_argument("--preset", required=True, metavar="NAME", help=f"one of {', '.join(PRESETS)}")
+    parser.add_argument("-o", "--output", required=True, type=Path, metavar="DIR", help="model folder to write")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the random numbers (default 0)")
+    options = parser.parse_args(arguments)
+    try:
+        if options.preset not in PRESETS:
+            raise ModelError(f"unknown preset {options.preset!r}; known: {', '.join(PRESETS)}")
+        check_target(options.output)
+        model = synthetic_model(PRESETS[options.preset], options.seed, progress=True)
+        save_model(model, options.output)
+    except ModelError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,176 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from models.checkpoint import load_config, load_model, save_model
+from models.config import PRESETS
+from models.errors import ModelError
+from models.integers import head_of_embedding
+from models.synth import synthetic_model
+from tests.models.small import PLAIN, SMALL
+
+
+def assert_equal(a, b):
+    assert a.config == b.config
+    assert a.residual_fraction_bits == b.residual_fraction_bits
+    assert a.provenance == b.provenance
+    for field in ("embedding", "embedding_exponents", "head", "head_scales"):
+        np.testing.assert_array_equal(getattr(a, field), getattr(b, field), strict=True)
+    for (m, e), (n, f) in [(a.final_gains, b.final_gains)] + [
+            (a.layers[i].gains[k], b.layers[i].gains[k]) for i in range(len(a.layers)) for k in a.layers[i].gains]:
+        np.testing.assert_array_equal(m, n, strict=True)
+        assert e == f
+    for left, right in zip(a.layers, b.layers, strict=True):
+        assert left.linears.keys() == right.linears.keys()
+        assert left.gains.keys() == right.gains.keys()
+        for name, matrix in left.linears.items():
+            np.testing.assert_array_equal(matrix.packed, right.linears[name].packed, strict=True)
+            assert matrix.scale == right.linears[name].scale
+            assert matrix.shape == right.linears[name].shape
+
+
+@pytest.mark.parametrize("config", [SMALL, PLAIN], ids=lambda c: c.name)
+def test_a_saved_model_loads_as_it_was(tmp_path, config):
+    model = synthetic_model(config, 3)
+    save_model(model, tmp_path / "m")
+    loaded = load_model(tmp_path / "m")
+    assert_equal(model, loaded)
+    assert loaded.folder == tmp_path / "m"
+    assert load_config(tmp_path / "m") == config
+    assert not loaded.embedding.flags.writeable
+
+
+def test_saving_twice_gives_the_same_bytes(tmp_path):
+    for name in "ab":
+        save_model(synthetic_model(SMALL, 3), tmp_path / name)
+    for file in ("model.json", "model.safetensors"):
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+
+
+def test_other_programs_read_the_tensors(tmp_path):
+    model = synthetic_model(PLAIN, 3)
+    save_model(model, tmp_path / "m")
+    tensors = load_file(tmp_path / "m" / "model.safetensors")
+    np.testing.assert_array_equal(tensors["layers.1.down.trits"], model.layers[1].linears["down"].packed, strict=True)
+    np.testing.assert_array_equal(tensors["head.scales"], model.head_scales, strict=True)
+
+
+def test_an_earlier_model_is_replaced_and_a_tokenizer_copied(tmp_path):
+    tokenizer = tmp_path / "t.json"
+    tokenizer.write_text("{}")
+    save_model(synthetic_model(PLAIN, 3), tmp_path / "m")
+    save_model(synthetic_model(SMALL, 3), tmp_path / "m", tokenizer=tokenizer)
+    assert load_model(tmp_path / "m").config == SMALL
+    assert (tmp_path / "m" / "tokenizer.json").read_text() == "{}"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["m", "t.json"]
+
+
+def test_a_folder_with_other_files_is_not_touched(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(ModelError, match="exists and holds notes.txt, which is not part of a model"):
+        save_model(synthetic_model(SMALL, 3), tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_a_failure_leaves_nothing_behind(tmp_path):
+    with pytest.raises(ModelError, match="cannot be written"):
+        save_model(synthetic_model(SMALL, 3), tmp_path / "m", tokenizer=tmp_path / "missing.json")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_tied_head_is_the_int8_of_the_embedding_rows():
+    model = synthetic_model(SMALL, 3)
+    rows, scales = head_of_embedding(model.embedding, model.embedding_exponents)
+    np.testing.assert_array_equal(model.head, rows)
+    np.testing.assert_array_equal(model.head_scales, scales)
+
+
+def test_configs_of_presets_need_no_weights():
+    assert load_config("bitnet-0.73b") == PRESETS["bitnet-0.73b"]
+    with pytest.raises(ModelError, match="is a shape without weights"):
+        load_model("bitnet-0.73b")
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("saved") / "m"
+    save_model(synthetic_model(PLAIN, 3), folder)
+    return folder
+
+
+def damaged(saved, tmp_path, *, metadata=None, tensors=None):
+    """A copy of the saved model with `metadata` (a function of the JSON) or `tensors` (of the arrays) applied."""
+    folder = tmp_path / "damaged"
+    shutil.copytree(saved, folder)
+    if metadata is not None:
+        data = json.loads((folder / "model.json").read_text())
+        metadata(data)
+        (folder / "model.json").write_text(json.dumps(data))
+    if tensors is not None:
+        arrays = {name: array.copy() for name, array in load_file(folder / "model.safetensors").items()}
+        tensors(arrays)
+        save_file(arrays, folder / "model.safetensors")
+    return folder
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    (lambda d: d.update(format="onnx"), "expected a model of format 'tritloom'"),
+    (lambda d: d.update(version=2), "expected format version 1, found 2"),
+    (lambda d: d.pop("config"), "config: expected an object, got NoneType"),
+    (lambda d: d["config"].pop("heads"), "config: heads is missing"),
+    (lambda d: d["config"].update(head_dim=9), "config: head_dim must be even, got 9"),
+    (lambda d: d.update(residual_fraction_bits="x"),
+     "residual_fraction_bits: expected an integer within ±60, found 'x'"),
+    (lambda d: d.update(residual_fraction_bits=61), "residual_fraction_bits: expected an integer within ±60, found 61"),
+    (lambda d: d["gain_exponents"].pop("gain.final"), "gain.final: expected an integer within ±100, found None"),
+    (lambda d: d.pop("gain_exponents"), "gain_exponents: expected an object, found None"),
+])
+def test_damaged_metadata_is_named(saved, tmp_path, change, message):
+    folder = damaged(saved, tmp_path, metadata=change)
+    with pytest.raises(ModelError) as error:
+        load_model(folder)
+    assert str(error.value) == f"{folder / 'model.json'}: {message}"
+
+
+def _set(name, index, value):
+    def change(arrays):
+        arrays[name][index] = value
+    return change
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    (lambda t: t.pop("layers.1.k.trits"), "tensor layers.1.k.trits: is missing"),
+    (lambda t: t.update(extra=np.zeros(1)), "tensor extra: does not belong to a model of this config"),
+    (lambda t: t.update({"gain.final": t["gain.final"][:-1]}),
+     "tensor gain.final: expected int16 [24], found int16 [23]"),
+    (lambda t: t.update({"embedding": t["embedding"].astype(np.int32)}),
+     "tensor embedding: expected int16 [37, 24], found int32 [37, 24]"),
+    (_set("layers.0.up.trits", (3, 1), 250),
+     "tensor layers.0.up.trits: packed trits: byte 250 is not five base-3 digits (0 to 242)"),
+    (_set("layers.0.q.scale", 0, 5),
+     "tensor layers.0.q.scale: expected scalar words, found a mantissa that is not normalised"),
+    (_set("embedding.exponents", 2, 101), "tensor embedding.exponents: expected values within ±100, found"),
+    (_set("head", (2, 2), -128), "tensor head: expected values within ±127, found -128 to 127"),
+])
+def test_damaged_tensors_are_named(saved, tmp_path, change, message):
+    folder = damaged(saved, tmp_path, tensors=change)
+    with pytest.raises(ModelError) as error:
+        load_model(folder)
+    assert str(error.value).startswith(f"{folder / 'model.safetensors'}: {message}")
+
+
+def test_missing_and_unreadable_files_are_named(saved, tmp_path):
+    with pytest.raises(ModelError, match="is not a model of this project: it has no model.json$"):
+        load_model(tmp_path)
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(ModelError, match="it has no model.json; convert it with python -m models.convert$"):
+        load_model(tmp_path)
+    (tmp_path / "model.json").write_text("{")
+    with pytest.raises(ModelError, match="model.json: cannot be read"):
+        load_model(tmp_path)
+    shutil.copy(saved / "model.json", tmp_path)
+    with pytest.raises(ModelError, match="model.safetensors: no such file"):
+        load_model(tmp_path)

@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+
+from models.checkpoint import load_model
+from models.config import PRESETS, ModelConfig
+from models.golden.model import GoldenModel
+from models.synth import NONZERO, main, synthetic_model
+from tests.models.small import PLAIN, SMALL
+
+
+def test_seeds_decide_the_model():
+    a, b, c = (synthetic_model(SMALL, seed) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(a.layers[0].linears["q"].packed, b.layers[0].linears["q"].packed)
+    np.testing.assert_array_equal(a.embedding, b.embedding)
+    assert (a.embedding != c.embedding).any()
+
+
+@pytest.mark.parametrize("config", [SMALL, PLAIN], ids=lambda c: c.name)
+def test_padding_trits_are_zero(config):
+    for layer in synthetic_model(config).layers:
+        for matrix in layer.linears.values():
+            rest = matrix.inputs % 5
+            assert not rest or (matrix.packed[:, -1] // 3**rest == (3 ** (5 - rest) - 1) // 2).all()
+
+
+def test_trits_have_the_density_of_ternarised_gaussians():
+    config = ModelConfig(**vars(SMALL) | {"hidden_size": 400, "ffn_size": 600})
+    trits = synthetic_model(config).layers[0].linears["gate"].trits()
+    assert np.abs((trits != 0).mean() - NONZERO) < 0.01
+    assert np.abs(trits.mean()) < 0.01
+    weights = np.random.default_rng(0).standard_normal(100_000)
+    assert NONZERO == pytest.approx((np.abs(weights) > np.abs(weights).mean() / 2).mean(), abs=0.01)
+
+
+@pytest.mark.parametrize("config", [SMALL, PLAIN], ids=lambda c: c.name)
+def test_activations_stay_in_range(config):
+    model = synthetic_model(config, 5)
+    golden = GoldenModel(model)
+    logits = np.stack([golden.step(token) for token in range(config.context)]) / 2**16
+    assert golden.saturations == 0
+    assert 2.0**22 < golden.residual_max < 2.0**29
+    assert 0.1 < logits.std() < 20
+
+
+def test_command_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(PRESETS, "small", SMALL)
+    assert main(["--preset", "small", "-o", str(tmp_path / "m"), "--seed", "4"]) == 0
+    model = load_model(tmp_path / "m")
+    np.testing.assert_array_equal(model.embedding, synthetic_model(SMALL, 4).embedding)
+    capsys.readouterr()
+    assert main(["--preset", "big", "-o", str(tmp_path / "n")]) == 2
+    assert capsys.readouterr().err == "unknown preset 'big'; known: bitnet-0.73b, bitnet-2b4t, small\n"
+    assert not (tmp_path / "n").exists()
