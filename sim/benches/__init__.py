@@ -1,0 +1,1 @@
+"""Cocotb benches, one module a unit, each run by a test through `sim.runner`."""

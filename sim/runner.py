@@ -1,0 +1,127 @@
+"""Run the cocotb benches of an Amaranth component under Verilator, from pytest or from a script."""
+
+import inspect
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from xml.etree import ElementTree
+
+import cocotb
+import cocotb_tools.config
+import numpy as np
+from amaranth.back import verilog
+from amaranth.lib import wiring
+from cocotb_tools.runner import get_runner
+
+from sim.testbench import PARAMETERS_VARIABLE
+from sim.verilate import verilate
+
+__all__ = ["BenchFailure", "build_bench", "emit_verilog", "run_bench"]
+
+ROOT = Path(__file__).resolve().parent.parent
+LOG_LINES = 40
+
+
+class BenchFailure(AssertionError):
+    """A cocotb test failed, or the simulation ended without a result."""
+
+
+def emit_verilog(component: wiring.Component, platform: object | None = None) -> str:
+    """Verilog of the component as module ``top``: the same text for the same design, without source positions.
+
+    Ports are named by path with ``__`` between (``i__payload``, ``sums__0``); a port with a layout is one vector.
+    """
+    return verilog.convert(component, name="top", platform=platform, emit_src=False, strip_internal_attrs=True)
+
+
+def build_bench(verilog_text: str) -> Path:
+    """The simulator program of module ``top`` with cocotb inside, from the cache where it is there.
+
+    Only the ports of ``top`` can be read and written from Python: making every signal public costs much speed.
+    """
+    library, share = Path(cocotb_tools.config.libs_dir), Path(cocotb_tools.config.share_dir)
+    return verilate(
+        verilog_text,
+        "top",
+        sources=[share / "lib" / "verilator" / "verilator.cpp"],
+        flags=["--vpi", "--public-depth", "1", "--timescale", "1ns/1ps"],
+        ldflags=[f"-Wl,-rpath,{library}", f"-L{library}", "-lcocotbvpi_verilator"],
+        versions=[cocotb.__version__],
+    )
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value.tolist()
+    raise TypeError(f"a bench parameter must be JSON or NumPy, not {type(value).__name__}")
+
+
+def _failures(results: Path) -> list[str]:
+    """``name: message`` of each cocotb test that did not pass."""
+    found = []
+    for case in ElementTree.parse(results).getroot().iter("testcase"):
+        for outcome in (*case.findall("failure"), *case.findall("error")):
+            message = outcome.get("message") or outcome.get("error_msg") or (outcome.text or "").strip()
+            found.append(f"{case.get('classname')}.{case.get('name')}: {message}")
+    return found
+
+
+def run_bench(
+    component: wiring.Component,
+    bench: str | ModuleType,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    seed: int | None = None,
+    testcase: str | None = None,
+) -> int:
+    """Run the cocotb tests of ``bench`` on ``component``; return how many ran.
+
+    ``bench`` is a module or its dotted name, importable from the repository's root; it gets ``parameters`` (JSON
+    values and NumPy arrays) from `sim.testbench.parameters`. ``testcase`` picks one test by name. The seed is
+    ``seed``, else ``$TRITLOOM_SEED``, else 1; it is printed and stands in the failure's message. ``WAVES`` is not
+    supported here: use ``sim.verilated_core`` with a trace. Raises BenchFailure with each failing test's message
+    and the end of the simulator's log.
+    """
+    __tracebackhide__ = True
+    name = bench.__name__ if inspect.ismodule(bench) else bench
+    if seed is None:
+        seed = int(os.environ.get("TRITLOOM_SEED", "1"))
+    program = build_bench(emit_verilog(component))
+    print(f"{type(component).__name__}: {name}, seed {seed}")
+    with tempfile.TemporaryDirectory(prefix="tritloom-bench-") as scratch:
+        results, log = Path(scratch) / "results.xml", Path(scratch) / "simulator.log"
+        paths = list(sys.path)
+        sys.path.insert(0, str(ROOT))  # the runner hands sys.path to the simulator's Python
+        try:
+            get_runner("verilator").test(
+                name,
+                hdl_toplevel="top",
+                hdl_toplevel_lang="verilog",
+                build_dir=program.parent,
+                test_dir=scratch,
+                results_xml=str(results),
+                testcase=testcase,
+                seed=seed,
+                extra_env={PARAMETERS_VARIABLE: json.dumps(parameters or {}, default=_plain), "NO_COLOR": "1"},
+                log_file=log,
+            )
+        except SystemExit:
+            pass  # the runner's way to say that a test failed; the results say which
+        finally:
+            sys.path[:] = paths
+        text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+        tail = "\n".join(text.splitlines()[-LOG_LINES:])
+        if not results.exists():
+            raise BenchFailure(f"{name}, seed {seed}: the simulation ended without results\n{tail}")
+        failures = _failures(results)
+        count = sum(1 for _ in ElementTree.parse(results).getroot().iter("testcase"))
+    if failures:
+        raise BenchFailure(f"{name}, seed {seed}:\n" + "\n".join(failures) + f"\n{tail}")
+    if not count:
+        raise BenchFailure(f"{name} has no cocotb test" + (f" named {testcase}" if testcase else ""))
+    return count

