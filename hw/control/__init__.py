@@ -1,0 +1,1 @@
+"""The way from the processor: registers, the sequencer, engine queues, semaphores, the state of a run."""

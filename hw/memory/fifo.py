@@ -1,0 +1,71 @@
+"""Beat FIFO: a deep buffer in block RAM or UltraRAM, read through an output register."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import memory, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+__all__ = ["BeatFifo"]
+
+
+class BeatFifo(wiring.Component):
+    """First in, first out, of `width` bits.
+
+    `depth` (a power of two, at least 16) words in memory and two more in the registers behind it. The
+    memory is read ahead into its output register and from there into one more, as UltraRAM needs at
+    full clock. Latency 3 cycles, throughput 1 word a cycle. `i.ready` and `o.valid` come from registers
+    alone. `taken` pulses when a word leaves the memory: space for one more word.
+
+    ram_style: Vivado's attribute, or None to leave the choice to the tool.
+    """
+
+    def __init__(self, width: int, depth: int, *, ram_style: str | None = None) -> None:
+        if depth < 16 or depth & (depth - 1):
+            raise ValueError(f"depth must be a power of two from 16, got {depth}")
+        self._width, self._depth, self._ram_style = width, depth, ram_style
+        super().__init__({
+            "i": In(stream.Signature(width)),
+            "o": Out(stream.Signature(width)),
+            "taken": Out(1),
+        })
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        attributes = {"ram_style": self._ram_style} if self._ram_style else {}
+        m.submodules.storage = storage = memory.Memory(shape=self._width, depth=self._depth, init=[],
+                                                       attrs=attributes)
+        write, read = storage.write_port(), storage.read_port()
+
+        address_bits = exact_log2(self._depth)
+        level = Signal(range(self._depth + 1))
+        head, tail = Signal(address_bits), Signal(address_bits)
+        fetched = Signal()  # the memory's output register holds a word
+        fetch_ready, output_ready = Signal(), Signal()
+
+        put = Signal()
+        m.d.comb += [
+            self.i.ready.eq(level != self._depth),
+            put.eq(self.i.valid & self.i.ready),
+            write.en.eq(put),
+            write.addr.eq(tail),
+            write.data.eq(self.i.payload),
+            output_ready.eq(~self.o.valid | self.o.ready),
+            fetch_ready.eq(~fetched | output_ready),
+            read.en.eq(fetch_ready),
+            read.addr.eq(head),
+            self.taken.eq((level != 0) & fetch_ready),
+        ]
+        m.d.sync += [
+            level.eq(level + put - self.taken),
+            tail.eq(tail + put),
+            head.eq(head + self.taken),
+            fetched.eq(Mux(fetch_ready, level != 0, fetched)),
+            self.o.valid.eq(Mux(output_ready, fetched, self.o.valid)),
+        ]
+        output = Signal(self._width, reset_less=True)
+        with m.If(output_ready):
+            m.d.sync += output.eq(read.data)
+        m.d.comb += self.o.payload.eq(output)
+        return m

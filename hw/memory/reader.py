@@ -1,0 +1,88 @@
+"""Reader: a client of the read master that turns requests for bytes into a stream of beats."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.lib import fifo, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.memory.axi import ADDRESS_BITS, DATA_BITS
+from hw.memory.fifo import BeatFifo
+from hw.memory.shapes import BURST, BURST_BYTES, READ_REQUEST
+from models.machine.build import BURST_BEATS, PORT_BYTES
+
+__all__ = ["Reader"]
+
+
+class Reader(wiring.Component):
+    """Read ranges of memory, several requests ahead, and give their beats in the order of the requests.
+
+    i: address (low four bits ignored) and bytes, rounded up to beats; 0 bytes give none. `requests` of
+    them wait in a queue. o: beats, from a FIFO of `depth` beats. A burst is sent once the FIFO has room for
+    16 beats more than those under way; it ends with its request or its 256-byte block, so it never
+    crosses 4 KiB. Three cycles from a request to its first burst, then a burst every other cycle.
+    """
+
+    def __init__(self, *, depth: int, requests: int = 4, ram_style: str | None = None) -> None:
+        if requests < 1:
+            raise ValueError(f"requests must be positive, got {requests}")
+        self._requests = requests
+        self._depth = depth
+        self._fifo = BeatFifo(DATA_BITS, depth, ram_style=ram_style)
+        super().__init__({
+            "i": In(stream.Signature(READ_REQUEST)),
+            "o": Out(stream.Signature(DATA_BITS)),
+            "bursts": Out(stream.Signature(BURST)),
+            "beats": In(stream.Signature(DATA_BITS, always_ready=True)),
+        })
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        m.submodules.fifo = beats = self._fifo
+        m.submodules.queue = queue = fifo.SyncFIFOBuffered(width=READ_REQUEST.size, depth=self._requests)
+        m.d.comb += [
+            beats.i.valid.eq(self.beats.valid),
+            beats.i.payload.eq(self.beats.payload),
+            queue.w_en.eq(self.i.valid),
+            queue.w_data.eq(self.i.payload),
+            self.i.ready.eq(queue.w_rdy),
+        ]
+        wiring.connect(m, beats.o, wiring.flipped(self.o))
+
+        request = READ_REQUEST(queue.r_data)
+        block_bits = (BURST_BYTES - 1).bit_length()
+        beat_bits = (PORT_BYTES - 1).bit_length()
+        address = Signal(ADDRESS_BITS - beat_bits)  # in beats
+        remaining = Signal(request.bytes.shape().width - beat_bits + 1)  # in beats
+        room = Signal(range(self._depth + 1), init=self._depth)
+
+        to_boundary = Signal(range(BURST_BEATS + 1))
+        count = Signal(range(BURST_BEATS + 1))
+        m.d.comb += [
+            to_boundary.eq(BURST_BEATS - address[:block_bits - beat_bits]),
+            count.eq(Mux(remaining < to_boundary, remaining, to_boundary)),
+        ]
+
+        burst = self.bursts
+        reserve = Signal()
+        with m.If(burst.ready):
+            m.d.sync += burst.valid.eq(0)
+        with m.If(remaining == 0):
+            m.d.comb += queue.r_en.eq(1)
+            with m.If(queue.r_rdy):
+                m.d.sync += [
+                    address.eq(request.address[beat_bits:]),
+                    remaining.eq((request.bytes + PORT_BYTES - 1)[beat_bits:]),
+                ]
+        with m.Elif(~burst.valid & (room >= BURST_BEATS)):
+            next_block = address[block_bits - beat_bits:] + 1
+            m.d.comb += reserve.eq(1)
+            m.d.sync += [
+                burst.valid.eq(1),
+                burst.payload.address.eq(Cat(Const(0, beat_bits), address)),
+                burst.payload.length.eq(count - 1),
+                address.eq(Cat(Const(0, block_bits - beat_bits), next_block)),
+                remaining.eq(remaining - count),
+            ]
+        m.d.sync += room.eq(room - Mux(reserve, count, 0) + beats.taken)
+        return m

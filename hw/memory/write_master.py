@@ -1,0 +1,88 @@
+"""Write master: the write channels of one AXI4 port, single beats of several clients."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.control.round_robin import RoundRobin
+from hw.memory.axi import ID_BITS, INCREMENT, SIZE_16_BYTES, Axi4Write
+from hw.memory.shapes import WRITE_BEAT
+
+__all__ = ["WriteMaster"]
+
+
+class WriteMaster(wiring.Component):
+    """Write the beats of `clients` in turn, each as a burst of one; the client's number is the ID.
+
+    `idle` bit c is high when every beat that client c handed over is answered, hence visible to all
+    readers; it falls the cycle after a transfer. At most `outstanding` beats of a client are under way; one
+    beat every other cycle. `error` pulses for each error response. `stop` refuses new beats; `quiet` is high
+    once everything is answered.
+    """
+
+    def __init__(self, clients: int, *, outstanding: int = 8) -> None:
+        if not 1 <= clients <= 1 << ID_BITS:
+            raise ValueError(f"clients must be 1 to {1 << ID_BITS}, got {clients}")
+        if outstanding < 1:
+            raise ValueError(f"outstanding must be positive, got {outstanding}")
+        self._clients, self._outstanding = clients, outstanding
+        super().__init__({
+            "i": In(stream.Signature(WRITE_BEAT)).array(clients),
+            "idle": Out(clients),
+            "stop": In(1),
+            "quiet": Out(1),
+            "error": Out(1),
+            "axi": Out(Axi4Write()),
+        })
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        m.submodules.arbiter = arbiter = RoundRobin(self._clients)
+
+        axi = self.axi
+        free = Signal()
+        m.d.comb += [
+            free.eq(~axi.awvalid & ~axi.wvalid & ~self.stop),
+            arbiter.advance.eq(free),
+            axi.awsize.eq(SIZE_16_BYTES),
+            axi.awburst.eq(INCREMENT),
+            axi.wlast.eq(1),
+            axi.bready.eq(1),
+        ]
+        with m.If(axi.awready):
+            m.d.sync += axi.awvalid.eq(0)
+        with m.If(axi.wready):
+            m.d.sync += axi.wvalid.eq(0)
+
+        answered, identity = Signal(), Signal(ID_BITS, reset_less=True)
+        m.d.sync += [
+            answered.eq(axi.bvalid),
+            identity.eq(axi.bid),
+            self.error.eq(axi.bvalid & axi.bresp[1]),
+        ]
+
+        under_way = [Signal(range(self._outstanding + 1), name=f"under_way_{client}")
+                     for client in range(self._clients)]
+        for client, beat in enumerate(self.i):
+            count, take, finish = under_way[client], Signal(), Signal()
+            m.d.comb += [
+                arbiter.requests[client].eq(beat.valid & (count != self._outstanding)),
+                take.eq(free & arbiter.grant[client]),
+                finish.eq(answered & (identity == client)),
+                beat.ready.eq(take),
+                self.idle[client].eq(count == 0),
+            ]
+            m.d.sync += count.eq(count + take - finish)
+            with m.If(take):
+                m.d.sync += [
+                    axi.awvalid.eq(1),
+                    axi.wvalid.eq(1),
+                    axi.awid.eq(client),
+                    axi.awaddr.eq(beat.payload.address),
+                    axi.wdata.eq(beat.payload.data),
+                    axi.wstrb.eq(beat.payload.strobe),
+                ]
+        m.d.comb += self.quiet.eq(~Cat(*under_way).any() & ~answered & ~self.error)
+        return m

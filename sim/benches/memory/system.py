@@ -1,0 +1,234 @@
+"""The whole memory system in front of one AXI memory a port: every client at once, blocked clients, rate, stops."""
+
+from __future__ import annotations
+
+import cocotb
+import numpy as np
+from cocotb import start_soon
+from cocotb.triggers import ClockCycles, RisingEdge
+
+from hw.memory.loader import ELEMENT_BYTES
+from hw.memory.shapes import LOAD_ELEMENT, READ_REQUEST, WRITE_BEAT
+from models.machine.build import PORT_BYTES, BuildParameters
+from models.machine.descriptor import LoadTarget, Opcode, pack
+from models.machine.layout import unstripe
+from sim.benches.memory.axi_memory import AxiMemory, Contents
+from sim.streams import StreamSink, StreamSource
+from sim.testbench import generator, parameters, start
+
+OUTPUTS = {"weights": None, "o_load": LOAD_ELEMENT, "cache": None, "descriptors": None}
+INPUTS = {"fetch_command": None, "load_command": None, "cache_read": READ_REQUEST, "descriptor_read": READ_REQUEST,
+          "vector_write": WRITE_BEAT, "head_write": WRITE_BEAT}
+
+
+class Bench:
+    """The system with its memories. Sources and sinks are made on demand, so that a test may do without."""
+
+    def __init__(self, dut, *, stall: float, latency: tuple[int, int]) -> None:
+        self.dut, self.stall = dut, stall
+        self.build = BuildParameters(**parameters()["build"])
+        self.contents = Contents()
+        self.random = generator("bench")
+        self.memories = [AxiMemory(dut, f"axi__{p}", self.contents, stall=stall, latency=latency)
+                         for p in range(self.build.ports)]
+        dut.stop.value = 0
+        dut.position.value = 0
+        for name in INPUTS:
+            getattr(dut, f"{name}__valid").value = 0
+        for name in OUTPUTS:
+            getattr(dut, f"{name}__ready").value = 0
+        self.errors = 0
+        start_soon(self._count_errors())
+
+    async def _count_errors(self) -> None:
+        while True:
+            await RisingEdge(self.dut.clk)
+            if not self.dut.rst.value:
+                self.errors += int(self.dut.errors.value)
+
+    def source(self, name: str) -> StreamSource:
+        return StreamSource(self.dut, name, INPUTS[name], stall=self.stall)
+
+    def sink(self, name: str, stall: float | None = None) -> StreamSink:
+        return StreamSink(self.dut, name, OUTPUTS[name], stall=self.stall if stall is None else stall)
+
+    def stream(self, address: int, beats: int) -> tuple[int, list[int]]:
+        """A STREAM command and the wide beats it brings."""
+        command = int.from_bytes(pack(Opcode.STREAM, address=address, beats=beats), "little")
+        memory = np.frombuffer(self.contents.read(address, beats * self.build.beat_bytes), np.uint8)
+        wide = unstripe(memory, self.build).reshape(-1, self.build.beat_bytes)
+        return command, [int.from_bytes(beat.tobytes(), "little") for beat in wide]
+
+    def load(self, address: int, position: int) -> tuple[int, list[dict[str, int]]]:
+        """A random LOAD command and the elements it sends."""
+        target = self.random.choice(list(LoadTarget))
+        width = ELEMENT_BYTES[target]
+        count, offset = self.random.randrange(0, 40), self.random.randrange(0, 1000)
+        stride = self.random.randrange(0, 64) * PORT_BYTES
+        fields = dict(address=address, target=target, address_stride=stride, bytes=count * width, offset=offset)
+        data = self.contents.read(address + position * stride, count * width)
+        elements = [{"target": target, "index": offset + i,
+                     "data": int.from_bytes(data[i * width:][:width], "little", signed=True) % (1 << 64)}
+                    for i in range(count)]
+        return int.from_bytes(pack(Opcode.LOAD, **fields), "little"), elements
+
+    def read(self, address: int, size: int) -> tuple[dict[str, int], list[int]]:
+        """A read request and its beats."""
+        beats = range(address, address + size, PORT_BYTES)
+        return {"address": address, "bytes": size}, [self.contents.beat(a) for a in beats]
+
+    def address(self, alignment: int) -> int:
+        """A random address; the highest one ends the 40 bits."""
+        return self.random.randrange(0, (1 << 39) // alignment) * 2 * alignment
+
+
+async def pulses(dut, signal, count: int) -> None:
+    """Return once `signal` was high for `count` cycles."""
+    while count:
+        await RisingEdge(dut.clk)
+        count -= int(signal.value)
+
+
+async def run_everything(bench: Bench, jobs: int) -> None:
+    """All clients at once; every beat right and in order, every command retired, every write in memory."""
+    dut, random = bench.dut, bench.random
+    position = random.randrange(1 << 16)
+    dut.position.value = position
+    streams = [bench.stream(bench.address(256), 16 * random.randrange(0, 5)) for _ in range(jobs)]
+    loads = [bench.load(bench.address(256), position) for _ in range(jobs)]
+    caches = [bench.read(bench.address(16), random.randrange(0, 900)) for _ in range(2 * jobs)]
+    programs = [bench.read(bench.address(64), 64 * random.randrange(1, 20)) for _ in range(jobs)]
+    writes = {client: [{"address": base + 16 * i, "data": random.getrandbits(128), "strobe": random.getrandbits(16)}
+                       for i in range(8 * jobs)]
+              for client, base in (("vector_write", 0), ("head_write", 1 << 20))}
+    before = {w["address"]: bench.contents.beat(w["address"]) for beats in writes.values() for w in beats}
+
+    jobs_by_port = (("fetch_command", "weights", streams), ("load_command", "o_load", loads),
+                    ("cache_read", "cache", caches), ("descriptor_read", "descriptors", programs))
+    retired = [start_soon(pulses(dut, signal, jobs)) for signal in (dut.fetch_retired, dut.load_retired)]
+    expected = {}
+    for source, sink, work in jobs_by_port:
+        bench.source(source).send_nowait(*(request for request, _ in work))
+        expected[sink] = [beat for _, beats in work for beat in beats]
+    sources = {client: bench.source(client) for client in writes}
+    for client, beats in writes.items():
+        sources[client].send_nowait(*beats)
+    sinks = {name: bench.sink(name) for name in expected}
+    for name, beats in expected.items():
+        assert await sinks[name].receive(len(beats)) == beats, name
+    for task in retired:
+        await task
+    for client, beats in writes.items():
+        await sources[client].drain()
+        idle = getattr(dut, f"{client}_idle")
+        await RisingEdge(dut.clk)
+        while not idle.value:
+            await RisingEdge(dut.clk)
+        for w in beats:
+            mask = sum(255 << 8 * i for i in range(16) if w["strobe"] >> i & 1)
+            assert bench.contents.beat(w["address"]) == before[w["address"]] & ~mask | w["data"] & mask
+    await ClockCycles(dut.clk, 50)
+    assert not any(sink.receive_nowait() for sink in sinks.values())
+    assert dut.quiet.value
+    assert bench.errors == 0
+
+
+@cocotb.test()
+async def everything_at_once(dut):
+    bench = Bench(dut, stall=0.0, latency=(1, 20))
+    await start(dut)
+    await run_everything(bench, 12)
+
+
+@cocotb.test()
+async def everything_at_once_with_stalls(dut):
+    bench = Bench(dut, stall=0.35, latency=(1, 60))
+    await start(dut)
+    await run_everything(bench, 12)
+
+
+@cocotb.test()
+@cocotb.parametrize(wanted=["weights", "cache", "descriptors"])
+async def blocked_clients_hold_up_nobody(dut, wanted):
+    """A client reads on while none of the others takes its data."""
+    bench = Bench(dut, stall=0.0, latency=(10, 30))
+    await start(dut)
+    requests = {"weights": ("fetch_command", bench.stream(0, 2048)[0]),
+                "cache": ("cache_read", {"address": 48, "bytes": 1 << 20}),
+                "descriptors": ("descriptor_read", {"address": 64, "bytes": 1 << 20}),
+                "o_load": ("load_command", bench.load(256, 0)[0])}
+    source, _ = requests.pop(wanted)
+    for other, request in requests.values():
+        bench.source(other).send_nowait(request)
+    await ClockCycles(dut.clk, 2000)
+    request, beats = (bench.stream(1 << 24, 512) if wanted == "weights" else bench.read(1 << 24, 16384))
+    bench.source(source).send_nowait(request)
+    assert await bench.sink(wanted).receive(len(beats)) == beats
+    await ClockCycles(dut.clk, 100)
+    assert dut.quiet.value
+
+
+@cocotb.test()
+async def streams_keep_the_ports_busy(dut):
+    """Back-to-back streams at a latency of 100 cycles: no cycle lost between them once beats arrive."""
+    bench = Bench(dut, stall=0.0, latency=(100, 100))
+    await start(dut)
+    work = [bench.stream(bench.address(256), beats) for beats in (64, 16, 16, 16, 128, 16, 256)]
+    bench.source("fetch_command").send_nowait(*(command for command, _ in work))
+    expected = [beat for _, beats in work for beat in beats]
+    sink = bench.sink("weights")
+    assert await sink.receive(len(expected)) == expected
+    assert sink.cycles[-1] - sink.cycles[0] == len(expected) - 1
+    assert sink.cycles[0] < 120
+    assert all(memory.read_most <= 16 for memory in bench.memories)
+
+
+@cocotb.test()
+async def error_responses_are_counted(dut):
+    bench = Bench(dut, stall=0.2, latency=(2, 9))
+    await start(dut)
+    bench.contents.refused |= {0x1000, 0x1010, 0x10100, 0x2000}
+    bench.source("fetch_command").send_nowait(bench.stream(0x1000, 16)[0])  # two refused beats on port 0
+    bench.source("cache_read").send_nowait({"address": 0x10100, "bytes": 16})
+    bench.source("vector_write").send_nowait({"address": 0x2000, "data": 1, "strobe": 0xFFFF})
+    await bench.sink("weights").receive(16)
+    await bench.sink("cache").receive(1)
+    while not dut.quiet.value or bench.errors < 4:
+        await RisingEdge(dut.clk)
+    await ClockCycles(dut.clk, 20)
+    assert bench.errors == 4
+
+
+@cocotb.test()
+async def stop_and_go_on(dut):
+    """A stop amid traffic ends quiet; afterwards everything works as after reset."""
+    bench = Bench(dut, stall=0.3, latency=(20, 60))
+    await start(dut)
+    for cycles in (40, 55, 83, 170, 300):
+        signals = {"fetch_command": bench.stream(0, 1024)[0], "load_command": bench.load(4096, 0)[0],
+                   "cache_read": 65536 << 40 | 16, "descriptor_read": 4096 << 40}
+        for name, value in signals.items():
+            getattr(dut, f"{name}__payload").value = value
+            getattr(dut, f"{name}__valid").value = 1
+        writes = {"vector_write": 0xFFFF << 168 | 1 << 16, "head_write": 0xFFFF << 168 | 1 << 17}
+        for name, value in writes.items():
+            getattr(dut, f"{name}__payload").value = value
+            getattr(dut, f"{name}__valid").value = 1
+        for name in OUTPUTS:
+            getattr(dut, f"{name}__ready").value = cycles % 2
+        await ClockCycles(dut.clk, cycles)
+        assert not dut.quiet.value
+        dut.stop.value = 1
+        for name in (*signals, *writes):
+            getattr(dut, f"{name}__valid").value = 0
+        await ClockCycles(dut.clk, 1)
+        reads = [len(memory.bursts) for memory in bench.memories]
+        while not dut.quiet.value:
+            await RisingEdge(dut.clk)
+        dut.stop.value = 0
+        # At most the address that was on offer when the stop came was still sent.
+        assert all(len(memory.bursts) <= count + 1 for memory, count in zip(bench.memories, reads, strict=True))
+        await ClockCycles(dut.clk, 30)
+        assert dut.quiet.value
+        assert not any(getattr(dut, f"{name}__valid").value for name in OUTPUTS)
+    await run_everything(bench, 4)

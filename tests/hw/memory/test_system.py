@@ -1,0 +1,15 @@
+"""The memory system behind AXI memories with stalls, latencies, errors and stops."""
+
+from dataclasses import asdict, replace
+
+import pytest
+
+from hw.memory.system import MemorySystem
+from models.machine.build import BOARDS
+from sim.runner import run_bench
+
+
+@pytest.mark.parametrize("ports", [1, 2])
+def test_bench(ports):
+    build = replace(BOARDS["sim-tiny"], ports=ports)
+    run_bench(MemorySystem(build), "sim.benches.memory.system", {"build": asdict(build)})
