@@ -18,6 +18,7 @@ from amaranth.back import verilog
 from amaranth.lib import wiring
 from cocotb_tools.runner import get_runner
 
+from sim.fault import planted
 from sim.testbench import PARAMETERS_VARIABLE
 from sim.verilate import verilate
 
@@ -91,7 +92,7 @@ def run_bench(
     name = bench.__name__ if inspect.ismodule(bench) else bench
     if seed is None:
         seed = int(os.environ.get("TRITLOOM_SEED", "1"))
-    program = build_bench(emit_verilog(component))
+    program = build_bench(planted(type(component).__name__, emit_verilog(component)))
     print(f"{type(component).__name__}: {name}, seed {seed}")
     with tempfile.TemporaryDirectory(prefix="tritloom-bench-") as scratch:
         results, log = Path(scratch) / "results.xml", Path(scratch) / "simulator.log"
