@@ -1,0 +1,216 @@
+"""The board device against the real `pynq` package, with the emulator in place of the fabric."""
+
+from __future__ import annotations
+
+import json
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("pynq", reason="pip install 'tritloom[board]' in an environment of its own: pynq needs numpy < 2")
+
+import pynq
+
+from host import pynq_device
+from host.devices.base import DeviceError
+from host.devices.emulator import EmulatorDevice
+from host.devices.registry import open_device
+from host.pynq_device import BITSTREAM_VARIABLE, PynqDevice
+from host.runtime import Session
+from models.config import ModelConfig
+from models.errors import ModelError
+from models.machine.build import BOARDS
+from models.machine.registers import Status, register
+from models.synth import synthetic_model
+from tests.host.simulated_board import BufferObject, SimulatedBoard, hardware_description
+
+BUILD = BOARDS["sim-tiny"]
+HASH = "c0ffee42" + "0" * 56
+TINY = ModelConfig(name="tiny", vocab_size=61, hidden_size=48, ffn_size=96, layers=2, heads=2, kv_heads=1, head_dim=32,
+                   activation="relu2", sub_norms=True, tied_head=False, rope_theta=10000.0, rms_eps=1e-5, context=32)
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with bitstream, hardware description and accel.json, named in the environment."""
+    (tmp_path / "tritloom.bit").write_bytes(b"the simulated board looks at no bitstream")
+    (tmp_path / "tritloom.hwh").write_text(hardware_description(BUILD.clock_mhz))
+    describe(tmp_path)
+    monkeypatch.setenv(BITSTREAM_VARIABLE, str(tmp_path / "tritloom.bit"))
+    return tmp_path
+
+
+@pytest.fixture
+def board(monkeypatch: pytest.MonkeyPatch) -> SimulatedBoard:
+    """The board that PYNQ finds."""
+    found = SimulatedBoard(BUILD, int(HASH[:8], 16))
+    use(found, monkeypatch)
+    return found
+
+
+def use(board: SimulatedBoard, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pynq.Device, "_active_device", board, raising=False)
+    monkeypatch.delattr(pynq.Clocks, "_real_instance", raising=False)
+    monkeypatch.setattr(pynq.Clocks, "device", None)
+
+
+def describe(folder: Path, **changes: object) -> None:
+    content = {"hash": HASH, "clock_mhz": BUILD.clock_mhz, "parameters": BUILD.to_json(), "registers": {}} | changes
+    (folder / "accel.json").write_text(json.dumps(content))
+
+
+def generate(session: Session, prompt: list[int], count: int) -> tuple[list[int], list[np.ndarray]]:
+    """Greedy ids, and the logits of every list of best tokens."""
+    top, ids, logits = session.prefill(prompt), [], []
+    for _ in range(count):
+        ids.append(int(top.ids[0]))
+        logits.append(top.logits)
+        top = session.decode(ids[-1])
+    return ids, logits
+
+
+@pytest.mark.parametrize("ranged", [False, True], ids=["PYNQ's slices", "XRT's ranges"])
+def test_a_session_gives_the_emulators_tokens(files, board, monkeypatch, ranged):
+    if ranged:
+        directions = types.SimpleNamespace(XCL_BO_SYNC_BO_TO_DEVICE="to device",
+                                           XCL_BO_SYNC_BO_FROM_DEVICE="from device")
+        xrt = types.SimpleNamespace(bo=BufferObject, xclBOSyncDirection=directions)
+        monkeypatch.setattr(pynq_device, "pyxrt", xrt)
+    model, prompt = synthetic_model(TINY, seed=3), [7, 60, 0, 13, 22]
+    expected = Session(model, EmulatorDevice(BUILD))
+    found = Session(model, open_device("pynq", BUILD))
+    ids, logits = generate(expected, prompt, 8)
+    board_ids, board_logits = generate(found, prompt, 8)
+    assert board_ids == ids
+    assert np.array_equal(board_logits, logits)
+    assert len(set(ids)) > 1  # a model that says one word over would hide lost writes
+    for name, cached in expected.cache(1).items():
+        assert np.array_equal(found.cache(1)[name], cached)
+    assert board.downloads == [str(files / "tritloom.bit")]
+    assert bool(board.ranged_syncs) == ranged
+
+
+def test_scores_equal_the_emulators(files, board):
+    model, ids = synthetic_model(TINY, seed=4), list(range(9, 20))
+    found = Session(model, PynqDevice(BUILD))
+    assert np.array_equal(found.score(ids), Session(model, EmulatorDevice(BUILD)).score(ids))
+
+
+def test_a_token_syncs_only_what_it_moves(files, board):
+    session = Session(synthetic_model(TINY, seed=3), PynqDevice(BUILD))
+    session.prefill([1, 2])
+    board.synced.clear()
+    session.decode(3)
+    assert {kind for kind, _, _ in board.synced} == {"flush", "invalidate"}
+    assert sum(size for _, _, size in board.synced) < session.program.size / 4
+
+
+def test_memory_is_zeroed_and_at_the_boards_address(files, board):
+    buffer = PynqDevice(BUILD).allocate(5000)
+    assert type(buffer.array) is np.ndarray and buffer.array.shape == (5000,) and not buffer.array.any()
+    assert buffer.address == 0x1_0000_0000 and buffer.address % 4096 == 0
+
+
+def test_memory_that_does_not_fit_is_one_line(files, board):
+    board.free_memory = 1 << 20
+    with pytest.raises(DeviceError, match=r"^no 2 MiB of contiguous memory .*cma="):
+        PynqDevice(BUILD).allocate(2 << 20)
+
+
+def test_numpy_integers_reach_the_registers(files, board):
+    device = PynqDevice(BUILD)
+    device.write_register(register("POSITION").offset, np.int64(17))
+    assert board.fabric.get("POSITION") == 17 == device.get("POSITION")
+
+
+def test_the_hardware_watchdog_is_set(files, board):
+    PynqDevice(BUILD)
+    assert board.fabric.get("WATCHDOG") == pytest.approx(BUILD.clock_mhz * 1e6, rel=1e-3)
+
+
+def test_a_bad_program_is_reported(files, board):
+    device = PynqDevice(BUILD)
+    buffer = device.allocate(4096)
+    buffer.array[:] = 0xFF
+    device.flush(buffer, 0, 4096)
+    with pytest.raises(DeviceError, match="device pynq stopped: a bad descriptor"):
+        device.run(buffer.address, 1, 0)
+
+
+def test_a_run_without_end_is_given_up(files, board, monkeypatch):
+    monkeypatch.setattr(pynq_device, "RUN_LIMIT_S", 0.02)
+    device, told = PynqDevice(BUILD), []
+    board.fabric._registers["STATUS"] = Status.BUSY
+    with pytest.raises(DeviceError, match="did not finish a run"):
+        device.wait(told.append)
+    assert told and told == sorted(told) and told[-1] > 0
+
+
+def test_close_leaves_the_buffer_readable(files, board):
+    device = PynqDevice(BUILD)
+    buffer = device.allocate(64)
+    device.close()
+    assert not buffer.array.any()
+
+
+@pytest.mark.parametrize("name", ["tritloom.bit", "tritloom.hwh", "accel.json"])
+def test_a_missing_file_is_named(files, board, name):
+    (files / name).unlink()
+    with pytest.raises(ModelError, match=name):
+        open_device("pynq", BUILD)
+
+
+def test_the_default_bitstream_is_in_the_working_directory(files, board, monkeypatch):
+    monkeypatch.delenv(BITSTREAM_VARIABLE)
+    monkeypatch.chdir(files)
+    PynqDevice(BUILD)
+    assert board.downloads == [str(files / "tritloom.bit")]
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"parameters": 3, "hash": "00", "clock_mhz": 1}',
+                                  '{"parameters": {}, "hash": "xyz", "clock_mhz": 1}'])
+def test_a_damaged_description_is_one_line(files, board, text):
+    (files / "accel.json").write_text(text)
+    with pytest.raises(ModelError, match="accel.json is not the description of a build"):
+        PynqDevice(BUILD)
+
+
+def test_another_boards_bitstream_is_refused(files, board):
+    describe(files, parameters=BOARDS["kv260"].to_json())
+    with pytest.raises(ModelError, match="name is 'kv260', but board sim-tiny"):
+        PynqDevice(BUILD)
+
+
+def test_an_accel_json_of_another_build_is_refused(files, board):
+    describe(files, hash="c0ffee43")
+    with pytest.raises(DeviceError, match="is build c0ffee42, but accel.json beside it describes c0ffee43"):
+        PynqDevice(BUILD)
+
+
+def test_another_design_is_refused(files, board):
+    (files / "tritloom.hwh").write_text(hardware_description(BUILD.clock_mhz, cell="blinker"))
+    with pytest.raises(DeviceError, match="has no tritloom; it has .*blinker"):
+        PynqDevice(BUILD)
+
+
+def test_no_board_is_one_line(files, monkeypatch):
+    monkeypatch.delattr(pynq.Device, "_active_device", raising=False)
+    monkeypatch.setattr(pynq.Device, "_devices", [], raising=False)
+    with pytest.raises(DeviceError, match="^no board: .*no devices found"):
+        open_device("pynq", BUILD)
+
+
+def test_the_overlay_sets_the_builds_clock(files, board):
+    board_mhz = PynqDevice(BUILD).clock_mhz
+    assert board_mhz == pytest.approx(BUILD.clock_mhz, rel=1e-3) == pynq.Clocks.fclk0_mhz
+
+
+def test_a_slow_clock_warns_and_a_fast_one_is_refused(files, monkeypatch):
+    use(SimulatedBoard(BUILD, int(HASH[:8], 16), stuck_divisor=15), monkeypatch)
+    with pytest.warns(RuntimeWarning, match="runs at 100.0 MHz instead of 250.0 MHz"):
+        assert PynqDevice(BUILD).clock_mhz == pytest.approx(100, rel=1e-3)
+    use(SimulatedBoard(BUILD, int(HASH[:8], 16), stuck_divisor=5), monkeypatch)
+    with pytest.raises(DeviceError, match="runs at 300.0 MHz, but its timing was met at 250.0 MHz"):
+        PynqDevice(BUILD)
