@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -47,11 +48,10 @@ ZERO = Scalar(np.int64(0), np.int64(0))
 
 
 def _finish(m: np.ndarray, e: np.ndarray) -> Scalar:
-    m, e = np.broadcast_arrays(np.asarray(m, np.int64), np.asarray(e, np.int64))
-    none = (m == 0) | (e < EXPONENT_MIN)
-    over = (m != 0) & (e > EXPONENT_MAX)
-    return Scalar(np.where(none, 0, np.where(over, _TOP - 1, m)),
-                  np.where(none, 0, np.where(over, EXPONENT_MAX, e)))
+    m, e = np.asarray(m, np.int64), np.asarray(e, np.int64)
+    some = (m != 0) & (e >= EXPONENT_MIN)
+    over = e > EXPONENT_MAX
+    return Scalar(some * np.where(over, _TOP - 1, m), some * np.minimum(e, EXPONENT_MAX))
 
 
 def from_int(n: np.ndarray) -> Scalar:
@@ -63,6 +63,7 @@ def from_int(n: np.ndarray) -> Scalar:
     return _finish((n >> down) << up, length - 1)
 
 
+@cache
 def constant(value: float | Fraction) -> Scalar:
     """The scalar nearest to a non-negative constant (ties to even)."""
     m, e = nearest(value)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 
 __all__ = ["DESCRIPTOR_BYTES", "HEADER", "OPCODES", "SEMAPHORES", "Activation", "Engine", "Field", "LoadTarget",
            "NormSource", "Opcode", "Operation", "pack", "unpack"]
@@ -159,8 +160,9 @@ def pack(opcode: Opcode, *, wait: int = 0, signal: int = 0, **values: int) -> by
     return word.to_bytes(DESCRIPTOR_BYTES, "little")
 
 
+@lru_cache(maxsize=4096)
 def unpack(data: bytes) -> tuple[Opcode, dict[str, int]]:
-    """Opcode and all fields of one descriptor."""
+    """Opcode and all fields of one descriptor; the dictionary is shared between calls, not to be changed."""
     word = int.from_bytes(data, "little")
     opcode = Opcode((word >> 4) & 15)
     values = {}
