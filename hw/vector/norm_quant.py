@@ -26,7 +26,6 @@ NORM_CHANNEL = data.StructLayout({"x": signed(62), "gain": signed(16), "tap": TA
 """One channel: the value and its parameters, which are ignored where the settings switch them off."""
 
 NORM_SETTINGS = data.StructLayout({
-    "scale": SCALAR,  # value of one unit of x
     "gain": SCALAR,  # sqrt(dim) * 2**-gain_exponent, or 2**-gain_exponent without rms
     "eps_sum": SCALAR,  # dim * eps
     "rms": 1,
@@ -56,6 +55,7 @@ class NormQuant(wiring.Component):
     transfer on `o_pass` then asks the source for the whole row once more on `i_x`, two to four times:
     LARGEST; SQUARES (if rms or not tapped); TAPPED (if tapped); QUANTISE, whose results leave on `o_q`. When
     all of them were taken, `o_scale` offers the value of one unit of q, once; the next row starts after that.
+    `scale`, the value of one unit of x, is read when the first pass is through.
     Tap and scalar unit are the user's, shared with others: elements go out on `o_tap` and come back in order on
     `i_tap`, with `tap_settings`; scalar operations go through `scalar`.
 
@@ -69,6 +69,7 @@ class NormQuant(wiring.Component):
         tap_out = {"y": signed(40), "user": TAP_USER}
         super().__init__({
             "start": In(stream.Signature(NORM_SETTINGS)),
+            "scale": In(SCALAR),
             "o_pass": Out(stream.Signature(NormPass)),
             "i_x": In(stream.Signature(NORM_CHANNEL)),
             "o_tap": Out(stream.Signature(data.StructLayout(tap_in))),
@@ -221,7 +222,7 @@ class NormQuant(wiring.Component):
             scalars.state("LENGTH", t, ScalarOp.FROM_INT, n=self._seen, then="UNIT")
             with m.State("UNIT"):  # t.e is the bit length less one, 0 for zeros
                 down = Mux(t.e > _INPUT_BITS - 2, t.e - (_INPUT_BITS - 2), 0)[:6]
-                m.d.sync += [self._down.eq(down), Value.cast(unit).eq(shift(settings.scale, down))]
+                m.d.sync += [self._down.eq(down), Value.cast(unit).eq(shift(self.scale, down))]
                 after_unit()
             run_pass("SQUARES", NormPass.SQUARES, [self._squares.eq(0), self._largest.eq(0)], after_squares)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, signed
+from amaranth.hdl import Module, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -10,8 +10,9 @@ from hw.arith.pipeline import Pipeline
 from hw.arith.rounding import saturate
 from hw.arith.scalar import SCALAR
 from hw.arith.scale_round import ScaleRound
+from hw.vector.channel_memories import RESIDUAL_WRITE
 
-__all__ = ["ResidualAdd"]
+__all__ = ["ResidualAdd", "ResidualWriter"]
 
 
 class ResidualAdd(wiring.Component):
@@ -55,4 +56,35 @@ class ResidualAdd(wiring.Component):
         h = saturate(total, 32)
         h, saturated, user = p.step(h, h != total, user)
         p.finish(h=h, saturated=saturated, user=user)
+        return m
+
+
+class ResidualWriter(wiring.Component):
+    """Numbers the values of a row that come back, from `base` on, as writes to the residual memory.
+
+    `start` begins a row; then each cycle with `valid` is its next channel. The writes on `o` come one cycle later and
+    must be taken at once. `done` pulses when the row's `last` one is written.
+    """
+
+    def __init__(self):
+        super().__init__({
+            "start": In(1),
+            "base": In(16),
+            "valid": In(1),
+            "h": In(signed(32)),
+            "last": In(1),
+            "o": Out(stream.Signature(RESIDUAL_WRITE)),
+            "done": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        index, last = Signal(16, reset_less=True), Signal(reset_less=True)
+        m.d.comb += self.o.p.index.eq(index)
+        m.d.sync += [self.o.valid.eq(self.valid), self.o.p.h.eq(self.h), last.eq(self.last),
+                     self.done.eq(self.o.valid & last)]
+        with m.If(self.o.valid):
+            m.d.sync += index.eq(index + 1)
+        with m.If(self.start):
+            m.d.sync += index.eq(self.base)
         return m

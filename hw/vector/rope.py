@@ -20,10 +20,10 @@ class Rope(wiring.Component):
 
     Contract: golden `rope` (docs/numerics.md §6), transformers' half-split order: pairs are channels i and
     i + dim/2. A head comes in whole, channel by channel, and leaves in the same order with ROPE_FRACTION
-    fraction bits added. `dim` (even, at most dim_max) and `row` hold still while a head is inside.
+    fraction bits added. `dim` (even, at most dim_max) and `table_base` hold still while a head is inside.
 
-    The table has `rows` rows of dim_max words, each dim/2 cosines, then dim/2 sines, Q1.14; `i_table` writes
-    word `index` = row * dim_max + i, always ready.
+    The table has rows * dim_max words, always ready to be written by `i_table`; the angles of a position are
+    dim/2 cosines, then dim/2 sines, Q1.14, from word `table_base` on.
     Widths: |x| < 2**23 and |cos|, |sin| <= 2**14 give sums below 2**38, after the shift by 10 signed(30).
     Throughput: two cycles a channel (a head is written, then read); latency from a head's last channel in to its
     first out is 5 cycles.
@@ -37,7 +37,7 @@ class Rope(wiring.Component):
         self._dim_max, self._rows = dim_max, rows
         super().__init__({
             "dim": In(range(dim_max + 1)),
-            "row": In(8),
+            "table_base": In(range(dim_max * rows)),
             "i_table": In(stream.Signature(data.StructLayout({"index": unsigned(16), "value": signed(16)}))),
             "i": In(stream.Signature(data.StructLayout({"x": signed(24), "last": 1}))),
             "o": Out(stream.Signature(data.StructLayout({"x": signed(30), "last": 1}))),
@@ -72,8 +72,8 @@ class Rope(wiring.Component):
             reading.p.last.eq(index == self.dim - 1),
             own.addr.eq(index),
             other.addr.eq(Mux(second, index - half, index + half)),
-            cos.addr.eq(self.row * self._dim_max + angle),
-            sin.addr.eq(self.row * self._dim_max + half + angle),
+            cos.addr.eq(self.table_base + angle),
+            sin.addr.eq(self.table_base + half + angle),
         ]
         m.d.comb += second.eq(index >= half)
         with m.If(self.i.valid & self.i.ready):
