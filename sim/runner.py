@@ -26,6 +26,7 @@ __all__ = ["BenchFailure", "build_bench", "emit_verilog", "run_bench"]
 
 ROOT = Path(__file__).resolve().parent.parent
 LOG_LINES = 40
+REWRITTEN = "sim/benches/*.py tests/*.py"  # cocotb's default, every module imported, costs a second a run
 
 
 class BenchFailure(AssertionError):
@@ -108,7 +109,11 @@ def run_bench(
                 results_xml=str(results),
                 testcase=testcase,
                 seed=seed,
-                extra_env={PARAMETERS_VARIABLE: json.dumps(parameters or {}, default=_plain), "NO_COLOR": "1"},
+                extra_env={
+                    PARAMETERS_VARIABLE: json.dumps(parameters or {}, default=_plain),
+                    "COCOTB_REWRITE_ASSERTION_FILES": REWRITTEN,
+                    "NO_COLOR": "1",
+                },
                 log_file=log,
             )
         except SystemExit:
