@@ -1,0 +1,113 @@
+"""Sequencer: fetches the descriptors of a program and hands each to its engine's queue."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.command import COMMAND_BITS, HEADER_LAYOUT
+from hw.control.descriptor_check import malformed
+from hw.memory.axi import ADDRESS_BITS, DATA_BITS
+from hw.memory.shapes import READ_REQUEST
+from models.machine.descriptor import DESCRIPTOR_BYTES, Engine
+
+__all__ = ["Sequencer"]
+
+_BEATS = DESCRIPTOR_BYTES * 8 // DATA_BITS
+
+
+class Sequencer(wiring.Component):
+    """Walk `count` descriptors from `program` on, in order.
+
+    `start` pulses with both inputs valid in the same cycle. One request asks for all descriptors; the
+    reader behind `read` and `beats` prefetches as many as it has room for. Each one is checked and pushed to
+    the queue of its engine (index `Engine`); a full queue holds up those behind it. One descriptor in six
+    cycles at most.
+
+    `done` rises when the last one is pushed and falls with `start`. `bad` pulses for a malformed descriptor
+    (`hw.control.descriptor_check`), for a program that is not 64-byte aligned or one of 2**26 descriptors or
+    more; nothing more is pushed then, until a reset.
+    """
+
+    def __init__(self) -> None:
+        super().__init__({
+            "start": In(1),
+            "program": In(ADDRESS_BITS),
+            "count": In(32),
+            "done": Out(1, init=1),
+            "bad": Out(1),
+            "read": Out(stream.Signature(READ_REQUEST)),
+            "beats": In(stream.Signature(DATA_BITS)),
+            "queues": Out(stream.Signature(COMMAND_BITS)).array(len(Engine)),
+        })
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        offset_bits = (DESCRIPTOR_BYTES - 1).bit_length()
+        count_bits = self.read.payload.bytes.shape().width - offset_bits
+
+        program = Signal(ADDRESS_BITS, reset_less=True)
+        remaining = Signal(32)
+        descriptor = Signal(COMMAND_BITS, reset_less=True)
+        beat = Signal(range(_BEATS))
+        header = data.View(HEADER_LAYOUT, descriptor)
+        refused = Signal()
+        chosen = Signal(len(Engine))
+
+        m.d.comb += [
+            self.read.payload.address.eq(program),
+            self.read.payload.bytes.eq(remaining << offset_bits),
+        ]
+        for engine, queue in zip(Engine, self.queues, strict=True):
+            m.d.comb += queue.payload.eq(descriptor)
+            m.d.sync += chosen[engine].eq(header.engine == engine)
+
+        with m.FSM():
+            with m.State("IDLE"):
+                m.d.sync += [program.eq(self.program), remaining.eq(self.count)]
+                with m.If(self.start):
+                    m.d.sync += self.done.eq(0)
+                    m.next = "REQUEST"
+            with m.State("REQUEST"):
+                with m.If(program[:offset_bits].any() | remaining[count_bits:].any()):
+                    m.next = "BAD"
+                with m.Elif(remaining == 0):
+                    m.d.sync += self.done.eq(1)
+                    m.next = "IDLE"
+                with m.Else():
+                    m.d.comb += self.read.valid.eq(1)
+                    with m.If(self.read.ready):
+                        m.next = "COLLECT"
+            with m.State("COLLECT"):
+                m.d.comb += self.beats.ready.eq(1)
+                with m.If(self.beats.valid):
+                    m.d.sync += [
+                        descriptor.eq(Cat(descriptor[DATA_BITS:], self.beats.payload)),
+                        beat.eq(beat + 1),
+                    ]
+                    with m.If(beat == _BEATS - 1):
+                        m.next = "CHECK"
+            with m.State("CHECK"):
+                m.d.sync += refused.eq(malformed(descriptor))
+                m.next = "PUSH"
+            with m.State("PUSH"):
+                ready = 0
+                for engine, queue in zip(Engine, self.queues, strict=True):
+                    m.d.comb += queue.valid.eq(chosen[engine] & ~refused)
+                    ready = ready | (chosen[engine] & queue.ready)
+                with m.If(refused):
+                    m.next = "BAD"
+                with m.Elif(ready):
+                    m.d.sync += remaining.eq(remaining - 1)
+                    with m.If(remaining == 1):
+                        m.d.sync += self.done.eq(1)
+                        m.next = "IDLE"
+                    with m.Else():
+                        m.next = "COLLECT"
+            with m.State("BAD"):
+                m.d.comb += self.bad.eq(1)
+                m.next = "STOPPED"
+            with m.State("STOPPED"):
+                pass
+        return m

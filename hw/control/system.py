@@ -1,0 +1,128 @@
+"""Control system: registers, the sequencer, the engines' queues and semaphores, and the state of a run."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Const, Module, ResetInserter, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.command import COMMAND_BITS
+from hw.control.engine_queue import EngineQueue
+from hw.control.event_counter import EventCounter
+from hw.control.registers import Registers
+from hw.control.run_control import RunControl
+from hw.control.semaphores import Semaphores
+from hw.control.sequencer import Sequencer
+from hw.control.watchdog import Watchdog
+from hw.memory.axi import DATA_BITS, Axi4Lite
+from hw.memory.shapes import READ_REQUEST
+from models.machine.build import BuildParameters
+from models.machine.descriptor import Engine
+from models.machine.registers import IDENTITY, VERSION
+
+__all__ = ["ControlSystem"]
+
+
+class ControlSystem(wiring.Component):
+    """Everything between the processor's register bus and the engines' command ports.
+
+    commands, retired: one each an engine, index `Engine`; a command is offered until its engine takes it,
+    `retired` pulses once for each, later than its transfer. descriptor_read, descriptors: the sequencer's
+    client of the memory system.
+
+    reset_engines: reset of all engines and `stop` of the memory system, high before each run and after an
+    error, each time until `memory_quiet`; from a register. axi_errors, saturations, invalid_trits, zeros,
+    activations: events of this cycle, added to the registers. position: the POSITION register as of the
+    start of the run. irq: high from the end of a run until it is acknowledged.
+    """
+
+    def __init__(self, build: BuildParameters, *, build_id: int = 0) -> None:
+        if not 0 <= build_id < 1 << 32:
+            raise ValueError(f"build_id must be 32 bits, got {build_id:#x}")
+        self._build_id = build_id
+        super().__init__({
+            "bus": In(Axi4Lite()),
+            "irq": Out(1),
+            "position": Out(16),
+            "reset_engines": Out(1),
+            "memory_quiet": In(1),
+            "descriptor_read": Out(stream.Signature(READ_REQUEST)),
+            "descriptors": In(stream.Signature(DATA_BITS)),
+            "commands": Out(stream.Signature(COMMAND_BITS)).array(len(Engine)),
+            "retired": In(1).array(len(Engine)),
+            "axi_errors": In(range(build.ports + 2)),
+            "saturations": In(8),
+            "invalid_trits": In(range(build.beat_bytes + 1)),
+            "zeros": In(8),
+            "activations": In(8),
+        })
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        m.submodules.registers = registers = Registers()
+        m.submodules.run = run = RunControl()
+        m.submodules.watchdog = watchdog = Watchdog()
+        resettable = ResetInserter(run.reset_engines)
+        sequencer, semaphores = Sequencer(), Semaphores(len(Engine))
+        m.submodules.sequencer = resettable(sequencer)
+        m.submodules.semaphores = resettable(semaphores)
+        wiring.connect(m, wiring.flipped(self.bus), registers.bus)
+        wiring.connect(m, sequencer.read, wiring.flipped(self.descriptor_read))
+        wiring.connect(m, wiring.flipped(self.descriptors), sequencer.beats)
+
+        queues_idle = Const(1, 1)
+        for engine in Engine:
+            queue = EngineQueue()
+            m.submodules[f"queue_{engine.name.lower()}"] = resettable(queue)
+            wiring.connect(m, sequencer.queues[engine], queue.i)
+            wiring.connect(m, queue.command, wiring.flipped(self.commands[engine]))
+            wiring.connect(m, queue.take, semaphores.take[engine])
+            wiring.connect(m, queue.give, semaphores.give[engine])
+            m.d.comb += queue.retired.eq(self.retired[engine])
+            queues_idle = queues_idle & queue.idle
+            self._count(m, f"busy_{engine.name.lower()}", queue.busy, registers, clear=run.accepted)
+
+        program = Cat(registers.program_low, registers.program_high)[:len(sequencer.program)]
+        with m.If(run.accepted):
+            m.d.sync += [
+                sequencer.program.eq(program),
+                sequencer.count.eq(registers.descriptors),
+                self.position.eq(registers.position),
+            ]
+        m.d.comb += [
+            run.start.eq(registers.control[0]),
+            run.acknowledge.eq(registers.control[1]),
+            run.quiet.eq(self.memory_quiet),
+            run.finished.eq(sequencer.done & queues_idle),
+            run.axi_error.eq(self.axi_errors != 0),
+            run.bad_descriptor.eq(sequencer.bad),
+            run.expired.eq(watchdog.expired),
+            sequencer.start.eq(run.go),
+            watchdog.limit.eq(registers.watchdog),
+            watchdog.enable.eq(run.busy),
+            watchdog.progress.eq(Cat(*self.retired).any() | run.go),
+            self.reset_engines.eq(run.reset_engines),
+            self.irq.eq(run.irq),
+            registers.id.eq(IDENTITY),
+            registers.version.eq(VERSION),
+            registers.build.eq(self._build_id),
+            registers.status.eq(run.status),
+            registers.cycles_low.eq(run.cycles[:32]),
+            registers.cycles_high.eq(run.cycles[32:]),
+        ]
+        never = Signal()
+        for name in ("saturations", "invalid_trits", "axi_errors"):
+            self._count(m, name, getattr(self, name), registers, clear=never)
+        for name in ("zeros", "activations"):
+            self._count(m, name, getattr(self, name), registers, clear=run.accepted)
+        return m
+
+    @staticmethod
+    def _count(m: Module, name: str, events, registers: Registers, *, clear) -> None:
+        """Add `events` up in the register `name`."""
+        m.submodules[f"count_{name}"] = counter = EventCounter(len(events))
+        m.d.comb += [
+            counter.events.eq(events),
+            counter.clear.eq(clear),
+            getattr(registers, name).eq(counter.count),
+        ]
