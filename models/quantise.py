@@ -4,10 +4,24 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+from tqdm import tqdm
+
 from models.checkpoint import RESIDUAL_LIMIT
+from models.errors import ModelError
+from models.float_twin import run_float
+from models.formats.source import FloatLayer, FloatModel
+from models.integers import embedding_rows, gain_vector, head_rows, scalar_words
+from models.model import Layer, Model, TernaryMatrix
+from models.ternary import pack_trits
 
-__all__ = ["residual_fraction_bits"]
+__all__ = ["CALIBRATION_PARAMETERS", "calibrated_maximum", "quantise_model", "residual_fraction_bits"]
 
+CALIBRATION_PARAMETERS = 50_000_000
+"""Models with fewer weights are run in floating point to see how large their residual grows."""
+
+_CALIBRATION_TOKENS = 64
+_ASSUMED_GROWTH = 2.0**12  # massive activations are 10**3 to 10**4 times the median
 _CEILING_BITS = 27
 
 
@@ -19,3 +33,58 @@ def residual_fraction_bits(largest: float) -> int:
     """
     bits = _CEILING_BITS - math.ceil(math.log2(largest))
     return max(-RESIDUAL_LIMIT, min(RESIDUAL_LIMIT, bits))
+
+
+def calibrated_maximum(model: FloatModel) -> tuple[float, str]:
+    """The largest |h| to expect of the residual, and how it was found, in words.
+
+    Models below CALIBRATION_PARAMETERS weights: the largest of a float run over 64 token ids drawn with seed
+    0, the first of them `bos_id` where there is one. Others: 2**12 times the embedding's RMS.
+    """
+    if model.config.parameters < CALIBRATION_PARAMETERS:
+        count = min(_CALIBRATION_TOKENS, model.config.context)
+        ids = np.random.default_rng(0).integers(0, model.config.vocab_size, count)
+        if model.config.bos_id is not None:
+            ids[0] = model.config.bos_id
+        return run_float(model, ids).residual_max, f"float run over {count} random tokens"
+    flat = model.embedding.reshape(-1)
+    return _ASSUMED_GROWTH * math.sqrt(np.dot(flat, flat) / flat.size), "4096 times the embedding's RMS"
+
+
+def quantise_model(model: FloatModel, *, residual_max: float | None = None, progress: bool = False) -> Model:
+    """Decide all integers of a model. `ModelError` names the tensor that cannot be represented.
+
+    Trits are kept; a matrix' scale becomes the nearest scalar word; gains, embedding and head as
+    `models.integers` says; the residual's fraction bits follow from `residual_max`, the largest |h| seen in a
+    calibration of the caller's (None: `calibrated_maximum`).
+    """
+    rule = "given"
+    if residual_max is None:
+        residual_max, rule = calibrated_maximum(model)
+    if not 0 < residual_max < math.inf:
+        raise ModelError(f"residual: expected a largest value above zero and finite, found {residual_max}")
+    layers = [_layer(index, layer) for index, layer in enumerate(
+        tqdm(model.layers, "layers", unit="layer", disable=not progress))]
+    final = _named("final norm", gain_vector, model.final_gains)
+    embedding, exponents = _named("embedding", embedding_rows, model.embedding)
+    head = None if model.head is None else _named("head", head_rows, model.head)
+    provenance = model.provenance | {"residual_max": residual_max, "residual_rule": rule}
+    return Model(model.config, layers, final, embedding, exponents, residual_fraction_bits(residual_max), head,
+                 provenance)
+
+
+def _layer(index: int, layer: FloatLayer) -> Layer:
+    linears = {}
+    for name, linear in layer.linears.items():
+        scale = _named(f"layer {index}, {name} scale", scalar_words, np.array(linear.scale))
+        linears[name] = TernaryMatrix(pack_trits(linear.trits), linear.trits.shape[1], np.uint32(scale))
+    return Layer(linears, {name: _named(f"layer {index}, {name} norm", gain_vector, gains)
+                           for name, gains in layer.gains.items()})
+
+
+def _named(what, convert, values):
+    """`convert(values)`; its `ModelError` gets the name of what was converted in front."""
+    try:
+        return convert(values)
+    except ModelError as error:
+        raise ModelError(f"{what}: {error}") from None

@@ -1,0 +1,67 @@
+"""Command line: from other people's checkpoints to the project's own format."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from models.checkpoint import check_target, save_model
+from models.errors import ModelError
+from models.formats import read_checkpoint
+from models.model import Model
+from models.quantise import quantise_model
+
+__all__ = ["convert", "main", "report"]
+
+
+def convert(source: Path, target: Path, *, progress: bool = False) -> Model:
+    """Read `source`, quantise it, write the model folder `target` whole or not at all. Raises `ModelError`."""
+    check_target(target)
+    original = read_checkpoint(source)
+    model = quantise_model(original, progress=progress)
+    save_model(model, target, tokenizer=original.tokenizer)
+    return model
+
+
+def report(model: Model, target: Path) -> dict[str, object]:
+    """What was made, for `--json`."""
+    return {"model": str(target), "config": model.config.to_json(), "parameters": model.config.parameters,
+            "residual_fraction_bits": model.residual_fraction_bits, "provenance": model.provenance,
+            "tokenizer": (target / "tokenizer.json").exists(),
+            "bytes": sum(path.stat().st_size for path in target.iterdir())}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m models.convert",
+        description="Convert a ternary model to the project's own format: a folder with model.json, "
+                    "model.safetensors and, where the source has one, tokenizer.json. All numbers become the "
+                    "machine's integers here, once.",
+        epilog="SRC is a Hugging Face folder (config.json and safetensors, also sharded) of a BitNet b1.58 model: "
+               "online masters, packed U8, 1bitLLM's names, or Llama-shaped without sub-norms. An earlier model in "
+               "DIR is replaced; a folder with other files is refused.")
+    parser.add_argument("source", type=Path, metavar="SRC", help="the checkpoint to read")
+    parser.add_argument("-o", "--output", required=True, type=Path, metavar="DIR", help="model folder to write")
+    parser.add_argument("--json", action="store_true", help="print what was made as one JSON object")
+    options = parser.parse_args(arguments)
+    try:
+        model = convert(options.source, options.output, progress=True)
+    except ModelError as error:
+        print(error, file=sys.stderr)
+        return 2
+    made = report(model, options.output)
+    if options.json:
+        print(json.dumps(made))
+    else:
+        print(f"{options.output}: {model.config.name}, {made['parameters']:,} weights in {made['bytes']:,} bytes, "
+              f"residual with {model.residual_fraction_bits} fraction bits")
+        if not made["tokenizer"]:
+            print(f"{options.source} has no tokenizer.json: the model takes token ids, not text", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,114 @@
+"""The model in floating point, with transformers' BitNet semantics: the oracle that the integers are held to.
+
+Weights are trits times a scale, activations are quantised to int8 per token before every ternary layer, and
+everything else stays in `dtype`. float32 reproduces `BitNetForCausalLM` and `LlamaForCausalLM` in float32.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from models.config import ModelConfig
+from models.formats.source import FloatLayer, FloatLinear, FloatModel
+
+__all__ = ["FloatRun", "float_logits", "run_float"]
+
+_ABSMAX_FLOOR = 1e-5  # transformers' clamp of max|x|
+
+
+class FloatRun(NamedTuple):
+    """logits: [n, vocab]; residual_max: the largest |h| of the residual stream, the embedding included."""
+
+    logits: np.ndarray
+    residual_max: float
+
+
+def float_logits(model: FloatModel, ids: np.ndarray, dtype: type = np.float32) -> np.ndarray:
+    """Logits [n, vocab] after each of the n token ids of one sequence."""
+    return run_float(model, ids, dtype).logits
+
+
+def run_float(model: FloatModel, ids: np.ndarray, dtype: type = np.float32) -> FloatRun:
+    """Run one sequence of token ids [n] from position 0, all positions at once."""
+    config = model.config
+    h = model.embedding[np.asarray(ids)].astype(dtype)
+    cos, sin = _rotation(config, len(h), dtype)
+    largest = np.abs(h).max()
+    for layer in model.layers:
+        x = _rms_norm(h, layer.gains["input"], config.rms_eps)
+        h = h + _attention(config, layer, x, cos, sin)
+        largest = max(largest, np.abs(h).max())
+        x = _rms_norm(h, layer.gains["post_attention"], config.rms_eps)
+        h = h + _feed_forward(config, layer, x)
+        largest = max(largest, np.abs(h).max())
+    head = model.embedding if model.head is None else model.head
+    logits = _rms_norm(h, model.final_gains, config.rms_eps) @ head.astype(dtype, copy=False).T
+    return FloatRun(logits, float(largest))
+
+
+def _rms_norm(x: np.ndarray, gains: np.ndarray, eps: float) -> np.ndarray:
+    mean = np.square(x).mean(axis=-1, keepdims=True)
+    return gains.astype(x.dtype) * (x / np.sqrt(mean + x.dtype.type(eps)))
+
+
+class _Quantised(NamedTuple):
+    """int8 values held in floating point, exact in sums below 2**24, and the value of one unit of each row."""
+
+    q: np.ndarray
+    unit: np.ndarray
+
+
+def _quantise(x: np.ndarray) -> _Quantised:
+    scale = 127 / np.maximum(np.abs(x).max(axis=-1, keepdims=True), x.dtype.type(_ABSMAX_FLOOR))
+    return _Quantised(np.clip(np.rint(x * scale), -128, 127), 1 / scale)
+
+
+def _linear(x: _Quantised, linear: FloatLinear) -> np.ndarray:
+    return x.q @ linear.trits.T.astype(x.q.dtype) * (x.unit * x.q.dtype.type(linear.scale))
+
+
+def _rotation(config: ModelConfig, count: int, dtype: type) -> tuple[np.ndarray, np.ndarray]:
+    """cos and sin [count, head_dim / 2] of the positions' angles."""
+    exponents = np.arange(0, config.head_dim, 2) / config.head_dim
+    angles = np.outer(np.arange(count), config.rope_theta**-exponents)
+    return np.cos(angles).astype(dtype), np.sin(angles).astype(dtype)
+
+
+def _rotate(x: np.ndarray, cos: np.ndarray, sin: np.ndarray) -> np.ndarray:
+    """RoPE on [heads, n, dim], pairing channel i with i + dim / 2."""
+    low, high = np.split(x, 2, axis=-1)
+    return np.concatenate([low * cos - high * sin, high * cos + low * sin], axis=-1)
+
+
+def _attention(config: ModelConfig, layer: FloatLayer, x: np.ndarray, cos: np.ndarray, sin: np.ndarray) -> np.ndarray:
+    quantised, n = _quantise(x), len(x)
+
+    def heads(name: str, count: int) -> np.ndarray:  # [count, n, head_dim]
+        return _linear(quantised, layer.linears[name]).reshape(n, count, config.head_dim).swapaxes(0, 1)
+
+    group = config.heads // config.kv_heads
+    q = _rotate(heads("q", config.heads), cos, sin)
+    k = np.repeat(_rotate(heads("k", config.kv_heads), cos, sin), group, axis=0)
+    v = np.repeat(heads("v", config.kv_heads), group, axis=0)
+    scores = q @ k.swapaxes(1, 2) * x.dtype.type(config.head_dim**-0.5)
+    scores[:, ~np.tri(n, dtype=bool)] = -np.inf
+    p = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    out = (p / p.sum(axis=-1, keepdims=True) @ v).swapaxes(0, 1).reshape(n, -1)
+    if config.sub_norms:
+        out = _rms_norm(out, layer.gains["attn_sub"], config.rms_eps)
+    return _linear(_quantise(out), layer.linears["o"])
+
+
+def _feed_forward(config: ModelConfig, layer: FloatLayer, x: np.ndarray) -> np.ndarray:
+    quantised = _quantise(x)
+    gate, up = (_linear(quantised, layer.linears[name]) for name in ("gate", "up"))
+    if config.activation == "relu2":
+        gate = np.square(np.maximum(gate, 0))
+    else:
+        gate = gate / (1 + np.exp(-np.maximum(gate, -80)))  # SiLU; exp(80) is finite in float32
+    out = gate * up
+    if config.sub_norms:
+        out = _rms_norm(out, layer.gains["ffn_sub"], config.rms_eps)
+    return _linear(_quantise(out), layer.linears["down"])

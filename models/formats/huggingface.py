@@ -1,0 +1,120 @@
+"""Hugging Face folders of ternary models: online masters, packed U8, 1bitLLM's names, Llama-shaped ones.
+
+The layouts, as transformers 5.23 writes and reads them:
+
+- Masters [out, in], bf16, fp16 or fp32, without scales: ternarised here as `AutoBitLinear` does online.
+- Packed: U8 [out / 4, in] and `weight_scale` [1]; bits 2i, 2i + 1 of byte row r hold trit + 1 of output row
+  i * (out / 4) + r. The scale multiplies with `linear_class` autobitlinear and divides with bitlinear, the default.
+- 1bitLLM names the sub-norms `inner_attn_ln` and `ffn_layernorm`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from models.config import LINEARS, ModelConfig
+from models.formats.huggingface_config import Storage, read_config
+from models.formats.shards import Shards
+from models.formats.source import FloatLayer, FloatLinear, FloatModel, LazyLayers
+from models.formats.tokenizer import check_tokenizer
+from models.ternary import quantise_ternary
+
+__all__ = ["read_huggingface", "unpack_quarters"]
+
+_LINEAR = {name: f"self_attn.{name}_proj" if name in ("q", "k", "v", "o") else f"mlp.{name}_proj" for name in LINEARS}
+_GAINS = {"input": ("input_layernorm",), "post_attention": ("post_attention_layernorm",),
+          "attn_sub": ("self_attn.attn_sub_norm", "self_attn.inner_attn_ln"),
+          "ffn_sub": ("mlp.ffn_sub_norm", "mlp.ffn_layernorm")}
+_EMBEDDING, _HEAD, _FINAL = "model.embed_tokens.weight", "lm_head.weight", "model.norm.weight"
+
+
+def read_huggingface(folder: Path) -> FloatModel:
+    """Open a folder; layers are read one by one as they are asked for.
+
+    `ModelError` names file, tensor, what was expected and what was found.
+    """
+    shards = Shards(folder)
+    config, storage = read_config(folder / "config.json", own_head=_HEAD in shards, sub_norms=any(
+        f"model.layers.0.{name}.weight" in shards for kind in ("attn_sub", "ffn_sub") for name in _GAINS[kind]))
+    layers = _Layers(shards, config, storage)
+    shards.check_names(layers.names(), optional=(_HEAD,))
+    tokenizer = folder / "tokenizer.json"
+    if tokenizer.exists():
+        check_tokenizer(tokenizer, config.vocab_size)
+    shape = config.vocab_size, config.hidden_size
+    embedding, head = shards.floats(_EMBEDDING, *shape), None
+    if not config.tied_head:
+        head = shards.floats(_HEAD, *shape)
+    elif _HEAD in shards and not np.array_equal(shards.floats(_HEAD, *shape), embedding):
+        raise shards.error(_HEAD, "expected the embedding, as tie_word_embeddings is true, found other values")
+    return FloatModel(config, embedding, head, shards.floats(_FINAL, config.hidden_size),
+                      LazyLayers(config.layers, layers.read), tokenizer if tokenizer.exists() else None,
+                      {"source": config.name, "format": "huggingface", "weights": layers.kind()})
+
+
+def unpack_quarters(packed: np.ndarray) -> np.ndarray:
+    """packed: uint8 [out / 4, in], two bits a trit. Returns int8 [out, in]; the invalid code 3 gives 2."""
+    return np.concatenate([(packed >> shift & 3).astype(np.int8) - 1 for shift in (0, 2, 4, 6)])
+
+
+class _Layers:
+    """Names and reads the tensors of each layer."""
+
+    def __init__(self, shards: Shards, config: ModelConfig, storage: Storage):
+        self.shards, self.config, self.storage = shards, config, storage
+
+    def names(self) -> Iterable[str]:
+        """All tensors that a model of this config has."""
+        yield from (_EMBEDDING, _FINAL) if self.config.tied_head else (_EMBEDDING, _FINAL, _HEAD)
+        for index in range(self.config.layers):
+            yield from (self._gain(index, name) for name in self.config.gain_sizes)
+            for name in LINEARS:
+                weight = self._weight(index, name)
+                yield from (weight, f"{weight}_scale") if self._packed(weight) else (weight,)
+
+    def kind(self) -> str:
+        """How the weights are stored, in words."""
+        if not self._packed(self._weight(0, "q")):
+            return "masters"
+        return f"packed, the scale {'divides' if self.storage.scale_divides else 'multiplies'}"
+
+    def read(self, index: int) -> FloatLayer:
+        """One layer, ternarised or unpacked."""
+        linears = {name: self._linear(self._weight(index, name), *shape)
+                   for name, shape in self.config.linear_shapes.items()}
+        return FloatLayer(linears, {name: self.shards.floats(self._gain(index, name), size)
+                                    for name, size in self.config.gain_sizes.items()})
+
+    def _weight(self, index: int, name: str) -> str:
+        return f"model.layers.{index}.{_LINEAR[name]}.weight"
+
+    def _gain(self, index: int, name: str) -> str:
+        candidates = [f"model.layers.{index}.{stem}.weight" for stem in _GAINS[name]]
+        return next((candidate for candidate in candidates if candidate in self.shards), candidates[0])
+
+    def _packed(self, weight: str) -> bool:
+        return weight in self.shards and self.shards.dtype(weight) == "U8"
+
+    def _linear(self, name: str, outputs: int, inputs: int) -> FloatLinear:
+        packed = self._packed(name)
+        if self.storage.packed not in (None, packed):
+            expected = "packed U8 weights" if self.storage.packed else "float masters"
+            raise self.shards.error(name, f"expected {expected}, as config.json says, "
+                                          f"found {self.shards.dtype(name)}")
+        if not packed:
+            return FloatLinear(*quantise_ternary(self.shards.floats(name, outputs, inputs)))
+        if outputs % 4:
+            raise self.shards.error(name, f"expected a multiple of 4 outputs for packed weights, found {outputs}")
+        trits = unpack_quarters(self.shards.stored(name, outputs // 4, inputs))
+        if trits.max() > 1:
+            raise self.shards.error(name, "expected two-bit codes 0 to 2, found 3")
+        return FloatLinear(trits, self._scale(f"{name}_scale"))
+
+    def _scale(self, name: str) -> float:
+        value = float(self.shards.floats(name, 1)[0])
+        if value <= 0:
+            raise self.shards.error(name, f"expected a positive scale, found {value}")
+        return 1 / value if self.storage.scale_divides else value

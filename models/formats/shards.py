@@ -1,0 +1,91 @@
+"""The tensors of a Hugging Face folder, whether in one file or in shards with an index."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from models.errors import ModelError
+from models.formats.json_file import read_object
+from models.safetensors_file import SafetensorsFile
+
+__all__ = ["Shards"]
+
+_SINGLE, _INDEX = "model.safetensors", "model.safetensors.index.json"
+_IGNORED = re.compile(r"\.rotary_emb\.inv_freq$")  # a buffer that old versions saved
+
+
+class Shards(Mapping[str, SafetensorsFile]):
+    """Names of tensors to the files that hold them. Errors name file, tensor, what was expected and found."""
+
+    def __init__(self, folder: Path):
+        if (folder / _INDEX).exists():
+            self._listing = folder / _INDEX
+            self._files = _indexed(self._listing)
+        elif (folder / _SINGLE).exists():
+            self._listing = folder / _SINGLE
+            file = SafetensorsFile(self._listing)
+            self._files = dict.fromkeys(file, file)
+        else:
+            raise ModelError(f"{folder}: expected {_SINGLE} or {_INDEX}, found neither")
+
+    def __getitem__(self, name: str) -> SafetensorsFile:
+        return self._files[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def error(self, name: str, what: str) -> ModelError:
+        """An error about one tensor, to be raised."""
+        return ModelError(f"{self[name].path if name in self else self._listing}: tensor {name}: {what}")
+
+    def check_names(self, required: Iterable[str], optional: Iterable[str] = ()) -> None:
+        """All required tensors are there, and no unknown one: what nobody reads would change the model."""
+        known = dict.fromkeys(required)
+        for name in known:
+            if name not in self:
+                raise self.error(name, "is missing")
+        for name in self.keys() - known - set(optional):
+            if not _IGNORED.search(name):
+                found = "a bias" if name.endswith(".bias") else "an unknown tensor"
+                raise self.error(name, f"expected the tensors of a ternary decoder without biases, found {found}")
+
+    def dtype(self, name: str) -> str:
+        """The stored type by its safetensors name."""
+        return self[name][name].dtype
+
+    def stored(self, name: str, *shape: int) -> np.ndarray:
+        """The tensor as stored, of exactly this shape."""
+        found = self[name][name].shape
+        if found != shape:
+            raise self.error(name, f"expected shape {list(shape)}, found {list(found)}")
+        return self[name].stored(name)
+
+    def floats(self, name: str, *shape: int) -> np.ndarray:
+        """A floating-point tensor in float32, of exactly this shape, all finite."""
+        self.stored(name, *shape)
+        values = self[name].float32(name)
+        if not np.isfinite(values).all():
+            raise self.error(name, "expected finite numbers, found NaN or infinity")
+        return values
+
+
+def _indexed(index: Path) -> dict[str, SafetensorsFile]:
+    weight_map = read_object(index).get("weight_map")
+    if not isinstance(weight_map, dict):
+        raise ModelError(f"{index}: weight_map: expected an object, found {type(weight_map).__name__}")
+    files: dict[str, SafetensorsFile] = {}
+    for name, shard in weight_map.items():
+        if not isinstance(shard, str) or Path(shard).name != shard:
+            raise ModelError(f"{index}: tensor {name}: expected a file beside the index, found {shard!r}")
+        if shard not in files:
+            files[shard] = SafetensorsFile(index.with_name(shard))
+        if name not in files[shard]:
+            raise ModelError(f"{files[shard].path}: tensor {name}: is missing, though {index.name} lists it")
+    return {name: files[shard] for name, shard in weight_map.items()}
