@@ -33,6 +33,7 @@ class BuildParameters:
     hidden_max: int  # residual channels
     inputs_max: int  # channels of a linear layer's input (the widest of hidden, heads x dim, ffn)
     heads_max: int
+    group_max: int  # query heads on one key-value head
     head_dim_max: int
     context_max: int
     kv_bits: int = 8
@@ -88,6 +89,7 @@ class BuildParameters:
         sizes = (("hidden size", config.hidden_size, self.hidden_max),
                  ("linear input", linear_max, self.inputs_max),
                  ("head count", config.heads, self.heads_max),
+                 ("query heads per key-value head", config.heads // config.kv_heads, self.group_max),
                  ("head size", config.head_dim, self.head_dim_max),
                  ("context", config.context, self.context_max))
         for what, size, limit in sizes:
@@ -98,10 +100,10 @@ class BuildParameters:
 BOARDS: dict[str, BuildParameters] = {
     "sim-tiny": BuildParameters(
         name="sim-tiny", clock_mhz=250, ports=2, rows=1, outputs_per_step=5, weight_buffer_beats=256,
-        accumulator_words=1024, hidden_max=512, inputs_max=1536, heads_max=8, head_dim_max=64, context_max=512),
+        accumulator_words=1024, hidden_max=512, inputs_max=1536, heads_max=8, group_max=8, head_dim_max=64, context_max=512),
     "kv260": BuildParameters(
         name="kv260", clock_mhz=250, ports=4, rows=1, outputs_per_step=5, weight_buffer_beats=4096,
-        accumulator_words=4096, hidden_max=2560, inputs_max=8192, heads_max=32, head_dim_max=128, context_max=4096,
+        accumulator_words=4096, hidden_max=2560, inputs_max=8192, heads_max=32, group_max=4, head_dim_max=128, context_max=4096,
         top_k=64),
 }
 

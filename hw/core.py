@@ -1,0 +1,93 @@
+"""The accelerator: control, memory system and engines, wired."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, ResetInserter
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out, connect
+
+from hw.attention.engine import AttentionEngine
+from hw.control.system import ControlSystem
+from hw.head.engine import HeadEngine
+from hw.linear.engine import LinearEngine
+from hw.memory.axi import Axi4, Axi4Lite, connect_flat, flat_members
+from hw.memory.system import MemorySystem
+from hw.vector.engine import VectorEngine
+from models.machine.build import BuildParameters
+from models.machine.descriptor import Engine
+
+__all__ = ["Core"]
+
+
+class Core(wiring.Component):
+    """One build: `s_axi_*` (AXI4-Lite registers), `m0_axi_*` .. (AXI4 masters, 128 bits), `irq`.
+
+    A run walks descriptors in DRAM (docs/program.md); engines work at the same time as far as their
+    semaphores let them. All engines are reset before a run and after an error; memories keep their content.
+    """
+
+    def __init__(self, build: BuildParameters, *, build_id: int = 0) -> None:
+        self._build, self._build_id = build, build_id
+        members = dict(flat_members("s_axi", Axi4Lite().flip()))
+        for port in range(build.ports):
+            members |= flat_members(f"m{port}_axi", Axi4())
+        super().__init__({"irq": Out(1), **members})
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        build = self._build
+        m.submodules.control = control = ControlSystem(build, build_id=self._build_id)
+        m.submodules.memory = memory = MemorySystem(build)
+        engines = {"linear": LinearEngine(build), "head": HeadEngine(build), "vector": VectorEngine(build),
+                   "attention": AttentionEngine(build, group_max=build.group_max)}
+        for name, engine in engines.items():
+            m.submodules[name] = ResetInserter(control.reset_engines)(engine)
+        linear, head, vector, attention = engines.values()
+
+        connect_flat(m, control.bus, self, "s_axi")
+        for port in range(build.ports):
+            connect_flat(m, memory.axi[port], self, f"m{port}_axi")
+
+        for engine, command, retired in (
+                (Engine.FETCH, memory.fetch_command, memory.fetch_retired),
+                (Engine.LOAD, memory.load_command, memory.load_retired),
+                (Engine.LINEAR, linear.command, linear.retired), (Engine.VECTOR, vector.command, vector.retired),
+                (Engine.ATTEND, attention.command, attention.retired), (Engine.HEAD, head.command, head.retired)):
+            connect(m, control.commands[engine], command)
+            m.d.comb += control.retired[engine].eq(retired)
+
+        # Weights go to whichever engine is at work on a stream: neither takes a beat between commands.
+        m.d.comb += memory.weights.ready.eq(linear.i_weights.ready | head.i_weights.ready)
+        for engine in (linear, head):
+            m.d.comb += [engine.i_weights.payload.eq(memory.weights.payload),
+                         engine.i_weights.valid.eq(memory.weights.valid)]
+
+        for source, sink in (
+                (control.descriptor_read, memory.descriptor_read), (memory.descriptors, control.descriptors),
+                (memory.o_load, vector.i_load), (vector.o_write, memory.vector_write),
+                (head.o_write, memory.head_write), (attention.o_read, memory.cache_read),
+                (memory.cache, attention.i_data), (vector.o_linear, linear.i_activations),
+                (vector.o_head, head.i_activations), (vector.o_query, attention.i_query),
+                (vector.o_query_scale, attention.i_query_scale), (vector.read_a, linear.read_a),
+                (linear.sums_a, vector.sums_a), (vector.read_b, linear.read_b), (linear.sums_b, vector.sums_b),
+                (vector.read_attention, attention.i_request), (attention.o, vector.attention)):
+            connect(m, source, sink)
+
+        m.d.comb += [
+            self.irq.eq(control.irq),
+            memory.position.eq(control.position),
+            memory.stop.eq(control.reset_engines),
+            control.memory_quiet.eq(memory.quiet),
+            control.axi_errors.eq(memory.errors),
+            control.invalid_trits.eq(linear.invalid_bytes),
+            control.saturations.eq(vector.saturations),
+            control.zeros.eq(vector.zeros),
+            control.activations.eq(vector.activations),
+            vector.position.eq(control.position),
+            vector.write_idle.eq(memory.vector_write_idle),
+            vector.attention_exponent.eq(attention.exponent),
+            attention.position.eq(control.position),
+            head.unit.eq(vector.unit),
+            head.write_idle.eq(memory.head_write_idle),
+        ]
+        return m

@@ -1,0 +1,42 @@
+"""A pytest plug-in that inverts the lowest bit of a function's first result, `TRITLOOM_FAULT=module:function`.
+
+It runs before test modules are imported, so they take the faulty function.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import os
+
+import numpy as np
+
+from sim.fault import FAULT_VARIABLE
+
+__all__ = ["invert_first_bit"]
+
+
+def invert_first_bit(result: object) -> object:
+    """The same result with bit 0 of the first integer array's first element inverted."""
+    if isinstance(result, tuple):
+        parts = list(result)
+        parts[0] = invert_first_bit(parts[0])
+        return type(result)(*parts) if hasattr(result, "_fields") else tuple(parts)
+    array = np.array(result)
+    array.flat[0] ^= 1
+    return array[()]
+
+
+def pytest_configure() -> None:
+    """Plant the fault. A component's name alone is for `sim.runner`."""
+    module_name, colon, function_name = os.environ.get(FAULT_VARIABLE, "").partition(":")
+    if not colon or "." not in module_name:
+        return
+    module = importlib.import_module(module_name)
+    original = getattr(module, function_name)
+
+    @functools.wraps(original)
+    def faulty(*args: object, **kwargs: object) -> object:
+        return invert_first_bit(original(*args, **kwargs))
+
+    setattr(module, function_name, faulty)
