@@ -35,14 +35,14 @@ def build_hash(build: BuildParameters) -> str:
     return digest.hexdigest()
 
 
-def emit_verilog(build: BuildParameters) -> str:
-    """The accelerator's Verilog; top module `tritloom`."""
+def emit_verilog(build: BuildParameters, *, top: str = TOP) -> str:
+    """The accelerator's Verilog, its top module named `top`."""
     from amaranth.back import verilog  # late: the host's errors about missing packages name the extra
 
     from hw.core import Core
 
     core = Core(build, build_id=int(build_hash(build)[:8], 16))
-    return verilog.convert(core, name=TOP, strip_internal_attrs=True)
+    return verilog.convert(core, name=top, emit_src=False, strip_internal_attrs=True)
 
 
 def write_build(build: BuildParameters, folder: Path) -> dict[str, object]:

@@ -4,37 +4,42 @@ from __future__ import annotations
 
 import os
 
+import numpy as np
+
 from host.devices.base import Buffer, Device, DeviceError, Progress
 from hw.build import emit_verilog
 from models.machine.build import BuildParameters
-from sim.verilated_core import VerilatedCore
+from sim.verilated_core import CoreError, VerilatedCore
 
 __all__ = ["MAX_CYCLES_VARIABLE", "RtlDevice"]
 
 BASE = 0x4_0000_0000  # where the model of DRAM starts: above 4 GiB, so that a lost address bit shows
-MAX_CYCLES_VARIABLE = "TRITLOOM_MAX_CYCLES"
-STEP = 200_000  # cycles between calls of `progress`
+MAX_CYCLES_VARIABLE = "TRITLOOM_MAX_CYCLES"  # of one run; unset: a hundred million
 
 
 class RtlDevice(Device):
-    """Simulates the accelerator cycle by cycle; a run's cycles are the fabric's.
-
-    Latency and random stalls of the memory model are set with `configure`.
-    """
+    """Simulates the accelerator cycle by cycle; a run's cycles are the fabric's, on the memory model's DRAM."""
 
     name = "rtl"
 
     def __init__(self, build: BuildParameters):
         self.build, self.rows_max = build, build.rows
-        self.core = VerilatedCore(emit_verilog(build), build.ports)
-        self._limit = int(os.environ.get(MAX_CYCLES_VARIABLE, str(1 << 40)))
+        self._verilog = emit_verilog(build, top="top")
+        self._options: dict[str, float] = {}
+        self._limit = int(os.environ.get(MAX_CYCLES_VARIABLE, "100000000"))
+        self.core = VerilatedCore(self._verilog, build.ports)
 
     def allocate(self, size: int) -> Buffer:
-        return Buffer(self.core.allocate(size, BASE), BASE)
+        self.core.close()
+        memory = np.zeros(size, np.uint8)
+        self.core = VerilatedCore(self._verilog, self.build.ports, memory=memory, base=BASE)
+        self.core.configure(**self._options)
+        return Buffer(memory, BASE)
 
-    def configure(self, *, latency: int = 20, stall_probability: float = 0.0, seed: int = 1) -> None:
-        """Memory latency in cycles, probability of a stall on every channel and cycle, seed of the stalls."""
-        self.core.configure(latency=latency, stall_probability=stall_probability, seed=seed)
+    def configure(self, **options: float) -> None:
+        """How the memory behaves from now on: latency, stall_probability, seed .. of `VerilatedCore.configure`."""
+        self._options = options
+        self.core.configure(**options)
 
     def write_register(self, offset: int, value: int) -> None:
         self.core.write_register(offset, value)
@@ -43,12 +48,12 @@ class RtlDevice(Device):
         return self.core.read_register(offset)
 
     def wait(self, progress: Progress | None = None) -> None:
-        cycles = 0
-        while not self.core.interrupted:
-            cycles += self.core.run_until_irq(STEP)
-            if progress:
-                progress(cycles)
-            if cycles >= self._limit:
-                raise DeviceError(f"device rtl ran {cycles} cycles without an end")
+        try:
+            self.core.run_until_irq(self._limit, progress)
+        except CoreError as error:
+            raise DeviceError(f"device rtl: {error}") from None
         if errors := self.core.protocol_errors():
-            raise DeviceError(f"the accelerator broke the AXI protocol: {errors[0]}")
+            raise DeviceError(f"device rtl: the accelerator broke the AXI protocol: {errors[0]}")
+
+    def close(self) -> None:
+        self.core.close()
