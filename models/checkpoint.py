@@ -21,14 +21,12 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
 from models.config import PRESETS, ModelConfig, resolve_model
-from models.errors import ModelError
+from models.errors import ModelError, located
 from models.integers import EXPONENT_LIMIT, HEAD_LEVELS
 from models.model import Gains, Layer, Model, TernaryMatrix
 from models.safetensors_file import SafetensorsFile, write_safetensors
@@ -45,7 +43,6 @@ TOKENIZER = "tokenizer.json"
 _FORMAT, _VERSION = "tritloom", 1
 _JSON, _TENSORS = "model.json", "model.safetensors"
 _NORMALISED = 1 << 23  # the top bit of a scalar word's mantissa
-_T = TypeVar("_T")
 
 
 def load_config(name_or_dir: str | Path) -> ModelConfig:
@@ -158,15 +155,8 @@ def _read_json(path: Path) -> dict:
 
 
 def _config(path: Path, metadata: dict) -> ModelConfig:
-    return _within(path, lambda: ModelConfig.from_json(metadata.get("config")))
-
-
-def _within(where: object, action: Callable[[], _T]) -> _T:
-    """The action's result; its `ModelError` gets the place in front."""
-    try:
-        return action()
-    except ModelError as error:
-        raise ModelError(f"{where}: {error}") from None
+    with located(path):
+        return ModelConfig.from_json(metadata.get("config"))
 
 
 def _integer(path: Path, values: dict, name: str, limit: int) -> int:
@@ -203,7 +193,8 @@ class _Tensors:
 
     def matrix(self, stem: str, outputs: int, inputs: int) -> TernaryMatrix:
         packed = self.take(f"{stem}.trits", np.uint8, outputs, packed_width(inputs))
-        _within(f"{self.file.path}: tensor {stem}.trits", lambda: check_packed(packed, inputs))
+        with located(f"{self.file.path}: tensor {stem}.trits"):
+            check_packed(packed, inputs)
         return TernaryMatrix(packed, inputs, self.scales(f"{stem}.scale", 1)[0])
 
     def end(self) -> None:

@@ -1,6 +1,9 @@
 """The one exception that bad user input raises."""
 
-__all__ = ["ModelError"]
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+__all__ = ["ModelError", "located"]
 
 
 class ModelError(Exception):
@@ -8,3 +11,12 @@ class ModelError(Exception):
 
     Command lines print it on standard error and exit with status 2.
     """
+
+
+@contextmanager
+def located(place: object) -> Iterator[None]:
+    """Puts `place` (a file, a tensor) in front of the message of a `ModelError` raised inside."""
+    try:
+        yield
+    except ModelError as error:
+        raise ModelError(f"{place}: {error}") from None

@@ -8,7 +8,7 @@ import numpy as np
 from tqdm import tqdm
 
 from models.checkpoint import RESIDUAL_LIMIT
-from models.errors import ModelError
+from models.errors import ModelError, located
 from models.float_twin import run_float
 from models.formats.source import FloatLayer, FloatModel
 from models.integers import embedding_rows, gain_vector, head_rows, scalar_words
@@ -63,28 +63,27 @@ def quantise_model(model: FloatModel, *, residual_max: float | None = None, prog
         residual_max, rule = calibrated_maximum(model)
     if not 0 < residual_max < math.inf:
         raise ModelError(f"residual: expected a largest value above zero and finite, found {residual_max}")
-    layers = [_layer(index, layer) for index, layer in enumerate(
-        tqdm(model.layers, "layers", unit="layer", disable=not progress))]
-    final = _named("final norm", gain_vector, model.final_gains)
-    embedding, exponents = _named("embedding", embedding_rows, model.embedding)
-    head = None if model.head is None else _named("head", head_rows, model.head)
+    # None: no bar where standard error is not a terminal
+    bar = tqdm(model.layers, "layers", unit="layer", disable=None if progress else True)
+    layers = [_layer(index, layer) for index, layer in enumerate(bar)]
+    with located("final norm"):
+        final = gain_vector(model.final_gains)
+    with located("embedding"):
+        embedding, exponents = embedding_rows(model.embedding)
+    with located("head"):
+        head = None if model.head is None else head_rows(model.head)
     provenance = model.provenance | {"residual_max": residual_max, "residual_rule": rule}
     return Model(model.config, layers, final, embedding, exponents, residual_fraction_bits(residual_max), head,
                  provenance)
 
 
 def _layer(index: int, layer: FloatLayer) -> Layer:
-    linears = {}
+    linears, gains = {}, {}
     for name, linear in layer.linears.items():
-        scale = _named(f"layer {index}, {name} scale", scalar_words, np.array(linear.scale))
-        linears[name] = TernaryMatrix(pack_trits(linear.trits), linear.trits.shape[1], np.uint32(scale))
-    return Layer(linears, {name: _named(f"layer {index}, {name} norm", gain_vector, gains)
-                           for name, gains in layer.gains.items()})
-
-
-def _named(what, convert, values):
-    """`convert(values)`; its `ModelError` gets the name of what was converted in front."""
-    try:
-        return convert(values)
-    except ModelError as error:
-        raise ModelError(f"{what}: {error}") from None
+        with located(f"layer {index}, {name} scale"):
+            scale = scalar_words(np.array(linear.scale))[()]
+        linears[name] = TernaryMatrix(pack_trits(linear.trits), linear.trits.shape[1], scale)
+    for name, values in layer.gains.items():
+        with located(f"layer {index}, {name} norm"):
+            gains[name] = gain_vector(values)
+    return Layer(linears, gains)

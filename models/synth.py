@@ -36,8 +36,9 @@ def synthetic_model(config: ModelConfig, seed: int = 0, *, progress: bool = Fals
     """A random model of this shape. The same shape and seed give the same model."""
     rng = np.random.default_rng(seed)
     codes = _code_table()
+    silent = None if progress else True  # None: no bar where standard error is not a terminal
     layers = []
-    for _ in tqdm(range(config.layers), "layers", unit="layer", disable=not progress):
+    for _ in tqdm(range(config.layers), "layers", unit="layer", disable=silent):
         linears = {}
         for name, (outputs, inputs) in config.linear_shapes.items():
             scale = 1 / sqrt(inputs * NONZERO)
@@ -49,7 +50,7 @@ def synthetic_model(config: ModelConfig, seed: int = 0, *, progress: bool = Fals
     shape = config.vocab_size, config.hidden_size
     embedding, exponents = np.empty(shape, np.int16), np.empty(shape[0], np.int8)
     head, head_scales = np.empty(shape, np.int8), np.empty(shape[0], np.uint32)
-    for start in tqdm(range(0, shape[0], _BLOCK), "vocabulary", unit="block", disable=not progress):
+    for start in tqdm(range(0, shape[0], _BLOCK), "vocabulary", unit="block", disable=silent):
         block = slice(start, min(start + _BLOCK, shape[0]))
         size = block.stop - start, shape[1]
         embedding[block], exponents[block] = embedding_rows(rng.standard_normal(size, np.float32))

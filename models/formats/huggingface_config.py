@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.config import ModelConfig
-from models.errors import ModelError
+from models.errors import ModelError, located
 from models.formats.json_file import read_object
 
 __all__ = ["Storage", "read_config"]
@@ -64,17 +64,15 @@ class _Config:
         values = {ours: self.data[theirs] for theirs, ours in _NAMES.items()}
         # 1bitLLM's models call themselves llama, but their architecture has the sub-norms
         bitnet = model_type == "bitnet" or "bitnetforcausallm" in str(self.data.get("architectures")).lower()
-        theta, eos_ids = self.rope_theta(), self.eos_ids()
+        head_dim, theta, eos_ids = self.head_dim(), self.rope_theta(), self.eos_ids()
         kv_heads = self.data.get("num_key_value_heads")
-        try:
+        with located(self.path):
             return ModelConfig(
-                name=self.path.resolve().parent.name, **values, head_dim=self.head_dim(),
+                name=self.path.resolve().parent.name, **values, head_dim=head_dim,
                 kv_heads=values["heads"] if kv_heads is None else kv_heads,
                 sub_norms=sub_norms or bitnet,
                 tied_head=self.data.get("tie_word_embeddings", not own_head), rope_theta=theta,
                 bos_id=self.data.get("bos_token_id"), eos_ids=eos_ids)
-        except ModelError as error:
-            raise ModelError(f"{self.path}: {error}") from None
 
     def head_dim(self) -> object:
         given, hidden, heads = (self.data.get(k) for k in ("head_dim", "hidden_size", "num_attention_heads"))
@@ -108,7 +106,7 @@ class _Config:
         for data in (self.data, read_object(generation) if generation.exists() else {}):
             value = data.get("eos_token_id")
             found += value if isinstance(value, list) else [] if value is None else [value]
-        return tuple(dict.fromkeys(found))
+        return tuple(token for i, token in enumerate(found) if token not in found[:i])
 
     def storage(self) -> Storage:
         """The quantisation: `quantization_config` of method bitnet, or 1bitLLM's `weight_bits`."""
@@ -129,6 +127,6 @@ class _Config:
         if quantisation.get("use_rms_norm"):
             raise self.bad("use_rms_norm", "no norm inside the linear layers", quantisation["use_rms_norm"])
         kept = quantisation.get("modules_to_not_convert") or []
-        if other := [name for name in kept if name != "lm_head"]:
-            raise self.bad("modules_to_not_convert", "only lm_head", other[0])
+        if not isinstance(kept, list) or any(name != "lm_head" for name in kept):
+            raise self.bad("modules_to_not_convert", "only lm_head", kept)
         return Storage({None: None, "online": False, "offline": True}[mode], linear == "bitlinear")
