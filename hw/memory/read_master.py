@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.control.round_robin import RoundRobin
 from hw.memory.axi import DATA_BITS, ID_BITS, INCREMENT, SIZE_16_BYTES, Axi4Read
-from hw.memory.shapes import BURST
+from hw.memory.shapes import ARRIVAL, BURST
 
 __all__ = ["ReadMaster"]
 
@@ -34,7 +34,7 @@ class ReadMaster(wiring.Component):
         self._clients, self._outstanding = clients, outstanding
         super().__init__({
             "bursts": In(stream.Signature(BURST)).array(clients),
-            "beats": Out(stream.Signature(DATA_BITS, always_ready=True)).array(clients),
+            "beats": Out(ARRIVAL).array(clients),
             "stop": In(1),
             "quiet": Out(1),
             "error": Out(1),

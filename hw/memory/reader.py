@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.memory.axi import ADDRESS_BITS, DATA_BITS
 from hw.memory.fifo import BeatFifo
-from hw.memory.shapes import BURST, BURST_BYTES, READ_REQUEST
+from hw.memory.shapes import ARRIVAL, BURST, BURST_BYTES, READ_REQUEST
 from models.machine.build import BURST_BEATS, PORT_BYTES
 
 __all__ = ["Reader"]
@@ -33,7 +33,7 @@ class Reader(wiring.Component):
             "i": In(stream.Signature(READ_REQUEST)),
             "o": Out(stream.Signature(DATA_BITS)),
             "bursts": Out(stream.Signature(BURST)),
-            "beats": In(stream.Signature(DATA_BITS, always_ready=True)),
+            "beats": In(ARRIVAL),
         })
 
     def elaborate(self, platform) -> Module:

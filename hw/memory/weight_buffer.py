@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.memory.axi import DATA_BITS
 from hw.memory.fifo import BeatFifo
+from hw.memory.shapes import ARRIVAL
 
 __all__ = ["WeightBuffer"]
 
@@ -24,7 +25,7 @@ class WeightBuffer(wiring.Component):
             raise ValueError(f"ports must be positive, got {ports}")
         self._lanes = [BeatFifo(DATA_BITS, depth, ram_style=ram_style) for _ in range(ports)]
         super().__init__({
-            "i": In(stream.Signature(DATA_BITS, always_ready=True)).array(ports),
+            "i": In(ARRIVAL).array(ports),
             "taken": Out(ports),
             "o": Out(stream.Signature(ports * DATA_BITS)),
         })

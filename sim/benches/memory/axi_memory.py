@@ -60,7 +60,7 @@ class Contents:
 
 
 class AxiMemory:
-    """Answers the master at `prefix` ("axi__0" for ports `axi__0__araddr` and so on).
+    """Answers the master at `prefix` ("axi__0" for ports `axi__0__araddr` and so on), which may only read or write.
 
     `stall`: probability that a channel rests in a cycle. `latency`: fewest and most cycles from an address to
     its first beat and from a write to its response. Beats of different IDs interleave and overtake each
@@ -84,8 +84,10 @@ class AxiMemory:
         self._responses: dict[int, deque] = {}  # by ID: [ready cycle, response]
         self._held: dict[str, tuple] = {}
         self._cycle = 0
-        for name in ("arready", "awready", "wready", "rvalid", "bvalid", "rid", "rdata", "rresp", "rlast", "bid",
-                     "bresp"):
+        self._reading, self._writing = (hasattr(dut, f"{prefix}__{name}") for name in ("arvalid", "awvalid"))
+        inputs = ["arready", "rvalid", "rid", "rdata", "rresp", "rlast"] * self._reading
+        inputs += ["awready", "wready", "bvalid", "bid", "bresp"] * self._writing
+        for name in inputs:
             self._port(name).value = 0
         start_soon(self._serve())
 
@@ -100,22 +102,23 @@ class AxiMemory:
         await edge
         while self._dut.rst.value:
             await edge
-        ready = dict.fromkeys(_PAYLOADS, False)
-        shown = {"r": None, "b": None}
+        ready = dict.fromkeys(["ar"] * self._reading + ["aw", "w"] * self._writing, False)
+        shown = dict.fromkeys(["r"] * self._reading + ["b"] * self._writing)
+        answers = {"r": self._next_read, "b": self._next_response}
         while True:
             await edge
             self._cycle += 1
-            for channel in _PAYLOADS:
+            for channel in ready:
                 payload = self._observe(channel, ready[channel])
                 if payload is not None:
                     getattr(self, f"_accept_{channel}")(*payload)
                 ready[channel] = not self._rests()
                 self._port(f"{channel}ready").value = ready[channel]
             self._join_writes()
-            for channel, answer in (("r", self._next_read), ("b", self._next_response)):
+            for channel in shown:
                 if shown[channel] and not self._get(f"{channel}ready"):
                     raise AxiViolation(f"{self._prefix}: {channel}ready is low")
-                shown[channel] = None if self._rests() else answer()
+                shown[channel] = None if self._rests() else answers[channel]()
                 self._port(f"{channel}valid").value = shown[channel] is not None
                 for name, value in (shown[channel] or {}).items():
                     self._port(name).value = value

@@ -1,0 +1,76 @@
+"""Loader: addresses by position, elements of every target, sizes down to nothing."""
+
+from __future__ import annotations
+
+import cocotb
+from cocotb import start_soon
+from cocotb.triggers import ClockCycles, RisingEdge
+
+from hw.memory.loader import ELEMENT_BYTES
+from hw.memory.shapes import LOAD_ELEMENT, READ_REQUEST
+from models.machine.descriptor import LoadTarget, Opcode, pack
+from sim.benches.memory.axi_memory import Contents
+from sim.streams import StreamSink, StreamSource
+from sim.testbench import generator, start
+
+
+async def _memory(dut, contents: Contents, requests: list[dict], stall: float) -> None:
+    """Answer read requests with their beats; log them."""
+    asked, beats = StreamSink(dut, "read", READ_REQUEST, stall=stall), StreamSource(dut, "beats", stall=stall)
+    while True:
+        for request in asked.receive_nowait():
+            requests.append(request)
+            beats.send_nowait(*(contents.beat(request["address"] + i) for i in range(0, request["bytes"], 16)))
+        await RisingEdge(dut.clk)
+
+
+async def _count(dut, counts: list[int]) -> None:
+    while True:
+        await RisingEdge(dut.clk)
+        counts[0] += int(dut.retired.value)
+
+
+@cocotb.test()
+@cocotb.parametrize(stall=[0.0, 0.5], position=[0, 1, 65535])
+async def elements_of_all_targets(dut, stall, position):
+    random, contents, requests, retired = generator("loads"), Contents(), [], [0]
+    source, sink = StreamSource(dut, "command", stall=stall), StreamSink(dut, "o_load", LOAD_ELEMENT, stall=stall)
+    dut.position.value = position
+    start_soon(_memory(dut, contents, requests, stall))
+    start_soon(_count(dut, retired))
+    await start(dut)
+    expected, addresses, loads = [], [], 0
+    for target in LoadTarget:
+        width = ELEMENT_BYTES[target]
+        for size in (0, 1, width, 16, 16 + width, 64, 16 * random.randrange(1, 30) + random.randrange(16)):
+            address, stride = random.randrange(1 << 30) * 16, random.randrange(1 << 20) * 16
+            offset = random.randrange(60_000)
+            fields = dict(address=address, target=target, address_stride=stride, bytes=size, offset=offset)
+            source.send_nowait(int.from_bytes(pack(Opcode.LOAD, **fields), "little"))
+            start_address, count = (address + position * stride) % (1 << 40), size // width
+            data = contents.read(start_address, count * width)
+            expected += [{"target": target, "index": offset + i,
+                          "data": int.from_bytes(data[i * width:][:width], "little", signed=True) % (1 << 64)}
+                         for i in range(count)]
+            addresses += [start_address] * bool(count)
+            loads += 1
+    assert await sink.receive(len(expected)) == expected
+    while retired[0] < loads:
+        await RisingEdge(dut.clk)
+    await ClockCycles(dut.clk, 30)
+    assert retired[0] == loads and not sink.receive_nowait()
+    assert [request["address"] for request in requests] == addresses
+
+
+@cocotb.test()
+async def one_element_a_cycle(dut):
+    contents, requests = Contents(), []
+    source, sink = StreamSource(dut, "command"), StreamSink(dut, "o_load", LOAD_ELEMENT)
+    dut.position.value = 0
+    start_soon(_memory(dut, contents, requests, 0.0))
+    await start(dut)
+    for target, width in ELEMENT_BYTES.items():
+        fields = dict(address=0, target=target, address_stride=0, bytes=400 * width, offset=0)
+        source.send_nowait(int.from_bytes(pack(Opcode.LOAD, **fields), "little"))
+        await sink.receive(400)
+        assert sink.cycles[-1] - sink.cycles[-400] == 399

@@ -1,0 +1,17 @@
+# amaranth: UnusedElaboratable=no
+"""Beat FIFO against a list."""
+
+import pytest
+
+from hw.memory.fifo import BeatFifo
+from sim.runner import run_bench
+
+
+def test_bench():
+    run_bench(BeatFifo(24, 16), "sim.benches.memory.fifo", {"depth": 16})
+
+
+@pytest.mark.parametrize("depth", [8, 48])
+def test_depth_is_a_power_of_two(depth):
+    with pytest.raises(ValueError, match=f"power of two from 16, got {depth}"):
+        BeatFifo(24, depth)

@@ -1,0 +1,18 @@
+# amaranth: UnusedElaboratable=no
+"""Read master against an AXI memory that answers in any order."""
+
+import pytest
+
+from hw.memory.read_master import ReadMaster
+from sim.runner import run_bench
+
+
+def test_bench():
+    run_bench(ReadMaster(3, outstanding=5), "sim.benches.memory.read_master", {"clients": 3, "outstanding": 5})
+
+
+def test_parameters():
+    with pytest.raises(ValueError, match="clients must be 1 to 16, got 17"):
+        ReadMaster(17)
+    with pytest.raises(ValueError, match="outstanding must be positive, got 0"):
+        ReadMaster(1, outstanding=0)
