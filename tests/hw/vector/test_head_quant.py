@@ -1,0 +1,44 @@
+# amaranth: UnusedElaboratable=no
+"""HeadQuant equals golden head_quant."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hw.vector.head_quant import HeadQuant
+from models.golden.head_quant import head_quant
+from models.golden.scalar import constant
+from sim.benches.arith.stream_table import BENCH, table
+from sim.benches.vector.shared_units import WithSharedUnits
+from sim.runner import run_bench
+from tests.hw.arith.scalars import as_fields
+
+
+def _heads(rng: np.random.Generator, dim: int) -> np.ndarray:
+    """Heads of zeros, of one extreme value, of extremes, of one unit, and random ones of several sizes."""
+    limit = (1 << 29) - 1
+    x = rng.integers(-limit, limit + 1, (1, 7, dim)) >> rng.integers(0, 29, (1, 7, 1))
+    x[0, 1], x[0, 2], x[0, 3], x[0, 4] = 0, limit, rng.choice([-limit, limit], dim), 0
+    x[0, 2, 1:] = 0
+    x[0, 4, -1] = -1
+    return x
+
+
+@pytest.mark.parametrize("stall", [0.0, 0.3], ids=["free", "stalls"])
+@pytest.mark.parametrize(("bits", "dim"), [(8, 64), (16, 64), (16, 24), (8, 1)])
+def test_equals_golden(bits, dim, stall):
+    x = _heads(np.random.default_rng([bits, dim]), dim)
+    scale = constant(3.7e-6)
+    q, steps = head_quant(x, scale[None], bits)
+    unit = WithSharedUnits(HeadQuant(64))
+    channels = [{"x": value, "last": (n + 1) % dim == 0} for n, value in enumerate(x.reshape(-1))]
+    results = [{"value": value, "last": (n + 1) % dim == 0} for n, value in enumerate(q.reshape(-1))]
+    scales = [as_fields(steps[0, head]) for head in range(x.shape[1])]
+    run_bench(unit, BENCH, table(unit, settings={"scale": as_fields(scale), "narrow": bits == 8},
+                                 inputs={"i": channels}, outputs={"o": results, "o_scale": scales}, stall=stall))
+
+
+def test_dim_is_checked():
+    with pytest.raises(ValueError, match="^dim_max must be positive, got 0$"):
+        HeadQuant(0)

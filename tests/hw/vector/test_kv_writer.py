@@ -1,0 +1,58 @@
+# amaranth: UnusedElaboratable=no
+"""KVWriter lays heads out as the cache is defined, byte for byte."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hw.vector.kv_writer import KVWriter
+from models.golden.scalar import Scalar, to_word
+from sim.benches.arith.stream_table import BENCH, table
+from sim.runner import run_bench
+from tests.hw.arith.scalars import as_fields, random_scalars
+
+HEADS, TOKENS = 3, 2
+
+
+def _writes(address: int, content: bytes) -> list[tuple[dict[str, int], dict[str, int]]]:
+    """Beats that write `content` at `address` and touch nothing else, each with the mask of what they define."""
+    beats = []
+    for start in range(address & ~15, address + len(content), 16):
+        held = range(max(start, address), min(start + 16, address + len(content)))
+        data = sum(content[byte - address] << 8 * (byte - start) for byte in held)
+        mask = sum(255 << 8 * (byte - start) for byte in held)
+        beat = {"address": start, "data": data, "strobe": sum(1 << (byte - start) for byte in held)}
+        beats.append((beat, {"address": (1 << 40) - 1, "data": mask, "strobe": (1 << 16) - 1}))
+    return beats
+
+
+@pytest.mark.parametrize("stall", [0.0, 0.3], ids=["free", "stalls"])
+@pytest.mark.parametrize(("kv_bits", "dim"), [(8, 64), (8, 40), (8, 1), (16, 24), (16, 3)])
+def test_layout(kv_bits, dim, stall):
+    rng = np.random.default_rng([kv_bits, dim])
+    limit = (1 << (kv_bits - 1)) - 1
+    q = rng.integers(-limit, limit + 1, (TOKENS, HEADS, dim))
+    scales = random_scalars(rng, TOKENS * HEADS, -160, 160)
+    target = {"address": 0x99_0000_1000, "address_stride": 128, "scale_address": 0x12_3456_7004,
+              "scale_address_stride": 4, "head_bytes": 0x8010, "heads": HEADS}
+    writes = []
+    for token in range(TOKENS):
+        for head in range(HEADS):
+            row = target["address"] + (700 + token) * 128 + head * 0x8010
+            writes += _writes(row, q[token, head].astype(f"<i{kv_bits // 8}").tobytes())
+            word = int(to_word(scales[token * HEADS + head]))
+            writes += _writes(target["scale_address"] + (700 + token) * 4 + head * 0x8010, word.to_bytes(4, "little"))
+    unit = KVWriter(kv_bits)
+    inputs = {
+        "start": [{**target, "token": 700 + token} for token in range(TOKENS)],
+        "i": [{"value": value, "last": (n + 1) % dim == 0} for n, value in enumerate(q.reshape(-1))],
+        "i_scale": [as_fields(scales[n]) for n in range(TOKENS * HEADS)],
+    }
+    run_bench(unit, BENCH, table(unit, inputs=inputs, outputs={"o_write": [beat for beat, _ in writes]},
+                                 care={"o_write": [mask for _, mask in writes]}, stall=stall))
+
+
+def test_kv_bits_are_8_or_16():
+    with pytest.raises(ValueError, match="^kv_bits must be 8 or 16, got 4$"):
+        KVWriter(4)

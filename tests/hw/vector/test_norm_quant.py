@@ -1,0 +1,76 @@
+"""NormQuant, with the tap and the scalar unit it shares, equals golden norm_quant."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hw.vector.norm_quant import NormPass, NormQuant
+from models.golden.norm_quant import norm_constants, norm_quant
+from models.golden.scalar import ZERO, Scalar, constant
+from sim.benches.arith.stream_table import BENCH, table
+from sim.benches.vector.shared_units import WithSharedUnits
+from sim.runner import run_bench
+from tests.hw.arith.scalars import as_fields
+from tests.hw.vector.taps import exponents, random_tap, words
+
+LIMIT = (1 << 60) - 1
+ROWS = {
+    "random": lambda rng, dim: rng.integers(-(1 << 31) + 1, 1 << 31, dim),
+    "wide": lambda rng, dim: rng.integers(-LIMIT, LIMIT + 1, dim) >> rng.integers(0, 60, dim),
+    "outlier": lambda rng, dim: np.append(rng.integers(-(1 << 16), 1 << 16, dim - 1), -(1 << 30)),
+    "largest": lambda rng, dim: rng.choice([-LIMIT, LIMIT], dim),
+    "small": lambda rng, dim: rng.integers(-3, 4, dim),
+    "zeros": lambda rng, dim: np.zeros(dim, np.int64),
+}
+
+
+def _check(row: str, dim: int, *, scale: Scalar, rms=True, gained=True, levels=127, tapped=False, stall=0.0):
+    rng = np.random.default_rng([dim, levels, len(row), rms, gained, tapped])
+    x = ROWS[row](rng, dim)
+    gains = rng.integers(-(1 << 15), 1 << 15, dim).astype(np.int16) if gained else None
+    tap = random_tap(rng, dim) if tapped else None
+    constants = norm_constants(dim, 14 if gained else 0, 1e-5 if rms else None)
+    q, step = norm_quant(x[None], scale[None], gains, constants, levels=levels, tap_parameters=tap)
+
+    unit = WithSharedUnits(NormQuant())
+    channel_gains = gains if gained else rng.integers(-99, 99, dim)  # without gains or tap, theirs are noise
+    channels = [{"x": x[n], "gain": channel_gains[n], "tap": word, "last": n == dim - 1}
+                for n, word in enumerate(words(tap if tapped else random_tap(rng, dim)))]
+    passes = [NormPass.LARGEST, *([NormPass.SQUARES] if rms or not tapped else []),
+              *([NormPass.TAPPED] if tapped else []), NormPass.QUANTISE]
+    start = {"gain": as_fields(constants.gain), "eps_sum": as_fields(constants.eps_sum if rms else ZERO), "rms": rms,
+             "gained": gained, "levels16": levels > 127, "tapped": tapped, "exponents": exponents(tap)}
+    run_bench(unit, BENCH, table(
+        unit, settings={"scale": as_fields(scale)}, inputs={"start": [start], "i_x": channels * len(passes)},
+        outputs={"o_pass": [kind.value for kind in passes],
+                 "o_q": [{"value": value, "last": n == dim - 1} for n, value in enumerate(q[0])],
+                 "o_scale": [as_fields(step[0])]}, stall=stall))
+    return q[0]
+
+
+@pytest.mark.parametrize("stall", [0.0, 0.3], ids=["free", "stalls"])
+@pytest.mark.parametrize("tapped", [False, True], ids=["", "tap"])
+@pytest.mark.parametrize("row", ROWS)
+def test_rows(row, tapped, stall):
+    q = _check(row, 97, scale=constant(2.0**-14), tapped=tapped, stall=stall)
+    assert (np.abs(q).max() == 127) == (row != "zeros" or tapped)
+
+
+@pytest.mark.parametrize("tapped", [False, True], ids=["", "tap"])
+@pytest.mark.parametrize("rms", [False, True], ids=["", "rms"])
+@pytest.mark.parametrize("gained", [False, True], ids=["", "gains"])
+def test_variants(rms, gained, tapped):
+    _check("random", 130, scale=constant(3e-7), rms=rms, gained=gained, tapped=tapped, levels=32767, stall=0.1)
+
+
+@pytest.mark.parametrize("scale", [constant(2.0**-40), Scalar(np.int64(1 << 23), np.int64(-500)), ZERO],
+                         ids=["small", "underflow", "zero"])
+@pytest.mark.parametrize("rms", [False, True], ids=["", "rms"])
+def test_clamped_maximum(scale, rms):
+    """Below transformers' floor of the absolute maximum nothing reaches full scale."""
+    assert np.abs(_check("small", 64, scale=scale, rms=rms)).max() < 127
+
+
+def test_one_channel():
+    assert abs(_check("largest", 1, scale=constant(1))[0]) == 127
