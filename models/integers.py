@@ -18,7 +18,7 @@ EXPONENT_LIMIT = 100  # of gains and embedding rows, either sign
 HEAD_LEVELS = 127
 _INT16_MAX = 32767
 _WORD_EXPONENTS = (-128, 127)
-_BLOCK = 4096  # rows converted at a time
+_BLOCK = 256  # rows converted at a time, few enough for a cache
 
 
 def scalar_words(values: np.ndarray) -> np.ndarray:
@@ -49,7 +49,7 @@ def _int16_rows(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     fraction, exponent = np.frexp(largest)
     e = 15 - exponent.astype(np.int64) - (np.rint(np.ldexp(fraction, 15)) > _INT16_MAX)
     e = np.where(largest == 0, 0, np.clip(e, -EXPONENT_LIMIT, EXPONENT_LIMIT))
-    m = np.rint(np.ldexp(rows, e[..., None].astype(np.int32)))
+    m = np.rint(rows * np.ldexp(1.0, e.astype(np.int32))[..., None])  # powers of two: the product is exact
     if np.abs(m).max(initial=0) > _INT16_MAX:
         raise ModelError(f"expected numbers below 2**{15 + EXPONENT_LIMIT}, found {largest.max():.3g}")
     return m.astype(np.int16), e

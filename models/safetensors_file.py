@@ -102,7 +102,9 @@ class SafetensorsFile(Mapping[str, TensorEntry]):
                              f"found {dtype}")
         stored = self.stored(name)
         if dtype == "BF16":  # the upper half of a float32
-            return (stored.astype(np.uint32) << 16).view(np.float32)
+            wide = stored.astype(np.uint32)
+            wide <<= 16
+            return wide.view(np.float32)
         return stored.astype(np.float32, copy=False)
 
 

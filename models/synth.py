@@ -49,16 +49,15 @@ def synthetic_model(config: ModelConfig, seed: int = 0, *, progress: bool = Fals
         layers.append(Layer(linears, {name: _gains(rng, size) for name, size in config.gain_sizes.items()}))
     shape = config.vocab_size, config.hidden_size
     embedding, exponents = np.empty(shape, np.int16), np.empty(shape[0], np.int8)
-    head, head_scales = np.empty(shape, np.int8), np.empty(shape[0], np.uint32)
+    head = None if config.tied_head else (np.empty(shape, np.int8), np.empty(shape[0], np.uint32))
     for start in tqdm(range(0, shape[0], _BLOCK), "vocabulary", unit="block", disable=silent):
         block = slice(start, min(start + _BLOCK, shape[0]))
         size = block.stop - start, shape[1]
         embedding[block], exponents[block] = embedding_rows(rng.standard_normal(size, np.float32))
-        if not config.tied_head:
-            head[block], head_scales[block] = head_rows(rng.standard_normal(size, np.float32) / sqrt(shape[1]))
+        if head is not None:
+            head[0][block], head[1][block] = head_rows(rng.standard_normal(size, np.float32) / sqrt(shape[1]))
     return Model(config, layers, _gains(rng, config.hidden_size), embedding, exponents,
-                 residual_fraction_bits(_LARGEST), None if config.tied_head else (head, head_scales),
-                 {"source": "models.synth", "seed": seed})
+                 residual_fraction_bits(_LARGEST), head, {"source": "models.synth", "seed": seed})
 
 
 def _gains(rng: np.random.Generator, size: int) -> Gains:

@@ -51,7 +51,7 @@ class Shards(Mapping[str, SafetensorsFile]):
         for name in known:
             if name not in self:
                 raise self.error(name, "is missing")
-        for name in self.keys() - known - set(optional):
+        for name in sorted(self.keys() - known - set(optional)):
             if not _IGNORED.search(name):
                 found = "a bias" if name.endswith(".bias") else "an unknown tensor"
                 raise self.error(name, f"expected the tensors of a ternary decoder without biases, found {found}")
