@@ -56,8 +56,10 @@ def _int16_rows(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def gain_vector(gains: np.ndarray) -> tuple[np.ndarray, int]:
-    """float gains [dim] to (int16 mantissas [dim], exponent e): value m * 2**-e. Relative error of the
-    largest at most 2**-15; e within ±EXPONENT_LIMIT, 0 for a vector of zeros."""
+    """float gains [dim] to (int16 mantissas [dim], exponent e): value m * 2**-e.
+
+    Each errs by at most 2**-15 of the largest. e is within ±EXPONENT_LIMIT, and 0 for a vector of zeros.
+    """
     m, e = _int16_rows(np.asarray(gains)[None])
     return m[0], int(e[0])
 
