@@ -1,0 +1,48 @@
+"""QueryMemory: queries and scales come back from where they were written."""
+
+from __future__ import annotations
+
+import cocotb
+import numpy as np
+from cocotb.triggers import RisingEdge
+
+from hw.arith.scalar import SCALAR
+from hw.attention.query_memory import QUERY, QUERY_SCALE, QueryMemory
+from sim.packing import Packing
+from sim.streams import StreamSource
+from sim.testbench import generator, parameters, start
+
+
+@cocotb.test()
+async def written_and_read(dut):
+    """Everything written in random order, everything read, part of it written again."""
+    given = parameters()
+    unit = QueryMemory(**given["unit"])
+    word, scalar = Packing.of(unit.word.shape()), Packing.of(SCALAR)
+    queries_in, scales_in = StreamSource(dut, "i_query", QUERY), StreamSource(dut, "i_query_scale", QUERY_SCALE)
+    for port in (dut.row, dut.head, dut.chunk, dut.scale_row, dut.scale_head):
+        port.value = 0
+    await start(dut)
+    rng = np.random.default_rng(generator().getrandbits(64))
+    rows, heads, lanes = unit.rows, unit.heads, unit.lanes
+    queries = np.zeros((rows, heads, unit.chunks * lanes), np.int64)
+    mantissas, exponents = np.zeros((rows, heads), np.int64), np.zeros((rows, heads), np.int64)
+    for share in (1.0, 0.3):
+        places = np.argwhere(rng.random((rows, heads, given["unit"]["dim_max"])) < share)
+        rng.shuffle(places)
+        for row, head, index in places:
+            queries[row, head, index] = rng.integers(-(1 << 15), 1 << 15)
+            queries_in.send_nowait({"row": row, "head": head, "index": index, "value": queries[row, head, index]})
+        for row, head in np.argwhere(rng.random((rows, heads)) < share):
+            mantissas[row, head], exponents[row, head] = rng.integers(0, 1 << 24), rng.integers(-512, 512)
+            scales_in.send_nowait({"row": row, "head": head, "scale": {
+                "m": mantissas[row, head], "e": exponents[row, head]}})
+        await queries_in.drain()
+        await scales_in.drain()
+        for row, head, chunk in np.ndindex(rows, heads, unit.chunks):
+            dut.row.value, dut.head.value, dut.chunk.value = row, head, chunk
+            dut.scale_row.value, dut.scale_head.value = row, head
+            await RisingEdge(dut.clk)
+            await RisingEdge(dut.clk)
+            assert word.unpack(int(dut.word.value)) == queries[row, head, chunk * lanes:(chunk + 1) * lanes].tolist()
+            assert scalar.unpack(int(dut.scale.value)) == {"m": mantissas[row, head], "e": exponents[row, head]}
