@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("pynq", reason="pip install 'tritloom[board]' in an environment of its own: pynq needs numpy < 2")
+pytest.importorskip("pynq", reason="pip install 'tritloom[board]' (Python 3.10 to 3.12)")
 
 import pynq
 

@@ -205,6 +205,11 @@ def test_the_runtime_finds_the_cell_and_its_clock(calls):
 # the flow
 
 
+def test_hw_build_hands_over_every_file_that_the_scripts_read():
+    from hw.build import _BOARD_FILES
+    assert {ROOT / name for name in _BOARD_FILES["kv260"]} == set(FILES)
+
+
 def test_constraints_name_only_ports_of_the_design(folder, calls):
     assert not [call for call in calls if call[0] in ("create_bd_port", "create_bd_intf_port", "make_bd_pins_external")]
     result, constrained = run(folder, script="kv260.xdc")
