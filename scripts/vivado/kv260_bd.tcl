@@ -11,7 +11,7 @@ proc create_kv260_design {design clock_mhz} {
     create_bd_design $design
 
     # The board's preset sets up DDR, MIO and PLLs; boot firmware, not the bitstream, applies them. PYNQ sets the
-    # clock's divisors when it loads the overlay, and has done so for the IOPLL whatever source was chosen here.
+    # clock's divisors when it loads the overlay but leaves its source as it was, which it takes to be the IOPLL.
     set ps [create_bd_cell -type ip -vlnv xilinx.com:ip:zynq_ultra_ps_e ps]
     apply_bd_automation -rule xilinx.com:bd_rule:zynq_ultra_ps_e -config {apply_board_preset 1} $ps
     set_property -dict [list \
