@@ -17,39 +17,53 @@ from pathlib import Path
 from models.checkpoint import load_config
 from models.errors import ModelError
 from models.machine.build import BOARDS, BuildParameters, board_parameters
-from models.machine.registers import REGISTERS, VERSION, register_table
+from models.machine.registers import REGISTERS, register_table
 
-__all__ = ["TOP", "build_hash", "emit_verilog", "main", "write_build"]
+__all__ = ["TOP", "emit_verilog", "main", "source_hash", "write_build"]
 
 TOP = "tritloom"
 _ROOT = Path(__file__).resolve().parent.parent
-_BOARD_FILES = {"kv260": ("scripts/vivado/build_kv260.tcl", "scripts/vivado/kv260_bd.tcl", "constraints/kv260.xdc")}
+_BUILD_ID = 0xB1D0B1D0  # stands for the hash until the text is there to be hashed
+# Amaranth leaves the extension of operands to Verilog's rules and writes [-1:0] for signals without bits.
+_LINT = "".join(f"/* verilator lint_off {rule} */\n"
+                for rule in ("WIDTHEXPAND", "WIDTHTRUNC", "CASEINCOMPLETE", "ASCRANGE"))
+_BOARD_FILES = {"kv260": (*(f"scripts/vivado/{name}" for name in
+                            ("build_kv260.tcl", "kv260_bd.tcl", "check_timing.tcl", "tritloom_axi.v")),
+                          "constraints/kv260.xdc")}
 
 
-def build_hash(build: BuildParameters) -> str:
-    """Hex digest of everything that decides the Verilog: parameters, register map version, hardware sources."""
-    digest = hashlib.sha256(json.dumps([build.to_json(), VERSION], sort_keys=True).encode())
+def source_hash(build: BuildParameters) -> str:
+    """Hex digest of all that can change the Verilog: parameters and hardware sources. Cheap; a key for caches."""
+    digest = hashlib.sha256(json.dumps(build.to_json(), sort_keys=True).encode())
     for folder in ("hw", "models/machine"):
         for path in sorted((_ROOT / folder).rglob("*.py")):
             digest.update(path.relative_to(_ROOT).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
 
-def emit_verilog(build: BuildParameters, *, top: str = TOP) -> str:
-    """The accelerator's Verilog, its top module named `top`."""
-    from amaranth.back import verilog  # late: the host's errors about missing packages name the extra
+def emit_verilog(build: BuildParameters, *, top: str = TOP) -> tuple[str, str]:
+    """The accelerator's Verilog, its top module named `top`, and its hash in hex.
+
+    The hash is of the Verilog itself; its first 32 bits are what the BUILD register reads.
+    """
+    from amaranth.back import verilog  # late: a command's help needs no Amaranth
 
     from hw.core import Core
 
-    core = Core(build, build_id=int(build_hash(build)[:8], 16))
-    return verilog.convert(core, name=top, emit_src=False, strip_internal_attrs=True)
+    text = verilog.convert(Core(build, build_id=_BUILD_ID), name=TOP, emit_src=False, strip_internal_attrs=True)
+    identity = hashlib.sha256(text.encode()).hexdigest()
+    text = text.replace(f"32'h{_BUILD_ID:x}", f"32'h{int(identity[:8], 16):x}")
+    if top != TOP:
+        text = text.replace(f"module {TOP}(", f"module {top}(").replace(f"\\{TOP}.", f"\\{top}.")
+    return _LINT + text, identity
 
 
 def write_build(build: BuildParameters, folder: Path) -> dict[str, object]:
     """Write all files of a build and return accel.json's content."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{TOP}.v").write_text(emit_verilog(build))
-    description = {"hash": build_hash(build), "clock_mhz": build.clock_mhz, "parameters": build.to_json(),
+    text, identity = emit_verilog(build)
+    (folder / f"{TOP}.v").write_text(text)
+    description = {"hash": identity, "clock_mhz": build.clock_mhz, "parameters": build.to_json(),
                    "registers": {r.name: r.offset for r in REGISTERS}}
     (folder / "accel.json").write_text(json.dumps(description, indent=1) + "\n")
     (folder / "registers.md").write_text(register_table())

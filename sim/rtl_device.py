@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import numpy as np
 
 from host.devices.base import Buffer, Device, DeviceError, Progress
-from hw.build import emit_verilog
+from hw.build import emit_verilog, source_hash
 from models.machine.build import BuildParameters
+from sim.cache import cached
 from sim.verilated_core import CoreError, VerilatedCore
 
 __all__ = ["MAX_CYCLES_VARIABLE", "RtlDevice"]
 
 BASE = 0x4_0000_0000  # where the model of DRAM starts: above 4 GiB, so that a lost address bit shows
 MAX_CYCLES_VARIABLE = "TRITLOOM_MAX_CYCLES"  # of one run; unset: a hundred million
+OPTIMISE = "-O2"  # -O3 takes three times as long to compile and runs no faster
+
+
+def _emitted(build: BuildParameters) -> Path:
+    """The Verilog of a build, from the cache where its sources are unchanged."""
+    def emit(folder: Path) -> None:
+        (folder / "top.v").write_text(emit_verilog(build, top="top")[0])
+
+    return cached("verilog", source_hash(build), emit) / "top.v"
 
 
 class RtlDevice(Device):
@@ -24,15 +35,16 @@ class RtlDevice(Device):
 
     def __init__(self, build: BuildParameters):
         self.build, self.rows_max = build, build.rows
-        self._verilog = emit_verilog(build, top="top")
+        self._verilog = _emitted(build)
         self._options: dict[str, float] = {}
         self._limit = int(os.environ.get(MAX_CYCLES_VARIABLE, "100000000"))
-        self.core = VerilatedCore(self._verilog, build.ports)
+        self.core = VerilatedCore(self._verilog, build.ports, optimise=OPTIMISE)
 
     def allocate(self, size: int) -> Buffer:
         self.core.close()
         memory = np.zeros(size, np.uint8)
-        self.core = VerilatedCore(self._verilog, self.build.ports, memory=memory, base=BASE)
+        self.core = VerilatedCore(self._verilog, self.build.ports, memory=memory, base=BASE,
+                                  optimise=OPTIMISE)
         self.core.configure(**self._options)
         return Buffer(memory, BASE)
 
