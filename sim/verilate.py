@@ -56,7 +56,7 @@ def verilate(
     errors.
     """
     texts = tuple(path.read_text(encoding="utf-8") for path in (*sources, *includes))
-    compiled = (tool_versions(), tuple(cflags), optimise, "--trace-fst" in flags)
+    compiled = (tool_versions(), tuple(cflags), optimise, "--trace-vcd" in flags)
     key = digest(verilog, output, texts, tuple(flags), tuple(ldflags), tuple(versions), compiled)
 
     def build(folder: Path) -> None:

@@ -1,0 +1,219 @@
+// A Verilated core with its processor and its memory, driven from Python by way of sim/verilated_core.py.
+//
+// The top has a clock `clk`, a synchronous reset `rst`, an AXI4-Lite slave `s_axi_*`, PORTS AXI4 masters
+// `m0_axi_*` ... and a level `irq`; PORTS is given by the compiler's command line, 1 to 4.
+
+#include <memory>
+
+#include "Vtop.h"
+#include "axi_memory.h"
+#include "lite_master.h"
+#include "system.h"
+#include "verilated.h"
+#if VM_TRACE
+#include "verilated_vcd_c.h"
+#endif
+
+#define FIELD(port, signal) \
+    static auto *signal(Vtop *top) { return &top->m##port##_axi_##signal; }
+#define SIGNALS(port)                                                                                          \
+    struct Signals##port {                                                                                     \
+        static constexpr const char *name = "m" #port "_axi";                                                  \
+        FIELD(port, arid) FIELD(port, araddr) FIELD(port, arlen) FIELD(port, arsize) FIELD(port, arburst)      \
+        FIELD(port, arvalid) FIELD(port, arready)                                                              \
+        FIELD(port, rid) FIELD(port, rdata) FIELD(port, rresp) FIELD(port, rlast) FIELD(port, rvalid)          \
+        FIELD(port, rready)                                                                                    \
+        FIELD(port, awid) FIELD(port, awaddr) FIELD(port, awlen) FIELD(port, awsize) FIELD(port, awburst)      \
+        FIELD(port, awvalid) FIELD(port, awready)                                                              \
+        FIELD(port, wdata) FIELD(port, wstrb) FIELD(port, wlast) FIELD(port, wvalid) FIELD(port, wready)       \
+        FIELD(port, bid) FIELD(port, bresp) FIELD(port, bvalid) FIELD(port, bready)                            \
+    };
+
+#define EACH_1(what) what(0)
+#define EACH_2(what) EACH_1(what) what(1)
+#define EACH_3(what) EACH_2(what) what(2)
+#define EACH_4(what) EACH_3(what) what(3)
+#define JOIN(a, b) a##b
+#define EACH_OF(count, what) JOIN(EACH_, count)(what)
+#define EACH_PORT(what) EACH_OF(PORTS, what)
+
+EACH_PORT(SIGNALS)
+
+namespace {
+
+constexpr uint64_t ACCESS_LIMIT = 100000;  // cycles until a register access that is not answered is given up
+constexpr int NO_ANSWER = -1;
+
+class Core {
+  public:
+    Core(uint8_t *memory, uint64_t size, uint64_t base, const char *trace)
+        : m_system{memory, size, base}, m_context(new VerilatedContext), m_top(new Vtop(m_context.get())) {
+#if VM_TRACE
+        if (trace) {
+            m_context->traceEverOn(true);
+            m_trace.reset(new VerilatedVcdC);
+            m_top->trace(m_trace.get(), 99);
+            m_trace->open(trace);
+        }
+#else
+        (void)trace;
+#endif
+        reset(4);
+    }
+
+    ~Core() {
+        m_top->final();
+#if VM_TRACE
+        if (m_trace) m_trace->close();
+#endif
+    }
+
+    void reset(uint32_t cycles) {
+#define RESET(port) m_port##port.reset();
+        m_lite.reset();
+        EACH_PORT(RESET)
+        m_top->rst = 1;
+        while (cycles--) {
+            clock();
+            ++m_system.cycle;
+        }
+        m_top->rst = 0;
+        drive();
+        settle();
+    }
+
+    // One cycle, from settled signals before the rising edge to settled signals before the next.
+    void step() {
+#define SAMPLE(port) m_port##port.sample();
+        m_lite.sample();
+        EACH_PORT(SAMPLE)
+        ++m_system.cycle;
+        m_top->clk = 1;
+        evaluate();
+        drive();
+        settle();
+    }
+
+    uint64_t run(uint64_t cycles, bool until_irq) {
+        uint64_t done = 0;
+        while (done < cycles && !(until_irq && m_top->irq)) {
+            step();
+            ++done;
+        }
+        return done;
+    }
+
+    int access() {
+        for (uint64_t i = 0; i < ACCESS_LIMIT; ++i) {
+            step();
+            if (!m_lite.busy()) return m_lite.response();
+        }
+        m_lite.reset();
+        return NO_ANSWER;
+    }
+
+    void configure(int port, const Behaviour &behaviour) {
+#define CONFIGURE(index) \
+    if (port == index || port < 0) m_port##index.behaviour = behaviour;
+        EACH_PORT(CONFIGURE)
+        if (port < 0) m_lite.stall = behaviour.stall;
+    }
+
+    void seed(uint64_t value) {
+#define SEED(port) m_port##port.seed(value * 16 + port);
+        EACH_PORT(SEED)
+        m_lite.seed(value * 16 + 15);
+    }
+
+    uint64_t moved(int port, bool written) const {
+#define MOVED(index) \
+    if (port == index) return written ? m_port##index.bytes_written : m_port##index.bytes_read;
+        EACH_PORT(MOVED)
+        return 0;
+    }
+
+    bool irq() const { return m_top->irq; }
+    LiteMaster<Vtop> &lite() { return m_lite; }
+    System &system() { return m_system; }
+
+  private:
+    void drive() {
+#define DRIVE(port) m_port##port.drive();
+        m_lite.drive();
+        EACH_PORT(DRIVE)
+    }
+
+    void evaluate() {
+        m_top->eval();
+#if VM_TRACE
+        if (m_trace) m_trace->dump(m_time++);
+#endif
+    }
+
+    // The falling edge, on which nothing happens, together with the new inputs.
+    void settle() {
+        m_top->clk = 0;
+        evaluate();
+    }
+
+    void clock() {
+        settle();
+        m_top->clk = 1;
+        evaluate();
+    }
+
+    System m_system;
+    std::unique_ptr<VerilatedContext> m_context;
+    std::unique_ptr<Vtop> m_top;
+#if VM_TRACE
+    std::unique_ptr<VerilatedVcdC> m_trace;
+    uint64_t m_time = 0;
+#endif
+    LiteMaster<Vtop> m_lite{m_system, m_top.get()};
+#define PORT(index) AxiMemory<Signals##index, Vtop> m_port##index{m_system, m_top.get()};
+    EACH_PORT(PORT)
+};
+
+}  // namespace
+
+#define EXPORT extern "C" __attribute__((visibility("default")))
+
+EXPORT Core *core_new(uint8_t *memory, uint64_t size, uint64_t base, const char *trace) {
+    return new Core(memory, size, base, trace);
+}
+
+EXPORT void core_delete(Core *core) { delete core; }
+EXPORT void core_reset(Core *core, uint32_t cycles) { core->reset(cycles); }
+EXPORT uint32_t core_beat_bytes() { return AxiMemory<Signals0, Vtop>::beat_bytes(); }
+EXPORT uint64_t core_run(Core *core, uint64_t cycles, bool until_irq) { return core->run(cycles, until_irq); }
+EXPORT bool core_irq(Core *core) { return core->irq(); }
+EXPORT uint64_t core_cycle(Core *core) { return core->system().cycle; }
+EXPORT uint64_t core_moved(Core *core, int port, bool written) { return core->moved(port, written); }
+EXPORT void core_seed(Core *core, uint64_t value) { core->seed(value); }
+
+EXPORT void core_configure(Core *core, int port, uint32_t read_latency, uint32_t write_latency, uint64_t stall,
+                           uint64_t reorder, uint32_t outstanding) {
+    core->configure(port, Behaviour{read_latency, write_latency, stall, reorder, outstanding});
+}
+
+// The response, or NO_ANSWER.
+EXPORT int core_write_register(Core *core, uint32_t offset, uint32_t value) {
+    core->lite().write(offset, value);
+    return core->access();
+}
+
+EXPORT int core_read_register(Core *core, uint32_t offset, uint32_t *value) {
+    core->lite().read(offset);
+    const int response = core->access();
+    *value = core->lite().data();
+    return response;
+}
+
+// Takes the oldest broken rule off the list; false where there is none.
+EXPORT bool core_take_error(Core *core, char *text, uint64_t room) {
+    auto &errors = core->system().errors;
+    if (errors.empty()) return false;
+    snprintf(text, room, "%s", errors.front().c_str());
+    errors.pop_front();
+    return true;
+}

@@ -1,0 +1,214 @@
+"""A whole core under Verilator with its AXI memory and its processor's register port, all in C++.
+
+Python sets the scene, reads and writes registers and memory, and lets it run: no Python runs within a cycle, so
+a small core makes more than half a million cycles a second. `sim/verilated/core.cpp` states the ports' names.
+"""
+
+import ctypes
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from sim.verilate import verilate
+
+__all__ = ["CoreError", "VerilatedCore"]
+
+HARNESS = Path(__file__).resolve().parent / "verilated"
+CHUNK = 200_000  # cycles between two reports of progress
+MAX_PORTS = 4
+NO_ANSWER = -1
+
+
+class CoreError(RuntimeError):
+    """The core did not answer, or refused an access."""
+
+
+def _build(verilog: str, ports: int, trace: bool, optimise: str) -> Path:
+    flags = ["--x-assign", "fast", "--x-initial", "fast", "-O3", *(["--trace-vcd"] if trace else [])]
+    return verilate(
+        verilog,
+        "core.so",
+        sources=[HARNESS / "core.cpp"],
+        includes=sorted(HARNESS.glob("*.h")),
+        flags=flags,
+        # Two cores in one process: no symbol of one library may stand for the other's.
+        cflags=["-fPIC", "-fvisibility=hidden", "-fno-gnu-unique", "-std=c++17", f"-DPORTS={ports}", f"-I{HARNESS}"],
+        ldflags=["-shared", "-Wl,-Bsymbolic"],
+        optimise=optimise,
+    )
+
+
+def _load(path: Path) -> ctypes.CDLL:
+    library = ctypes.CDLL(str(path))
+    core, u32, u64 = ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint64
+    for name, result, arguments in (
+        ("core_new", core, [core, u64, u64, ctypes.c_char_p]),
+        ("core_delete", None, [core]),
+        ("core_reset", None, [core, u32]),
+        ("core_beat_bytes", u32, []),
+        ("core_run", u64, [core, u64, ctypes.c_bool]),
+        ("core_irq", ctypes.c_bool, [core]),
+        ("core_cycle", u64, [core]),
+        ("core_moved", u64, [core, ctypes.c_int, ctypes.c_bool]),
+        ("core_seed", None, [core, u64]),
+        ("core_configure", None, [core, ctypes.c_int, u32, u32, u64, u64, u32]),
+        ("core_write_register", ctypes.c_int, [core, u32, u32]),
+        ("core_read_register", ctypes.c_int, [core, u32, ctypes.POINTER(u32)]),
+        ("core_take_error", ctypes.c_bool, [core, ctypes.c_char_p, u64]),
+    ):
+        function = getattr(library, name)
+        function.restype, function.argtypes = result, arguments
+    return library
+
+
+def _threshold(probability: float) -> int:
+    if not 0 <= probability <= 1:
+        raise ValueError(f"a probability of {probability}")
+    return round(probability * (1 << 32))
+
+
+class VerilatedCore:
+    """One core, out of reset, before a memory of its own.
+
+    ``verilog`` is the text or the file of a module ``top``, ``ports`` its AXI masters (1 to 4) of ``data_width``
+    bits. ``memory`` is a size in bytes or a uint8 array to serve; its first byte has the address ``base``.
+    ``$TRITLOOM_TRACE`` or ``trace`` names a VCD file to write every signal to, slowly.
+    Raises ValueError for ports that do not fit, ToolError where the build fails.
+    """
+
+    _core: int | None = None  # what C++ made, until `close`
+
+    def __init__(
+        self,
+        verilog: str | Path,
+        ports: int,
+        data_width: int = 128,
+        *,
+        memory: int | np.ndarray = 1 << 20,
+        base: int = 0,
+        trace: str | Path | None = None,
+        optimise: str = "-O3",
+    ) -> None:
+        if not 1 <= ports <= MAX_PORTS:
+            raise ValueError(f"{ports} ports: from 1 to {MAX_PORTS} are served")
+        trace = trace or os.environ.get("TRITLOOM_TRACE") or None
+        text = verilog.read_text(encoding="utf-8") if isinstance(verilog, Path) else verilog
+        self._library = _load(_build(text, ports, trace is not None, optimise))
+        if (width := 8 * self._library.core_beat_bytes()) != data_width:
+            raise ValueError(f"the core's ports have {width} bits, not {data_width}")
+        self.memory = np.zeros(memory, np.uint8) if isinstance(memory, int) else memory
+        if self.memory.dtype != np.uint8 or self.memory.ndim != 1 or not self.memory.flags.c_contiguous:
+            raise ValueError("the memory must be a contiguous vector of uint8")
+        self.ports, self.base = ports, base
+        target = str(trace).encode() if trace else None
+        self._core = self._library.core_new(self.memory.ctypes.data, self.memory.size, base, target)
+        self.configure()
+
+    def __enter__(self) -> "VerilatedCore":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the simulation and its trace; nothing else may be called after."""
+        if self._core is not None:
+            self._library.core_delete(self._core)
+            self._core = None
+
+    def __del__(self) -> None:
+        self.close()
+
+    def configure(
+        self,
+        *,
+        latency: int = 20,
+        write_latency: int | None = None,
+        stall_probability: float = 0.0,
+        reorder_probability: float = 0.0,
+        outstanding: int = 16,
+        seed: int = 1,
+        port: int | None = None,
+    ) -> None:
+        """Set how the memory behaves from now on, on one port or, by default, on all.
+
+        ``latency`` and ``write_latency`` (half of it by default) are the cycles from an address to its first beat
+        and from the last write beat to its response; ``stall_probability`` is that of a cycle of a channel being
+        a stall (with all ports: the register port's too); ``reorder_probability`` that of a burst overtaking
+        older ones of other IDs; ``outstanding`` bursts of each direction are accepted.
+        """
+        if port is not None and not 0 <= port < self.ports:
+            raise ValueError(f"no port {port}")
+        if outstanding < 1:
+            raise ValueError("a port accepts at least one burst")
+        write_latency = latency // 2 if write_latency is None else write_latency
+        stall, reorder = _threshold(stall_probability), _threshold(reorder_probability)
+        index = -1 if port is None else port
+        self._library.core_configure(self._core, index, latency, write_latency, stall, reorder, outstanding)
+        self._library.core_seed(self._core, seed)
+
+    def reset(self, cycles: int = 4) -> None:
+        """Reset the core; the memory keeps its content, transfers under way are forgotten."""
+        self._library.core_reset(self._core, cycles)
+
+    def write_register(self, offset: int, value: int) -> None:
+        """Write 32 bits over AXI4-Lite. Raises CoreError where the core refuses or does not answer."""
+        self._check(self._library.core_write_register(self._core, offset, value & 0xFFFFFFFF), "write", offset)
+
+    def read_register(self, offset: int) -> int:
+        """Read 32 bits over AXI4-Lite, unsigned. Raises CoreError as `write_register` does."""
+        value = ctypes.c_uint32()
+        self._check(self._library.core_read_register(self._core, offset, ctypes.byref(value)), "read", offset)
+        return value.value
+
+    def _check(self, response: int, access: str, offset: int) -> None:
+        if response:
+            how = "was not answered" if response == NO_ANSWER else f"was refused with response {response}"
+            raise CoreError(f"the {access} of register {offset:#x} {how}")
+
+    def run(self, cycles: int) -> None:
+        """Let that many cycles pass."""
+        self._library.core_run(self._core, cycles, False)
+
+    def run_until_irq(self, max_cycles: int, progress: Callable[[int], None] | None = None) -> int:
+        """Run until ``irq`` is high; return the cycles it took, 0 where it is high already.
+
+        ``progress`` is told the cycles so far now and then. Raises CoreError after ``max_cycles``.
+        """
+        done = 0
+        while not self.irq:
+            if done >= max_cycles:
+                raise CoreError(f"no interrupt within {max_cycles} cycles")
+            done += self._library.core_run(self._core, min(CHUNK, max_cycles - done), True)
+            if progress:
+                progress(done)
+        return done
+
+    @property
+    def irq(self) -> bool:
+        """The level of the interrupt output."""
+        return self._library.core_irq(self._core)
+
+    @property
+    def cycles(self) -> int:
+        """Clock cycles since the beginning, resets included."""
+        return self._library.core_cycle(self._core)
+
+    @property
+    def bytes_read(self) -> tuple[int, ...]:
+        """Bytes that each port has taken, whole beats."""
+        return tuple(self._library.core_moved(self._core, port, False) for port in range(self.ports))
+
+    @property
+    def bytes_written(self) -> tuple[int, ...]:
+        """Bytes that each port has stored, as its strobes say."""
+        return tuple(self._library.core_moved(self._core, port, True) for port in range(self.ports))
+
+    def protocol_errors(self) -> list[str]:
+        """The AXI rules broken since the last call, at most 100: ``cycle N, m0_axi: what (value)``."""
+        errors, text = [], ctypes.create_string_buffer(256)
+        while self._library.core_take_error(self._core, text, len(text)):
+            errors.append(text.value.decode())
+        return errors
