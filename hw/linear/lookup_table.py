@@ -1,0 +1,74 @@
+"""One look-up table: all signed sums of three activations, filled online, read by several outputs at once."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.lib import data, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from hw.linear.group_index import INDEX_BITS
+from models.machine.build import TRITS_PER_GROUP
+
+__all__ = ["ENTRY_BITS", "FILL_CONTROL", "GROUP", "LookupTable"]
+
+ENTRY_BITS = 10  # 3 x 128 and a sign
+
+GROUP = data.ArrayLayout(signed(8), TRITS_PER_GROUP)
+
+FILL_CONTROL = data.StructLayout({
+    "clear": 1,  # the running sum becomes 0
+    "add": 1,  # the running sum takes activation `digit`, negated if `negative`
+    "digit": range(TRITS_PER_GROUP),
+    "negative": 1,
+    "write": 1,  # the running sum goes to entry `index` of `bank`
+    "bank": 1,
+    "index": INDEX_BITS,
+})
+
+
+class LookupTable(wiring.Component):
+    """entry[group_index(t)] = t0 a0 + t1 a1 + t2 a2 for all trits t, in two banks, with `reads` read ports.
+
+    `load` takes the group's activations into registers; `fill` then computes the entries of a bank one a
+    cycle (`hw.linear.fill_order`), all tables of the array in step. Reads are combinational, address
+    {bank, index} with the bank on top; a bank must not be read while it is filled.
+
+    Each read port is a copy of the 64 x 10 bits in distributed RAM: both banks in one 64-deep LUT RAM cost
+    less than two of 32 and a multiplexer. Source: TeLLMe v2, table-lookup matmul.
+    """
+
+    def __init__(self, reads: int):
+        if reads < 1:
+            raise ValueError(f"a table has at least one read port, got {reads}")
+        self._reads = reads
+        super().__init__({
+            "group": In(GROUP),
+            "load": In(1),
+            "fill": In(FILL_CONTROL),
+            "addresses": In(data.ArrayLayout(INDEX_BITS + 1, reads)),
+            "entries": Out(data.ArrayLayout(signed(ENTRY_BITS), reads)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.memory = memory = Memory(shape=signed(ENTRY_BITS), depth=2 << INDEX_BITS, init=[],
+                                              attrs={"ram_style": "distributed"})
+        write = memory.write_port()
+        group = Signal(GROUP, reset_less=True)
+        total = Signal(signed(ENTRY_BITS), reset_less=True)
+        fill = self.fill
+
+        with m.If(self.load):
+            m.d.sync += group.eq(self.group)
+        term = group[fill.digit]
+        with m.If(fill.clear):
+            m.d.sync += total.eq(0)
+        with m.Elif(fill.add):
+            m.d.sync += total.eq(total + Mux(fill.negative, ~term, term) + fill.negative)
+        m.d.comb += [write.en.eq(fill.write), write.addr.eq(Cat(fill.index, fill.bank)), write.data.eq(total)]
+
+        for n in range(self._reads):
+            read = memory.read_port(domain="comb")
+            m.d.comb += [read.addr.eq(self.addresses[n]), self.entries[n].eq(read.data)]
+        return m

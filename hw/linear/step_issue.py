@@ -1,0 +1,74 @@
+"""Decides in which cycle a step of the look-up array starts, and where its sums go."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.linear.accumulator import REUSE_DISTANCE
+from models.machine.build import BuildParameters
+
+__all__ = ["StepIssue"]
+
+
+class StepIssue(wiring.Component):
+    """Walks the steps of one command: for each of `tiles` tiles, `outputs` / Q words from `base` on.
+
+    `start` (while `done`) takes the command. A step is taken (`take`, also `step.valid`) when it is `available`,
+    its tables are ready, the accumulator's slot is not `reserved`, and its word is not under way: in a
+    command of fewer than REUSE_DISTANCE words, a tile starts REUSE_DISTANCE cycles after the one before has ended.
+    `release` goes with a tile's last step. `done` is high when no step is left.
+    """
+
+    def __init__(self, build: BuildParameters):
+        self._build = build
+        step = data.StructLayout({"valid": 1, "word": range(build.accumulator_words), "overwrite": 1})
+        super().__init__({
+            "start": In(1),
+            "tiles": In(16),
+            "outputs": In(16),
+            "base": In(16),
+            "done": Out(1),
+            "available": In(1),
+            "tables_ready": In(1),
+            "reserved": In(1),
+            "take": Out(1),
+            "step": Out(step),
+            "release": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        outputs_per_step = self._build.outputs_per_step
+        active = Signal()
+        tiles, outputs, left = (Signal(16, reset_less=True, name=name) for name in ("tiles_left", "outputs", "left"))
+        base, word = (Signal(range(self._build.accumulator_words), reset_less=True, name=n) for n in ("base", "word"))
+        first_tile, tile_start, short = Signal(), Signal(), Signal()
+        cooling = Signal(range(REUSE_DISTANCE))  # cycles until a short command's next tile may start
+
+        last = Signal()
+        m.d.comb += [
+            self.done.eq(~active),
+            self.take.eq(active & self.available & self.tables_ready & ~self.reserved
+                         & ~(short & tile_start & (cooling != 0))),
+            last.eq(left == outputs_per_step),
+            self.step.valid.eq(self.take), self.step.word.eq(word), self.step.overwrite.eq(first_tile),
+            self.release.eq(self.take & last),
+        ]
+        with m.If(cooling != 0):
+            m.d.sync += cooling.eq(cooling - 1)
+        with m.If(self.take):
+            m.d.sync += [
+                word.eq(Mux(last, base, word + 1)), left.eq(Mux(last, outputs, left - outputs_per_step)),
+                tile_start.eq(last), cooling.eq(REUSE_DISTANCE - 1),
+            ]
+            with m.If(last):
+                m.d.sync += [first_tile.eq(0), tiles.eq(tiles - 1), active.eq(tiles != 1)]
+        with m.If(self.start):
+            m.d.sync += [
+                active.eq(1), tiles.eq(self.tiles), outputs.eq(self.outputs), left.eq(self.outputs),
+                base.eq(self.base), word.eq(self.base), first_tile.eq(1), tile_start.eq(1), cooling.eq(0),
+                short.eq(self.outputs < REUSE_DISTANCE * outputs_per_step),
+            ]
+        return m

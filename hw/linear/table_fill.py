@@ -1,0 +1,101 @@
+"""Fills the look-up tables tile by tile, one bank ahead of their use."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Array, Module, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.linear.fill_order import FILL_ORDER
+from hw.linear.group_index import ENTRIES, INDEX_BITS
+from hw.linear.lookup_table import FILL_CONTROL
+from models.machine.build import TRITS_PER_GROUP
+
+__all__ = ["TableFill"]
+
+_STEP = data.StructLayout({"index": INDEX_BITS, "digit": range(TRITS_PER_GROUP), "negative": 1})
+
+
+class TableFill(wiring.Component):
+    """Control of all tables: loads the tile's activations, fills a bank, hands it over, goes on with the next.
+
+    `start` (while idle): tiles 0 .. `tiles` - 1 follow, at least one. `address` reads the activation memory,
+    whose word, one cycle later, belongs to the part of the tables named by `load` (one-hot, `words` parts).
+    `ready`: bank `bank` holds the tile to be used next; `release` (for one cycle, while `ready`) gives it
+    back. Its first entry is overwritten four cycles later, not earlier: reads may be that much behind.
+
+    A tile takes words + 29 cycles; the fill of the next one overlaps with the use of the current one.
+    """
+
+    def __init__(self, words: int, depth: int):
+        if words < 1:
+            raise ValueError(f"a tile has at least one word, got {words}")
+        self._words = words
+        super().__init__({
+            "start": In(1),
+            "tiles": In(16),
+            "address": Out(range(depth)),
+            "load": Out(words),
+            "fill": Out(FILL_CONTROL),
+            "ready": Out(1),
+            "bank": Out(1),
+            "release": In(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        steps = Array(_STEP.const(step._asdict()).as_bits() for step in FILL_ORDER)
+        step = Signal(_STEP, reset_less=True)
+        entry = Signal(range(ENTRIES))
+        word = Signal(range(self._words))
+        tiles = Signal(16, reset_less=True)
+        full = Signal(2)
+        bank = Signal()  # the one to be filled
+        adding, last = Signal(), Signal()  # an addition is under way in the tables; it is the tile's last
+
+        loading, read = Signal(), Signal(range(self._words))
+        m.d.sync += [loading.eq(0), adding.eq(0), last.eq(0), read.eq(word)]
+        m.d.comb += self.load.eq(loading << read)
+
+        with m.FSM():
+            with m.State("IDLE"):
+                m.d.sync += [self.address.eq(0), word.eq(0), tiles.eq(self.tiles)]
+                with m.If(self.start):
+                    m.next = "LOAD"
+
+            with m.State("LOAD"):
+                m.d.sync += [self.address.eq(self.address + 1), word.eq(word + 1), loading.eq(1), entry.eq(0)]
+                with m.If(word == self._words - 1):
+                    m.d.sync += word.eq(0)
+                    m.next = "WAIT"
+
+            with m.State("WAIT"):
+                m.d.comb += self.fill.clear.eq(1)
+                with m.If(~full.bit_select(bank, 1)):
+                    m.next = "FILL"
+
+            with m.State("FILL"):
+                m.d.sync += [entry.eq(entry + 1), adding.eq(1), step.eq(steps[entry])]
+                with m.If(entry == ENTRIES - 1):
+                    m.d.sync += [last.eq(1), tiles.eq(tiles - 1)]
+                    m.next = "FINISH"
+
+            # the bank that was filled counts as full before another one is waited for
+            with m.State("FINISH"):
+                with m.If(tiles == 0):
+                    m.next = "IDLE"
+                with m.Else():
+                    m.next = "LOAD"
+
+        writing, written = Signal(), Signal()
+        m.d.sync += [writing.eq(adding), written.eq(last), self.fill.index.eq(step.index)]
+        m.d.comb += [self.fill.add.eq(adding), self.fill.digit.eq(step.digit), self.fill.negative.eq(step.negative),
+                     self.fill.write.eq(writing), self.fill.bank.eq(bank)]
+
+        m.d.comb += self.ready.eq(full.bit_select(self.bank, 1))
+        with m.If(self.release):
+            m.d.sync += [full.bit_select(self.bank, 1).eq(0), self.bank.eq(~self.bank)]
+        with m.If(written):
+            m.d.sync += [full.bit_select(bank, 1).eq(1), bank.eq(~bank)]
+        return m
+

@@ -1,0 +1,123 @@
+"""The linear engine runs matrices one after another; both readers read each result while the next one runs.
+
+Parameters: ``build``; ``matrices``: {``q`` [rows][inputs], ``trits`` [outputs][inputs], ``accumulator``, ``invalid``:
+positions of stream bytes that become 255}; ``interleaved``: activations of all rows element by element, else
+row by row; ``stall``: the probability of a stall on every stream; ``cycles``: the most that each command
+may take, or null. The beats of all matrices are offered from the start.
+"""
+
+import cocotb
+import numpy as np
+from cocotb.triggers import RisingEdge
+
+from hw.command import COMMAND_BITS
+from hw.linear.activations import activation_layout
+from hw.linear.reader import READ_REQUEST, SUM_ELEMENT
+from models.golden.ternary_matmul import ternary_matmul
+from models.machine.build import TRITS_PER_BYTE, BuildParameters
+from models.machine.descriptor import Opcode, pack
+from models.machine.layout import padded_outputs, tile_count, weight_beats, weight_stream
+from sim.streams import StreamSink, StreamSource
+from sim.testbench import parameters, start
+
+INVALID_BYTE = 255
+
+
+def without(trits: np.ndarray, invalid: list[int], build: BuildParameters) -> np.ndarray:
+    """The matrix with zeros in place of the trits of these bytes of its stream."""
+    outputs, inputs = trits.shape
+    tiles, n = tile_count(inputs, build), padded_outputs(outputs, build)
+    kept = np.ones(tiles * n * build.tile_inputs, np.int8).reshape(-1, TRITS_PER_BYTE)
+    kept[[position for position in invalid if position < len(kept)]] = 0
+    by_output = kept.reshape(tiles, n, build.tile_inputs).transpose(1, 0, 2).reshape(n, -1)
+    return trits * by_output[:outputs, :inputs]
+
+
+class Matrix:
+    """One command: its stream, its activations and what it must leave in the accumulators."""
+
+    def __init__(self, given: dict, build: BuildParameters):
+        self.q, trits = np.array(given["q"]), np.array(given["trits"], np.int8)
+        self.base, self.outputs = given["accumulator"], len(trits)
+        outputs, inputs = trits.shape
+        stream = weight_stream(trits, build)
+        stream[given["invalid"]] = INVALID_BYTE
+        self.beats = [int.from_bytes(beat.tobytes(), "little") for beat in stream.reshape(-1, build.beat_bytes)]
+        assert len(self.beats) == weight_beats(outputs, inputs, build)
+        frames = tile_count(inputs, build) * padded_outputs(outputs, build) // build.outputs_per_frame
+        self.invalid = sum(position < frames * build.frame_bytes for position in given["invalid"])
+        self.sums = ternary_matmul(self.q, without(trits, given["invalid"], build))
+        self.command = int.from_bytes(pack(
+            Opcode.MATMUL, tiles=tile_count(inputs, build), outputs=padded_outputs(outputs, build),
+            accumulator=self.base, rows=build.rows), "little")
+
+    def elements(self, interleaved: bool) -> list[dict]:
+        """The activations in the order of their transfer."""
+        order = [(row, index) for row in range(self.q.shape[0]) for index in range(self.q.shape[1])]
+        if interleaved:
+            order.sort(key=lambda place: place[1])
+        return [{"row": row, "index": index, "value": self.q[row, index]} for row, index in order]
+
+
+class Monitor:
+    """Counts, edge by edge: cycles, weight beats, invalid bytes."""
+
+    def __init__(self, dut):
+        self._dut = dut
+        self.cycle = self.beats = self.invalid = 0
+        cocotb.start_soon(self._count())
+
+    async def _count(self):
+        while True:
+            await RisingEdge(self._dut.clk)
+            self.cycle += 1
+            self.beats += int(self._dut.i_weights__valid.value and self._dut.i_weights__ready.value)
+            self.invalid += int(self._dut.invalid_bytes.value)
+
+
+@cocotb.test()
+async def computes_and_reads(dut):
+    given = parameters()
+    build = BuildParameters(**given["build"])
+    matrices = [Matrix(matrix, build) for matrix in given["matrices"]]
+    stall = given["stall"]
+    command = StreamSource(dut, "command", COMMAND_BITS)
+    weights = StreamSource(dut, "i_weights", stall=stall)
+    activations = StreamSource(dut, "i_activations", activation_layout(8), stall=stall)
+    readers = [(StreamSource(dut, f"read_{name}", READ_REQUEST, stall=stall),
+                StreamSink(dut, f"sums_{name}", SUM_ELEMENT, stall=stall)) for name in "ab"]
+    await start(dut)
+    monitor = Monitor(dut)
+    for matrix in matrices:
+        weights.send_nowait(*matrix.beats)
+
+    async def read(reader: int, matrix: Matrix):
+        requests, sums = readers[reader]
+        # the second reader goes through the rows backwards
+        for row in range(build.rows)[::-1 if reader else 1]:
+            await requests.send([{"accumulator": matrix.base, "count": matrix.outputs, "row": row}])
+            values = await sums.receive_packet()
+            assert [value["value"] for value in values] == list(matrix.sums[row])
+
+    reading = []
+    beats = invalid = 0
+    for matrix in matrices:
+        await activations.send(matrix.elements(given["interleaved"]))
+        await command.send([matrix.command])
+        began = monitor.cycle
+        while not dut.retired.value:
+            await RisingEdge(dut.clk)
+        took = monitor.cycle - began
+        dut._log.info(f"{len(matrix.beats)} beats, {took} cycles")
+        if given["cycles"]:
+            assert took <= given["cycles"], f"{took} cycles"
+        for task in reading:
+            await task
+        reading = [cocotb.start_soon(read(n, matrix)) for n in range(2)]
+        beats, invalid = beats + len(matrix.beats), invalid + matrix.invalid
+        await RisingEdge(dut.clk)
+        assert monitor.beats == beats, "beats taken"
+    for task in reading:
+        await task
+    assert monitor.invalid == invalid, "invalid bytes"
+    assert monitor.beats == beats, "beats taken while idle"

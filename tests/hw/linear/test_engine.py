@@ -1,0 +1,75 @@
+"""The linear engine against the golden product: shapes, corner values, stalls, builds."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from hw.linear.engine import LinearEngine
+from models.machine.build import BOARDS
+from models.machine.layout import padded_outputs, tile_count, weight_beats
+from sim.runner import run_bench
+
+BENCH = "sim.benches.linear.engine"
+TWO_ROWS = replace(BOARDS["sim-tiny"], name="two rows", ports=1, rows=2, accumulator_words=64, inputs_max=160)
+BUILDS = {
+    "two rows": TWO_ROWS,
+    "one output a step": replace(TWO_ROWS, rows=1, outputs_per_step=1, accumulator_words=256),
+    "three ports": replace(TWO_ROWS, rows=1, ports=3, outputs_per_step=2, accumulator_words=128),
+}
+
+
+def random_matrix(rng, build, outputs, inputs, accumulator):
+    return {"q": rng.integers(-127, 128, (build.rows, inputs)), "trits": rng.integers(-1, 2, (outputs, inputs)),
+            "accumulator": accumulator, "invalid": []}
+
+
+def run(build, matrices, *, interleaved=False, stall=0.0, cycles=None):
+    run_bench(LinearEngine(build), BENCH, {
+        "build": build.to_json(), "matrices": matrices, "interleaved": interleaved, "stall": stall, "cycles": cycles})
+
+
+@pytest.mark.parametrize("stall", [0.0, 0.4])
+@pytest.mark.parametrize("name", BUILDS)
+def test_matrices_in_turn(name, stall):
+    """Back to back at different bases: a single tile, odd sizes, the longest input, so few outputs that a word comes
+    again before its sum is written, and an earlier result overwritten."""
+    build, rng = BUILDS[name], np.random.default_rng(7)
+    words = 50 // build.outputs_per_step
+    shapes = [(10, 24, 0), (37, 50, words), (10, build.inputs_max, 2 * words), (3, 97, 0), (50, 71, words),
+              (20, 160, 0), (1, 1, 2 * words)]
+    run(build, [random_matrix(rng, build, *shape) for shape in shapes], interleaved=stall > 0, stall=stall)
+
+
+def test_extremes_and_zeros():
+    """The largest sums either way, with the longest input, and nothing at all; padding meets what earlier
+    vectors left in the activation memory."""
+    build = TWO_ROWS
+    inputs = build.inputs_max
+    matrices = []
+    for value, trit, length in [(127, 1, inputs), (-127, 1, inputs), (127, -1, inputs), (0, 1, 33), (127, 0, 33),
+                                (-127, -1, 25)]:
+        matrices.append({"q": np.full((2, length), value), "trits": np.full((13, length), trit), "accumulator": 5,
+                         "invalid": []})
+    run(build, matrices)
+
+
+@pytest.mark.parametrize("stall", [0.0, 0.3])
+def test_invalid_bytes_are_zeros_and_counted(stall):
+    """In frames; bytes of the stream's padding are not looked at."""
+    build, rng = TWO_ROWS, np.random.default_rng(3)
+    matrices = [random_matrix(rng, build, 15, 30, 0), random_matrix(rng, build, 40, 24, 8)]
+    frame_bytes = 2 * 2 * build.frame_bytes
+    matrices[0]["invalid"] = [0, 1, 47, 48, 50, 100, frame_bytes - 1, frame_bytes, frame_bytes + 15]
+    matrices[1]["invalid"] = list(range(16, 32))
+    run(build, matrices, stall=stall)
+
+
+@pytest.mark.parametrize("outputs, inputs", [(200, 160), (20, 160)])
+def test_the_stream_sets_the_pace(outputs, inputs):
+    """With enough outputs a command takes the cycles of its beats, with few those of the tables' fill."""
+    build = TWO_ROWS
+    tiles = tile_count(inputs, build)
+    steps = tiles * padded_outputs(outputs, build) // build.outputs_per_step
+    pace = max(weight_beats(outputs, inputs, build), steps, tiles * (build.ports + 29))
+    run(build, [random_matrix(np.random.default_rng(1), build, outputs, inputs, 0)], cycles=pace + 48)
