@@ -42,10 +42,10 @@ class AttentionEngine(wiring.Component):
     aligned to the row's largest exponent, and that exponent on `exponent` (`OutputMemory`).
 
     Throughput: a beat of keys or values serves the heads of a group one after another. With n tokens,
-    g = heads / kv_heads and b = row_bytes / 16 a kv head takes 2 ceil(n / 4) + 2 g b n cycles and a
-    constant of about 50 for the turn from keys to values, when the data is there. The normalisation
-    of its results, g (dim + about 45), runs beside the next head's scales and keys; it shows where those
-    are shorter, and after the last head.
+    g = heads / kv_heads and b = row_bytes / 16 a kv head takes 2 ceil(n / 4) + 2 g b n + 47 cycles when
+    the data is there. The normalisation of its results, g (dim + 42) + 21, runs beside the next head's
+    scales and keys and shows after the last head; where it is the longer, a kv head takes
+    g b n + g (dim + 42) + 22.
 
     Limits: heads <= heads_max, heads / kv_heads <= group_max, dim <= head_dim_max, position + rows <=
     context_max, rows <= build.rows; scores on chip: group_max * context_max words.

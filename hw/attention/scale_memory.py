@@ -20,13 +20,13 @@ class ScaleMemory(wiring.Component):
 
     A pulse on `start` begins a new list of `tokens` scales; `i` is always ready and takes
     ceil(tokens / 4) beats; words past the last token are stored and never count. `word` belongs to the
-    `token` of two enabled cycles before (`enable` moves the read's two registers). `largest` is the largest
+    `token` of two enabled cycles before (`enable` moves the read's two registers). `largest` is the greatest
     exponent among the nonzero scales of the list, -128 where there is none; it is final
-    `TOP_LATENCY` cycles after the last beat. Golden: `top` of `attention`, docs/numerics.md §7.
+    `LARGEST_LATENCY` cycles after the last beat. Golden: `top` of `attention`, docs/numerics.md §7.
     """
 
     READ_LATENCY = 2
-    TOP_LATENCY = 4
+    LARGEST_LATENCY = 4
 
     def __init__(self, *, context_max: int):
         self._beats = -(-context_max // WORDS_PER_BEAT)
@@ -58,10 +58,10 @@ class ScaleMemory(wiring.Component):
         with m.If(self.enable):
             m.d.sync += [select.eq(self.token), self.word.eq(read.data[select])]
 
-        self._elaborate_top(m, data.View(words, self.i.payload), beat)
+        self._elaborate_largest(m, data.View(words, self.i.payload), beat)
         return m
 
-    def _elaborate_top(self, m: Module, words: data.View, beat: Signal) -> None:
+    def _elaborate_largest(self, m: Module, words: data.View, beat: Signal) -> None:
         """Exponents of the four words, pairwise maxima, maximum of the beat, running maximum."""
         level = []
         for index in range(WORDS_PER_BEAT):
@@ -76,7 +76,7 @@ class ScaleMemory(wiring.Component):
                 m.d.sync += larger.eq(Mux(a > b, a, b))
                 level.append(larger)
 
-        new, restart = Signal(self.TOP_LATENCY - 1), Signal(self.TOP_LATENCY - 1)
+        new, restart = Signal(self.LARGEST_LATENCY - 1), Signal(self.LARGEST_LATENCY - 1)
         m.d.sync += [new.eq(Cat(self.i.valid, new)), restart.eq(Cat(self.start, restart))]
         with m.If(restart[-1]):
             m.d.sync += self.largest.eq(_NO_EXPONENT)

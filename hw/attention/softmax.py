@@ -32,7 +32,7 @@ class Softmax(wiring.Component):
     appears and stays until the next start: `total` of head `total_head`, combinational.
 
     Reads ahead of its pipeline with `enable`: `address` → `score` one cycle later, `maximum_head` →
-    `maximum` at once, `token` → `value_scale`, a memory word m * 2**(e - 23), two cycles later. `largest` is
+    `maximum` at once, `token` → `value_scale`, a memory word m * 2**(e - 23), two cycles later. `largest` is top,
     the largest exponent among the nonzero value scales. Golden: `p`, `w` and `p.sum()` of `attention`,
     docs/numerics.md §7.
 

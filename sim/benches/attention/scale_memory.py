@@ -33,7 +33,7 @@ async def words_and_top(dut):
         dut.start.value = 0
         stored = words.astype("<u4").tobytes()
         await beats_in.send(int.from_bytes(stored[low:low + 16], "little") for low in range(0, len(stored), 16))
-        await ClockCycles(dut.clk, ScaleMemory.TOP_LATENCY)
+        await ClockCycles(dut.clk, ScaleMemory.LARGEST_LATENCY)
         m, e = from_word(words[:tokens])
         assert dut.largest.value.to_signed() == np.where(m > 0, e, -128).max(), (tokens, zeros)
         pipeline: list[int] = []
