@@ -54,19 +54,16 @@ class AxiMemory {
 
     static constexpr uint32_t beat_bytes() { return BEAT; }
     void seed(uint64_t value) { m_random = Random(value); }
-    bool idle() const { return m_reads.empty() && m_writes.empty() && m_answers.empty() && m_beats.empty(); }
 
     // Before the rising edge, with every signal settled: note what happens on it.
     void sample() {
         check_held();
-        m_took_ar = *Signals::arvalid(m_top) && *Signals::arready(m_top);
-        m_took_aw = *Signals::awvalid(m_top) && *Signals::awready(m_top);
-        m_took_w = *Signals::wvalid(m_top) && *Signals::wready(m_top);
         m_took_r = *Signals::rvalid(m_top) && *Signals::rready(m_top);
         m_took_b = *Signals::bvalid(m_top) && *Signals::bready(m_top);
-        if (m_took_ar) accept(m_reads, read_address(), behaviour.read_latency);
-        if (m_took_aw) accept(m_writes, write_address(), 0);
-        if (m_took_w) m_beats.push_back(write_beat());
+        if (*Signals::arvalid(m_top) && *Signals::arready(m_top))
+            accept(m_reads, read_address(), behaviour.read_latency);
+        if (*Signals::awvalid(m_top) && *Signals::awready(m_top)) accept(m_writes, write_address(), 0);
+        if (*Signals::wvalid(m_top) && *Signals::wready(m_top)) m_beats.push_back(write_beat());
         if (m_took_r) bytes_read += BEAT;
     }
 
@@ -86,7 +83,8 @@ class AxiMemory {
         m_writes.clear();
         m_answers.clear();
         m_beats.clear();
-        m_showing_r = m_showing_b = m_held_ar = m_held_aw = m_held_w = false;
+        m_serving = m_answering = -1;
+        m_took_r = m_took_b = m_showing_r = m_showing_b = m_held_ar = m_held_aw = m_held_w = false;
         *Signals::arready(m_top) = *Signals::awready(m_top) = *Signals::wready(m_top) = 0;
         *Signals::rvalid(m_top) = *Signals::bvalid(m_top) = 0;
     }
@@ -149,16 +147,18 @@ class AxiMemory {
         if (held) before = address();
     }
 
-    // Index of the burst to serve next, or -1: the oldest, or by chance another that is the oldest of its ID.
-    int choose(const std::deque<Burst> &queue) {
-        if (queue.empty()) return -1;
-        int chosen = 0;
-        if (queue.size() > 1 && m_random.chance(behaviour.reorder)) {
-            chosen = static_cast<int>(m_random.below(queue.size()));
-            for (int older = 0; older < chosen; ++older)
-                if (queue[older].id == queue[chosen].id) chosen = older;
+    // Settle on the burst to serve next, -1 for none yet, once the oldest is ready: that one, or by chance a younger
+    // one that is the oldest of its ID. True if the chosen one is ready.
+    bool choose(const std::deque<Burst> &queue, int &chosen) {
+        if (chosen < 0 && !queue.empty() && queue.front().ready <= m_system.cycle) {
+            chosen = 0;
+            if (queue.size() > 1 && m_random.chance(behaviour.reorder)) {
+                chosen = 1 + static_cast<int>(m_random.below(queue.size() - 1));
+                for (int older = chosen - 1; older >= 0; --older)
+                    if (queue[older].id == queue[chosen].id) chosen = older;
+            }
         }
-        return queue[chosen].ready <= m_system.cycle ? chosen : -1;
+        return chosen >= 0 && queue[chosen].ready <= m_system.cycle;
     }
 
     void drive_read() {
@@ -169,20 +169,17 @@ class AxiMemory {
                 m_serving = -1;
             }
         }
-        if (!m_showing_r && !stalls()) {
-            if (m_serving < 0) m_serving = choose(m_reads);
-            if (m_serving >= 0) {
-                const Burst &burst = m_reads[m_serving];
-                const uint64_t address = burst.address + uint64_t{burst.done} * BEAT;
-                if (burst.refused)
-                    memset(Signals::rdata(m_top), 0, BEAT);
-                else
-                    memcpy(Signals::rdata(m_top), m_system.memory + (address - m_system.base), BEAT);
-                *Signals::rid(m_top) = burst.id;
-                *Signals::rresp(m_top) = burst.refused ? RESP_SLVERR : RESP_OKAY;
-                *Signals::rlast(m_top) = burst.done + 1 == burst.beats;
-                m_showing_r = true;
-            }
+        if (!m_showing_r && !stalls() && choose(m_reads, m_serving)) {
+            const Burst &burst = m_reads[m_serving];
+            const uint64_t address = burst.address + uint64_t{burst.done} * BEAT;
+            if (burst.refused)
+                memset(Signals::rdata(m_top), 0, BEAT);
+            else
+                memcpy(Signals::rdata(m_top), m_system.memory + (address - m_system.base), BEAT);
+            *Signals::rid(m_top) = burst.id;
+            *Signals::rresp(m_top) = burst.refused ? RESP_SLVERR : RESP_OKAY;
+            *Signals::rlast(m_top) = burst.done + 1 == burst.beats;
+            m_showing_r = true;
         }
         *Signals::rvalid(m_top) = m_showing_r;
     }
@@ -206,16 +203,14 @@ class AxiMemory {
 
     void drive_answer() {
         if (m_took_b) m_showing_b = false;
-        if (!m_showing_b && !stalls()) {
-            const int chosen = choose(m_answers);
-            if (chosen >= 0) {
-                const Burst &burst = m_answers[chosen];
-                if (!burst.refused) store(burst);
-                *Signals::bid(m_top) = burst.id;
-                *Signals::bresp(m_top) = burst.refused ? RESP_SLVERR : RESP_OKAY;
-                m_showing_b = true;
-                m_answers.erase(m_answers.begin() + chosen);
-            }
+        if (!m_showing_b && !stalls() && choose(m_answers, m_answering)) {
+            const Burst &burst = m_answers[m_answering];
+            if (!burst.refused) store(burst);
+            *Signals::bid(m_top) = burst.id;
+            *Signals::bresp(m_top) = burst.refused ? RESP_SLVERR : RESP_OKAY;
+            m_showing_b = true;
+            m_answers.erase(m_answers.begin() + m_answering);
+            m_answering = -1;
         }
         *Signals::bvalid(m_top) = m_showing_b;
     }
@@ -237,8 +232,8 @@ class AxiMemory {
     Random m_random;
     std::deque<Burst> m_reads, m_writes, m_answers;
     std::deque<WriteBeat> m_beats;
-    int m_serving = -1;  // index of the read burst whose beats are under way
-    bool m_took_ar = false, m_took_aw = false, m_took_w = false, m_took_r = false, m_took_b = false;
+    int m_serving = -1, m_answering = -1;  // index of the burst chosen among m_reads, among m_answers
+    bool m_took_r = false, m_took_b = false;  // on the last rising edge
     bool m_showing_r = false, m_showing_b = false;
     bool m_held_ar = false, m_held_aw = false, m_held_w = false;
     Burst m_ar{}, m_aw{};
