@@ -23,7 +23,8 @@ from hw.vector.residual import ResidualAdd, ResidualWriter
 from hw.vector.rope import ROPE_FRACTION
 from hw.vector.tap import TAP, Tap
 from models.machine.build import BuildParameters
-from models.machine.descriptor import Activation, LoadTarget, NormSource as Source, Opcode
+from models.machine.descriptor import Activation, LoadTarget, Opcode
+from models.machine.descriptor import NormSource as Source
 from models.machine.tables import SIGMOID_FRACTION
 
 __all__ = ["VectorEngine"]
@@ -278,7 +279,9 @@ class VectorEngine(wiring.Component):
         scalars = ScalarSteps(m, self._scalar)
 
         def word(value):
-            return Cat(*from_word(value))
+            """SCALAR bits of a memory word."""
+            mantissa, exponent = from_word(value)
+            return Cat(mantissa, exponent, exponent[-1].replicate(2))
 
         def by_activation():
             with m.If(norm.activation == Activation.SILU):

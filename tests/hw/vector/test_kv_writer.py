@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hw.vector.kv_writer import KVWriter
-from models.golden.scalar import Scalar, to_word
+from models.golden.scalar import to_word
 from sim.benches.arith.stream_table import BENCH, table
 from sim.runner import run_bench
 from tests.hw.arith.scalars import as_fields, random_scalars

@@ -1,0 +1,308 @@
+"""VectorEngine over the commands of one layer, each against the golden functions it promises.
+
+Everything around the engine is played here: sums and attention results answer its requests, sinks take its
+results, and the write port answers late.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cocotb
+import numpy as np
+from cocotb.triggers import RisingEdge
+
+from hw.arith.scalar import SCALAR
+from hw.attention.output_memory import OUTPUT_ELEMENT, OUTPUT_REQUEST
+from hw.attention.query_memory import QUERY, QUERY_SCALE
+from hw.linear.activations import activation_layout
+from hw.linear.reader import READ_REQUEST, SUM_ELEMENT
+from hw.memory.shapes import LOAD_ELEMENT, WRITE_BEAT
+from models.golden.gated import gated_product
+from models.golden.head_quant import head_quant
+from models.golden.norm_quant import norm_constants, norm_quant
+from models.golden.residual import residual_add
+from models.golden.rope import ROPE_FRACTION, rope
+from models.golden.scalar import Scalar, constant, from_word, mul, shift, to_word
+from models.golden.tap import Tap
+from models.machine.descriptor import Activation, LoadTarget, NormSource, Opcode, pack
+from models.machine.tables import rope_table
+from sim.packing import Packing
+from sim.streams import StreamSink, StreamSource
+from sim.testbench import parameters, start
+
+POSITION, FRACTION_BITS, GAIN_EXPONENT, EPS = 37, 14, 13, 1e-5
+KEYS, SCALES, HEAD_BYTES = 0x98_7654_3200, 0x12_3456_7800, 0x4000
+NO_TAP = {"tap": 0, "tap_add_exponent": 0, "tap_clip_exponent": 0, "tap_threshold_exponent": 0}
+
+
+def _rows(scalar: Scalar, rows: int) -> Scalar:
+    return Scalar(np.full(rows, scalar.m), np.full(rows, scalar.e))
+
+
+class Surroundings:
+    """The engine's neighbours, and what a layer of `given` sizes holds."""
+
+    def __init__(self, dut, given: dict[str, Any]):
+        self.dut, self.given, self.stall = dut, given, given["stall"]
+        self.rng = np.random.default_rng(given["seed"])
+        self.rows, self.kv_bits, self.outputs = given["rows"], given["kv_bits"], given["outputs_per_step"]
+        self.sums = self.rng.integers(-(1 << 17), 1 << 17, (self.rows, given["accumulator_words"] * self.outputs))
+        self.attention = np.zeros((self.rows, 0), np.int64)
+        self.exponents = [0] * self.rows
+        self.unit = _rows(constant(0), self.rows)
+        self.counts = dict(saturations=0, zeros=0, activations=0)
+        self.memory: dict[int, int] = {}
+        self.commands = self._source("command")
+        self.loads = self._source("i_load", LOAD_ELEMENT)
+        self.results = {"o_linear": self._sink("o_linear", activation_layout(8)),
+                        "o_head": self._sink("o_head", activation_layout(16)),
+                        "o_query": self._sink("o_query", QUERY),
+                        "o_query_scale": self._sink("o_query_scale", QUERY_SCALE)}
+        self.writes = self._sink("o_write", WRITE_BEAT)
+
+    def _source(self, name, layout=None):
+        return StreamSource(self.dut, name, layout, stall=self.stall)
+
+    def _sink(self, name, layout):
+        return StreamSink(self.dut, name, layout, stall=self.stall)
+
+    async def begin(self) -> None:
+        self.dut.position.value = POSITION
+        self.dut.write_idle.value = 1
+        self.dut.attention_exponent.value = 0
+        for request, answer in (("read_a", "sums_a"), ("read_b", "sums_b")):
+            cocotb.start_soon(self._answer_sums(self._sink(request, READ_REQUEST), self._source(answer, SUM_ELEMENT)))
+        cocotb.start_soon(self._answer_attention(
+            self._sink("read_attention", OUTPUT_REQUEST), self._source("attention", OUTPUT_ELEMENT)))
+        await start(self.dut)
+        cocotb.start_soon(self._count())
+        cocotb.start_soon(self._answer_writes())
+
+    async def _answer_sums(self, requests, sums) -> None:
+        while True:
+            request = await requests.receive()
+            first, count = request["accumulator"] * self.outputs, request["count"]
+            values = self.sums[request["row"], first:first + count]
+            sums.send_nowait(*({"value": value, "last": n == count - 1} for n, value in enumerate(values)))
+
+    async def _answer_attention(self, requests, results) -> None:
+        while True:
+            request = await requests.receive()
+            assert request["group_channels"] == 24 and request["count"] == self.attention.shape[1]
+            self.dut.attention_exponent.value = self.exponents[request["row"]]
+            values = self.attention[request["row"]]
+            results.send_nowait(*({"x": x, "last": n == values.size - 1} for n, x in enumerate(values)))
+
+    async def _count(self) -> None:
+        while True:
+            await RisingEdge(self.dut.clk)
+            for name in self.counts:
+                self.counts[name] += int(getattr(self.dut, name).value)
+
+    async def _answer_writes(self) -> None:
+        """Responses come 20 cycles after the last beat; until then the write port is not idle."""
+        waiting = 0
+        while True:
+            await RisingEdge(self.dut.clk)
+            waiting = 20 if self.dut.o_write__valid.value and self.dut.o_write__ready.value else max(waiting - 1, 0)
+            self.dut.write_idle.value = waiting == 0
+
+    async def load(self, target: LoadTarget, values) -> None:
+        await self.loads.send({"target": target, "index": n, "data": int(value) & (1 << 64) - 1}
+                              for n, value in enumerate(np.asarray(values).reshape(-1)))
+
+    async def load_tap(self, tap: Tap) -> None:
+        fields = [np.asarray(f).astype(np.uint16).astype(object) for f in (tap.gain, tap.add, tap.clip, tap.threshold)]
+        await self.load(LoadTarget.TAP, sum(field << 16 * n for n, field in enumerate(fields)))
+
+    async def run(self, opcode: Opcode, **fields) -> None:
+        """One command, until it retires."""
+        self.commands.send_nowait(int.from_bytes(pack(opcode, rows=self.rows, **fields), "little"))
+        waited = 0
+        while not self.dut.retired.value:
+            await RisingEdge(self.dut.clk)
+            waited += 1
+            assert waited < 50_000, f"{opcode.name} does not retire"
+        assert self.dut.write_idle.value, f"{opcode.name} retired before its writes were answered"
+        await RisingEdge(self.dut.clk)
+        for beat in self.writes.receive_nowait():
+            for byte in range(16):
+                if beat["strobe"] >> byte & 1:
+                    self.memory[beat["address"] + byte] = beat["data"] >> 8 * byte & 255
+
+    def taken(self, name: str) -> list[Any]:
+        """All that came out of one port, and nothing from the others."""
+        values = self.results[name].receive_nowait()
+        for other, sink in self.results.items():
+            assert other == name or not sink.receive_nowait(), f"{other} gave something"
+        return values
+
+    async def norm(self, source: NormSource, x: np.ndarray, scale: Scalar, *, gains=None, tap: Tap | None = None,
+                   levels: int = 127, **fields) -> None:
+        """NORM of x, which the engine finds at `source`, and its results."""
+        constants = norm_constants(x.shape[1], GAIN_EXPONENT if gains is not None else 0,
+                                   EPS if gains is not None else None)
+        q, self.unit = norm_quant(x, scale, gains, constants, levels=levels, tap_parameters=tap)
+        before = dict(self.counts)
+        defaults = {"activation": 0, "unit_exponent": 0, "group_channels": 0, "gate_accumulator": 0,
+                    "up_accumulator": 0, "gate_scale": 0, "up_scale": 0}
+        await self.run(
+            Opcode.NORM, count=x.shape[1], source=source, rms=gains is not None, gained=gains is not None,
+            levels16=levels > 127, gain=int(to_word(constants.gain)),
+            eps_sum=int(to_word(constants.eps_sum)) if constants.eps_sum else 0,
+            **_tap_fields(tap), **{**defaults, **fields})
+        expected = [{"row": row, "index": n, "value": int(q[row, n])}
+                    for row in range(self.rows) for n in range(x.shape[1])]
+        _equal(self.taken("o_head" if levels > 127 else "o_linear"), expected)
+        unit = Packing.of(SCALAR)
+        for row in range(self.rows):
+            held = unit.unpack(int(self.dut.unit.value) >> row * unit.width & (1 << unit.width) - 1)
+            assert held == {"m": self.unit.m[row], "e": self.unit.e[row]}, f"unit of row {row}: {held}"
+        sent = 0 if levels > 127 else q.size
+        zeros = 0 if levels > 127 else int(np.count_nonzero(q == 0))
+        assert self.counts["activations"] - before["activations"] == sent
+        assert self.counts["zeros"] - before["zeros"] == zeros
+
+    def slice(self, accumulator: int, count: int) -> np.ndarray:
+        """The sums [rows, count] from an accumulator word on."""
+        return self.sums[:, accumulator * self.outputs:accumulator * self.outputs + count]
+
+    async def residual(self, h: np.ndarray, accumulator: int, scale: int, tap: Tap | None) -> np.ndarray:
+        """RESIDUAL onto h; returns the golden new h, which the next NORM proves."""
+        before = self.counts["saturations"]
+        new, saturated = residual_add(h, self.slice(accumulator, h.shape[1]), mul(self.unit, from_word(scale)),
+                                      FRACTION_BITS, tap)
+        await self.run(Opcode.RESIDUAL, count=h.shape[1], fraction_bits=FRACTION_BITS, scale=scale,
+                       accumulator=accumulator, **_tap_fields(tap))
+        self.taken("o_linear")
+        assert self.counts["saturations"] - before == saturated
+        return new
+
+
+def _tap_fields(tap: Tap | None) -> dict[str, int]:
+    if tap is None:
+        return NO_TAP
+    return {"tap": 1, "tap_add_exponent": tap.add_exponent, "tap_clip_exponent": tap.clip_exponent,
+            "tap_threshold_exponent": tap.threshold_exponent}
+
+
+def _equal(got: list, expected: list) -> None:
+    for n, (a, b) in enumerate(zip(got, expected, strict=False)):
+        assert a == b, f"element {n} is {a}, not {b}"
+    assert len(got) == len(expected), f"{len(got)} elements, not {len(expected)}"
+
+
+def _random_tap(rng: np.random.Generator, dim: int, unit_exponent: int) -> Tap:
+    """Fields that matter for values about 2**unit_exponent."""
+    return Tap(gain=rng.integers(2000, 16000, dim).astype(np.int16),
+               add=rng.integers(-9999, 9999, dim).astype(np.int16),
+               clip=np.where(rng.random(dim) < 0.4, 0xFFFF, rng.integers(9999, 65535, dim)).astype(np.uint16),
+               threshold=rng.integers(0, 20000, dim).astype(np.uint16), add_exponent=unit_exponent - 14,
+               clip_exponent=unit_exponent - 14, threshold_exponent=unit_exponent - 16)
+
+
+@cocotb.test()
+async def norms(dut):
+    """NORM from each source, with and without gains and tap, to the linear engine and to the head."""
+    given = parameters()
+    bench = Surroundings(dut, given)
+    rng, rows = bench.rng, bench.rows
+    await bench.begin()
+    dim, wide = given["hidden"], given["ffn"]
+    h = rng.integers(-(1 << 20), 1 << 20, (rows, dim))
+    h[-1, 3] = 1 << 30
+    gains = rng.integers(1000, 20000, wide).astype(np.int16)
+    tap = _random_tap(rng, wide, 0)
+    await bench.load(LoadTarget.RESIDUAL, h)
+    await bench.load(LoadTarget.GAIN, gains)
+    await bench.load_tap(tap)
+    narrow = Tap(**{**vars(tap), **{f: getattr(tap, f)[:dim] for f in ("gain", "add", "clip", "threshold")}})
+    residual = _rows(constant(2.0**-FRACTION_BITS), rows)
+    unit = {"unit_exponent": -FRACTION_BITS}
+    await bench.norm(NormSource.RESIDUAL, h, residual, gains=gains[:dim], levels=32767, **unit)
+    await bench.norm(NormSource.RESIDUAL, h, residual, gains=gains[:dim], tap=narrow, **unit)
+    await bench.norm(NormSource.RESIDUAL, h, residual, **unit)
+
+    bench.attention = rng.integers(-(1 << 24), 1 << 24, (rows, dim))
+    bench.exponents = [int(e) for e in rng.integers(-40, -20, rows)]
+    scale = shift(_rows(constant(1), rows), np.array(bench.exponents))
+    await bench.norm(NormSource.ATTENTION, bench.attention, scale, gains=gains[:dim], group_channels=24)
+    await bench.norm(NormSource.ATTENTION, bench.attention, scale, tap=narrow, group_channels=24)
+
+    for name, activation in (("relu2", Activation.RELU2), ("silu", Activation.SILU)):
+        words = {"gate_scale": int(to_word(constant(2.3e-2))), "up_scale": int(to_word(constant(4.1e-3)))}
+        gate, up = bench.slice(3, wide), bench.slice(70, wide)
+        product, scale = gated_product(gate, mul(bench.unit, from_word(words["gate_scale"])), up,
+                                       mul(bench.unit, from_word(words["up_scale"])), name)
+        await bench.norm(NormSource.GATED, product, scale, gains=gains if name == "silu" else None, tap=tap,
+                         activation=activation, gate_accumulator=3, up_accumulator=70, **words)
+
+
+@cocotb.test()
+async def heads(dut):
+    """QUERY, KEY and VALUE after a NORM, and the bytes they leave in the cache."""
+    given = parameters()
+    bench = Surroundings(dut, given)
+    rng, rows, kv_bits = bench.rng, bench.rows, bench.kv_bits
+    await bench.begin()
+    dim, count, kv_heads = given["dim"], given["heads"], given["kv_heads"]
+    h = rng.integers(-(1 << 20), 1 << 20, (rows, given["hidden"]))
+    angles = rope_table(10000.0, dim, POSITION + rows)[POSITION:]
+    await bench.load(LoadTarget.RESIDUAL, h)
+    await bench.load(LoadTarget.ROPE, angles)
+    await bench.norm(NormSource.RESIDUAL, h, _rows(constant(2.0**-FRACTION_BITS), rows), unit_exponent=-FRACTION_BITS)
+
+    word = int(to_word(constant(3.3e-2)))
+    unit = mul(bench.unit, from_word(word))
+    sums = bench.slice(5, count * dim).reshape(rows, count, dim)
+    q, steps = head_quant(rope(sums, angles), shift(unit, -ROPE_FRACTION), 16)
+    await bench.run(Opcode.QUERY, heads=count, dim=dim, accumulator=5, scale=word)
+    scales = bench.results["o_query_scale"].receive_nowait()
+    _equal(bench.taken("o_query"), [
+        {"row": row, "head": head, "index": n, "value": int(q[row, head, n])}
+        for row in range(rows) for head in range(count) for n in range(dim)])
+    _equal(scales, [{"row": row, "head": head, "scale": {"m": steps.m[row, head], "e": steps.e[row, head]}}
+                    for row in range(rows) for head in range(count)])
+
+    row_bytes = -(-dim * kv_bits // 128) * 16
+    for opcode, accumulator in ((Opcode.KEY, 40), (Opcode.VALUE, 61)):
+        x, scale = bench.slice(accumulator, kv_heads * dim).reshape(rows, kv_heads, dim), unit
+        if opcode == Opcode.KEY:
+            x, scale = rope(x, angles), shift(unit, -ROPE_FRACTION)
+        q, steps = head_quant(x, scale, kv_bits)
+        expected = {}
+        for row, head in np.ndindex(rows, kv_heads):
+            for base, stride, content in (
+                    (KEYS, row_bytes, q[row, head].astype(f"<i{kv_bits // 8}").tobytes()),
+                    (SCALES, 4, int(to_word(steps[row, head])).to_bytes(4, "little"))):
+                address = base + (POSITION + row) * stride + head * HEAD_BYTES
+                expected.update({address + n: byte for n, byte in enumerate(content)})
+        bench.memory.clear()
+        await bench.run(opcode, heads=kv_heads, dim=dim, accumulator=accumulator, scale=word, address=KEYS,
+                        address_stride=row_bytes, scale_address=SCALES, scale_address_stride=4, head_bytes=HEAD_BYTES)
+        bench.taken("o_linear")
+        assert bench.memory == expected, f"{opcode.name}: the cache differs"
+
+
+@cocotb.test()
+async def residuals(dut):
+    """RESIDUAL twice, without and with a tap, with channels that saturate; a NORM after each shows the memory."""
+    given = parameters()
+    bench = Surroundings(dut, given)
+    rng, rows, dim = bench.rng, bench.rows, given["hidden"]
+    await bench.begin()
+    limit = (1 << 31) - 1
+    h = rng.integers(-(1 << 22), 1 << 22, (rows, dim))
+    h[:, 2], h[:, 5] = limit, -limit
+    bench.sums[:, 20:20 + dim][:, [2, 5]] = (1 << 20, -(1 << 20))
+    tap = _random_tap(rng, dim, 4)
+    await bench.load(LoadTarget.RESIDUAL, h)
+    await bench.load_tap(tap)
+    unit = _rows(constant(2.0**-FRACTION_BITS), rows)
+    await bench.norm(NormSource.RESIDUAL, h, unit, levels=32767, unit_exponent=-FRACTION_BITS)
+    word = int(to_word(constant(5.1e-3)))
+    for accumulator, steering in ((4, None), (9, tap), (4, None)):
+        h = await bench.residual(h, accumulator, word, steering)
+        await bench.norm(NormSource.RESIDUAL, h, unit, levels=32767, unit_exponent=-FRACTION_BITS)
+    assert bench.counts["saturations"] > 0
