@@ -1,10 +1,10 @@
-"""Rounding half to even, saturation and bit length, as combinational functions. docs/numerics.md §1."""
+"""Rounding half to even and saturation, as combinational functions. docs/numerics.md §1."""
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Mux, Value, signed
 
-__all__ = ["bit_length", "round_shift", "saturate", "shift_sticky"]
+__all__ = ["round_shift", "saturate", "shift_sticky"]
 
 
 def round_shift(x: Value, shift: int) -> Value:
@@ -50,11 +50,3 @@ def saturate(x: Value, bits: int) -> Value:
         under, Const(-limit, signed(bits)), Mux(over, Const(limit, signed(bits)), x[:bits].as_signed())
     )
 
-
-def bit_length(m, x: Value) -> Signal:
-    """Number of bits of an unsigned x, 0 for 0, as `int.bit_length`; a priority encoder."""
-    length = Signal(range(len(x) + 1))
-    for bit in range(len(x)):
-        with m.If(x[bit]):
-            m.d.comb += length.eq(bit + 1)
-    return length

@@ -51,7 +51,7 @@ class HeadQuant(wiring.Component):
 
         index, end = Signal(range(self._dim_max)), Signal(range(self._dim_max))
         size, size_valid = Signal(self._x_width, reset_less=True), Signal()
-        largest = Signal(self._x_width, reset_less=True)
+        largest = Signal(self._x_width)
         length, multiplier, product, step = (Signal(SCALAR, reset_less=True) for _ in range(4))
         scale_pending, reading = Signal(), Signal()
         fetched, fetched_last = Signal(), Signal()
