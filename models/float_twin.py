@@ -6,6 +6,8 @@ everything else stays in `dtype`. float32 reproduces `BitNetForCausalLM` and `Ll
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +15,7 @@ import numpy as np
 from models.config import ModelConfig
 from models.formats.source import FloatLayer, FloatLinear, FloatModel
 
-__all__ = ["FloatRun", "float_logits", "run_float"]
+__all__ = ["FloatRun", "Observer", "float_logits", "run_float"]
 
 _ABSMAX_FLOOR = 1e-5  # transformers' clamp of max|x|
 
@@ -30,22 +32,32 @@ def float_logits(model: FloatModel, ids: np.ndarray, dtype: type = np.float32) -
     return run_float(model, ids, dtype).logits
 
 
-def run_float(model: FloatModel, ids: np.ndarray, dtype: type = np.float32) -> FloatRun:
+Observer = Callable[[int, str, np.ndarray], None]
+"""Called with layer, site ("qkv", "o", "gate_up", "down") and a linear layer's input [n, channels], not quantised."""
+
+
+def run_float(model: FloatModel, ids: np.ndarray, dtype: type = np.float32,
+              observe: Observer | None = None) -> FloatRun:
     """Run one sequence of token ids [n] from position 0, all positions at once."""
     config = model.config
     h = model.embedding[np.asarray(ids)].astype(dtype)
     cos, sin = _rotation(config, len(h), dtype)
     largest = np.abs(h).max()
-    for layer in model.layers:
+    for index, layer in enumerate(model.layers):
+        look = partial(observe, index) if observe is not None else _ignore
         x = _rms_norm(h, layer.gains["input"], config.rms_eps)
-        h = h + _attention(config, layer, x, cos, sin)
+        h = h + _attention(config, layer, x, cos, sin, look)
         largest = max(largest, np.abs(h).max())
         x = _rms_norm(h, layer.gains["post_attention"], config.rms_eps)
-        h = h + _feed_forward(config, layer, x)
+        h = h + _feed_forward(config, layer, x, look)
         largest = max(largest, np.abs(h).max())
     head = model.embedding if model.head is None else model.head
     logits = _rms_norm(h, model.final_gains, config.rms_eps) @ head.astype(dtype, copy=False).T
     return FloatRun(logits, float(largest))
+
+
+def _ignore(site: str, x: np.ndarray) -> None:
+    """Nobody looks."""
 
 
 def _rms_norm(x: np.ndarray, gains: np.ndarray, eps: float) -> np.ndarray:
@@ -82,7 +94,9 @@ def _rotate(x: np.ndarray, cos: np.ndarray, sin: np.ndarray) -> np.ndarray:
     return np.concatenate([low * cos - high * sin, high * cos + low * sin], axis=-1)
 
 
-def _attention(config: ModelConfig, layer: FloatLayer, x: np.ndarray, cos: np.ndarray, sin: np.ndarray) -> np.ndarray:
+def _attention(config: ModelConfig, layer: FloatLayer, x: np.ndarray, cos: np.ndarray, sin: np.ndarray,
+               look: Callable[[str, np.ndarray], None]) -> np.ndarray:
+    look("qkv", x)
     quantised, n = _quantise(x), len(x)
 
     def heads(name: str, count: int) -> np.ndarray:  # [count, n, head_dim]
@@ -98,10 +112,13 @@ def _attention(config: ModelConfig, layer: FloatLayer, x: np.ndarray, cos: np.nd
     out = (p / p.sum(axis=-1, keepdims=True) @ v).swapaxes(0, 1).reshape(n, -1)
     if config.sub_norms:
         out = _rms_norm(out, layer.gains["attn_sub"], config.rms_eps)
+    look("o", out)
     return _linear(_quantise(out), layer.linears["o"])
 
 
-def _feed_forward(config: ModelConfig, layer: FloatLayer, x: np.ndarray) -> np.ndarray:
+def _feed_forward(config: ModelConfig, layer: FloatLayer, x: np.ndarray,
+                  look: Callable[[str, np.ndarray], None]) -> np.ndarray:
+    look("gate_up", x)
     quantised = _quantise(x)
     gate, up = (_linear(quantised, layer.linears[name]) for name in ("gate", "up"))
     if config.activation == "relu2":
@@ -111,4 +128,5 @@ def _feed_forward(config: ModelConfig, layer: FloatLayer, x: np.ndarray) -> np.n
     out = gate * up
     if config.sub_norms:
         out = _rms_norm(out, layer.gains["ffn_sub"], config.rms_eps)
+    look("down", out)
     return _linear(_quantise(out), layer.linears["down"])
