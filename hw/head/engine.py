@@ -1,0 +1,181 @@
+"""The head engine: logits of every vocabulary row, and the k largest, at the pace of the weight stream."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.fifo import SyncFIFO
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from hw.arith.scalar import SCALAR, from_word
+from hw.command import COMMAND_BITS, command_layout
+from hw.head.beat_packer import BeatPacker
+from hw.head.dot import ACTIVATION_BITS, HeadDot
+from hw.head.logit_scale import LOGIT_BITS, LogitScale
+from hw.head.row_walk import ID_BITS, ROW_TAG, RowWalk
+from hw.head.top_k import TopK
+from hw.linear.activations import ActivationMemory, activation_layout
+from hw.memory.shapes import WRITE_BEAT
+from models.machine.build import BuildParameters
+from models.machine.descriptor import Opcode
+
+__all__ = ["HeadEngine"]
+
+_LOGIT_BYTES = LOGIT_BITS // 8
+_LISTED_BYTES = 8  # id and logit
+_RESULTS = 16  # vocabulary rows between the first beat and their logits
+
+
+class HeadEngine(wiring.Component):
+    """LOGITS {vocab, rows, count, k, write_logits, logits, top}: logits of `vocab` rows of `count` channels.
+
+    Contract: golden `head.logits` and `head.top_k` bit for bit (docs/numerics.md §10), for rows 0 .. rows - 1 of
+    the activations, 1 to build.rows; k is 1 to build.top_k. With write_logits: logit v of row r, int32,
+    at logits + r * 4 * vocab_padded + 4 * v, where vocab_padded is vocab rounded up to a multiple of 4 (the
+    padding is not written). Always: entry j of row r's list, {id: uint32, logit: int32}, at
+    top + 8 * (r * build.top_k + j); where k > vocab the entries left over have id 2**24 - 1, logit -2**31.
+    `logits`, `top` and 8 * build.top_k are multiples of 16.
+
+    `i_activations`: int16 elements, complete before the command; always ready; `unit`: their scale, by row.
+    Both stay unchanged until the command retires. `i_weights`: `models.machine.layout.head_stream`,
+    padding included and nothing more; no beat is taken between commands.
+    `o_write`: single beats; `write_idle`: high when all of them are answered, low from the cycle after a
+    transfer until then. `command` is taken when the engine is idle; `retired` pulses when all is written.
+
+    Widths: products signed(24), sums signed(24 + ceil(log2 hidden_max)). Backpressure of the writes reaches the
+    weights: at most _RESULTS vocabulary rows are begun whose logits are not on their way.
+    Cycles of a command: the beats of the stream, one a cycle, or vocab x rows logits, whichever is more; then about
+    40 to drain, about rows x k for the lists, and the writes' latency. `hw.head.top_k` says when insertions slow this.
+    """
+
+    def __init__(self, build: BuildParameters):
+        if build.top_k % 2:
+            raise ValueError(f"top_k must be even, so that every row's list begins on a beat, got {build.top_k}")
+        self._build = build
+        super().__init__({
+            "command": In(stream.Signature(COMMAND_BITS)),
+            "retired": Out(1),
+            "i_weights": In(stream.Signature(build.beat_bytes * 8)),
+            "i_activations": In(stream.Signature(activation_layout(ACTIVATION_BITS))),
+            "unit": In(data.ArrayLayout(SCALAR, build.rows)),
+            "o_write": Out(stream.Signature(WRITE_BEAT)),
+            "write_idle": In(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        build = self._build
+        lanes = build.beat_bytes
+
+        # the command: `fields` holds it while it is worked on
+        fields = Signal(command_layout(Opcode.LOGITS), reset_less=True)
+        start, starting = Signal(), Signal()
+        m.d.sync += starting.eq(start)
+        with m.If(start):
+            m.d.sync += fields.eq(self.command.payload)
+
+        # weights and activations to sums
+        m.submodules.walk = walk = RowWalk(build)
+        m.submodules.activations = activations = ActivationMemory(
+            ACTIVATION_BITS, lanes, -(-build.hidden_max // lanes), build.rows)
+        m.submodules.dot = dot = HeadDot(lanes, build.rows, build.hidden_max)
+        connect(m, flipped(self.i_weights), walk.i)
+        connect(m, flipped(self.i_activations), activations.i)
+        m.d.comb += [
+            walk.start.eq(starting), walk.vocab.eq(fields.vocab), walk.count.eq(fields.count),
+            activations.address.eq(walk.word),
+            dot.valid.eq(walk.take), dot.first.eq(walk.first), dot.last.eq(walk.last),
+            dot.weights.eq(walk.i.payload), dot.activations.eq(activations.words),
+        ]
+
+        # a vocabulary row has its place here from its first beat on, so that the dot products need not stop
+        m.submodules.tags = tags = SyncFIFO(width=ROW_TAG.size, depth=_RESULTS)
+        m.submodules.sums = sums = SyncFIFO(width=dot.sums.shape().size, depth=_RESULTS)
+        begun = Signal(range(_RESULTS + 1))
+        take_result = Signal()
+        m.d.comb += [
+            walk.room.eq(begun != _RESULTS),
+            tags.w_en.eq(walk.row.valid), tags.w_data.eq(walk.row.tag),
+            sums.w_en.eq(dot.o_valid), sums.w_data.eq(dot.sums),
+            tags.r_en.eq(take_result), sums.r_en.eq(take_result),
+        ]
+        m.d.sync += begun.eq(begun + (walk.take & walk.first) - take_result)
+
+        # sums to logits, row after row of the activations
+        user = data.StructLayout({"row": 8, "id": ID_BITS})
+        m.submodules.scale = scale = LogitScale(dot.sum_bits, user)
+        tag = data.View(ROW_TAG, tags.r_data)
+        row = Signal(8)
+        row_sums = data.View(dot.sums.shape(), sums.r_data)
+        row_mantissa, row_exponent = from_word(tag.scale)
+        last_row = row == fields.rows - 1
+        m.d.comb += [
+            scale.i.valid.eq(sums.r_rdy),
+            scale.i.p.x.eq(row_sums[row]), scale.i.p.unit.eq(self.unit[row]),
+            scale.i.p.scale.m.eq(row_mantissa), scale.i.p.scale.e.eq(row_exponent),
+            scale.i.p.user.row.eq(row), scale.i.p.user.id.eq(tag.id),
+            take_result.eq(scale.i.valid & scale.i.ready & last_row),
+        ]
+        with m.If(scale.i.valid & scale.i.ready):
+            m.d.sync += row.eq(Mux(last_row, 0, row + 1))
+
+        # every logit to the list and, where wanted, to memory
+        m.submodules.top_k = top_k = TopK(build.rows, build.top_k)
+        m.submodules.logits = logits = BeatPacker(LOGIT_BITS, build.rows)
+        m.submodules.top = top = BeatPacker(8 * _LISTED_BYTES, build.rows)
+        logit, listed, stored, both = scale.o, Signal(), Signal(), Signal()
+        to_list, to_store = top_k.i, logits.i
+        m.d.comb += [
+            to_list.valid.eq(logit.valid & ~listed),
+            to_list.p.row.eq(logit.p.user.row), to_list.p.id.eq(logit.p.user.id), to_list.p.value.eq(logit.p.y),
+            to_store.valid.eq(logit.valid & ~stored & fields.write_logits),
+            to_store.p.row.eq(logit.p.user.row), to_store.p.index.eq(logit.p.user.id), to_store.p.item.eq(logit.p.y),
+            both.eq((listed | to_list.ready) & (stored | to_store.ready | ~fields.write_logits)),
+            logit.ready.eq(both),
+        ]
+        with m.If(logit.valid):
+            m.d.sync += [listed.eq(~both & (listed | to_list.ready)), stored.eq(~both & (stored | to_store.ready))]
+
+        entry = top_k.o.p
+        m.d.comb += [
+            top_k.clear.eq(starting), top_k.k.eq(fields.k), top_k.rows_used.eq(fields.rows),
+            top.i.valid.eq(top_k.o.valid), top_k.o.ready.eq(top.i.ready),
+            top.i.p.row.eq(entry.row), top.i.p.index.eq(entry.index),
+            top.i.p.item.eq(Cat(entry.id, Const(0, 32 - ID_BITS), entry.value)),
+            logits.start.eq(starting), logits.base.eq(fields.logits), logits.length.eq(fields.vocab),
+            logits.stride.eq(((fields.vocab + 3) >> 2) << 4),
+            top.start.eq(starting), top.base.eq(fields.top), top.length.eq(fields.k),
+            top.stride.eq(build.top_k * _LISTED_BYTES),
+        ]
+
+        # the lists are written after the last logit, so the two never meet
+        m.d.comb += [
+            self.o_write.valid.eq(logits.o.valid | top.o.valid),
+            self.o_write.payload.eq(Mux(logits.o.valid, logits.o.payload, top.o.payload)),
+            logits.o.ready.eq(self.o_write.ready),
+            top.o.ready.eq(self.o_write.ready & ~logits.o.valid),
+        ]
+
+        with m.FSM():
+            with m.State("IDLE"):
+                m.d.comb += [self.command.ready.eq(1), start.eq(self.command.valid)]
+                with m.If(self.command.valid):
+                    m.next = "START"
+            with m.State("START"):
+                m.next = "LOGITS"
+            with m.State("LOGITS"):
+                last_id = logit.p.user.id == fields.vocab - 1
+                with m.If(logit.valid & both & last_id & (logit.p.user.row == fields.rows - 1)):
+                    m.next = "LIST"
+            with m.State("LIST"):
+                m.d.comb += top_k.drain.eq(1)
+                with m.If(top_k.drained):
+                    m.next = "SEND"
+            with m.State("SEND"):
+                with m.If(logits.idle & top.idle):
+                    m.next = "WRITTEN"
+            with m.State("WRITTEN"):
+                with m.If(self.write_idle & walk.done):
+                    m.d.comb += self.retired.eq(1)
+                    m.next = "IDLE"
+        return m

@@ -1,0 +1,102 @@
+"""Follows the head's weight stream: scales, vocabulary rows, padding."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from models.machine.build import BURST_BEATS, BuildParameters
+
+__all__ = ["ID_BITS", "ROW_TAG", "RowWalk"]
+
+ID_BITS = 24
+ROW_TAG = data.StructLayout({"id": ID_BITS, "scale": 32})
+
+
+class RowWalk(wiring.Component):
+    """Takes the beats of one LOGITS command and says what each one is.
+
+    `start` (while `done`): the stream of `vocab` rows of `count` channels follows, both at least 1: blocks of
+    beat_bytes / 4 rows, a beat of scales before each. `take` with `first`, `last` and `word` marks a beat
+    of a row and its place in it; `row` (valid for one cycle, with the row's last beat) names the row and its
+    scale, a memory word. Rows beyond `vocab` and the padding to whole bursts are taken and dropped.
+    `room`: another row may begin. `done`: nothing is left to take; no beat is taken then.
+    Format: `models.machine.layout.head_stream`. One beat a cycle.
+    """
+
+    def __init__(self, build: BuildParameters):
+        self._build = build
+        self._words = range(-(-build.hidden_max // build.beat_bytes))
+        super().__init__({
+            "start": In(1),
+            "vocab": In(ID_BITS),
+            "count": In(16),
+            "room": In(1),
+            "done": Out(1),
+            "i": In(stream.Signature(build.beat_bytes * 8)),
+            "take": Out(1),
+            "first": Out(1),
+            "last": Out(1),
+            "word": Out(self._words),
+            "row": Out(data.StructLayout({"valid": 1, "tag": ROW_TAG})),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        beat_bytes = self._build.beat_bytes
+        block_rows = beat_bytes // 4
+        rows_left, row_id = Signal(ID_BITS, reset_less=True), Signal(ID_BITS, reset_less=True)
+        count, left = Signal(16, reset_less=True), Signal(16, reset_less=True)  # channels of a row, still to come
+        in_block = Signal(range(block_rows))
+        in_burst = Signal(range(BURST_BEATS))
+        scales = Signal(beat_bytes * 8, reset_less=True)
+        taken, real = Signal(), Signal()
+
+        m.d.comb += [
+            taken.eq(self.i.valid & self.i.ready),
+            self.last.eq(left <= beat_bytes),
+            real.eq(rows_left != 0),
+            self.row.tag.id.eq(row_id),
+            self.row.tag.scale.eq(scales),
+        ]
+        with m.If(taken):
+            m.d.sync += in_burst.eq(in_burst + 1)
+
+        with m.FSM():
+            with m.State("IDLE"):
+                m.d.comb += self.done.eq(1)
+                m.d.sync += [rows_left.eq(self.vocab), count.eq(self.count), row_id.eq(0), in_burst.eq(0)]
+                with m.If(self.start):
+                    m.next = "SCALES"
+
+            with m.State("SCALES"):
+                m.d.comb += self.i.ready.eq(1)
+                m.d.sync += [scales.eq(self.i.payload), in_block.eq(0), self.first.eq(1), self.word.eq(0),
+                             left.eq(count)]
+                with m.If(self.i.valid):
+                    m.next = "ROWS"
+
+            with m.State("ROWS"):
+                m.d.comb += [
+                    self.i.ready.eq(self.room | ~self.first | ~real),
+                    self.take.eq(taken & real),
+                    self.row.valid.eq(self.take & self.last),
+                ]
+                with m.If(taken):
+                    m.d.sync += [self.first.eq(self.last), left.eq(Mux(self.last, count, left - beat_bytes)),
+                                 self.word.eq(Mux(self.last, 0, self.word + 1))]
+                    with m.If(self.last):
+                        m.d.sync += [row_id.eq(row_id + 1), rows_left.eq(rows_left - real), scales.eq(scales >> 32),
+                                     in_block.eq(in_block + 1)]
+                        with m.If(in_block == block_rows - 1):
+                            m.next = "PADDING"
+                            with m.If(rows_left > 1):
+                                m.next = "SCALES"
+
+            with m.State("PADDING"):
+                with m.If(in_burst == 0):
+                    m.next = "IDLE"
+                with m.Else():
+                    m.d.comb += self.i.ready.eq(1)
+        return m

@@ -1,0 +1,127 @@
+"""The head engine runs LOGITS commands one after another; memory afterwards holds what the golden model says, no more.
+
+Parameters: ``build``; ``commands``: {``q`` [rows][count], ``unit`` [[m, e], ...] by row, ``weights`` [vocab][count],
+``scales``: memory words [vocab], ``k``, ``write_logits``}; ``stall``: the probability of a stall on every stream;
+``cycles``: the most that each command may take, or null. The beats of all commands are offered from the start.
+"""
+
+import cocotb
+import numpy as np
+from cocotb.triggers import RisingEdge
+
+from hw.arith.scalar import SCALAR
+from hw.command import COMMAND_BITS
+from hw.linear.activations import activation_layout
+from hw.memory.shapes import WRITE_BEAT
+from models.golden.head import logits, top_k
+from models.golden.scalar import Scalar, from_word
+from models.machine.build import BuildParameters
+from models.machine.descriptor import Opcode, pack
+from models.machine.layout import head_stream
+from sim.packing import Packing
+from sim.streams import StreamSink, StreamSource
+from sim.testbench import generator, parameters, start
+
+NO_ID, NO_LOGIT = (1 << 24) - 1, -(1 << 31)
+LOGITS_BASE, TOP_BASE, SPACE = 0x12_3456_7890, 0x0A_BCDE_F000, 1 << 20  # of command n: base + n * SPACE
+
+
+class Command:
+    """One LOGITS: its stream, its activations and the bytes that it must write, by address."""
+
+    def __init__(self, number: int, given: dict, build: BuildParameters):
+        self.q, weights = np.array(given["q"]), np.array(given["weights"], np.int8)
+        scales = np.array(given["scales"], np.uint32)
+        vocab, count = weights.shape
+        rows, k = len(self.q), given["k"]
+        logits_base, top_base = LOGITS_BASE + number * SPACE, TOP_BASE + number * SPACE
+        stream = head_stream(weights, scales, build)
+        self.beats = [int.from_bytes(beat.tobytes(), "little") for beat in stream.reshape(-1, build.beat_bytes)]
+        self.unit = given["unit"] + [[0, 0]] * (build.rows - rows)
+        self.command = int.from_bytes(pack(
+            Opcode.LOGITS, vocab=vocab, rows=rows, count=count, k=k, write_logits=given["write_logits"],
+            logits=logits_base, top=top_base), "little")
+
+        unit = Scalar(*np.array(given["unit"], np.int64).T)
+        values = logits(self.q, unit, weights, from_word(scales))
+        self.memory: dict[int, int] = {}
+        for row in range(rows):
+            if given["write_logits"]:
+                self._expect(logits_base + row * -(-vocab // 4) * 16, values[row].astype("<i4"))
+            ids, best = top_k(values[row], k)
+            listed = np.full((k, 2), [NO_ID, NO_LOGIT])
+            listed[:len(ids)] = np.stack([ids, best], axis=1)
+            self._expect(top_base + row * build.top_k * 8, listed.astype("<i4"))
+
+    def _expect(self, address: int, values: np.ndarray) -> None:
+        self.memory |= {address + n: byte for n, byte in enumerate(values.tobytes())}
+
+
+class Monitor:
+    """Edge by edge: cycles, weight beats; answers the writes after a while, which is when `write_idle` rises."""
+
+    def __init__(self, dut, stall: float):
+        self._dut, self._stall, self._random = dut, stall, generator("answers")
+        self.cycle = self.beats = self.unanswered = 0
+        dut.write_idle.value = 1
+        cocotb.start_soon(self._watch())
+
+    async def _watch(self):
+        dut = self._dut
+        while True:
+            await RisingEdge(dut.clk)
+            self.cycle += 1
+            self.beats += int(dut.i_weights__valid.value and dut.i_weights__ready.value)
+            if self.unanswered and self._random.random() >= max(self._stall, 0.5):
+                self.unanswered -= 1
+            self.unanswered += int(dut.o_write__valid.value and dut.o_write__ready.value)
+            dut.write_idle.value = int(not self.unanswered)
+
+
+@cocotb.test()
+async def writes_logits_and_lists(dut):
+    given = parameters()
+    build = BuildParameters(**given["build"])
+    commands = [Command(number, command, build) for number, command in enumerate(given["commands"])]
+    stall = given["stall"]
+    command_source = StreamSource(dut, "command", COMMAND_BITS)
+    weights = StreamSource(dut, "i_weights", stall=stall)
+    activations = StreamSource(dut, "i_activations", activation_layout(16), stall=stall)
+    writes = StreamSink(dut, "o_write", WRITE_BEAT, stall=stall)
+    scalar = Packing.of(SCALAR)
+    dut.unit.value = 0
+    monitor = Monitor(dut, stall)
+    await start(dut)
+    for command in commands:
+        weights.send_nowait(*command.beats)
+
+    beats = 0
+    for command in commands:
+        await activations.send([{"row": row, "index": index, "value": value}
+                                for row, values in enumerate(command.q) for index, value in enumerate(values)])
+        units = [scalar.pack({"m": m, "e": e}) for m, e in command.unit]
+        dut.unit.value = sum(unit << n * scalar.width for n, unit in enumerate(units))
+        await command_source.send([command.command])
+        began = monitor.cycle
+        await RisingEdge(dut.clk)
+        while not dut.retired.value:
+            await RisingEdge(dut.clk)
+        took = monitor.cycle - began
+        dut._log.info(f"{len(command.beats)} beats, {took} cycles")
+        if given["cycles"]:
+            assert took <= given["cycles"], f"{took} cycles"
+        assert monitor.unanswered == 0, "retired before the last answer"
+        beats += len(command.beats)
+        assert monitor.beats == beats, "beats taken"
+        memory = {}
+        for beat in writes.receive_nowait():
+            assert beat["address"] % 16 == 0
+            for n in range(16):
+                if beat["strobe"] >> n & 1:
+                    assert beat["address"] + n not in memory, "written twice"
+                    memory[beat["address"] + n] = beat["data"] >> 8 * n & 255
+        assert memory == command.memory
+    for _ in range(20):
+        await RisingEdge(dut.clk)
+    assert monitor.beats == beats, "beats taken while idle"
+    assert writes.receive_nowait() == []

@@ -1,0 +1,75 @@
+"""The head engine against the golden logits and top-k: shapes, extremes, ties, stalls, rows."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from hw.head.engine import HeadEngine
+from models.machine.build import BOARDS
+from models.machine.layout import head_beats
+from models.machine.scalar_format import word
+from sim.runner import run_bench
+
+BENCH = "sim.benches.head.engine"
+ONE_ROW = replace(BOARDS["sim-tiny"], name="one row", hidden_max=128, top_k=8)
+TWO_ROWS = replace(ONE_ROW, name="two rows", ports=1, rows=2, top_k=6)
+ONE = [1 << 23, 0]
+
+
+def command(q, weights, *, unit=None, scales=None, k=4, write_logits=1):
+    """Scales default to 2**-15, so that with units of 1 a logit is twice its integer sum."""
+    weights = np.asarray(weights)
+    return {"q": np.asarray(q), "unit": unit or [ONE] * len(q), "weights": weights,
+            "scales": [word(2.0**-15)] * len(weights) if scales is None else scales, "k": k,
+            "write_logits": write_logits}
+
+
+def random_command(rng, build, rows, vocab, count, **options):
+    unit = [[int(rng.integers(1 << 23, 1 << 24)), int(rng.integers(-20, -10))] for _ in range(rows)]
+    scales = rng.integers(1 << 23, 1 << 24, vocab) | (rng.integers(-8, 2, vocab) & 255) << 24
+    return command(rng.integers(-32767, 32768, (rows, count)), rng.integers(-127, 128, (vocab, count)), unit=unit,
+                   scales=scales, **options)
+
+
+def run(build, commands, *, stall=0.0, cycles=None):
+    run_bench(HeadEngine(build), BENCH, {
+        "build": build.to_json(), "commands": commands, "stall": stall, "cycles": cycles})
+
+
+@pytest.mark.parametrize("stall", [0.0, 0.4])
+@pytest.mark.parametrize("build", [ONE_ROW, TWO_ROWS], ids=lambda build: build.name)
+def test_commands_in_turn(build, stall):
+    """Whole and odd blocks, rows of one beat and of the longest, a single logit, fewer than k, lists alone."""
+    rng, rows = np.random.default_rng(5), build.rows
+    shapes = [(rows, 37, 100, dict(k=build.top_k)), (rows, 16, build.beat_bytes, dict(k=1)), (1, 1, 1, dict(k=3)),
+              (rows, 61, 7, dict(k=5, write_logits=0)), (1, 24, build.hidden_max, dict(k=build.top_k))]
+    run(build, [random_command(rng, build, *shape, **options) for *shape, options in shapes], stall=stall)
+
+
+def test_extremes():
+    """The largest sums either way, logits that saturate or vanish, zero scales."""
+    build = TWO_ROWS
+    count = build.hidden_max
+    q = np.array([[32767] * count, [-32767] * count])
+    weights = np.array([[127] * count, [-128] * count, [0] * count] * 3)
+    scales = [word(1.0)] * 3 + [word(2.0**-40)] * 3 + [0] * 3
+    units = ([ONE, ONE], [[(1 << 24) - 1, 100], [(1 << 24) - 1, 511]], [[1 << 23, -500], [0, 0]])
+    run(build, [command(q, weights, unit=list(unit), scales=scales) for unit in units])
+
+
+@pytest.mark.parametrize("stall", [0.0, 0.3])
+def test_order_of_the_list(stall):
+    """Ties keep the lower id first; rising logits move the whole list every time, falling ones never."""
+    build, count = TWO_ROWS, 4
+    values = [[3] * 20, [*range(20)], [*range(20)][::-1], [5, 9, 5, 9, 9, 5, 1, 9, 5, 10, 9, 0, 10], [0, 0, -1, 0]]
+    rows = np.array([[1] * count, [-1] * count])
+    run(build, [command(rows, np.repeat(np.array(column)[:, None], count, axis=1), k=6) for column in values],
+        stall=stall)
+
+
+def test_the_stream_sets_the_pace():
+    """With rows of several beats, a command takes the cycles of its beats."""
+    build, vocab, count = ONE_ROW, 200, 128
+    rng = np.random.default_rng(2)
+    run(build, [random_command(rng, build, 1, vocab, count, k=8)], cycles=head_beats(vocab, count, build) + 80)
