@@ -46,10 +46,10 @@ def bits_per_character(network: BitNet, tokenizer: Tokenizer, text: str) -> floa
 def sample(
     network: BitNet, tokenizer: Tokenizer, prompt: str, length: int, temperature: float, top_k: int, seed: int
 ) -> str:
-    """The prompt continued by `length` tokens, at most a context in all."""
+    """The prompt, after an end-of-text token, continued by `length` tokens, at most a context in all."""
     rng = torch.Generator().manual_seed(seed)
     network.eval()
-    ids = tokenizer.encode(prompt).ids
+    ids = [0, *tokenizer.encode(prompt).ids]
     for _ in range(min(length, network.shape.context - len(ids))):
         best = network(torch.tensor([ids]))[0, -1].topk(top_k)
         choice = torch.multinomial(F.softmax(best.values / temperature, dim=-1), 1, generator=rng)

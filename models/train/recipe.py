@@ -37,13 +37,13 @@ class Recipe:
     A step sees `batch` windows of the context. `decay` is the share of the run over which the rate falls.
     """
 
-    steps: int = 2600
+    steps: int = 1700
     batch: int = 8
     lr: float = 4e-3
     embedding_lr: float = 3e-3
     weight_decay: float = 0.1
     warmup: int = 50
-    decay: float = 0.6
+    decay: float = 0.5
     clip: float = 1.0
     dropout: float = 0.05
     seed: int = 0
