@@ -1,0 +1,150 @@
+"""The commands on the shipped model: JSON keys, determinism, bad input in one line with exit status 2."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from host import generate, score, steer
+from host.command_line import run_command
+from models import calibrate
+from models.checkpoint import load_model
+
+AUSTEN = "It is a truth universally acknowledged, that a single man in possession of a good fortune. " * 12
+SCRIPTURE = "And the LORD spake unto Moses, saying, Speak unto the children of Israel, and say unto them. " * 12
+
+
+def run(command, *arguments, capsys):
+    run_command(command.main, [str(a) for a in arguments])
+    return json.loads(capsys.readouterr().out)
+
+
+def refused(command, *arguments, capsys):
+    """The one line on standard error of a refused call."""
+    with pytest.raises(SystemExit) as exit_:
+        run_command(command.main, [str(a) for a in arguments])
+    captured = capsys.readouterr()
+    assert exit_.value.code == 2 and not captured.out
+    line = captured.err.strip().splitlines()[-1]
+    assert line.startswith("error: ") and "Traceback" not in captured.err
+    return line
+
+
+@pytest.fixture
+def texts(tmp_path):
+    for name, text in (("austen.txt", AUSTEN), ("scripture.txt", SCRIPTURE)):
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def test_generate_greedy_is_deterministic(capsys):
+    first = run(generate, "--temperature", 0, "-n", 6, "--json", capsys=capsys)
+    second = run(generate, "--temperature", 0, "-n", 6, "--json", capsys=capsys)
+    assert set(first) == {"prompt_ids", "ids", "text", "prefill_s", "decode_s", "tokens_per_s", "device"}
+    assert first["ids"] == second["ids"] and len(first["ids"]) == 6 and first["text"]
+
+
+def test_generate_streams_the_text_that_json_gives(capsys):
+    run_command(generate.main, ["--prompt", "It was", "-n", "8", "--seed", "3"])
+    streamed = capsys.readouterr().out
+    whole = run(generate, "--prompt", "It was", "-n", 8, "--seed", 3, "--json", capsys=capsys)
+    assert streamed == "It was" + whole["text"] + "\n"
+
+
+def test_seeds_differ(capsys):
+    draws = {run(generate, "-n", 8, "--temperature", 1.5, "--seed", seed, "--json", capsys=capsys)["text"]
+             for seed in range(4)}
+    assert len(draws) > 1
+
+
+def test_score_reports_and_writes_logits(capsys, tmp_path):
+    result = run(score, "--ids", "1,2,3,4,5", "--logits", tmp_path / "out.npy", "--json", capsys=capsys)
+    assert set(result) == {"tokens", "characters", "nll", "perplexity", "bits_per_character", "sparsity",
+                           "saturations"}
+    logits = np.load(tmp_path / "out.npy")
+    assert logits.dtype == np.float32 and logits.shape == (5, load_model("demo").config.vocab_size)
+    p = np.exp(logits - logits.max(axis=1, keepdims=True)).astype(np.float64)
+    p /= p.sum(axis=1, keepdims=True)
+    assert result["nll"] == pytest.approx(-np.log(p[np.arange(4), [2, 3, 4, 5]]).sum(), rel=1e-5)
+
+
+def test_score_of_a_text_longer_than_the_context(capsys, texts):
+    config = load_model("demo").config
+    result = run(score, "--text", texts / "austen.txt", "--json", capsys=capsys)
+    assert result["characters"] == len(AUSTEN)
+    assert 0 < result["bits_per_character"] < 3  # repetition is easy to predict
+    long = texts / "long.txt"
+    long.write_text(AUSTEN * 4)
+    result = run(score, "--text", long, "--json", capsys=capsys)
+    assert result["tokens"] > config.context
+
+
+def test_thresholds_raise_the_sparsity(capsys, texts):
+    artefact = texts / "teal.safetensors"
+    run_calibrate(["--sparsity", "0.5", "--text", str(texts / "austen.txt"), "-o", str(artefact), "--json"], capsys)
+    plain = run(score, "--text", texts / "austen.txt", "--json", capsys=capsys)
+    sparse = run(score, "--text", texts / "austen.txt", "--sparsity", artefact, "--json", capsys=capsys)
+    assert sparse["sparsity"] > plain["sparsity"] + 0.05
+    assert sparse["perplexity"] != plain["perplexity"]
+
+
+def run_calibrate(arguments, capsys):
+    calibrate.main(arguments)
+    return json.loads(capsys.readouterr().out)
+
+
+def test_steering_at_strength_zero_changes_no_bit(capsys, texts):
+    artefact = texts / "steer.safetensors"
+    run(steer, "fit", "--toward", texts / "austen.txt", "--away", texts / "scripture.txt", "-o", artefact, "--json",
+        capsys=capsys)
+    outputs = {}
+    for name, option in (("plain", []), ("zero", ["--steer", f"{artefact}:0"]), ("one", ["--steer", f"{artefact}:1"])):
+        run(score, "--ids", "5,6,7,8", "--logits", texts / f"{name}.npy", "--json", *option, capsys=capsys)
+        outputs[name] = np.load(texts / f"{name}.npy")
+    assert (outputs["plain"] == outputs["zero"]).all()
+    assert (outputs["plain"] != outputs["one"]).any()
+
+
+@pytest.mark.parametrize("arguments,message", [
+    (["--model", "no/such/model"], "no/such/model"),
+    (["--prompt", ""], "the prompt is empty"),
+    (["--prompt", "word " * 3000], "exceed the context"),
+    (["-n", "5000"], "exceed the context"),
+    (["-n", "0"], "-n must be at least 1"),
+    (["--device", "abacus"], "unknown device 'abacus'; known: emulator, rtl, pynq"),
+    (["--board", "abacus"], "unknown board 'abacus'"),
+    (["--temperature", "-1"], "--temperature must not be negative"),
+    (["--top-p", "0"], "--top-p must be in (0, 1]"),
+    (["--sparsity", "no/such/file"], "cannot read artefact no/such/file"),
+    (["--steer", "no/such/file:2"], "cannot read artefact no/such/file"),
+])
+def test_bad_input_is_one_line_and_status_2(arguments, message, capsys):
+    assert message in refused(generate, *arguments, capsys=capsys)
+
+
+def test_a_damaged_model_is_one_line_and_status_2(capsys, tmp_path):
+    demo = load_model("demo").folder
+    for path in demo.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1000])
+    assert "model.safetensors" in refused(generate, "--model", tmp_path, capsys=capsys)
+    (tmp_path / "model.json").write_text("{")
+    assert "model.json" in refused(generate, "--model", tmp_path, capsys=capsys)
+
+
+def test_a_model_too_large_for_the_build_is_one_line_and_status_2(capsys, tmp_path):
+    demo: Path = load_model("demo").folder
+    for path in demo.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    metadata = json.loads((tmp_path / "model.json").read_text())
+    metadata["config"]["context"] = 100_000
+    (tmp_path / "model.json").write_text(json.dumps(metadata))
+    assert "context of 100000 exceeds" in refused(generate, "--model", tmp_path, capsys=capsys)
+
+
+def test_a_sparsity_artefact_is_no_steering_artefact(capsys, texts):
+    artefact = texts / "teal.safetensors"
+    run_calibrate(["--sparsity", "0.3", "--text", str(texts / "austen.txt"), "-o", str(artefact), "--json"], capsys)
+    assert "artefact of kind sparsity, expected steering" in refused(generate, "--steer", artefact, capsys=capsys)
