@@ -1,0 +1,50 @@
+"""The float twin's figure beside `host.score`: `python -m scripts.score_float_twin --text FILE [--model DIR]`.
+
+Same text, same windows; the model's integers as float32 numbers, everything between them in float32.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from host.score import windows
+from host.text import Text
+from models.checkpoint import load_model
+from models.dequantise import float_model
+from models.float_twin import float_logits
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description="Bits per character of a text by the float twin.")
+    parser.add_argument("--model", default="demo", metavar="DIR")
+    parser.add_argument("--text", type=Path, required=True, metavar="FILE")
+    options = parser.parse_args(arguments)
+    model = load_model(options.model)
+    twin, content = float_model(model), options.text.read_text(encoding="utf-8")
+    bos = [model.config.bos_id] if model.config.bos_id is not None else []
+    ids = np.array(bos + Text(model.folder).encode(content))
+    nll = 0.0
+    for start, scored, end in tqdm(list(windows(len(ids), model.config.context)), unit="window", file=sys.stderr):
+        logits = float_logits(twin, ids[start:end])[scored - start:].astype(np.float64)
+        targets = ids[scored + 1:end + 1]
+        logits = logits[:len(targets)]
+        top = logits.max(axis=1, keepdims=True)
+        normaliser = np.log(np.exp(logits - top).sum(axis=1)) + top[:, 0]
+        nll += float((normaliser - logits[np.arange(len(targets)), targets]).sum())
+    bits = nll / math.log(2) / len(content)
+    print(json.dumps({"tokens": len(ids), "characters": len(content), "nll": nll, "bits_per_character": bits}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+"""The generated Verilog runs compiled programs and equals the emulator, bit for bit. One build runs every model."""
+
+import numpy as np
+import pytest
+
+from host.devices.base import DeviceError
+from host.devices.emulator import EmulatorDevice
+from host.generate import generate
+from host.runtime import Session
+from host.sampler import Sampler
+from models.checkpoint import load_model
+from models.golden.model import TapPoint
+from models.machine.build import BOARDS
+from models.synth import synthetic_model
+from sim.rtl_device import RtlDevice
+from tests.families import FAMILIES
+from tests.host.test_emulator import random_ids, random_taps
+
+TINY = BOARDS["sim-tiny"]
+
+
+@pytest.fixture(scope="module")
+def rtl():
+    device = RtlDevice(TINY)
+    device.identify()
+    device.set("WATCHDOG", 500_000)
+    yield device
+    device.close()
+
+
+@pytest.fixture(autouse=True)
+def calm_memory(rtl):
+    yield
+    rtl.configure()
+
+
+def sessions(model, rtl, taps=None):
+    pair = Session(model, EmulatorDevice(TINY), taps=taps), Session(model, rtl, taps=taps)
+    rtl.set("WATCHDOG", 500_000)
+    return pair
+
+
+def check_equal(emulated, simulated, ids):
+    """Logits of every token, the cache, the counters."""
+    assert (emulated.score(ids) == simulated.score(ids)).all()
+    for layer in range(emulated.model.config.layers):
+        expected, found = emulated.cache(layer), simulated.cache(layer)
+        for name in expected:
+            assert (expected[name] == found[name]).all(), (layer, name)
+    assert simulated.counters.zeros == emulated.counters.zeros
+    assert simulated.counters.activations == emulated.counters.activations
+    assert simulated.counters.cycles > 0
+
+
+@pytest.mark.parametrize("name", list(FAMILIES))
+def test_every_family_equals_the_emulator(name, rtl):
+    model = synthetic_model(FAMILIES[name], seed=1)
+    check_equal(*sessions(model, rtl), random_ids(model.config, 3))
+
+
+@pytest.mark.parametrize("name", list(FAMILIES))
+def test_taps_equal_the_emulator(name, rtl):
+    model = synthetic_model(FAMILIES[name], seed=2)
+    taps = random_taps(model.config, seed=3)
+    assert {point.site for point in taps} == {"qkv", "o", "gate_up", "down", "residual", "head"}
+    check_equal(*sessions(model, rtl, taps), random_ids(model.config, 2))
+
+
+def test_stalls_on_every_channel_change_no_bit(rtl):
+    model = synthetic_model(FAMILIES["relu2 grouped heads"], seed=4)
+    emulated, simulated = sessions(model, rtl)
+    rtl.configure(latency=37, stall_probability=0.4, reorder_probability=0.3, seed=5)
+    check_equal(emulated, simulated, random_ids(model.config, 3))
+
+
+def test_the_shipped_model_generates_the_same_tokens(rtl):
+    model = load_model("demo")
+    emulated, simulated = sessions(model, rtl)
+    prompt = random_ids(model.config, 4, seed=6).tolist()
+    expected, found = (list(generate(s, prompt, 3, Sampler(0.0))) for s in (emulated, simulated))
+    assert expected == found
+    assert emulated.saturations == simulated.saturations == 0
+
+
+def test_saturations_are_counted(rtl):
+    model = synthetic_model(FAMILIES["one head"], seed=7)
+    model.residual_fraction_bits += 8
+    emulated, simulated = sessions(model, rtl)
+    before = simulated.saturations
+    check_equal(emulated, simulated, random_ids(model.config, 2))
+    assert simulated.saturations - before == emulated.saturations > 0
+
+
+def test_invalid_weight_bytes_count_and_decode_as_zeros(rtl):
+    model = synthetic_model(FAMILIES["one head"], seed=8)
+    emulated, simulated = sessions(model, rtl)
+    for session in (emulated, simulated):
+        start = session.program.memory["0.down"]
+        session.buffer.array[start:start + 3] = 255
+    before = rtl.get("INVALID_TRITS")
+    check_equal(emulated, simulated, random_ids(model.config, 1))
+    assert rtl.get("INVALID_TRITS") - before == 3 == emulated.device.get("INVALID_TRITS")
+
+
+def test_errors_end_the_run_and_the_next_one_works(rtl):
+    model = synthetic_model(FAMILIES["one head"], seed=9)
+    emulated, simulated = sessions(model, rtl)
+    item = simulated.program.get_pass("decode", 1)
+    good = simulated.buffer.array[item.offset]
+    simulated.buffer.array[item.offset] = 0xFF
+    with pytest.raises(DeviceError, match="device rtl stopped: a bad descriptor"):
+        simulated.decode(1)
+    simulated.buffer.array[item.offset] = good
+    lost = simulated.buffer.array[item.offset + 12:item.offset + 13].copy()
+    simulated.buffer.array[item.offset + 12] = 0xFF  # the first load's address leaves the memory
+    with pytest.raises(DeviceError, match="device rtl stopped: a memory access was refused"):
+        simulated.decode(1)
+    simulated.buffer.array[item.offset + 12] = lost[0]
+    simulated.buffer.array[item.offset + 4] = 0x80  # waits for a semaphore that no one gives
+    with pytest.raises(DeviceError, match="device rtl stopped: the watchdog expired"):
+        simulated.decode(1)
+    simulated.buffer.array[item.offset + 4] = 0
+    assert simulated.decode(1).logits.tolist() == emulated.decode(1).logits.tolist()
+
+
+def test_a_steered_and_thresholded_model_equals_the_emulator(rtl):
+    model = load_model("demo")
+    taps = {point: tap for point, tap in random_taps(model.config, seed=10).items() if point.site != "head"}
+    assert TapPoint(0, "residual") in taps
+    check_equal(*sessions(model, rtl, taps), random_ids(model.config, 2))
