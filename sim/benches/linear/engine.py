@@ -2,13 +2,14 @@
 
 Parameters: ``build``; ``matrices``: {``q`` [rows][inputs], ``trits`` [outputs][inputs], ``accumulator``, ``invalid``:
 positions of stream bytes that become 255}; ``interleaved``: activations of all rows element by element, else
-row by row; ``stall``: the probability of a stall on every stream; ``cycles``: the most that each command
-may take, or null. The beats of all matrices are offered from the start.
+row by row; ``stall``: the probability of a stall on every stream; ``late``: cycles between a command and the
+first offer of its beats, or null to offer the beats of all matrices from the start; ``cycles``: the most that each
+command may take, or null.
 """
 
 import cocotb
 import numpy as np
-from cocotb.triggers import RisingEdge
+from cocotb.triggers import ClockCycles, RisingEdge
 
 from hw.command import COMMAND_BITS
 from hw.linear.activations import activation_layout
@@ -88,8 +89,9 @@ async def computes_and_reads(dut):
                 StreamSink(dut, f"sums_{name}", SUM_ELEMENT, stall=stall)) for name in "ab"]
     await start(dut)
     monitor = Monitor(dut)
-    for matrix in matrices:
-        weights.send_nowait(*matrix.beats)
+    if given["late"] is None:
+        for matrix in matrices:
+            weights.send_nowait(*matrix.beats)
 
     async def read(reader: int, matrix: Matrix):
         requests, sums = readers[reader]
@@ -105,6 +107,9 @@ async def computes_and_reads(dut):
         await activations.send(matrix.elements(given["interleaved"]))
         await command.send([matrix.command])
         began = monitor.cycle
+        if given["late"] is not None:
+            await ClockCycles(dut.clk, given["late"])
+            weights.send_nowait(*matrix.beats)
         while not dut.retired.value:
             await RisingEdge(dut.clk)
         took = monitor.cycle - began

@@ -24,21 +24,29 @@ def random_matrix(rng, build, outputs, inputs, accumulator):
             "accumulator": accumulator, "invalid": []}
 
 
-def run(build, matrices, *, interleaved=False, stall=0.0, cycles=None):
+def run(build, matrices, *, interleaved=False, stall=0.0, late=None, cycles=None):
     run_bench(LinearEngine(build), BENCH, {
-        "build": build.to_json(), "matrices": matrices, "interleaved": interleaved, "stall": stall, "cycles": cycles})
+        "build": build.to_json(), "matrices": matrices, "interleaved": interleaved, "stall": stall, "late": late,
+        "cycles": cycles})
 
 
 @pytest.mark.parametrize("stall", [0.0, 0.4])
 @pytest.mark.parametrize("name", BUILDS)
 def test_matrices_in_turn(name, stall):
-    """Back to back at different bases: a single tile, odd sizes, the longest input, so few outputs that a word comes
-    again before its sum is written, and an earlier result overwritten."""
+    """Back to back at different bases: a single tile, odd sizes, the longest input, an earlier result overwritten."""
     build, rng = BUILDS[name], np.random.default_rng(7)
     words = 50 // build.outputs_per_step
     shapes = [(10, 24, 0), (37, 50, words), (10, build.inputs_max, 2 * words), (3, 97, 0), (50, 71, words),
               (20, 160, 0), (1, 1, 2 * words)]
     run(build, [random_matrix(rng, build, *shape) for shape in shapes], interleaved=stall > 0, stall=stall)
+
+
+@pytest.mark.parametrize("name", BUILDS)
+def test_late_weights(name):
+    """Both banks of the tables are full when the first step comes, so with few outputs the next tile begins at once
+    and a word comes again before its sum is written."""
+    build, rng = BUILDS[name], np.random.default_rng(11)
+    run(build, [random_matrix(rng, build, outputs, 160, 0) for outputs in (10, 20, 30)], late=100)
 
 
 def test_extremes_and_zeros():
