@@ -57,7 +57,7 @@ class VectorEngine(wiring.Component):
     when results are delivered and `write_idle` says that written beats are answered (it falls the
     cycle after a beat is taken). `position` holds still during a command. Other opcodes retire without effect.
 
-    Cycles of a row of n channels: NORM 3 n or, with rms and a tap, 4 n, and 110 to 330; RESIDUAL n + about 40;
+    Cycles of a row of n channels: NORM 3 n or, with rms and a tap, 4 n, and 110 to 380; RESIDUAL n + 26 to 44;
     QUERY, KEY, VALUE heads * (2 dim + about 75) + dim.
     """
 
