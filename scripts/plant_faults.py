@@ -20,7 +20,7 @@ __all__ = ["FAULTS", "Fault", "main"]
 
 
 class Fault(NamedTuple):
-    """A unit and the test that must see its fault. place: module:function, or for RTL the component's name."""
+    """A unit and the test that must see its fault. place: module:function, or component:output port."""
 
     model: str
     place: str
@@ -29,7 +29,6 @@ class Fault(NamedTuple):
 
 _GOLDEN = "tests/models/golden/"
 _EMULATOR = "tests/host/test_emulator.py"
-_HW = "tests/hw/"
 
 FAULTS: tuple[Fault, ...] = (
     *(Fault("golden", f"models.golden.{place}", _GOLDEN + test) for place, test in (
@@ -45,6 +44,27 @@ FAULTS: tuple[Fault, ...] = (
     *(Fault("emulator", f"host.emulator.{place}", _EMULATOR) for place in (
         "machine:matmul", "machine:norm_quant", "machine:rope", "machine:head_quant", "machine:attention_rows",
         "machine:gated_product", "machine:residual_add", "machine:scale_round", "machine:top_k")),
+    *(Fault("rtl", place, f"tests/hw/{test}.py") for place, test in (
+        ("RoundShift:", "arith/test_round_shift"), ("ScaleRound:", "arith/test_scale_round"),
+        ("ScalarUnit:", "arith/test_scalar_unit"), ("Tap:", "vector/test_tap"),
+        ("NormQuant:o_q__payload", "vector/test_norm_quant"), ("NormQuant:o_scale__payload", "vector/test_norm_quant"),
+        ("Rope:", "vector/test_rope"), ("HeadQuant:o_q__payload", "vector/test_head_quant"),
+        ("GatedProduct:o__payload", "vector/test_gated"), ("Sigmoid:o__payload", "vector/test_gated"),
+        ("ResidualAdd:o__payload", "vector/test_residual"), ("KVWriter:o_write__payload", "vector/test_kv_writer"),
+        ("VectorEngine:o_linear__payload", "vector/test_engine"),
+        ("VectorEngine:o_write__payload", "vector/test_engine"),
+        ("LinearEngine:sums_a__payload", "linear/test_engine"), ("HeadEngine:o_write__payload", "head/test_engine"),
+        ("QueryKeyDot:o__payload", "attention/test_query_key_dot"),
+        ("ScoreScale:o__payload", "attention/test_score_scale"),
+        ("Exp2Negative:o__payload", "attention/test_exp2_negative"), ("Softmax:o__payload", "attention/test_softmax"),
+        ("WeightedSum:", "attention/test_weighted_sum"), ("Normaliser:", "attention/test_normaliser"),
+        ("OutputMemory:o__payload", "attention/test_output_memory"),
+        ("AttentionEngine:o__payload", "attention/test_engine"), ("ReadMaster:", "memory/test_read_master"),
+        ("StreamFetcher:", "memory/test_stream_fetcher"), ("WeightBuffer:o__payload", "memory/test_weight_buffer"),
+        ("Loader:o_load__payload", "memory/test_loader"), ("Reader:o__payload", "memory/test_reader"),
+        ("WriteMaster:axi__wdata", "memory/test_write_master"), ("MemorySystem:o_load__payload", "memory/test_system"),
+        ("Registers:bus__rdata", "control/test_registers"), ("Semaphores:take__0__ready", "control/test_semaphores"),
+        ("EngineQueue:command__payload", "control/test_engine_queue"))),
 )
 
 
