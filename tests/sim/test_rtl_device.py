@@ -1,6 +1,5 @@
 """The generated Verilog runs compiled programs and equals the emulator, bit for bit. One build runs every model."""
 
-import numpy as np
 import pytest
 
 from host.devices.base import DeviceError
