@@ -29,17 +29,19 @@ def _shape(component: wiring.Component, port: str):
 
 def table(component: wiring.Component, *, settings: Mapping[str, Any] | None = None,
           inputs: Mapping[str, Sequence[Any]], outputs: Mapping[str, Sequence[Any]],
-          care: Mapping[str, Sequence[Any]] | None = None, stall: float = 0.0) -> dict[str, Any]:
+          care: Mapping[str, Sequence[Any]] | None = None, first: str | None = None,
+          stall: float = 0.0) -> dict[str, Any]:
     """The bench's parameters: steady input ports, input streams and expected output streams, by port name.
 
     `care` masks the bits that are compared, transfer by transfer; ports it does not name are compared whole.
+    The input stream `first` is through before the others begin.
     """
     def pack(values):
         return {port: [Packing.of(_shape(component, port)).pack(v) for v in each] for port, each in values.items()}
 
     steady = {port: Packing.of(_shape(component, port)).pack(value) for port, value in (settings or {}).items()}
     return {"settings": steady, "inputs": pack(inputs), "outputs": pack(outputs), "care": pack(care or {}),
-            "stall": stall}
+            "first": first, "stall": stall}
 
 
 @cocotb.test()
@@ -51,6 +53,8 @@ async def streams_match(dut):
     sources = {port: StreamSource(dut, port, stall=given["stall"]) for port in given["inputs"]}
     sinks = {port: StreamSink(dut, port, stall=given["stall"]) for port in given["outputs"]}
     await start(dut)
+    if given["first"] is not None:
+        await sources.pop(given["first"]).send(given["inputs"][given["first"]])
     for port, source in sources.items():
         source.send_nowait(*given["inputs"][port])
     for port, sink in sinks.items():

@@ -24,12 +24,12 @@ def test_equals_golden(dim, row, stall):
     x[0, 0], x[0, 1, ::2] = (1 << 23) - 1, -(1 << 23) + 1
     rotated = rope(x, angles[row:row + 1])
     unit = Rope(DIM_MAX, rows=3)
-    # the table goes in beside the first heads, ahead of their angles' use
     words = [{"index": n, "value": value} for n, value in enumerate(angles.reshape(-1))]
     heads = [{"x": value, "last": (n + 1) % dim == 0} for n, value in enumerate(x.reshape(-1))]
     results = [{"x": value, "last": (n + 1) % dim == 0} for n, value in enumerate(rotated.reshape(-1))]
     run_bench(unit, BENCH, table(unit, settings={"dim": dim, "table_base": row * dim},
-                                 inputs={"i_table": words, "i": heads}, outputs={"o": results}, stall=stall))
+                                 inputs={"i_table": words, "i": heads}, outputs={"o": results}, first="i_table",
+                                 stall=stall))
 
 
 @pytest.mark.parametrize(("dim_max", "rows", "message"), [
