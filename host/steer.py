@@ -22,7 +22,7 @@ from models.errors import ModelError
 from models.machine.build import board_parameters
 from models.machine.descriptor import Opcode
 
-__all__ = ["ResidualRecorder", "difference_of_means", "main", "residuals"]
+__all__ = ["ResidualRecorder", "chosen_layers", "difference_of_means", "main", "residuals", "spread"]
 
 SKIPPED = 4  # first tokens of a window, whose residual is dominated by the start of text
 
@@ -47,6 +47,14 @@ class ResidualRecorder:
         self._additions += 1
         if second:
             self.rows[layer].append(machine.residual.reshape(fields["rows"], self._hidden) * self._unit)
+
+
+def spread(ids: Sequence[int], tokens: int, window: int) -> Sequence[int]:
+    """About `tokens` of the ids, in windows evenly spread over the text so that they stand for the whole of it."""
+    if len(ids) <= tokens:
+        return ids
+    starts = np.linspace(0, len(ids) - window, max(1, tokens // window)).astype(int)
+    return [token for start in starts for token in ids[start:start + window]]
 
 
 def residuals(session: Session, ids: Sequence[int], *, description: str = "") -> np.ndarray:
@@ -94,7 +102,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _layers(option: str | None, count: int) -> list[int]:
+def chosen_layers(option: str | None, count: int) -> list[int]:
+    """The layers that `--layers` names, or the default of a model of `count` layers."""
     if option is None:
         return list(range(count // 3, max(count // 3 + 1, 2 * count // 3)))
     try:
@@ -110,7 +119,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     options = _parser().parse_args(arguments)
     model = load_model(options.model)
-    layers = _layers(options.layers, model.config.layers)
+    layers = chosen_layers(options.layers, model.config.layers)
     session = Session(model, EmulatorDevice(board_parameters("sim-tiny")))
     text = Text(model.folder)
     sides = []
@@ -119,7 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             content = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise ModelError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
-        ids = text.encode(content)[:options.tokens]
+        ids = spread(text.encode(content), options.tokens, session.context)
         if len(ids) <= 2 * SKIPPED:
             raise ModelError(f"{path} is too short to fit a vector: {len(ids)} tokens")
         sides.append(residuals(session, ids, description=path.name))

@@ -44,8 +44,10 @@ def read_manners(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def sentences(text: str, count: int, *, characters: int = 240) -> list[str]:
-    """`count` passages that open with a sentence, evenly spread over the text but for its first twentieth."""
-    starts = [m.start() for m in _SENTENCE.finditer(text, len(text) // 20, len(text) - characters)]
+    """`count` passages that open with a sentence, evenly spread; a twentieth at either end, front and back
+    matter, is left out."""
+    margin = max(len(text) // 20, characters)
+    starts = [m.start() for m in _SENTENCE.finditer(text, margin, len(text) - margin)]
     chosen = (starts[i] for i in np.linspace(0, len(starts) - 1, count).astype(int))
     return [text[start:start + characters] for start in chosen]
 
