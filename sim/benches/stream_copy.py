@@ -1,7 +1,7 @@
 """A component with equal streams ``i`` and ``o`` passes everything on, in order.
 
 Parameters: ``layout``, the name of a layout in `LAYOUTS`; ``values``, what to send; ``stall_in`` and ``stall_out``,
-probabilities; ``patience`` in cycles.
+probabilities; ``patience`` in cycles; ``fault``, what to set the component's input of that name to.
 """
 
 import cocotb
@@ -25,6 +25,7 @@ async def copies_in_order(dut):
     options = {"layout": LAYOUTS[given["layout"]], "patience": given["patience"]}
     source = StreamSource(dut, "i", **options, stall=given["stall_in"])
     sink = StreamSink(dut, "o", **options, stall=given["stall_out"])
+    dut.fault.value = given["fault"]
     await start(dut)
     values = given["values"]
     source.send_nowait(*values)

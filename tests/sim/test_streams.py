@@ -6,7 +6,7 @@ import pytest
 
 from sim.benches.stream_copy import LAYOUTS
 from sim.runner import BenchFailure, run_bench
-from tests.sim.components import StreamFifo
+from tests.sim.components import FAULTS, StreamFifo
 
 BENCH = "sim.benches.stream_copy"
 
@@ -28,8 +28,9 @@ def elements(count):
     ]
 
 
-def given(values, stall_in=0.0, stall_out=0.0, layout="element"):
+def given(values, stall_in=0.0, stall_out=0.0, layout="element", fault=0):
     return {
+        "fault": fault,
         "layout": layout,
         "values": values,
         "stall_in": stall_in,
@@ -59,6 +60,6 @@ def test_plain_bytes():
     ],
 )
 def test_a_fault_is_found(fault, message):
-    fifo = StreamFifo(8, fault=fault)
+    parameters = given(list(range(256)), 0.2, 0.2, layout="byte", fault=1 + FAULTS.index(fault))
     with pytest.raises(BenchFailure, match=message):
-        run_bench(fifo, BENCH, given(list(range(256)), 0.2, 0.2, layout="byte"))
+        run_bench(StreamFifo(8), BENCH, parameters)

@@ -1,0 +1,47 @@
+"""The runner: what a bench is given, what a failure says, and when nothing is built again."""
+
+import numpy as np
+import pytest
+
+from sim.benches import echo
+from sim.runner import BenchFailure, build_bench, emit_verilog, run_bench
+from tests.sim.components import StreamFifo
+
+GIVEN = {"table": np.array([[1, -2], [3, 4]]), "gain": np.float32(0.5), "name": "µ"}
+
+
+def test_parameters_and_seed_arrive(capsys, monkeypatch):
+    assert run_bench(StreamFifo(8), "sim.benches.echo", GIVEN | {"wanted": 77}, seed=77) == 2
+    assert "StreamFifo: sim.benches.echo, seed 77" in capsys.readouterr().out
+    monkeypatch.setenv("TRITLOOM_SEED", "123")
+    assert run_bench(StreamFifo(8), echo, GIVEN | {"wanted": 123}, testcase="the_seed_arrives") == 1
+
+
+def test_a_failure_names_test_seed_and_reason():
+    with pytest.raises(BenchFailure) as caught:
+        run_bench(StreamFifo(8), echo, GIVEN | {"wanted": 5}, seed=4)
+    text = str(caught.value)
+    assert "sim.benches.echo, seed 4:" in text
+    assert "the_seed_arrives: assert 4 == 5" in text  # pytest's words for the bench's assertion
+    assert "parameters_arrive: " not in text
+
+
+def test_a_bench_without_tests_fails():
+    with pytest.raises(BenchFailure, match="no cocotb test named helper"):
+        run_bench(StreamFifo(8), echo, testcase="helper")
+    with pytest.raises(BenchFailure, match="without results"):
+        run_bench(StreamFifo(8), "sim.benches.missing")
+
+
+def test_parameters_are_json_or_numpy():
+    with pytest.raises(TypeError, match="not set"):
+        run_bench(StreamFifo(8), echo, {"values": {1, 2}})
+
+
+def test_the_same_design_is_built_once():
+    text = emit_verilog(StreamFifo(8))
+    assert text == emit_verilog(StreamFifo(8))
+    program = build_bench(text)
+    made = program.stat().st_mtime_ns
+    assert build_bench(text) == program and program.stat().st_mtime_ns == made
+    assert "i__payload" in text and "src =" not in text

