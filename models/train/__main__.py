@@ -23,22 +23,14 @@ def parser() -> argparse.ArgumentParser:
     """Options of the command; shape and recipe take their defaults from their dataclasses."""
     p = argparse.ArgumentParser(prog="python -m models.train", description=__doc__.partition(": ")[2])
     p.add_argument("--text", type=Path, nargs="+", required=True, metavar="FILE", help="texts to train on")
-    p.add_argument(
-        "--weights", type=float, nargs="+", metavar="W", help="how often each is drawn (default: by size)"
-    )
+    p.add_argument("--weights", type=float, nargs="+", metavar="W", help="how often each is drawn (default: by size)")
     p.add_argument("--hold-out", type=Path, nargs="+", default=[], metavar="FILE", help="texts only scored")
-    p.add_argument(
-        "--hold-out-book", nargs="+", default=[], metavar="NAME", help="books of a collection only scored"
-    )
+    p.add_argument("--hold-out-book", nargs="+", default=[], metavar="NAME", help="books of a collection only scored")
     p.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder to write")
-    p.add_argument(
-        "--tokenizer", type=Path, metavar="FILE", help="tokenizer.json (default: made from the texts)"
-    )
+    p.add_argument("--tokenizer", type=Path, metavar="FILE", help="tokenizer.json (default: made from the texts)")
     p.add_argument("--prompt", nargs="+", default=[], metavar="TEXT", help="prompts to continue at the end")
     p.add_argument("--resume", action="store_true", help="go on from the checkpoint in the folder")
-    p.add_argument(
-        "--compile", action="store_true", help="compile the network: a third faster after two minutes"
-    )
+    p.add_argument("--compile", action="store_true", help="compile the network: a third faster after two minutes")
     p.add_argument("--threads", type=int, default=2)
     shape = p.add_argument_group("model")
     for name, text in SHAPE_OPTIONS.items():

@@ -77,9 +77,7 @@ def encode(tokenizer: Tokenizer, documents: Sequence[str]) -> Tensor:
 class Sampler:
     """Windows at random offsets from weighted streams; the batch of a step depends on seed and step alone."""
 
-    def __init__(
-        self, streams: Sequence[Tensor], weights: Sequence[float], batch: int, context: int, seed: int
-    ):
+    def __init__(self, streams: Sequence[Tensor], weights: Sequence[float], batch: int, context: int, seed: int):
         if any(len(s) <= context + 1 for s in streams):
             raise ModelError(f"a stream is shorter than the context of {context} tokens")
         self.streams, self.weights = streams, torch.tensor(weights)

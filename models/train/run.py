@@ -58,9 +58,7 @@ def run(args: argparse.Namespace, shape: Shape, recipe: Recipe) -> None:
 
     def score(characters: int | None) -> str:
         network.dtype = torch.float32
-        scores = {
-            n: bits_per_character(network, tokenizer, t[:characters]) for n, t in corpus.held_out.items()
-        }
+        scores = {n: bits_per_character(network, tokenizer, t[:characters]) for n, t in corpus.held_out.items()}
         network.dtype = torch.bfloat16
         return "held-out bits per character: " + ", ".join(f"{n} {bits:.4f}" for n, bits in scores.items())
 

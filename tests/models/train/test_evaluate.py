@@ -25,9 +25,7 @@ def windowed(network, ids):
 def test_windows_follow_the_definition(network, length):
     ids = torch.randint(280, (length,), generator=torch.Generator().manual_seed(length))
     with torch.no_grad():
-        assert negative_log_likelihood(network, ids, batch=2) == pytest.approx(
-            windowed(network, ids), rel=1e-4
-        )
+        assert negative_log_likelihood(network, ids, batch=2) == pytest.approx(windowed(network, ids), rel=1e-4)
 
 
 def test_bits_are_over_characters_not_bytes_or_tokens(network, tokenizer):
