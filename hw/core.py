@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amaranth.hdl import Module, ResetInserter
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out, connect
+from amaranth.lib.wiring import Out, connect
 
 from hw.attention.engine import AttentionEngine
 from hw.control.system import ControlSystem
@@ -39,7 +39,7 @@ class Core(wiring.Component):
         m.submodules.control = control = ControlSystem(build, build_id=self._build_id)
         m.submodules.memory = memory = MemorySystem(build)
         engines = {"linear": LinearEngine(build), "head": HeadEngine(build), "vector": VectorEngine(build),
-                   "attention": AttentionEngine(build, group_max=build.group_max)}
+                   "attention": AttentionEngine(build)}
         for name, engine in engines.items():
             m.submodules[name] = ResetInserter(control.reset_engines)(engine)
         linear, head, vector, attention = engines.values()

@@ -92,7 +92,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
     if options.json:
-        print(json.dumps({"method": options.method, "thresholds": thresholds.tolist(), "artefact": str(options.output)}))
+        result = {"method": options.method, "thresholds": thresholds.tolist(), "artefact": str(options.output)}
+        print(json.dumps(result))
     else:
         print(f"thresholds for {len(thresholds)} layers written to {options.output}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -72,7 +73,8 @@ class Program:
         for point, tap in self.taps.items():
             self._put(_tap_name(point), _tap_records(tap))
         self._put("gain.final", model.final_gains[0])
-        for index, layer in enumerate(tqdm(model.layers, "laying out", unit="layer", disable=not progress)):
+        quiet = not (progress and sys.stderr.isatty())
+        for index, layer in enumerate(tqdm(model.layers, "laying out", unit="layer", leave=False, disable=quiet)):
             for name, (mantissas, _) in layer.gains.items():
                 self._put(f"{index}.gain.{name}", mantissas)
             for name in LINEARS:

@@ -8,8 +8,8 @@ from amaranth.lib.wiring import In, Out
 
 from hw.arith.pipeline import Pipeline
 from hw.arith.scalar import SCALAR, from_word
+from hw.arith.scalar_product import SCALAR_PRODUCT_STEPS, scalar_product_steps
 from hw.arith.scale_round import ScaleRound
-from hw.attention.scalar_product import SCALAR_PRODUCT_STEPS, scalar_product_steps
 from models.machine.tables import EXP2_FRACTION
 
 __all__ = ["SCORE_BITS", "ScoreScale"]

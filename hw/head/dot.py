@@ -7,7 +7,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from hw.linear.adder_tree import AdderTree
+from hw.arith.adder_tree import AdderTree
 
 __all__ = ["HeadDot"]
 

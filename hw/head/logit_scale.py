@@ -8,8 +8,8 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.arith.pipeline import Pipeline
 from hw.arith.scalar import SCALAR
+from hw.arith.scalar_product import SCALAR_PRODUCT_STEPS, scalar_product_steps
 from hw.arith.scale_round import ScaleRound
-from hw.attention.scalar_product import SCALAR_PRODUCT_STEPS, scalar_product_steps
 
 __all__ = ["LOGIT_BITS", "LogitScale"]
 

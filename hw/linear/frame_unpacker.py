@@ -6,7 +6,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.linear.adder_tree import AdderTree
+from hw.arith.adder_tree import AdderTree
 from hw.linear.base3_decoder import Base3Decoder
 from hw.linear.group_index import INDEX_BITS, group_index
 from models.machine.build import FRAME_BEATS, TRITS_PER_GROUP, BuildParameters

@@ -6,7 +6,7 @@ from amaranth.hdl import Cat, Module, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.linear.adder_tree import AdderTree
+from hw.arith.adder_tree import AdderTree
 from hw.linear.group_index import INDEX_BITS
 from hw.linear.lookup_table import ENTRY_BITS, FILL_CONTROL, GROUP, LookupTable
 from models.machine.build import BuildParameters

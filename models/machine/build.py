@@ -83,6 +83,12 @@ class BuildParameters:
         """All fields, for `accel.json`."""
         return asdict(self)
 
+    def accumulator_use(self, config: ModelConfig) -> int:
+        """Words of the accumulator memory that a layer needs at once: q, k and v, or gate and up."""
+        frame, shapes = self.outputs_per_frame, config.linear_shapes
+        words = {name: -(-outputs // frame) * frame // self.outputs_per_step for name, (outputs, _) in shapes.items()}
+        return max(words["q"] + words["k"] + words["v"], words["gate"] + words["up"], words["o"], words["down"])
+
     def check(self, config: ModelConfig) -> None:
         """Raise `ModelError` naming the first of the model's sizes that this build cannot hold."""
         linear_max = max(config.hidden_size, config.heads * config.head_dim, config.ffn_size)
@@ -91,20 +97,24 @@ class BuildParameters:
                  ("head count", config.heads, self.heads_max),
                  ("query heads per key-value head", config.heads // config.kv_heads, self.group_max),
                  ("head size", config.head_dim, self.head_dim_max),
-                 ("context", config.context, self.context_max))
+                 ("context", config.context, self.context_max),
+                 ("accumulator use", self.accumulator_use(config), self.accumulator_words))
         for what, size, limit in sizes:
             if size > limit:
                 raise ModelError(f"the model's {what} of {size} exceeds the {limit} of build {self.name}")
+        if config.head_dim % 8:
+            raise ModelError(f"the model's head size of {config.head_dim} is not a multiple of 8")
 
 
 BOARDS: dict[str, BuildParameters] = {
     "sim-tiny": BuildParameters(
         name="sim-tiny", clock_mhz=250, ports=2, rows=1, outputs_per_step=5, weight_buffer_beats=256,
-        accumulator_words=1024, hidden_max=512, inputs_max=1536, heads_max=8, group_max=8, head_dim_max=64, context_max=512),
+        accumulator_words=1024, hidden_max=512, inputs_max=1536, heads_max=8, group_max=8, head_dim_max=64,
+        context_max=512),
     "kv260": BuildParameters(
         name="kv260", clock_mhz=250, ports=4, rows=1, outputs_per_step=5, weight_buffer_beats=4096,
-        accumulator_words=4096, hidden_max=2560, inputs_max=8192, heads_max=32, group_max=4, head_dim_max=128, context_max=4096,
-        top_k=64),
+        accumulator_words=4096, hidden_max=2560, inputs_max=8192, heads_max=32, group_max=4, head_dim_max=128,
+        context_max=4096, top_k=64),
 }
 
 

@@ -1,0 +1,56 @@
+from dataclasses import replace
+
+import pytest
+
+from models.config import PRESETS
+from models.errors import ModelError
+from models.machine.build import BOARDS, board_parameters
+from tests.families import FAMILIES
+
+
+def test_geometry_follows_the_ports():
+    for ports, tables in ((1, 8), (2, 16), (4, 32)):
+        build = replace(BOARDS["sim-tiny"], ports=ports)
+        assert build.tables == tables and build.tile_inputs == 3 * tables
+        assert build.frame_bytes * 5 == build.tile_inputs * build.outputs_per_frame  # a frame is full to the trit
+
+
+@pytest.mark.parametrize("change,message", [
+    ({"ports": 5}, "ports must be 1 to 4, got 5"), ({"outputs_per_step": 4}, "outputs_per_step must divide 10, got 4"),
+    ({"kv_bits": 4}, "kv_bits must be 8 or 16, got 4"), ({"rows": 0}, "rows must be positive, got 0")])
+def test_parameters_are_validated(change, message):
+    with pytest.raises(ValueError, match=message):
+        replace(BOARDS["sim-tiny"], **change)
+
+
+@pytest.mark.parametrize("change,message", [
+    ({"hidden_size": 1024}, "hidden size of 1024 exceeds the 512"),
+    ({"ffn_size": 2048}, "linear input of 2048 exceeds the 1536"),
+    ({"heads": 16, "kv_heads": 16}, "head count of 16 exceeds the 8"),
+    ({"head_dim": 128}, "head size of 128 exceeds the 64"), ({"head_dim": 20}, "head size of 20 is not a multiple of 8"),
+    ({"context": 1024}, "context of 1024 exceeds the 512")])
+def test_models_that_do_not_fit_are_named(change, message):
+    config = replace(FAMILIES["one head"], heads=4, kv_heads=4)
+    with pytest.raises(ModelError, match=message):
+        BOARDS["sim-tiny"].check(replace(config, **change))
+
+
+def test_query_heads_share_a_key_head_up_to_a_limit():
+    with pytest.raises(ModelError, match="query heads per key-value head of 8 exceeds the 4"):
+        replace(BOARDS["sim-tiny"], group_max=4).check(replace(FAMILIES["one head"], heads=8))
+
+
+def test_accumulators_hold_gate_and_up():
+    config = replace(FAMILIES["one head"], ffn_size=1500)
+    with pytest.raises(ModelError, match="accumulator use of 600 exceeds the 512"):
+        replace(BOARDS["sim-tiny"], accumulator_words=512).check(config)
+
+
+@pytest.mark.parametrize("name", list(PRESETS))
+def test_the_kv260_holds_the_real_models(name):
+    BOARDS["kv260"].check(PRESETS[name])
+
+
+def test_unknown_boards_are_named():
+    with pytest.raises(ModelError, match="unknown board 'nexys'; known: kv260, sim-tiny"):
+        board_parameters("nexys")
