@@ -25,11 +25,11 @@ from host.text import Text
 from models.checkpoint import load_model
 from models.errors import ModelError
 from models.machine.build import board_parameters
-from scripts.manner import AUSTEN, SCRIPTURE, MannerClassifier, read_manners, sentences
+from scripts.manner import AUSTEN, SCRIPTURE, MannerClassifier, body, read_manners, sentences
 from scripts.plot_steering import plot
 from scripts.steering_trial import continuations, control_vectors, perplexity
 
-__all__ = ["Outcome", "main", "summary"]
+__all__ = ["Outcome", "Trial", "main", "summary"]
 
 PROMPT_TOKENS = 12  # the start-of-text token among them
 FITTED_TOKENS = 8192  # of each manner, as host.steer's default
@@ -56,19 +56,23 @@ class Outcome(NamedTuple):
 
 
 class Trial:
-    """The model, the judge, held-out prompts and windows, and what the plain model makes of them."""
+    """The model, the judge, prompts and windows of text, and what the plain model makes of them.
 
-    def __init__(self, data: Path, model: str, prompts: int, tokens: int, windows: int):
+    The text is held out; `on_training` takes training text instead, to choose settings on.
+    """
+
+    def __init__(self, data: Path, model: str, prompts: int, tokens: int, windows: int, *, on_training: bool = False):
         self.model, self.tokens = load_model(model), tokens
         self.text = Text(self.model.folder)
         self.training, self.held_out = read_manners(data)
+        texts = {m: body(text) for m, text in (self.training if on_training else self.held_out).items()}
         self.judge = MannerClassifier(self.training[AUSTEN], self.training[SCRIPTURE])
         start = [self.model.config.bos_id] if self.model.config.bos_id is not None else []
         self.prompts = {manner: np.array([(start + self.text.encode(passage))[:PROMPT_TOKENS]
                                           for passage in sentences(text, prompts)])
-                        for manner, text in self.held_out.items()}
+                        for manner, text in texts.items()}
         size = self.model.config.context // 2
-        ids = {manner: self.text.encode(text) for manner, text in self.held_out.items()}
+        ids = {manner: self.text.encode(text) for manner, text in texts.items()}
         self.windows = {manner: np.reshape(spread(found, windows * size, size), (windows, size))
                         for manner, found in ids.items()}
         self.plain_texts = {target: self._write(None, target) for target in DIRECTIONS}
@@ -123,7 +127,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of the five novels and kjv.txt")
     parser.add_argument("--model", default="demo", metavar="DIR", help="a converted model's folder, or demo (default)")
     parser.add_argument("--layers", metavar="2,3", help="layers to steer (default: host.steer's)")
-    parser.add_argument("--strengths", default="0.5,1,1.5,2", metavar="LIST", help="default: 0.5,1,1.5,2")
+    parser.add_argument("--strengths", default="0.1,0.2,0.3,0.5", metavar="LIST", help="default: 0.1,0.2,0.3,0.5")
     parser.add_argument("--controls", type=int, default=3, help="random and shuffled vectors of each kind (default: 3)")
     parser.add_argument("--prompts", type=int, default=32, help="held-out prompts of each manner (default: 32)")
     parser.add_argument("-n", type=int, default=40, metavar="N", help="new tokens (default: 40)")

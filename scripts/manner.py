@@ -15,7 +15,7 @@ import numpy as np
 
 from models.errors import ModelError
 
-__all__ = ["AUSTEN", "SCRIPTURE", "MannerClassifier", "read_manners", "sentences"]
+__all__ = ["AUSTEN", "SCRIPTURE", "MannerClassifier", "body", "read_manners", "sentences"]
 
 AUSTEN, SCRIPTURE = "austen", "scripture"
 HELD_OUT_NOVEL, HELD_OUT_BOOKS = "austen_northanger_abbey", ("Romans", "1 Timothy")
@@ -43,11 +43,15 @@ def read_manners(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
     return training, held_out
 
 
+def body(text: str) -> str:
+    """A text without a twentieth at either end: front matter, and an editor's remarks behind the novel."""
+    margin = len(text) // 20
+    return text[margin:len(text) - margin]
+
+
 def sentences(text: str, count: int, *, characters: int = 240) -> list[str]:
-    """`count` passages that open with a sentence, evenly spread; a twentieth at either end, front and back
-    matter, is left out."""
-    margin = max(len(text) // 20, characters)
-    starts = [m.start() for m in _SENTENCE.finditer(text, margin, len(text) - margin)]
+    """`count` passages that open with a sentence, evenly spread over the text."""
+    starts = [m.start() for m in _SENTENCE.finditer(text, 0, len(text) - characters)]
     chosen = (starts[i] for i in np.linspace(0, len(starts) - 1, count).astype(int))
     return [text[start:start + characters] for start in chosen]
 

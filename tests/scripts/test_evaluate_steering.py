@@ -7,7 +7,7 @@ from host.steer import difference_of_means
 from models.errors import ModelError
 from models.synth import synthetic_model
 from scripts.evaluate_steering import Outcome, summary
-from scripts.manner import AUSTEN, SCRIPTURE, MannerClassifier, read_manners, sentences
+from scripts.manner import AUSTEN, SCRIPTURE, MannerClassifier, body, read_manners, sentences
 from scripts.plot_steering import plot
 from scripts.steering_trial import continuations, control_vectors, perplexity
 from tests.families import FAMILIES
@@ -56,7 +56,7 @@ def test_held_out_books_never_reach_training(tmp_path):
 
 def test_prompts_open_with_sentences_all_over_the_text():
     text = "".join(f"Sentence {i} goes on for a while and then it stops. " for i in range(200))
-    found = sentences(text, 5, characters=40)
+    found = sentences(body(text), 5, characters=40)
     numbers = [int(passage.split()[1]) for passage in found]
     assert all(passage.startswith("Sentence") and len(passage) == 40 for passage in found)
     assert numbers == sorted(set(numbers)) and 9 < numbers[0] < 15 and 185 < numbers[-1] < 191
