@@ -24,9 +24,10 @@ __all__ = ["TOP", "emit_verilog", "main", "source_hash", "write_build"]
 TOP = "tritloom"
 _ROOT = Path(__file__).resolve().parent.parent
 _BUILD_ID = 0xB1D0B1D0  # stands for the hash until the text is there to be hashed
-# Amaranth leaves the extension of operands to Verilog's rules and writes [-1:0] for signals without bits.
+# Amaranth leaves the extension of operands to Verilog's rules, writes [-1:0] for signals without bits and keeps
+# comparisons with zero.
 _LINT = "".join(f"/* verilator lint_off {rule} */\n"
-                for rule in ("WIDTHEXPAND", "WIDTHTRUNC", "CASEINCOMPLETE", "ASCRANGE"))
+                for rule in ("WIDTHEXPAND", "WIDTHTRUNC", "CASEINCOMPLETE", "ASCRANGE", "UNSIGNED"))
 _BOARD_FILES = {"kv260": (*(f"scripts/vivado/{name}" for name in
                             ("build_kv260.tcl", "kv260_bd.tcl", "check_timing.tcl", "tritloom_axi.v")),
                           "constraints/kv260.xdc")}

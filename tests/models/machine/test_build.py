@@ -27,7 +27,8 @@ def test_parameters_are_validated(change, message):
     ({"hidden_size": 1024}, "hidden size of 1024 exceeds the 512"),
     ({"ffn_size": 2048}, "linear input of 2048 exceeds the 1536"),
     ({"heads": 16, "kv_heads": 16}, "head count of 16 exceeds the 8"),
-    ({"head_dim": 128}, "head size of 128 exceeds the 64"), ({"head_dim": 20}, "head size of 20 is not a multiple of 8"),
+    ({"head_dim": 128}, "head size of 128 exceeds the 64"),
+    ({"head_dim": 20}, "head size of 20 is not a multiple of 8"),
     ({"context": 1024}, "context of 1024 exceeds the 512")])
 def test_models_that_do_not_fit_are_named(change, message):
     config = replace(FAMILIES["one head"], heads=4, kv_heads=4)
