@@ -87,6 +87,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except ModelError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
+    except ImportError as error:
+        print(f"error: hw.build needs the package {error.name!r}: pip install 'tritloom[hw]'", file=sys.stderr)
+        raise SystemExit(2) from None
     print(f"{build.name}: {TOP}.v, accel.json in {options.output}, hash {str(description['hash'])[:8]}")
 
 
