@@ -167,13 +167,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
               "classifier_accuracy": trial.judge.accuracy(trial.held_out[AUSTEN], trial.held_out[SCRIPTURE]),
               "plain_perplexity": trial.plain_perplexity, "summary": rows,
               "plain_log_odds": {target: float(s.mean()) for target, s in trial.plain_scores.items()},
+              "plain_success": {target: float(np.mean(DIRECTIONS[target][1] * s > 0))
+                                for target, s in trial.plain_scores.items()},
               "cpu_s": time.process_time() - started}
     if options.json:
         texts = {"prompts": {t: [trial.text.decode(p) for p in trial.prompts[DIRECTIONS[t][0]]] for t in DIRECTIONS},
                  "plain": trial.plain_texts}
         print(json.dumps(result | texts | {"outcomes": [o._asdict() for o in outcomes]}))
         return
-    for name in ("layers", "norms", "cosines", "classifier_accuracy", "plain_perplexity", "plain_log_odds", "cpu_s"):
+    for name in ("layers", "norms", "cosines", "classifier_accuracy", "plain_perplexity", "plain_log_odds",
+                 "plain_success", "cpu_s"):
         print(f"{name}: {result[name]}")
     print("\n".join(["", " | ".join(f"{name:>10}" for name in rows[0])] + [
         " | ".join(f"{value:10.2f}" if isinstance(value, float) else f"{value:>10}" for value in row.values())

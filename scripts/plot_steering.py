@@ -37,7 +37,6 @@ def plot(outcomes: Sequence[Mapping[str, Any]], path: Path) -> None:
         shift_axes.set_ylabel("shift, nats a word")
         cost_axes.set_title(f"toward {target}")
         cost_axes.set_ylabel("perplexity over the plain model's")
-        cost_axes.set_yscale("log")
     for axis in axes[-1]:
         axis.set_xlabel("strength")
     axes[0, 0].legend()
