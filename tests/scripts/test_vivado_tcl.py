@@ -71,7 +71,7 @@ def core() -> dict[str, Port]:
     pytest.importorskip("amaranth", reason="pip install 'tritloom[hw]'")
     pytest.importorskip("hw.core")
     from hw.build import TOP, emit_verilog
-    return module_ports(emit_verilog(KV260), TOP)
+    return module_ports(emit_verilog(KV260)[0], TOP)
 
 
 def configuration(calls: list[Call], cell: str) -> dict[str, str]:
