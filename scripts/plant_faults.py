@@ -47,8 +47,9 @@ FAULTS: tuple[Fault, ...] = (
     *(Fault("rtl", place, f"tests/hw/{test}.py") for place, test in (
         ("RoundShift:", "arith/test_round_shift"), ("ScaleRound:", "arith/test_scale_round"),
         ("ScalarUnit:", "arith/test_scalar_unit"), ("Tap:", "vector/test_tap"),
-        ("NormQuant:o_q__payload", "vector/test_norm_quant"), ("NormQuant:o_scale__payload", "vector/test_norm_quant"),
-        ("Rope:", "vector/test_rope"), ("HeadQuant:o_q__payload", "vector/test_head_quant"),
+        ("WithSharedUnits:o_q__payload", "vector/test_norm_quant"),
+        ("WithSharedUnits:o_scale__payload", "vector/test_norm_quant"),
+        ("Rope:", "vector/test_rope"), ("WithSharedUnits:o_q__payload", "vector/test_head_quant"),
         ("GatedProduct:o__payload", "vector/test_gated"), ("Sigmoid:o__payload", "vector/test_gated"),
         ("ResidualAdd:o__payload", "vector/test_residual"), ("KVWriter:o_write__payload", "vector/test_kv_writer"),
         ("VectorEngine:o_linear__payload", "vector/test_engine"),
