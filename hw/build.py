@@ -53,7 +53,7 @@ def emit_verilog(build: BuildParameters, *, top: str = TOP) -> tuple[str, str]:
 
     text = verilog.convert(Core(build, build_id=_BUILD_ID), name=TOP, emit_src=False, strip_internal_attrs=True)
     identity = hashlib.sha256(text.encode()).hexdigest()
-    text = text.replace(f"32'h{_BUILD_ID:x}", f"32'h{int(identity[:8], 16):x}")
+    text = text.replace(f"32'd{_BUILD_ID}", f"32'd{int(identity[:8], 16)}")
     if top != TOP:
         text = text.replace(f"module {TOP}(", f"module {top}(").replace(f"\\{TOP}.", f"\\{top}.")
     return _LINT + text, identity

@@ -22,7 +22,7 @@ def test_the_kv260_holds_the_shipped_model_and_lints_clean(tmp_path, capsys):
     assert description["parameters"] == BOARDS["kv260"].to_json()
     assert description["registers"] == {r.name: r.offset for r in REGISTERS}
     verilog = (tmp_path / f"{TOP}.v").read_text()
-    assert f"32'h{int(description['hash'][:8], 16):x}" in verilog  # what the BUILD register reads
+    assert f"32'd{int(description['hash'][:8], 16)}" in verilog  # what the BUILD register reads
     assert lint(tmp_path / f"{TOP}.v") == []
 
 
