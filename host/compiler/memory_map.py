@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from models.config import ModelConfig
+from models.golden.model import TapPoint
 from models.machine.build import BuildParameters
 from models.machine.descriptor import DESCRIPTOR_BYTES
 from models.machine.layout import head_beats, weight_beats
 
-__all__ = ["TAP_BYTES", "KVLayout", "MemoryMap", "memory_map"]
+__all__ = ["TAP_BYTES", "KVLayout", "MemoryMap", "memory_map", "tap_name"]
 
 TAP_BYTES = 8  # gain, add, clip, threshold, 16 bits each
 PAGE = 4096
@@ -60,6 +61,11 @@ class MemoryMap:
 
     def __getitem__(self, name: str) -> int:
         return self.offsets[name]
+
+
+def tap_name(point: TapPoint) -> str:
+    """Name of the region that holds a point's tap."""
+    return f"{point.layer}.tap.{point.site}"
 
 
 def _align(size: int, to: int) -> int:

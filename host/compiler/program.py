@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from tqdm import tqdm
 
-from host.compiler.memory_map import MemoryMap, memory_map
+from host.compiler.memory_map import KVLayout, MemoryMap, memory_map, tap_name
 from host.compiler.schedule import Schedule
 from models.checkpoint import Model
 from models.config import LINEARS
@@ -47,7 +47,7 @@ class Program:
         self._slots = self._pass_slots()
         config = model.config
         self.memory: MemoryMap = memory_map(config, build, rows=rows, descriptors=sum(self._slots.values()),
-                                            taps={_tap_name(p): t.gain.size for p, t in self.taps.items()})
+                                            taps={tap_name(p): t.gain.size for p, t in self.taps.items()})
         self._passes: dict[tuple[str, int], Pass] = {}
 
     @property
@@ -57,8 +57,7 @@ class Program:
 
     def _pass_slots(self) -> dict[str, int]:
         """Descriptor slots of each kind of pass: all passes of a kind have one length, whatever their rows."""
-        dummy = MemoryMap(memory_map(self.model.config, self.build, rows=1, descriptors=0, taps={}).kv)
-        dummy.offsets = _AnyOffset()
+        dummy = MemoryMap(KVLayout.of(self.model.config, self.build), offsets=_AnyOffset())
         return {kind: len(self._schedule(kind, 1, dummy, 0).emit()) for kind in PASS_KINDS}
 
     def _schedule(self, kind: str, rows: int, memory: MemoryMap, base: int) -> Schedule:
@@ -71,7 +70,7 @@ class Program:
         config, model = self.model.config, self.model
         self._put("rope", rope_table(config.rope_theta, config.head_dim, config.context))
         for point, tap in self.taps.items():
-            self._put(_tap_name(point), _tap_records(tap))
+            self._put(tap_name(point), _tap_records(tap))
         self._put("gain.final", model.final_gains[0])
         quiet = not (progress and sys.stderr.isatty())
         for index, layer in enumerate(tqdm(model.layers, "laying out", unit="layer", leave=False, disable=quiet)):
@@ -106,10 +105,6 @@ class Program:
 class _AnyOffset(dict):
     def __missing__(self, name: str) -> int:
         return 0
-
-
-def _tap_name(point: TapPoint) -> str:
-    return f"{point.layer}.tap.{point.site}"
 
 
 def _tap_records(tap: Tap) -> np.ndarray:

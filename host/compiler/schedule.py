@@ -14,7 +14,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from host.compiler.memory_map import MemoryMap
+from host.compiler.memory_map import TAP_BYTES, MemoryMap, tap_name
 from host.pipeline.normalisation import Normalisation, RMSNorm
 from models.checkpoint import Model
 from models.config import LINEARS
@@ -129,7 +129,7 @@ class Schedule:
         tap = self.taps.get(point) if point is not None else None
         if tap is None:
             return {"tap": 0, "tap_add_exponent": 0, "tap_clip_exponent": 0, "tap_threshold_exponent": 0}
-        self._load(LoadTarget.TAP, f"{point.layer}.tap.{point.site}", tap.gain.size * 8, signal=Semaphore.TAP_LOADED,
+        self._load(LoadTarget.TAP, tap_name(point), tap.gain.size * TAP_BYTES, signal=Semaphore.TAP_LOADED,
                    wait=(Semaphore.TAP_FREE,) if self._tap_used else ())
         self._tap_used = True
         wait.append(Semaphore.TAP_LOADED)
