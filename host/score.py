@@ -18,7 +18,7 @@ from host.text import Text
 from models.errors import ModelError
 from models.golden.head import LOGIT_FRACTION
 
-__all__ = ["main", "negative_log_likelihood", "score_windows", "windows"]
+__all__ = ["float_negative_log_likelihood", "main", "negative_log_likelihood", "score_windows", "windows"]
 
 
 def windows(tokens: int, context: int) -> Iterator[tuple[int, int, int]]:
@@ -46,7 +46,12 @@ def score_windows(session: Session, ids: Sequence[int],
 
 def negative_log_likelihood(logits: np.ndarray, targets: np.ndarray) -> float:
     """Total -log p, in nats, of targets [n] under integer logits [n, vocab]."""
-    values = logits[:len(targets)] / float(1 << LOGIT_FRACTION)
+    return float_negative_log_likelihood(logits / float(1 << LOGIT_FRACTION), targets)
+
+
+def float_negative_log_likelihood(values: np.ndarray, targets: np.ndarray) -> float:
+    """The same under float64 logits; those beyond the last target are left out."""
+    values = values[:len(targets)]
     top = values.max(axis=1, keepdims=True)
     normaliser = np.log(np.exp(values - top).sum(axis=1)) + top[:, 0]
     return float((normaliser - values[np.arange(len(targets)), targets]).sum())

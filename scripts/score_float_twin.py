@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from host.score import windows
+from host.score import float_negative_log_likelihood, windows
 from host.text import Text
 from models.checkpoint import load_model
 from models.dequantise import float_model
@@ -37,11 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     nll = 0.0
     for start, scored, end in tqdm(list(windows(len(ids), model.config.context)), unit="window", file=sys.stderr):
         logits = float_logits(twin, ids[start:end])[scored - start:].astype(np.float64)
-        targets = ids[scored + 1:end + 1]
-        logits = logits[:len(targets)]
-        top = logits.max(axis=1, keepdims=True)
-        normaliser = np.log(np.exp(logits - top).sum(axis=1)) + top[:, 0]
-        nll += float((normaliser - logits[np.arange(len(targets)), targets]).sum())
+        nll += float_negative_log_likelihood(logits, ids[scored + 1:end + 1])
     bits = nll / math.log(2) / len(content)
     print(json.dumps({"tokens": len(ids), "characters": len(content), "nll": nll, "bits_per_character": bits}))
 
