@@ -4,16 +4,17 @@ A folder holds `model.json` (format version, config, exponents, provenance), `mo
 the source had one, `tokenizer.json`. Tensors, for layer N and each matrix M of `models.config.LINEARS`:
 
     layers.N.M.trits     uint8 [out, ceil(in / 5)]  five trits a byte, row by row (models.ternary)
-    layers.N.M.scale     uint32 [1]                 value of trit 1, a scalar word
+    scales               uint32 [layers, 7]         value of trit 1 of each matrix, scalar words
     layers.N.gain.G      int16 [channels]           gains of norm G, value g * 2**-e, e in `gain_exponents`
     gain.final           int16 [hidden]             likewise
     embedding            int16 [vocab, hidden]      value m * 2**-e with the row's e
     embedding.exponents  int8 [vocab]
-    head                 int8 [vocab, hidden]       value q * scale of the row; absent where the head is tied
+    head                 int8 [vocab, hidden]       value q * scale of the row
     head.scales          uint32 [vocab]             scalar words
 
-Scalar words are defined in models.machine.scalar_format. A tied head is the int8 quantisation of the int16
-embedding rows, made when it is first asked for.
+Scalar words are defined in models.machine.scalar_format. A tied head is stored too, the int8 quantisation of the
+int16 embedding rows: whatever a device streams is mapped from the file, nothing is made while loading. Every
+tensor starts at a multiple of 64 bytes in the file; tensors named padding.N fill the gaps.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ from pathlib import Path
 
 import numpy as np
 
-from models.config import PRESETS, ModelConfig, resolve_model
+from models.config import LINEARS, PRESETS, ModelConfig, resolve_model
 from models.errors import ModelError, located
 from models.integers import EXPONENT_LIMIT, HEAD_LEVELS
 from models.model import Gains, Layer, Model, TernaryMatrix
-from models.safetensors_file import SafetensorsFile, write_safetensors
+from models.safetensors_file import PADDING, SafetensorsFile, write_safetensors
 from models.ternary import check_packed, packed_width
 
 __all__ = ["RESIDUAL_LIMIT", "TOKENIZER", "Gains", "Layer", "Model", "TernaryMatrix", "check_target",
@@ -40,7 +41,7 @@ RESIDUAL_LIMIT = 60
 
 TOKENIZER = "tokenizer.json"
 
-_FORMAT, _VERSION = "tritloom", 1
+_FORMAT, _VERSION = "tritloom", 2
 _JSON, _TENSORS = "model.json", "model.safetensors"
 _NORMALISED = 1 << 23  # the top bit of a scalar word's mantissa
 
@@ -68,18 +69,19 @@ def load_model(name_or_dir: str | Path) -> Model:
     def gains(name: str, size: int) -> Gains:
         return tensors.take(name, np.int16, size), _integer(path, exponents, name, EXPONENT_LIMIT)
 
-    layers = []
+    layers, scales = [], tensors.scales("scales", config.layers, len(LINEARS))
     for index in range(config.layers):
-        linears = {name: tensors.matrix(f"layers.{index}.{name}", outputs, inputs)
-                   for name, (outputs, inputs) in config.linear_shapes.items()}
+        linears = {}
+        for (name, (outputs, inputs)), scale in zip(config.linear_shapes.items(), scales[index], strict=True):
+            packed = tensors.packed(f"layers.{index}.{name}.trits", outputs, inputs)
+            linears[name] = TernaryMatrix(packed, inputs, scale)
         layers.append(Layer(linears, {name: gains(f"layers.{index}.gain.{name}", size)
                                       for name, size in config.gain_sizes.items()}))
     vocab, hidden = config.vocab_size, config.hidden_size
     model = Model(
         config, layers, gains("gain.final", hidden), tensors.take("embedding", np.int16, vocab, hidden),
-        tensors.take("embedding.exponents", np.int8, vocab, limit=EXPONENT_LIMIT), bits,
-        None if config.tied_head else (tensors.take("head", np.int8, vocab, hidden, limit=HEAD_LEVELS),
-                                       tensors.scales("head.scales", vocab)),
+        tensors.take("embedding.exponents", np.int8, vocab, limit=EXPONENT_LIMIT),
+        tensors.take("head", np.int8, vocab, hidden, limit=HEAD_LEVELS), tensors.scales("head.scales", vocab), bits,
         metadata.get("provenance", {}), folder)
     tensors.end()
     return model
@@ -117,16 +119,15 @@ def check_target(folder: Path) -> None:
 
 
 def _stored_tensors(model: Model) -> dict[str, np.ndarray]:
-    named = {"embedding": model.embedding, "embedding.exponents": model.embedding_exponents,
-             "gain.final": model.final_gains[0]}
+    scales = [[layer.linears[name].scale for name in LINEARS] for layer in model.layers]
+    named = {"embedding": model.embedding, "embedding.exponents": model.embedding_exponents, "head": model.head,
+             "head.scales": model.head_scales, "gain.final": model.final_gains[0],
+             "scales": np.array(scales, np.uint32)}
     for index, layer in enumerate(model.layers):
         for name, matrix in layer.linears.items():
             named[f"layers.{index}.{name}.trits"] = matrix.packed
-            named[f"layers.{index}.{name}.scale"] = np.array([matrix.scale], np.uint32)
         for name, (mantissas, _) in layer.gains.items():
             named[f"layers.{index}.gain.{name}"] = mantissas
-    if model.own_head is not None:
-        named["head"], named["head.scales"] = model.own_head
     return named
 
 
@@ -171,7 +172,7 @@ class _Tensors:
 
     def __init__(self, file: SafetensorsFile):
         self.file = file
-        self.left = set(file)
+        self.left = {name for name in file if not name.startswith(PADDING)}
 
     def take(self, name: str, dtype: type, *shape: int, limit: int | None = None) -> np.ndarray:
         if name not in self.file:
@@ -185,17 +186,17 @@ class _Tensors:
             raise self._error(name, f"expected values within ±{limit}, found {array.min()} to {array.max()}")
         return array
 
-    def scales(self, name: str, count: int) -> np.ndarray:
-        words = self.take(name, np.uint32, count)
+    def scales(self, name: str, *shape: int) -> np.ndarray:
+        words = self.take(name, np.uint32, *shape)
         if ((words != 0) & (words & _NORMALISED == 0)).any():
             raise self._error(name, "expected scalar words, found a mantissa that is not normalised")
         return words
 
-    def matrix(self, stem: str, outputs: int, inputs: int) -> TernaryMatrix:
-        packed = self.take(f"{stem}.trits", np.uint8, outputs, packed_width(inputs))
-        with located(f"{self.file.path}: tensor {stem}.trits"):
-            check_packed(packed, inputs)
-        return TernaryMatrix(packed, inputs, self.scales(f"{stem}.scale", 1)[0])
+    def packed(self, name: str, outputs: int, inputs: int) -> np.ndarray:
+        trits = self.take(name, np.uint8, outputs, packed_width(inputs))
+        with located(f"{self.file.path}: tensor {name}"):
+            check_packed(trits, inputs)
+        return trits
 
     def end(self) -> None:
         if self.left:

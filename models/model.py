@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from models.config import ModelConfig
-from models.integers import head_of_embedding
 from models.ternary import unpack_trits
 
 __all__ = ["Gains", "Layer", "Model", "TernaryMatrix"]
@@ -48,9 +46,10 @@ class Layer:
 class Model:
     """A whole model in machine integers. Arrays of a loaded model are read-only views of its file.
 
-    embedding: int16 [vocab, hidden], embedding_exponents: int8 [vocab], value m * 2**-e; the residual is
-    int32 with `residual_fraction_bits` fraction bits; own_head: None where the head is tied, else what
-    `head` and `head_scales` give; folder: where the model was loaded from, its tokenizer beside it.
+    embedding: int16 [vocab, hidden], embedding_exponents: int8 [vocab], value m * 2**-e; head: int8 [vocab,
+    hidden], head_scales: scalar words, uint32 [vocab], the value of one unit of a row (a tied head is
+    `models.integers.head_of_embedding`'s); the residual is int32 with `residual_fraction_bits` fraction bits;
+    folder: where the model was loaded from, its tokenizer beside it.
     """
 
     config: ModelConfig
@@ -58,21 +57,8 @@ class Model:
     final_gains: Gains
     embedding: np.ndarray
     embedding_exponents: np.ndarray
+    head: np.ndarray
+    head_scales: np.ndarray
     residual_fraction_bits: int
-    own_head: tuple[np.ndarray, np.ndarray] | None = None
     provenance: dict[str, object] = field(default_factory=dict)
     folder: Path | None = None
-
-    @cached_property
-    def _head(self) -> tuple[np.ndarray, np.ndarray]:
-        return self.own_head or head_of_embedding(self.embedding, self.embedding_exponents)
-
-    @property
-    def head(self) -> np.ndarray:
-        """int8 [vocab, hidden]."""
-        return self._head[0]
-
-    @property
-    def head_scales(self) -> np.ndarray:
-        """Scalar words, uint32 [vocab]: value of one unit of a row of `head`."""
-        return self._head[1]

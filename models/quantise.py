@@ -11,7 +11,7 @@ from models.checkpoint import RESIDUAL_LIMIT
 from models.errors import ModelError, located
 from models.float_twin import run_float
 from models.formats.source import FloatLayer, FloatModel
-from models.integers import embedding_rows, gain_vector, head_rows, scalar_words
+from models.integers import embedding_rows, gain_vector, head_of_embedding, head_rows, scalar_words
 from models.model import Layer, Model, TernaryMatrix
 from models.ternary import pack_trits
 
@@ -71,9 +71,9 @@ def quantise_model(model: FloatModel, *, residual_max: float | None = None, prog
     with located("embedding"):
         embedding, exponents = embedding_rows(model.embedding)
     with located("head"):
-        head = None if model.head is None else head_rows(model.head)
+        head = head_of_embedding(embedding, exponents) if model.head is None else head_rows(model.head)
     provenance = model.provenance | {"residual_max": residual_max, "residual_rule": rule}
-    return Model(model.config, layers, final, embedding, exponents, residual_fraction_bits(residual_max), head,
+    return Model(model.config, layers, final, embedding, exponents, *head, residual_fraction_bits(residual_max),
                  provenance)
 
 

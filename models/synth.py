@@ -18,7 +18,7 @@ from tqdm import tqdm
 from models.checkpoint import check_target, save_model
 from models.config import PRESETS, ModelConfig
 from models.errors import ModelError
-from models.integers import embedding_rows, gain_vector, head_rows, scalar_words
+from models.integers import embedding_rows, gain_vector, head_of_embedding, head_rows, scalar_words
 from models.model import Gains, Layer, Model, TernaryMatrix
 from models.quantise import residual_fraction_bits
 from models.ternary import pack_trits, packed_width, unpack_trits
@@ -49,15 +49,18 @@ def synthetic_model(config: ModelConfig, seed: int = 0, *, progress: bool = Fals
         layers.append(Layer(linears, {name: _gains(rng, size) for name, size in config.gain_sizes.items()}))
     shape = config.vocab_size, config.hidden_size
     embedding, exponents = np.empty(shape, np.int16), np.empty(shape[0], np.int8)
-    head = None if config.tied_head else (np.empty(shape, np.int8), np.empty(shape[0], np.uint32))
+    head, head_scales = np.empty(shape, np.int8), np.empty(shape[0], np.uint32)
     for start in tqdm(range(0, shape[0], _BLOCK), "vocabulary", unit="block", disable=silent):
         block = slice(start, min(start + _BLOCK, shape[0]))
         size = block.stop - start, shape[1]
         embedding[block], exponents[block] = embedding_rows(rng.standard_normal(size, np.float32))
-        if head is not None:
-            head[0][block], head[1][block] = head_rows(rng.standard_normal(size, np.float32) / sqrt(shape[1]))
-    return Model(config, layers, _gains(rng, config.hidden_size), embedding, exponents,
-                 residual_fraction_bits(_LARGEST), head, {"source": "models.synth", "seed": seed})
+        if config.tied_head:
+            made = head_of_embedding(embedding[block], exponents[block])
+        else:
+            made = head_rows(rng.standard_normal(size, np.float32) / sqrt(shape[1]))
+        head[block], head_scales[block] = made
+    return Model(config, layers, _gains(rng, config.hidden_size), embedding, exponents, head, head_scales,
+                 residual_fraction_bits(_LARGEST), {"source": "models.synth", "seed": seed})
 
 
 def _gains(rng: np.random.Generator, size: int) -> Gains:

@@ -5,7 +5,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from models.errors import ModelError
-from models.safetensors_file import SafetensorsFile, write_safetensors
+from models.safetensors_file import PADDING, SafetensorsFile, write_safetensors
 
 ARRAYS = {"a": np.arange(7, dtype=np.uint8), "b": np.array([[1.5, -2.0]], np.float32), "c": np.array(3, np.uint32),
           "d": np.arange(-3, 3, dtype=np.int16).reshape(2, 3), "e": np.array([0.5, np.inf], np.float16)}
@@ -20,12 +20,12 @@ def raw(path, header, data=b""):
 def test_what_is_written_is_read_here_and_by_the_reference(tmp_path):
     write_safetensors(tmp_path / "x", ARRAYS)
     file = SafetensorsFile(tmp_path / "x")
-    assert set(file) == set(ARRAYS)
+    assert {name for name in file if not name.startswith(PADDING)} == set(ARRAYS)
     reference = load_file(tmp_path / "x")
     for name, array in ARRAYS.items():
         np.testing.assert_array_equal(file.stored(name), array, strict=True)
         np.testing.assert_array_equal(reference[name], array, strict=True)
-        assert file.stored(name).flags.aligned
+        assert file[name].start % 64 == 0
 
 
 def test_reads_the_reference_writer(tmp_path):
