@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -61,7 +62,8 @@ class Session:
         self.model, self.device = model, device
         self.program = Program(model, device.build, rows=device.rows_max, taps=taps)
         self.buffer = device.allocate(self.program.size)
-        self.program.write(self.buffer.array, self.buffer.address, progress=progress)
+        self.program.write(self.buffer.array, self.buffer.address, place=partial(device.place, self.buffer),
+                           progress=progress)
         device.flush(self.buffer, 0, self.program.size)
         self.position = 0
         self.counters = Counters()

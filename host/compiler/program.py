@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,13 +11,13 @@ from tqdm import tqdm
 
 from host.compiler.memory_map import KVLayout, MemoryMap, memory_map, tap_name
 from host.compiler.schedule import Schedule
-from models.checkpoint import Model
+from models.checkpoint import Model, TernaryMatrix
 from models.config import LINEARS
 from models.golden.model import TapPoint
 from models.golden.tap import Tap
 from models.machine.build import BuildParameters
 from models.machine.descriptor import DESCRIPTOR_BYTES
-from models.machine.layout import head_stream, stripe, weight_stream
+from models.machine.layout import head_scales_start, head_stream, stripe, weight_stream
 from models.machine.tables import rope_table
 
 __all__ = ["Pass", "Program"]
@@ -64,9 +64,14 @@ class Program:
         return Schedule(self.model, self.build, memory, base, rows, self.taps, head=kind != "prefill",
                         write_logits=kind == "score")
 
-    def write(self, memory: np.ndarray, base: int, *, progress: bool = False) -> None:
-        """Write the constant parts into `memory`, uint8 [size], which the device sees at address `base`."""
+    def write(self, memory: np.ndarray, base: int, *, place: Callable[[int, np.ndarray], None] | None = None,
+              progress: bool = False) -> None:
+        """Write the constant parts into `memory`, uint8 [size], which the device sees at address `base`.
+
+        place: takes the offset and bytes of streams that stay as the checkpoint has them, instead of a copy.
+        """
         self._memory, self._base = memory, base
+        self._place = place or self._copy
         config, model = self.model.config, self.model
         self._put("rope", rope_table(config.rope_theta, config.head_dim, config.context))
         for point, tap in self.taps.items():
@@ -77,14 +82,30 @@ class Program:
             for name, (mantissas, _) in layer.gains.items():
                 self._put(f"{index}.gain.{name}", mantissas)
             for name in LINEARS:
-                self._put(f"{index}.{name}", stripe(weight_stream(layer.linears[name].trits(), self.build), self.build))
-        self._put("head", stripe(head_stream(model.head, model.head_scales, self.build), self.build))
+                self._put_weights(f"{index}.{name}", layer.linears[name])
+        self._put_head(model.head, model.head_scales)
+
+    def _put_weights(self, name: str, matrix: TernaryMatrix) -> None:
+        if self.build.packing == "rows":
+            self._place(self.memory[name], _bytes(matrix.packed))
+        else:
+            self._put(name, stripe(weight_stream(matrix.trits(), self.build), self.build))
+
+    def _put_head(self, rows: np.ndarray, scales: np.ndarray) -> None:
+        if self.build.packing == "rows":
+            start = self.memory["head"]
+            self._place(start, _bytes(rows))
+            self._place(start + head_scales_start(*rows.shape), _bytes(scales))
+        else:
+            self._put("head", stripe(head_stream(rows, scales, self.build), self.build))
 
     def _put(self, name: str, array: np.ndarray) -> None:
-        data = np.ascontiguousarray(array).view(np.uint8).reshape(-1)
-        start = self.memory[name]
+        data = _bytes(array)
         if data.size != self.memory.sizes[name]:
             raise ValueError(f"{name}: {data.size} bytes for a region of {self.memory.sizes[name]}")
+        self._copy(self.memory[name], data)
+
+    def _copy(self, start: int, data: np.ndarray) -> None:
         self._memory[start:start + data.size] = data
 
     def get_pass(self, kind: str, rows: int) -> Pass:
@@ -100,6 +121,10 @@ class Program:
             self._passes = {k: p for k, p in self._passes.items() if k[0] != kind}
             self._passes[key] = Pass(offset, len(descriptors))
         return self._passes[key]
+
+
+def _bytes(array: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(array).view(np.uint8).reshape(-1)
 
 
 class _AnyOffset(dict):

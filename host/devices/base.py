@@ -55,6 +55,10 @@ class Device(ABC):
     def wait(self, progress: Progress | None = None) -> None:
         """Return when the run started last has ended, well or not."""
 
+    def place(self, buffer: Buffer, start: int, data: np.ndarray) -> None:
+        """Make constant bytes appear at `start` of a buffer: a copy, unless the device can read them where they lie."""
+        buffer.array[start:start + data.size] = data
+
     def flush(self, buffer: Buffer, start: int, size: int) -> None:  # noqa: B027  (a board's caches override it)
         """Make the host's writes to part of a buffer visible to the device."""
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from host.devices.base import Buffer, Device, Progress
-from host.emulator.machine import Machine, ProgramError
+from host.emulator.image import ProgramError
+from host.emulator.library import NUMPY, chosen_kernels, default_threads
+from host.emulator.machine import Machine
+from host.emulator.native_machine import NativeMachine
+from models.errors import ModelError
 from models.machine.build import BuildParameters
 from models.machine.registers import IDENTITY, REGISTERS, VERSION, Status
 
@@ -16,20 +20,33 @@ _NAMES = {r.offset: r for r in REGISTERS}
 
 
 class EmulatorDevice(Device):
-    """Runs programs bit for bit as the fabric does, many rows at a time. Counts no cycles."""
+    """Runs programs bit for bit as the fabric does, many rows at a time. Counts no cycles.
+
+    kernels: one of `host.emulator.library.KERNELS`; threads: None for all processors. Neither changes a bit.
+    """
 
     name = "emulator"
     rows_max = 128
 
-    def __init__(self, build: BuildParameters):
+    def __init__(self, build: BuildParameters, *, kernels: str = "auto", threads: int | None = None):
+        if threads is not None and threads < 1:
+            raise ModelError(f"--threads must be at least 1, got {threads}")
         self.build = build
+        self.kernels, self.threads = chosen_kernels(kernels), threads or default_threads()
         self._registers = {r.name: 0 for r in REGISTERS} | {"ID": IDENTITY, "VERSION": VERSION}
-        self.machine: Machine | None = None
+        self.machine: Machine | NativeMachine | None = None
 
     def allocate(self, size: int) -> Buffer:
         memory = np.zeros(size, np.uint8)
-        self.machine = Machine(self.build, memory, BASE)
+        if self.kernels == NUMPY:
+            self.machine = Machine(self.build, memory, BASE)
+        else:
+            self.machine = NativeMachine(self.build, memory, BASE, kernels=self.kernels, threads=self.threads)
         return Buffer(memory, BASE)
+
+    def place(self, buffer: Buffer, start: int, data: np.ndarray) -> None:
+        """Streams are read where they lie: a loaded model's stay mapped from its file."""
+        self.machine.image.place(buffer.address + start, data)
 
     def write_register(self, offset: int, value: int) -> None:
         name = _NAMES[offset].name

@@ -1,7 +1,6 @@
-"""The accelerator's engines in software: executes descriptors over a memory image.
+"""The accelerator's engines in NumPy: executes descriptors over a memory image.
 
-Descriptors run in list order, which the program format guarantees to be a valid schedule; semaphores
-are checked, not waited for. State has the fabric's extent: what one pass leaves behind, the next finds.
+State has the fabric's extent: what one pass leaves behind, the next finds.
 """
 
 from __future__ import annotations
@@ -11,8 +10,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from host.emulator.image import Image, ProgramError
 from host.emulator.kernels import attention_rows, matmul
-from host.emulator.streams import StreamCache
+from host.emulator.operations import decode
+from host.emulator.streams import Streams, trits_of_bytes
 from models.golden.gated import gated_product
 from models.golden.head import LOGIT_FRACTION, top_k
 from models.golden.head_quant import QUERY_BITS, head_quant
@@ -23,26 +24,25 @@ from models.golden.rounding import round_shift
 from models.golden.scalar import Scalar, constant, from_word, mul, scale_round, shift, to_word
 from models.golden.tap import Tap
 from models.machine.build import BuildParameters
-from models.machine.descriptor import DESCRIPTOR_BYTES, Activation, LoadTarget, NormSource, Opcode, unpack
+from models.machine.descriptor import DESCRIPTOR_BYTES, Activation, LoadTarget, NormSource, Opcode
 
 __all__ = ["Machine", "ProgramError"]
-
-
-class ProgramError(Exception):
-    """A descriptor that the accelerator would refuse or wait for without end."""
 
 
 class Machine:
     """Engines and on-chip memories of one build over `memory`, uint8, seen at address `base`.
 
-    `observer`, if set, is called after every descriptor; `residual` is the residual stream, int64, flat.
+    `observer`, if set, is called after every descriptor; `residual` is the residual stream, flat.
     """
 
     def __init__(self, build: BuildParameters, memory: np.ndarray, base: int):
-        self.build, self.memory, self.base = build, memory, base
+        self.build = build
+        self.image = Image(memory, base)
         self.saturations = self.invalid_trits = 0
         self.zeros = self.activations = 0
-        self._streams = StreamCache(build)
+        self._view = self.image.view
+        self._streams = Streams(build, self.image)
+        self._matrices: dict[int, np.ndarray] = {}
         self._accumulators: dict[int, np.ndarray] = {}
         self._attention: tuple[np.ndarray, np.ndarray] | None = None
         self._unit = constant(1)
@@ -56,36 +56,19 @@ class Machine:
         """Execute a program; raises `ProgramError` where the fabric would report an error."""
         self.position = position
         self.zeros = self.activations = 0
-        semaphores = [0] * 16
-        self._fetched: deque[tuple[int, int]] = deque()
-        for index in range(count):
-            raw = self._view(address + index * DESCRIPTOR_BYTES, DESCRIPTOR_BYTES).tobytes()
-            try:
-                opcode, fields = unpack(raw)
-            except (ValueError, KeyError) as error:
-                raise ProgramError(f"descriptor {index}: {error}") from None
-            for bit in _bits(fields["wait"]):
-                if not semaphores[bit]:
-                    raise ProgramError(f"descriptor {index} ({opcode.name}) waits for semaphore {bit}, given by no one")
-                semaphores[bit] -= 1
+        self._fetched: deque[int] = deque()
+        for opcode, fields in decode(self._view(address, count * DESCRIPTOR_BYTES).tobytes()):
             self._execute[opcode](fields)
             if self.observer is not None:
                 self.observer(opcode, fields, self)
-            for bit in _bits(fields["signal"]):
-                semaphores[bit] += 1
 
     def forget_streams(self) -> None:
         """Drop decoded weights, after the memory image changed."""
         self._streams.clear()
-
-    def _view(self, address: int, size: int) -> np.ndarray:
-        start = address - self.base
-        if start < 0 or start + size > self.memory.size:
-            raise ProgramError(f"address {address:#x} (+{size}) lies outside the program's memory")
-        return self.memory[start:start + size]
+        self._matrices.clear()
 
     def _stream(self, f: dict[str, int]) -> None:
-        self._fetched.append((f["address"], f["beats"]))
+        self._fetched.append(f["address"])
 
     def _load(self, f: dict[str, int]) -> None:
         data = self._view(f["address"] + self.position * f["address_stride"], f["bytes"])
@@ -100,10 +83,13 @@ class Machine:
             self._rope = data.view("<i2")
 
     def _matmul(self, f: dict[str, int]) -> None:
-        address, beats = self._fetched.popleft()
-        size = beats * self.build.beat_bytes
-        weights, invalid = self._streams.weights(address, self._view(address, size), f["tiles"], f["outputs"])
+        address = self._fetched.popleft()
+        packed, invalid = self._streams.weights(address, f["tiles"], f["outputs"])
         self.invalid_trits += invalid
+        if address not in self._matrices:
+            rows = trits_of_bytes(packed).reshape(packed.shape[0], -1)
+            self._matrices[address] = np.ascontiguousarray(rows.T, np.float32)
+        weights = self._matrices[address]
         q = np.zeros((f["rows"], weights.shape[0]), np.int64)
         q[:, :self._q.shape[1]] = self._q
         self._accumulators[f["accumulator"]] = matmul(q, weights)
@@ -196,10 +182,11 @@ class Machine:
         self.saturations += saturated
 
     def _logits(self, f: dict[str, int]) -> None:
-        address, beats = self._fetched.popleft()
-        data = self._view(address, beats * self.build.beat_bytes)
-        rows, scales = self._streams.head(address, data, f["vocab"], f["count"])
-        sums = np.rint(self._head_q.astype(np.float64) @ rows).astype(np.int64)
+        address = self._fetched.popleft()
+        rows, scales = self._streams.head(address, f["vocab"], f["count"])
+        if address not in self._matrices:
+            self._matrices[address] = np.ascontiguousarray(rows.T, np.float64)
+        sums = np.rint(self._head_q.astype(np.float64) @ self._matrices[address]).astype(np.int64)
         values = scale_round(sums, mul(self._unit[:, None], from_word(scales)), fraction=LOGIT_FRACTION)
         padded = -(-f["vocab"] // 4) * 4
         for row in range(f["rows"]):
@@ -209,10 +196,6 @@ class Machine:
             ids, best = top_k(values[row], f["k"])
             area = self._view(f["top"] + row * self.build.top_k * 8, f["k"] * 8).view("<i4").reshape(-1, 2)
             area[:, 0], area[:, 1] = ids, best
-
-
-def _bits(mask: int) -> list[int]:
-    return [bit for bit in range(16) if mask >> bit & 1]
 
 
 def _rows(a: Scalar, rows: int) -> Scalar:

@@ -1,51 +1,97 @@
-"""Weight and head streams decoded from the memory image, once each."""
+"""Weight and head streams as matrices of rows, read out of the memory image once each.
+
+A build that packs by rows (the emulator's own) needs no work: its streams are the checkpoint's bytes. Frames
+of a fabric's build are put back into rows.
+"""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
+from host.emulator.image import Image
 from models.machine.build import TRITS_PER_BYTE, BuildParameters
-from models.machine.layout import unstripe
+from models.machine.layout import head_scales_start, unstripe
+from models.ternary import pack_trits
 
-__all__ = ["StreamCache"]
+__all__ = ["Head", "Streams", "Weights", "trits_of_bytes"]
 
-# digit j of byte b, as float32 trit; bytes above 242 are invalid and decode as zeros
+_CODES = 3**TRITS_PER_BYTE
+_NEUTRAL = 121  # five zero trits
+# digit j of byte b as a trit; bytes above 242 are invalid and decode as zeros
 _DIGITS = (np.arange(256)[:, None] // 3 ** np.arange(TRITS_PER_BYTE)[None, :] % 3 - 1).astype(np.int8)
-_DIGITS[243:] = 0
+_DIGITS[_CODES:] = 0
 
 
-class StreamCache:
-    """Decoded matrices by address, ready for a matrix product."""
+def trits_of_bytes(data: np.ndarray) -> np.ndarray:
+    """int8 [..., 5] of bytes [...]."""
+    return _DIGITS[data]
 
-    def __init__(self, build: BuildParameters):
-        self._build = build
-        self._weights: dict[int, tuple[np.ndarray, int]] = {}
-        self._heads: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+
+class Weights(NamedTuple):
+    """packed: uint8 [outputs, width], five trits a byte, all valid; invalid: how many bytes were not."""
+
+    packed: np.ndarray
+    invalid: int
+
+
+class Head(NamedTuple):
+    """rows: int8 [vocab, count]; scales: uint32 words [vocab]."""
+
+    rows: np.ndarray
+    scales: np.ndarray
+
+
+class Streams:
+    """The matrices of an image, by address."""
+
+    def __init__(self, build: BuildParameters, image: Image):
+        self._build, self._image = build, image
+        self._weights: dict[int, Weights] = {}
+        self._heads: dict[int, Head] = {}
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Forget everything, after the image changed."""
         self._weights.clear()
         self._heads.clear()
 
-    def weights(self, address: int, data: np.ndarray, tiles: int, outputs: int) -> tuple[np.ndarray, int]:
-        """float32 [tiles * 3 T, outputs] of a weight stream, and how many of its bytes are invalid."""
+    def weights(self, address: int, tiles: int, outputs: int) -> Weights:
+        """The matrix of a weight stream."""
         if address not in self._weights:
-            stream = unstripe(data, self._build)
-            trits = _DIGITS[stream].reshape(-1)[:tiles * outputs * self._build.tile_inputs]
-            matrix = trits.reshape(tiles, outputs, self._build.tile_inputs).transpose(0, 2, 1)
-            matrix = np.ascontiguousarray(matrix.reshape(-1, outputs), dtype=np.float32)
-            self._weights[address] = matrix, int(np.count_nonzero(stream > 242))
+            build = self._build
+            if build.packing == "rows":
+                packed = self._image.stream(address, tiles * outputs).reshape(outputs, tiles)
+                invalid = int(np.count_nonzero(packed >= _CODES)) if packed.max(initial=0) >= _CODES else 0
+                if invalid:
+                    packed = np.where(packed < _CODES, packed, np.uint8(_NEUTRAL))
+            else:
+                frames = tiles * outputs // build.outputs_per_frame
+                size = -(-frames * build.frame_bytes // build.stream_align) * build.stream_align
+                stream = unstripe(self._image.stream(address, size), build)
+                invalid = int(np.count_nonzero(stream >= _CODES))
+                trits = trits_of_bytes(stream).reshape(-1)[:tiles * outputs * build.tile_inputs]
+                rows = trits.reshape(tiles, outputs, build.tile_inputs).swapaxes(0, 1).reshape(outputs, -1)
+                packed = pack_trits(rows)
+            self._weights[address] = Weights(packed, invalid)
         return self._weights[address]
 
-    def head(self, address: int, data: np.ndarray, vocab: int, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """float64 [count, vocab] rows, transposed, and their scales' words, uint32 [vocab]."""
+    def head(self, address: int, vocab: int, count: int) -> Head:
+        """The matrix of a head's stream."""
         if address not in self._heads:
-            beat = self._build.beat_bytes
-            block_rows, row_beats = beat // 4, -(-count // beat)
-            blocks = -(-vocab // block_rows)
-            stream = unstripe(data, self._build)[:blocks * (1 + block_rows * row_beats) * beat]
-            blocked = stream.reshape(blocks, -1)
-            scales = np.ascontiguousarray(blocked[:, :beat]).view("<u4").reshape(-1)[:vocab]
-            rows = np.ascontiguousarray(blocked[:, beat:]).view(np.int8).reshape(-1, row_beats * beat)
-            self._heads[address] = np.ascontiguousarray(rows[:vocab, :count].T, dtype=np.float64), scales
+            if self._build.packing == "rows":
+                start = head_scales_start(vocab, count)
+                rows = self._image.stream(address, vocab * count).view(np.int8).reshape(vocab, count)
+                scales = self._image.stream(address + start, vocab * 4).view("<u4")
+            else:
+                beat = self._build.beat_bytes
+                block_rows, row_beats = beat // 4, -(-count // beat)
+                blocks = -(-vocab // block_rows)
+                size = blocks * (1 + block_rows * row_beats) * beat
+                aligned = -(-size // self._build.stream_align) * self._build.stream_align
+                blocked = unstripe(self._image.stream(address, aligned), self._build)[:size].reshape(blocks, -1)
+                scales = np.ascontiguousarray(blocked[:, :beat]).view("<u4").reshape(-1)[:vocab]
+                rows = np.ascontiguousarray(blocked[:, beat:]).view(np.int8).reshape(-1, row_beats * beat)
+                rows = np.ascontiguousarray(rows[:vocab, :count])
+            self._heads[address] = Head(rows, scales)
         return self._heads[address]

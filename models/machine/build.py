@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from models.config import ModelConfig
 from models.errors import ModelError
 
-__all__ = ["BOARDS", "PORT_BYTES", "TRITS_PER_BYTE", "TRITS_PER_GROUP", "BuildParameters", "board_parameters"]
+__all__ = ["BOARDS", "CPU", "PORT_BYTES", "TRITS_PER_BYTE", "TRITS_PER_GROUP", "BuildParameters", "board_parameters"]
 
 PORT_BYTES = 16  # one beat of a 128-bit port
 TRITS_PER_BYTE = 5
@@ -38,6 +38,7 @@ class BuildParameters:
     context_max: int
     kv_bits: int = 8
     top_k: int = 16  # largest k the head returns
+    packing: str = "frames"  # of weight streams: "frames" for the look-up array, "rows" as a checkpoint has them
 
     def __post_init__(self) -> None:
         if not 1 <= self.ports <= 4:
@@ -48,6 +49,8 @@ class BuildParameters:
             raise ValueError(f"kv_bits must be 8 or 16, got {self.kv_bits}")
         if self.rows < 1:
             raise ValueError(f"rows must be positive, got {self.rows}")
+        if self.packing not in ("frames", "rows"):
+            raise ValueError(f"packing must be frames or rows, got {self.packing!r}")
 
     @property
     def beat_bytes(self) -> int:
@@ -56,8 +59,8 @@ class BuildParameters:
 
     @property
     def frame_bytes(self) -> int:
-        """Bytes of one frame: 240 trits, 80 groups of three, for each port."""
-        return self.beat_bytes * FRAME_BEATS
+        """Bytes of one frame: 240 trits, 80 groups of three, for each port. Rows have frames of one byte."""
+        return self.beat_bytes * FRAME_BEATS if self.packing == "frames" else 1
 
     @property
     def tables(self) -> int:
@@ -66,13 +69,13 @@ class BuildParameters:
 
     @property
     def tile_inputs(self) -> int:
-        """Inputs of one tile of a matrix, 3 T."""
-        return TRITS_PER_GROUP * self.tables
+        """Inputs of one tile of a matrix, 3 T; in rows, those of a byte."""
+        return TRITS_PER_GROUP * self.tables if self.packing == "frames" else TRITS_PER_BYTE
 
     @property
     def outputs_per_frame(self) -> int:
         """Outputs whose groups of one tile fill a frame: 80 groups a port over T tables."""
-        return 10
+        return 10 if self.packing == "frames" else 1
 
     @property
     def stream_align(self) -> int:
@@ -116,6 +119,15 @@ BOARDS: dict[str, BuildParameters] = {
         accumulator_words=4096, hidden_max=2560, inputs_max=8192, heads_max=32, group_max=4, head_dim_max=128,
         context_max=4096, top_k=64),
 }
+
+"""Builds of the fabric by board."""
+
+CPU = BuildParameters(
+    name="cpu", clock_mhz=0, ports=1, rows=128, outputs_per_step=1, weight_buffer_beats=0, accumulator_words=65535,
+    hidden_max=16384, inputs_max=65535, heads_max=255, group_max=255, head_dim_max=256, context_max=4096, top_k=128,
+    packing="rows")
+"""The emulator's own program format: weights as the checkpoint has them, limits those of docs/numerics.md and of
+the descriptors' fields."""
 
 
 def board_parameters(name: str) -> BuildParameters:

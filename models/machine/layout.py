@@ -8,6 +8,9 @@ one frame of three beats. The stream is padded with zero trits to a whole number
 Head stream: blocks of `beat_bytes / 4` vocabulary rows: one beat with their scales (memory words), then
 the rows, int8, each padded with zeros to whole beats. The last block is padded with zero rows.
 
+A build that packs by rows takes both as the checkpoint has them: the packed trits row by row, and the head's rows,
+then, from `head_scales_start` on, their scales.
+
 In DRAM, beats are striped over the ports: of every group of 16 beats, port p's parts form 256 contiguous
 bytes, so that each port reads whole bursts (`stripe`). docs/program.md.
 """
@@ -18,8 +21,8 @@ import numpy as np
 
 from models.machine.build import BURST_BEATS, PORT_BYTES, TRITS_PER_BYTE, BuildParameters
 
-__all__ = ["head_beats", "head_stream", "padded_outputs", "stripe", "tile_count", "unstripe", "weight_beats",
-           "weight_stream"]
+__all__ = ["head_beats", "head_scales_start", "head_stream", "padded_outputs", "stripe", "tile_count", "unstripe",
+           "weight_beats", "weight_stream"]
 
 
 def padded_outputs(outputs: int, build: BuildParameters) -> int:
@@ -55,8 +58,15 @@ def weight_stream(trits: np.ndarray, build: BuildParameters) -> np.ndarray:
     return np.concatenate([packed, padding])
 
 
+def head_scales_start(vocab: int, count: int) -> int:
+    """Byte at which the scales follow the rows of a head, in a build that packs by rows."""
+    return -(-vocab * count // 64) * 64
+
+
 def head_beats(vocab: int, count: int, build: BuildParameters) -> int:
     """Beats of the head's stream for `vocab` rows of `count` channels, padding included."""
+    if build.packing == "rows":
+        return -(-(head_scales_start(vocab, count) + vocab * 4) // build.stream_align) * BURST_BEATS
     block_rows, row_beats = build.beat_bytes // 4, -(-count // build.beat_bytes)
     blocks = -(-vocab // block_rows)
     return -(-blocks * (1 + block_rows * row_beats) // BURST_BEATS) * BURST_BEATS

@@ -1,0 +1,107 @@
+"""The compiled kernels: where they are, what they offer on this processor, and their structures.
+
+`native/` is built with the package where there is a C compiler; without it the emulator runs in NumPy.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from ctypes import POINTER, c_int, c_int8, c_int16, c_int32, c_int64, c_uint8, c_uint32
+from functools import cache
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+
+from models.errors import ModelError
+
+__all__ = ["KERNELS", "NUMPY", "MachineState", "NativeOperation", "NativeScalar", "chosen_kernels", "default_threads",
+           "library", "native_paths"]
+
+NUMPY = "numpy"
+KERNELS = ("auto", "avx512", "avx2", "neon", "portable", NUMPY)
+"""What `--kernels` takes; auto is the fastest that this processor has."""
+
+
+class NativeScalar(ctypes.Structure):
+    """`scalar` of numbers.h."""
+
+    _fields_ = [("m", c_int64), ("e", c_int64)]
+
+
+class NativeOperation(ctypes.Structure):
+    """`operation` of machine.h: the fields of a descriptor, 0 where it has none, and pointers in place of streams."""
+
+    _fields_ = [
+        ("opcode", c_int64), ("weights", POINTER(c_uint8)), ("head", POINTER(c_int8)),
+        ("head_scales", POINTER(c_uint32)),
+        *((name, c_int64) for name in (
+            "width", "address", "target", "address_stride", "bytes", "outputs", "accumulator", "rows", "count",
+            "source", "rms", "gained", "levels16", "activation", "tap", "tap_add_exponent", "tap_clip_exponent",
+            "tap_threshold_exponent", "unit_exponent", "group_channels", "eps_sum", "gain", "gate_accumulator",
+            "up_accumulator", "gate_scale", "up_scale", "heads", "dim", "scale", "scale_address",
+            "scale_address_stride", "head_bytes", "fraction_bits", "kv_heads", "key_scales", "value_scales", "keys",
+            "values", "row_bytes", "score_constant", "vocab", "k", "write_logits", "logits", "top"))]
+
+
+class MachineState(ctypes.Structure):
+    """`machine` of machine.h."""
+
+    _fields_ = [
+        ("memory", POINTER(c_uint8)), ("size", c_int64), ("base", c_int64), ("position", c_int64),
+        ("kv_bits", c_int64), ("outputs_per_step", c_int64), ("top_k", c_int64), ("row_sums", c_int64),
+        ("group_bytes", c_int64), ("exp2_coarse", POINTER(c_int64)), ("exp2_fine", POINTER(c_int64)),
+        ("sigmoid", POINTER(c_int64)), ("constants", POINTER(NativeScalar)), ("residual", POINTER(c_int32)),
+        ("activations", POINTER(c_int8)), ("activation_sums", POINTER(c_int32)), ("head_input", POINTER(c_int16)),
+        ("unit", POINTER(NativeScalar)), ("sums", POINTER(c_int32)), ("queries", POINTER(c_int16)),
+        ("query_scales", POINTER(NativeScalar)), ("attention", POINTER(c_int32)),
+        ("attention_exponents", POINTER(c_int64)), ("scores", POINTER(c_int32)), ("wide", POINTER(c_int64)),
+        ("wide_channels", c_int64), ("counts", POINTER(c_int64)), ("gains", POINTER(c_int16)),
+        ("rope", POINTER(c_int16)), ("taps", POINTER(c_uint8)), ("inputs", c_int64), ("failure", c_int64)]
+
+
+@cache
+def library() -> ctypes.CDLL | None:
+    """The shared library, or None where it was not built or does not load."""
+    folder = Path(__file__).parent
+    for suffix in EXTENSION_SUFFIXES:
+        path = folder / f"_native{suffix}"
+        if path.exists():
+            try:
+                found = ctypes.CDLL(str(path))
+            except OSError:
+                return None
+            found.tritloom_path.restype = ctypes.c_char_p
+            found.tritloom_path.argtypes = [c_int]
+            found.tritloom_sizes.argtypes = [POINTER(c_int64)]
+            found.tritloom_run.argtypes = [POINTER(MachineState), POINTER(NativeOperation), c_int64, c_int, c_int]
+            return found
+    return None
+
+
+@cache
+def native_paths() -> dict[str, int]:
+    """Compiled paths that this processor can run, fastest first, with their index in the library."""
+    found = library()
+    if found is None:
+        return {}
+    names = {index: found.tritloom_path(index) for index in range(found.tritloom_paths())}
+    return {name.decode(): index for index, name in names.items() if name}
+
+
+def chosen_kernels(name: str = "auto") -> str:
+    """The path that `name` stands for; `ModelError` where it is unknown or cannot run here."""
+    if name not in KERNELS:
+        raise ModelError(f"unknown kernels {name!r}; known: {', '.join(KERNELS)}")
+    if name == "auto":
+        return next(iter(native_paths()), NUMPY)
+    if name != NUMPY and name not in native_paths():
+        why = "this processor lacks them" if native_paths() else "they were not compiled with this installation"
+        raise ModelError(f"kernels {name} cannot run: {why}; here: {', '.join([*native_paths(), NUMPY])}")
+    return name
+
+
+def default_threads() -> int:
+    """Processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

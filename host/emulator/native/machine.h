@@ -1,0 +1,104 @@
+/* The machine's state and operations, as host/emulator/native_machine.py lays them out (a test holds the two together).
+ *
+ * All threads walk the same list of operations; each takes its share of rows, heads or outputs, and a barrier follows
+ * every operation. Integers are exact, so the shares change no bit. */
+#pragma once
+
+#include "numbers.h"
+
+enum opcode { LOAD = 1, MATMUL, NORM, QUERY, KEY, VALUE, RESIDUAL, ATTEND, LOGITS, TOP };
+enum load_target { LOAD_RESIDUAL, LOAD_GAIN, LOAD_TAP, LOAD_ROPE };
+enum norm_source { FROM_RESIDUAL, FROM_ATTENTION, FROM_GATED };
+enum failure { BAD_ADDRESS = 1, BAD_ORDER };
+
+/* Activations of a linear layer lie in blocks of BLOCK bytes of packed weights, TRITS to a byte. Rows go in groups of
+ * 8, 4, 2 and 1; a group of R rows holds for each block: for each row, for each digit j, the BLOCK activations
+ * 5 b + j. Beyond the inputs they are zero. */
+enum { TRITS = 5, BLOCK = 64, GROUP = 8 };
+
+/* Fields of a descriptor by their names (models/machine/descriptor.py), and host pointers in place of streams. */
+typedef struct {
+    int64_t opcode;
+    const uint8_t *weights; /* [outputs][width], five trits a byte, all below 243 */
+    const int8_t *head;     /* [vocab][count] */
+    const uint32_t *head_scales;
+    int64_t width;
+    int64_t address, target, address_stride, bytes;
+    int64_t outputs, accumulator, rows;
+    int64_t count, source, rms, gained, levels16, activation;
+    int64_t tap, tap_add_exponent, tap_clip_exponent, tap_threshold_exponent;
+    int64_t unit_exponent, group_channels, eps_sum, gain, gate_accumulator, up_accumulator, gate_scale, up_scale;
+    int64_t heads, dim, scale, scale_address, scale_address_stride, head_bytes;
+    int64_t fraction_bits;
+    int64_t kv_heads, key_scales, value_scales, keys, values, row_bytes, score_constant;
+    int64_t vocab, k, write_logits, logits, top;
+} operation;
+
+/* One channel of a tap as it lies in memory. */
+typedef struct {
+    int16_t gain, add;
+    uint16_t clip, threshold;
+} tap_channel;
+
+typedef struct {
+    uint8_t *memory; /* the program's buffer, seen by descriptors at address `base` */
+    int64_t size, base, position;
+    int64_t kv_bits, outputs_per_step, top_k;
+    int64_t row_sums;     /* accumulators of a row */
+    int64_t group_bytes;  /* activations of one row: blocks * TRITS * BLOCK */
+    const int64_t *exp2_coarse, *exp2_fine, *sigmoid;
+    const scalar *constants; /* enum constant */
+    int32_t *residual;       /* [rows][count] */
+    int8_t *activations;     /* see BLOCK */
+    int32_t *activation_sums;
+    int16_t *head_input;
+    scalar *unit; /* [rows] */
+    int32_t *sums;
+    int16_t *queries;
+    scalar *query_scales;
+    int32_t *attention;
+    int64_t *attention_exponents;
+    int32_t *scores; /* logits of a row where they are not asked for: [rows][vocab] */
+    int64_t *wide;   /* scratch: [threads][wide_channels] */
+    int64_t wide_channels;
+    int64_t *counts; /* [threads][COUNTERS] */
+    /* set while running */
+    const int16_t *gains, *rope;
+    const tap_channel *taps;
+    int64_t inputs; /* channels of the activations */
+    int64_t failure;
+} machine;
+
+enum { ZEROS, ACTIVATIONS, SATURATIONS, COUNTERS = 8 };
+
+/* Scalars that the compiler of the tables (Python) computes exactly. Q is 127 or 32767. */
+enum constant {
+    FLOOR,                /* 1e-5, transformers' clamp of max|y| */
+    LEVELS_7, LEVELS_15,  /* Q */
+    INVERSE_7, INVERSE_15, /* 1 / Q */
+    CLAMPED_7, CLAMPED_15, /* Q * 1e5 */
+    STEP_7, STEP_15,       /* 1e-5 / Q */
+    ONE,
+};
+
+/* Compiled once for each instruction set. */
+typedef struct {
+    const char *name;
+    int (*usable)(void);
+    void (*execute)(machine *m, const operation *op, int thread, int threads);
+} path;
+
+extern const path path_avx512, path_avx2, path_neon, path_portable;
+
+/* `size` bytes at a device address, or null and a failure. */
+INLINE void *view(machine *m, int64_t address, int64_t size) {
+    int64_t start = address - m->base;
+    if (start < 0 || size < 0 || start + size > m->size) {
+        m->failure = BAD_ADDRESS;
+        return 0;
+    }
+    return m->memory + start;
+}
+
+/* First of `count` items that a thread takes of consecutive shares; its last is the next thread's first. */
+INLINE int64_t share(int64_t count, int thread, int threads) { return count * thread / threads; }

@@ -1,0 +1,2 @@
+#include "machine.h"
+const path path_neon;

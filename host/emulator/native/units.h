@@ -1,0 +1,51 @@
+/* All operations of one path. A path includes this once, with TARGET its instruction set, its `block_R`, `PATH` the
+ * name of its table and `USABLE` whether this processor has the instructions. */
+
+#include <string.h>
+
+#define UNIT static TARGET __attribute__((unused))
+
+#include "vector.h"
+#include "heads.h"
+#include "head.h"
+#include "matmul.h"
+
+UNIT void load(machine *m, const operation *op) {
+    const void *data = view(m, op->address + m->position * op->address_stride, op->bytes);
+    if (!data) return;
+    switch (op->target) {
+    case LOAD_RESIDUAL: memcpy(m->residual, data, (size_t)op->bytes); break;
+    case LOAD_GAIN: m->gains = data; break;
+    case LOAD_TAP: m->taps = data; break;
+    default: m->rope = data;
+    }
+}
+
+/* An operation's vectors have been loaded. */
+INLINE bool ready(const machine *m, const operation *op) {
+    bool rotates = op->opcode == QUERY || op->opcode == KEY;
+    return (m->gains || !op->gained) && (m->taps || !op->tap) && (m->rope || !rotates);
+}
+
+UNIT void execute(machine *m, const operation *op, int thread, int threads) {
+    if (!ready(m, op)) {
+        m->failure = BAD_ORDER;
+        return;
+    }
+    switch (op->opcode) {
+    case LOAD: if (thread == 0) load(m, op); break;
+    case MATMUL: matmul(m, op, thread, threads); break;
+    case NORM: norm(m, op, thread, threads); break;
+    case QUERY: queries(m, op, thread, threads); break;
+    case KEY:
+    case VALUE: cache(m, op, thread, threads); break;
+    case RESIDUAL: residual_add(m, op, thread, threads); break;
+    case ATTEND: attend(m, op, thread, threads); break;
+    case LOGITS: logits(m, op, thread, threads); break;
+    case TOP: best_logits(m, op, thread, threads);
+    }
+}
+
+static int usable(void) { return USABLE; }
+
+const path PATH = {NAME, usable, execute};

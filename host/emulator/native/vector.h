@@ -1,0 +1,153 @@
+/* Norms, tap, gated product, residual: docs/numerics.md sections 4, 5, 8, 9. One thread takes whole rows.
+ * Included by each path with TARGET set. */
+
+/* Exponent by which a row is brought to 24 bits, and the row itself. */
+UNIT int64_t narrow(int64_t *x, int64_t count) {
+    int64_t largest = 0;
+    for (int64_t i = 0; i < count; i++) largest = max64(largest, magnitude(x[i]));
+    int k = (int)max64(bit_length(largest) - 23, 0);
+    if (k)
+        for (int64_t i = 0; i < count; i++) x[i] = round_shift_62(x[i], k);
+    return k;
+}
+
+/* y = gain x + add, clipped, zero below the threshold; rho: units of x per unit of the parameters. */
+UNIT void tap(int64_t *x, int64_t count, const tap_channel *p, const operation *op, scalar rho, int bits) {
+    scaling add = scaling_of(rho, op->tap_add_exponent, 40), clip = scaling_of(rho, op->tap_clip_exponent, 40);
+    scaling threshold = scaling_of(rho, op->tap_threshold_exponent, 40);
+    int64_t limit = limit_of(bits);
+    for (int64_t i = 0; i < count; i++) {
+        int64_t y = clip64(round_shift_62(x[i] * p[i].gain, 13) + scaled(p[i].add, add), limit);
+        if (p[i].clip != 0xFFFF) y = clip64(y, scaled(p[i].clip, clip));
+        x[i] = magnitude(y) <= scaled(p[i].threshold, threshold) ? 0 : y;
+    }
+}
+
+/* Sigmoid of t / 2**14, by linear interpolation. */
+INLINE int64_t sigmoid(const int64_t *table, int64_t t) {
+    int64_t segment = (t >> 9) + 512, rest = t & 511, low = table[segment], high = table[segment + 1];
+    return low + (((high - low) * rest + 256) >> 9);
+}
+
+UNIT scalar gated_product(machine *m, const operation *op, int64_t row, int64_t *x) {
+    const int32_t *sums = m->sums + row * m->row_sums;
+    const int32_t *gate = sums + op->gate_accumulator * m->outputs_per_step;
+    const int32_t *up = sums + op->up_accumulator * m->outputs_per_step;
+    scalar gate_unit = mul(m->unit[row], from_word((uint32_t)op->gate_scale));
+    scalar up_unit = mul(m->unit[row], from_word((uint32_t)op->up_scale));
+    int64_t limit = limit_of(21);
+    if (op->activation == 0) {
+        for (int64_t i = 0; i < op->count; i++) {
+            int64_t g = max64(min64(gate[i], limit), 0), u = clip64(up[i], limit);
+            x[i] = g * g * u;
+        }
+        return mul(mul(gate_unit, gate_unit), up_unit);
+    }
+    scaling input = scaling_of(gate_unit, 14, 19);
+    for (int64_t i = 0; i < op->count; i++) {
+        int64_t g = clip64(gate[i], limit), u = clip64(up[i], limit);
+        x[i] = g * sigmoid(m->sigmoid, scaled(g, input)) * u;
+    }
+    return shift(mul(gate_unit, up_unit), -16);
+}
+
+/* The row that a norm takes, widened, and the value of its unit. */
+UNIT scalar norm_input(machine *m, const operation *op, int64_t row, int64_t *x) {
+    if (op->source == FROM_GATED) return gated_product(m, op, row, x);
+    if (op->source == FROM_RESIDUAL) {
+        const int32_t *h = m->residual + row * op->count;
+        for (int64_t i = 0; i < op->count; i++) x[i] = h[i];
+        return power(op->unit_exponent);
+    }
+    const int32_t *o = m->attention + row * op->count;
+    int64_t groups = op->count / op->group_channels;
+    const int64_t *exponents = m->attention_exponents + row * groups;
+    int64_t top = exponents[0];
+    for (int64_t g = 1; g < groups; g++) top = max64(top, exponents[g]);
+    for (int64_t g = 0; g < groups; g++)
+        for (int64_t i = g * op->group_channels; i < (g + 1) * op->group_channels; i++)
+            x[i] = round_shift(o[i], top - exponents[g]);
+    return power(top);
+}
+
+/* Where digit 0 of byte 0 of a row's activations lies, and how far apart its blocks are. */
+INLINE int8_t *activation_row(machine *m, int64_t row, int64_t rows, int64_t *stride) {
+    int64_t start = 0, group = GROUP;
+    for (;; group /= 2)
+        while (start + group <= rows) {
+            if (row < start + group) {
+                *stride = group * TRITS * BLOCK;
+                return m->activations + start * m->group_bytes + (row - start) * TRITS * BLOCK;
+            }
+            start += group;
+        }
+}
+
+UNIT void store_activations(machine *m, const operation *op, int64_t row, const int64_t *x, scaling to, int thread) {
+    int64_t stride, blocks = (op->count + TRITS * BLOCK - 1) / (TRITS * BLOCK);
+    int8_t *out = activation_row(m, row, op->rows, &stride);
+    int64_t sum = 0, zeros = 0;
+    for (int64_t block = 0; block < blocks; block++, out += stride) {
+        int8_t q[TRITS * BLOCK] = {0};
+        int64_t start = block * TRITS * BLOCK, count = min64(op->count - start, TRITS * BLOCK);
+        for (int64_t i = 0; i < count; i++) {
+            int64_t value = scaled(x[start + i], to);
+            q[i] = (int8_t)value;
+            sum += value;
+            zeros += value == 0;
+        }
+        for (int j = 0; j < TRITS; j++)
+            for (int b = 0; b < BLOCK; b++) out[j * BLOCK + b] = q[b * TRITS + j];
+    }
+    m->activation_sums[row] = (int32_t)sum;
+    m->counts[thread * COUNTERS + ZEROS] += zeros;
+    m->counts[thread * COUNTERS + ACTIVATIONS] += op->count;
+}
+
+UNIT void norm_row(machine *m, const operation *op, int64_t row, int thread) {
+    int64_t *x = m->wide + thread * m->wide_channels, count = op->count, squares = 0, largest = 0;
+    scalar unit = norm_input(m, op, row, x);
+    unit = shift(unit, narrow(x, count));
+    if (op->rms)
+        for (int64_t i = 0; i < count; i++) squares += x[i] * x[i];
+    if (op->gained)
+        for (int64_t i = 0; i < count; i++) x[i] *= m->gains[i];
+    scalar y_unit = mul(unit, from_word((uint32_t)op->gain));
+    if (op->rms)
+        y_unit = divide(y_unit, root(add(mul(from_int(squares), mul(unit, unit)), from_word((uint32_t)op->eps_sum))));
+    if (op->tap) tap(x, count, m->taps, op, divide(m->constants[ONE], y_unit), 40);
+    for (int64_t i = 0; i < count; i++) largest = max64(largest, magnitude(x[i]));
+    scalar v_max = from_int(largest), y_max = mul(v_max, y_unit);
+    const scalar *c = m->constants + (op->levels16 != 0);
+    bool low = less(y_max, m->constants[FLOOR]);
+    scaling to = scaling_of(low ? mul(y_unit, c[CLAMPED_7]) : divide(c[LEVELS_7], v_max), 0, op->levels16 ? 16 : 8);
+    m->unit[row] = low ? c[STEP_7] : mul(y_max, c[INVERSE_7]);
+    if (!op->levels16) {
+        store_activations(m, op, row, x, to, thread);
+        return;
+    }
+    int16_t *out = m->head_input + row * count;
+    for (int64_t i = 0; i < count; i++) out[i] = (int16_t)scaled(x[i], to);
+}
+
+UNIT void norm(machine *m, const operation *op, int thread, int threads) {
+    for (int64_t row = thread; row < op->rows; row += threads) norm_row(m, op, row, thread);
+    if (thread == 0 && !op->levels16) m->inputs = op->count;
+}
+
+UNIT void residual_add(machine *m, const operation *op, int thread, int threads) {
+    int64_t *x = m->wide + thread * m->wide_channels, saturations = 0, limit = limit_of(32);
+    for (int64_t row = thread; row < op->rows; row += threads) {
+        int32_t *h = m->residual + row * op->count;
+        const int32_t *sums = m->sums + row * m->row_sums + op->accumulator * m->outputs_per_step;
+        scaling to = scaling_of(mul(m->unit[row], from_word((uint32_t)op->scale)), op->fraction_bits, 32);
+        for (int64_t i = 0; i < op->count; i++) {
+            int64_t total = h[i] + scaled(sums[i], to);
+            x[i] = clip64(total, limit);
+            saturations += x[i] != total;
+        }
+        if (op->tap) tap(x, op->count, m->taps, op, power(op->fraction_bits), 32);
+        for (int64_t i = 0; i < op->count; i++) h[i] = (int32_t)x[i];
+    }
+    m->counts[thread * COUNTERS + SATURATIONS] += saturations;
+}

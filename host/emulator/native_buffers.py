@@ -1,0 +1,93 @@
+"""The on-chip memories of the compiled machine: as large as the programs seen so far need them."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+
+import numpy as np
+
+from host.emulator.image import ProgramError
+from host.emulator.library import MachineState, NativeScalar
+from models.machine.build import TRITS_PER_BYTE, BuildParameters
+
+__all__ = ["Buffers", "Extents"]
+
+_BLOCK = 64  # packed bytes whose activations lie together (machine.h)
+_COUNTERS = 8
+_DIM_MAX = 256
+_SUM_SLACK = 64
+
+
+@dataclass(frozen=True)
+class Extents:
+    """What a program needs at most: tokens a pass, channels and sums a token, tokens of the cache, vocabulary."""
+
+    rows: int
+    channels: int
+    sums: int
+    heads: int
+    vocab: int
+    tokens: int
+
+    @classmethod
+    def of(cls, operations: Sequence[dict[str, int]], build: BuildParameters) -> Extents:
+        """Extents of the fields of a program's descriptors; `ProgramError` where no fabric could hold one."""
+        def most(*names: str) -> int:
+            return max((fields[name] for fields in operations for name in names if name in fields), default=1)
+
+        if most("dim") > _DIM_MAX:
+            raise ProgramError(f"a head of {most('dim')} channels exceeds {_DIM_MAX}")
+        heads = max((f["heads"] * f["dim"] for f in operations if "heads" in f), default=1)
+        sums = max((f["accumulator"] * build.outputs_per_step + f["outputs"] for f in operations if "outputs" in f),
+                   default=1)
+        loaded = max((-(-f["bytes"] // 4) for f in operations if f.get("target") == 0), default=1)
+        rows = most("rows")
+        return cls(rows, max(most("count"), heads, -(-loaded // rows)), max(sums, heads), most("heads"), most("vocab"),
+                   build.context_max)
+
+
+class Buffers:
+    """Arrays of `Extents`, never smaller than those of `earlier` ones. counts: int64 [threads, counters]."""
+
+    def __init__(self, needed: Extents, earlier: Buffers | None, *, threads: int):
+        if earlier is not None:
+            needed = Extents(*map(max, astuple(needed), astuple(earlier.extents)))
+        self.extents = e = needed
+        blocks = -(-e.channels // (_BLOCK * TRITS_PER_BYTE))
+        self.row_sums, self.group_bytes = e.sums + _SUM_SLACK, blocks * TRITS_PER_BYTE * _BLOCK
+        self.wide_channels = max(e.channels, e.tokens)
+        self._kept: dict[str, np.ndarray] = {}
+        wide = e.rows * e.channels
+        for name, dtype, size in (
+                ("residual", np.int32, wide), ("activations", np.int8, e.rows * self.group_bytes),
+                ("activation_sums", np.int32, e.rows), ("head_input", np.int16, wide), ("unit", np.int64, 2 * e.rows),
+                ("sums", np.int32, e.rows * self.row_sums), ("queries", np.int16, wide),
+                ("query_scales", np.int64, 2 * e.rows * e.heads), ("attention", np.int32, wide),
+                ("attention_exponents", np.int64, e.rows * e.heads), ("scores", np.int32, e.rows * e.vocab),
+                ("wide", np.int64, threads * self.wide_channels), ("counts", np.int64, threads * _COUNTERS)):
+            self._kept[name] = _aligned(size, dtype)
+        self.residual = self._kept["residual"]
+        self.counts = self._kept["counts"].reshape(threads, _COUNTERS)
+
+    def hold(self, needed: Extents) -> bool:
+        """Whether a program of these extents fits."""
+        return all(have >= want for have, want in zip(astuple(self.extents), astuple(needed), strict=True))
+
+    def attach(self, state: MachineState) -> None:
+        """Let the machine use these arrays."""
+        types = dict(MachineState._fields_)
+        for name, array in self._kept.items():
+            setattr(state, name, ctypes.cast(array.ctypes.data, types[name]))
+        state.row_sums, state.group_bytes, state.wide_channels = self.row_sums, self.group_bytes, self.wide_channels
+
+
+def _aligned(size: int, dtype: type) -> np.ndarray:
+    """Zeros that start on a cache line."""
+    raw = np.zeros(size * np.dtype(dtype).itemsize + 64, np.uint8)
+    start = -raw.ctypes.data % 64
+    return raw[start:start + size * np.dtype(dtype).itemsize].view(dtype)
+
+
+assert ctypes.sizeof(NativeScalar) == 16

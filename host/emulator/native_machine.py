@@ -1,0 +1,158 @@
+"""The accelerator's engines compiled: the same programs, state and bits as `host.emulator.machine`, on all cores.
+
+A program is linked once: its descriptors become a list of `operation`s with the addresses of its streams, which
+the library (`native/`) walks on every thread.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from host.emulator.image import Image, ProgramError
+from host.emulator.library import MachineState, NativeOperation, NativeScalar, library, native_paths
+from host.emulator.native_buffers import Buffers, Extents
+from host.emulator.operations import Operation, decode
+from host.emulator.streams import Streams
+from models.golden.norm_quant import ABSMAX_FLOOR
+from models.golden.scalar import constant
+from models.machine.build import BuildParameters
+from models.machine.descriptor import DESCRIPTOR_BYTES, Opcode
+from models.machine.tables import EXP2_COARSE, EXP2_FINE, SIGMOID_TABLE
+
+__all__ = ["NativeMachine"]
+
+_CODES = {Opcode.LOAD: 1, Opcode.MATMUL: 2, Opcode.NORM: 3, Opcode.QUERY: 4, Opcode.KEY: 5, Opcode.VALUE: 6,
+          Opcode.RESIDUAL: 7, Opcode.ATTEND: 8, Opcode.LOGITS: 9}
+_TOP = 10  # the second half of LOGITS: the best of each row
+_FAILURES = {1: "an address lies outside the program's memory", 2: "a vector is used before it was loaded"}
+_ZEROS, _ACTIVATIONS, _SATURATIONS = range(3)
+_FIELDS = {name for name, _ in NativeOperation._fields_}
+
+
+class _Linked(NamedTuple):
+    raw: bytes
+    described: list[Operation]
+    ends: list[int]  # of each descriptor: operations up to and with it
+    operations: ctypes.Array
+    invalid: int
+
+
+class NativeMachine:
+    """As `Machine`, by the compiled path `kernels` on `threads` threads."""
+
+    def __init__(self, build: BuildParameters, memory: np.ndarray, base: int, *, kernels: str, threads: int):
+        self.build = build
+        self.image = Image(memory, base)
+        self.saturations = self.invalid_trits = 0
+        self.zeros = self.activations = 0
+        self.observer: Callable[[Opcode, dict[str, int], NativeMachine], None] | None = None
+        self._library, self._path, self._threads = library(), native_paths()[kernels], threads
+        self._streams = Streams(build, self.image)
+        self._linked: dict[tuple[int, int], _Linked] = {}
+        self._buffers: Buffers | None = None
+        self._tables = [np.ascontiguousarray(t, np.int64) for t in (EXP2_COARSE, EXP2_FINE, SIGMOID_TABLE)]
+        self._constants = _constants()
+        self._state = MachineState(
+            size=memory.size, base=base, kv_bits=build.kv_bits, outputs_per_step=build.outputs_per_step,
+            top_k=build.top_k)
+        self._state.memory = memory.ctypes.data_as(type(self._state.memory))
+        for name, table in zip(("exp2_coarse", "exp2_fine", "sigmoid"), self._tables, strict=True):
+            setattr(self._state, name, table.ctypes.data_as(ctypes.POINTER(ctypes.c_int64)))
+        self._state.constants = self._constants
+
+    @property
+    def residual(self) -> np.ndarray:
+        """The residual stream, int32, flat."""
+        return self._buffers.residual
+
+    def run(self, address: int, count: int, position: int) -> None:
+        """Execute a program; raises `ProgramError` where the fabric would report an error."""
+        linked = self._link(address, count)
+        self._state.position = position
+        self._buffers.counts[:] = 0
+        if self.observer is None:
+            self._walk(linked.operations, 0, len(linked.operations))
+        else:
+            start = 0
+            for (opcode, fields), end in zip(linked.described, linked.ends, strict=True):
+                self._walk(linked.operations, start, end)
+                self.observer(opcode, fields, self)
+                start = end
+        counts = self._buffers.counts.sum(axis=0)
+        self.zeros, self.activations = int(counts[_ZEROS]), int(counts[_ACTIVATIONS])
+        self.saturations += int(counts[_SATURATIONS])
+        self.invalid_trits += linked.invalid
+
+    def forget_streams(self) -> None:
+        """Look at the streams anew, after the memory image changed."""
+        self._streams.clear()
+        self._linked.clear()
+
+    def _walk(self, operations: ctypes.Array, start: int, end: int) -> None:
+        if start == end:
+            return
+        first = ctypes.cast(ctypes.byref(operations, start * ctypes.sizeof(NativeOperation)),
+                            ctypes.POINTER(NativeOperation))
+        failure = self._library.tritloom_run(self._state, first, end - start, self._path, self._threads)
+        if failure:
+            raise ProgramError(_FAILURES[failure])
+
+    def _link(self, address: int, count: int) -> _Linked:
+        raw = self.image.view(address, count * DESCRIPTOR_BYTES).tobytes()
+        known = self._linked.get((address, count))
+        if known is not None and known.raw == raw:
+            return known
+        described = decode(raw)
+        extents = Extents.of([fields for _, fields in described], self.build)
+        if self._buffers is None or not self._buffers.hold(extents):
+            self._buffers = Buffers(extents, self._buffers, threads=self._threads)
+            self._buffers.attach(self._state)
+        native: list[NativeOperation] = []
+        ends, fetched, invalid = [], deque(), 0
+        for opcode, fields in described:
+            if opcode == Opcode.STREAM:
+                fetched.append(fields["address"])
+            else:
+                item = NativeOperation(**{name: value for name, value in fields.items() if name in _FIELDS})
+                item.opcode = _CODES[opcode]
+                native.append(item)
+            if opcode in (Opcode.MATMUL, Opcode.LOGITS):
+                if not fetched:
+                    raise ProgramError(f"{opcode.name} has no stream to consume")
+                stream = fetched.popleft()
+                if opcode == Opcode.MATMUL:
+                    weights = self._streams.weights(stream, fields["tiles"], fields["outputs"])
+                    item.weights = weights.packed.ctypes.data_as(type(item.weights))
+                    item.width = weights.packed.shape[1]
+                    invalid += weights.invalid
+                else:
+                    head = self._streams.head(stream, fields["vocab"], fields["count"])
+                    item.head = head.rows.ctypes.data_as(type(item.head))
+                    item.head_scales = head.scales.ctypes.data_as(type(item.head_scales))
+                    best = NativeOperation.from_buffer_copy(item)
+                    best.opcode = _TOP
+                    native.append(best)
+            ends.append(len(native))
+        linked = _Linked(raw, described, ends, (NativeOperation * len(native))(*native), invalid)
+        self._linked[address, count] = linked
+        return linked
+
+
+def _constants() -> ctypes.Array:
+    """`enum constant` of machine.h, each the nearest scalar."""
+    values = [ABSMAX_FLOOR]
+    for of in (lambda q: q, lambda q: 1 / _exact(q), lambda q: q / ABSMAX_FLOOR, lambda q: ABSMAX_FLOOR / q):
+        values += [of(127), of(32767)]
+    scalars = [constant(value) for value in (*values, 1)]
+    return (NativeScalar * len(scalars))(*(NativeScalar(int(s.m), int(s.e)) for s in scalars))
+
+
+def _exact(q: int):
+    from fractions import Fraction
+
+    return Fraction(q)

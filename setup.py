@@ -1,0 +1,22 @@
+"""Builds the emulator's kernels where there is a C compiler; everything else is in pyproject.toml."""
+
+import platform
+
+from setuptools import Extension, setup
+
+FOLDER = "host/emulator/native"
+SOURCES = ["run.c", "path_avx512.c", "path_avx2.c", "path_neon.c", "path_portable.c"]
+HEADERS = ["machine.h", "numbers.h", "units.h", "vector.h", "heads.h", "head.h", "matmul.h"]
+OPENMP = [] if platform.system() == "Darwin" else ["-fopenmp"]  # Apple's compiler has none: one thread there
+
+setup(ext_modules=[
+    Extension(
+        "host.emulator._native",
+        [f"{FOLDER}/{name}" for name in SOURCES],
+        depends=[f"{FOLDER}/{name}" for name in HEADERS],
+        extra_compile_args=["-O3", "-std=gnu11", "-fvisibility=hidden", *OPENMP],
+        extra_link_args=OPENMP,
+        libraries=["m"],
+        optional=True,  # without a compiler the emulator runs in NumPy, with the same bits
+    ),
+])
