@@ -1,7 +1,8 @@
-"""Reading and writing `.safetensors` files with NumPy alone, memory-mapped, bfloat16 included.
+"""Reading and writing `.safetensors` files: mapped, not copied, and bfloat16 included.
 
-Layout: 8 bytes little-endian header length, a JSON header {name: {dtype, shape, data_offsets}}, the data.
-Offsets count from the end of the header.
+The `safetensors` library parses and checks the header; it would copy the data, and knows no bfloat16 in NumPy.
+Layout: 8 bytes little-endian header length, a JSON header {name: {dtype, shape, data_offsets}}, the data, which
+lie in the order of their offsets without gaps.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from safetensors import SafetensorError, safe_open
 
 from models.errors import ModelError
+from models.mapped_file import MappedFile
 
 __all__ = ["PADDING", "SafetensorsFile", "TensorEntry", "write_safetensors"]
 
@@ -25,7 +28,6 @@ _DTYPES = {"U8": "u1", "I8": "i1", "U16": "<u2", "I16": "<i2", "U32": "<u4", "I3
            "I64": "<i8", "F16": "<f2", "F32": "<f4", "F64": "<f8", "BOOL": "?", "BF16": "<u2"}
 _NAMES = {np.dtype(code): name for name, code in _DTYPES.items() if name != "BF16"}
 _FLOATS = ("F16", "BF16", "F32", "F64")
-_HEADER_MAX = 100_000_000  # as the reference reader
 _ALIGN = 64  # a cache line, and the widest vector load
 
 
@@ -46,41 +48,24 @@ class SafetensorsFile(Mapping[str, TensorEntry]):
 
     def __init__(self, path: Path):
         self.path = path
+        self._file = MappedFile(path)
+        size = self._file.bytes.size
         try:
-            self._data = np.memmap(path, np.uint8, "r")
-        except FileNotFoundError:
-            raise ModelError(f"{path}: no such file") from None
-        except (OSError, ValueError) as error:  # ValueError: an empty file cannot be mapped
-            raise ModelError(f"{path}: cannot be read as safetensors: {error}") from None
-        self._entries = self._parse()
-
-    def _parse(self) -> dict[str, TensorEntry]:
-        size = self._data.size
-        length = int.from_bytes(self._data[:8].tobytes(), "little")
-        if size < 8 or length > min(size - 8, _HEADER_MAX):
-            raise ModelError(f"{self.path}: not a safetensors file, or cut short: "
-                             f"expected a header of {length} bytes, found {size} bytes in all")
-        try:
-            header = json.loads(self._data[8 : 8 + length].tobytes())
-            header.pop("__metadata__", None)
-            listed = {name: (x["dtype"], tuple(map(int, x["shape"])), *map(int, x["data_offsets"]))
-                      for name, x in header.items()}
-        except (ValueError, KeyError, TypeError, AttributeError):
-            raise ModelError(f"{self.path}: its safetensors header is damaged") from None
-        entries = {}
-        for name, (dtype, shape, start, end) in listed.items():
-            where = f"{self.path}: tensor {name}"
+            with safe_open(path, framework="numpy") as header:
+                listed = [(name, (part := header.get_slice(name)).get_dtype(), tuple(part.get_shape()))
+                          for name in header.offset_keys()]
+        except SafetensorError as error:
+            raise ModelError(f"{path}: expected a whole safetensors file, found {size} bytes that are damaged or cut "
+                             f"short: {' '.join(str(error).split())[:200]}") from None
+        self._entries: dict[str, TensorEntry] = {}
+        end = 8 + int.from_bytes(self._file.bytes[:8].tobytes(), "little")
+        for name, dtype, shape in listed:
             if dtype not in _DTYPES:
-                raise ModelError(f"{where}: expected one of {', '.join(_DTYPES)}, found {dtype}")
-            expected = math.prod(shape) * np.dtype(_DTYPES[dtype]).itemsize
-            if min(shape, default=0) < 0 or start < 0 or end - start != expected:
-                raise ModelError(f"{where}: expected {expected} bytes for {dtype} {list(shape)}, "
-                                 f"found {end - start}")
-            if 8 + length + end > size:
-                raise ModelError(f"{where}: expected data up to byte {8 + length + end}, "
-                                 f"found a file of {size} bytes; it is cut short")
-            entries[name] = TensorEntry(dtype, shape, 8 + length + start, 8 + length + end)
-        return entries
+                raise ModelError(f"{path}: tensor {name}: expected one of {', '.join(_DTYPES)}, found {dtype}")
+            start, end = end, end + math.prod(shape) * np.dtype(_DTYPES[dtype]).itemsize
+            self._entries[name] = TensorEntry(dtype, shape, start, end)
+        if end != size:  # the library refuses gaps; were that to change, these offsets would be wrong
+            raise ModelError(f"{path}: expected {end} bytes, found {size}")
 
     def __getitem__(self, name: str) -> TensorEntry:
         return self._entries[name]
@@ -94,8 +79,7 @@ class SafetensorsFile(Mapping[str, TensorEntry]):
     def stored(self, name: str) -> np.ndarray:
         """The tensor as it is stored, read-only; bfloat16 as uint16."""
         entry = self._entries[name]
-        flat = np.asarray(self._data[entry.start : entry.end])
-        return flat.view(_DTYPES[entry.dtype]).reshape(entry.shape)
+        return self._file.bytes[entry.start : entry.end].view(_DTYPES[entry.dtype]).reshape(entry.shape)
 
     def float32(self, name: str) -> np.ndarray:
         """A floating-point tensor in float32 (a copy unless stored so); `ModelError` for another type."""
@@ -109,6 +93,10 @@ class SafetensorsFile(Mapping[str, TensorEntry]):
             wide <<= 16
             return wide.view(np.float32)
         return stored.astype(np.float32, copy=False)
+
+    def release(self) -> None:
+        """Give back the pages read so far; arrays stay valid."""
+        self._file.release()
 
 
 def write_safetensors(path: Path, tensors: Mapping[str, np.ndarray]) -> None:

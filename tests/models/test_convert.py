@@ -55,7 +55,7 @@ def test_the_command_refuses_in_one_line_and_writes_nothing(source, tmp_path):
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1
-    assert "model.safetensors: tensor" in done.stderr and "cut short" in done.stderr
+    assert "model.safetensors: expected a whole safetensors file" in done.stderr and "cut short" in done.stderr
     assert sorted(tmp_path.rglob("*")) == before
 
 

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -49,16 +50,20 @@ def test_floats_come_as_float32(tmp_path):
         SafetensorsFile(tmp_path / "y").float32("a")
 
 
+DAMAGED = r"expected a whole safetensors file, found \d+ bytes that are damaged or cut short"
+
+
 @pytest.mark.parametrize(("header", "message"), [
-    (b"{", "its safetensors header is damaged"),
-    (b"[1]", "its safetensors header is damaged"),
-    ({"w": {"dtype": "F32", "shape": [1]}}, "its safetensors header is damaged"),
+    (b"{", f"{DAMAGED}: .*JSON"),
+    (b"[1]", f"{DAMAGED}: .*JSON"),
+    ({"w": {"dtype": "F32", "shape": [1]}}, f"{DAMAGED}: .*data_offsets"),
     ({"w": {"dtype": "F8_E4M3", "shape": [4], "data_offsets": [0, 4]}},
      "tensor w: expected one of U8, .*found F8_E4M3"),
-    ({"w": {"dtype": "F32", "shape": [2], "data_offsets": [0, 4]}},
-     r"tensor w: expected 8 bytes for F32 \[2\], found 4"),
-    ({"w": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}},
-     "tensor w: expected data up to byte .*found a file of .* bytes; it is cut short"),
+    ({"w": {"dtype": "F32", "shape": [2], "data_offsets": [0, 4]}}, f"{DAMAGED}: .*shape"),
+    ({"w": {"dtype": "F32", "shape": [2**40, 2**40], "data_offsets": [0, 4]}}, f"{DAMAGED}: .*overflow"),
+    ({"w": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}, f"{DAMAGED}: .*not fully covered"),
+    ({"w": {"dtype": "U8", "shape": [2], "data_offsets": [2, 4]}}, f"{DAMAGED}: .*offset"),
+    ({"w": {"dtype": "x" * 9999, "shape": [2], "data_offsets": [2, 4]}}, f"{DAMAGED}: .{{,200}}$"),
 ])
 def test_a_damaged_header_is_named(tmp_path, header, message):
     with pytest.raises(ModelError, match=f"{tmp_path / 'x'}: {message}"):
@@ -72,6 +77,24 @@ def test_a_truncated_file_is_refused_at_every_length(tmp_path):
         (tmp_path / "y").write_bytes(data[:length])
         with pytest.raises(ModelError):
             SafetensorsFile(tmp_path / "y")
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="needs the kernel's count of mapped pages")
+def test_pages_are_given_back_and_come_again(tmp_path):
+    ones = np.ones(2**20, np.float32)
+    write_safetensors(tmp_path / "x", {"w": ones})
+    file = SafetensorsFile(tmp_path / "x")
+    values = file.stored("w")
+
+    def resident():
+        section = Path("/proc/self/smaps").read_text().split(str(tmp_path / "x"))[1]
+        return int(section.split("Rss:")[1].split()[0]) * 1024
+
+    assert values.sum() == ones.size
+    assert resident() > ones.nbytes // 2
+    file.release()
+    assert resident() < ones.nbytes // 8
+    np.testing.assert_array_equal(values, ones)
 
 
 def test_a_missing_file_is_named(tmp_path):
