@@ -6,7 +6,7 @@ import numpy as np
 
 from host.devices.base import Buffer, Device, Progress
 from host.emulator.image import ProgramError
-from host.emulator.library import NUMPY, chosen_kernels, default_threads
+from host.emulator.library import NUMPY, chosen_kernels
 from host.emulator.machine import Machine
 from host.emulator.native_machine import NativeMachine
 from models.errors import ModelError
@@ -22,7 +22,8 @@ _NAMES = {r.offset: r for r in REGISTERS}
 class EmulatorDevice(Device):
     """Runs programs bit for bit as the fabric does, many rows at a time. Counts no cycles.
 
-    kernels: one of `host.emulator.library.KERNELS`; threads: None for all processors. Neither changes a bit.
+    kernels: one of `host.emulator.library.KERNELS`; threads: None for as many as pay. Neither
+    changes a bit.
     """
 
     name = "emulator"
@@ -32,7 +33,7 @@ class EmulatorDevice(Device):
         if threads is not None and threads < 1:
             raise ModelError(f"--threads must be at least 1, got {threads}")
         self.build = build
-        self.kernels, self.threads = chosen_kernels(kernels), threads or default_threads()
+        self.kernels, self.threads = chosen_kernels(kernels), threads
         self._registers = {r.name: 0 for r in REGISTERS} | {"ID": IDENTITY, "VERSION": VERSION}
         self.machine: Machine | NativeMachine | None = None
 

@@ -18,13 +18,16 @@ DEVICES = {
 }
 
 
-def open_device(name: str, build: BuildParameters) -> Device:
-    """The device `name` for a build; `ModelError` where it is unknown or its packages are missing."""
+def open_device(name: str, build: BuildParameters, **options: object) -> Device:
+    """The device `name` for a build, with options of its own (the emulator's kernels and threads).
+
+    `ModelError` where it is unknown or its packages are missing.
+    """
     if name not in DEVICES:
         raise ModelError(f"unknown device {name!r}; known: {', '.join(DEVICES)}")
     module, cls, install = DEVICES[name]
     try:
-        device = getattr(import_module(module), cls)(build)
+        device = getattr(import_module(module), cls)(build, **options)
     except ImportError as error:
         raise ModelError(f"device {name} needs the package {error.name!r}: {install}") from None
     device.identify()

@@ -9,12 +9,20 @@ from __future__ import annotations
 import ctypes
 from collections import deque
 from collections.abc import Callable
+from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
 
 from host.emulator.image import Image, ProgramError
-from host.emulator.library import MachineState, NativeOperation, NativeScalar, library, native_paths
+from host.emulator.library import (
+    MachineState,
+    NativeOperation,
+    NativeScalar,
+    default_threads,
+    library,
+    native_paths,
+)
 from host.emulator.native_buffers import Buffers, Extents
 from host.emulator.operations import Operation, decode
 from host.emulator.streams import Streams
@@ -30,6 +38,7 @@ _CODES = {Opcode.LOAD: 1, Opcode.MATMUL: 2, Opcode.NORM: 3, Opcode.QUERY: 4, Opc
           Opcode.RESIDUAL: 7, Opcode.ATTEND: 8, Opcode.LOGITS: 9}
 _TOP = 10  # the second half of LOGITS: the best of each row
 _FAILURES = {1: "an address lies outside the program's memory", 2: "a vector is used before it was loaded"}
+_BYTES_PER_THREAD = 4 << 20  # of weights: below, threads wait for each other longer than they work
 _ZEROS, _ACTIVATIONS, _SATURATIONS = range(3)
 _FIELDS = {name for name, _ in NativeOperation._fields_}
 
@@ -40,18 +49,20 @@ class _Linked(NamedTuple):
     ends: list[int]  # of each descriptor: operations up to and with it
     operations: ctypes.Array
     invalid: int
+    threads: int
 
 
 class NativeMachine:
-    """As `Machine`, by the compiled path `kernels` on `threads` threads."""
+    """As `Machine`, by the compiled path `kernels`, on `threads` threads (None: as many as the program pays)."""
 
-    def __init__(self, build: BuildParameters, memory: np.ndarray, base: int, *, kernels: str, threads: int):
+    def __init__(self, build: BuildParameters, memory: np.ndarray, base: int, *, kernels: str, threads: int | None):
         self.build = build
         self.image = Image(memory, base)
         self.saturations = self.invalid_trits = 0
         self.zeros = self.activations = 0
         self.observer: Callable[[Opcode, dict[str, int], NativeMachine], None] | None = None
-        self._library, self._path, self._threads = library(), native_paths()[kernels], threads
+        self._library, self._path = library(), native_paths()[kernels]
+        self._asked_threads, self._threads_max = threads, threads or default_threads()
         self._streams = Streams(build, self.image)
         self._linked: dict[tuple[int, int], _Linked] = {}
         self._buffers: Buffers | None = None
@@ -76,11 +87,11 @@ class NativeMachine:
         self._state.position = position
         self._buffers.counts[:] = 0
         if self.observer is None:
-            self._walk(linked.operations, 0, len(linked.operations))
+            self._walk(linked, 0, len(linked.operations))
         else:
             start = 0
             for (opcode, fields), end in zip(linked.described, linked.ends, strict=True):
-                self._walk(linked.operations, start, end)
+                self._walk(linked, start, end)
                 self.observer(opcode, fields, self)
                 start = end
         counts = self._buffers.counts.sum(axis=0)
@@ -93,12 +104,12 @@ class NativeMachine:
         self._streams.clear()
         self._linked.clear()
 
-    def _walk(self, operations: ctypes.Array, start: int, end: int) -> None:
+    def _walk(self, linked: _Linked, start: int, end: int) -> None:
         if start == end:
             return
-        first = ctypes.cast(ctypes.byref(operations, start * ctypes.sizeof(NativeOperation)),
+        first = ctypes.cast(ctypes.byref(linked.operations, start * ctypes.sizeof(NativeOperation)),
                             ctypes.POINTER(NativeOperation))
-        failure = self._library.tritloom_run(self._state, first, end - start, self._path, self._threads)
+        failure = self._library.tritloom_run(self._state, first, end - start, self._path, linked.threads)
         if failure:
             raise ProgramError(_FAILURES[failure])
 
@@ -110,10 +121,10 @@ class NativeMachine:
         described = decode(raw)
         extents = Extents.of([fields for _, fields in described], self.build)
         if self._buffers is None or not self._buffers.hold(extents):
-            self._buffers = Buffers(extents, self._buffers, threads=self._threads)
+            self._buffers = Buffers(extents, self._buffers, threads=self._threads_max)
             self._buffers.attach(self._state)
         native: list[NativeOperation] = []
-        ends, fetched, invalid = [], deque(), 0
+        ends, fetched, invalid, size = [], deque(), 0, 0
         for opcode, fields in described:
             if opcode == Opcode.STREAM:
                 fetched.append(fields["address"])
@@ -130,6 +141,7 @@ class NativeMachine:
                     item.weights = weights.packed.ctypes.data_as(type(item.weights))
                     item.width = weights.packed.shape[1]
                     invalid += weights.invalid
+                    size += weights.packed.size
                 else:
                     head = self._streams.head(stream, fields["vocab"], fields["count"])
                     item.head = head.rows.ctypes.data_as(type(item.head))
@@ -138,21 +150,16 @@ class NativeMachine:
                     best.opcode = _TOP
                     native.append(best)
             ends.append(len(native))
-        linked = _Linked(raw, described, ends, (NativeOperation * len(native))(*native), invalid)
+        threads = self._asked_threads or min(self._threads_max, 1 + size // _BYTES_PER_THREAD)
+        linked = _Linked(raw, described, ends, (NativeOperation * len(native))(*native), invalid, threads)
         self._linked[address, count] = linked
         return linked
 
 
 def _constants() -> ctypes.Array:
     """`enum constant` of machine.h, each the nearest scalar."""
-    values = [ABSMAX_FLOOR]
-    for of in (lambda q: q, lambda q: 1 / _exact(q), lambda q: q / ABSMAX_FLOOR, lambda q: ABSMAX_FLOOR / q):
-        values += [of(127), of(32767)]
-    scalars = [constant(value) for value in (*values, 1)]
+    levels = [Fraction(127), Fraction(32767)]
+    values = [ABSMAX_FLOOR, *levels, *(1 / q for q in levels), *(q / ABSMAX_FLOOR for q in levels),
+              *(ABSMAX_FLOOR / q for q in levels), Fraction(1)]
+    scalars = [constant(value) for value in values]
     return (NativeScalar * len(scalars))(*(NativeScalar(int(s.m), int(s.e)) for s in scalars))
-
-
-def _exact(q: int):
-    from fractions import Fraction
-
-    return Fraction(q)
