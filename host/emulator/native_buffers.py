@@ -57,7 +57,7 @@ class Buffers:
         self.extents = e = needed
         blocks = -(-e.channels // (_BLOCK * TRITS_PER_BYTE))
         self.row_sums, self.group_bytes = e.sums + _SUM_SLACK, blocks * TRITS_PER_BYTE * _BLOCK
-        self.wide_channels = max(e.channels, e.tokens)
+        self.wide_channels = max(e.channels, 2 * e.tokens)  # scores and weights of a head
         self._kept: dict[str, np.ndarray] = {}
         wide = e.rows * e.channels
         for name, dtype, size in (

@@ -65,15 +65,31 @@ UNIT int64_t dot_key(const int16_t *q, const uint8_t *key, int64_t dim, int64_t 
     return sum;
 }
 
-UNIT void weigh_value(int64_t *total, int32_t weight, const uint8_t *value, int64_t dim, int64_t kv_bits) {
-    if (kv_bits == 8)
-        for (int64_t d = 0; d < dim; d++) total[d] += (int64_t)weight * ((const int8_t *)value)[d];
-    else
-        for (int64_t d = 0; d < dim; d++) total[d] += (int64_t)weight * ((const int16_t *)value)[d];
-}
+/* total[d] = sum of weight[t] * value[t][d] over n tokens; a strip of channels at a time stays in registers. */
+enum { STRIP = 32 };
 
-/* One query head of one row over the tokens it may see. `scratch`: int64 [tokens]. */
-UNIT void attend_head(machine *m, const operation *op, int64_t row, int64_t head, int64_t *scratch) {
+#define WEIGH(NAME, TYPE)                                                                                             \
+    UNIT void NAME(int64_t *total, const int64_t *weights, const uint8_t *values, int64_t n, int64_t dim,             \
+                   int64_t stride) {                                                                                  \
+        int64_t d = 0;                                                                                                \
+        for (; d + STRIP <= dim; d += STRIP) {                                                                        \
+            int64_t sum[STRIP] = {0};                                                                                 \
+            for (int64_t t = 0; t < n; t++) {                                                                         \
+                const TYPE *value = (const TYPE *)(values + t * stride) + d;                                          \
+                for (int i = 0; i < STRIP; i++) sum[i] += (int64_t)(int32_t)weights[t] * (int32_t)value[i];           \
+            }                                                                                                         \
+            for (int i = 0; i < STRIP; i++) total[d + i] = sum[i];                                                    \
+        }                                                                                                             \
+        for (int64_t t = 0; t < n; t++)                                                                               \
+            for (int64_t i = d; i < dim; i++)                                                                         \
+                total[i] += weights[t] * ((const TYPE *)(values + t * stride))[i];                                    \
+    }
+
+WEIGH(weigh_8, int8_t)
+WEIGH(weigh_16, int16_t)
+
+/* One query head of one row over the tokens it may see. x, weights: int64 [tokens] of scratch. */
+UNIT void attend_head(machine *m, const operation *op, int64_t row, int64_t head, int64_t *x, int64_t *weights) {
     int64_t n = m->position + row + 1, dim = op->dim, g = head / (op->heads / op->kv_heads);
     int64_t start = g * op->head_bytes, extent = n * op->row_bytes;
     const uint8_t *keys = view(m, op->keys + start, extent), *values = view(m, op->values + start, extent);
@@ -82,27 +98,22 @@ UNIT void attend_head(machine *m, const operation *op, int64_t row, int64_t head
     if (!keys || !values || !key_scales || !value_scales) return;
 
     int64_t i = row * op->heads + head, best = INT64_MIN, top = -128, sum = 0, total[DIM_MAX] = {0};
+    const int64_t *coarse = m->exp2_coarse, *fine = m->exp2_fine;
     const int16_t *q = m->queries + i * dim;
     scalar unit = mul(m->query_scales[i], from_word((uint32_t)op->score_constant));
+    for (int64_t t = 0; t < n; t++) x[t] = dot_key(q, keys + t * op->row_bytes, dim, m->kv_bits);
+    for (int64_t t = 0; t < n; t++) x[t] = scaled(x[t], scaling_of(mul(unit, from_word(key_scales[t])), 12, 32));
+    for (int64_t t = 0; t < n; t++) best = max64(best, x[t]);
+    for (int64_t t = 0; t < n; t++) top = max64(top, from_word(value_scales[t]).m ? from_word(value_scales[t]).e : -128);
     for (int64_t t = 0; t < n; t++) {
-        int64_t exact = dot_key(q, keys + t * op->row_bytes, dim, m->kv_bits);
-        scratch[t] = scaled(exact, scaling_of(mul(unit, from_word(key_scales[t])), 12, 32));
-        best = max64(best, scratch[t]);
+        int64_t delta = best - x[t], part = delta & 4095;
+        int64_t p = round_shift_62(coarse[part >> 6] * fine[part & 63], 20 + min64(delta >> 12, 42));
         scalar value = from_word(value_scales[t]);
-        if (value.m > 0) top = max64(top, value.e);
-    }
-    for (int64_t t = 0; t < n; t++) {
-        int64_t delta = best - scratch[t], part = delta & 4095;
-        int64_t p = round_shift_62(m->exp2_coarse[part >> 6] * m->exp2_fine[part & 63],
-                                   (int)(20 + min64(delta >> 12, 42)));
         sum += p;
-        scalar value = from_word(value_scales[t]);
-        int64_t align = 20 + max64(0, min64(top - value.e, 40));
-        int64_t weight = round_shift_62(p * value.m, (int)align);
-        if (weight) weigh_value(total, (int32_t)weight, values + t * op->row_bytes, dim, m->kv_bits);
+        weights[t] = round_shift_62(p * value.m, 20 + max64(0, min64(top - value.e, 40)));
     }
-    int drop = (int)m->kv_bits - 3;
-    int64_t fraction = 20 - (m->kv_bits - 1);
+    (m->kv_bits == 8 ? weigh_8 : weigh_16)(total, weights, values, n, dim, op->row_bytes);
+    int64_t drop = m->kv_bits - 3, fraction = 20 - (m->kv_bits - 1);
     scaling to = scaling_of(divide(m->constants[ONE], from_int(sum)), fraction + drop, 32);
     int32_t *out = m->attention + i * dim;
     for (int64_t d = 0; d < dim; d++) out[d] = (int32_t)scaled(round_shift_62(total[d], drop), to);
@@ -112,5 +123,5 @@ UNIT void attend_head(machine *m, const operation *op, int64_t row, int64_t head
 UNIT void attend(machine *m, const operation *op, int thread, int threads) {
     int64_t *scratch = m->wide + thread * m->wide_channels;
     for (int64_t i = thread; i < op->rows * op->heads; i += threads)
-        attend_head(m, op, i / op->heads, i % op->heads, scratch);
+        attend_head(m, op, i / op->heads, i % op->heads, scratch, scratch + m->position + op->rows);
 }

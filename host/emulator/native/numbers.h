@@ -27,18 +27,18 @@ INLINE int bit_length(int64_t x) { return x ? 64 - __builtin_clzll((uint64_t)x) 
 
 /* x / 2**s, half to even, 0 <= s <= 62. No constant is added to x, so all of int64 is allowed: the quotient goes up
  * where the remainder, plus one for an odd quotient, exceeds a half. */
-INLINE int64_t round_shift_62(int64_t x, int s) {
+INLINE int64_t round_shift_62(int64_t x, int64_t s) {
     int64_t quotient = x >> s, remainder = x - (int64_t)((uint64_t)quotient << s);
-    int64_t half = s ? (int64_t)1 << (s - 1) : 1;
+    int64_t half = max64(((int64_t)1 << s) >> 1, 1);
     return quotient + (remainder + (quotient & 1) > half);
 }
 
-INLINE int64_t round_shift(int64_t x, int64_t s) { return s >= 63 ? 0 : round_shift_62(x, (int)s); }
+INLINE int64_t round_shift(int64_t x, int64_t s) { return s >= 63 ? 0 : round_shift_62(x, s); }
 
 INLINE scalar finish(int64_t m, int64_t e) {
-    if (m == 0 || e < EXPONENT_MIN) return (scalar){0, 0};
-    if (e > EXPONENT_MAX) return (scalar){((int64_t)1 << MANTISSA_BITS) - 1, EXPONENT_MAX};
-    return (scalar){m, e};
+    bool none = (m == 0) | (e < EXPONENT_MIN), over = e > EXPONENT_MAX;
+    scalar a = {over ? ((int64_t)1 << MANTISSA_BITS) - 1 : m, over ? EXPONENT_MAX : e};
+    return (scalar){none ? 0 : a.m, none ? 0 : a.e};
 }
 
 INLINE scalar from_int(int64_t n) {
@@ -94,22 +94,20 @@ INLINE scalar root(scalar a) {
 
 /* How `scaled` multiplies by a scalar: computed once for a vector. */
 typedef struct {
-    int64_t m, limit, fits;
-    int right, left;
+    int64_t m, limit, fits, right, left;
     bool zero;
 } scaling;
 
 /* x * a * 2**fraction in `bits` bits. */
 INLINE scaling scaling_of(scalar a, int64_t fraction, int bits) {
-    int64_t right = 23 - a.e - fraction, left = right < 0 ? min64(-right, bits) : 0;
-    int64_t limit = limit_of(bits);
-    return (scaling){a.m, limit, limit >> left, right < 0 ? 0 : (int)min64(right, 62), (int)left, right >= 63};
+    int64_t right = 23 - a.e - fraction, left = max64(0, min64(-right, bits)), limit = limit_of(bits);
+    return (scaling){a.m, limit, limit >> left, max64(0, min64(right, 62)), left, right >= 63};
 }
 
-/* Half to even, saturated; |x| < 2**39. */
+/* Half to even, saturated; |x| < 2**39. No branches: loops over it become vector code. */
 INLINE int64_t scaled(int64_t x, scaling s) {
-    int64_t rounded = s.zero ? 0 : clip64(round_shift_62(x * s.m, s.right), s.limit);
-    if (s.left == 0) return rounded;
-    if (magnitude(rounded) <= s.fits) return (int64_t)((uint64_t)rounded << s.left);
-    return rounded < 0 ? -s.limit : s.limit;
+    int64_t rounded = clip64(round_shift_62(x * s.m, s.right), s.limit);
+    rounded = s.zero ? 0 : rounded;
+    int64_t saturated = rounded < 0 ? -s.limit : s.limit;
+    return magnitude(rounded) <= s.fits ? (int64_t)((uint64_t)rounded << s.left) : saturated;
 }

@@ -51,7 +51,7 @@ TARGET INLINE int32_t total(__m256i x) {
 #define BLOCK_KERNEL(R, O)                                                                                            \
     static TARGET void block_##R(const uint8_t *w, int64_t width, int64_t blocks, const int8_t *q, int32_t *sums) {   \
         __m256i sum[R * O], one = _mm256_set1_epi16(1);                                                               \
-        for (int i = 0; i < R * O; i++) sum[i] = _mm256_setzero_si256();                                              \
+        _Pragma("GCC unroll 16") for (int i = 0; i < R * O; i++) sum[i] = _mm256_setzero_si256();                     \
         for (int64_t b = 0; b < 2 * blocks; b++, w += 32) {                                                           \
             const int8_t *half = q + (b >> 1) * R * TRITS * BLOCK + (b & 1) * 32;                                     \
             _Pragma("GCC unroll 4") for (int o = 0; o < O; o++) {                                                     \
@@ -67,7 +67,7 @@ TARGET INLINE int32_t total(__m256i x) {
                 }                                                                                                     \
             }                                                                                                         \
         }                                                                                                             \
-        for (int i = 0; i < R * O; i++) sums[i] = total(sum[i]);                                                      \
+        _Pragma("GCC unroll 16") for (int i = 0; i < R * O; i++) sums[i] = total(sum[i]);                             \
     }
 
 BLOCK_KERNEL(1, OUTPUTS_1)

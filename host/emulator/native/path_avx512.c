@@ -44,7 +44,7 @@ TARGET INLINE void digits(__m512i v, const tables *t, __m512i d[5]) {
         const tables t = {_mm512_load_si512(low_digits), _mm512_load_si512(low_digits + 64), _mm512_set1_epi8(3),     \
                           _mm512_set1_epi8(1), _mm512_set1_epi8(81)};                                                 \
         __m512i sum[R * O];                                                                                           \
-        for (int i = 0; i < R * O; i++) sum[i] = _mm512_setzero_si512();                                              \
+        _Pragma("GCC unroll 16") for (int i = 0; i < R * O; i++) sum[i] = _mm512_setzero_si512();                     \
         for (int64_t b = 0; b < blocks; b++, w += BLOCK, q += R * TRITS * BLOCK) {                                    \
             _Pragma("GCC unroll 4") for (int o = 0; o < O; o++) {                                                     \
                 __m512i d[5];                                                                                         \
@@ -56,7 +56,7 @@ TARGET INLINE void digits(__m512i v, const tables *t, __m512i d[5]) {
                 }                                                                                                     \
             }                                                                                                         \
         }                                                                                                             \
-        for (int i = 0; i < R * O; i++) sums[i] = _mm512_reduce_add_epi32(sum[i]);                                    \
+        _Pragma("GCC unroll 16") for (int i = 0; i < R * O; i++) sums[i] = _mm512_reduce_add_epi32(sum[i]);           \
     }
 
 BLOCK_KERNEL(1, OUTPUTS_1)

@@ -5,7 +5,7 @@
 UNIT int64_t narrow(int64_t *x, int64_t count) {
     int64_t largest = 0;
     for (int64_t i = 0; i < count; i++) largest = max64(largest, magnitude(x[i]));
-    int k = (int)max64(bit_length(largest) - 23, 0);
+    int64_t k = max64(bit_length(largest) - 23, 0);
     if (k)
         for (int64_t i = 0; i < count; i++) x[i] = round_shift_62(x[i], k);
     return k;
@@ -23,7 +23,7 @@ UNIT void tap(int64_t *x, int64_t count, const tap_channel *p, const operation *
     }
 }
 
-/* Sigmoid of t / 2**14, by linear interpolation. */
+/* Sigmoid of t / 2**14, by linear interpolation in a table of segments of 2**-5. */
 INLINE int64_t sigmoid(const int64_t *table, int64_t t) {
     int64_t segment = (t >> 9) + 512, rest = t & 511, low = table[segment], high = table[segment + 1];
     return low + (((high - low) * rest + 256) >> 9);
@@ -35,38 +35,40 @@ UNIT scalar gated_product(machine *m, const operation *op, int64_t row, int64_t 
     const int32_t *up = sums + op->up_accumulator * m->outputs_per_step;
     scalar gate_unit = mul(m->unit[row], from_word((uint32_t)op->gate_scale));
     scalar up_unit = mul(m->unit[row], from_word((uint32_t)op->up_scale));
-    int64_t limit = limit_of(21);
+    int64_t limit = limit_of(21), count = op->count; /* a local: x may alias the operation's fields */
     if (op->activation == 0) {
-        for (int64_t i = 0; i < op->count; i++) {
+        for (int64_t i = 0; i < count; i++) {
             int64_t g = max64(min64(gate[i], limit), 0), u = clip64(up[i], limit);
             x[i] = g * g * u;
         }
         return mul(mul(gate_unit, gate_unit), up_unit);
     }
     scaling input = scaling_of(gate_unit, 14, 19);
-    for (int64_t i = 0; i < op->count; i++) {
-        int64_t g = clip64(gate[i], limit), u = clip64(up[i], limit);
-        x[i] = g * sigmoid(m->sigmoid, scaled(g, input)) * u;
-    }
+    const int64_t *table = m->sigmoid;
+    for (int64_t i = 0; i < count; i++) x[i] = scaled(clip64(gate[i], limit), input);
+    for (int64_t i = 0; i < count; i++)
+        x[i] = clip64(gate[i], limit) * sigmoid(table, x[i]) * clip64(up[i], limit);
     return shift(mul(gate_unit, up_unit), -16);
 }
 
 /* The row that a norm takes, widened, and the value of its unit. */
 UNIT scalar norm_input(machine *m, const operation *op, int64_t row, int64_t *x) {
+    int64_t count = op->count, size = op->group_channels;
     if (op->source == FROM_GATED) return gated_product(m, op, row, x);
     if (op->source == FROM_RESIDUAL) {
-        const int32_t *h = m->residual + row * op->count;
-        for (int64_t i = 0; i < op->count; i++) x[i] = h[i];
+        const int32_t *h = m->residual + row * count;
+        for (int64_t i = 0; i < count; i++) x[i] = h[i];
         return power(op->unit_exponent);
     }
-    const int32_t *o = m->attention + row * op->count;
-    int64_t groups = op->count / op->group_channels;
+    const int32_t *o = m->attention + row * count;
+    int64_t groups = count / size;
     const int64_t *exponents = m->attention_exponents + row * groups;
     int64_t top = exponents[0];
     for (int64_t g = 1; g < groups; g++) top = max64(top, exponents[g]);
-    for (int64_t g = 0; g < groups; g++)
-        for (int64_t i = g * op->group_channels; i < (g + 1) * op->group_channels; i++)
-            x[i] = round_shift(o[i], top - exponents[g]);
+    for (int64_t g = 0; g < groups; g++) {
+        int64_t align = top - exponents[g];
+        for (int64_t i = g * size; i < (g + 1) * size; i++) x[i] = round_shift(o[i], align);
+    }
     return power(top);
 }
 
@@ -83,25 +85,24 @@ INLINE int8_t *activation_row(machine *m, int64_t row, int64_t rows, int64_t *st
         }
 }
 
-UNIT void store_activations(machine *m, const operation *op, int64_t row, const int64_t *x, scaling to, int thread) {
-    int64_t stride, blocks = (op->count + TRITS * BLOCK - 1) / (TRITS * BLOCK);
+/* Deal a row's activations out to the digits of their bytes. */
+UNIT void store_activations(machine *m, const operation *op, int64_t row, const int64_t *q, int thread) {
+    int64_t count = op->count, blocks = (count + TRITS * BLOCK - 1) / (TRITS * BLOCK), stride, sum = 0, zeros = 0;
     int8_t *out = activation_row(m, row, op->rows, &stride);
-    int64_t sum = 0, zeros = 0;
+    for (int64_t i = 0; i < count; i++) {
+        sum += q[i];
+        zeros += q[i] == 0;
+    }
     for (int64_t block = 0; block < blocks; block++, out += stride) {
-        int8_t q[TRITS * BLOCK] = {0};
-        int64_t start = block * TRITS * BLOCK, count = min64(op->count - start, TRITS * BLOCK);
-        for (int64_t i = 0; i < count; i++) {
-            int64_t value = scaled(x[start + i], to);
-            q[i] = (int8_t)value;
-            sum += value;
-            zeros += value == 0;
-        }
+        int8_t bytes[TRITS * BLOCK] = {0};
+        int64_t start = block * TRITS * BLOCK, rest = min64(count - start, TRITS * BLOCK);
+        for (int64_t i = 0; i < rest; i++) bytes[i] = (int8_t)q[start + i];
         for (int j = 0; j < TRITS; j++)
-            for (int b = 0; b < BLOCK; b++) out[j * BLOCK + b] = q[b * TRITS + j];
+            for (int b = 0; b < BLOCK; b++) out[j * BLOCK + b] = bytes[b * TRITS + j];
     }
     m->activation_sums[row] = (int32_t)sum;
     m->counts[thread * COUNTERS + ZEROS] += zeros;
-    m->counts[thread * COUNTERS + ACTIVATIONS] += op->count;
+    m->counts[thread * COUNTERS + ACTIVATIONS] += count;
 }
 
 UNIT void norm_row(machine *m, const operation *op, int64_t row, int thread) {
@@ -110,8 +111,9 @@ UNIT void norm_row(machine *m, const operation *op, int64_t row, int thread) {
     unit = shift(unit, narrow(x, count));
     if (op->rms)
         for (int64_t i = 0; i < count; i++) squares += x[i] * x[i];
+    const int16_t *gains = m->gains;
     if (op->gained)
-        for (int64_t i = 0; i < count; i++) x[i] *= m->gains[i];
+        for (int64_t i = 0; i < count; i++) x[i] *= gains[i];
     scalar y_unit = mul(unit, from_word((uint32_t)op->gain));
     if (op->rms)
         y_unit = divide(y_unit, root(add(mul(from_int(squares), mul(unit, unit)), from_word((uint32_t)op->eps_sum))));
@@ -122,12 +124,13 @@ UNIT void norm_row(machine *m, const operation *op, int64_t row, int thread) {
     bool low = less(y_max, m->constants[FLOOR]);
     scaling to = scaling_of(low ? mul(y_unit, c[CLAMPED_7]) : divide(c[LEVELS_7], v_max), 0, op->levels16 ? 16 : 8);
     m->unit[row] = low ? c[STEP_7] : mul(y_max, c[INVERSE_7]);
+    for (int64_t i = 0; i < count; i++) x[i] = scaled(x[i], to);
     if (!op->levels16) {
-        store_activations(m, op, row, x, to, thread);
+        store_activations(m, op, row, x, thread);
         return;
     }
     int16_t *out = m->head_input + row * count;
-    for (int64_t i = 0; i < count; i++) out[i] = (int16_t)scaled(x[i], to);
+    for (int64_t i = 0; i < count; i++) out[i] = (int16_t)x[i];
 }
 
 UNIT void norm(machine *m, const operation *op, int thread, int threads) {
@@ -136,18 +139,16 @@ UNIT void norm(machine *m, const operation *op, int thread, int threads) {
 }
 
 UNIT void residual_add(machine *m, const operation *op, int thread, int threads) {
-    int64_t *x = m->wide + thread * m->wide_channels, saturations = 0, limit = limit_of(32);
+    int64_t *x = m->wide + thread * m->wide_channels, saturations = 0, limit = limit_of(32), count = op->count;
     for (int64_t row = thread; row < op->rows; row += threads) {
-        int32_t *h = m->residual + row * op->count;
+        int32_t *h = m->residual + row * count;
         const int32_t *sums = m->sums + row * m->row_sums + op->accumulator * m->outputs_per_step;
         scaling to = scaling_of(mul(m->unit[row], from_word((uint32_t)op->scale)), op->fraction_bits, 32);
-        for (int64_t i = 0; i < op->count; i++) {
-            int64_t total = h[i] + scaled(sums[i], to);
-            x[i] = clip64(total, limit);
-            saturations += x[i] != total;
-        }
-        if (op->tap) tap(x, op->count, m->taps, op, power(op->fraction_bits), 32);
-        for (int64_t i = 0; i < op->count; i++) h[i] = (int32_t)x[i];
+        for (int64_t i = 0; i < count; i++) x[i] = h[i] + scaled(sums[i], to);
+        for (int64_t i = 0; i < count; i++) saturations += magnitude(x[i]) > limit;
+        for (int64_t i = 0; i < count; i++) x[i] = clip64(x[i], limit);
+        if (op->tap) tap(x, count, m->taps, op, power(op->fraction_bits), 32);
+        for (int64_t i = 0; i < count; i++) h[i] = (int32_t)x[i];
     }
     m->counts[thread * COUNTERS + SATURATIONS] += saturations;
 }
