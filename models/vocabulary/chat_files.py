@@ -1,0 +1,45 @@
+"""The chat template of a Hugging Face folder, in the order in which transformers looks for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from models.errors import ModelError
+from models.vocabulary.json_file import read_object, read_text
+from models.vocabulary.parts import ChatFormat
+
+__all__ = ["read_chat"]
+
+
+def read_chat(folder: Path) -> ChatFormat | None:
+    """`chat_template.jinja`, `chat_template.json` or `tokenizer_config.json`; None where none has a template."""
+    config = read_object(folder / "tokenizer_config.json")
+    template = _template(folder, config)
+    if template is None or not template.strip():
+        return None
+    named = read_object(folder / "special_tokens_map.json") | {k: v for k, v in config.items() if v is not None}
+    return ChatFormat(template, *(_content(named.get(f"{name}_token")) for name in ("bos", "eos")))
+
+
+def _template(folder: Path, config: dict) -> str | None:
+    if (folder / "chat_template.jinja").exists():
+        return read_text(folder / "chat_template.jinja")
+    for path, data in ((folder / "chat_template.json", read_object(folder / "chat_template.json")),
+                       (folder / "tokenizer_config.json", config)):
+        found = data.get("chat_template")
+        if isinstance(found, list):  # named ones
+            found = {item.get("name"): item.get("template") for item in found if isinstance(item, dict)}
+        if isinstance(found, dict):
+            found = found.get("default")
+        if found is not None and not isinstance(found, str):
+            raise ModelError(f"{path}: chat_template: expected a string, found {type(found).__name__}")
+        if found is not None:
+            return found
+    return None
+
+
+def _content(token: object) -> str:
+    """A token is given as a string or as an object with a `content`."""
+    if isinstance(token, dict):
+        token = token.get("content")
+    return token if isinstance(token, str) else ""
