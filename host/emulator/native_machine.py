@@ -7,7 +7,6 @@ the library (`native/`) walks on every thread.
 from __future__ import annotations
 
 import ctypes
-from collections import deque
 from collections.abc import Callable
 from fractions import Fraction
 from typing import NamedTuple
@@ -15,14 +14,8 @@ from typing import NamedTuple
 import numpy as np
 
 from host.emulator.image import Image, ProgramError
-from host.emulator.library import (
-    MachineState,
-    NativeOperation,
-    NativeScalar,
-    default_threads,
-    library,
-    native_paths,
-)
+from host.emulator.library import MachineState, NativeOperation, NativeScalar, default_threads, library, native_paths
+from host.emulator.linking import Linked, link
 from host.emulator.native_buffers import Buffers, Extents
 from host.emulator.operations import Operation, decode
 from host.emulator.streams import Streams
@@ -34,21 +27,15 @@ from models.machine.tables import EXP2_COARSE, EXP2_FINE, SIGMOID_TABLE
 
 __all__ = ["NativeMachine"]
 
-_CODES = {Opcode.LOAD: 1, Opcode.MATMUL: 2, Opcode.NORM: 3, Opcode.QUERY: 4, Opcode.KEY: 5, Opcode.VALUE: 6,
-          Opcode.RESIDUAL: 7, Opcode.ATTEND: 8, Opcode.LOGITS: 9}
-_TOP = 10  # the second half of LOGITS: the best of each row
 _FAILURES = {1: "an address lies outside the program's memory", 2: "a vector is used before it was loaded"}
 _BYTES_PER_THREAD = 4 << 20  # of weights: below, threads wait for each other longer than they work
 _ZEROS, _ACTIVATIONS, _SATURATIONS = range(3)
-_FIELDS = {name for name, _ in NativeOperation._fields_}
 
 
-class _Linked(NamedTuple):
+class _Program(NamedTuple):
     raw: bytes
     described: list[Operation]
-    ends: list[int]  # of each descriptor: operations up to and with it
-    operations: ctypes.Array
-    invalid: int
+    linked: Linked
     threads: int
 
 
@@ -64,8 +51,9 @@ class NativeMachine:
         self._library, self._path = library(), native_paths()[kernels]
         self._asked_threads, self._threads_max = threads, threads or default_threads()
         self._streams = Streams(build, self.image)
-        self._linked: dict[tuple[int, int], _Linked] = {}
+        self._programs: dict[tuple[int, int], _Program] = {}
         self._buffers: Buffers | None = None
+        self._residual_size = 0
         self._tables = [np.ascontiguousarray(t, np.int64) for t in (EXP2_COARSE, EXP2_FINE, SIGMOID_TABLE)]
         self._constants = _constants()
         self._state = MachineState(
@@ -78,44 +66,46 @@ class NativeMachine:
 
     @property
     def residual(self) -> np.ndarray:
-        """The residual stream, int32, flat."""
-        return self._buffers.residual
+        """The residual stream of the last run's rows, int32, flat."""
+        return self._buffers.residual[:self._residual_size]
 
     def run(self, address: int, count: int, position: int) -> None:
         """Execute a program; raises `ProgramError` where the fabric would report an error."""
-        linked = self._link(address, count)
-        self._state.position = position
+        program = self._program(address, count)
+        linked = program.linked
+        self._state.position, self._residual_size = position, linked.residual_size
         self._buffers.counts[:] = 0
         if self.observer is None:
-            self._walk(linked, 0, len(linked.operations))
+            self._walk(program, 0, len(linked.operations))
         else:
             start = 0
-            for (opcode, fields), end in zip(linked.described, linked.ends, strict=True):
-                self._walk(linked, start, end)
+            for (opcode, fields), end in zip(program.described, linked.ends, strict=True):
+                self._walk(program, start, end)
                 self.observer(opcode, fields, self)
                 start = end
         counts = self._buffers.counts.sum(axis=0)
         self.zeros, self.activations = int(counts[_ZEROS]), int(counts[_ACTIVATIONS])
         self.saturations += int(counts[_SATURATIONS])
-        self.invalid_trits += linked.invalid
+        self.invalid_trits += linked.invalid_bytes
 
     def forget_streams(self) -> None:
         """Look at the streams anew, after the memory image changed."""
         self._streams.clear()
-        self._linked.clear()
+        self._programs.clear()
 
-    def _walk(self, linked: _Linked, start: int, end: int) -> None:
+    def _walk(self, program: _Program, start: int, end: int) -> None:
         if start == end:
             return
-        first = ctypes.cast(ctypes.byref(linked.operations, start * ctypes.sizeof(NativeOperation)),
+        first = ctypes.cast(ctypes.byref(program.linked.operations, start * ctypes.sizeof(NativeOperation)),
                             ctypes.POINTER(NativeOperation))
-        failure = self._library.tritloom_run(self._state, first, end - start, self._path, linked.threads)
+        failure = self._library.tritloom_run(self._state, first, end - start, self._path, program.threads)
         if failure:
             raise ProgramError(_FAILURES[failure])
 
-    def _link(self, address: int, count: int) -> _Linked:
+    def _program(self, address: int, count: int) -> _Program:
+        """The program at an address, linked anew only where its descriptors changed."""
         raw = self.image.view(address, count * DESCRIPTOR_BYTES).tobytes()
-        known = self._linked.get((address, count))
+        known = self._programs.get((address, count))
         if known is not None and known.raw == raw:
             return known
         described = decode(raw)
@@ -123,37 +113,10 @@ class NativeMachine:
         if self._buffers is None or not self._buffers.hold(extents):
             self._buffers = Buffers(extents, self._buffers, threads=self._threads_max)
             self._buffers.attach(self._state)
-        native: list[NativeOperation] = []
-        ends, fetched, invalid, size = [], deque(), 0, 0
-        for opcode, fields in described:
-            if opcode == Opcode.STREAM:
-                fetched.append(fields["address"])
-            else:
-                item = NativeOperation(**{name: value for name, value in fields.items() if name in _FIELDS})
-                item.opcode = _CODES[opcode]
-                native.append(item)
-            if opcode in (Opcode.MATMUL, Opcode.LOGITS):
-                if not fetched:
-                    raise ProgramError(f"{opcode.name} has no stream to consume")
-                stream = fetched.popleft()
-                if opcode == Opcode.MATMUL:
-                    weights = self._streams.weights(stream, fields["tiles"], fields["outputs"])
-                    item.weights = weights.packed.ctypes.data_as(type(item.weights))
-                    item.width = weights.packed.shape[1]
-                    invalid += weights.invalid
-                    size += weights.packed.size
-                else:
-                    head = self._streams.head(stream, fields["vocab"], fields["count"])
-                    item.head = head.rows.ctypes.data_as(type(item.head))
-                    item.head_scales = head.scales.ctypes.data_as(type(item.head_scales))
-                    best = NativeOperation.from_buffer_copy(item)
-                    best.opcode = _TOP
-                    native.append(best)
-            ends.append(len(native))
-        threads = self._asked_threads or min(self._threads_max, 1 + size // _BYTES_PER_THREAD)
-        linked = _Linked(raw, described, ends, (NativeOperation * len(native))(*native), invalid, threads)
-        self._linked[address, count] = linked
-        return linked
+        linked = link(described, self._streams)
+        threads = self._asked_threads or min(self._threads_max, 1 + linked.weight_bytes // _BYTES_PER_THREAD)
+        self._programs[address, count] = program = _Program(raw, described, linked, threads)
+        return program
 
 
 def _constants() -> ctypes.Array:

@@ -134,14 +134,19 @@ def test_a_damaged_model_is_one_line_and_status_2(capsys, tmp_path):
     assert "model.json" in refused(generate, "--model", tmp_path, capsys=capsys)
 
 
-def test_a_model_too_large_for_the_build_is_one_line_and_status_2(capsys, tmp_path):
+def test_a_context_beyond_the_build_is_cut_and_said(capsys, tmp_path):
     demo: Path = load_model("demo").folder
     for path in demo.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     metadata = json.loads((tmp_path / "model.json").read_text())
     metadata["config"]["context"] = 100_000
     (tmp_path / "model.json").write_text(json.dumps(metadata))
-    assert "context of 100000 exceeds" in refused(generate, "--model", tmp_path, capsys=capsys)
+    generate(["--model", str(tmp_path), "-n", "2", "--json"])
+    out, err = capsys.readouterr()
+    assert len(json.loads(out)["ids"]) == 2
+    assert "the context is 4096 tokens of the model's 100000" in err
+    assert "--context must be 1 to the model's 100000, got 0" in refused(
+        generate, "--model", tmp_path, "--context", "0", capsys=capsys)
 
 
 def test_a_sparsity_artefact_is_no_steering_artefact(capsys, texts):

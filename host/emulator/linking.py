@@ -1,0 +1,69 @@
+"""From a program's descriptors to the list that the compiled machine walks: streams resolved to pointers."""
+
+from __future__ import annotations
+
+import ctypes
+from collections import deque
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from host.emulator.image import ProgramError
+from host.emulator.library import NativeOperation
+from host.emulator.operations import Operation
+from host.emulator.streams import Streams
+from models.machine.descriptor import LoadTarget, Opcode
+
+__all__ = ["Linked", "link"]
+
+# enum opcode of machine.h
+_CODES = {Opcode.LOAD: 1, Opcode.MATMUL: 2, Opcode.NORM: 3, Opcode.QUERY: 4, Opcode.KEY: 5, Opcode.VALUE: 6,
+          Opcode.RESIDUAL: 7, Opcode.ATTEND: 8, Opcode.LOGITS: 9}
+_TOP = 10  # the second half of LOGITS: the best of each row
+_FIELDS = {name for name, _ in NativeOperation._fields_}
+
+
+class Linked(NamedTuple):
+    """operations: for each descriptor those up to `ends` of it. weight_bytes: read in a run; residual_size: int32s."""
+
+    operations: ctypes.Array
+    ends: list[int]
+    weight_bytes: int
+    invalid_bytes: int
+    residual_size: int
+
+
+def link(described: Sequence[Operation], streams: Streams) -> Linked:
+    """Link a decoded program. The result points into `streams`, which must outlive it.
+
+    `ProgramError` where a matrix product has no stream to consume.
+    """
+    native: list[NativeOperation] = []
+    ends: list[int] = []
+    fetched: deque[int] = deque()
+    size = invalid = residual = 0
+    for opcode, fields in described:
+        if opcode == Opcode.STREAM:
+            fetched.append(fields["address"])
+        else:
+            item = NativeOperation(**{name: value for name, value in fields.items() if name in _FIELDS})
+            item.opcode = _CODES[opcode]
+            native.append(item)
+        if opcode in (Opcode.MATMUL, Opcode.LOGITS) and not fetched:
+            raise ProgramError(f"{opcode.name} has no stream to consume")
+        if opcode == Opcode.LOAD and fields["target"] == LoadTarget.RESIDUAL:
+            residual = fields["bytes"] // 4
+        elif opcode == Opcode.MATMUL:
+            weights = streams.weights(fetched.popleft(), fields["tiles"], fields["outputs"])
+            item.weights = ctypes.cast(weights.packed.ctypes.data, type(item.weights))
+            item.width = weights.packed.shape[1]
+            size += weights.packed.size
+            invalid += weights.invalid
+        elif opcode == Opcode.LOGITS:
+            head = streams.head(fetched.popleft(), fields["vocab"], fields["count"])
+            item.head = ctypes.cast(head.rows.ctypes.data, type(item.head))
+            item.head_scales = ctypes.cast(head.scales.ctypes.data, type(item.head_scales))
+            best = NativeOperation.from_buffer_copy(item)
+            best.opcode = _TOP
+            native.append(best)
+        ends.append(len(native))
+    return Linked((NativeOperation * len(native))(*native), ends, size, invalid, residual)
