@@ -141,7 +141,7 @@ def test_a_context_beyond_the_build_is_cut_and_said(capsys, tmp_path):
     metadata = json.loads((tmp_path / "model.json").read_text())
     metadata["config"]["context"] = 100_000
     (tmp_path / "model.json").write_text(json.dumps(metadata))
-    generate(["--model", str(tmp_path), "-n", "2", "--json"])
+    generate.main(["--model", str(tmp_path), "-n", "2", "--json"])
     out, err = capsys.readouterr()
     assert len(json.loads(out)["ids"]) == 2
     assert "the context is 4096 tokens of the model's 100000" in err
