@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from models.checkpoint import check_target, save_model
+from models.config import ACTIVATIONS
 from models.errors import ModelError
 from models.formats import read_checkpoint
 from models.model import Model
@@ -16,10 +17,13 @@ from models.quantise import quantise_model
 __all__ = ["convert", "main", "report"]
 
 
-def convert(source: Path, target: Path, *, progress: bool = False) -> Model:
-    """Read `source`, quantise it, write the model folder `target` whole or not at all. Raises `ModelError`."""
+def convert(source: Path, target: Path, *, activation: str | None = None, progress: bool = False) -> Model:
+    """Read `source`, quantise it, write the model folder `target` whole or not at all. Raises `ModelError`.
+
+    activation: of a GGUF file that does not tell.
+    """
     check_target(target)
-    original = read_checkpoint(source)
+    original = read_checkpoint(source, activation=activation)
     model = quantise_model(original, progress=progress)
     save_model(model, target, tokenizer=original.tokenizer)
     return model
@@ -41,14 +45,16 @@ def main(arguments: list[str] | None = None) -> int:
                     "model.safetensors and, where the source has one, tokenizer.json. All numbers become the "
                     "machine's integers here, once.",
         epilog="SRC is a Hugging Face folder (config.json and safetensors, also sharded) of a BitNet b1.58 model: "
-               "online masters, packed U8, 1bitLLM's names, or Llama-shaped without sub-norms. An earlier model in "
+               "online masters, packed U8, 1bitLLM's names, or Llama-shaped without sub-norms; or a GGUF file of "
+               "llama.cpp or bitnet.cpp (TQ1_0, TQ2_0, I2_S, or floats that are ternary already). An earlier model in "
                "DIR is replaced; a folder with other files is refused.")
     parser.add_argument("source", type=Path, metavar="SRC", help="the checkpoint to read")
     parser.add_argument("-o", "--output", required=True, type=Path, metavar="DIR", help="model folder to write")
+    parser.add_argument("--activation", choices=ACTIVATIONS, help="of a GGUF file that does not tell which it has")
     parser.add_argument("--json", action="store_true", help="print what was made as one JSON object")
     options = parser.parse_args(arguments)
     try:
-        model = convert(options.source, options.output, progress=True)
+        model = convert(options.source, options.output, activation=options.activation, progress=True)
     except ModelError as error:
         print(error, file=sys.stderr)
         return 2

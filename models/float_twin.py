@@ -52,7 +52,7 @@ def run_float(model: FloatModel, ids: np.ndarray, dtype: type = np.float32,
         h = h + _feed_forward(config, layer, x, look)
         largest = max(largest, np.abs(h).max())
     head = model.embedding if model.head is None else model.head
-    logits = _rms_norm(h, model.final_gains, config.rms_eps) @ head.astype(dtype, copy=False).T
+    logits = _rms_norm(h, model.final_gains, config.rms_eps) @ np.asarray(head, dtype).T
     return FloatRun(logits, float(largest))
 
 

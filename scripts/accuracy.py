@@ -1,6 +1,7 @@
 """Emulator against float32 reference logits: `python -m scripts.accuracy FIXTURES`.
 
-FIXTURES holds folders with ids.npy, logits_float32.npy and Hugging Face checkpoints hf_*. Prints a Markdown table.
+FIXTURES holds folders with ids.npy, logits_float32.npy and checkpoints, Hugging Face folders hf_* and GGUF files.
+Prints a Markdown table.
 """
 
 from __future__ import annotations
@@ -14,18 +15,19 @@ import numpy as np
 
 from host.devices.emulator import EmulatorDevice
 from host.runtime import Session
-from models.formats.huggingface import read_huggingface
+from models.formats import read_checkpoint
 from models.machine.build import BOARDS
 from models.quantise import quantise_model
 
 __all__ = ["cosines", "main"]
 
 
-def cosines(folder: Path, kv_bits: int) -> np.ndarray:
+def cosines(checkpoint: Path, kv_bits: int) -> np.ndarray:
     """Cosine of the emulator's logits with the reference's, one a token."""
-    ids, reference = (np.load(folder.parent / name) for name in ("ids.npy", "logits_float32.npy"))
+    ids, reference = (np.load(checkpoint.parent / name) for name in ("ids.npy", "logits_float32.npy"))
     build = replace(BOARDS["sim-tiny"], kv_bits=kv_bits)
-    logits = Session(quantise_model(read_huggingface(folder)), EmulatorDevice(build)).score(ids.reshape(-1)) / 65536.0
+    session = Session(quantise_model(read_checkpoint(checkpoint)), EmulatorDevice(build))
+    logits = session.score(ids.reshape(-1)) / 65536.0
     product = (logits * reference).sum(axis=1)
     return product / np.linalg.norm(logits, axis=1) / np.linalg.norm(reference, axis=1)
 
@@ -36,10 +38,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("fixtures", type=Path)
     options = parser.parse_args(arguments)
     print("| checkpoint | int8 cache: mean | min | int16 cache: mean | min |\n| --- | --- | --- | --- | --- |")
-    for config in sorted(options.fixtures.glob("*/hf_*/config.json")):
-        figures = [c for bits in (8, 16) for c in (cosines(config.parent, bits),)]
-        cells = " | ".join(f"{c.mean():.5f} | {c.min():.5f}" for c in figures)
-        print(f"| {config.parent.parent.name}/{config.parent.name} | {cells} |")
+    for reference in sorted(options.fixtures.glob("*/logits_float32.npy")):
+        family = reference.parent
+        for checkpoint in sorted([*family.glob("hf_*"), *family.glob("*.gguf")]):
+            figures = [cosines(checkpoint, bits) for bits in (8, 16)]
+            cells = " | ".join(f"{c.mean():.5f} | {c.min():.5f}" for c in figures)
+            print(f"| {family.name}/{checkpoint.name} | {cells} |")
 
 
 if __name__ == "__main__":

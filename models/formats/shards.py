@@ -47,11 +47,12 @@ class Shards(Mapping[str, SafetensorsFile]):
 
     def check_names(self, required: Iterable[str], optional: Iterable[str] = ()) -> None:
         """All required tensors are there, and no unknown one: what nobody reads would change the model."""
-        known = dict.fromkeys(required)
-        for name in known:
+        known = set(optional)
+        for name in required:
             if name not in self:
                 raise self.error(name, "is missing")
-        for name in sorted(self.keys() - known - set(optional)):
+            known.add(name)
+        for name in sorted(self.keys() - known):
             if not _IGNORED.search(name):
                 found = "a bias" if name.endswith(".bias") else "an unknown tensor"
                 raise self.error(name, f"expected the tensors of a ternary decoder without biases, found {found}")

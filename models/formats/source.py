@@ -1,4 +1,7 @@
-"""A ternary model as every reader gives it: trits with a scale that multiplies, everything else in float32."""
+"""A ternary model as every reader gives it: trits with a scale that multiplies, everything else in float32.
+
+Readers give layers and rows of the vocabulary when they are asked for, so that a large model never is in memory.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import numpy as np
 
 from models.config import ModelConfig
 
-__all__ = ["FloatLayer", "FloatLinear", "FloatModel", "LazyLayers"]
+__all__ = ["FloatLayer", "FloatLinear", "FloatModel", "FloatRows", "LazyLayers", "LazyRows"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,33 @@ class FloatLayer:
     gains: dict[str, np.ndarray]
 
 
+class LazyRows:
+    """A float32 table [rows, width], of which `read(start, stop)` gives rows anew each time. Read-only.
+
+    Indexed by a slice of rows or by an array of row numbers, as an array is; `np.asarray` reads it whole.
+    """
+
+    def __init__(self, shape: tuple[int, int], read: Callable[[int, int], np.ndarray]):
+        self.shape, self._read = shape, read
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
+        if isinstance(rows, slice):
+            start, stop, step = rows.indices(len(self))
+            return self._read(start, max(start, stop))[::step]
+        numbers = np.arange(len(self))[rows]
+        return np.stack([self._read(int(row), int(row) + 1)[0] for row in numbers])
+
+    def __array__(self, dtype: object = None, copy: bool | None = None) -> np.ndarray:
+        return self._read(0, len(self)).astype(dtype or np.float32, copy=False)
+
+
+FloatRows = np.ndarray | LazyRows
+"""float32 [rows, width], in memory or read by rows."""
+
+
 @dataclass
 class FloatModel:
     """embedding and head: float32 [vocab, hidden], head None where it is tied; final_gains: float32 [hidden].
@@ -38,8 +68,8 @@ class FloatModel:
     """
 
     config: ModelConfig
-    embedding: np.ndarray
-    head: np.ndarray | None
+    embedding: FloatRows
+    head: FloatRows | None
     final_gains: np.ndarray
     layers: Sequence[FloatLayer]
     tokenizer: Path | None = None

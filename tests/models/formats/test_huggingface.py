@@ -225,11 +225,11 @@ def test_what_is_not_a_checkpoint(tmp_path):
         read_checkpoint(tmp_path / "missing")
     with pytest.raises(ModelError, match="expected model.safetensors or model.safetensors.index.json, found neither"):
         read_checkpoint(tmp_path)
-    for name, message in (("m.gguf", "GGUF files are not supported; expected a Hugging Face folder"),
-                          ("m.bin", "expected a Hugging Face folder, found a file")):
-        (tmp_path / name).write_bytes(b"GGUF")
-        with pytest.raises(ModelError, match=f"{name}: {message}"):
-            read_checkpoint(tmp_path / name)
+    (tmp_path / "m.bin").write_bytes(b"GGUF")
+    with pytest.raises(ModelError, match="m.bin: expected a Hugging Face folder or a .gguf file, found another file"):
+        read_checkpoint(tmp_path / "m.bin")
+    with pytest.raises(ModelError, match="--activation is for GGUF files; config.json says what the model has"):
+        read_checkpoint(tmp_path, activation="silu")
     (tmp_path / "model.json").write_text("{}")
     with pytest.raises(ModelError, match="is already in this project's format"):
         read_checkpoint(tmp_path)

@@ -1,0 +1,163 @@
+"""Metadata of a GGUF file: the model's shape, and how its producer means the tensors.
+
+What a file does not say, the runtimes decide by its architecture (llama.cpp's and bitnet.cpp's sources):
+
+- `llama` rotates neighbouring channels, so converters interleave the rows of q and k; the BitNet architectures
+  (`bitnet`, `bitnet-25`, `bitnet-b1.58`) rotate channel i with i + head_dim / 2, and keep the rows.
+- `llama` has SiLU. The BitNet architectures have either; few files name it (`hidden_activation`). Without the name
+  two families are known: 1bitLLM's models have SiLU, a key head for every query head and θ = 10,000, Microsoft's
+  2B-4T has ReLU², shared key heads and θ = 500,000. Of what fits neither, `bitnet-25` and `bitnet-b1.58` are taken
+  for Microsoft's, and `bitnet` must be told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from models.config import ModelConfig
+from models.errors import ModelError, located
+
+__all__ = ["ARCHITECTURES", "GgufMetadata"]
+
+_BITNET = ("bitnet", "bitnet-25", "bitnet-b1.58")
+ARCHITECTURES = ("llama", *_BITNET)
+"""Values of `general.architecture` that are read."""
+
+_ACTIVATIONS = {"silu": "silu", "swish": "silu", "swiglu": "silu", "relu2": "relu2", "relu_sqr": "relu2"}
+_LARGE_THETA = 1e5
+
+# what the machine does not do, and the values that ask for nothing
+_NEUTRAL = {"rope.scaling.type": ("none", "linear"), "rope.scaling.factor": (0, 1), "rope.scale_linear": (0, 1),
+            "rope.scaling.attn_factor": (0, 1), "attention.scale": (0,), "attention.clamp_kqv": (0,),
+            "attention.sliding_window": (0,), "attention.max_alibi_bias": (0,), "attn_logit_softcapping": (0,),
+            "final_logit_softcapping": (0,), "logit_scale": (0, 1), "embedding_scale": (0, 1),
+            "residual_scale": (0, 1), "attention.causal": (True,), "expert_count": (0,),
+            "use_parallel_residual": (False,)}
+_TURN_ENDS = ("<|eot_id|>", "<|im_end|>", "<|end_of_turn|>", "<end_of_turn>")
+"""Texts by which llama.cpp knows an end of turn that no key names."""
+
+
+@dataclass(frozen=True)
+class GgufMetadata:
+    """path: the file, for errors; fields: its metadata. Raises `ModelError` for a model of an unknown kind."""
+
+    path: Path
+    fields: Mapping[str, object]
+
+    def __post_init__(self) -> None:
+        if self.fields.get("split.count", 1) not in (0, 1):
+            raise self.bad("split.count", "a whole model in one file", self.fields["split.count"])
+        if self.architecture not in ARCHITECTURES:
+            raise self.bad("general.architecture", f"one of {', '.join(ARCHITECTURES)}", self.architecture)
+
+    def bad(self, name: str, expected: str, found: object) -> ModelError:
+        """An error about one entry, to be raised."""
+        return ModelError(f"{self.path}: {name}: expected {expected}, found {found!r}")
+
+    @property
+    def architecture(self) -> object:
+        """`general.architecture`."""
+        return self.fields.get("general.architecture")
+
+    @property
+    def sub_norms(self) -> bool:
+        """Does the architecture have RMSNorm before o and down?"""
+        return self.architecture in _BITNET
+
+    @property
+    def interleaved(self) -> bool:
+        """Do the rows of q and k pair neighbouring channels?"""
+        return self.architecture == "llama"
+
+    @property
+    def producer(self) -> str:
+        """Whatever the file says of who made it, for errors about what it does not say."""
+        names = ("general.architecture", "general.name", "general.quantized_by", "general.file_type",
+                 "general.quantization_version")
+        return ", ".join(f"{name} {self.fields[name]!r}" for name in names if name in self.fields)
+
+    def config(self, *, vocab_size: int, tied_head: bool, sub_norms: bool,
+               activation: str | None) -> ModelConfig:
+        """The model's shape. vocab_size: rows of the embedding; activation: what the user says of it, if anything."""
+        for name, neutral in _NEUTRAL.items():
+            value = self._get(name)
+            if value is not None and value not in neutral:
+                raise self.bad(self._key(name), "nothing that the machine does not do", value)
+        heads, hidden = self._number("attention.head_count"), self._number("embedding_length")
+        head_dim = self._get("attention.key_length")
+        if head_dim is None:
+            if heads < 1 or hidden % heads:
+                raise self.bad(self._key("attention.head_count"), f"a divisor of embedding_length {hidden}", heads)
+            head_dim = hidden // heads
+        for name in ("attention.value_length", "rope.dimension_count"):
+            if (value := self._get(name)) not in (None, head_dim):
+                raise self.bad(self._key(name), f"{head_dim}, channels of a whole head", value)
+        if (stated := self._get("vocab_size")) not in (None, vocab_size):
+            raise self.bad(self._key("vocab_size"), f"{vocab_size}, as token_embd has rows", stated)
+        kv_heads = self._number("attention.head_count_kv", heads)
+        theta = _decimal(self._number("rope.freq_base", 1e4))  # llama.cpp's default
+        eps = _decimal(self._number("attention.layer_norm_rms_epsilon"))
+        ffn, layers, context = map(self._number, ("feed_forward_length", "block_count", "context_length"))
+        name, gate = self.fields.get("general.name"), self._activation(activation, heads, kv_heads, theta)
+        with located(self.path):
+            return ModelConfig(
+                name=name if isinstance(name, str) and name else self.path.stem, vocab_size=vocab_size,
+                hidden_size=hidden, ffn_size=ffn, layers=layers, heads=heads, kv_heads=kv_heads, head_dim=head_dim,
+                activation=gate, sub_norms=sub_norms, tied_head=tied_head, rope_theta=theta, rms_eps=eps,
+                context=context, bos_id=self._bos_id(), eos_ids=self._eos_ids())
+
+    def _key(self, name: str) -> str:
+        return f"{self.architecture}.{name}"
+
+    def _get(self, name: str) -> object:
+        return self.fields.get(self._key(name))
+
+    def _number(self, name: str, default: float | None = None) -> int | float:
+        value = self._get(name)
+        if value is None and default is not None:
+            return default
+        if value is None:
+            raise ModelError(f"{self.path}: {self._key(name)} is missing")
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise self.bad(self._key(name), "one number for all layers", value)
+        return value
+
+    def _activation(self, given: str | None, heads: float, kv_heads: float, theta: float) -> str:
+        stated = self._get("hidden_activation")
+        if stated is not None and stated not in _ACTIVATIONS:
+            raise self.bad(self._key("hidden_activation"), f"one of {', '.join(_ACTIVATIONS)}", stated)
+        known = _ACTIVATIONS.get(stated)
+        if known is None and not self.sub_norms:
+            known = "silu"
+        if known is None and given is None:
+            shared, large = kv_heads != heads, theta >= _LARGE_THETA
+            if shared != large and self.architecture == "bitnet":
+                raise ModelError(f"{self.path}: {self._key('hidden_activation')} is missing, and the shape does not "
+                                 f"tell ({self.producer}): give --activation relu2 or --activation silu")
+            known = "relu2" if shared or large else "silu"
+        if given not in (None, known) and known is not None:
+            raise ModelError(f"{self.path}: --activation {given}: the file has {known}")
+        return known or given
+
+    def _bos_id(self) -> object:
+        return None if self.fields.get("tokenizer.ggml.add_bos_token") is False else self._token("bos")
+
+    def _token(self, kind: str) -> object:
+        return self.fields.get(f"tokenizer.ggml.{kind}_token_id")
+
+    def _eos_ids(self) -> tuple:
+        found = [self._token(kind) for kind in ("eos", "eot", "eom")]
+        tokens = self.fields.get("tokenizer.ggml.tokens")
+        if found[1] is None and isinstance(tokens, list):
+            found += [tokens.index(text) for text in _TURN_ENDS if text in tokens]
+        return tuple(dict.fromkeys(token for token in found if token is not None))
+
+
+def _decimal(value: float) -> float:
+    """The decimal that a float32 was written as (1e-05, not 9.999999747378752e-06)."""
+    with np.errstate(over="ignore"):
+        return float(str(np.float32(value)))

@@ -1,0 +1,179 @@
+"""GGUF files of ternary models: TQ1_0, TQ2_0 and I2_S weights, or floats that are ternary already."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from models.config import LINEARS, ModelConfig
+from models.errors import ModelError, located
+from models.formats.gguf_config import GgufMetadata
+from models.formats.gguf_file import I2_S, GgufFile, type_name
+from models.formats.gguf_i2_s import I2_S_WIDTH, ROWS, likely_width, unpack_i2_s
+from models.formats.gguf_types import FLOATS, TERNARY, float_rows, ternary_of_blocks, ternary_of_floats
+from models.formats.source import FloatLayer, FloatLinear, FloatModel, FloatRows, LazyLayers, LazyRows
+
+__all__ = ["read_gguf"]
+
+_LINEAR = {"q": "attn_q", "k": "attn_k", "v": "attn_v", "o": "attn_output", "gate": "ffn_gate", "up": "ffn_up",
+           "down": "ffn_down"}
+_GAIN = {"input": "attn_norm", "post_attention": "ffn_norm", "attn_sub": "attn_sub_norm", "ffn_sub": "ffn_sub_norm"}
+_EMBEDDING, _HEAD, _FINAL, _ROPE = "token_embd.weight", "output.weight", "output_norm.weight", "rope_freqs.weight"
+_TILES = (38, 39)  # TL1, TL2
+
+
+def read_gguf(path: Path, *, activation: str | None = None) -> FloatModel:
+    """Open a GGUF file; layers and rows are read as they are asked for.
+
+    activation: "relu2" or "silu" for files that do not tell. `ModelError` names file, tensor or key, what was
+    expected and what was found.
+    """
+    file = GgufFile(path)
+    metadata = GgufMetadata(path, file.fields)
+    if _EMBEDDING not in file:
+        raise file.error(_EMBEDDING, "is missing")
+    sub_norms = metadata.sub_norms or any(f"blk.0.{_GAIN[name]}.weight" in file for name in ("attn_sub", "ffn_sub"))
+    config = metadata.config(vocab_size=file[_EMBEDDING].shape[0], tied_head=_HEAD not in file, sub_norms=sub_norms,
+                             activation=activation)
+    tensors = _Tensors(file, config, metadata)
+    tensors.check_names()
+    shape = config.vocab_size, config.hidden_size
+    return FloatModel(config, tensors.rows(_EMBEDDING, *shape),
+                      None if config.tied_head else tensors.rows(_HEAD, *shape),
+                      tensors.vector(_FINAL, config.hidden_size), LazyLayers(config.layers, tensors.layer), None,
+                      {"source": config.name, "format": "gguf", "weights": tensors.kind()})
+
+
+class _Tensors:
+    """Reads the tensors of one file."""
+
+    def __init__(self, file: GgufFile, config: ModelConfig, metadata: GgufMetadata):
+        self.file, self.config, self.metadata = file, config, metadata
+
+    def check_names(self) -> None:
+        """All tensors of the config are there and no unknown one: what nobody reads would change the model."""
+        for name in self._names():  # a file that claims a billion layers ends here
+            if name not in self.file:
+                raise self.file.error(name, "is missing")
+        known = set(self._names())
+        scales = {_scale(name) for name in known if name.endswith(tuple(f"{x}.weight" for x in _LINEAR.values()))}
+        for name in sorted(self.file.keys() - known - scales):
+            if name == _ROPE and (self.vector(_ROPE, self.config.head_dim // 2) == 1).all():
+                continue
+            found = {_ROPE: "factors of a RoPE scaling"}.get(
+                name, "a bias" if name.endswith(".bias") else "an unknown tensor")
+            raise self.file.error(name, f"expected the tensors of a ternary decoder without biases, found {found}")
+
+    def _names(self) -> Iterable[str]:
+        yield from (_EMBEDDING, _FINAL) if self.config.tied_head else (_EMBEDDING, _FINAL, _HEAD)
+        for index in range(self.config.layers):
+            yield from (f"blk.{index}.{_GAIN[name]}.weight" for name in self.config.gain_sizes)
+            yield from (_weight(index, name) for name in LINEARS)
+
+    def kind(self) -> str:
+        """How the weights are stored, in words."""
+        number = self.file[_weight(0, "q")].type
+        if number != I2_S:
+            return type_name(number)
+        return f"I2_S, {'four rows' if self._width == ROWS else f'{4 * self._width} values'} to a block"
+
+    def layer(self, index: int) -> FloatLayer:
+        """One layer, unpacked."""
+        linears = {name: self._linear(_weight(index, name), name, *shape)
+                   for name, shape in self.config.linear_shapes.items()}
+        gains = {name: self.vector(f"blk.{index}.{_GAIN[name]}.weight", size)
+                 for name, size in self.config.gain_sizes.items()}
+        self.file.release()
+        return FloatLayer(linears, gains)
+
+    def _linear(self, tensor: str, name: str, outputs: int, inputs: int) -> FloatLinear:
+        self._check_shape(tensor, outputs, inputs)
+        number, shape = self.file[tensor].type, (outputs, inputs)
+        with located(f"{self.file.path}: tensor {tensor}"):
+            if number == I2_S:
+                trits, scale = unpack_i2_s(self.file.stored(tensor), shape, self._width)
+            elif number in TERNARY:
+                trits, scale = ternary_of_blocks(self.file.stored(tensor), number, shape)
+            elif number in FLOATS:
+                trits, scale = ternary_of_floats(float_rows(self.file.stored(tensor), number, inputs))
+            else:
+                raise ModelError(self._refused(number))
+        scale *= self._factor(_scale(tensor))
+        if not 0 < scale < math.inf:
+            raise self.file.error(tensor, f"expected a positive scale, found {scale}")
+        if name in ("q", "k") and self.metadata.interleaved:
+            trits = _uninterleaved(trits, self.config.head_dim)
+        return FloatLinear(trits, scale)
+
+    def _refused(self, number: int) -> str:
+        if number in _TILES:
+            return (f"expected a layout of its own values, found {type_name(number)}, tiles for one kernel of "
+                    f"bitnet.cpp ({self.metadata.producer}): convert the original checkpoint, or an I2_S file")
+        return f"expected TQ1_0, TQ2_0, I2_S or ternary floats, found {type_name(number)} ({self.metadata.producer})"
+
+    def _factor(self, name: str) -> float:
+        """A scale beside the weights, as some converters write it."""
+        return float(self.vector(name, 1)[0]) if name in self.file else 1.0
+
+    @cached_property
+    def _width(self) -> int:
+        """The file's I2_S layout, from its first layer's feed-forward neurons."""
+        names = [_weight(0, name) for name in ("up", "down")]
+        hidden, ffn = self.config.hidden_size, self.config.ffn_size
+        if any(self.file[name].type != I2_S for name in names):
+            return I2_S_WIDTH
+        self._check_shape(names[0], ffn, hidden)
+        self._check_shape(names[1], hidden, ffn)
+        return likely_width(*map(self.file.stored, names), hidden, ffn)
+
+    def rows(self, name: str, count: int, width: int) -> FloatRows:
+        """A table of floats, read by rows."""
+        self._check_shape(name, count, width)
+        number = self.file[name].type
+        data = self.file.stored(name)
+        if number == I2_S or data.size % count:
+            raise self.file.error(name, f"expected rows of floats, found {type_name(number)}")
+        data = data.reshape(count, -1)
+
+        def read(start: int, stop: int) -> np.ndarray:
+            with located(f"{self.file.path}: tensor {name}"):
+                values = float_rows(data[start:stop].reshape(-1), number, width)
+                self.file.release()
+                if not np.isfinite(values).all():
+                    raise ModelError("expected finite numbers, found NaN or infinity")
+            return values
+
+        return LazyRows((count, width), read)
+
+    def vector(self, name: str, size: int) -> np.ndarray:
+        """A vector of floats."""
+        self._check_shape(name, size)
+        return self._one_row(name, size)
+
+    def _one_row(self, name: str, size: int) -> np.ndarray:
+        with located(f"{self.file.path}: tensor {name}"):
+            values = float_rows(self.file.stored(name), self.file[name].type, size)[0]
+            if not np.isfinite(values).all():
+                raise ModelError("expected finite numbers, found NaN or infinity")
+        return values
+
+    def _check_shape(self, name: str, *shape: int) -> None:
+        if (found := self.file[name].shape) != shape:
+            raise self.file.error(name, f"expected shape {list(shape)}, found {list(found)}")
+
+
+def _weight(index: int, name: str) -> str:
+    return f"blk.{index}.{_LINEAR[name]}.weight"
+
+
+def _scale(weight: str) -> str:
+    return weight.removesuffix("weight") + "scale"
+
+
+def _uninterleaved(rows: np.ndarray, head_dim: int) -> np.ndarray:
+    """Rows of each head back from pairs of neighbours (2i, 2i + 1) to pairs (i, i + head_dim / 2)."""
+    return rows.reshape(-1, head_dim // 2, 2, rows.shape[1]).swapaxes(1, 2).reshape(rows.shape)
