@@ -3,97 +3,131 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from tqdm import tqdm
 
 from host.command_line import add_model_options, open_session, run_command
 from host.runtime import Session
-from host.sampler import Sampler
+from host.sampler import Sampler, add_sampling_options, sampler_from
+from host.stop_strings import StopStrings
 from host.text import Text
+from models.config import ModelConfig
 from models.errors import ModelError
 
-__all__ = ["generate", "main"]
+__all__ = ["generate", "main", "parse_ids", "prompt_ids"]
 
 DEFAULT_PROMPT = "It was a truth"
 
 
 def generate(session: Session, prompt: Sequence[int], count: int, sampler: Sampler,
-             on_tokens: Callable[[int], None] | None = None) -> Iterator[int]:
-    """Yield up to `count` new ids after a prompt; ends early at an end-of-text token."""
+             on_tokens: Callable[[int], None] | None = None, *, before: Sequence[int] = (),
+             ends: Collection[int] | None = None) -> Iterator[int]:
+    """Yield up to `count` new ids after a prompt; ends early at an end-of-text token.
+
+    before: ids already in the session's cache, for the sampler. ends: ids that end it (default: the model's).
+    """
     if count < 1:
         raise ModelError(f"-n must be at least 1, got {count}")
-    if len(prompt) + count - 1 > session.context:
-        raise ModelError(f"a prompt of {len(prompt)} tokens and {count} new ones exceed the context of "
+    if session.position + len(prompt) + count - 1 > session.context:
+        held = f"{session.position} tokens in the cache, " if session.position else ""
+        raise ModelError(f"{held}a prompt of {len(prompt)} tokens and {count} new ones exceed the context of "
                          f"{session.context}")
+    ends = session.model.config.eos_ids if ends is None else ends
     top = session.prefill(prompt, on_tokens)
+    history = [*before, *prompt]
     for index in range(count):
-        token = sampler(top)
-        if token in session.model.config.eos_ids:
+        token = sampler(top, history)
+        if token in ends:
             return
         yield token
+        history.append(token)
         if index + 1 < count:
             top = session.decode(token)
+
+
+def prompt_ids(text: Text, config: ModelConfig, prompt: str) -> list[int]:
+    """Ids of a prompt with the model's start token, unless the prompt names it itself."""
+    ids = text.encode(prompt, special=True)
+    start = [config.bos_id] if config.bos_id is not None else []
+    return ids if start and ids[:1] == start else start + ids
+
+
+def parse_ids(value: str) -> list[int]:
+    """Token ids as the user writes them: 1,2,3."""
+    try:
+        return [int(item) for item in value.split(",")]
+    except ValueError:
+        raise ModelError(f"--ids must be numbers with commas between, got {value!r}") from None
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="host.generate", description="Generate text with a ternary model.")
     add_model_options(parser)
-    parser.add_argument("--prompt", default=DEFAULT_PROMPT, metavar="TEXT",
-                        help=f"text to continue (default: {DEFAULT_PROMPT!r})")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--prompt", default=DEFAULT_PROMPT, metavar="TEXT",
+                        help=f"text to continue (default: {DEFAULT_PROMPT!r}); names of special tokens mean the token")
+    source.add_argument("--ids", metavar="1,2,3", help="token ids to continue, taken as they are: needs no tokenizer")
     parser.add_argument("-n", type=int, default=100, metavar="N", help="new tokens (default: 100)")
-    parser.add_argument("--temperature", type=float, default=0.7, metavar="T", help="0 is greedy (default: 0.7)")
-    parser.add_argument("--top-k", type=int, default=0, metavar="K", help="sample from the best K (default: all)")
-    parser.add_argument("--top-p", type=float, default=0.95, metavar="P", help="nucleus (default: 0.95)")
-    parser.add_argument("--seed", type=int, default=0, help="of the sampler (default: 0)")
+    parser.add_argument("--stop", action="append", default=[], metavar="TEXT",
+                        help="end before this text; may be given several times")
+    add_sampling_options(parser)
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     options = _parser().parse_args(arguments)
-    sampler = Sampler(options.temperature, options.top_k, options.top_p, options.seed)
-    session = open_session(options, progress=True)
-    text = Text(session.model.folder)
-    config = session.model.config
-    prompt = ([config.bos_id] if config.bos_id is not None else []) + text.encode(options.prompt)
-    if not options.prompt:
+    sampler, stops = sampler_from(options), StopStrings(options.stop)
+    given = None if options.ids is None else parse_ids(options.ids)
+    if given is None and not options.prompt:
         raise ModelError("the prompt is empty: there is no token to start from")
+    session = open_session(options, progress=True)
+    folder = session.model.folder
+    text = Text(folder) if given is None or (folder / "tokenizer.json").exists() else None
+    if text is None and options.stop:
+        raise ModelError(f"--stop needs a tokenizer: {folder} has no tokenizer.json")
+    prompt = prompt_ids(text, session.model.config, options.prompt) if given is None else given
     started = time.perf_counter()
-    ids: list[int] = []
-    decoder = text.stream(prompt)
     with tqdm(total=len(prompt), desc="prompt", unit="tok", file=sys.stderr, leave=False,
               disable=not sys.stderr.isatty()) as bar:
         tokens = generate(session, prompt, options.n, sampler, bar.update)
-        first = next(tokens, None)
+        first = list(itertools.islice(tokens, 1))
     prefill_s = time.perf_counter() - started
-    if not options.json:
+
+    ids: list[int] = []
+    pieces: list[str] = []
+
+    def show(piece: str) -> None:
+        pieces.append(piece)
+        if not options.json:
+            print(piece, end="", flush=True)
+
+    if not options.json and given is None:
         print(options.prompt, end="", flush=True)
-    if first is not None:
-        for token in _chain(first, tokens):
-            ids.append(token)
-            piece = decoder(token)
-            if not options.json:
-                print(piece, end="", flush=True)
+    decoder = text.stream(prompt) if text else None
+    for token in itertools.chain(first, tokens):
+        ids.append(token)
+        show(stops(decoder(token)) if decoder else f"{token} ")
+        if stops.found is not None:
+            break
+    if decoder:
+        show(stops(decoder.end()) + stops.end())
     decode_s = time.perf_counter() - started - prefill_s
-    _report(options, session, prompt, ids, text, prefill_s, decode_s)
+    _report(options, session, prompt, ids, "".join(pieces) if text else None, prefill_s, decode_s)
     session.device.close()
 
 
-def _chain(first: int, rest: Iterator[int]) -> Iterator[int]:
-    yield first
-    yield from rest
-
-
-def _report(options: argparse.Namespace, session: Session, prompt: list[int], ids: list[int], text: Text,
+def _report(options: argparse.Namespace, session: Session, prompt: list[int], ids: list[int], text: str | None,
             prefill_s: float, decode_s: float) -> None:
     speed = (len(ids) - 1) / decode_s if len(ids) > 1 and decode_s else 0.0
     cycles = session.counters.cycles
     if options.json:
-        result = {"prompt_ids": prompt, "ids": ids, "text": text.decode(ids), "prefill_s": prefill_s,
+        result = {"prompt_ids": prompt, "ids": ids, "text": text, "prefill_s": prefill_s,
                   "decode_s": decode_s, "tokens_per_s": speed, "device": options.device}
         if cycles:
             result["cycles"] = cycles

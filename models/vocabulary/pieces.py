@@ -1,7 +1,8 @@
 """SentencePiece vocabularies, BPE and unigram, as a `tokenizer.json`.
 
-Control pieces never come out of a text's characters, and unused ones neither; user-defined ones are cut out of a
-text first.
+Control and unused pieces never come out of a text's characters; user-defined ones are cut out of a text first.
+Equal to SentencePiece for BPE without character replacements. Where there are some, decomposed letters may come out
+otherwise, and unigram may choose another of several equally good ways to cut a text.
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ class Pieces:
         user-defined pieces are added tokens as well. prefix_once: the space goes before the whole text only, not
         before each stretch between added tokens.
         """
-        named = {index: AddedToken(index, text, special=kind != USER_DEFINED)
+        named = {index: AddedToken(index, text if kind != USER_DEFINED else text.replace(_SPACE, " "),
+                                   special=kind != USER_DEFINED)
                  for index, (text, kind) in enumerate(zip(self.texts, self.types, strict=True))
                  if kind in (UNKNOWN, CONTROL, USER_DEFINED)} | {token.id: token for token in added}
         texts = self._texts(named)
