@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
+
 import numpy as np
 
 from host.devices.base import Buffer, Device, Progress
@@ -38,7 +40,8 @@ class EmulatorDevice(Device):
         self.machine: Machine | NativeMachine | None = None
 
     def allocate(self, size: int) -> Buffer:
-        memory = np.zeros(size, np.uint8)
+        # an anonymous map: pages of the cache become resident when tokens reach them, not 2 MiB at a time
+        memory = np.frombuffer(mmap(-1, size, flags=MAP_PRIVATE | MAP_ANONYMOUS), np.uint8)
         if self.kernels == NUMPY:
             self.machine = Machine(self.build, memory, BASE)
         else:
