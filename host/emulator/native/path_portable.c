@@ -1,4 +1,8 @@
-/* Plain C, for any processor: what every other path must equal. */
+/* Plain C, for any processor: what every other path must equal. Loops of fixed length over 16-bit integers, of which a
+ * compiler makes vectors.
+ *
+ * With t_j = floor(byte / 3**j), digit j is t_j - 3 t_(j+1). The sum of digit j * q_j is therefore that of
+ * t_j * (q_j - 3 q_(j-1)): quotients are multiplications, exact for a byte, and no digit is ever made. */
 #include "machine.h"
 
 #define TARGET
@@ -7,32 +11,48 @@
 #define PATH path_portable
 #define DIGIT_OFFSET 1
 
-enum { OUTPUTS_1 = 1, OUTPUTS_2 = 1, OUTPUTS_4 = 1, OUTPUTS_8 = 1 };
+enum { OUTPUTS_1 = 8, OUTPUTS_2 = 8, OUTPUTS_4 = 8, OUTPUTS_8 = 8, TOGETHER = 4, AHEAD = 4096, STEP = TRITS * BLOCK };
 
-INLINE void block(int rows, const uint8_t *w, int64_t blocks, const int8_t *q, int32_t *sums) {
-    for (int r = 0; r < rows; r++) sums[r] = 0;
-    for (int64_t b = 0; b < blocks; b++, w += BLOCK) {
-        uint16_t digits[TRITS][BLOCK], rest[BLOCK];
-        for (int i = 0; i < BLOCK; i++) rest[i] = w[i];
-        for (int j = 0; j < TRITS; j++) /* rest / 3 by a multiplication that is exact below 2**15 */
-            for (int i = 0; i < BLOCK; i++) {
-                uint16_t third = (uint16_t)((uint32_t)rest[i] * 21846 >> 16);
-                digits[j][i] = (uint16_t)(rest[i] - 3 * third);
-                rest[i] = third;
+/* t_j of a block of bytes, j by j. */
+INLINE void quotients(const uint8_t *w, int16_t *t) {
+    __builtin_prefetch(w + AHEAD);
+    for (int i = 0; i < BLOCK; i++) {
+        uint32_t byte = w[i];
+        t[i] = (int16_t)byte;
+        t[BLOCK + i] = (int16_t)(byte * 21846 >> 16);
+        t[2 * BLOCK + i] = (int16_t)(byte * 7282 >> 16);
+        t[3 * BLOCK + i] = (int16_t)(byte * 2428 >> 16);
+        t[4 * BLOCK + i] = (int16_t)(byte * 810 >> 16);
+    }
+}
+
+/* q_j - 3 q_(j-1) of a block of activations, j by j. */
+INLINE void differences(const int8_t *q, int16_t *d) {
+    for (int i = 0; i < BLOCK; i++) d[i] = q[i];
+    for (int i = BLOCK; i < STEP; i++) d[i] = (int16_t)(q[i] - 3 * q[i - BLOCK]);
+}
+
+INLINE void block(int rows, int outputs, const uint8_t *w, int64_t width, int64_t blocks, const int8_t *q,
+                  int32_t *sums) {
+    for (int i = 0; i < outputs * rows; i++) sums[i] = 0;
+    for (int64_t b = 0; b < blocks; b++, w += BLOCK, q += rows * STEP) {
+        int16_t d[GROUP][STEP], t[TOGETHER][STEP];
+        for (int r = 0; r < rows; r++) differences(q + r * STEP, d[r]);
+        for (int o = 0; o < outputs; o += TOGETHER) {
+            for (int k = 0; k < TOGETHER; k++) quotients(w + (o + k) * width, t[k]);
+            for (int r = 0; r < rows; r++) {
+                int32_t sum[TOGETHER] = {0};
+                for (int i = 0; i < STEP; i++)
+                    for (int k = 0; k < TOGETHER; k++) sum[k] += (int32_t)t[k][i] * d[r][i];
+                for (int k = 0; k < TOGETHER; k++) sums[(o + k) * rows + r] += sum[k];
             }
-        for (int r = 0; r < rows; r++)
-            for (int j = 0; j < TRITS; j++, q += BLOCK) {
-                int16_t sum = 0; /* of 64 products below 255 */
-                for (int i = 0; i < BLOCK; i++) sum = (int16_t)(sum + (int16_t)digits[j][i] * q[i]);
-                sums[r] += sum;
-            }
+        }
     }
 }
 
 #define BLOCK_KERNEL(R)                                                                                               \
     static void block_##R(const uint8_t *w, int64_t width, int64_t blocks, const int8_t *q, int32_t *sums) {          \
-        (void)width;                                                                                                  \
-        block(R, w, blocks, q, sums);                                                                                 \
+        block(R, OUTPUTS_##R, w, width, blocks, q, sums);                                                             \
     }
 
 BLOCK_KERNEL(1)
