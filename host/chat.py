@@ -1,0 +1,229 @@
+"""Talk with a model in the terminal: `python -m host.chat --model DIR`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from tqdm import tqdm
+
+from host.command_line import add_model_options, open_session, run_command
+from host.conversation import Answer, Conversation
+from host.sampler import add_sampling_options, sampler_from
+from host.stop_strings import StopStrings
+from models.errors import ModelError
+
+__all__ = ["main"]
+
+_PLAIN_TOKENS = 100  # a plain text has no end of its own
+_HELP = """\
+/help           this text
+/again          another answer to the last question
+/undo           take back the last question and answer
+/reset          forget all turns
+/system TEXT    set the system message; without TEXT, remove it
+/save FILE      write the conversation as JSON
+/quit           leave (so does Ctrl-D)
+A line that ends in \\ goes on in the next. Ctrl-C stops an answer. To send a text that starts with /, write a space
+before it."""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="host.chat", description="Talk with a model. Where standard input is no terminal, every line of it is a "
+        "turn or a command. With --json, every answer is an object on a line of its own.")
+    add_model_options(parser)
+    parser.add_argument("--system", metavar="TEXT", help="the system message")
+    parser.add_argument("-n", type=int, metavar="N", help="tokens of an answer at most (default: as the context "
+                        f"allows; {_PLAIN_TOKENS} for a model without a chat template)")
+    parser.add_argument("--stop", action="append", default=[], metavar="TEXT",
+                        help="end an answer before this text; may be given several times")
+    add_sampling_options(parser)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command."""
+    options = _parser().parse_args(arguments)
+    if options.n is not None and options.n < 1:
+        raise ModelError(f"-n must be at least 1, got {options.n}")
+    StopStrings(options.stop)
+    sampler = sampler_from(options)
+    session = open_session(options, progress=True)
+    chat = _Chat(Conversation(session, options.system), sampler, options)
+    try:
+        chat.run()
+    finally:
+        session.device.close()
+
+
+class _Chat:
+    """Reads lines, answers them or does what they command."""
+
+    def __init__(self, conversation: Conversation, sampler: Callable, options: argparse.Namespace):
+        self._conversation, self._sampler, self._options = conversation, sampler, options
+        self._terminal = sys.stdin.isatty()
+        self._count = options.n if options.n or conversation.template else _PLAIN_TOKENS
+        self._commands = {"help": self._help, "again": self._again, "undo": self._undo, "reset": self._reset,
+                          "system": self._system, "save": self._save}
+
+    def run(self) -> None:
+        """Until the input ends or /quit."""
+        config = self._conversation.session.model.config
+        self._note(f"{config.name}, context {config.context}. /help lists the commands, Ctrl-D leaves.")
+        if not self._conversation.template:
+            self._note("This model has no chat template: it is no chat partner, it continues your text. Enter alone "
+                       "goes on.")
+        for line in self._lines():
+            try:
+                if line.startswith("/"):
+                    name, _, rest = line[1:].partition(" ")
+                    if name in ("quit", "exit"):
+                        return
+                    self._command(name, rest.strip())
+                elif line.strip() or not self._conversation.template:
+                    self._answer(line)
+            except ModelError as error:
+                if not self._terminal:
+                    raise
+                self._note(f"error: {error}")
+
+    def _lines(self) -> Iterator[str]:
+        """Whole lines of the user; those that end in a backslash are joined with the next."""
+        if self._terminal:
+            _edit_lines()
+        joined = ""
+        while True:
+            try:
+                line = input(("… " if joined else "> ") if self._terminal else "")
+            except (EOFError, KeyboardInterrupt):
+                if self._terminal:
+                    print()
+                return
+            if line.endswith("\\"):
+                joined += line[:-1] + "\n"
+            else:
+                yield joined + line
+                joined = ""
+
+    def _answer(self, question: str) -> None:
+        answer, quiet = Answer(), self._options.json
+        with _interrupts() as interrupted, tqdm(desc="prompt", unit="tok", file=sys.stderr, leave=False, delay=1,
+                                                disable=not sys.stderr.isatty()) as bar:
+
+            def on_tokens(count: int) -> None:
+                bar.update(count)
+                if interrupted():
+                    raise KeyboardInterrupt
+
+            pieces = self._conversation.ask(question, self._sampler, answer, count=self._count,
+                                            stops=self._options.stop, on_tokens=on_tokens)
+            stopped = False
+            try:
+                for piece in pieces:
+                    bar.close()
+                    if not quiet:
+                        print(piece, end="", flush=True)
+                    if stopped := interrupted():
+                        break
+            except KeyboardInterrupt:
+                stopped = True
+            pieces.close()
+        self._report(answer, stopped)
+
+    def _report(self, answer: Answer, stopped: bool) -> None:
+        if self._options.json:
+            print(json.dumps({"prompt_tokens": answer.prompt_tokens, "cached_tokens": answer.cached,
+                              "dropped_turns": answer.dropped, "ids": answer.ids, "text": answer.text,
+                              "prefill_s": answer.prefill_s, "decode_s": answer.decode_s,
+                              "tokens_per_s": answer.speed}), flush=True)
+        else:
+            print(flush=True)
+        context = self._conversation.session.context
+        if answer.dropped:
+            turns = "turn was" if answer.dropped == 1 else f"{answer.dropped} turns were"
+            self._note(f"[the context of {context} is full: the oldest {turns} dropped]")
+        if answer.full:
+            self._note(f"[the answer ends here: the context of {context} is full]")
+        if stopped:
+            self._note("[interrupted]" if answer.ids else "[interrupted: the question was taken back]")
+        cached = f" ({answer.cached} cached)" if answer.cached else ""
+        self._note(f"[{answer.prompt_tokens} prompt tokens{cached} at {answer.prompt_speed:.1f} tok/s, "
+                   f"{len(answer.ids or ())} new at {answer.speed:.1f} tok/s]")
+
+    def _command(self, name: str, rest: str) -> None:
+        if name not in self._commands:
+            raise ModelError(f"unknown command /{name}; /help lists them")
+        self._commands[name](rest)
+
+    def _help(self, _: str) -> None:
+        self._note(_HELP)
+
+    def _again(self, _: str) -> None:
+        question = self._conversation.undo()
+        if question is None:
+            raise ModelError("there is no question yet")
+        self._answer(question)
+
+    def _undo(self, _: str) -> None:
+        question = self._conversation.undo()
+        self._note("nothing to take back" if question is None else f"taken back: {question}")
+
+    def _reset(self, _: str) -> None:
+        self._conversation.reset()
+        self._note("a new conversation")
+
+    def _system(self, text: str) -> None:
+        self._conversation.set_system(text or None)
+        self._note("system message set" if text else "no system message")
+
+    def _save(self, name: str) -> None:
+        if not name:
+            raise ModelError("/save needs a file name")
+        try:
+            Path(name).write_text(json.dumps(self._conversation.messages, indent=1, ensure_ascii=False) + "\n",
+                                  encoding="utf-8")
+        except OSError as error:
+            raise ModelError(f"{name} cannot be written: {error}") from None
+        self._note(f"saved to {name}")
+
+    def _note(self, text: str) -> None:
+        """A dim line beside the conversation, on standard error."""
+        dim = sys.stderr.isatty() and "NO_COLOR" not in os.environ
+        print(f"\x1b[2m{text}\x1b[0m" if dim else text, file=sys.stderr, flush=True)
+
+
+def _edit_lines() -> None:
+    """Line editing and history for `input`, where Python has them."""
+    try:
+        import readline  # noqa: F401  its import is its effect
+    except ImportError:
+        pass
+
+
+@contextmanager
+def _interrupts() -> Iterator[Callable[[], bool]]:
+    """Within, the first Ctrl-C only makes the given function true, so that no device stops midway; the second ends."""
+    asked = False
+
+    def ask(*_: object) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield lambda: asked
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+if __name__ == "__main__":
+    run_command(main)
