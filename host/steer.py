@@ -19,7 +19,7 @@ from host.runtime import Session
 from host.text import Text
 from models.checkpoint import load_model
 from models.errors import ModelError
-from models.machine.build import board_parameters
+from models.machine.build import CPU
 from models.machine.descriptor import Opcode
 
 __all__ = ["ResidualRecorder", "chosen_layers", "difference_of_means", "main", "residuals", "spread"]
@@ -120,7 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     model = load_model(options.model)
     layers = chosen_layers(options.layers, model.config.layers)
-    session = Session(model, EmulatorDevice(board_parameters("sim-tiny")))
+    session = Session(model, EmulatorDevice(CPU))
     text = Text(model.folder)
     sides = []
     for path in (options.toward, options.away):

@@ -28,7 +28,7 @@ from models.dequantise import float_model
 from models.errors import ModelError
 from models.golden.model import TapPoint
 from models.golden.tap import GAIN_ONE, Tap, neutral_tap
-from models.machine.build import board_parameters
+from models.machine.build import CPU
 
 __all__ = ["main", "random_masks", "score"]
 
@@ -50,7 +50,7 @@ def random_masks(model: Model, share: float, seed: int) -> dict[TapPoint, Tap]:
 
 def score(model: Model, taps: Mapping[TapPoint, Tap], ids: Sequence[int]) -> tuple[float, float]:
     """Perplexity of `ids` and the share of linear inputs that were zero."""
-    session = Session(model, EmulatorDevice(board_parameters("sim-tiny")), taps=taps)
+    session = Session(model, EmulatorDevice(CPU), taps=taps)
     nll = sum(negative_log_likelihood(logits, np.asarray(ids[position + 1:position + 1 + len(logits)], np.int64))
               for position, logits in score_windows(session, ids))
     return math.exp(nll / (len(ids) - 1)), session.counters.sparsity

@@ -24,7 +24,7 @@ from host.steer import chosen_layers, difference_of_means, residuals, spread
 from host.text import Text
 from models.checkpoint import load_model
 from models.errors import ModelError
-from models.machine.build import board_parameters
+from models.machine.build import CPU
 from scripts.manner import AUSTEN, SCRIPTURE, MannerClassifier, body, read_manners, sentences
 from scripts.plot_steering import plot
 from scripts.steering_trial import continuations, control_vectors, perplexity
@@ -81,7 +81,7 @@ class Trial:
 
     def states(self) -> dict[str, np.ndarray]:
         """Residuals of training text of each manner, [layers, tokens, hidden]."""
-        session = Session(self.model, EmulatorDevice(board_parameters("sim-tiny")))
+        session = Session(self.model, EmulatorDevice(CPU))
         return {manner: residuals(session, spread(self.text.encode(self.training[manner]), FITTED_TOKENS,
                                                   session.context), description=manner)
                 for manner in (SCRIPTURE, AUSTEN)}

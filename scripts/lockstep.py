@@ -20,7 +20,7 @@ from models.golden.model import TapPoint
 from models.golden.rounding import round_shift
 from models.golden.scalar import Scalar, constant, div, from_int, from_word, mul, scale_round, to_word
 from models.golden.tap import Tap
-from models.machine.build import board_parameters
+from models.machine.build import CPU
 from models.machine.descriptor import LoadTarget
 from models.machine.tables import EXP2_COARSE, EXP2_FINE, EXP2_FRACTION, P_FRACTION
 
@@ -31,7 +31,7 @@ class Lockstep:
     """A model with `taps` over as many sequences as the first step's tokens; all start empty."""
 
     def __init__(self, model: Model, taps: Mapping[TapPoint, Tap] | None = None):
-        self._session = Session(model, _LockstepDevice(board_parameters("sim-tiny")), taps=taps)
+        self._session = Session(model, _LockstepDevice(CPU), taps=taps)
         self._position = 0
 
     def reset(self) -> None:

@@ -14,7 +14,7 @@ from host.sampler import Sampler
 from host.score import negative_log_likelihood
 from models.checkpoint import Model
 from models.golden.head import top_k
-from models.machine.build import board_parameters
+from models.machine.build import CPU
 from scripts.lockstep import Lockstep
 
 __all__ = ["continuations", "control_vectors", "perplexity"]
@@ -68,7 +68,7 @@ def _until_end(ids: list[int], eos_ids: Sequence[int]) -> list[int]:
 def perplexity(model: Model, vectors: np.ndarray | None, windows: Sequence[Sequence[int]]) -> float:
     """Per token over windows of ids, each scored from its start."""
     taps = SteeringVector(vectors, 1.0).taps(model) if vectors is not None else None
-    session = Session(model, EmulatorDevice(board_parameters("sim-tiny")), taps=taps)
+    session = Session(model, EmulatorDevice(CPU), taps=taps)
     nll, predicted = 0.0, 0
     for ids in windows:
         session.reset()
