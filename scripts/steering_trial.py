@@ -14,7 +14,7 @@ from host.sampler import Sampler
 from host.score import negative_log_likelihood
 from models.checkpoint import Model
 from models.golden.head import top_k
-from models.machine.build import CPU
+from models.machine.build import CPU, board_parameters
 from scripts.lockstep import Lockstep
 
 __all__ = ["continuations", "control_vectors", "perplexity"]
