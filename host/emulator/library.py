@@ -18,7 +18,7 @@ __all__ = ["KERNELS", "NUMPY", "MachineState", "NativeOperation", "NativeScalar"
            "library", "native_paths"]
 
 NUMPY = "numpy"
-KERNELS = ("auto", "avx512", "avx2", "neon", "portable", NUMPY)
+KERNELS = ("auto", "avx512", "avx2", "neon-dot", "neon", "portable", NUMPY)
 """What `--kernels` takes; auto is the fastest that this processor has."""
 
 

@@ -88,7 +88,7 @@ typedef struct {
     void (*execute)(machine *m, const operation *op, int thread, int threads);
 } path;
 
-extern const path path_avx512, path_avx2, path_neon, path_portable;
+extern const path path_avx512, path_avx2, path_neon_dot, path_neon, path_portable;
 
 /* `size` bytes at a device address, or null and a failure. */
 INLINE void *view(machine *m, int64_t address, int64_t size) {

@@ -29,7 +29,7 @@ static void meet(barrier *b, int threads) {
 }
 #endif
 
-static const path *const paths[] = {&path_avx512, &path_avx2, &path_neon, &path_portable};
+static const path *const paths[] = {&path_avx512, &path_avx2, &path_neon_dot, &path_neon, &path_portable};
 enum { PATHS = sizeof paths / sizeof paths[0] };
 
 /* Name of path `index`, fastest first, null where this processor or build lacks it. */
