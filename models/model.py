@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
 from models.config import ModelConfig
 from models.ternary import unpack_trits
 
-__all__ = ["Gains", "Layer", "Model", "TernaryMatrix"]
+__all__ = ["Gains", "Layer", "Model", "ModelBuilder", "ModelSink", "TernaryMatrix"]
 
 Gains = tuple[np.ndarray, int]
 """Norm gains: int16 mantissas and one exponent e, value g * 2**-e."""
@@ -62,3 +63,43 @@ class Model:
     residual_fraction_bits: int
     provenance: dict[str, object] = field(default_factory=dict)
     folder: Path | None = None
+
+
+class ModelSink(Protocol):
+    """Takes a model's parts as they are made: to a file, or together."""
+
+    def layer(self, index: int, layer: Layer) -> None:
+        """Layers come in order."""
+
+    def vocabulary(self, start: int, embedding: np.ndarray, exponents: np.ndarray, head: np.ndarray,
+                   head_scales: np.ndarray) -> None:
+        """Rows of the vocabulary come in order, from number `start` on; as the fields of `Model`."""
+
+    def finish(self, final_gains: Gains, residual_fraction_bits: int, provenance: dict[str, object]) -> None:
+        """Comes once, last."""
+
+
+class ModelBuilder:
+    """The sink that puts a `Model` together in memory."""
+
+    def __init__(self, config: ModelConfig):
+        self._config, self._layers = config, []
+        table = config.vocab_size, config.hidden_size
+        self._vocabulary = (np.empty(table, np.int16), np.empty(table[0], np.int8), np.empty(table, np.int8),
+                            np.empty(table[0], np.uint32))
+        self.model: Model | None = None
+        """The model, once it is finished."""
+
+    def layer(self, index: int, layer: Layer) -> None:
+        """As `ModelSink`."""
+        self._layers.append(layer)
+
+    def vocabulary(self, start: int, *rows: np.ndarray) -> None:
+        """As `ModelSink`."""
+        for whole, part in zip(self._vocabulary, rows, strict=True):
+            whole[start:start + len(part)] = part
+
+    def finish(self, final_gains: Gains, residual_fraction_bits: int, provenance: dict[str, object]) -> None:
+        """As `ModelSink`."""
+        self.model = Model(self._config, self._layers, final_gains, *self._vocabulary, residual_fraction_bits,
+                           provenance)

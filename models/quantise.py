@@ -10,12 +10,12 @@ from tqdm import tqdm
 from models.checkpoint import RESIDUAL_LIMIT
 from models.errors import ModelError, located
 from models.float_twin import run_float
-from models.formats.source import FloatLayer, FloatModel
+from models.formats.source import FloatLayer, FloatModel, row_blocks
 from models.integers import embedding_rows, gain_vector, head_of_embedding, head_rows, scalar_words
-from models.model import Layer, Model, TernaryMatrix
+from models.model import Layer, Model, ModelBuilder, ModelSink, TernaryMatrix
 from models.ternary import pack_trits
 
-__all__ = ["CALIBRATION_PARAMETERS", "calibrated_maximum", "quantise_model", "residual_fraction_bits"]
+__all__ = ["CALIBRATION_PARAMETERS", "calibrated_maximum", "quantise_into", "quantise_model", "residual_fraction_bits"]
 
 CALIBRATION_PARAMETERS = 50_000_000
 """Models with fewer weights are run in floating point to see how large their residual grows."""
@@ -47,12 +47,14 @@ def calibrated_maximum(model: FloatModel) -> tuple[float, str]:
         if model.config.bos_id is not None:
             ids[0] = model.config.bos_id
         return run_float(model, ids).residual_max, f"float run over {count} random tokens"
-    flat = model.embedding.reshape(-1)
-    return _ASSUMED_GROWTH * math.sqrt(np.dot(flat, flat) / flat.size), "4096 times the embedding's RMS"
+    squares = sum(float(np.vdot(rows, rows)) for _, rows in row_blocks(model.embedding))
+    count = model.config.vocab_size * model.config.hidden_size
+    return _ASSUMED_GROWTH * math.sqrt(squares / count), "4096 times the embedding's RMS"
 
 
-def quantise_model(model: FloatModel, *, residual_max: float | None = None, progress: bool = False) -> Model:
-    """Decide all integers of a model. `ModelError` names the tensor that cannot be represented.
+def quantise_into(sink: ModelSink, model: FloatModel, *, residual_max: float | None = None,
+                  progress: bool = False) -> None:
+    """Decide all integers of a model, part by part. `ModelError` names the tensor that cannot be represented.
 
     Trits are kept; a matrix' scale becomes the nearest scalar word; gains, embedding and head as
     `models.integers` says; the residual's fraction bits follow from `residual_max`, the largest |h| seen in a
@@ -60,21 +62,35 @@ def quantise_model(model: FloatModel, *, residual_max: float | None = None, prog
     """
     rule = "given"
     if residual_max is None:
-        residual_max, rule = calibrated_maximum(model)
+        with located("embedding"):
+            residual_max, rule = calibrated_maximum(model)
     if not 0 < residual_max < math.inf:
         raise ModelError(f"residual: expected a largest value above zero and finite, found {residual_max}")
-    # None: no bar where standard error is not a terminal
-    bar = tqdm(model.layers, "layers", unit="layer", disable=None if progress else True)
-    layers = [_layer(index, layer) for index, layer in enumerate(bar)]
+    silent = None if progress else True  # None: no bar where standard error is not a terminal
+    for index, layer in enumerate(tqdm(model.layers, "layers", unit="layer", disable=silent)):
+        sink.layer(index, _layer(index, layer))
+    with tqdm(total=model.config.vocab_size, desc="vocabulary", unit="row", disable=silent) as bar:
+        for start, rows in row_blocks(model.embedding):
+            with located("embedding"):
+                embedding, exponents = embedding_rows(rows)
+            if model.head is None:
+                head = head_of_embedding(embedding, exponents)
+            else:
+                with located("head"):
+                    head = head_rows(model.head[start:start + len(rows)])
+            sink.vocabulary(start, embedding, exponents, *head)
+            bar.update(len(rows))
     with located("final norm"):
         final = gain_vector(model.final_gains)
-    with located("embedding"):
-        embedding, exponents = embedding_rows(model.embedding)
-    with located("head"):
-        head = head_of_embedding(embedding, exponents) if model.head is None else head_rows(model.head)
-    provenance = model.provenance | {"residual_max": residual_max, "residual_rule": rule}
-    return Model(model.config, layers, final, embedding, exponents, *head, residual_fraction_bits(residual_max),
-                 provenance)
+    sink.finish(final, residual_fraction_bits(residual_max),
+                model.provenance | {"residual_max": residual_max, "residual_rule": rule})
+
+
+def quantise_model(model: FloatModel, *, residual_max: float | None = None, progress: bool = False) -> Model:
+    """`quantise_into` a model in memory."""
+    builder = ModelBuilder(model.config)
+    quantise_into(builder, model, residual_max=residual_max, progress=progress)
+    return builder.model
 
 
 def _layer(index: int, layer: FloatLayer) -> Layer:

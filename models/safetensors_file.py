@@ -19,14 +19,13 @@ from safetensors import SafetensorError, safe_open
 from models.errors import ModelError
 from models.mapped_file import MappedFile
 
-__all__ = ["PADDING", "SafetensorsFile", "TensorEntry", "write_safetensors"]
+__all__ = ["PADDING", "SafetensorsFile", "SafetensorsWriter", "TensorEntry"]
 
 PADDING = "padding."
 """Names of tensors that only fill gaps begin so."""
 
 _DTYPES = {"U8": "u1", "I8": "i1", "U16": "<u2", "I16": "<i2", "U32": "<u4", "I32": "<i4", "U64": "<u8",
            "I64": "<i8", "F16": "<f2", "F32": "<f4", "F64": "<f8", "BOOL": "?", "BF16": "<u2"}
-_NAMES = {np.dtype(code): name for name, code in _DTYPES.items() if name != "BF16"}
 _FLOATS = ("F16", "BF16", "F32", "F64")
 _ALIGN = 64  # a cache line, and the widest vector load
 
@@ -81,13 +80,13 @@ class SafetensorsFile(Mapping[str, TensorEntry]):
         entry = self._entries[name]
         return self._file.bytes[entry.start : entry.end].view(_DTYPES[entry.dtype]).reshape(entry.shape)
 
-    def float32(self, name: str) -> np.ndarray:
-        """A floating-point tensor in float32 (a copy unless stored so); `ModelError` for another type."""
+    def float32(self, name: str, rows: slice = slice(None)) -> np.ndarray:
+        """A floating-point tensor, or rows of it, in float32 (a copy unless stored so); `ModelError` otherwise."""
         dtype = self._entries[name].dtype
         if dtype not in _FLOATS:
             raise ModelError(f"{self.path}: tensor {name}: expected one of {', '.join(_FLOATS)}, "
                              f"found {dtype}")
-        stored = self.stored(name)
+        stored = self.stored(name)[rows] if self._entries[name].shape else self.stored(name)
         if dtype == "BF16":  # the upper half of a float32
             wide = stored.astype(np.uint32)
             wide <<= 16
@@ -99,25 +98,45 @@ class SafetensorsFile(Mapping[str, TensorEntry]):
         self._file.release()
 
 
-def write_safetensors(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
-    """Write arrays without copying them all; the same arrays give the same bytes.
+class SafetensorsWriter:
+    """Writes tensors whose types and shapes are known beforehand, in any order, whole or by rows.
 
-    Every tensor starts at a multiple of 64 bytes of the file. The format knows no gaps, so what lies between
-    two tensors is a tensor too, named PADDING and a number; sizes that need none come first.
+    layout: name -> type by its safetensors name, shape. The same tensors give the same bytes. Every tensor starts
+    at a multiple of 64 bytes of the file: the format knows no gaps, so what lies between two is a tensor too, named
+    PADDING and a number; sizes that need none come first. (The library's writer takes all tensors at once, in
+    memory, and aligns none.) A context manager; leaving it complains about what was not written.
     """
-    order = sorted(tensors, key=lambda name: (tensors[name].nbytes % _ALIGN != 0, name))
-    header, end = {}, 0
-    for number, name in enumerate(order):
-        start, end = end, end + tensors[name].nbytes
-        header[name] = {"dtype": _NAMES[tensors[name].dtype], "shape": list(tensors[name].shape),
-                        "data_offsets": [start, end]}
-        if gap := -end % _ALIGN:
-            header[f"{PADDING}{number}"] = {"dtype": "U8", "shape": [gap], "data_offsets": [end, end + gap]}
-            end += gap
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-(8 + len(text)) % _ALIGN)
-    with open(path, "wb") as file:
-        file.write(len(text).to_bytes(8, "little") + text)
-        for name in order:
-            file.write(np.ascontiguousarray(tensors[name]).data)
-            file.write(bytes(-tensors[name].nbytes % _ALIGN))
+
+    def __init__(self, path: Path, layout: Mapping[str, tuple[str, tuple[int, ...]]]):
+        sizes = {name: math.prod(shape) * np.dtype(_DTYPES[dtype]).itemsize for name, (dtype, shape) in layout.items()}
+        header, end = {}, 0
+        for number, name in enumerate(sorted(layout, key=lambda name: (sizes[name] % _ALIGN != 0, name))):
+            start, end = end, end + sizes[name]
+            header[name] = {"dtype": layout[name][0], "shape": list(layout[name][1]), "data_offsets": [start, end]}
+            if gap := -end % _ALIGN:
+                header[f"{PADDING}{number}"] = {"dtype": "U8", "shape": [gap], "data_offsets": [end, end + gap]}
+                end += gap
+        text = json.dumps(header, separators=(",", ":")).encode()
+        text += b" " * (-(8 + len(text)) % _ALIGN)
+        self._layout, self._left = dict(layout), sizes
+        self._starts = {name: 8 + len(text) + header[name]["data_offsets"][0] for name in layout}
+        self._file = open(path, "wb")  # closed by __exit__
+        self._file.write(len(text).to_bytes(8, "little") + text)
+        self._file.truncate(8 + len(text) + end)  # gaps are zeros
+
+    def put(self, name: str, rows: np.ndarray, start: int = 0) -> None:
+        """Write a tensor, or the rows of it from number `start` on."""
+        dtype, shape = self._layout[name]
+        if rows.dtype != _DTYPES[dtype] or rows.shape[1:] != shape[1:]:
+            raise ValueError(f"{name}: {rows.dtype} {rows.shape} for {dtype} {shape}")
+        self._left[name] -= rows.nbytes
+        self._file.seek(self._starts[name] + start * (rows.nbytes // max(1, len(rows)) if shape else 0))
+        self._file.write(np.ascontiguousarray(rows).data)
+
+    def __enter__(self) -> SafetensorsWriter:
+        return self
+
+    def __exit__(self, kind: type | None, *_: object) -> None:
+        self._file.close()
+        if kind is None and (left := {name: size for name, size in self._left.items() if size}):
+            raise ValueError(f"bytes of tensors not written: {left}")

@@ -15,15 +15,15 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from models.checkpoint import check_target, save_model
+from models.checkpoint_writer import new_checkpoint
 from models.config import PRESETS, ModelConfig
 from models.errors import ModelError
 from models.integers import embedding_rows, gain_vector, head_of_embedding, head_rows, scalar_words
-from models.model import Gains, Layer, Model, TernaryMatrix
+from models.model import Gains, Layer, Model, ModelBuilder, ModelSink, TernaryMatrix
 from models.quantise import residual_fraction_bits
 from models.ternary import pack_trits, packed_width, unpack_trits
 
-__all__ = ["NONZERO", "main", "synthetic_model"]
+__all__ = ["NONZERO", "main", "synthesise", "synthetic_model"]
 
 NONZERO = erfc(sqrt(2 / pi) / 2 / sqrt(2))
 """Share of non-zero trits: P(|z| > mean|z| / 2) of a standard normal z."""
@@ -34,11 +34,17 @@ _BLOCK = 4096  # vocabulary rows made at a time
 
 def synthetic_model(config: ModelConfig, seed: int = 0, *, progress: bool = False) -> Model:
     """A random model of this shape. The same shape and seed give the same model."""
+    builder = ModelBuilder(config)
+    synthesise(builder, config, seed, progress=progress)
+    return builder.model
+
+
+def synthesise(sink: ModelSink, config: ModelConfig, seed: int = 0, *, progress: bool = False) -> None:
+    """`synthetic_model`, part by part."""
     rng = np.random.default_rng(seed)
     codes = _code_table()
     silent = None if progress else True  # None: no bar where standard error is not a terminal
-    layers = []
-    for _ in tqdm(range(config.layers), "layers", unit="layer", disable=silent):
+    for index in tqdm(range(config.layers), "layers", unit="layer", disable=silent):
         linears = {}
         for name, (outputs, inputs) in config.linear_shapes.items():
             scale = 1 / sqrt(inputs * NONZERO)
@@ -46,21 +52,17 @@ def synthetic_model(config: ModelConfig, seed: int = 0, *, progress: bool = Fals
                 scale /= sqrt(2 * config.layers)
             linears[name] = TernaryMatrix(_random_packed(rng, codes, outputs, inputs), inputs,
                                           scalar_words(np.array(scale))[()])
-        layers.append(Layer(linears, {name: _gains(rng, size) for name, size in config.gain_sizes.items()}))
-    shape = config.vocab_size, config.hidden_size
-    embedding, exponents = np.empty(shape, np.int16), np.empty(shape[0], np.int8)
-    head, head_scales = np.empty(shape, np.int8), np.empty(shape[0], np.uint32)
-    for start in tqdm(range(0, shape[0], _BLOCK), "vocabulary", unit="block", disable=silent):
-        block = slice(start, min(start + _BLOCK, shape[0]))
-        size = block.stop - start, shape[1]
-        embedding[block], exponents[block] = embedding_rows(rng.standard_normal(size, np.float32))
+        sink.layer(index, Layer(linears, {name: _gains(rng, size) for name, size in config.gain_sizes.items()}))
+    for start in tqdm(range(0, config.vocab_size, _BLOCK), "vocabulary", unit="block", disable=silent):
+        size = min(_BLOCK, config.vocab_size - start), config.hidden_size
+        embedding, exponents = embedding_rows(rng.standard_normal(size, np.float32))
         if config.tied_head:
-            made = head_of_embedding(embedding[block], exponents[block])
+            head = head_of_embedding(embedding, exponents)
         else:
-            made = head_rows(rng.standard_normal(size, np.float32) / sqrt(shape[1]))
-        head[block], head_scales[block] = made
-    return Model(config, layers, _gains(rng, config.hidden_size), embedding, exponents, head, head_scales,
-                 residual_fraction_bits(_LARGEST), {"source": "models.synth", "seed": seed})
+            head = head_rows(rng.standard_normal(size, np.float32) / sqrt(size[1]))
+        sink.vocabulary(start, embedding, exponents, *head)
+    sink.finish(_gains(rng, config.hidden_size), residual_fraction_bits(_LARGEST),
+                {"source": "models.synth", "seed": seed})
 
 
 def _gains(rng: np.random.Generator, size: int) -> Gains:
@@ -97,9 +99,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if options.preset not in PRESETS:
             raise ModelError(f"unknown preset {options.preset!r}; known: {', '.join(PRESETS)}")
-        check_target(options.output)
-        model = synthetic_model(PRESETS[options.preset], options.seed, progress=True)
-        save_model(model, options.output)
+        config = PRESETS[options.preset]
+        with new_checkpoint(options.output, config) as writer:
+            synthesise(writer, config, options.seed, progress=True)
     except ModelError as error:
         print(error, file=sys.stderr)
         return 2

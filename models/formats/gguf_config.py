@@ -80,6 +80,11 @@ class GgufMetadata:
                  "general.quantization_version")
         return ", ".join(f"{name} {self.fields[name]!r}" for name in names if name in self.fields)
 
+    @property
+    def tokenizer(self) -> dict[str, object]:
+        """The entries about the vocabulary."""
+        return {name: value for name, value in self.fields.items() if name.startswith("tokenizer.")}
+
     def config(self, *, vocab_size: int, tied_head: bool, sub_norms: bool,
                activation: str | None) -> ModelConfig:
         """The model's shape. vocab_size: rows of the embedding; activation: what the user says of it, if anything."""

@@ -16,6 +16,7 @@ from models.formats.gguf_file import I2_S, GgufFile, type_name
 from models.formats.gguf_i2_s import I2_S_WIDTH, ROWS, likely_width, unpack_i2_s
 from models.formats.gguf_types import FLOATS, TERNARY, float_rows, ternary_of_blocks, ternary_of_floats
 from models.formats.source import FloatLayer, FloatLinear, FloatModel, FloatRows, LazyLayers, LazyRows
+from models.vocabulary import read_gguf as read_text
 
 __all__ = ["read_gguf"]
 
@@ -44,7 +45,8 @@ def read_gguf(path: Path, *, activation: str | None = None) -> FloatModel:
     shape = config.vocab_size, config.hidden_size
     return FloatModel(config, tensors.rows(_EMBEDDING, *shape),
                       None if config.tied_head else tensors.rows(_HEAD, *shape),
-                      tensors.vector(_FINAL, config.hidden_size), LazyLayers(config.layers, tensors.layer), None,
+                      tensors.vector(_FINAL, config.hidden_size), LazyLayers(config.layers, tensors.layer),
+                      read_text(metadata.tokenizer, config.vocab_size, str(path)),
                       {"source": config.name, "format": "gguf", "weights": tensors.kind()})
 
 

@@ -18,9 +18,9 @@ import numpy as np
 from models.config import LINEARS, ModelConfig
 from models.formats.huggingface_config import Storage, read_config
 from models.formats.shards import Shards
-from models.formats.source import FloatLayer, FloatLinear, FloatModel, LazyLayers
-from models.formats.tokenizer import check_tokenizer
+from models.formats.source import FloatLayer, FloatLinear, FloatModel, LazyLayers, row_blocks
 from models.ternary import quantise_ternary
+from models.vocabulary import read_folder
 
 __all__ = ["read_huggingface", "unpack_quarters"]
 
@@ -41,17 +41,16 @@ def read_huggingface(folder: Path) -> FloatModel:
         f"model.layers.0.{name}.weight" in shards for kind in ("attn_sub", "ffn_sub") for name in _GAINS[kind]))
     layers = _Layers(shards, config, storage)
     shards.check_names(layers.names(), optional=(_HEAD,))
-    tokenizer = folder / "tokenizer.json"
-    if tokenizer.exists():
-        check_tokenizer(tokenizer, config.vocab_size)
+    text = read_folder(folder, config.vocab_size)
     shape = config.vocab_size, config.hidden_size
-    embedding, head = shards.floats(_EMBEDDING, *shape), None
-    if not config.tied_head:
-        head = shards.floats(_HEAD, *shape)
-    elif _HEAD in shards and not np.array_equal(shards.floats(_HEAD, *shape), embedding):
-        raise shards.error(_HEAD, "expected the embedding, as tie_word_embeddings is true, found other values")
-    return FloatModel(config, embedding, head, shards.floats(_FINAL, config.hidden_size),
-                      LazyLayers(config.layers, layers.read), tokenizer if tokenizer.exists() else None,
+    embedding = shards.table(_EMBEDDING, *shape)
+    head = shards.table(_HEAD, *shape) if _HEAD in shards else None
+    if config.tied_head and head is not None:
+        for start, rows in row_blocks(head):
+            if not np.array_equal(rows, embedding[start:start + len(rows)]):
+                raise shards.error(_HEAD, "expected the embedding, as tie_word_embeddings is true, found other values")
+    return FloatModel(config, embedding, None if config.tied_head else head, shards.floats(_FINAL, config.hidden_size),
+                      LazyLayers(config.layers, layers.read), text,
                       {"source": config.name, "format": "huggingface", "weights": layers.kind()})
 
 
@@ -85,8 +84,10 @@ class _Layers:
         """One layer, ternarised or unpacked."""
         linears = {name: self._linear(self._weight(index, name), *shape)
                    for name, shape in self.config.linear_shapes.items()}
-        return FloatLayer(linears, {name: self.shards.floats(self._gain(index, name), size)
-                                    for name, size in self.config.gain_sizes.items()})
+        gains = {name: self.shards.floats(self._gain(index, name), size)
+                 for name, size in self.config.gain_sizes.items()}
+        self.shards.release()
+        return FloatLayer(linears, gains)
 
     def _weight(self, index: int, name: str) -> str:
         return f"model.layers.{index}.{_LINEAR[name]}.weight"

@@ -10,6 +10,7 @@ import numpy as np
 
 from models.errors import ModelError
 from models.formats.json_file import read_object
+from models.formats.source import LazyRows
 from models.safetensors_file import SafetensorsFile
 
 __all__ = ["Shards"]
@@ -68,13 +69,29 @@ class Shards(Mapping[str, SafetensorsFile]):
             raise self.error(name, f"expected shape {list(shape)}, found {list(found)}")
         return self[name].stored(name)
 
-    def floats(self, name: str, *shape: int) -> np.ndarray:
-        """A floating-point tensor in float32, of exactly this shape, all finite."""
+    def floats(self, name: str, *shape: int, rows: slice = slice(None)) -> np.ndarray:
+        """A floating-point tensor in float32, of exactly this shape, or rows of it, all finite."""
         self.stored(name, *shape)
-        values = self[name].float32(name)
+        values = self[name].float32(name, rows)
         if not np.isfinite(values).all():
             raise self.error(name, "expected finite numbers, found NaN or infinity")
         return values
+
+    def table(self, name: str, rows: int, width: int) -> LazyRows:
+        """A floating-point matrix that is read by rows; its shape is checked now, its values then."""
+        self.stored(name, rows, width)
+
+        def read(start: int, stop: int) -> np.ndarray:
+            values = self.floats(name, rows, width, rows=slice(start, stop))
+            self.release()
+            return values
+
+        return LazyRows((rows, width), read)
+
+    def release(self) -> None:
+        """Give back the pages read so far; arrays stay valid."""
+        for file in {file.path: file for file in self._files.values()}.values():
+            file.release()
 
 
 def _indexed(index: Path) -> dict[str, SafetensorsFile]:

@@ -5,15 +5,15 @@ Readers give layers and rows of the vocabulary when they are asked for, so that 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
 from models.config import ModelConfig
+from models.vocabulary.parts import TextParts
 
-__all__ = ["FloatLayer", "FloatLinear", "FloatModel", "FloatRows", "LazyLayers", "LazyRows"]
+__all__ = ["FloatLayer", "FloatLinear", "FloatModel", "FloatRows", "LazyLayers", "LazyRows", "row_blocks"]
 
 
 @dataclass(frozen=True)
@@ -58,13 +58,22 @@ class LazyRows:
 FloatRows = np.ndarray | LazyRows
 """float32 [rows, width], in memory or read by rows."""
 
+_BLOCK_BYTES = 1 << 25  # of float32 rows held at a time
+
+
+def row_blocks(table: FloatRows) -> Iterator[tuple[int, np.ndarray]]:
+    """The table's rows in order, as (number of the first, float32 [n, width]), a few million values at a time."""
+    rows = max(1, _BLOCK_BYTES // (4 * table.shape[1]))
+    for start in range(0, len(table), rows):
+        yield start, table[start:start + rows]
+
 
 @dataclass
 class FloatModel:
     """embedding and head: float32 [vocab, hidden], head None where it is tied; final_gains: float32 [hidden].
 
-    layers: one `FloatLayer` each, possibly read anew at every access; tokenizer: a `tokenizer.json`, if there
-    is one; provenance: where the model comes from, for the record.
+    layers: one `FloatLayer` each, possibly read anew at every access; text: its tokenizer, if there is one;
+    provenance: where the model comes from, for the record.
     """
 
     config: ModelConfig
@@ -72,7 +81,7 @@ class FloatModel:
     head: FloatRows | None
     final_gains: np.ndarray
     layers: Sequence[FloatLayer]
-    tokenizer: Path | None = None
+    text: TextParts | None = None
     provenance: dict[str, object] = field(default_factory=dict)
 
 

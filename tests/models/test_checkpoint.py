@@ -10,8 +10,9 @@ from models.checkpoint import load_config, load_model, save_model
 from models.config import PRESETS, ModelConfig
 from models.errors import ModelError
 from models.integers import head_of_embedding
-from models.safetensors_file import PADDING, SafetensorsFile
+from models.safetensors_file import PADDING, SafetensorsFile, SafetensorsWriter
 from models.synth import synthetic_model
+from models.vocabulary import ChatFormat, TextParts
 from tests.models.small import PLAIN, SMALL
 
 
@@ -85,14 +86,17 @@ def test_loading_leaves_the_embedding_on_disk(tmp_path):
     assert resident() > before + model.embedding.nbytes // 2
 
 
-def test_an_earlier_model_is_replaced_and_a_tokenizer_copied(tmp_path):
-    tokenizer = tmp_path / "t.json"
-    tokenizer.write_text("{}")
-    save_model(synthetic_model(PLAIN, 3), tmp_path / "m")
-    save_model(synthetic_model(SMALL, 3), tmp_path / "m", tokenizer=tokenizer)
+def test_an_earlier_model_is_replaced_with_its_tokenizer(tmp_path):
+    chat = ChatFormat("{{ messages }}\r\n…", "<s>", "")
+    save_model(synthetic_model(PLAIN, 3), tmp_path / "m", text=TextParts('{"a": "ä\\n\r\n"}'))
+    assert sorted(p.name for p in (tmp_path / "m").iterdir()) == ["model.json", "model.safetensors", "tokenizer.json"]
+    save_model(synthetic_model(SMALL, 3), tmp_path / "m", text=TextParts("{}\n", chat))
     assert load_model(tmp_path / "m").config == SMALL
-    assert (tmp_path / "m" / "tokenizer.json").read_text() == "{}"
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["m", "t.json"]
+    assert (tmp_path / "m" / "tokenizer.json").read_bytes() == b"{}\n"
+    assert ChatFormat.from_json(json.loads((tmp_path / "m" / "chat.json").read_text(encoding="utf-8"))) == chat
+    save_model(synthetic_model(SMALL, 3), tmp_path / "m")
+    assert sorted(p.name for p in (tmp_path / "m").iterdir()) == ["model.json", "model.safetensors"]
+    assert [p.name for p in tmp_path.iterdir()] == ["m"]
 
 
 def test_a_folder_with_other_files_is_not_touched(tmp_path):
@@ -102,10 +106,19 @@ def test_a_folder_with_other_files_is_not_touched(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
 
 
-def test_a_failure_leaves_nothing_behind(tmp_path):
-    with pytest.raises(ModelError, match="cannot be written"):
-        save_model(synthetic_model(SMALL, 3), tmp_path / "m", tokenizer=tmp_path / "missing.json")
-    assert list(tmp_path.iterdir()) == []
+def test_a_failure_leaves_the_earlier_model_and_nothing_else(tmp_path, monkeypatch):
+    save_model(synthetic_model(SMALL, 3), tmp_path / "m")
+    before = {path: path.read_bytes() for path in (tmp_path / "m").iterdir()}
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(SafetensorsWriter, "put", full)
+    for folder in ("m", "n"):
+        with pytest.raises(ModelError, match=f"{folder} cannot be written: .*No space left on device"):
+            save_model(synthetic_model(PLAIN, 3), tmp_path / folder)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    assert [p.name for p in tmp_path.iterdir()] == ["m"]
 
 
 def test_a_tied_head_is_the_int8_of_the_embedding_rows():
@@ -170,11 +183,13 @@ def _set(name, index, value):
 
 @pytest.mark.parametrize(("change", "message"), [
     (lambda t: t.pop("layers.1.k.trits"), "tensor layers.1.k.trits: is missing"),
+    (lambda t: t.update(scales=t["scales"][:1]), "tensor scales: expected shape [2, 7], found [1, 7]"),
+    (lambda t: t.pop("scales"), "tensor scales: expected shape [2, 7], found []"),
     (lambda t: t.update(extra=np.zeros(1)), "tensor extra: does not belong to a model of this config"),
     (lambda t: t.update({"gain.final": t["gain.final"][:-1]}),
-     "tensor gain.final: expected int16 [24], found int16 [23]"),
+     "tensor gain.final: expected I16 [24], found I16 [23]"),
     (lambda t: t.update({"embedding": t["embedding"].astype(np.int32)}),
-     "tensor embedding: expected int16 [37, 24], found int32 [37, 24]"),
+     "tensor embedding: expected I16 [37, 24], found I32 [37, 24]"),
     (_set("layers.0.up.trits", (3, 1), 250),
      "tensor layers.0.up.trits: packed trits: byte 250 is not five base-3 digits (0 to 242)"),
     (_set("scales", (0, 3), 5), "tensor scales: expected scalar words, found a mantissa that is not normalised"),

@@ -5,19 +5,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from gguf.constants import GGMLQuantizationType as Kind
+from tokenizers import Tokenizer
 
-from models.checkpoint import load_model
-from models.convert import main
+from models.checkpoint import load_model, save_model
+from models.convert import convert, main
 from models.formats import read_checkpoint
+from models.quantise import quantise_model
 from tests.models.fixtures import FIXTURES, needs_fixtures
-from tests.models.formats.folders import config_json, masters, write_folder
-from tests.models.small import SMALL
+from tests.models.formats.folders import config_json, masters, tokenizer_json, write_folder
+from tests.models.formats.gguf_files import GGUF, fields_of, tensors_of, write_gguf
+from tests.models.small import PLAIN, SMALL
 
 
 @pytest.fixture
 def source(tmp_path):
     folder = write_folder(tmp_path / "small", config_json(SMALL), masters(SMALL))
-    (folder / "tokenizer.json").write_text(json.dumps({"model": {"vocab": {"a": 0}}}))
+    (folder / "tokenizer.json").write_text(tokenizer_json({"a": 0}))
     return folder
 
 
@@ -31,11 +35,46 @@ def test_a_model_and_its_tokenizer_are_written(source, tmp_path, capsys):
     assert printed["residual_fraction_bits"] == model.residual_fraction_bits
     assert printed["provenance"] == model.provenance
     assert printed["provenance"]["source"] == "small"
-    assert printed["tokenizer"] is True
+    assert printed["tokenizer"] is True and printed["chat"] is False
     assert printed["bytes"] == sum(path.stat().st_size for path in target.iterdir())
     assert (target / "tokenizer.json").read_bytes() == (source / "tokenizer.json").read_bytes()
     for layer, original in zip(model.layers, read_checkpoint(source).layers, strict=True):
         np.testing.assert_array_equal(layer.linears["k"].trits(), original.linears["k"].trits)
+
+
+@pytest.mark.parametrize("config", [SMALL, PLAIN], ids=lambda c: c.name)
+def test_parts_make_the_bytes_of_the_whole(tmp_path, monkeypatch, config):
+    """Written by layers and blocks of rows, or at once from memory."""
+    source = write_folder(tmp_path / config.name, config_json(config), masters(config))
+    save_model(quantise_model(read_checkpoint(source)), tmp_path / "whole")
+    monkeypatch.setattr("models.formats.source._BLOCK_BYTES", 5 * 4 * config.hidden_size)
+    convert(source, tmp_path / "parts")
+    for name in ("model.json", "model.safetensors"):
+        assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_a_gguf_file_and_its_tokenizer_are_written(tmp_path, capsys):
+    fields = fields_of(GGUF, "bitnet") | {
+        "tokenizer.ggml.model": "gpt2", "tokenizer.ggml.tokens": ["a", "b", "ab"], "tokenizer.ggml.merges": ["a b"],
+        "tokenizer.chat_template": "{{ messages }}"}
+    tensors = tensors_of(masters(GGUF), GGUF, Kind.TQ2_0)
+    path = write_gguf(tmp_path / "made.gguf", fields, tensors)
+    assert main([str(path), "-o", str(tmp_path / "out"), "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["provenance"]["format"] == "gguf"
+    assert printed["tokenizer"] and printed["chat"]
+    assert load_model(tmp_path / "out").config == GGUF
+    assert Tokenizer.from_file(str(tmp_path / "out" / "tokenizer.json")).encode("ab").ids == [2]
+
+
+def test_an_activation_is_taken_for_a_file_that_does_not_tell(tmp_path, capsys):
+    fields = fields_of(GGUF, "bitnet") | {"bitnet.rope.freq_base": 1e4}
+    path = write_gguf(tmp_path / "made.gguf", fields, tensors_of(masters(GGUF), GGUF, Kind.TQ2_0))
+    command = [str(path), "-o", str(tmp_path / "out")]
+    assert main(command) == 2
+    assert "give --activation relu2 or --activation silu" in capsys.readouterr().err
+    assert main([*command, "--activation", "silu"]) == 0
+    assert load_model(tmp_path / "out").config.activation == "silu"
 
 
 def test_without_json_one_line_is_printed(source, tmp_path, capsys):
@@ -43,7 +82,7 @@ def test_without_json_one_line_is_printed(source, tmp_path, capsys):
     assert main([str(source), "-o", str(tmp_path / "out")]) == 0
     out, err = capsys.readouterr()
     assert out.count("\n") == 1 and "small" in out
-    assert err.endswith("has no tokenizer.json: the model takes token ids, not text\n")
+    assert err.endswith("has no tokenizer: the model takes token ids, not text\n")
 
 
 def test_the_command_refuses_in_one_line_and_writes_nothing(source, tmp_path):

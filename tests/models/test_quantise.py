@@ -91,7 +91,7 @@ def shrunk(model):
     """Embedding and norm gains a hundredth: eps, lost, would show."""
     layers = [dataclasses.replace(layer, gains={name: gains / 100 for name, gains in layer.gains.items()})
               for layer in model.layers]
-    return dataclasses.replace(model, embedding=model.embedding / 100, final_gains=model.final_gains / 100,
+    return dataclasses.replace(model, embedding=np.asarray(model.embedding) / 100, final_gains=model.final_gains / 100,
                                layers=layers)
 
 

@@ -4,10 +4,12 @@ import json
 
 import numpy as np
 from safetensors.numpy import save_file
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
 
 from models.config import LINEARS, ModelConfig
 
-__all__ = ["STEMS", "config_json", "masters", "packed", "write_folder"]
+__all__ = ["STEMS", "config_json", "masters", "packed", "tokenizer_json", "write_folder"]
 
 STEMS = {name: f"self_attn.{name}_proj" if name in "qkvo" else f"mlp.{name}_proj" for name in LINEARS}
 
@@ -65,6 +67,11 @@ def config_json(config: ModelConfig, **changes: object) -> dict:
             "quantization_config": {"quant_method": "bitnet", "linear_class": "autobitlinear",
                                     "quantization_mode": "online"}}
     return {name: value for name, value in (data | changes).items() if value is not ...}
+
+
+def tokenizer_json(vocab: dict[str, int]) -> str:
+    """A tokenizer of whole words."""
+    return Tokenizer(WordLevel(vocab, unk_token=min(vocab))).to_str()
 
 
 def write_folder(folder, config_data: dict, tensors: dict[str, np.ndarray]):

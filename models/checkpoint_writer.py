@@ -1,0 +1,121 @@
+"""Writing the project's own checkpoint piece by piece, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from models.config import LINEARS, ModelConfig
+from models.errors import ModelError
+from models.model import Gains, Layer
+from models.safetensors_file import SafetensorsWriter
+from models.ternary import packed_width
+from models.vocabulary.parts import TextParts
+
+__all__ = ["CHAT", "FORMAT", "METADATA", "TENSORS", "TOKENIZER", "VERSION", "CheckpointWriter", "check_target",
+           "new_checkpoint", "tensor_layout"]
+
+FORMAT, VERSION = "tritloom", 2
+METADATA, TENSORS, TOKENIZER, CHAT = "model.json", "model.safetensors", "tokenizer.json", "chat.json"
+"""Files of a model's folder; the last two where its source had them."""
+
+
+def tensor_layout(config: ModelConfig) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Type, by its safetensors name, and shape of every tensor of a model; `models.checkpoint` says what they hold."""
+    table = config.vocab_size, config.hidden_size
+    layout = {"embedding": ("I16", table), "embedding.exponents": ("I8", table[:1]), "head": ("I8", table),
+              "head.scales": ("U32", table[:1]), "gain.final": ("I16", table[1:]),
+              "scales": ("U32", (config.layers, len(LINEARS)))}
+    for index in range(config.layers):
+        for name, (outputs, inputs) in config.linear_shapes.items():
+            layout[f"layers.{index}.{name}.trits"] = "U8", (outputs, packed_width(inputs))
+        for name, size in config.gain_sizes.items():
+            layout[f"layers.{index}.gain.{name}"] = "I16", (size,)
+    return layout
+
+
+class CheckpointWriter:
+    """Takes a model's parts as they are made (it is a `models.model.ModelSink`); `new_checkpoint` gives one."""
+
+    def __init__(self, config: ModelConfig, tensors: SafetensorsWriter):
+        self._config, self._tensors = config, tensors
+        self._exponents: dict[str, int] = {}
+        self._rest: dict[str, object] | None = None
+
+    def layer(self, index: int, layer: Layer) -> None:
+        """Write one layer."""
+        for name, matrix in layer.linears.items():
+            self._tensors.put(f"layers.{index}.{name}.trits", matrix.packed)
+        scales = np.array([[layer.linears[name].scale for name in LINEARS]], np.uint32)
+        self._tensors.put("scales", scales, index)
+        for name, gains in layer.gains.items():
+            self._gains(f"layers.{index}.gain.{name}", gains)
+
+    def vocabulary(self, start: int, embedding: np.ndarray, exponents: np.ndarray, head: np.ndarray,
+                   head_scales: np.ndarray) -> None:
+        """Write the rows of the vocabulary from number `start` on."""
+        rows = {"embedding": embedding, "embedding.exponents": exponents, "head": head, "head.scales": head_scales}
+        for name, values in rows.items():
+            self._tensors.put(name, values, start)
+
+    def finish(self, final_gains: Gains, residual_fraction_bits: int, provenance: dict[str, object]) -> None:
+        """Write the rest."""
+        self._gains("gain.final", final_gains)
+        self._rest = {"residual_fraction_bits": residual_fraction_bits, "gain_exponents": self._exponents,
+                      "provenance": provenance}
+
+    def metadata(self) -> dict[str, object]:
+        """The contents of `model.json`."""
+        if self._rest is None:
+            raise ValueError("the model is not finished")
+        return {"format": FORMAT, "version": VERSION, "config": self._config.to_json()} | self._rest
+
+    def _gains(self, name: str, gains: Gains) -> None:
+        self._tensors.put(name, gains[0])
+        self._exponents[name] = gains[1]
+
+
+@contextmanager
+def new_checkpoint(folder: str | Path, config: ModelConfig, *, text: TextParts | None = None
+                   ) -> Iterator[CheckpointWriter]:
+    """A writer of the model folder `folder`, which appears when the block ends, and not if it fails.
+
+    An earlier model in `folder` is replaced; `ModelError` where the folder holds anything else or cannot be written.
+    """
+    folder = Path(folder)
+    check_target(folder)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as scratch:
+            new = Path(scratch) / "new"
+            new.mkdir()
+            with SafetensorsWriter(new / TENSORS, tensor_layout(config)) as tensors:
+                writer = CheckpointWriter(config, tensors)
+                yield writer
+            _write(new / METADATA, json.dumps(writer.metadata(), indent=1) + "\n")
+            if text is not None:
+                _write(new / TOKENIZER, text.tokenizer)
+                if text.chat is not None:
+                    _write(new / CHAT, json.dumps(text.chat.to_json(), indent=1, ensure_ascii=False) + "\n")
+            if folder.exists():
+                folder.rename(Path(scratch) / "old")
+            new.rename(folder)
+    except OSError as error:
+        raise ModelError(f"{folder} cannot be written: {error}") from None
+
+
+def check_target(folder: Path) -> None:
+    """`ModelError` where a model would not be written: ask before long work."""
+    if folder.exists():
+        found = {path.name for path in folder.iterdir()} if folder.is_dir() else {folder.name}
+        if foreign := sorted(found - {METADATA, TENSORS, TOKENIZER, CHAT}):
+            raise ModelError(f"{folder} exists and holds {foreign[0]}, which is not part of a model")
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8", newline="")  # newline: as it is, on every system
