@@ -1,0 +1,111 @@
+"""Measure speed: `python -m host.bench --model DIR`, tokens a second of a prompt and of generation.
+
+The ids are random, so no tokenizer is needed, and seeded, so every run computes the same thing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+import numpy as np
+from tqdm import tqdm
+
+from host.command_line import add_model_options, open_session, run_command
+from host.runtime import Session
+from models.errors import ModelError
+
+__all__ = ["Timing", "bench_ids", "main", "measure", "summary"]
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Wall time of one repeat, in seconds: the whole prompt up to the first new token, and all steps after it."""
+
+    prefill_s: float
+    decode_s: float
+
+
+def bench_ids(vocab_size: int, prompt_tokens: int, new_tokens: int, seed: int = 0) -> tuple[list[int], list[int]]:
+    """The ids of the prompt and those fed after it, whatever the model would have said."""
+    ids = np.random.default_rng(seed).integers(0, vocab_size, prompt_tokens + new_tokens).tolist()
+    return ids[:prompt_tokens], ids[prompt_tokens:]
+
+
+def measure(session: Session, prompt: Sequence[int], steps: Sequence[int], repeats: int,
+            on_tokens: Callable[[int], None] | None = None) -> list[Timing]:
+    """Time `repeats` runs of prompt and steps from an empty cache, after a warm-up that does not count.
+
+    `ModelError` where a count is below one or the context too short.
+    """
+    for name, count in (("--prompt-tokens", len(prompt)), ("-n", len(steps)), ("--repeats", repeats)):
+        if count < 1:
+            raise ModelError(f"{name} must be at least 1, got {count}")
+    if len(prompt) + len(steps) > session.context:
+        raise ModelError(f"a prompt of {len(prompt)} tokens and {len(steps)} new ones exceed the context of "
+                         f"{session.context}")
+    timings = []
+    for _ in range(1 + repeats):
+        session.reset()
+        started = time.perf_counter()
+        session.prefill(prompt, on_tokens)
+        first = time.perf_counter()
+        for token in steps:
+            session.decode(token)
+            if on_tokens:
+                on_tokens(1)
+        timings.append(Timing(first - started, time.perf_counter() - first))
+    return timings[1:]
+
+
+def summary(timings: Sequence[Timing], prompt_tokens: int, new_tokens: int) -> dict[str, float]:
+    """Tokens a second, median and best of the repeats, and the median time to the first new token."""
+    prefill, decode = [t.prefill_s for t in timings], [t.decode_s for t in timings]
+    return {"prefill_tokens_per_s": prompt_tokens / median(prefill), "decode_tokens_per_s": new_tokens / median(decode),
+            "prefill_best_tokens_per_s": prompt_tokens / min(prefill),
+            "decode_best_tokens_per_s": new_tokens / min(decode), "first_token_s": median(prefill)}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="host.bench", description="Tokens a second of a model on a device.")
+    add_model_options(parser)
+    parser.add_argument("--prompt-tokens", type=int, default=128, metavar="P", help="of random ids (default: 128)")
+    parser.add_argument("-n", type=int, default=64, metavar="N", help="new tokens (default: 64)")
+    parser.add_argument("--repeats", type=int, default=3, metavar="R", help="after one warm-up (default: 3)")
+    parser.add_argument("--seed", type=int, default=0, help="of the ids (default: 0)")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command."""
+    options = _parser().parse_args(arguments)
+    started = time.perf_counter()
+    session = open_session(options, progress=True)
+    load_s = time.perf_counter() - started
+    prompt, steps = bench_ids(session.model.config.vocab_size, max(options.prompt_tokens, 0), max(options.n, 0),
+                              options.seed)
+    with tqdm(total=(1 + options.repeats) * (len(prompt) + len(steps)), desc="bench", unit="tok", file=sys.stderr,
+              leave=False, disable=not sys.stderr.isatty()) as bar:
+        timings = measure(session, prompt, steps, options.repeats, bar.update)
+    result = summary(timings, len(prompt), len(steps)) | {
+        "load_s": load_s, "prompt_tokens": len(prompt), "new_tokens": len(steps), "repeats": options.repeats,
+        "model": options.model, "device": options.device, "threads": options.threads,
+        "kernels": getattr(session.device, "kernels", None)}
+    session.device.close()
+    if options.json:
+        print(json.dumps(result))
+        return
+    print(f"{'':18} {'tokens':>6} | {'median tok/s':>12} | {'best tok/s':>10}")
+    for phase, tokens in (("prefill", len(prompt)), ("decode", len(steps))):
+        print(f"{phase:18} {tokens:>6} | {result[f'{phase}_tokens_per_s']:>12.1f} | "
+              f"{result[f'{phase}_best_tokens_per_s']:>10.1f}")
+    print(f"first token after {result['first_token_s']:.3f} s, model loaded in {load_s:.2f} s")
+
+
+if __name__ == "__main__":
+    run_command(main)
