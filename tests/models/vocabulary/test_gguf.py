@@ -111,12 +111,12 @@ def test_control_and_user_defined_tokens():
 def test_llama3s_vocabulary_is_known_without_a_name():
     fields = fields_of(byte_level(), None)
     tokens = fields["tokenizer.ggml.tokens"]
-    digits = "12345"
-    assert len(read(fields).pre_tokenizer.pre_tokenize_str(digits)) == 2  # the default rule: threes, then the rest
+    assert len(read(fields).pre_tokenizer.pre_tokenize_str("12345")) == 2  # the default rule: threes, then the rest
     tokens += [f"<filler {index}>" for index in range(128_000 - len(tokens))] + ["<|begin_of_text|>"]
     del fields["tokenizer.ggml.token_type"]
-    cuts = read(fields, 128_256).pre_tokenizer.pre_tokenize_str("don't 12345")
-    assert [piece for piece, _ in cuts] == ["don", "'t", "Ġ", "123", "45"]
+    for name in ({}, {"tokenizer.ggml.pre": "default"}):
+        cuts = read(fields | name, 128_256).pre_tokenizer.pre_tokenize_str("don't 12345")
+        assert [piece for piece, _ in cuts] == ["don", "'t", "Ġ", "123", "45"]
 
 
 def sentencepiece_fields(data: bytes, kind: str) -> tuple[sentencepiece.SentencePieceProcessor, dict[str, object]]:
