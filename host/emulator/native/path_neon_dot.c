@@ -1,7 +1,8 @@
 /* AArch64 with the dot product of ARMv8.2: four products and their sum at once. */
 #include "machine.h"
 
-#if defined(__aarch64__)
+/* clang before 16 has the instruction only where it may use it everywhere */
+#if defined(__aarch64__) && (defined(__ARM_FEATURE_DOTPROD) || !defined(__clang__) || __clang_major__ >= 16)
 #include <arm_neon.h>
 #if defined(__linux__)
 #include <sys/auxv.h>

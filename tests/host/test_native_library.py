@@ -1,0 +1,150 @@
+"""The compiled library as Python sees it: structures, choice of kernels, absence; AArch64 under a simulator."""
+
+import ctypes
+import re
+from importlib.machinery import EXTENSION_SUFFIXES
+
+import numpy as np
+import pytest
+
+from host.devices.emulator import EmulatorDevice
+from host.emulator import library as native_library
+from host.emulator import linking, native_buffers, native_machine
+from host.emulator.image import ProgramError
+from host.emulator.library import KERNELS, NUMPY, MachineState, NativeOperation, NativeScalar, chosen_kernels
+from host.emulator.machine import Machine
+from host.emulator.native_machine import NativeMachine
+from host.runtime import Session
+from models.errors import ModelError
+from models.machine.build import CPU
+from models.machine.descriptor import LoadTarget, NormSource, Opcode
+from models.synth import synthetic_model
+from tests.families import FAMILIES
+from tests.host.foreign import FOREIGN_PATHS, NATIVE, can_run_foreign, foreign_paths, move_to_foreign
+from tests.host.native_units import UnitMachine
+
+HEADER = re.sub(r"/\*.*?\*/", "", (NATIVE / "machine.h").read_text() + (NATIVE / "numbers.h").read_text(), flags=re.S)
+compiled = pytest.mark.skipif(not native_library.native_paths(), reason="no compiled library")
+foreign = pytest.mark.skipif(not can_run_foreign(), reason="no compiler or simulator of AArch64")
+TYPES = {"int64_t": ctypes.c_int64, "int32_t": ctypes.c_int32, "int16_t": ctypes.c_int16, "int8_t": ctypes.c_int8,
+         "uint8_t": ctypes.c_uint8, "uint32_t": ctypes.c_uint32, "tap_channel": ctypes.c_uint8, "scalar": NativeScalar}
+
+
+def members(name):
+    """(name, ctypes type) of the members of a structure of the header."""
+    body = re.search(rf"typedef struct \{{([^}}]*)\}} {name};", HEADER).group(1)
+    for declaration in filter(str.strip, body.split(";")):
+        kind, declarators = re.fullmatch(r"\s*(?:const )?(\w+) (.*)", declaration, re.S).groups()
+        for declarator in declarators.split(","):
+            pointer, member = re.fullmatch(r"\s*(\*?)(\w+)\s*", declarator).groups()
+            yield member, ctypes.POINTER(TYPES[kind]) if pointer else TYPES[kind]
+
+
+def numbered(first):
+    """Members of the header's enumeration that starts with `first`, with their values."""
+    body = re.search(rf"enum \w* ?\{{\s*({first}\b[^}}]*)\}}", HEADER).group(1)
+    value, found = 0, {}
+    for item in filter(None, re.sub(r"\s", "", body).split(",")):
+        member, _, given = item.partition("=")
+        value = int(given) if given else value
+        found[member] = value
+        value += 1
+    return found
+
+
+@pytest.mark.parametrize(("name", "structure"), [("operation", NativeOperation), ("machine", MachineState),
+                                                 ("scalar", NativeScalar)])
+def test_structures_are_those_of_the_header(name, structure):
+    assert list(members(name)) == list(structure._fields_)
+
+
+@compiled
+def test_structures_have_the_sizes_of_the_library():
+    sizes = (ctypes.c_int64 * 2)()
+    native_library.library().tritloom_sizes(sizes)
+    assert list(sizes) == [ctypes.sizeof(MachineState), ctypes.sizeof(NativeOperation)]
+
+
+def test_numbers_are_those_of_the_header():
+    opcodes = numbered("LOAD")
+    assert opcodes.pop("TOP") == linking._TOP
+    assert opcodes == {code.name: number for code, number in linking._CODES.items()}
+    assert set(linking._CODES) == set(Opcode) - {Opcode.STREAM}
+    assert numbered("LOAD_RESIDUAL") == {f"LOAD_{target.name}": target for target in LoadTarget}
+    assert numbered("FROM_RESIDUAL") == {f"FROM_{source.name}": source for source in NormSource}
+    assert set(numbered("BAD_ADDRESS").values()) == set(native_machine._FAILURES)
+    assert len(native_machine._constants()) == len(numbered("FLOOR"))
+    assert numbered("TRITS")["BLOCK"] == native_buffers._BLOCK
+    assert numbered("ZEROS") == {"ZEROS": native_machine._ZEROS, "ACTIVATIONS": native_machine._ACTIVATIONS,
+                                 "SATURATIONS": native_machine._SATURATIONS, "COUNTERS": native_buffers._COUNTERS}
+
+
+@compiled
+def test_every_compiled_path_can_be_chosen_and_auto_is_the_first():
+    paths = list(native_library.native_paths())
+    assert set(paths) <= set(KERNELS) and paths[-1] == "portable"
+    assert [chosen_kernels(path) for path in paths] == paths
+    assert chosen_kernels() == paths[0]
+
+
+def test_kernels_that_do_not_exist_or_cannot_run_are_refused(monkeypatch):
+    with pytest.raises(ModelError, match="^unknown kernels 'sse9'; known: auto, avx512, .*, portable, numpy$"):
+        chosen_kernels("sse9")
+    monkeypatch.setattr(native_library, "native_paths", lambda: {"portable": 4})
+    with pytest.raises(ModelError, match="^kernels neon cannot run: this processor lacks them; here: portable, numpy$"):
+        chosen_kernels("neon")
+
+
+@pytest.fixture
+def library_file(monkeypatch, tmp_path):
+    """Look for the library in an empty folder; returns where it would be."""
+    monkeypatch.setattr(native_library, "__file__", str(tmp_path / "library.py"))
+    for function in (native_library.library, native_library.native_paths):
+        function.cache_clear()
+        monkeypatch.setattr(native_library, function.__name__, function)
+    yield tmp_path / f"_native{EXTENSION_SUFFIXES[0]}"
+    for function in (native_library.library, native_library.native_paths):
+        function.cache_clear()
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_without_the_library_numpy_runs(library_file, damaged):
+    if damaged:
+        library_file.write_bytes(b"no library")
+    with pytest.raises(ModelError, match="^kernels portable cannot run: they were not compiled with this installation; "
+                                         "here: numpy$"):
+        chosen_kernels("portable")
+    device = EmulatorDevice(CPU)
+    device.allocate(4096)
+    assert device.kernels == NUMPY and isinstance(device.machine, Machine)
+
+
+@compiled
+def test_a_bad_address_and_a_vector_never_loaded_stop_the_machine():
+    unit = UnitMachine("portable", channels=8)
+    unit.add(Opcode.LOAD, target=LoadTarget.GAIN, address=1 << 32, bytes=1 << 17)
+    with pytest.raises(ProgramError, match="an address lies outside the program's memory"):
+        unit.run()
+    unit.add(Opcode.NORM, count=8, rows=1, gained=1)
+    with pytest.raises(ProgramError, match="a vector is used before it was loaded"):
+        unit.run()
+
+
+@foreign
+@compiled
+@pytest.mark.parametrize("path", FOREIGN_PATHS)
+@pytest.mark.parametrize("name", list(FAMILIES))
+def test_aarch64_equals_numpy(path, name):
+    model = synthetic_model(FAMILIES[name], seed=1)
+    ids = np.random.default_rng(0).integers(0, model.config.vocab_size, 21)
+    expected = Session(model, EmulatorDevice(CPU, kernels=NUMPY)).score(ids)
+    session = Session(model, EmulatorDevice(CPU, kernels="portable", threads=2))
+    assert isinstance(session.device.machine, NativeMachine)
+    move_to_foreign(session.device.machine, path)
+    assert (session.score(ids) == expected).all()
+
+
+@foreign
+def test_dot_products_are_chosen_only_where_an_aarch64_processor_has_them():
+    assert foreign_paths("cortex-a53")[-3:] == ["", "neon", "portable"]
+    assert foreign_paths("max")[-3:] == ["neon-dot", "neon", "portable"]

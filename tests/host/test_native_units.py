@@ -1,0 +1,305 @@
+"""Each unit of the compiled machine equals its golden function at its extremes, by every path."""
+
+import numpy as np
+import pytest
+
+from models.golden.attention import attention
+from models.golden.gated import gated_product
+from models.golden.head import HEAD_LEVELS, logits, top_k
+from models.golden.head_quant import head_quant
+from models.golden.norm_quant import NormConstants, norm_quant
+from models.golden.residual import residual_add
+from models.golden.rope import ROPE_FRACTION, rope
+from models.golden.rounding import round_shift
+from models.golden.scalar import Scalar, constant, from_word, log2_e_over_root, mul, shift, to_word
+from models.golden.tap import NO_CLIP, Tap
+from models.golden.ternary_matmul import ternary_matmul
+from models.machine.descriptor import LoadTarget, NormSource, Opcode
+from models.machine.tables import rope_table
+from models.ternary import unpack_trits
+from tests.host.native_units import PATHS, UnitMachine
+
+pytestmark = pytest.mark.parametrize("path", PATHS)
+
+ONE = int(to_word(constant(1)))
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(5)
+
+
+def same(found, expected):
+    if isinstance(expected, Scalar):
+        return all((a == b).all() for a, b in zip(found, expected, strict=True))
+    return (found == expected).all()
+
+
+def some_scalars(rng, *shape, low=-30, high=-10):
+    return Scalar(rng.integers(1 << 23, 1 << 24, shape), rng.integers(low, high, shape))
+
+
+def some_words(rng, *shape, low=-30, high=-10):
+    return to_word(some_scalars(rng, *shape, low=low, high=high))
+
+
+def residual_like(rng, rows, count):
+    """Rows of every size: full range, an outlier over small values, the smallest, zeros."""
+    x = rng.integers(-(2**31) + 1, 2**31, (rows, count))
+    x >>= rng.integers(0, 31, (rows, 1))
+    x[:, 0] = rng.choice([2**31 - 1, -(2**31) + 1, 1], rows)
+    x[-1] = 0
+    return x
+
+
+def wild_tap(rng, count, exponents=(-14, -13, -15)):
+    """Every field at its limits somewhere."""
+    def drawn(low, high, *special):
+        return np.where(rng.random(count) < 0.3, rng.choice([low, high, *special], count),
+                        rng.integers(low, high, count, endpoint=True))
+
+    add, clip, threshold = exponents
+    return Tap(gain=drawn(-32767, 32767, 8192, 0).astype(np.int16), add=drawn(-32767, 32767, 0).astype(np.int16),
+               clip=drawn(0, NO_CLIP, NO_CLIP, 1).astype(np.uint16),
+               threshold=(drawn(0, 65535, 0) * rng.integers(0, 2, count)).astype(np.uint16), add_exponent=add,
+               clip_exponent=clip, threshold_exponent=threshold)
+
+
+def activations(unit, q):
+    """Append what leaves q, int [rows, inputs] with a 127 in every row, in the activation memory."""
+    rows, count = q.shape
+    unit.add_load(LoadTarget.RESIDUAL, q.astype("<i4"))
+    unit.add(Opcode.NORM, count=count, rows=rows, gain=ONE)
+
+
+@pytest.mark.parametrize("rows", range(1, 17))
+def test_matmul(path, rng, rows):
+    for inputs, outputs in ((1, 1), (321, 20), (5, 3), (1603, 7))[rows % 2 * 2:][:2]:
+        unit = UnitMachine(path, rows=rows, channels=inputs, sums=9 + outputs, memory=1 << 18, threads=rows % 3 + 1)
+        q = rng.integers(-127, 128, (rows, inputs))
+        q[:, 0] = 127
+        q[-1] = rng.choice([-127, 127])
+        trits = rng.integers(-1, 2, (outputs, inputs)).astype(np.int8)
+        trits[-1] = rng.choice([-1, 0, 1])
+        activations(unit, q)
+        unit.add_matmul(trits, rows, accumulator=9)
+        unit.run()
+        assert same(unit.sums(rows, 9 + outputs)[:, 9:], ternary_matmul(q, trits))
+        assert unit.machine.zeros == np.count_nonzero(q == 0) and unit.machine.activations == q.size
+
+
+def test_matmul_of_every_byte_and_the_longest_sums(path, rng):
+    codes = np.arange(243, dtype=np.uint8)
+    every = unpack_trits(np.stack([np.roll(codes, i) for i in range(64)]), 243 * 5)
+    long = np.stack([np.full(8256, t, np.int8) for t in (1, -1, 0)])
+    for trits in (every, long):
+        inputs = trits.shape[1]
+        q = rng.integers(-127, 128, (3, inputs))
+        q[:, 0], q[1], q[2] = 127, 127, -127
+        unit = UnitMachine(path, rows=3, channels=inputs, sums=trits.shape[0], memory=1 << 18)
+        activations(unit, q)
+        unit.add_matmul(trits, 3)
+        unit.run()
+        assert same(unit.sums(3, trits.shape[0]), ternary_matmul(q, trits))
+
+
+def read_activations(unit, rows, count):
+    """Append the product with the unit matrix, and run: the activations themselves."""
+    unit.add_matmul(np.eye(count, dtype=np.int8), rows)
+    unit.run()
+    return unit.sums(rows, count)
+
+
+@pytest.mark.parametrize("rms", [0, 1])
+@pytest.mark.parametrize("tapped", [False, True])
+@pytest.mark.parametrize("levels16", [0, 1])
+def test_norm_of_the_residual(path, rng, rms, tapped, levels16):
+    for count, unit_exponent, eps in ((70, -21, 1e-5), (9, -60, 1e-12), (33, 20, 1e3)):
+        x, gains = residual_like(rng, 6, count), rng.integers(-32767, 32768, count)
+        gains[0] = 32767
+        gain, eps_sum = int(some_words(rng, low=-20, high=5)), int(to_word(constant(count * eps)))
+        tap = wild_tap(rng, count) if tapped else None
+        unit = UnitMachine(path, rows=6, channels=count, sums=count)
+        unit.add_load(LoadTarget.RESIDUAL, x.astype("<i4"))
+        unit.add_load(LoadTarget.GAIN, gains.astype("<i2"))
+        fields = unit.add_tap(tap) if tapped else {}
+        unit.add(Opcode.NORM, source=NormSource.RESIDUAL, count=count, rows=6, rms=rms, gained=1, levels16=levels16,
+                 unit_exponent=unit_exponent, gain=gain, eps_sum=eps_sum, **fields)
+        found = read_activations(unit, 6, count) if not levels16 else None
+        if levels16:
+            unit.run()
+            found = unit.array("head_input", 6, count)
+        scale = Scalar(np.full(6, 1 << 23), np.full(6, unit_exponent))
+        constants = NormConstants(from_word(gain), from_word(eps_sum) if rms else None)
+        q, q_unit = norm_quant(x, scale, gains, constants, levels=HEAD_LEVELS if levels16 else 127, tap_parameters=tap)
+        assert same(found, q) and same(unit.scalars("unit", 6), q_unit)
+        assert unit.machine.zeros == (0 if levels16 else np.count_nonzero(q == 0))
+
+
+def test_norm_of_the_attention_aligns_its_groups(path, rng):
+    rows, kv_heads, channels = 5, 4, 24
+    count = kv_heads * channels
+    out = rng.integers(-(2**24), 2**24 + 1, (rows, kv_heads, channels))
+    exponents = rng.integers(-60, 60, (rows, kv_heads)) // rng.choice([1, 8, 60], (rows, 1))
+    unit = UnitMachine(path, rows=rows, channels=count, sums=count, heads=kv_heads)
+    unit.array("attention", rows, kv_heads, channels)[:] = out
+    unit.array("attention_exponents", rows, kv_heads)[:] = exponents
+    unit.add(Opcode.NORM, source=NormSource.ATTENTION, count=count, rows=rows, gain=ONE, levels16=1,
+             group_channels=channels)
+    unit.run()
+    top = exponents.max(axis=1)
+    x = round_shift(out, (top[:, None] - exponents)[..., None]).reshape(rows, count)
+    expected = norm_quant(x, Scalar(np.full(rows, 1 << 23), top), None, NormConstants(constant(1), None),
+                          levels=HEAD_LEVELS)
+    assert same(unit.array("head_input", rows, count), expected[0]) and same(unit.scalars("unit", rows), expected[1])
+
+
+@pytest.mark.parametrize("activation", ["relu2", "silu"])
+@pytest.mark.parametrize("large", [False, True])
+def test_gated_product(path, rng, activation, large):
+    """Small products reach the head's 16 bits unrounded: their last bit shows. Large ones saturate gate and up."""
+    rows, count = 60, 40
+    limit = 1 << (23 if large else 4)
+    gate, up = rng.integers(-limit, limit, (2, rows, count))
+    if not large and activation == "silu":
+        gate, up = np.clip(gate, -1, 0), np.clip(up, -1, 1)  # at most a half of the sigmoid's 16 bits
+    units = some_scalars(rng, rows, low=-24 if large else -12, high=4)
+    words = some_words(rng, 2, low=-6, high=2)
+    unit = UnitMachine(path, rows=rows, channels=count, sums=100 + count, memory=1 << 12)
+    unit.sums(rows, 100 + count)[:, 7:7 + count] = gate
+    unit.sums(rows, 100 + count)[:, 100:] = up
+    unit.set_scalars("unit", units)
+    unit.add(Opcode.NORM, source=NormSource.GATED, count=count, rows=rows, gain=ONE, levels16=1,
+             activation=["relu2", "silu"].index(activation), gate_accumulator=7, up_accumulator=100,
+             gate_scale=int(words[0]), up_scale=int(words[1]))
+    unit.run()
+    x, x_unit = gated_product(gate, mul(units, from_word(words[0])), up, mul(units, from_word(words[1])), activation)
+    assert large or np.abs(x).max() <= HEAD_LEVELS + 1
+    expected = norm_quant(x, x_unit, None, NormConstants(constant(1), None), levels=HEAD_LEVELS)
+    assert same(unit.array("head_input", rows, count), expected[0]) and same(unit.scalars("unit", rows), expected[1])
+
+
+def some_heads(rng, rows, heads, dim):
+    """Sums of 24 bits; one head of zeros, one of small values, one with a single outlier."""
+    x = rng.integers(-(2**23) + 1, 2**23, (rows, heads, dim))
+    x[0, 0], x[-1, 0] = 0, rng.integers(-3, 4, dim)
+    x[-1, -1, 1:] = rng.integers(-300, 300, dim - 1)
+    return x
+
+
+@pytest.mark.parametrize("kv_bits", [8, 16])
+@pytest.mark.parametrize("dim", [2, 8, 96, 256])
+def test_queries_keys_and_values(path, rng, kv_bits, dim):
+    rows, heads, position, tokens = 5, 3, 4, 12
+    x, units, word = some_heads(rng, rows, heads, dim), some_scalars(rng, rows), int(some_words(rng))
+    angles = rope_table(1e4, dim, position + rows)[position:]
+    unit = UnitMachine(path, rows=rows, channels=heads * dim, sums=3 + heads * dim, heads=heads, kv_bits=kv_bits,
+                       memory=1 << 18)
+    unit.sums(rows, 3 + heads * dim)[:, 3:] = x.reshape(rows, -1)
+    unit.set_scalars("unit", units)
+    unit.add_load(LoadTarget.ROPE, angles)
+    row_bytes = dim * kv_bits // 8
+    words_at, head_bytes = tokens * row_bytes, tokens * (row_bytes + 4)
+    places = {opcode: unit.place(np.zeros(heads * head_bytes, np.uint8)) for opcode in (Opcode.KEY, Opcode.VALUE)}
+    shared = dict(heads=heads, dim=dim, rows=rows, accumulator=3, scale=word)
+    unit.add(Opcode.QUERY, **shared)
+    for opcode, address in places.items():
+        unit.add(opcode, **shared, address=address, address_stride=row_bytes, scale_address=address + words_at,
+                 scale_address_stride=4, head_bytes=head_bytes)
+    unit.run(position)
+    scale = mul(units, from_word(word))
+    rotated, rotated_scale = rope(x, angles), shift(scale, -ROPE_FRACTION)
+    q, q_scale = head_quant(rotated, rotated_scale, 16)
+    assert same(unit.array("queries", rows, heads, dim), q) and same(unit.scalars("query_scales", rows, heads), q_scale)
+    for opcode, (wide, unit_of) in {Opcode.KEY: (rotated, rotated_scale), Opcode.VALUE: (x, scale)}.items():
+        q, q_scale = head_quant(wide, unit_of, kv_bits)
+        for head in range(heads):
+            start = places[opcode] + head * head_bytes
+            found = unit.at(start, f"<i{kv_bits // 8}", tokens, dim)
+            assert same(found[position:position + rows], q[:, head]) and not found[:position].any()
+            found = unit.at(start + words_at, "<u4", tokens)
+            assert same(found[position:position + rows], to_word(q_scale)[:, head]) and not found[:position].any()
+
+
+@pytest.mark.parametrize("kv_bits", [8, 16])
+@pytest.mark.parametrize("dim", [8, 40, 256])
+@pytest.mark.parametrize("case", ["usual", "extreme", "zeros"])
+def test_attention(path, rng, kv_bits, dim, case):
+    rows, position, kv_heads, group = 3, 29, 2, 3
+    heads, n, limit = kv_heads * group, position + rows, (1 << (kv_bits - 1)) - 1
+    q = rng.integers(-32767, 32768, (rows, heads, dim))
+    keys, values = rng.integers(-limit, limit + 1, (2, kv_heads, n, dim))
+    low, high = {"usual": (-24, -18), "extreme": (-128, 128), "zeros": (-24, -18)}[case]
+    q_scale = some_scalars(rng, rows, heads, low=low, high=high)
+    scales = some_words(rng, 2, kv_heads, n, low=low, high=high)
+    if case == "extreme":
+        keys[:, ::3], q[0] = limit, 32767
+        values[:, ::2] = -limit
+    if case == "zeros":
+        scales[:, 0], scales[1, 1, ::2], q[1] = 0, 0, 0
+    unit = UnitMachine(path, rows=rows, channels=heads * dim, sums=heads * dim, heads=heads, kv_bits=kv_bits,
+                       memory=1 << 18)
+    unit.array("queries", rows, heads, dim)[:] = q
+    unit.set_scalars("query_scales", q_scale)
+    row_bytes = dim * kv_bits // 8 + 16
+    rows_of = np.zeros((2, kv_heads, n, row_bytes), np.uint8)
+    for stored, what in zip(rows_of, (keys, values), strict=True):
+        stored[..., :-16] = what.astype(f"<i{kv_bits // 8}").view(np.uint8)
+    head_bytes = n * row_bytes
+    words = np.zeros((2, kv_heads, head_bytes // 4), np.uint32)
+    words[..., :n] = scales
+    score_constant = int(to_word(log2_e_over_root(dim)))
+    unit.add(Opcode.ATTEND, heads=heads, kv_heads=kv_heads, dim=dim, rows=rows, head_bytes=head_bytes,
+             row_bytes=row_bytes, score_constant=score_constant, key_scales=unit.place(words[0]),
+             value_scales=unit.place(words[1]), keys=unit.place(rows_of[0]), values=unit.place(rows_of[1]))
+    unit.run(position)
+    found = unit.array("attention", rows, heads, dim), unit.array("attention_exponents", rows, kv_heads)
+    for row in range(rows):
+        seen = position + row + 1
+        key_scales, value_scales = (from_word(s[:, :seen]) for s in scales)
+        out, exponents = attention(q[row], q_scale[row], keys[:, :seen], key_scales, values[:, :seen], value_scales,
+                                   from_word(score_constant), kv_bits=kv_bits)
+        assert same(found[0][row], out) and same(found[1][row], exponents)
+
+
+@pytest.mark.parametrize("exponents", [None, (-14, -13, -15), (63, 63, 63), (-64, -64, -64)])
+@pytest.mark.parametrize("fraction_bits", [-20, 0, 21])
+def test_residual_add(path, rng, exponents, fraction_bits):
+    rows, count = 7, 45
+    h, sums = residual_like(rng, rows, count), rng.integers(-(2**23) + 1, 2**23, (rows, count))
+    units, word = some_scalars(rng, rows, low=-30, high=0), int(some_words(rng, low=-10, high=4))
+    tap = wild_tap(rng, count, exponents) if exponents else None
+    unit = UnitMachine(path, rows=rows, channels=count, sums=5 + count)
+    unit.sums(rows, 5 + count)[:, 5:] = sums
+    unit.set_scalars("unit", units)
+    unit.add_load(LoadTarget.RESIDUAL, h.astype("<i4"))
+    fields = unit.add_tap(tap) if tap else {}
+    unit.add(Opcode.RESIDUAL, count=count, rows=rows, fraction_bits=fraction_bits, scale=word, accumulator=5, **fields)
+    unit.run()
+    expected, saturations = residual_add(h, sums, mul(units, from_word(word)), fraction_bits, tap)
+    assert same(unit.machine.residual.reshape(rows, count), expected) and unit.machine.saturations == saturations
+
+
+@pytest.mark.parametrize("count", [1, 511, 1100])
+@pytest.mark.parametrize("k", [1, 16, 40])
+@pytest.mark.parametrize("write_logits", [0, 1])
+def test_head_and_its_best(path, rng, count, k, write_logits):
+    rows, vocab = 3, 41
+    q, head = rng.integers(-32767, 32768, (rows, count)), rng.integers(-127, 128, (vocab, count)).astype(np.int8)
+    q[0], head[3], head[11] = 32767, 127, -127
+    head[5:9] = head[20:24] = head[30]
+    units, words = some_scalars(rng, rows, low=-40, high=-30), some_words(rng, vocab, low=0, high=12)
+    words[5:9] = words[20:24] = words[30]
+    words[33] = 0
+    unit = UnitMachine(path, rows=rows, channels=count, vocab=vocab)
+    unit.array("head_input", rows, count)[:] = q
+    unit.set_scalars("unit", units)
+    top, out = unit.place(np.zeros((rows, 128, 2), np.int32)), unit.place(np.zeros((rows, 44), np.int32))
+    unit.add_head(head, words, rows=rows, k=k, write_logits=write_logits, top=top, logits=out)
+    unit.run()
+    expected = logits(q, units, head, from_word(words))
+    assert same(unit.at(out, "<i4", rows, 44)[:, :vocab], expected if write_logits else 0)
+    for row in range(rows):
+        ids, best = top_k(expected[row], k)
+        found = unit.at(top, "<i4", rows, 128, 2)[row, :k]
+        assert same(found[:, 0], ids) and same(found[:, 1], best)
