@@ -107,7 +107,7 @@ def _read_json(path: Path) -> dict:
     except FileNotFoundError:
         hint = "; convert it with python -m models.convert" if (path.parent / "config.json").exists() else ""
         raise ModelError(f"{path.parent} is not a model of this project: it has no {METADATA}{hint}") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path}: cannot be read: {error}") from None
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise ModelError(f"{path}: expected a model of format {FORMAT!r}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -18,6 +17,7 @@ LINEARS = ("q", "k", "v", "o", "gate", "up", "down")
 DEMO = Path(__file__).parent / "demo"
 """Folder of the shipped model."""
 
+_SMALLEST, _LARGEST = 2.0**-120, 2.0**120  # of constants: within the machine's scalar words
 _SIZES = ("vocab_size", "hidden_size", "ffn_size", "layers", "heads", "kv_heads", "head_dim", "context")
 
 
@@ -64,8 +64,8 @@ class ModelConfig:
                 raise ModelError(f"config: {name} must be true or false, got {getattr(self, name)!r}")
         for name in ("rope_theta", "rms_eps"):
             value = getattr(self, name)
-            if not isinstance(value, int | float) or isinstance(value, bool) or not (0 < value < math.inf):
-                raise ModelError(f"config: {name} must be a positive number, got {value!r}")
+            if not isinstance(value, int | float) or isinstance(value, bool) or not _SMALLEST <= value <= _LARGEST:
+                raise ModelError(f"config: {name} must be a positive number that a scalar word holds, got {value!r}")
         if not isinstance(self.eos_ids, tuple):
             raise ModelError(f"config: eos_ids must be a tuple, got {self.eos_ids!r}")
         tokens = [("bos_id", self.bos_id)] if self.bos_id is not None else []

@@ -46,8 +46,10 @@ def calibrated_maximum(model: FloatModel) -> tuple[float, str]:
         ids = np.random.default_rng(0).integers(0, model.config.vocab_size, count)
         if model.config.bos_id is not None:
             ids[0] = model.config.bos_id
-        return run_float(model, ids).residual_max, f"float run over {count} random tokens"
-    squares = sum(float(np.vdot(rows, rows)) for _, rows in row_blocks(model.embedding))
+        with np.errstate(all="ignore"):  # of a damaged model; the caller sees that its maximum is none
+            return run_float(model, ids).residual_max, f"float run over {count} random tokens"
+    with np.errstate(all="ignore"):
+        squares = sum(float(np.vdot(rows, rows)) for _, rows in row_blocks(model.embedding))
     count = model.config.vocab_size * model.config.hidden_size
     return _ASSUMED_GROWTH * math.sqrt(squares / count), "4096 times the embedding's RMS"
 

@@ -100,7 +100,7 @@ def _indexed(index: Path) -> dict[str, SafetensorsFile]:
         raise ModelError(f"{index}: weight_map: expected an object, found {type(weight_map).__name__}")
     files: dict[str, SafetensorsFile] = {}
     for name, shard in weight_map.items():
-        if not isinstance(shard, str) or Path(shard).name != shard:
+        if not isinstance(shard, str) or not shard or Path(shard).name != shard:
             raise ModelError(f"{index}: tensor {name}: expected a file beside the index, found {shard!r}")
         if shard not in files:
             files[shard] = SafetensorsFile(index.with_name(shard))

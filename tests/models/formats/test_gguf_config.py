@@ -95,7 +95,7 @@ def test_first_and_end_tokens(changes, expected):
     ({"bitnet.rope.scaling.type": "linear", "bitnet.rope.scaling.factor": 4.0},
      "bitnet.rope.scaling.factor: expected nothing that the machine does not do, found 4.0"),
     ({"bitnet.expert_count": 8}, "bitnet.expert_count: expected nothing that the machine does not do, found 8"),
-    ({"bitnet.rope.freq_base": float("inf")}, "config: rope_theta must be a positive number, got inf"),
+    ({"bitnet.rope.freq_base": float("inf")}, "config: rope_theta must be a positive number that a scalar word holds, got inf"),
     ({"bitnet.hidden_activation": "gelu"},
      "bitnet.hidden_activation: expected one of silu, swish, swiglu, relu2, relu_sqr, found 'gelu'"),
     ({"bitnet.attention.head_count_kv": 4},
