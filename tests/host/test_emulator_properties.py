@@ -106,7 +106,8 @@ def taps_of(case: Case) -> dict[TapPoint, Tap]:
     for point in case.taps:
         size = {"o": config.attention_size, "down": config.ffn_size}.get(point.site, config.hidden_size)
         taps[point] = Tap(
-            gain=rng.integers(-32767, 32768, size).astype(np.int16), add=rng.integers(-3000, 3000, size).astype(np.int16),
+            gain=rng.integers(-32767, 32768, size).astype(np.int16),
+            add=rng.integers(-3000, 3000, size).astype(np.int16),
             clip=rng.choice([NO_CLIP, 20000, 500], size).astype(np.uint16),
             threshold=rng.integers(0, 9000, size).astype(np.uint16), add_exponent=-14, clip_exponent=-13,
             threshold_exponent=-15)
