@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -24,9 +23,10 @@ from host.bench import bench_ids
 from host.command_line import run_command
 from models.checkpoint import load_model
 from models.errors import ModelError
+from scripts.child import child_json
 from scripts.peer_model import check_shape, write_peer_model
 
-__all__ = ["OURS", "PEERS", "PHASES", "compared", "main", "table"]
+__all__ = ["OURS", "PEERS", "PHASES", "compared", "describe_peer", "main", "table"]
 
 PHASES = ("prefill", "decode")
 OURS = "emulator"
@@ -34,7 +34,8 @@ PEERS = ("llama.cpp", "llama-cpp-python")
 """The same library: by its own functions, and by the Python class that is made of them."""
 
 _PEER_SCRIPT = Path(__file__).with_name("peer_llama.py")
-_INSTALL = "CMAKE_ARGS=-DGGML_NATIVE=ON {python} -m pip install llama-cpp-python==0.3.36 --no-binary llama-cpp-python"
+_INSTALL = ("install it with CMAKE_ARGS=-DGGML_NATIVE=ON {python} -m pip install llama-cpp-python==0.3.36 "
+            "--no-binary llama-cpp-python")
 
 Speeds = Mapping[str, Mapping[str, float]]
 """Tokens a second by setting and phase; the emulator has one setting."""
@@ -75,39 +76,26 @@ def table(result: Mapping[str, Mapping[str, Mapping]], loads: Sequence[float]) -
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def _child(command: Sequence[str], request: object = None) -> dict:
-    """The JSON object that a process prints; `ModelError` with its last line where it fails."""
-    try:
-        done = subprocess.run(command, input=json.dumps(request), capture_output=True, text=True, errors="replace")
-    except OSError as error:
-        raise ModelError(f"cannot run {command[0]}: {error.strerror}") from None
-    if done.returncode:
-        lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
-        raise ModelError(f"{' '.join(command[:3])} failed: {lines[-1]}")
-    return json.loads(done.stdout)
-
-
 def describe_peer(python: str) -> dict[str, str]:
     """Version and build of the peer that `python` has; `ModelError` with the command to install it."""
     try:
-        return _child([python, str(_PEER_SCRIPT), "describe"])
+        return child_json([python, str(_PEER_SCRIPT), "describe"])
     except ModelError as error:
-        install = _INSTALL.format(python=python)
-        raise ModelError(f"the peer is missing ({error}); install it: {install}; or name the Python that has it with "
-                         "--peer-python") from None
+        hint = f"; {_INSTALL.format(python=python)}; or give another --peer-python" if "llama_cpp" in str(error) else ""
+        raise ModelError(f"--peer-python {python}: {error}{hint}") from None
 
 
 def _ours(options: argparse.Namespace) -> Speeds:
     command = [sys.executable, "-m", "host.bench", "--model", options.model, "--threads", str(options.threads),
                "--kernels", options.kernels, "--prompt-tokens", str(options.prompt_tokens), "-n", str(options.n),
                "--repeats", str(options.repeats), "--seed", str(options.seed), "--json"]
-    found = _child(command)
+    found = child_json(command)
     return {found["kernels"]: {phase: found[f"{phase}_best_tokens_per_s"] for phase in PHASES}}
 
 
 def _peer(options: argparse.Namespace, request: Mapping[str, object]) -> Speeds:
     tokens = {"prefill": options.prompt_tokens, "decode": options.n}
-    found = _child([options.peer_python, str(_PEER_SCRIPT)], request)
+    found = child_json([options.peer_python, str(_PEER_SCRIPT)], request)
     return {setting: {phase: tokens[phase] / min(seconds[f"{phase}_s"]) for phase in PHASES}
             for setting, seconds in found.items()}
 

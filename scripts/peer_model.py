@@ -25,7 +25,7 @@ from models.dequantise import float_model
 from models.errors import ModelError
 from models.model import Model
 
-__all__ = ["BLOCK", "main", "peer_tensors", "write_peer_model"]
+__all__ = ["BLOCK", "check_shape", "main", "pack_tq2", "peer_tensors", "write_peer_model"]
 
 BLOCK = 256
 """Weights of a row that TQ2_0 packs together; every linear's inputs are a multiple of it."""

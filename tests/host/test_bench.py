@@ -1,0 +1,101 @@
+"""The speed command: what it times, what it reports, what it refuses."""
+
+import json
+from dataclasses import dataclass, field
+
+import pytest
+
+from host import bench
+from host.bench import Timing, bench_ids, measure, summary
+from host.command_line import run_command
+
+
+@dataclass
+class Clocked:
+    """A session whose calls take a known time on a clock of their own; the first round is slower."""
+
+    context: int = 64
+    now: float = 0.0
+    calls: list = field(default_factory=list)
+
+    def reset(self):
+        self.calls.append("reset")
+        self.now += 100  # must not be counted
+
+    @property
+    def slowness(self):
+        return 10 if self.calls.count("reset") == 1 else self.calls.count("reset") - 1
+
+    def prefill(self, ids, on_tokens=None):
+        self.calls.append(("prefill", list(ids)))
+        self.now += 2 * self.slowness
+        if on_tokens:
+            on_tokens(len(ids))
+
+    def decode(self, token):
+        self.calls.append(("decode", token))
+        self.now += 0.5 * self.slowness
+
+
+@pytest.fixture
+def clocked(monkeypatch):
+    session = Clocked()
+    monkeypatch.setattr(bench.time, "perf_counter", lambda: session.now)
+    return session
+
+
+def test_prompt_and_steps_are_timed_apart_after_a_warm_up(clocked):
+    seen = []
+    timings = measure(clocked, [5, 6, 7], [8, 9], 3, seen.append)
+    assert clocked.calls == ["reset", ("prefill", [5, 6, 7]), ("decode", 8), ("decode", 9)] * 4
+    assert timings == [Timing(2, 1), Timing(4, 2), Timing(6, 3)]
+    assert sum(seen) == 4 * 5
+
+
+def test_the_summary_is_of_the_median_and_of_the_best():
+    found = summary([Timing(2, 8), Timing(1, 4), Timing(8, 1)], 16, 8)
+    assert found == {"prefill_tokens_per_s": 8, "decode_tokens_per_s": 2, "prefill_best_tokens_per_s": 16,
+                     "decode_best_tokens_per_s": 8, "first_token_s": 2}
+
+
+def test_ids_are_seeded_and_within_the_vocabulary():
+    prompt, steps = bench_ids(11, 200, 50, seed=1)
+    assert (len(prompt), len(steps)) == (200, 50)
+    assert set(prompt + steps) == set(range(11))
+    assert (prompt, steps) == bench_ids(11, 200, 50, seed=1) != bench_ids(11, 200, 50, seed=2)
+
+
+@pytest.mark.parametrize("prompt,steps,repeats,message", [
+    (0, 1, 1, "--prompt-tokens must be at least 1, got 0"),
+    (1, 0, 1, "-n must be at least 1, got 0"),
+    (1, 1, 0, "--repeats must be at least 1, got 0"),
+    (60, 5, 1, "a prompt of 60 tokens and 5 new ones exceed the context of 64"),
+])
+def test_counts_that_make_no_sense_are_refused(clocked, prompt, steps, repeats, message):
+    with pytest.raises(bench.ModelError, match=message):
+        measure(clocked, [1] * prompt, [1] * steps, repeats)
+    assert clocked.calls == []
+
+
+def test_the_command_on_the_shipped_model(capsys):
+    run_command(bench.main, ["--prompt-tokens", "9", "-n", "3", "--repeats", "2", "--threads", "1", "--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert found["prefill_tokens_per_s"] == pytest.approx(9 / found["first_token_s"])
+    assert 0 < found["decode_tokens_per_s"] <= found["decode_best_tokens_per_s"]
+    assert (found["prompt_tokens"], found["new_tokens"], found["repeats"], found["threads"]) == (9, 3, 2, 1)
+    assert found["kernels"] != "auto"
+    run_command(bench.main, ["--prompt-tokens", "9", "-n", "3", "--repeats", "1"])
+    out = capsys.readouterr().out
+    assert "prefill" in out and "decode" in out
+
+
+@pytest.mark.parametrize("arguments,message", [
+    (["--model", "no/such/model"], "no/such/model"), (["--prompt-tokens", "-3"], "--prompt-tokens must be at least 1"),
+    (["-n", "512"], "exceed the context"), (["--repeats", "0"], "--repeats must be at least 1"),
+])
+def test_bad_input_is_one_line_and_status_2(arguments, message, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        run_command(bench.main, arguments)
+    captured = capsys.readouterr()
+    assert exit_.value.code == 2 and not captured.out
+    assert message in captured.err.strip().splitlines()[-1]
