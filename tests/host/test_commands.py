@@ -52,6 +52,47 @@ def test_generate_streams_the_text_that_json_gives(capsys):
     assert streamed == "It was" + whole["text"] + "\n"
 
 
+def test_stop_strings_end_the_text_before_them(capsys):
+    whole = run(generate, "-n", 30, "--seed", 1, "--json", capsys=capsys)
+    stop = whole["text"][10:13]
+    short = run(generate, "-n", 30, "--seed", 1, "--stop", stop, "--stop", "never there", "--json", capsys=capsys)
+    assert short["text"] == whole["text"][:whole["text"].index(stop)]
+    assert short["ids"] == whole["ids"][:len(short["ids"])] and len(short["ids"]) < 30
+    run_command(generate.main, ["-n", "30", "--seed", "1", "--stop", stop])
+    assert capsys.readouterr().out == generate.DEFAULT_PROMPT + short["text"] + "\n"
+
+
+def test_ids_instead_of_a_prompt(capsys, tmp_path):
+    prompted = run(generate, "-n", 6, "--temperature", 0, "--json", capsys=capsys)
+    ids = ",".join(map(str, prompted["prompt_ids"]))
+    assert run(generate, "--ids", ids, "-n", 6, "--temperature", 0, "--json", capsys=capsys)["ids"] == prompted["ids"]
+    demo = load_model("demo").folder
+    for path in demo.iterdir():
+        if path.name != "tokenizer.json":
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    given = run(generate, "--model", tmp_path, "--ids", ids, "-n", 6, "--temperature", 0, "--json", capsys=capsys)
+    assert given["ids"] == prompted["ids"] and given["text"] is None
+    run_command(generate.main, ["--model", str(tmp_path), "--ids", ids, "-n", "6", "--temperature", "0"])
+    assert capsys.readouterr().out.split() == [str(token) for token in prompted["ids"]]
+    assert "has no tokenizer.json: give token ids" in refused(generate, "--model", tmp_path, capsys=capsys)
+    assert "--stop needs a tokenizer" in refused(generate, "--model", tmp_path, "--ids", ids, "--stop", "x",
+                                                 capsys=capsys)
+
+
+def test_a_start_token_in_the_prompt_is_not_doubled(capsys):
+    plain = run(generate, "--prompt", "It was", "-n", 2, "--json", capsys=capsys)
+    named = run(generate, "--prompt", "<|endoftext|>It was", "-n", 2, "--json", capsys=capsys)
+    assert plain["prompt_ids"] == named["prompt_ids"] and plain["prompt_ids"][0] == 0
+
+
+def test_a_penalty_changes_what_is_said(capsys):
+    options = ["-n", 30, "--temperature", 0, "--json"]
+    plain = run(generate, *options, capsys=capsys)["ids"]
+    penalised = run(generate, *options, "--repeat-penalty", 1e6, "--repeat-last", -1, capsys=capsys)
+    assert len(set(penalised["ids"])) == 30 > len(set(plain))
+    assert not set(penalised["ids"]) & set(penalised["prompt_ids"])
+
+
 def test_seeds_differ(capsys):
     draws = {run(generate, "-n", 8, "--temperature", 1.5, "--seed", seed, "--json", capsys=capsys)["text"]
              for seed in range(4)}
@@ -116,6 +157,12 @@ def test_steering_at_strength_zero_changes_no_bit(capsys, texts):
     (["--board", "abacus"], "unknown board 'abacus'"),
     (["--temperature", "-1"], "--temperature must not be negative"),
     (["--top-p", "0"], "--top-p must be in (0, 1]"),
+    (["--min-p", "-0.1"], "--min-p must be in [0, 1]"),
+    (["--repeat-penalty", "0"], "--repeat-penalty must be positive"),
+    (["--stop", ""], "--stop must not be empty"),
+    (["--ids", "1,x"], "--ids must be numbers with commas between, got '1,x'"),
+    (["--ids", "1,99999"], "token id 99999 is outside the vocabulary"),
+    (["--prompt", "ab\udcff"], "the text is not Unicode"),
     (["--sparsity", "no/such/file"], "cannot read artefact no/such/file"),
     (["--steer", "no/such/file:2"], "cannot read artefact no/such/file"),
 ])

@@ -1,0 +1,185 @@
+"""The chat command: lines in, answers out; commands; Ctrl-C; one run in a terminal."""
+
+import io
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from host import chat
+from host.command_line import run_command
+from host.runtime import Session
+from tests.host.test_conversation import models  # noqa: F401  a fixture
+
+
+@pytest.fixture
+def talk(monkeypatch, capsys, models):  # noqa: F811
+    """Run the command over lines; gives (standard output, standard error)."""
+
+    def run(lines, *arguments, kind="ChatML"):
+        monkeypatch.setattr(sys, "stdin", io.StringIO("".join(f"{line}\n" for line in lines)))
+        model = [] if kind == "demo" else ["--model", str(models[kind])]
+        run_command(chat.main, [*model, "-n", "6", "--threads", "1", *map(str, arguments)])
+        return capsys.readouterr()
+
+    return run
+
+
+def answers(talked):
+    return [json.loads(line) for line in talked.out.splitlines()]
+
+
+def test_every_line_is_a_turn(talk):
+    first, second = answers(talk(["well", "", "and you?"], "--json"))
+    assert set(first) == {"prompt_tokens", "cached_tokens", "dropped_turns", "ids", "text", "prefill_s", "decode_s",
+                          "tokens_per_s"}
+    assert first["cached_tokens"] == 0 < second["cached_tokens"] < second["prompt_tokens"]
+    assert len(first["ids"]) == len(second["ids"]) == 6
+
+
+def test_answers_stream_to_standard_output_and_notes_to_standard_error(talk):
+    talked = talk(["well"], "--temperature", 0)
+    whole, = answers(talk(["well"], "--temperature", 0, "--json"))
+    assert talked.out == whole["text"] + "\n"
+    assert "llama" not in talked.err and "silu full heads, context 256" in talked.err
+    assert f"[{whole['prompt_tokens']} prompt tokens at " in talked.err and "6 new at " in talked.err
+
+
+def test_again_and_undo(talk):
+    first, again, other, back = answers(talk(
+        ["well", "/again", "/undo", "one two", "/undo", "well"], "--temperature", 0, "--json"))
+    assert first["ids"] == again["ids"] == back["ids"]
+    assert again["cached_tokens"] == first["prompt_tokens"] - 1
+    assert first["prompt_tokens"] == back["prompt_tokens"] != other["prompt_tokens"]
+    assert "taken back: well" in talk(["well", "/undo"]).err and "nothing to take back" in talk(["/undo"]).err
+
+
+def test_reset_and_system(talk):
+    plain, system, none, reset = answers(talk(
+        ["well", "/reset", "/system Be brief.", "well", "/reset", "/system", "well", "/reset", "well"], "--json"))
+    assert plain["prompt_tokens"] == none["prompt_tokens"] == reset["prompt_tokens"] < system["prompt_tokens"]
+    given, = answers(talk(["well"], "--system", "Be brief.", "--json"))
+    assert given["prompt_tokens"] == system["prompt_tokens"]
+
+
+def test_save(talk, tmp_path):
+    file = tmp_path / "saved.json"
+    whole, = answers(talk(["wéll", f"/save {file}"], "--system", "Be brief.", "--json"))
+    assert json.loads(file.read_text()) == [
+        {"role": "system", "content": "Be brief."}, {"role": "user", "content": "wéll"},
+        {"role": "assistant", "content": whole["text"].strip()}]
+
+
+def test_lines_end_where_they_should(talk, tmp_path):
+    file = tmp_path / "saved.json"
+    talk(["one\\", "two", " /undo", f"/save {file}", "/quit", "never"])
+    questions = [message["content"] for message in json.loads(file.read_text()) if message["role"] == "user"]
+    assert questions == ["one\ntwo", " /undo"]
+
+
+def test_help_lists_the_commands(talk):
+    text = talk(["/help"]).err
+    assert all(f"/{name}" in text for name in ("help", "again", "undo", "reset", "system", "save", "quit"))
+
+
+@pytest.mark.parametrize("lines, arguments, message", [
+    (["/abacus"], [], "unknown command /abacus; /help lists them"),
+    (["/save"], [], "/save needs a file name"), (["/save /no/such/folder/x"], [], "cannot be written"),
+    (["/again"], [], "there is no question yet"), (["well " * 300], [], "the message is too long"),
+    ([], ["-n", "0"], "-n must be at least 1"), ([], ["--stop", ""], "--stop must not be empty"),
+    ([], ["--min-p", "2"], "--min-p must be in"),
+])
+def test_bad_input_is_one_line_and_status_2(talk, capsys, lines, arguments, message):
+    with pytest.raises(SystemExit) as exit_:
+        talk(lines, *arguments)
+    assert exit_.value.code == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.startswith("error: ") and message in line
+
+
+def test_a_system_message_for_a_model_that_takes_none(talk, capsys):
+    with pytest.raises(SystemExit):
+        talk([], "--system", "Be brief.", kind="Mistral")
+    assert "Only user and assistant roles are supported!" in capsys.readouterr().err
+
+
+def test_a_plain_model_says_so_and_continues(talk):
+    talked = talk(["It was", ""], kind="demo")
+    assert "it continues your text" in talked.err and len(talked.out.splitlines()) >= 2
+    first, second = answers(talk(["It was", ""], "--json", "--temperature", 0, kind="demo"))
+    assert second["cached_tokens"] >= first["prompt_tokens"]
+
+
+@pytest.mark.parametrize("at", [2, 4])
+def test_ctrl_c_ends_the_answer_and_keeps_it(talk, monkeypatch, tmp_path, at):
+    decode, count = Session.decode, 0
+
+    def interrupted(session, token):
+        nonlocal count
+        count += 1
+        if count == at:
+            signal.raise_signal(signal.SIGINT)
+        return decode(session, token)
+
+    monkeypatch.setattr(Session, "decode", interrupted)
+    file = tmp_path / "saved.json"
+    talked = talk(["well", "and you?", f"/save {file}"], "--json")
+    first, second = answers(talked)
+    assert len(first["ids"]) == at and len(second["ids"]) == 6 and "[interrupted]" in talked.err
+    assert json.loads(file.read_text())[1]["content"] == first["text"].strip()
+
+
+def test_ctrl_c_in_the_prompt_takes_the_question_back(talk, monkeypatch):
+    feed = Session.feed
+
+    def interrupted(session, ids, on_tokens=None):
+        monkeypatch.setattr(Session, "feed", feed)
+        signal.raise_signal(signal.SIGINT)
+        return feed(session, ids, on_tokens)
+
+    monkeypatch.setattr(Session, "feed", interrupted)
+    talked = talk(["well", "well"], "--json")
+    first, second = answers(talked)
+    assert first["ids"] == [] and len(second["ids"]) == 6 and "the question was taken back" in talked.err
+    assert second["prompt_tokens"] == first["prompt_tokens"] and second["cached_tokens"] > 0
+
+
+def test_what_was_dropped_is_said(talk):
+    talked = talk([f"question {turn} " + "well " * 20 for turn in range(6)], "-n", 40)
+    assert "the context of 256 is full: the oldest" in talked.err
+    assert "[the answer ends here: the context of 256 is full]" in talk(["well"], "-n", 10_000).err
+
+
+def test_in_a_terminal(models):  # noqa: F811
+    """A prompt, an answer, an error that does not end it, Ctrl-D."""
+    leader, follower = pty.openpty()
+    command = [sys.executable, "-m", "host.chat", "--model", str(models["ChatML"]), "-n", "4"]
+    process = subprocess.Popen(command, stdin=follower, stdout=follower, stderr=follower, close_fds=True,
+                               env=os.environ | {"TERM": "dumb", "NO_COLOR": "1"})
+    os.close(follower)
+    seen = b""
+
+    def until(text):
+        nonlocal seen
+        while text not in seen:
+            assert select.select([leader], [], [], 60)[0], seen
+            seen += os.read(leader, 4096)
+        before, _, seen = seen.partition(text)
+        return before
+
+    try:
+        assert b"context 256" in until(b"\n> ")
+        os.write(leader, b"/abacus\n")
+        assert b"error: unknown command /abacus" in until(b"\n> ")
+        os.write(leader, b"well\n")
+        assert b"4 new at" in until(b"\n> ")
+        os.write(leader, b"\x04")
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        os.close(leader)
