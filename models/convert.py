@@ -59,6 +59,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     made = report(options.output)
+    for what in made["provenance"].get("assumed", []):
+        print(f"{options.source}: assumed {what}", file=sys.stderr)
     if options.json:
         print(json.dumps(made))
     else:

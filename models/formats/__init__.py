@@ -21,9 +21,12 @@ def read_checkpoint(path: Path, *, activation: str | None = None) -> FloatModel:
             raise ModelError(f"{path}: --activation is for GGUF files; config.json says what the model has")
         if (path / "model.json").exists() and not (path / "config.json").exists():
             raise ModelError(f"{path} is already in this project's format")
+        files = sorted(path.glob("*.gguf"))
+        if files and not (path / "config.json").exists():
+            raise ModelError(f"{path}: expected a Hugging Face folder; it holds {files[0].name}: give that file")
         return read_huggingface(path)
     if not path.exists():
         raise ModelError(f"no checkpoint at {path}")
-    if path.suffix != ".gguf":
+    if path.suffix.lower() != ".gguf":
         raise ModelError(f"{path}: expected a Hugging Face folder or a .gguf file, found another file")
     return read_gguf(path, activation=activation)

@@ -85,6 +85,12 @@ class GgufMetadata:
         """The entries about the vocabulary."""
         return {name: value for name, value in self.fields.items() if name.startswith("tokenizer.")}
 
+    def assumed_activation(self, config: ModelConfig) -> str | None:
+        """What was assumed of a config that this file gave, in words."""
+        if not self.sub_norms or self._get("hidden_activation") is not None:
+            return None
+        return f"activation {config.activation}, by key heads and rope.freq_base, as no hidden_activation is given"
+
     def config(self, *, vocab_size: int, tied_head: bool, sub_norms: bool,
                activation: str | None) -> ModelConfig:
         """The model's shape. vocab_size: rows of the embedding; activation: what the user says of it, if anything."""

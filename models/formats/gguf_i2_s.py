@@ -10,7 +10,7 @@ three widths, and nothing in a file names its own:
 
 In a trained model a feed-forward neuron with many non-zero inputs (its row of `ffn_up`) has many non-zero outputs
 (its column of `ffn_down`): over neurons the two densities correlate, 0.93 to 0.96 in the shipped model's layers.
-Read with a wrong width they do not (0.15 to 0.34). `likely_width` measures that.
+Read with a wrong width they do not (0.15 to 0.34). `find_width` measures that.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 
 from models.errors import ModelError
 
-__all__ = ["I2_S_WIDTH", "ROWS", "likely_width", "unpack_i2_s"]
+__all__ = ["I2_S_WIDTH", "ROWS", "find_width", "unpack_i2_s"]
 
 I2_S_WIDTH = 32
 """Bytes of a block in the files one meets."""
@@ -30,7 +30,7 @@ ROWS = 0
 """Stands for a width of one row's inputs."""
 
 _TAIL = 32
-_SIGMAS = 8  # of correlations of unrelated densities, by which another width must be the better one
+_SIGMAS = 8  # of the correlation of unrelated densities, by which the best width must lead
 
 
 def unpack_i2_s(data: np.ndarray, shape: tuple[int, int], width: int = I2_S_WIDTH) -> tuple[np.ndarray, float]:
@@ -53,8 +53,8 @@ def unpack_i2_s(data: np.ndarray, shape: tuple[int, int], width: int = I2_S_WIDT
     return codes.reshape(shape).astype(np.int8) - 1, scale
 
 
-def likely_width(up: np.ndarray, down: np.ndarray, hidden: int, ffn: int) -> int:
-    """Which width a model's I2_S tensors have, judged by one layer; I2_S_WIDTH where nothing speaks against it.
+def find_width(up: np.ndarray, down: np.ndarray, hidden: int, ffn: int) -> int | None:
+    """The width of a model's I2_S tensors, judged by one layer; None where the weights do not tell.
 
     up, down: bytes of `ffn_up`, [ffn, hidden], and `ffn_down`, [hidden, ffn].
     """
@@ -68,6 +68,7 @@ def likely_width(up: np.ndarray, down: np.ndarray, hidden: int, ffn: int) -> int
         deviation = rows.std() * columns.std()
         covariance = ((rows - rows.mean()) * (columns - columns.mean())).mean()
         agreement[width] = abs(covariance / deviation) if deviation > 0 else 0.0
-    best = max(agreement, key=agreement.__getitem__, default=I2_S_WIDTH)
-    margin = _SIGMAS / math.sqrt(ffn)
-    return best if agreement.get(best, 0) > agreement.get(I2_S_WIDTH, 0) + margin else I2_S_WIDTH
+    best, second, *_ = sorted([0.0, 0.0, *agreement.values()], reverse=True)
+    if best - second <= _SIGMAS / math.sqrt(ffn):
+        return None
+    return max(agreement, key=agreement.__getitem__)

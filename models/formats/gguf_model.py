@@ -13,7 +13,7 @@ from models.config import LINEARS, ModelConfig
 from models.errors import ModelError, located
 from models.formats.gguf_config import GgufMetadata
 from models.formats.gguf_file import I2_S, GgufFile, type_name
-from models.formats.gguf_i2_s import I2_S_WIDTH, ROWS, likely_width, unpack_i2_s
+from models.formats.gguf_i2_s import I2_S_WIDTH, ROWS, find_width, unpack_i2_s
 from models.formats.gguf_types import FLOATS, TERNARY, float_rows, ternary_of_blocks, ternary_of_floats
 from models.formats.source import FloatLayer, FloatLinear, FloatModel, FloatRows, LazyLayers, LazyRows
 from models.vocabulary import read_gguf as read_text
@@ -43,11 +43,14 @@ def read_gguf(path: Path, *, activation: str | None = None) -> FloatModel:
     tensors = _Tensors(file, config, metadata)
     tensors.check_names()
     shape = config.vocab_size, config.hidden_size
+    assumed = [None if activation else metadata.assumed_activation(config), tensors.assumed_layout()]
+    provenance = {"source": config.name, "format": "gguf", "weights": tensors.kind()}
+    if any(assumed):
+        provenance["assumed"] = [what for what in assumed if what]
     return FloatModel(config, tensors.rows(_EMBEDDING, *shape),
                       None if config.tied_head else tensors.rows(_HEAD, *shape),
                       tensors.vector(_FINAL, config.hidden_size), LazyLayers(config.layers, tensors.layer),
-                      read_text(metadata.tokenizer, config.vocab_size, str(path)),
-                      {"source": config.name, "format": "gguf", "weights": tensors.kind()})
+                      read_text(metadata.tokenizer, config.vocab_size, str(path)), provenance)
 
 
 class _Tensors:
@@ -82,6 +85,17 @@ class _Tensors:
         if number != I2_S:
             return type_name(number)
         return f"I2_S, {'four rows' if self._width == ROWS else f'{4 * self._width} values'} to a block"
+
+    def assumed_layout(self) -> str | None:
+        """What was assumed of I2_S tensors, in words."""
+        if self._found_width is not None or all(tensor.type != I2_S for tensor in self.file.values()):
+            return None
+        return (f"I2_S in blocks of {4 * I2_S_WIDTH} values, as builds for x86 write it, as the weights do not tell "
+                f"({self.metadata.producer})")
+
+    @property
+    def _width(self) -> int:
+        return I2_S_WIDTH if self._found_width is None else self._found_width
 
     def layer(self, index: int) -> FloatLayer:
         """One layer, unpacked."""
@@ -122,15 +136,15 @@ class _Tensors:
         return float(self.vector(name, 1)[0]) if name in self.file else 1.0
 
     @cached_property
-    def _width(self) -> int:
+    def _found_width(self) -> int | None:
         """The file's I2_S layout, from its first layer's feed-forward neurons."""
         names = [_weight(0, name) for name in ("up", "down")]
         hidden, ffn = self.config.hidden_size, self.config.ffn_size
         if any(self.file[name].type != I2_S for name in names):
-            return I2_S_WIDTH
+            return None
         self._check_shape(names[0], ffn, hidden)
         self._check_shape(names[1], hidden, ffn)
-        return likely_width(*map(self.file.stored, names), hidden, ffn)
+        return find_width(*map(self.file.stored, names), hidden, ffn)
 
     def rows(self, name: str, count: int, width: int) -> FloatRows:
         """A table of floats, read by rows."""

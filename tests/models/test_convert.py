@@ -60,8 +60,10 @@ def test_a_gguf_file_and_its_tokenizer_are_written(tmp_path, capsys):
     tensors = tensors_of(masters(GGUF), GGUF, Kind.TQ2_0)
     path = write_gguf(tmp_path / "made.gguf", fields, tensors)
     assert main([str(path), "-o", str(tmp_path / "out"), "--json"]) == 0
-    printed = json.loads(capsys.readouterr().out)
+    out, err = capsys.readouterr()
+    printed = json.loads(out)
     assert printed["provenance"]["format"] == "gguf"
+    assert f"{path}: assumed activation relu2, by key heads and rope.freq_base" in err
     assert printed["tokenizer"] and printed["chat"]
     assert load_model(tmp_path / "out").config == GGUF
     assert Tokenizer.from_file(str(tmp_path / "out" / "tokenizer.json")).encode("ab").ids == [2]
@@ -75,6 +77,7 @@ def test_an_activation_is_taken_for_a_file_that_does_not_tell(tmp_path, capsys):
     assert "give --activation relu2 or --activation silu" in capsys.readouterr().err
     assert main([*command, "--activation", "silu"]) == 0
     assert load_model(tmp_path / "out").config.activation == "silu"
+    assert "assumed" not in capsys.readouterr().err
 
 
 def test_without_json_one_line_is_printed(source, tmp_path, capsys):

@@ -3,7 +3,7 @@ import pytest
 
 from models.checkpoint import load_model
 from models.errors import ModelError
-from models.formats.gguf_i2_s import I2_S_WIDTH, ROWS, likely_width, unpack_i2_s
+from models.formats.gguf_i2_s import I2_S_WIDTH, ROWS, find_width, unpack_i2_s
 from tests.models.formats.gguf_files import i2_s
 
 SHAPE = 8, 256
@@ -59,10 +59,15 @@ def test_a_trained_model_tells_its_layout(width, layer):
     linears = load_model("demo").layers[layer].linears
     up, down = linears["up"].trits(), linears["down"].trits()
     ffn, hidden = up.shape
-    assert likely_width(i2_s(up, 1, width or hidden), i2_s(down, 1, width or ffn), hidden, ffn) == width
+    assert find_width(i2_s(up, 1, width or hidden), i2_s(down, 1, width or ffn), hidden, ffn) == width
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_without_evidence_the_usual_layout_is_taken(seed):
+def test_random_weights_do_not_tell(seed):
     up, down = i2_s(trits((256, 128), seed), 1), i2_s(trits((128, 256), seed + 100), 1)
-    assert likely_width(up, down, 128, 256) == I2_S_WIDTH
+    assert find_width(up, down, 128, 256) is None
+
+
+def test_weights_that_say_nothing_at_all():
+    ones = i2_s(np.ones((256, 128), np.int8), 1)
+    assert find_width(ones, ones, 128, 256) is None

@@ -71,8 +71,10 @@ def test_fixtures_are_the_models_they_were_made_of(family, name):
 
 @needs_fixtures
 def test_i2_s_and_tq2_0_of_one_model():
-    same_linears(*(read_checkpoint(FIXTURES / f"gguf_i2_s/gguf_bitnet_tiny_{kind}.gguf") for kind in ("i2_s", "tq2_0")),
-                 2.0**-10)
+    models = [read_checkpoint(FIXTURES / f"gguf_i2_s/gguf_bitnet_tiny_{kind}.gguf") for kind in ("i2_s", "tq2_0")]
+    same_linears(*models, 2.0**-10)
+    assert models[0].provenance["assumed"][1].startswith("I2_S in blocks of 128 values, as builds for x86 write it")
+    assert len(models[1].provenance["assumed"]) == 1
 
 
 @pytest.mark.parametrize(("width", "kind"), [(16, "64 values"), (0, "four rows"), (32, "128 values")])
@@ -95,7 +97,7 @@ def test_the_layout_of_a_trained_model_is_found(tmp_path, width, kind):
     one = dataclasses.replace(config, layers=1, eos_ids=(0, 1))
     fields = fields_of(one, "bitnet") | {"bitnet.hidden_activation": "relu2"}
     model = read_checkpoint(write_gguf(tmp_path / "demo.gguf", fields, tensors))
-    assert model.provenance["weights"] == f"I2_S, {kind} to a block"
+    assert model.provenance == {"source": "tritloom-demo", "format": "gguf", "weights": f"I2_S, {kind} to a block"}
     for name, linear in model.layers[0].linears.items():
         np.testing.assert_array_equal(linear.trits, demo.layers[0].linears[name].trits)
 

@@ -227,6 +227,9 @@ def test_what_is_not_a_checkpoint(tmp_path):
         read_checkpoint(tmp_path / "m.bin")
     with pytest.raises(ModelError, match="--activation is for GGUF files; config.json says what the model has"):
         read_checkpoint(tmp_path, activation="silu")
+    (tmp_path / "m.gguf").write_bytes(b"GGUF")
+    with pytest.raises(ModelError, match="expected a Hugging Face folder; it holds m.gguf: give that file"):
+        read_checkpoint(tmp_path)
     (tmp_path / "model.json").write_text("{}")
     with pytest.raises(ModelError, match="is already in this project's format"):
         read_checkpoint(tmp_path)
