@@ -66,6 +66,7 @@ class ModelConfig:
             value = getattr(self, name)
             if not isinstance(value, int | float) or isinstance(value, bool) or not _SMALLEST <= value <= _LARGEST:
                 raise ModelError(f"config: {name} must be a positive number that a scalar word holds, got {value!r}")
+            object.__setattr__(self, name, float(value))  # JSON may write it as an integer of any size
         if not isinstance(self.eos_ids, tuple):
             raise ModelError(f"config: eos_ids must be a tuple, got {self.eos_ids!r}")
         tokens = [("bos_id", self.bos_id)] if self.bos_id is not None else []

@@ -52,6 +52,11 @@ def test_bad_values_are_named(change, message):
     assert str(error.value) == message
 
 
+def test_constants_are_floats_however_they_were_written():
+    theta = ModelConfig(**SMALL | {"rope_theta": 10**30}).rope_theta
+    assert theta == 1e30 and isinstance(theta, float)
+
+
 def test_from_json_names_missing_and_unknown_fields():
     data = ModelConfig(**SMALL).to_json()
     with pytest.raises(ModelError, match="^config: heads is missing$"):
