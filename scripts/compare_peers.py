@@ -105,8 +105,9 @@ def _runners(options: argparse.Namespace, file: Path, vocab_size: int) -> dict[s
     request = {"model": str(file), "prompt": prompt, "steps": steps, "threads": options.threads,
                "repeats": options.repeats}
     low, high = PEERS
-    return {OURS: lambda: _ours(options), low: lambda: _peer(options, request | {"high_level": False}),
-            high: lambda: _peer(options, request | {"high_level": True})}
+    runners = {OURS: lambda: _ours(options), low: lambda: _peer(options, request | {"high_level": False}),
+               high: lambda: _peer(options, request | {"high_level": True})}
+    return {name: run for name, run in runners.items() if name in (OURS, *options.peers)}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -119,6 +120,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--prompt-tokens", type=int, default=128, metavar="P", help="of random ids (default: 128)")
     parser.add_argument("-n", type=int, default=64, metavar="N", help="new tokens (default: 64)")
     parser.add_argument("--seed", type=int, default=0, help="of the ids (default: 0)")
+    parser.add_argument("--peers", nargs="+", choices=PEERS, default=PEERS, metavar="NAME",
+                        help=f"of {', '.join(PEERS)}: the library itself and its Python class (default: both)")
     parser.add_argument("--peer-python", default=sys.executable, metavar="PATH",
                         help="the Python that has llama_cpp (default: this one)")
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
@@ -159,7 +162,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"\n{options.prompt_tokens} prompt tokens, {options.n} new ones, {options.threads} threads, tokens a second, "
           f"best of {options.repeats} a round.\nThe peer: llama-cpp-python {built['version']}, a file of "
           f"{size / 1e6:.0f} MB, {built['system_info'].strip(' |')}\nIts best settings: "
-          + "; ".join(f"{peer} {phase}: {result[peer][phase]['setting']}" for peer in PEERS for phase in PHASES))
+          + "; ".join(f"{peer} {phase}: {result[peer][phase]['setting']}" for peer in result if peer != OURS
+                      for phase in PHASES))
 
 
 if __name__ == "__main__":

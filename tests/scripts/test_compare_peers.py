@@ -82,6 +82,10 @@ def test_the_command_compares_the_same_ids_in_turns(model, stand_in, capsys):
     assert runners[LOW]["prefill"]["tokens_per_s"] == [3, 3] and runners[HIGH]["decode"]["tokens_per_s"] == [1, 1]
     assert runners[LOW]["prefill"]["ratios"] == [speed / 3 for speed in runners[OURS]["prefill"]["tokens_per_s"]]
     assert found["peer"]["version"] == "0" and found["peer"]["bytes"] > 0
+    run_command(compare_peers.main, [*arguments, "--peers", LOW])
+    out = capsys.readouterr().out
+    assert "to llama.cpp |" in out and HIGH not in out.split("\n\n")[0]
+    assert "llama.cpp prefill: plain; llama.cpp decode: flash" in out
 
 
 def refused(arguments, capsys):
