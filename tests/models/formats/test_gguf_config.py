@@ -51,6 +51,7 @@ def test_heads_of_another_size_than_the_hidden_size():
     ("bitnet", {"bitnet.attention.head_count_kv": 4}, "silu", "silu"),
     ("bitnet", {"bitnet.rope.freq_base": 1e4}, "relu2", "relu2"),
     ("bitnet-b1.58", {"bitnet-b1.58.attention.head_count_kv": 4}, None, "relu2"),
+    ("bitnet-b1.58", {"bitnet-b1.58.rope.freq_base": 1e4}, None, "relu2"),
     ("bitnet-b1.58", {"bitnet-b1.58.attention.head_count_kv": 4, "bitnet-b1.58.rope.freq_base": 1e4}, None, "silu"),
     ("llama", {}, "silu", "silu"),
 ])
