@@ -1,4 +1,5 @@
-"""A pytest plug-in that inverts the lowest bit of a function's first result, `TRITLOOM_FAULT=module:function`.
+"""A pytest plug-in that inverts the lowest bit of a function's first result, `TRITLOOM_FAULT=module:function`, or takes
+the emulator's compiled library and its sources from a folder, `TRITLOOM_FAULT=native:folder`.
 
 It runs before test modules are imported, so they take the faulty function.
 """
@@ -30,6 +31,8 @@ def invert_first_bit(result: object) -> object:
 def pytest_configure() -> None:
     """Plant the fault. A component's name alone is for `sim.runner`."""
     module_name, colon, function_name = os.environ.get(FAULT_VARIABLE, "").partition(":")
+    if module_name == "native":
+        importlib.import_module("host.emulator.library").__file__ = f"{function_name}/library.py"
     if not colon or "." not in module_name:
         return
     module = importlib.import_module(module_name)

@@ -1,6 +1,7 @@
-"""Plant a wrong bit in each unit of golden model, emulator and RTL, one at a time; show which test sees it.
+"""Plant a wrong bit in each unit of golden model, emulator and RTL, and wrong lines in the emulator's C, one at a time;
+show which test sees it.
 
-`python -m scripts.plant_faults [--only golden|emulator|rtl]`. Exit status 1 if a fault goes unseen.
+`python -m scripts.plant_faults [--only golden|emulator|native|rtl]`. Exit status 1 if a fault goes unseen.
 """
 
 from __future__ import annotations
@@ -9,12 +10,16 @@ import argparse
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from tqdm import tqdm
 
+from scripts.native_faults import NATIVE_FAULTS, NativeFault, build_library
 from sim.fault import FAULT_VARIABLE
+from tests.host.native_units import PATHS
 
 __all__ = ["FAULTS", "Fault", "main"]
 
@@ -71,29 +76,41 @@ FAULTS: tuple[Fault, ...] = (
 )
 
 
-def _run(fault: Fault) -> tuple[bool, str]:
-    """Whether the fault's test failed, and its last line."""
-    environment = os.environ | {FAULT_VARIABLE: fault.place}
+def _run(test: str, planted: str, *options: str) -> tuple[bool, str]:
+    """Whether a test fails or crashes with the variable set to `planted`, and its last line."""
+    environment = os.environ | {FAULT_VARIABLE: planted}
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "scripts.fault_plugin",
-               "--no-header", "--tb=no", fault.test]
+               "--no-header", "--tb=no", test, *options]
     result = subprocess.run(command, env=environment, capture_output=True, text=True)
-    lines = result.stdout.strip().splitlines()
-    return result.returncode == 1, lines[-1] if lines else result.stderr.strip()
+    lines = (result.stdout.strip() or result.stderr.strip()).splitlines()
+    return result.returncode == 1 or result.returncode < 0, lines[0 if result.returncode < 0 else -1]
+
+
+def _run_native(fault: NativeFault) -> tuple[bool, str]:
+    """The same with a library compiled for the fault."""
+    others = [f"{path}]" for path in PATHS if path != fault.path]  # as test ids end
+    with tempfile.TemporaryDirectory() as folder:
+        build_library(fault, Path(folder))
+        return _run(fault.test, f"native:{folder}", "-k", f"not ({' or '.join(others)})")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     parser = argparse.ArgumentParser(description="Plant a wrong bit in each unit; every one must be seen by a test.")
-    parser.add_argument("--only", choices=["golden", "emulator", "rtl"], help="units of one of the three")
+    parser.add_argument("--only", choices=["golden", "emulator", "native", "rtl"],
+                        help="units of one of the four")
     options = parser.parse_args(arguments)
-    chosen = [fault for fault in FAULTS if options.only in (None, fault.model)]
+    native = [fault for fault in NATIVE_FAULTS if fault.path in PATHS]
+    chosen = [fault for fault in (*FAULTS, *native) if options.only in (None, fault.model)]
     unseen = 0
     for fault in tqdm(chosen, unit="fault", file=sys.stderr):
-        seen, line = _run(fault)
+        seen, line = _run_native(fault) if isinstance(fault, NativeFault) else _run(fault.test, fault.place)
         unseen += not seen
         tqdm.write(f"{'seen  ' if seen else 'UNSEEN'}  {fault.model:8}  {fault.place:40}  {fault.test}  {line}",
                    file=sys.stdout)
     print(f"{len(chosen) - unseen} of {len(chosen)} faults seen")
+    if len(native) < len(NATIVE_FAULTS):
+        print(f"{len(NATIVE_FAULTS) - len(native)} faults of paths that cannot run here were left out")
     raise SystemExit(1 if unseen else 0)
 
 

@@ -7,15 +7,15 @@ from models.golden.attention import attention
 from models.golden.gated import gated_product
 from models.golden.head import HEAD_LEVELS, logits, top_k
 from models.golden.head_quant import head_quant
-from models.golden.norm_quant import NormConstants, norm_quant
+from models.golden.norm_quant import ABSMAX_FLOOR, NormConstants, norm_quant
 from models.golden.residual import residual_add
 from models.golden.rope import ROPE_FRACTION, rope
 from models.golden.rounding import round_shift
-from models.golden.scalar import Scalar, constant, from_word, log2_e_over_root, mul, shift, to_word
+from models.golden.scalar import Scalar, constant, from_int, from_word, log2_e_over_root, mul, shift, to_word
 from models.golden.tap import NO_CLIP, Tap
 from models.golden.ternary_matmul import ternary_matmul
 from models.machine.descriptor import LoadTarget, NormSource, Opcode
-from models.machine.tables import rope_table
+from models.machine.tables import SIGMOID_TABLE, rope_table
 from models.ternary import unpack_trits
 from tests.host.native_units import PATHS, UnitMachine
 
@@ -114,8 +114,11 @@ def read_activations(unit, rows, count):
 @pytest.mark.parametrize("tapped", [False, True])
 @pytest.mark.parametrize("levels16", [0, 1])
 def test_norm_of_the_residual(path, rng, rms, tapped, levels16):
-    for count, unit_exponent, eps in ((70, -21, 1e-5), (9, -60, 1e-12), (33, 20, 1e3)):
+    for count, unit_exponent, eps in ((70, -21, 1e-5), (9, -60, 1e-12), (33, 20, 1e3), (5, -128, 0), (5, 127, 0),
+                                      (40, -28, 1.0)):
         x, gains = residual_like(rng, 6, count), rng.integers(-32767, 32768, count)
+        if eps == 1.0:  # two summands alike
+            x = rng.integers(2**27, 2**29, (6, count))
         gains[0] = 32767
         gain, eps_sum = int(some_words(rng, low=-20, high=5)), int(to_word(constant(count * eps)))
         tap = wild_tap(rng, count) if tapped else None
@@ -136,11 +139,28 @@ def test_norm_of_the_residual(path, rng, rms, tapped, levels16):
         assert unit.machine.zeros == (0 if levels16 else np.count_nonzero(q == 0))
 
 
+@pytest.mark.parametrize("levels16", [0, 1])
+def test_norm_at_the_clamp(path, levels16):
+    """max|y| is the clamp's 1e-5 itself, or the scalar below it."""
+    word = int(to_word(constant(ABSMAX_FLOOR)))
+    for gain in (word, word - 1):
+        unit = UnitMachine(path, channels=3, sums=3)
+        x = np.array([[1, -1, 0]])
+        unit.add_load(LoadTarget.RESIDUAL, x.astype("<i4"))
+        unit.add(Opcode.NORM, count=3, rows=1, gain=gain, levels16=levels16)
+        unit.run()
+        _, expected = norm_quant(x, Scalar(np.array([1 << 23]), np.array([0])), None,
+                                 NormConstants(from_word(gain), None), levels=HEAD_LEVELS if levels16 else 127)
+        assert same(unit.scalars("unit", 1), expected)
+
+
 def test_norm_of_the_attention_aligns_its_groups(path, rng):
-    rows, kv_heads, channels = 5, 4, 24
+    rows, kv_heads, channels = 9, 4, 24
     count = kv_heads * channels
     out = rng.integers(-(2**24), 2**24 + 1, (rows, kv_heads, channels))
     exponents = rng.integers(-60, 60, (rows, kv_heads)) // rng.choice([1, 8, 60], (rows, 1))
+    exponents[:4] = [[63, 38, 0, 1], [63, 38, 0, -1], [0, -24, -25, -26], [0, -63, -63, -63]]
+    out[:4, 0] = np.array([0, 1, -1, 0])[:, None]  # the largest exponent's group does not drown the others
     unit = UnitMachine(path, rows=rows, channels=count, sums=count, heads=kv_heads)
     unit.array("attention", rows, kv_heads, channels)[:] = out
     unit.array("attention_exponents", rows, kv_heads)[:] = exponents
@@ -154,17 +174,9 @@ def test_norm_of_the_attention_aligns_its_groups(path, rng):
     assert same(unit.array("head_input", rows, count), expected[0]) and same(unit.scalars("unit", rows), expected[1])
 
 
-@pytest.mark.parametrize("activation", ["relu2", "silu"])
-@pytest.mark.parametrize("large", [False, True])
-def test_gated_product(path, rng, activation, large):
-    """Small products reach the head's 16 bits unrounded: their last bit shows. Large ones saturate gate and up."""
-    rows, count = 60, 40
-    limit = 1 << (23 if large else 4)
-    gate, up = rng.integers(-limit, limit, (2, rows, count))
-    if not large and activation == "silu":
-        gate, up = np.clip(gate, -1, 0), np.clip(up, -1, 1)  # at most a half of the sigmoid's 16 bits
-    units = some_scalars(rng, rows, low=-24 if large else -12, high=4)
-    words = some_words(rng, 2, low=-6, high=2)
+def check_gated(path, gate, up, units, words, activation):
+    """The product of sums [rows, count] with scales [rows], 16 bits of it. Returns the exact product."""
+    rows, count = gate.shape
     unit = UnitMachine(path, rows=rows, channels=count, sums=100 + count, memory=1 << 12)
     unit.sums(rows, 100 + count)[:, 7:7 + count] = gate
     unit.sums(rows, 100 + count)[:, 100:] = up
@@ -174,15 +186,41 @@ def test_gated_product(path, rng, activation, large):
              gate_scale=int(words[0]), up_scale=int(words[1]))
     unit.run()
     x, x_unit = gated_product(gate, mul(units, from_word(words[0])), up, mul(units, from_word(words[1])), activation)
-    assert large or np.abs(x).max() <= HEAD_LEVELS + 1
     expected = norm_quant(x, x_unit, None, NormConstants(constant(1), None), levels=HEAD_LEVELS)
     assert same(unit.array("head_input", rows, count), expected[0]) and same(unit.scalars("unit", rows), expected[1])
+    return x
+
+
+@pytest.mark.parametrize("activation", ["relu2", "silu"])
+def test_gated_product_saturates_sums_and_scales(path, rng, activation):
+    gate, up = rng.integers(-(2**23), 2**23, (2, 80, 40))
+    units = some_scalars(rng, 80)
+    units.e[:] = np.r_[np.arange(-24, 6), rng.integers(-480, 480, 50)]
+    check_gated(path, gate, up, units, some_words(rng, 2, low=-6, high=2), activation)
+
+
+def test_last_bit_of_relu2(path, rng):
+    gate, up = rng.integers(-16, 16, (2, 40, 40))
+    x = check_gated(path, gate, up, some_scalars(rng, 40, low=-3, high=4), some_words(rng, 2, low=-1, high=2), "relu2")
+    assert np.abs(x).max() <= HEAD_LEVELS  # so the head's quantisation keeps every bit
+
+
+def test_last_bit_of_the_sigmoid(path, rng):
+    """Arguments at which the interpolation is just a half, and any others: scale t / 2**14, gate -1."""
+    t = np.arange(-(2**18) + 1, 0)
+    segment, rest = (t >> 9) + 512, t & 511
+    halves = t[((SIGMOID_TABLE[segment + 1] - SIGMOID_TABLE[segment]) * rest + 256) % 512 == 0]
+    chosen = np.r_[rng.choice(halves, 100), rng.choice(t, 100), t[[0, -1]]]
+    gate, up = np.repeat([[-1, 0]], chosen.size, axis=0), np.ones((chosen.size, 2), np.int64)
+    x = check_gated(path, gate, up, shift(from_int(-chosen), -14), [ONE, ONE], "silu")
+    assert np.abs(x).max() <= HEAD_LEVELS + 1
 
 
 def some_heads(rng, rows, heads, dim):
-    """Sums of 24 bits; one head of zeros, one of small values, one with a single outlier."""
+    """Sums of 24 bits and of few, which keep their last bit; one head of zeros, one with a single outlier."""
     x = rng.integers(-(2**23) + 1, 2**23, (rows, heads, dim))
-    x[0, 0], x[-1, 0] = 0, rng.integers(-3, 4, dim)
+    x[::2] >>= rng.integers(13, 22, x[::2, :, :1].shape)
+    x[0, 0] = 0
     x[-1, -1, 1:] = rng.integers(-300, 300, dim - 1)
     return x
 
@@ -190,11 +228,12 @@ def some_heads(rng, rows, heads, dim):
 @pytest.mark.parametrize("kv_bits", [8, 16])
 @pytest.mark.parametrize("dim", [2, 8, 96, 256])
 def test_queries_keys_and_values(path, rng, kv_bits, dim):
-    rows, heads, position, tokens = 5, 3, 4, 12
+    rows, heads, position, tokens = 80, 3, 4, 90
     x, units, word = some_heads(rng, rows, heads, dim), some_scalars(rng, rows), int(some_words(rng))
+    units.e[40:] = np.r_[-142:-122, 112:132] - (word >> 24) + 256 * (word >> 31)  # to both ends of a memory word
     angles = rope_table(1e4, dim, position + rows)[position:]
     unit = UnitMachine(path, rows=rows, channels=heads * dim, sums=3 + heads * dim, heads=heads, kv_bits=kv_bits,
-                       memory=1 << 18)
+                       memory=1 << 19)
     unit.sums(rows, 3 + heads * dim)[:, 3:] = x.reshape(rows, -1)
     unit.set_scalars("unit", units)
     unit.add_load(LoadTarget.ROPE, angles)
@@ -268,6 +307,7 @@ def test_residual_add(path, rng, exponents, fraction_bits):
     rows, count = 7, 45
     h, sums = residual_like(rng, rows, count), rng.integers(-(2**23) + 1, 2**23, (rows, count))
     units, word = some_scalars(rng, rows, low=-30, high=0), int(some_words(rng, low=-10, high=4))
+    units.e[:3], sums[:, :3] = [30, 60, 400], [[1, -1, 0]]
     tap = wild_tap(rng, count, exponents) if exponents else None
     unit = UnitMachine(path, rows=rows, channels=count, sums=5 + count)
     unit.sums(rows, 5 + count)[:, 5:] = sums
@@ -288,9 +328,9 @@ def test_head_and_its_best(path, rng, count, k, write_logits):
     q, head = rng.integers(-32767, 32768, (rows, count)), rng.integers(-127, 128, (vocab, count)).astype(np.int8)
     q[0], head[3], head[11] = 32767, 127, -127
     head[5:9] = head[20:24] = head[30]
-    units, words = some_scalars(rng, rows, low=-40, high=-30), some_words(rng, vocab, low=0, high=12)
+    units, words = some_scalars(rng, rows, low=-40, high=-30), some_words(rng, vocab, low=0, high=28)
     words[5:9] = words[20:24] = words[30]
-    words[33] = 0
+    words[33], words[[3, 11]] = 0, ONE  # the longest sums do not saturate
     unit = UnitMachine(path, rows=rows, channels=count, vocab=vocab)
     unit.array("head_input", rows, count)[:] = q
     unit.set_scalars("unit", units)
