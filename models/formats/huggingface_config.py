@@ -7,7 +7,7 @@ from pathlib import Path
 
 from models.config import ModelConfig
 from models.errors import ModelError, located
-from models.formats.json_file import read_object
+from models.json_file import read_object, read_optional
 
 __all__ = ["Storage", "read_config"]
 
@@ -103,7 +103,7 @@ class _Config:
         """End tokens of the config and, beside it, of `generation_config.json`."""
         generation = self.path.with_name("generation_config.json")
         found: list = []
-        for data in (self.data, read_object(generation) if generation.exists() else {}):
+        for data in (self.data, read_optional(generation)):
             value = data.get("eos_token_id")
             found += value if isinstance(value, list) else [] if value is None else [value]
         return tuple(token for i, token in enumerate(found) if token not in found[:i])

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from models.errors import ModelError
-from models.formats.json_file import read_object
 from models.formats.source import LazyRows
+from models.json_file import read_object
 from models.safetensors_file import SafetensorsFile
 
 __all__ = ["Shards"]

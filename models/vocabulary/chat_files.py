@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from models.errors import ModelError
-from models.vocabulary.json_file import read_object, read_text
+from models.json_file import read_optional, read_text
 from models.vocabulary.parts import ChatFormat
 
 __all__ = ["read_chat"]
@@ -13,18 +13,18 @@ __all__ = ["read_chat"]
 
 def read_chat(folder: Path) -> ChatFormat | None:
     """`chat_template.jinja`, `chat_template.json` or `tokenizer_config.json`; None where none has a template."""
-    config = read_object(folder / "tokenizer_config.json")
+    config = read_optional(folder / "tokenizer_config.json")
     template = _template(folder, config)
     if template is None or not template.strip():
         return None
-    named = read_object(folder / "special_tokens_map.json") | {k: v for k, v in config.items() if v is not None}
+    named = read_optional(folder / "special_tokens_map.json") | {k: v for k, v in config.items() if v is not None}
     return ChatFormat(template, *(_content(named.get(f"{name}_token")) for name in ("bos", "eos")))
 
 
 def _template(folder: Path, config: dict) -> str | None:
     if (folder / "chat_template.jinja").exists():
         return read_text(folder / "chat_template.jinja")
-    for path, data in ((folder / "chat_template.json", read_object(folder / "chat_template.json")),
+    for path, data in ((folder / "chat_template.json", read_optional(folder / "chat_template.json")),
                        (folder / "tokenizer_config.json", config)):
         found = data.get("chat_template")
         if isinstance(found, list):  # named ones

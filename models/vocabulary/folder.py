@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from models.errors import ModelError, located
+from models.json_file import read_object, read_optional, read_text
 from models.vocabulary.byte_level import byte_level_tokenizer
 from models.vocabulary.chat_files import read_chat
-from models.vocabulary.json_file import read_object, read_text
 from models.vocabulary.model_proto import read_model_proto
 from models.vocabulary.parts import TextParts
 from models.vocabulary.splitting import SPLITTINGS
@@ -34,13 +34,13 @@ def read_folder(folder: Path, vocab_size: int) -> TextParts | None:
 
 def _sentencepiece(path: Path) -> str:
     pieces = read_model_proto(path.read_bytes(), path)
-    config = read_object(path.parent / "tokenizer_config.json")
+    config = read_optional(path.parent / "tokenizer_config.json")
     with located(path):
         return pieces.to_tokenizer(_added(path.parent, config), prefix_once=config.get("legacy") is False)
 
 
 def _vocabulary_and_merges(path: Path) -> str:
-    config = read_object(path.parent / "tokenizer_config.json")
+    config = read_optional(path.parent / "tokenizer_config.json")
     kind = str(config.get("tokenizer_class", "GPT2Tokenizer")).removesuffix("Fast")
     if kind not in _SPLITTINGS:
         raise ModelError(f"{path}: expected a tokenizer of class {' or '.join(_SPLITTINGS)}, found {kind}: save it "
@@ -56,7 +56,7 @@ def _added(folder: Path, config: dict) -> list[AddedToken]:
     """Tokens beside the vocabulary, from `added_tokens.json` and `tokenizer_config.json`."""
     try:
         added = {int(index): AddedToken(int(index), str(text))
-                 for text, index in read_object(folder / "added_tokens.json").items()}
+                 for text, index in read_optional(folder / "added_tokens.json").items()}
         for index, item in (config.get("added_tokens_decoder") or {}).items():
             flags = {name: bool(item[name]) for name in ("special", "lstrip", "rstrip", "single_word") if name in item}
             added[int(index)] = AddedToken(int(index), str(item["content"]), **flags)

@@ -6,8 +6,8 @@ import base64
 from pathlib import Path
 
 from models.errors import ModelError
+from models.json_file import read_object
 from models.vocabulary.byte_level import BYTE_CHARACTERS, byte_level_tokenizer
-from models.vocabulary.json_file import read_object
 from models.vocabulary.merges import merges_of_ranked
 from models.vocabulary.splitting import Splitting, split_bytes
 from models.vocabulary.tokenizer_json import AddedToken
