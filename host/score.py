@@ -18,7 +18,7 @@ from host.text import Text
 from models.errors import ModelError
 from models.golden.head import LOGIT_FRACTION
 
-__all__ = ["float_negative_log_likelihood", "main", "negative_log_likelihood", "score_windows", "windows"]
+__all__ = ["float_negative_log_likelihood", "main", "negative_log_likelihood", "perplexity", "score_windows", "windows"]
 
 
 def windows(tokens: int, context: int) -> Iterator[tuple[int, int, int]]:
@@ -55,6 +55,14 @@ def float_negative_log_likelihood(values: np.ndarray, targets: np.ndarray) -> fl
     top = values.max(axis=1, keepdims=True)
     normaliser = np.log(np.exp(values - top).sum(axis=1)) + top[:, 0]
     return float((normaliser - values[np.arange(len(targets)), targets]).sum())
+
+
+def perplexity(nll: float, predicted: int) -> float | None:
+    """exp(nll / predicted); None where nothing was predicted, or where it leaves float64 (a model of noise)."""
+    try:
+        return math.exp(nll / predicted) if predicted else None
+    except OverflowError:
+        return None
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -102,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         np.save(options.logits, np.concatenate(keep))
     predicted = len(ids) - 1
     result = {"tokens": len(ids), "characters": characters, "nll": nll,
-              "perplexity": math.exp(nll / predicted) if predicted else None,
+              "perplexity": perplexity(nll, predicted),
               "bits_per_character": nll / math.log(2) / characters if characters else None,
               "sparsity": session.counters.sparsity, "saturations": session.saturations}
     if options.json:

@@ -200,3 +200,8 @@ def test_a_sparsity_artefact_is_no_steering_artefact(capsys, texts):
     artefact = texts / "teal.safetensors"
     run_calibrate(["--sparsity", "0.3", "--text", str(texts / "austen.txt"), "-o", str(artefact), "--json"], capsys)
     assert "artefact of kind sparsity, expected steering" in refused(generate, "--steer", artefact, capsys=capsys)
+
+
+def test_perplexity_of_noise_is_none_not_an_overflow():
+    assert score.perplexity(10.0, 10) == pytest.approx(2.718281828)
+    assert score.perplexity(800.0 * 5, 5) is None and score.perplexity(0.0, 0) is None
