@@ -1,4 +1,4 @@
-/* AArch64: 80 trits a step. A byte is 9 n + b and n is 9 r + d4: digits 0 and 1 are looked up by b, 2 and 3 by r in the
+/* AArch64: 80 trits a step. A byte is 9 n + b and n is 9 d4 + r: digits 0 and 1 are looked up by b, 2 and 3 by r in the
  * same tables. Included by each path with TARGET set, after
  *   add_products(sum, d, q)  sum plus the products of five vectors of trits with activations BLOCK bytes apart.
  */
