@@ -74,7 +74,7 @@ def synthesise(verilog: str, top: str, folder: Path, *, say: Callable[[str], Non
             working.mkdir()
             (working / "design.v").write_text(verilog)
             say(f"yosys {version}: synthesising {top}")
-            about = _first_success(working, variants, version, say)
+            about = _first_success(working, top, variants, version, say)
             (working / _ABOUT).write_text(json.dumps(about) + "\n")
             if not place.exists():  # another process may have been as busy
                 working.rename(place)
@@ -85,7 +85,8 @@ def synthesise(verilog: str, top: str, folder: Path, *, say: Callable[[str], Non
     return Run(netlist=place / NETLIST, reused=reused, **json.loads((place / _ABOUT).read_text()))
 
 
-def _first_success(folder: Path, variants: dict[str, str], version: str, say: Callable[[str], None]) -> dict:
+def _first_success(folder: Path, top: str, variants: dict[str, str], version: str,
+                   say: Callable[[str], None]) -> dict[str, object]:
     last_words = ""
     for mapper, script in variants.items():
         start = time.monotonic()
@@ -102,4 +103,4 @@ def _first_success(folder: Path, variants: dict[str, str], version: str, say: Ca
         errors = [line for line in result.stderr.splitlines() if "ERROR" in line] or result.stderr.splitlines()
         last_words = errors[-1] if errors else f"exit status {result.returncode}"
         say(f"yosys: {mapper} failed: {last_words}")
-    raise ModelError(f"Yosys {version} could not synthesise the design: {last_words}")
+    raise ModelError(f"Yosys {version} could not synthesise {top}: {last_words}")
