@@ -80,6 +80,10 @@ def test_a_low_sum_does_not_wait_for_high_bits(levels):
     late = [lut("a b", "_1"), lut("_1 b", "_2"), carry4("a 0 0 _2", "s0 s1 s2 s3"), register("s0", "q"),
             register("s3", "r")]
     assert levels(late, inputs="a b clk").histogram()[1] == 1  # q, while r has three
+    value = [lut("a b", "_1"), carry4("a 0 0 0", "s0 s1 s2 s3", di="_1 0 0 0"), register("s0", "q"),
+             register("s1", "r")]
+    assert [str(path) for path in levels(value, inputs="a b clk").paths(2)] == [
+        "a -> LUT2 -> CARRY4 s1 -> r/D (FDRE)", "a -> CARRY4 s0 -> q/D (FDRE)"]
     fed_back = [carry4("a 0 0 _1", "s0 s1 s2 s3"), lut("s0 b", "_1"), register("s3", "q")]
     found = levels(fed_back, inputs="a b clk")
     assert (found.worst, found.loop) == (3, ())
@@ -113,6 +117,9 @@ def test_a_memory_with_both_addresses_in_one(levels):
     assert single.worst == 2
     dual = levels([lut("x y", "a"), ("RAM128X1D", pins | {"DPO": "_1"}), register("_1", "q")], inputs="x y b d e clk")
     assert dual.worst == 1  # the write address ends a path of one, the read takes one
+    read = levels([lut("x y", "b"), ("RAM128X1D", pins | {"DPO": "_1"}), register("_1", "q")], inputs="x y a d e clk")
+    assert {path.levels: path.end for path in read.paths(9)}[2] == "q/D (FDRE)"
+    assert read.histogram()[2] == 1 and 1 not in read.histogram()  # the read address is no end
 
 
 def test_shift_registers_are_read_at_an_address_and_clocked_otherwise(levels):
