@@ -20,7 +20,7 @@ struct DramCounters {
 class Dram {
     static constexpr Time CLOCK = 15;  // 1066.67 MHz
     static constexpr Time LINE = 4 * CLOCK, LINE_SAME_GROUP = 6 * CLOCK;  // column command to column command
-    static constexpr Time SCHEDULING = 15 * NANOSECOND;  // fitted: added to either half of a row change
+    static constexpr Time SCHEDULING = 16 * NANOSECOND;  // fitted: added to either half of a row change
     static constexpr Time PRECHARGE = 16 * CLOCK + SCHEDULING, ACTIVATE = 16 * CLOCK + SCHEDULING;
     static constexpr Time ROW_OPEN = 36 * CLOCK, ROW_CYCLE = 51 * CLOCK;
     static constexpr Time ACTIVATE_TO_ACTIVATE = 6 * CLOCK, FOUR_ACTIVATES = 32 * CLOCK;
