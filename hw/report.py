@@ -17,7 +17,7 @@ from pathlib import Path
 from hw.build import TOP, emit_verilog
 from hw.synthesis.levels import LogicLevels
 from hw.synthesis.netlist import read_netlist
-from hw.synthesis.resources import XCK26, Resources, count_resources, unregistered_dsps
+from hw.synthesis.resources import XCK26, Resources, count_resources, late_products
 from hw.synthesis.units import UNITS, unit_verilog
 from hw.synthesis.yosys import Run, synthesise
 from models.checkpoint import load_config
@@ -31,12 +31,12 @@ FOLDER = Path("build/report")
 
 @dataclass(frozen=True)
 class Report:
-    """One synthesised design. `dsps_unregistered`: how many DSPs hide a path from the levels."""
+    """One synthesised design. `late_products`: DSPs that hide a path from the levels."""
 
     run: Run
     resources: Resources
     levels: LogicLevels
-    dsps_unregistered: int
+    late_products: list[str]
 
     @property
     def fits(self) -> bool:
@@ -64,9 +64,9 @@ class Report:
         else:
             spread = ", ".join(f"{levels}: {count}" for levels, count in self.levels.histogram().items())
             lines.append(f"path ends by levels: {spread}")
-        if self.dsps_unregistered:
-            lines.append(f"{self.dsps_unregistered} of {self.resources.dsp} DSPs have an operand that reaches the "
-                         "output without a register: levels stop there, the signal does not")
+        if self.late_products:
+            lines.append(f"{len(self.late_products)} of {self.resources.dsp} products meet logic before a register, a "
+                         f"path the levels do not show: {', '.join(dict.fromkeys(self.late_products))}")
         return lines
 
 
@@ -74,7 +74,7 @@ def make_report(verilog: str, top: str, *, prefix: str = "", folder: Path = FOLD
     """Synthesise module `top`, or find its earlier run under `folder`. Names in paths start with `prefix`."""
     run = synthesise(verilog, top, folder, say=say)
     netlist = read_netlist(run.netlist, top, prefix=prefix)
-    return Report(run, count_resources(netlist), LogicLevels(netlist), unregistered_dsps(netlist))
+    return Report(run, count_resources(netlist), LogicLevels(netlist), late_products(netlist))
 
 
 def with_settings(build: BuildParameters, settings: Sequence[str]) -> BuildParameters:

@@ -52,8 +52,8 @@ class LogicLevels:
     Rules. A LUT or inverter is one level. So is a read of distributed RAM or of a shift register, address to data. A
     carry chain, all CARRY4 or CARRY8 cells joined CO to CI, is one level from any of its inputs to any of its outputs.
     MUXF7, F8 and F9 belong to the LUTs before them, buffers to their nets: none. Paths start and end at flip-flops,
-    block RAM, UltraRAM, DSPs (all as if registered inside; `resources.unregistered_dsps` counts those that are not)
-    and the module's ports, and they end at the write pins of distributed RAM. Every pin counts, clock enables and
+    block RAM, UltraRAM, DSPs (all as if registered inside; `resources.late_products` names those that are not) and
+    the module's ports, and they end at the write pins of distributed RAM. Every pin counts, clock enables and
     resets as well. Constants start no path.
 
     `worst`: levels of the longest path, 0 where registers follow each other directly. `loop`: names around one

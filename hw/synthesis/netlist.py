@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,9 +51,15 @@ def read_netlist(path: Path, top: str, *, prefix: str = "") -> Netlist:
         pins = {"input": {}, "output": {}}
         for pin, bits in cell["connections"].items():
             pins[cell["port_directions"][pin]][pin] = _bits(bits)
-        cells.append(Cell(prefix + name, bool(cell["hide_name"]), cell["type"], cell.get("parameters", {}),
+        cells.append(Cell(prefix + _readable(name), bool(cell["hide_name"]), cell["type"], cell.get("parameters", {}),
                           pins["input"], pins["output"]))
     return Netlist(cells, ports["input"], ports["output"], _names(module["netnames"], prefix))
+
+
+def _readable(name: str) -> str:
+    r"""`$flatten\attention.\dot.$mul$design.v:12$34` becomes `attention.dot.$mul`: where it is, and what it was."""
+    flattened = re.match(r"\$flatten(\\.*?\.\$[a-z]+)\$", name)
+    return flattened[1].replace("\\", "") if flattened else name
 
 
 def _bits(bits: list[int | str]) -> list[Bit | None]:

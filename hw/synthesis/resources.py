@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hw.synthesis.netlist import Netlist
 from hw.synthesis.primitives import BRAM36, LUTRAM_LUTS, Kind, kind_of
 
-__all__ = ["XCK26", "Device", "Resources", "count_resources", "unregistered_dsps"]
+__all__ = ["XCK26", "Device", "Resources", "count_resources", "late_products"]
 
 
 @dataclass(frozen=True)
@@ -17,8 +17,8 @@ class Resources:
 
     lut: logic LUTs (an inverter is one) and those of distributed RAM and shift registers, as Vivado's "CLB LUTs". What
     Yosys emits is counted one by one: two functions of five shared inputs that Vivado packs into one LUT6_2 are two
-    here, so the figure is from above. lutram: those of distributed RAM and shift registers among them. bram36: RAMB18
-    is half of one.
+    here, so the figure is from above. lutram: those of distributed RAM and shift registers among them. ff: also
+    those that Vivado would take into DSPs and memories; Yosys does not for UltraScale+. bram36: RAMB18 is half of one.
     """
 
     lut: int
@@ -57,17 +57,21 @@ def count_resources(netlist: Netlist) -> Resources:
                      bram36=int(bram36) if bram36 == int(bram36) else bram36, uram=kinds[Kind.URAM])
 
 
-def unregistered_dsps(netlist: Netlist) -> int:
-    """How many DSPs let some input reach P without a register: paths that levels of logic, ending at DSPs, miss."""
-    return sum(kind_of(cell.type) is Kind.DSP and _passes(cell.inputs, cell.parameters) for cell in netlist.cells)
+def late_products(netlist: Netlist) -> list[str]:
+    """Names of the DSPs whose product meets logic before a register: paths that begin with a whole multiplication.
 
-
-def _passes(inputs: dict[str, list[int | None]], parameters: dict[str, str]) -> bool:
-    def registered(name: str) -> bool:
-        return bool(int(parameters.get(name, "1"), 2))
-
-    def passes(operand: str) -> bool:
-        return not registered(f"{operand}REG") and any(bit is not None for bit in inputs.get(operand, ()))
-
-    multiplied = not registered("MREG") and (passes("A") or passes("B"))
-    return not registered("PREG") and (multiplied or passes("C"))
+    Levels start at zero behind a DSP, so they do not show these. A product is registered inside (MREG, PREG) or by
+    flip-flops right behind it, which Vivado takes into the DSP; Yosys leaves them outside for UltraScale+.
+    """
+    read: set[int | None] = set()
+    for cell in netlist.cells:
+        for pin, bits in cell.inputs.items():
+            if kind_of(cell.type) is not Kind.REGISTER or pin != "D":
+                read.update(bits)
+    for bits in netlist.outputs.values():
+        read.update(bits)
+    read.discard(None)
+    return [netlist.names.get(next(bit for bit in cell.outputs["P"] if bit in read), cell.name)
+            for cell in netlist.cells if kind_of(cell.type) is Kind.DSP
+            and not any(int(cell.parameters.get(name, "1"), 2) for name in ("MREG", "PREG"))
+            and any(bit in read for bit in cell.outputs.get("P", ()))]

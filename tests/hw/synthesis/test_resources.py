@@ -1,6 +1,6 @@
 """Counts of hand-made netlists in the vendor's units."""
 
-from hw.synthesis.resources import XCK26, Resources, count_resources, unregistered_dsps
+from hw.synthesis.resources import XCK26, Resources, count_resources, late_products
 from tests.hw.synthesis.netlists import carry4, lut, netlist, register
 
 
@@ -22,15 +22,16 @@ def test_the_device_is_full_at_its_last_site_and_not_before():
         assert not XCK26.fits(Resources(**full | {name: full[name] + 0.5}))
 
 
-def dsp(pins, **registers):
-    return "DSP48E2", pins, {f"{name}REG": f"{stages:032b}" for name, stages in registers.items()}
+def test_a_product_that_meets_logic_before_a_register_is_named(tmp_path):
+    def late(*cells, outputs="", **registers):
+        parameters = {"MREG": "0", "PREG": "0"} | {name: f"{stages:032b}" for name, stages in registers.items()}
+        product = ("DSP48E2", {"A": "a", "B": "b", "P": "p _spare"}, parameters)
+        return late_products(netlist(tmp_path, [product, *cells], "a b clk", outputs))
 
-
-def test_a_dsp_without_a_register_on_the_way_is_told(tmp_path):
-    product = {"A": "a", "B": "b", "C": "0", "P": "p"}
-    assert unregistered_dsps(netlist(tmp_path, [dsp(product, A=0, B=0, C=0, M=0, P=0)])) == 1
-    assert unregistered_dsps(netlist(tmp_path, [dsp(product, A=1, B=0, C=0, M=0, P=0)])) == 1
-    assert unregistered_dsps(netlist(tmp_path, [dsp(product, A=1, B=1, C=0, M=0, P=0)])) == 0
-    assert unregistered_dsps(netlist(tmp_path, [dsp(product, A=0, B=0, C=0, M=1, P=0)])) == 0
-    assert unregistered_dsps(netlist(tmp_path, [dsp(product, A=0, B=0, C=0, M=0, P=1)])) == 0
-    assert unregistered_dsps(netlist(tmp_path, [dsp(product | {"C": "c"}, A=1, B=1, C=0, M=1, P=0)])) == 1
+    assert late(register("p", "q")) == []
+    assert late(lut("p a", "_1"), register("_1", "q")) == ["p"]
+    assert late(lut("p a", "_1"), register("_1", "q"), MREG=1) == []
+    assert late(lut("p a", "_1"), register("_1", "q"), PREG=1) == []
+    assert late(register("p", "q"), lut("p a", "_1"), register("_1", "r")) == ["p"]
+    assert late(register("a", "q", CE="p")) == ["p"]
+    assert late(outputs="p") == ["p"]
