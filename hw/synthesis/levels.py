@@ -72,18 +72,18 @@ class LogicLevels:
         return dict(sorted(Counter(self._levels_to(end) for end in self._graph.ends).items()))
 
     def paths(self, count: int) -> list[Path]:
-        """The longest paths, longest first, one for each kind of end: names that differ in numbers are one kind."""
+        """The longest paths, longest first, one from each register to each unit; names but for numbers are one."""
         if self.loop:
             return []
         paths, kinds = [], set()
         for end in sorted(self._graph.ends, key=self._levels_to, reverse=True):
             if len(paths) == count:
                 break
-            name = self._end_name(end)
-            kind = re.sub(r"\d+", "", name)
+            path = self._path(end)
+            kind = tuple(re.sub(r"\d+", "", name) for name in (path.start, path.end.rpartition(".")[0]))
             if kind not in kinds:
                 kinds.add(kind)
-                paths.append(self._path(end, name))
+                paths.append(path)
         return paths
 
     def _levels_to(self, end: End) -> int:
@@ -123,7 +123,7 @@ class LogicLevels:
         around = back[back.index(node):][::-1]
         return tuple(dict.fromkeys(self._names.get(node) or self._graph.driver[node].name for node in around))
 
-    def _path(self, end: End, name: str) -> Path:
+    def _path(self, end: End) -> Path:
         graph, node = self._graph, end.bit
         nodes = []  # from the end back to the start
         while graph.before.get(node):
@@ -143,7 +143,7 @@ class LogicLevels:
                 steps.append(Step(cell.type, net, loads))
             else:
                 steps[-1] = Step(f"{steps[-1].cells} + {cell.type}", net, loads)
-        return Path(self._levels_to(end), self._start_name(node), graph.loads[node], tuple(steps), name)
+        return Path(self._levels_to(end), self._start_name(node), graph.loads[node], tuple(steps), self._end_name(end))
 
     def _start_name(self, bit: int) -> str:
         cell = self._graph.driver.get(bit)

@@ -80,10 +80,10 @@ def test_a_low_sum_does_not_wait_for_high_bits(levels):
     late = [lut("a b", "_1"), lut("_1 b", "_2"), carry4("a 0 0 _2", "s0 s1 s2 s3"), register("s0", "q"),
             register("s3", "r")]
     assert levels(late, inputs="a b clk").histogram()[1] == 1  # q, while r has three
-    value = [lut("a b", "_1"), carry4("a 0 0 0", "s0 s1 s2 s3", di="_1 0 0 0"), register("s0", "q"),
-             register("s1", "r")]
+    value = [lut("a b", "_1"), carry4("a 0 0 0", "s0 s1 s2 s3", di="_1 0 0 0"), register("s0", "x.q"),
+             register("s1", "y.r")]
     assert [str(path) for path in levels(value, inputs="a b clk").paths(2)] == [
-        "a -> LUT2 -> CARRY4 s1 -> r/D (FDRE)", "a -> CARRY4 s0 -> q/D (FDRE)"]
+        "a -> LUT2 -> CARRY4 s1 -> y.r/D (FDRE)", "a -> CARRY4 s0 -> x.q/D (FDRE)"]
     fed_back = [carry4("a 0 0 _1", "s0 s1 s2 s3"), lut("s0 b", "_1"), register("s3", "q")]
     found = levels(fed_back, inputs="a b clk")
     assert (found.worst, found.loop) == (3, ())
@@ -153,11 +153,12 @@ def test_a_loop_through_a_memorys_address(levels):
 
 
 def test_paths_of_one_kind_are_named_once(levels):
-    cells = [cell for n in range(5) for cell in (lut(f"a b{n}", f"_{n}"), register(f"_{n}", f"bank_{n}"))]
-    cells += [lut("a b0 b1", "_x"), lut("_x a", "_y"), register("_y", "other")]
-    found = levels(cells, inputs="a b0 b1 b2 b3 b4 clk").paths(3)
-    assert [path.levels for path in found] == [2, 1, 0]
-    assert found[0].end == "other/D (FDRE)" and found[1].end.startswith("bank_") and found[2].end.endswith("/C (FDRE)")
+    cells = [cell for n in range(5) for cell in (lut(f"a_{n} b", f"_{n}"), register(f"_{n}", f"unit_{n}.bank[{n}]"))]
+    cells += [lut("a_0 b", "_x"), lut("_x a_1", "_y"), register("_y", "unit_9.other"), register("_y", "second.z")]
+    found = levels(cells, inputs="a_0 a_1 a_2 a_3 a_4 b clk").paths(9)
+    assert [(path.levels, path.start.rstrip("0123456789"), path.end) for path in found[:2]] == [
+        (2, "a_", "unit_9.other/D (FDRE)"), (2, "a_", "second.z/D (FDRE)")]
+    assert {(path.levels, path.start) for path in found[2:]} == {(0, "clk")} and len(found) == 4
 
 
 def test_many_loads_are_said(levels):
