@@ -24,7 +24,7 @@ class _Counters:
     def __sub__(self, before):
         """What was counted since ``before``; maxima stay those since the beginning."""
         return type(self)(*(now if field.name.endswith("_max") else now - then
-                            for field, now, then in zip(fields(self), astuple(self), astuple(before))))
+                            for field, now, then in zip(fields(self), astuple(self), astuple(before), strict=True)))
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class PortCounters(_Counters):
     """One port's cycles by what its data channels did, and its bursts.
 
     A cycle of the read data channel takes a beat, waits for the memory although bursts are under way, is held by a
-    core that is not ready, or is none of these: then nothing was asked for.
+    core that is not ready, or is idle: nothing was asked for.
     """
 
     read_beats: int
@@ -47,6 +47,10 @@ class PortCounters(_Counters):
     """Cycles in which the memory did not take the write data shown."""
     bytes_written: int
     """As the strobes say; beats count whole."""
+
+    def read_idle(self, cycles: int) -> int:
+        """Those of ``cycles`` in which no read was under way."""
+        return cycles - self.read_beats - self.read_waiting - self.read_held
 
     @property
     def mean_read_latency(self) -> float:

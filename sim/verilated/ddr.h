@@ -40,6 +40,7 @@ class Ddr {
         uint32_t &next = m_tickets[write][port];
         const uint32_t first = next;
         for (uint64_t line = address / LINE_BYTES; line <= (address + bytes - 1) / LINE_BYTES; ++line, ++next) {
+            ++m_under_way;
             m_done[write][port][next % TICKETS] = NEVER;
             m_queues[write][CONTROLLER_PORT[port]].push_back(
                 {to_time(cycle) + REQUEST, port, next, Dram::place(line * LINE_BYTES)});
@@ -56,6 +57,7 @@ class Ddr {
     void advance(uint64_t cycle) {
         const Time end = to_time(cycle + 1);
         m_now = std::max(m_now, to_time(cycle));
+        if (!m_under_way && m_next_refresh >= end) return;
         while (m_now < end) {
             admit(false, READ_WINDOW);
             admit(true, WRITE_WINDOW);
@@ -68,14 +70,7 @@ class Ddr {
         }
     }
 
-    bool is_busy() const {
-        for (const auto &window : m_window)
-            if (!window.empty()) return true;
-        for (const auto &queues : m_queues)
-            for (const auto &queue : queues)
-                if (!queue.empty()) return true;
-        return false;
-    }
+    bool is_busy() const { return m_under_way != 0; }
 
     // Forget what is under way.
     void reset() {
@@ -83,6 +78,7 @@ class Ddr {
             for (auto &queue : m_queues[write]) queue.clear();
             m_window[write].clear();
         }
+        m_under_way = 0;
     }
 
   private:
@@ -160,6 +156,7 @@ class Ddr {
         if (at >= end) return false;
         const Line line = window[chosen];
         window.erase(window.begin() + chosen);
+        --m_under_way;
         dram.transfer(line.place, m_writing, at);
         if (m_writing) {
             ++m_run;
@@ -178,6 +175,7 @@ class Ddr {
     Time m_now = 0, m_next_refresh = Dram::REFRESH_INTERVAL;
     std::deque<Line> m_queues[2][CONTROLLER_PORTS];  // [write][controller port]
     std::vector<Line> m_window[2];                   // [write]
+    uint64_t m_under_way = 0;                        // lines in either
     uint32_t m_turn[2] = {0, 0};
     bool m_writing = false;
     uint32_t m_run = 0;  // lines written at this stretch
