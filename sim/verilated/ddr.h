@@ -3,7 +3,7 @@
 // HP0 has a port of the controller, HP1 and HP2 share one, HP3 has one. Bursts are cut into lines of 64 bytes. The
 // arbiter takes a line from each controller port in turn as long as the window has room; from the window the controller
 // picks what the memory can transfer first, so row hits overtake row misses. Writes wait in a window of their own
-// until nothing is to be read, it is full, or they have waited too long; then up to eight are written at a stretch.
+// until nothing is to be read, it is full, or they have waited too long; then sixteen are written at a stretch.
 // docs/memory-model.md says where each figure comes from.
 #pragma once
 
@@ -17,7 +17,7 @@ class Ddr {
     static constexpr uint32_t HP_PORTS = 4, CONTROLLER_PORTS = 3;
     static constexpr uint32_t CONTROLLER_PORT[HP_PORTS] = {0, 1, 1, 2};
     static constexpr uint32_t READ_WINDOW = 33, WRITE_WINDOW = 32;  // lines
-    static constexpr uint32_t WRITE_RUN = 8;                        // lines
+    static constexpr uint32_t WRITE_RUN = 16;                       // lines; fitted
     static constexpr Time WRITE_PATIENCE = 120 * NANOSECOND;
     static constexpr Time REQUEST = 75 * NANOSECOND, ANSWER = 75 * NANOSECOND;
     static constexpr Time PORT_LINE = 120;  // 64 bytes of 16 a cycle at 533 MHz

@@ -46,6 +46,15 @@ def test_what_was_written_is_read_back(core):
         np.testing.assert_array_equal(core.memory[(step + 1) * 0x1000 : (step + 2) * 0x1000], first)
 
 
+def test_one_beat_takes_both_ways_twice(core):
+    """150 ns to the memory and back for the read, as much for the write's answer, two refreshes at worst."""
+    times = []
+    for seed in range(20):
+        core.configure(memory="kv260", seed=seed)
+        times.append(copy(core, HIGH_BASE, HIGH_BASE + 0x10000, 1))
+    assert 2 * 37.5 < min(times) < np.median(times) < 110 < max(times) < 75 + 35 + 2 * 92
+
+
 def test_counters_add_up(core):
     before, beginning = core.port_counters(), core.cycles
     copy(core, HIGH_BASE, HIGH_BASE + 0x10000, 160, ports=0b0101)

@@ -118,6 +118,17 @@ def test_small_writes_turn_the_bus_around(traffic):
     assert short == pytest.approx(363, rel=0.05) and long == pytest.approx(338, rel=0.1)
 
 
+@pytest.mark.parametrize("second, third, measured", [
+    (0, 0, 184.9), (16, 32, 149.9), (32, 16, 149.0), (16, 48, 145.9)])
+def test_two_streams_read_and_one_written(traffic, second, third, measured):
+    """An elementwise sum of 512 KiB vectors, their banks shifted by so many KiB: another project's board, whose
+    operands come through two controller ports as here, with 2 us for the call."""
+    traffic.core.configure(memory="kv260")
+    run = traffic.run([0, 4 * MB + second * 1024, None, None], MB // 2,
+                      writes=(16 * MB + third * 1024, 0, 16, 16), writers=[0])
+    assert max(microseconds(run)) + 2 == pytest.approx(measured, rel=0.08)
+
+
 @pytest.mark.parametrize("outstanding, piece, slowest, fastest", [
     (8, 256, 13, 15), (8, 16 * 1024, 15.2, 15.6), (16, 16 * 1024, 15.8, 15.9)])
 def test_pieces_of_a_bank_need_no_step(traffic, outstanding, piece, slowest, fastest):

@@ -143,17 +143,18 @@ class Traffic:
         self.core = VerilatedCore(emit_verilog(TrafficCore()), PORTS, memory=np.zeros(megabytes << 20, np.uint8))
         self.core.configure(**memory)
 
-    def run(self, addresses, length, *, piece=BURST_BYTES, stride=None, writes=None):
+    def run(self, addresses, length, *, piece=BURST_BYTES, stride=None, writes=None, writers=range(PORTS)):
         """All ports that have an address read ``length`` bytes, a piece every ``stride`` bytes; their cycles.
 
-        ``writes`` is (address of port 0's, bytes between the ports', beats read between two, beats of one).
+        ``writes`` is (address of port 0's, bytes between the ports', beats read between two, beats of one), for
+        the ports in ``writers``.
         """
         mask = 0
         for port, address in enumerate(addresses):
             if address is None:
                 continue
             mask |= 1 << port
-            base, apart, every, beats = writes or (0, 0, 0, 1)
+            base, apart, every, beats = writes if writes and port in writers else (0, 0, 0, 1)
             for offset, value in ((ADDRESS, address), (BYTES, length), (PIECE, piece), (STRIDE, stride or piece),
                                   (WRITE_ADDRESS, base + port * apart), (WRITE_EVERY, every), (WRITE_BEATS, beats)):
                 self.core.write_register(0x100 * (port + 1) + offset, value)
