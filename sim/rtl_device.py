@@ -17,6 +17,7 @@ __all__ = ["MAX_CYCLES_VARIABLE", "RtlDevice"]
 
 BASE = 0x4_0000_0000  # where the model of DRAM starts: above 4 GiB, so that a lost address bit shows
 MAX_CYCLES_VARIABLE = "TRITLOOM_MAX_CYCLES"  # of one run; unset: a hundred million
+BOARD_MEMORIES = {"kv260": "kv260"}  # by the build's name; the others have the simple memory
 OPTIMISE = "-O2"  # -O3 takes three times as long to compile and runs no faster
 
 
@@ -36,9 +37,10 @@ class RtlDevice(Device):
     def __init__(self, build: BuildParameters):
         self.build, self.rows_max = build, build.rows
         self._verilog = _emitted(build)
-        self._options: dict[str, float] = {}
+        self._options: dict[str, float | str] = {}
         self._limit = int(os.environ.get(MAX_CYCLES_VARIABLE, "100000000"))
         self.core = VerilatedCore(self._verilog, build.ports, optimise=OPTIMISE)
+        self.configure()
 
     def allocate(self, size: int) -> Buffer:
         self.core.close()
@@ -48,10 +50,14 @@ class RtlDevice(Device):
         self.core.configure(**self._options)
         return Buffer(memory, BASE)
 
-    def configure(self, **options: float) -> None:
-        """How the memory behaves from now on: latency, stall_probability, seed .. of `VerilatedCore.configure`."""
-        self._options = options
-        self.core.configure(**options)
+    def configure(self, **options: float | str) -> None:
+        """How the memory behaves from now on: stall_probability, seed .. of `VerilatedCore.configure`.
+
+        Unless ``memory`` says otherwise it is the board's, where there is a model of it.
+        """
+        board = {"memory": BOARD_MEMORIES.get(self.build.name, "simple"), "clock_mhz": self.build.clock_mhz}
+        self._options = {**board, **options}
+        self.core.configure(**self._options)
 
     def write_register(self, offset: int, value: int) -> None:
         self.core.write_register(offset, value)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sim.memory_counters import DramCounters, PortCounters
 from sim.verilate import verilate
 
 __all__ = ["CoreError", "VerilatedCore"]
@@ -18,6 +19,9 @@ __all__ = ["CoreError", "VerilatedCore"]
 HARNESS = Path(__file__).resolve().parent / "verilated"
 CHUNK = 200_000  # cycles between two reports of progress
 MAX_PORTS = 4
+MAX_BOARD_OUTSTANDING = 32  # what the DDR controller's model has tickets for
+MEMORIES = ("simple", "kv260")
+SIXTEENTHS_OF_NS = 16_000  # in a microsecond: the DDR controller's unit of time
 NO_ANSWER = -1
 
 
@@ -51,7 +55,9 @@ def _load(path: Path) -> ctypes.CDLL:
         ("core_run", u64, [core, u64, ctypes.c_bool]),
         ("core_irq", ctypes.c_bool, [core]),
         ("core_cycle", u64, [core]),
-        ("core_moved", u64, [core, ctypes.c_int, ctypes.c_bool]),
+        ("core_port_counters", None, [core, ctypes.c_int, ctypes.POINTER(u64)]),
+        ("core_ddr_counters", None, [core, ctypes.POINTER(u64)]),
+        ("core_use_ddr", None, [core, u64, u64]),
         ("core_seed", None, [core, u64]),
         ("core_configure", None, [core, ctypes.c_int, u32, u32, u64, u64, u32]),
         ("core_write_register", ctypes.c_int, [core, u32, u32]),
@@ -124,30 +130,52 @@ class VerilatedCore:
     def configure(
         self,
         *,
-        latency: int = 20,
+        memory: str | None = None,
+        latency: int | None = None,
         write_latency: int | None = None,
         stall_probability: float = 0.0,
         reorder_probability: float = 0.0,
         outstanding: int = 16,
+        clock_mhz: float = 250.0,
         seed: int = 1,
         port: int | None = None,
     ) -> None:
         """Set how the memory behaves from now on, on one port or, by default, on all.
 
-        ``latency`` and ``write_latency`` (half of it by default) are the cycles from an address to its first beat
-        and from the last write beat to its response; ``stall_probability`` is that of a cycle of a channel being
-        a stall (with all ports: the register port's too); ``reorder_probability`` that of a burst overtaking
-        older ones of other IDs; ``outstanding`` bursts of each direction are accepted.
+        ``memory`` is "simple" (the default), where each port answers by itself after ``latency`` cycles from an
+        address to its first beat (20) and ``write_latency`` from the last write beat to its response (half of it);
+        or "kv260", where the ports share a DDR controller (docs/memory-model.md) and the core's clock has
+        ``clock_mhz``. Which of them it is holds for all ports. ``stall_probability`` is that of a cycle of a
+        channel being a stall (with all ports: the register port's too); ``reorder_probability`` that of a burst
+        overtaking older ones of other IDs; ``outstanding`` bursts of each direction are accepted.
+        Raises ValueError for what does not fit together.
         """
-        if port is not None and not 0 <= port < self.ports:
-            raise ValueError(f"no port {port}")
-        if outstanding < 1:
-            raise ValueError("a port accepts at least one burst")
+        self._check_settings(memory, latency, write_latency, outstanding, port)
+        latency = 20 if latency is None else latency
         write_latency = latency // 2 if write_latency is None else write_latency
         stall, reorder = _threshold(stall_probability), _threshold(reorder_probability)
         index = -1 if port is None else port
         self._library.core_configure(self._core, index, latency, write_latency, stall, reorder, outstanding)
         self._library.core_seed(self._core, seed)
+        if port is None:
+            cycle_time = round(SIXTEENTHS_OF_NS / clock_mhz) if memory == "kv260" else 0
+            self._library.core_use_ddr(self._core, cycle_time, seed)
+            self.memory_model = memory or "simple"
+
+    def _check_settings(self, memory: str | None, latency: int | None, write_latency: int | None, outstanding: int,
+                        port: int | None) -> None:
+        if port is not None and not 0 <= port < self.ports:
+            raise ValueError(f"no port {port}")
+        if port is not None and memory is not None:
+            raise ValueError("one port cannot have a memory of its own")
+        if memory is not None and memory not in MEMORIES:
+            raise ValueError(f"memory {memory!r}: there are {', '.join(MEMORIES)}")
+        if memory == "kv260" and (latency, write_latency) != (None, None):
+            raise ValueError("the latency of the memory kv260 comes from its DDR controller")
+        if outstanding < 1:
+            raise ValueError("a port accepts at least one burst")
+        if memory == "kv260" and outstanding > MAX_BOARD_OUTSTANDING:
+            raise ValueError(f"a port of the memory kv260 accepts at most {MAX_BOARD_OUTSTANDING} bursts")
 
     def reset(self, cycles: int = 4) -> None:
         """Reset the core; the memory keeps its content, transfers under way are forgotten."""
@@ -199,12 +227,22 @@ class VerilatedCore:
     @property
     def bytes_read(self) -> tuple[int, ...]:
         """Bytes that each port has taken, whole beats."""
-        return tuple(self._library.core_moved(self._core, port, False) for port in range(self.ports))
+        beat = self._library.core_beat_bytes()
+        return tuple(counters.read_beats * beat for counters in self.port_counters())
 
     @property
     def bytes_written(self) -> tuple[int, ...]:
         """Bytes that each port has stored, as its strobes say."""
-        return tuple(self._library.core_moved(self._core, port, True) for port in range(self.ports))
+        return tuple(counters.bytes_written for counters in self.port_counters())
+
+    def port_counters(self) -> tuple[PortCounters, ...]:
+        """What each port has done since the beginning."""
+        return tuple(PortCounters.read(lambda values, port=port: self._library.core_port_counters(
+            self._core, port, values)) for port in range(self.ports))
+
+    def dram_counters(self) -> DramCounters:
+        """What the DDR memory has done since the beginning: nothing unless it is the memory "kv260"."""
+        return DramCounters.read(lambda values: self._library.core_ddr_counters(self._core, values))
 
     def protocol_errors(self) -> list[str]:
         """The AXI rules broken since the last call, at most 100: ``cycle N, m0_axi: what (value)``."""

@@ -58,14 +58,10 @@ class LookupArray(wiring.Component):
         for t in range(build.tables):
             addresses = [Signal(INDEX_BITS + 1, name=f"address_{t}_{q}", reset_less=True) for q in outputs]
             m.d.sync += [address.eq(Cat(self.indices[q][t], self.bank)) for q, address in enumerate(addresses)]
+            m.submodules[f"table_{t}"] = table = LookupTable(build.outputs_per_step, build.rows)
+            m.d.comb += [table.load.eq(self.load[t // tables_per_part]), table.fill.eq(self.fill)]
+            m.d.comb += [table.addresses[q].eq(addresses[q]) for q in outputs]
             for row in range(build.rows):
-                m.submodules[f"table_{row}_{t}"] = table = LookupTable(build.outputs_per_step)
-                m.d.comb += [
-                    table.group.eq(self.groups[row][t % tables_per_part]),
-                    table.load.eq(self.load[t // tables_per_part]),
-                    table.fill.eq(self.fill),
-                ]
-                for q in outputs:
-                    m.d.comb += table.addresses[q].eq(addresses[q])
-                    m.d.sync += self._trees[row][q].terms[t].eq(table.entries[q])
+                m.d.comb += table.groups[row].eq(self.groups[row][t % tables_per_part])
+                m.d.sync += [self._trees[row][q].terms[t].eq(table.entries[q][row]) for q in outputs]
         return m

@@ -1,4 +1,4 @@
-"""One look-up table: all signed sums of three activations, filled online, read by several outputs at once."""
+"""One look-up table: all signed sums of three activations of every row, filled online, read by several outputs."""
 
 from __future__ import annotations
 
@@ -28,45 +28,49 @@ FILL_CONTROL = data.StructLayout({
 
 
 class LookupTable(wiring.Component):
-    """entry[group_index(t)] = t0 a0 + t1 a1 + t2 a2 for all trits t, in two banks, with `reads` read ports.
+    """entry[group_index(t)] = t0 a0 + t1 a1 + t2 a2 for all trits t, of each row, in two banks; `reads` read ports.
 
-    `load` takes the group's activations into registers; `fill` then computes the entries of a bank one a
+    `load` takes the rows' groups of activations into registers; `fill` then computes the entries of a bank one a
     cycle (`hw.linear.fill_order`), all tables of the array in step. Reads are combinational, address
-    {bank, index} with the bank on top; a bank must not be read while it is filled.
+    {bank, index} with the bank on top; a bank must not be read while it is filled. `entries[read][row]`.
 
-    Each read port is a copy of the 64 x 10 bits in distributed RAM: both banks in one 64-deep LUT RAM cost
-    less than two of 32 and a multiplexer. Source: TeLLMe v2, table-lookup matmul.
+    The rows of a table meet the same weights, hence the same addresses: they lie side by side in one word. Each
+    read port is a copy of its 64 x 10 rows bits in distributed RAM, seven bits to eight LUTs (RAM64M8), so that
+    eight rows take 12 LUTs a look-up where a memory of its own for each row took 16. Both banks in one 64-deep
+    LUT RAM cost less than two of 32 and a multiplexer. Source: TeLLMe v2, table-lookup matmul.
     """
 
-    def __init__(self, reads: int):
-        if reads < 1:
-            raise ValueError(f"a table has at least one read port, got {reads}")
-        self._reads = reads
+    def __init__(self, reads: int, rows: int):
+        if reads < 1 or rows < 1:
+            raise ValueError(f"a table has at least one read port and one row, got {reads} and {rows}")
+        self._reads, self._rows = reads, rows
+        self._word = data.ArrayLayout(signed(ENTRY_BITS), rows)
         super().__init__({
-            "group": In(GROUP),
+            "groups": In(data.ArrayLayout(GROUP, rows)),
             "load": In(1),
             "fill": In(FILL_CONTROL),
             "addresses": In(data.ArrayLayout(INDEX_BITS + 1, reads)),
-            "entries": Out(data.ArrayLayout(signed(ENTRY_BITS), reads)),
+            "entries": Out(data.ArrayLayout(self._word, reads)),
         })
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.memory = memory = Memory(shape=signed(ENTRY_BITS), depth=2 << INDEX_BITS, init=[],
+        m.submodules.memory = memory = Memory(shape=self._word, depth=2 << INDEX_BITS, init=[],
                                               attrs={"ram_style": "distributed"})
         write = memory.write_port()
-        group = Signal(GROUP, reset_less=True)
-        total = Signal(signed(ENTRY_BITS), reset_less=True)
         fill = self.fill
-
-        with m.If(self.load):
-            m.d.sync += group.eq(self.group)
-        term = group[fill.digit]
-        with m.If(fill.clear):
-            m.d.sync += total.eq(0)
-        with m.Elif(fill.add):
-            m.d.sync += total.eq(total + Mux(fill.negative, ~term, term) + fill.negative)
-        m.d.comb += [write.en.eq(fill.write), write.addr.eq(Cat(fill.index, fill.bank)), write.data.eq(total)]
+        for row in range(self._rows):
+            group = Signal(GROUP, name=f"group_{row}", reset_less=True)
+            total = Signal(signed(ENTRY_BITS), name=f"total_{row}", reset_less=True)
+            with m.If(self.load):
+                m.d.sync += group.eq(self.groups[row])
+            term = group[fill.digit]
+            with m.If(fill.clear):
+                m.d.sync += total.eq(0)
+            with m.Elif(fill.add):
+                m.d.sync += total.eq(total + Mux(fill.negative, ~term, term) + fill.negative)
+            m.d.comb += write.data[row].eq(total)
+        m.d.comb += [write.en.eq(fill.write), write.addr.eq(Cat(fill.index, fill.bank))]
 
         for n in range(self._reads):
             read = memory.read_port(domain="comb")

@@ -19,6 +19,7 @@
 #define SIGNALS(port)                                                                                          \
     struct Signals##port {                                                                                     \
         static constexpr const char *name = "m" #port "_axi";                                                  \
+        static constexpr uint32_t index = port;                                                                \
         FIELD(port, arid) FIELD(port, araddr) FIELD(port, arlen) FIELD(port, arsize) FIELD(port, arburst)      \
         FIELD(port, arvalid) FIELD(port, arready)                                                              \
         FIELD(port, rid) FIELD(port, rdata) FIELD(port, rresp) FIELD(port, rlast) FIELD(port, rvalid)          \
@@ -71,6 +72,7 @@ class Core {
     void reset(uint32_t cycles) {
 #define RESET(port) m_port##port.reset();
         m_lite.reset();
+        m_system.ddr.reset();
         EACH_PORT(RESET)
         m_top->rst = 1;
         while (cycles--) {
@@ -88,6 +90,7 @@ class Core {
         m_lite.sample();
         EACH_PORT(SAMPLE)
         ++m_system.cycle;
+        if (m_system.board || m_system.ddr.is_busy()) m_system.ddr.advance(m_system.cycle);
         m_top->clk = 1;
         evaluate();
         drive();
@@ -119,17 +122,23 @@ class Core {
         if (port < 0) m_lite.stall = behaviour.stall;
     }
 
+    // From now on bursts go through the board's DDR controller, a cycle taking `cycle_time`; 0 for not through it.
+    void use_ddr(uint64_t cycle_time, uint64_t seed) {
+        m_system.board = cycle_time != 0;
+        if (m_system.board) m_system.ddr.start(m_system.cycle, cycle_time, seed);
+    }
+
     void seed(uint64_t value) {
 #define SEED(port) m_port##port.seed(value * 16 + port);
         EACH_PORT(SEED)
         m_lite.seed(value * 16 + 15);
     }
 
-    uint64_t moved(int port, bool written) const {
-#define MOVED(index) \
-    if (port == index) return written ? m_port##index.bytes_written : m_port##index.bytes_read;
-        EACH_PORT(MOVED)
-        return 0;
+    PortCounters counters(int port) const {
+#define COUNTERS(index) \
+    if (port == index) return m_port##index.counters;
+        EACH_PORT(COUNTERS)
+        return {};
     }
 
     bool irq() const { return m_top->irq; }
@@ -188,13 +197,16 @@ EXPORT uint32_t core_beat_bytes() { return AxiMemory<Signals0, Vtop>::beat_bytes
 EXPORT uint64_t core_run(Core *core, uint64_t cycles, bool until_irq) { return core->run(cycles, until_irq); }
 EXPORT bool core_irq(Core *core) { return core->irq(); }
 EXPORT uint64_t core_cycle(Core *core) { return core->system().cycle; }
-EXPORT uint64_t core_moved(Core *core, int port, bool written) { return core->moved(port, written); }
 EXPORT void core_seed(Core *core, uint64_t value) { core->seed(value); }
 
 EXPORT void core_configure(Core *core, int port, uint32_t read_latency, uint32_t write_latency, uint64_t stall,
                            uint64_t reorder, uint32_t outstanding) {
     core->configure(port, Behaviour{read_latency, write_latency, stall, reorder, outstanding});
 }
+
+EXPORT void core_use_ddr(Core *core, uint64_t cycle_time, uint64_t seed) { core->use_ddr(cycle_time, seed); }
+EXPORT void core_port_counters(Core *core, int port, PortCounters *counters) { *counters = core->counters(port); }
+EXPORT void core_ddr_counters(Core *core, DramCounters *counters) { *counters = core->system().ddr.dram.counters; }
 
 // The response, or NO_ANSWER.
 EXPORT int core_write_register(Core *core, uint32_t offset, uint32_t value) {

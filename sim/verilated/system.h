@@ -1,10 +1,13 @@
 // What the ports of one core share: the memory behind them, the clock's count, and the list of broken rules.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <deque>
 #include <string>
+
+#include "ddr.h"
 
 constexpr int RESP_OKAY = 0;
 constexpr int RESP_SLVERR = 2;
@@ -15,7 +18,11 @@ struct System {
     uint64_t base;  // address of memory[0]
     uint64_t cycle = 0;
     std::deque<std::string> errors;
+    Ddr ddr;
+    bool board = false;  // bursts go through ddr, not by each port's latencies
     static constexpr size_t ERRORS_KEPT = 100;
+
+    System(uint8_t *content, uint64_t bytes, uint64_t first) : memory(content), size(bytes), base(first) {}
 
     bool holds(uint64_t address, uint64_t bytes) const {
         return address >= base && bytes <= size && address - base <= size - bytes;
@@ -37,4 +44,18 @@ struct Behaviour {
     uint64_t stall = 0;           // a cycle of a channel is a stall
     uint64_t reorder = 0;         // a burst overtakes older ones of other IDs
     uint32_t outstanding = 16;    // bursts of each direction
+};
+
+// What one port has done; sim/memory_counters.py names these fields in this order.
+struct PortCounters {
+    uint64_t read_beats = 0, read_waiting = 0, read_held = 0;  // cycles: data taken, awaited, not taken by the core
+    uint64_t read_bursts = 0, read_latency = 0, read_latency_max = 0;  // cycles from address to last beat, summed
+    uint64_t write_beats = 0, write_waiting = 0;  // cycles: data taken, not taken by the memory
+    uint64_t bytes_written = 0;  // as the strobes say
+
+    void answered(uint64_t latency) {
+        ++read_bursts;
+        read_latency += latency;
+        read_latency_max = std::max(read_latency_max, latency);
+    }
 };

@@ -11,6 +11,7 @@ from models.checkpoint import load_model
 from models.golden.model import TapPoint
 from models.machine.build import BOARDS
 from models.synth import synthetic_model
+from sim import rtl_device
 from sim.rtl_device import RtlDevice
 from tests.families import FAMILIES
 from tests.host.test_emulator import random_ids, random_taps
@@ -70,6 +71,18 @@ def test_stalls_on_every_channel_change_no_bit(rtl):
     emulated, simulated = sessions(model, rtl)
     rtl.configure(latency=37, stall_probability=0.4, reorder_probability=0.3, seed=5)
     check_equal(emulated, simulated, random_ids(model.config, 3))
+
+
+def test_the_boards_memory_changes_no_bit(rtl, monkeypatch):
+    model = synthetic_model(FAMILIES["relu2 grouped heads"], seed=5)
+    assert rtl.core.memory_model == "simple"
+    monkeypatch.setitem(rtl_device.BOARD_MEMORIES, TINY.name, "kv260")
+    for options in ({}, {"stall_probability": 0.2, "reorder_probability": 0.2}):
+        rtl.configure(**options)
+        emulated, simulated = sessions(model, rtl)
+        assert rtl.core.memory_model == "kv260"
+        check_equal(emulated, simulated, random_ids(model.config, 2))
+        assert rtl.core.dram_counters().lines_written > 0
 
 
 def test_the_shipped_model_generates_the_same_tokens(rtl):

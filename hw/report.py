@@ -1,0 +1,137 @@
+"""What a board's accelerator takes of its device: `python -m hw.report --board kv260 --model demo [--json]`.
+
+From a Yosys run: sites, levels of logic, and the worst paths by name. A whole board takes a quarter of an hour and
+one unit of it (`--unit linear`) a minute or two; the netlist is kept under build/report, so that the same Verilog is
+not synthesised twice. What is counted how: `hw.synthesis.resources`, `hw.synthesis.levels`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+from hw.build import TOP, emit_verilog
+from hw.synthesis.levels import LogicLevels
+from hw.synthesis.netlist import read_netlist
+from hw.synthesis.resources import XCK26, Resources, count_resources, late_products
+from hw.synthesis.units import UNITS, unit_verilog
+from hw.synthesis.yosys import Run, synthesise
+from models.checkpoint import load_config
+from models.errors import ModelError
+from models.machine.build import BOARDS, BuildParameters, board_parameters
+
+__all__ = ["FOLDER", "Report", "main", "make_report", "with_settings"]
+
+FOLDER = Path("build/report")
+
+
+@dataclass(frozen=True)
+class Report:
+    """One synthesised design. `late_products`: DSPs that hide a path from the levels."""
+
+    run: Run
+    resources: Resources
+    levels: LogicLevels
+    late_products: list[str]
+
+    @property
+    def fits(self) -> bool:
+        """Whether the XCK26 has the sites, and all paths end."""
+        return XCK26.fits(self.resources) and not self.levels.loop
+
+    def to_json(self) -> dict[str, object]:
+        """What the command prints; `logic_levels` is None where a combinational loop makes it endless."""
+        return {**vars(self.resources), "logic_levels": self.levels.worst, "fits": self.fits}
+
+    def table(self) -> str:
+        """Sites used and available, a line each."""
+        lines = [f"{'':14}{'used':>9}{'XCK26':>9}{'%':>7}"]
+        for name, used in vars(self.resources).items():
+            available = getattr(XCK26.sites, name)
+            lines.append(f"{name:14}{used:9}{available:9}{100 * used / available:7.1f}")
+        worst = "endless" if self.levels.loop else self.levels.worst
+        return "\n".join([*lines, f"{'logic_levels':14}{worst:>9}", f"{'fits':14}{'yes' if self.fits else 'no':>9}"])
+
+    def remarks(self, paths: int) -> list[str]:
+        """The worst paths by name, how the others spread, and what the figures do not show."""
+        lines = [f"{path.levels} levels: {path}" for path in self.levels.paths(paths)]
+        if self.levels.loop:
+            lines.append("combinational loop: " + " -> ".join(self.levels.loop))
+        else:
+            spread = ", ".join(f"{levels}: {count}" for levels, count in self.levels.histogram().items())
+            lines.append(f"path ends by levels: {spread}")
+        if self.late_products:
+            lines.append(f"{len(self.late_products)} of {self.resources.dsp} products meet logic before a register, a "
+                         f"path the levels do not show: {', '.join(dict.fromkeys(self.late_products))}")
+        return lines
+
+
+def make_report(verilog: str, top: str, *, prefix: str = "", folder: Path = FOLDER, say=lambda line: None) -> Report:
+    """Synthesise module `top`, or find its earlier run under `folder`. Names in paths start with `prefix`."""
+    run = synthesise(verilog, top, folder, say=say)
+    netlist = read_netlist(run.netlist, top, prefix=prefix)
+    return Report(run, count_resources(netlist), LogicLevels(netlist), late_products(netlist))
+
+
+def with_settings(build: BuildParameters, settings: Sequence[str]) -> BuildParameters:
+    """The build with some integer parameters changed, each `name=value`. `ModelError` for what is none."""
+    known = [field.name for field in fields(build) if isinstance(getattr(build, field.name), int)]
+    changes = {}
+    for setting in settings:
+        name, _, value = setting.partition("=")
+        if name not in known or not value.isdecimal():
+            raise ModelError(f"{setting!r} sets no parameter: NAME=NUMBER, names: {', '.join(known)}")
+        changes[name] = int(value)
+    try:
+        return replace(build, **changes)
+    except ValueError as error:
+        raise ModelError(str(error)) from None
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="hw.report", description="Sites and levels of logic, from a Yosys run.")
+    parser.add_argument("--board", default="kv260", help=f"one of {', '.join(BOARDS)} (default: kv260)")
+    parser.add_argument("--model", default="demo", metavar="PRESET|DIR", help="the largest model it must hold")
+    parser.add_argument("--unit", choices=UNITS, help="this unit alone (default: the whole accelerator)")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=NUMBER", dest="settings",
+                        help="change a parameter of the build, such as rows=8; may be repeated")
+    parser.add_argument("--paths", type=int, default=1, metavar="N", help="worst paths to name (default: 1)")
+    parser.add_argument("-o", "--output", type=Path, default=FOLDER, metavar="DIR",
+                        help="where netlists are kept (default: build/report)")
+    parser.add_argument("--json", action="store_true", help="one JSON object on standard output, all else on error")
+    options = parser.parse_args(arguments)
+
+    def say(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    try:
+        build = with_settings(board_parameters(options.board), options.settings)
+        build.check(load_config(options.model))
+        top, prefix = (options.unit, f"{options.unit}.") if options.unit else (TOP, "")
+        verilog = unit_verilog(build, options.unit) if options.unit else emit_verilog(build)[0]
+        report = make_report(verilog, top, prefix=prefix, folder=options.output, say=say)
+    except ModelError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except ImportError as error:
+        print(f"error: hw.report needs the package {error.name!r}: pip install 'tritloom[hw]'", file=sys.stderr)
+        raise SystemExit(2) from None
+    remarks = report.remarks(options.paths)
+    if options.json:
+        for line in remarks:
+            say(line)
+        print(json.dumps(report.to_json()))
+    else:
+        what = ", ".join(filter(None, (build.name, options.unit, *options.settings)))
+        print(f"{what}: Yosys {report.run.yosys}, mapped by {report.run.mapper}")
+        print("\n".join([report.table(), *remarks]))
+    raise SystemExit(1 if report.levels.loop else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What a design costs on the device: a Yosys run, its netlist, resources and levels of logic."""

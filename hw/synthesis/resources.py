@@ -1,0 +1,77 @@
+"""What a netlist takes of a device."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from hw.synthesis.netlist import Netlist
+from hw.synthesis.primitives import BRAM36, LUTRAM_LUTS, Kind, kind_of
+
+__all__ = ["XCK26", "Device", "Resources", "count_resources", "late_products"]
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Sites, in the vendor's own units.
+
+    lut: logic LUTs (an inverter is one) and those of distributed RAM and shift registers, as Vivado's "CLB LUTs". What
+    Yosys emits is counted one by one: two functions of five shared inputs that Vivado packs into one LUT6_2 are two
+    here, so the figure is from above. lutram: those of distributed RAM and shift registers among them. ff: also
+    those that Vivado would take into DSPs and memories; Yosys does not for UltraScale+. bram36: RAMB18 is half of one.
+    """
+
+    lut: int
+    lutram: int
+    ff: int
+    dsp: int
+    bram36: float
+    uram: int
+
+
+@dataclass(frozen=True)
+class Device:
+    """A part and its sites; `lutram`: LUTs that can be memory."""
+
+    name: str
+    sites: Resources
+
+    def fits(self, used: Resources) -> bool:
+        """Whether no site is taken twice. Says nothing about routing."""
+        return all(value <= getattr(self.sites, name) for name, value in vars(used).items())
+
+
+XCK26 = Device("XCK26", Resources(lut=117_120, lutram=57_600, ff=234_240, dsp=1_248, bram36=144, uram=64))
+"""The KV260's Zynq UltraScale+ (DS987)."""
+
+
+def count_resources(netlist: Netlist) -> Resources:
+    """Count a netlist's sites."""
+    types = Counter(cell.type for cell in netlist.cells)
+    kinds: Counter[Kind] = Counter()
+    for name, count in types.items():
+        kinds[kind_of(name)] += count
+    lutram = sum(luts * types[name] for name, luts in LUTRAM_LUTS.items())
+    bram36 = sum(size * types[name] for name, size in BRAM36.items())
+    return Resources(lut=kinds[Kind.LUT] + lutram, lutram=lutram, ff=kinds[Kind.REGISTER], dsp=kinds[Kind.DSP],
+                     bram36=int(bram36) if bram36 == int(bram36) else bram36, uram=kinds[Kind.URAM])
+
+
+def late_products(netlist: Netlist) -> list[str]:
+    """Names of the DSPs whose product meets logic before a register: paths that begin with a whole multiplication.
+
+    Levels start at zero behind a DSP, so they do not show these. A product is registered inside (MREG, PREG) or by
+    flip-flops right behind it, which Vivado takes into the DSP; Yosys leaves them outside for UltraScale+.
+    """
+    read: set[int | None] = set()
+    for cell in netlist.cells:
+        for pin, bits in cell.inputs.items():
+            if kind_of(cell.type) is not Kind.REGISTER or pin != "D":
+                read.update(bits)
+    for bits in netlist.outputs.values():
+        read.update(bits)
+    read.discard(None)
+    return [netlist.names.get(next(bit for bit in cell.outputs["P"] if bit in read), cell.name)
+            for cell in netlist.cells if kind_of(cell.type) is Kind.DSP
+            and not any(int(cell.parameters.get(name, "1"), 2) for name in ("MREG", "PREG"))
+            and any(bit in read for bit in cell.outputs.get("P", ()))]

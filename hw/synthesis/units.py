@@ -1,0 +1,35 @@
+"""Units of the accelerator that can be synthesised alone."""
+
+from __future__ import annotations
+
+import importlib
+
+from models.errors import ModelError
+from models.machine.build import BuildParameters
+
+__all__ = ["UNITS", "unit_verilog"]
+
+UNITS = {
+    "linear": ("hw.linear.engine", "LinearEngine"),
+    "head": ("hw.head.engine", "HeadEngine"),
+    "vector": ("hw.vector.engine", "VectorEngine"),
+    "attention": ("hw.attention.engine", "AttentionEngine"),
+    "memory": ("hw.memory.system", "MemorySystem"),
+    "control": ("hw.control.system", "ControlSystem"),
+}
+"""Module and class of each, by its name inside the core."""
+
+
+def unit_verilog(build: BuildParameters, unit: str) -> str:
+    """The Verilog of one unit, its top module named like the unit. `ModelError` for an unknown one.
+
+    Its ports stand for registers next to it: paths start and end there. What the core would fold into the unit (the
+    engines' reset, unused outputs) is not, so the sum of the units is a little more than the core.
+    """
+    if unit not in UNITS:
+        raise ModelError(f"unknown unit {unit!r}; known: {', '.join(UNITS)}")
+    from amaranth.back import verilog  # late: a command's help needs no Amaranth
+
+    module, name = UNITS[unit]
+    component = getattr(importlib.import_module(module), name)(build)
+    return verilog.convert(component, name=unit, emit_src=False, strip_internal_attrs=True)

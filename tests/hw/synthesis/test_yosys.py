@@ -1,0 +1,61 @@
+"""Real runs of Yosys on a few lines of Verilog: kept, counted, and what happens when they fail."""
+
+import pytest
+
+from hw.synthesis import yosys
+from hw.synthesis.levels import LogicLevels
+from hw.synthesis.netlist import read_netlist
+from hw.synthesis.resources import Resources, count_resources
+from models.errors import ModelError
+
+# A sum of 16 bits, 32 words of 14 bits in distributed RAM.
+VERILOG = """
+module small(input clk, input [15:0] a, input [15:0] b, output reg [15:0] sum,
+             input write, input [4:0] to, input [13:0] data, input [4:0] from, output reg [13:0] out);
+  reg [15:0] x, y;
+  (* ram_style = "distributed" *) reg [13:0] memory [0:31];
+  always @(posedge clk) begin
+    x <= a; y <= b; sum <= x + y; out <= memory[from];
+    if (write) memory[to] <= data;
+  end
+endmodule
+"""
+
+
+def check(run):
+    netlist = read_netlist(run.netlist, "small", prefix="unit.")
+    assert count_resources(netlist) == Resources(lut=16 + 8, lutram=8, ff=62, dsp=0, bram36=0, uram=0)
+    levels = LogicLevels(netlist)
+    assert (levels.worst, levels.loop) == (2, ())
+    sum_, read, *_ = levels.paths(3)
+    assert str(sum_).startswith(("unit.x[", "unit.y[")) and "-> LUT2" in str(sum_)
+    assert "CARRY4" in sum_.steps[1].cells and sum_.end.startswith("unit.sum[")
+    assert (read.start[:10], [step.cells for step in read.steps]) == ("unit.from[", ["RAM32M16"])
+    assert read.end.startswith("unit.out[")
+
+
+def test_a_run_is_counted_and_kept(tmp_path):
+    first = yosys.synthesise(VERILOG, "small", tmp_path)
+    assert (first.mapper, first.reused) == ("abc9", False)
+    check(first)
+    said = []
+    again = yosys.synthesise(VERILOG, "small", tmp_path, say=said.append)
+    assert again.reused and again.netlist == first.netlist and str(first.netlist.parent) in said[0]
+    assert [path.name for path in tmp_path.iterdir()] == [first.netlist.parent.name]
+
+
+def test_where_one_mapper_fails_the_next_one_is_taken_and_named(tmp_path, monkeypatch):
+    variants = yosys.scripts("small")
+    monkeypatch.setattr(yosys, "scripts", lambda top: variants | {"abc9": "no_such_pass"})
+    said = []
+    run = yosys.synthesise(VERILOG, "small", tmp_path, say=said.append)
+    assert run.mapper == "abc"
+    assert any("abc9 failed" in line and "no_such_pass" in line for line in said)
+    check(run)
+
+
+def test_a_design_that_no_mapper_takes_is_one_line_and_leaves_nothing(tmp_path):
+    with pytest.raises(ModelError, match=r"could not synthesise other: .*Module `other' not found") as error:
+        yosys.synthesise(VERILOG, "other", tmp_path)
+    assert "\n" not in str(error.value)
+    assert not list(tmp_path.iterdir())

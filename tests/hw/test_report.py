@@ -1,0 +1,124 @@
+"""The report command: its JSON, its text, and bad input; Yosys' part is played by netlists made by hand."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+import hw.report
+from hw.report import main, with_settings
+from hw.synthesis.units import UNITS
+from hw.synthesis.yosys import Run
+from models.errors import ModelError
+from models.machine.build import BOARDS
+from tests.hw.synthesis.netlists import lut, register, write_netlist
+
+KEYS = ["lut", "lutram", "ff", "dsp", "bram36", "uram", "logic_levels", "fits"]
+PLAIN = [register("in", "a"), lut("a b", "_1"), lut("_1 b", "_2"), register("_2", "q"), ("RAMB18E2", {})]
+LOOP = [lut("a y", "x"), lut("x b", "y"), register("x", "q")]
+
+
+@pytest.fixture
+def yosys(tmp_path, monkeypatch):
+    """Make every run deliver these cells; the list it returns fills with (top, folder)."""
+
+    def deliver(cells):
+        asked = []
+
+        def synthesise(verilog, top, folder, *, say):
+            say("working")
+            asked.append((top, folder))
+            return Run(write_netlist(tmp_path / "netlist.json", cells, "in a b clk"), "abc9", "0.0", 1.0, False)
+
+        monkeypatch.setattr(hw.report, "synthesise", synthesise)
+        monkeypatch.setattr(hw.report, "emit_verilog", lambda build: ("", ""))
+        monkeypatch.setattr(hw.report, "unit_verilog", lambda build, unit: "")
+        monkeypatch.setattr(hw.report, "read_netlist",
+                            lambda path, top, prefix, read=hw.report.read_netlist: read(path, "top", prefix=prefix))
+        return asked
+
+    return deliver
+
+
+def run(*arguments):
+    with pytest.raises(SystemExit) as exit_:
+        main(arguments)
+    return exit_.value.code
+
+
+def test_json_stands_alone(yosys, capsys):
+    asked = yosys(PLAIN)
+    assert run("--board", "kv260", "--model", "demo", "--json") == 0
+    out, err = capsys.readouterr()
+    found = json.loads(out)
+    assert list(found) == KEYS
+    assert found == dict(lut=2, lutram=0, ff=2, dsp=0, bram36=0.5, uram=0, logic_levels=2, fits=True)
+    assert "2 levels: a -> LUT2 -> LUT2 -> q/D (FDRE)" in err and "working" in err
+    assert asked[0][0] == "tritloom"
+
+
+def test_text_has_the_same_figures_and_the_path(yosys, capsys):
+    asked = yosys(PLAIN)
+    assert run("--unit", "linear", "--set", "rows=8") == 0
+    out = capsys.readouterr().out
+    assert out.startswith("kv260, linear, rows=8:")
+    rows = {line.split()[0]: line.split()[1] for line in out.splitlines() if line.split()[0] in KEYS}
+    assert rows == dict(lut="2", lutram="0", ff="2", dsp="0", bram36="0.5", uram="0", logic_levels="2", fits="yes")
+    assert "2 levels: linear.a -> LUT2 -> LUT2 -> linear.q/D (FDRE)" in out  # named as in the whole
+    assert asked[0][0] == "linear"
+
+
+def test_a_combinational_loop_fails(yosys, capsys):
+    yosys(LOOP)
+    assert run("--json") == 1
+    out, err = capsys.readouterr()
+    found = json.loads(out)
+    assert found["logic_levels"] is None and found["fits"] is False and found["lut"] == 2
+    assert "combinational loop: " in err
+
+
+def test_a_build_too_large_does_not_fit(yosys, capsys):
+    yosys([("URAM288", {})] * 65)
+    assert run("--json") == 0
+    assert json.loads(capsys.readouterr().out)["fits"] is False
+
+
+@pytest.mark.parametrize("arguments,message", [
+    (["--board", "nexys"], "unknown board 'nexys'"), (["--model", "no/model"], "no model folder at no/model"),
+    (["--board", "sim-tiny", "--model", "bitnet-2b4t"], "hidden size of 2560 exceeds the 512 of build sim-tiny"),
+    (["--set", "rows=many"], "'rows=many' sets no parameter"), (["--set", "colour=3"], "'colour=3' sets no parameter"),
+    (["--set", "ports=5"], "ports must be 1 to 4, got 5")])
+def test_bad_input_is_one_line_and_status_2(arguments, message, yosys, capsys):
+    asked = yosys(PLAIN)
+    assert run(*arguments) == 2
+    out, err = capsys.readouterr()
+    assert message in err and len(err.splitlines()) == 1 and not out and not asked
+
+
+def test_settings_change_the_build_and_nothing_else():
+    build = with_settings(BOARDS["kv260"], ["rows=8", "top_k=16"])
+    assert build.to_json() == BOARDS["kv260"].to_json() | {"rows": 8, "top_k": 16}
+    with pytest.raises(ModelError):
+        with_settings(BOARDS["kv260"], ["name=1"])
+
+
+def test_units_are_those_of_the_core():
+    core = (Path(hw.report.__file__).parent / "core.py").read_text()
+    assert all(f"from {module} import {name}\n" in core for module, name in UNITS.values())
+    named = set(re.findall(r'"(\w+)": \w+Engine\(build\)', core)) | set(re.findall(r"m\.submodules\.(\w+)", core))
+    assert set(UNITS) == named  # so that a path has the same name in both reports
+
+
+@pytest.mark.parametrize("unit", ["control", "memory"])
+def test_a_unit_alone_is_verilog(unit):
+    from hw.synthesis.units import unit_verilog
+
+    assert f"module {unit}(" in unit_verilog(BOARDS["sim-tiny"], unit)
+
+
+def test_an_unknown_unit_is_named():
+    from hw.synthesis.units import unit_verilog
+
+    with pytest.raises(ModelError, match="unknown unit 'decoder'; known: linear"):
+        unit_verilog(BOARDS["sim-tiny"], "decoder")
