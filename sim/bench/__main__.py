@@ -21,6 +21,7 @@ from host.runtime import Session
 from models.config import PRESETS
 from models.errors import ModelError
 from models.machine.build import BOARDS, board_parameters
+from models.machine.layout import head_beats
 from sim.bench.check import differences
 from sim.bench.measure import measure_decode, measure_linear, measure_prefill
 from sim.bench.probe import ProbedDevice
@@ -33,7 +34,7 @@ PHASES = ("linear", "decode", "prefill")
 CONTEXT = 128
 HEAD_ROWS = 32768  # simulated at most, unless --vocab says otherwise
 SMALL_HEAD = 64  # where the head does not run
-WATCHDOG = 1_000_000
+PATIENCE = 1_000_000  # cycles without a retired descriptor, beside those of the head
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -55,10 +56,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     build = board_parameters(options.board)
     if options.prompt_tokens is not None and options.phase != "prefill":
         raise ModelError("--prompt-tokens belongs to --phase prefill")
-    rows = options.vocab or (SMALL_HEAD if options.phase == "linear" else HEAD_ROWS)
+    rows = options.vocab
+    if rows is None:
+        rows = SMALL_HEAD if options.phase == "linear" else HEAD_ROWS
     workload = load_workload(options.model, layers=options.layers, vocabulary=rows)
-    build.check(workload.model.config)
-    context = options.context if options.context is not None else options.prompt_tokens or CONTEXT
+    config = workload.model.config
+    build.check(config)
+    context = options.context
+    if context is None:
+        context = CONTEXT if options.prompt_tokens is None else options.prompt_tokens
     prompt = options.prompt_tokens if options.prompt_tokens is not None else context
 
     with tqdm(unit=" cycles", unit_scale=True, file=sys.stderr, disable=None) as bar:
@@ -67,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         device.identify()
         session = Session(workload.model, device)
         device.watch = _watch(bar)
-        device.set("WATCHDOG", WATCHDOG)
+        device.set("WATCHDOG", PATIENCE + 4 * head_beats(config.vocab_size, config.hidden_size, build))
         bar.set_description(f"simulating {options.phase}")
         if options.phase == "linear":
             measurement = measure_linear(workload, session)
@@ -75,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             measurement = measure_decode(workload, session, context)
         else:
             measurement = measure_prefill(workload, session, context, prompt)
-        figures = Figures(options.phase, workload, build, measurement)
+        figures = Figures(options.phase, workload, build, measurement, device.core.memory_model)
         if options.check:
             bar.set_description("checking")
             fill_cache(session)
@@ -84,6 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(line, file=sys.stderr)
     print(json.dumps(figures.to_json()) if options.json else figures.table())
     if options.check:
+        sys.stdout.flush()
         print(f"check against the emulator: {', '.join(wrong) + ' differ' if wrong else 'equal'}", file=sys.stderr)
         raise SystemExit(1 if wrong else 0)
 

@@ -21,8 +21,8 @@ __all__ = ["ProbedDevice", "Timeline"]
 PRIORITY = (Engine.LINEAR, Engine.HEAD, Engine.ATTEND, Engine.VECTOR, Engine.LOAD, Engine.FETCH)
 """A cycle in which several engines work counts for the first of them: prefetch and loads hide behind the others."""
 
-_BUSY = [register(f"BUSY_{engine.name}").offset for engine in Engine]
-_CYCLE, _BYTES = len(_BUSY), len(_BUSY) + 1  # columns of a sample after the engines'
+_COUNTERS = [register(name).offset for name in (*(f"BUSY_{engine.name}" for engine in Engine), "CYCLES_LOW")]
+_CYCLE, _BYTES = len(Engine), len(Engine) + 1  # columns of a sample after the engines'
 
 
 @dataclass(frozen=True)
@@ -58,18 +58,17 @@ class ProbedDevice(RtlDevice):
 
     def wait(self, progress: Progress | None = None) -> None:
         core, progress = self.core, progress or self.watch
-        begin = core.cycles
         bytes_before = self._bytes()
-        rows = [[0] * (len(_BUSY) + 2)]
-        while not core.irq:
-            busy = [core.read_register(offset) for offset in _BUSY]
-            rows.append([*busy, core.cycles - begin, self._bytes() - bytes_before])
+        rows = [[0] * (len(_COUNTERS) + 1)]
+        while True:
+            ended = core.irq
+            rows.append([*(core.read_register(offset) for offset in _COUNTERS), self._bytes() - bytes_before])
+            if ended:
+                break
             if rows[-1][_CYCLE] > self._limit:
                 raise DeviceError(f"device rtl: no interrupt within {self._limit} cycles")
             if progress and len(rows) % 256 == 0:
                 progress(rows[-1][_CYCLE])
-        rows.append([*(core.read_register(offset) for offset in _BUSY), 0, self._bytes() - bytes_before])
-        rows[-1][_CYCLE] = max(self.get("CYCLES_LOW") | self.get("CYCLES_HIGH") << 32, rows[-2][_CYCLE])
         self.timeline = Timeline(np.array(rows, np.int64))
         if progress:
             progress(rows[-1][_CYCLE])
