@@ -1,0 +1,1 @@
+"""Speed of a real-size design from simulated cycles: `python -m sim.bench`."""

@@ -1,0 +1,111 @@
+"""Speed of a board's design from simulated cycles, before the model of the board's memory.
+
+`python -m sim.bench --board kv260 --model bitnet-0.73b --phase linear|decode|prefill [--context N] [--json]`.
+
+linear: the linear layers alone, activations taken as present. decode: one token at position N - 1. prefill: a prompt
+that ends there, up to its first new token. `--layers` of the model's layers are simulated and stand for all of them.
+`breakdown` gives each cycle to one unit: to the first at work of linear, head, attend, vector, load, fetch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+
+from tqdm import tqdm
+
+from host.command_line import run_command
+from host.runtime import Session
+from models.config import PRESETS
+from models.errors import ModelError
+from models.machine.build import BOARDS, board_parameters
+from models.machine.layout import head_beats
+from sim.bench.check import differences
+from sim.bench.measure import measure_decode, measure_linear, measure_prefill
+from sim.bench.probe import ProbedDevice
+from sim.bench.report import Figures
+from sim.bench.workload import fill_cache, load_workload
+
+__all__ = ["main"]
+
+PHASES = ("linear", "decode", "prefill")
+CONTEXT = 128
+HEAD_ROWS = 32768  # simulated at most, unless --vocab says otherwise
+SMALL_HEAD = 64  # where the head does not run
+PATIENCE = 1_000_000  # cycles without a retired descriptor, beside those of the head
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="sim.bench", description="Speed of the real-size design, simulated.")
+    parser.add_argument("--board", default="kv260", help=f"one of {', '.join(BOARDS)} (default: kv260)")
+    parser.add_argument("--model", default="bitnet-0.73b", metavar="PRESET|DIR",
+                        help=f"a shape ({', '.join(PRESETS)}), demo or a model's folder (default: bitnet-0.73b)")
+    parser.add_argument("--phase", choices=PHASES, default="decode", help="what is timed (default: decode)")
+    parser.add_argument("--context", type=int, metavar="N",
+                        help=f"positions in the cache with the tokens timed (default: {CONTEXT}, or the prompt's)")
+    parser.add_argument("--prompt-tokens", type=int, metavar="N", help="of a prefill (default: the context)")
+    parser.add_argument("--layers", type=int, default=1, metavar="K", help="layers simulated (default: 1)")
+    parser.add_argument("--vocab", type=int, metavar="N",
+                        help=f"rows of the head simulated at most (default: {HEAD_ROWS})")
+    parser.add_argument("--check", action="store_true", help="then hold a token against the emulator, bit for bit")
+    parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+    options = parser.parse_args(arguments)
+    build = board_parameters(options.board)
+    if options.prompt_tokens is not None and options.phase != "prefill":
+        raise ModelError("--prompt-tokens belongs to --phase prefill")
+    rows = options.vocab
+    if rows is None:
+        rows = SMALL_HEAD if options.phase == "linear" else HEAD_ROWS
+    workload = load_workload(options.model, layers=options.layers, vocabulary=rows)
+    config = workload.model.config
+    build.check(config)
+    context = options.context
+    if context is None:
+        context = CONTEXT if options.prompt_tokens is None else options.prompt_tokens
+    prompt = options.prompt_tokens if options.prompt_tokens is not None else context
+
+    with tqdm(unit=" cycles", unit_scale=True, file=sys.stderr, disable=None) as bar:
+        bar.set_description("building the simulation, minutes the first time")
+        device = ProbedDevice(build)
+        device.identify()
+        session = Session(workload.model, device)
+        device.watch = _watch(bar)
+        device.set("WATCHDOG", PATIENCE + 4 * head_beats(config.vocab_size, config.hidden_size, build))
+        bar.set_description(f"simulating {options.phase}")
+        if options.phase == "linear":
+            measurement = measure_linear(workload, session)
+        elif options.phase == "decode":
+            measurement = measure_decode(workload, session, context)
+        else:
+            measurement = measure_prefill(workload, session, context, prompt)
+        figures = Figures(options.phase, workload, build, measurement, device.core.memory_model)
+        if options.check:
+            bar.set_description("checking")
+            fill_cache(session)
+            wrong = differences(session, context - 1)
+    for line in figures.notes():
+        print(line, file=sys.stderr)
+    print(json.dumps(figures.to_json()) if options.json else figures.table())
+    if options.check:
+        sys.stdout.flush()
+        print(f"check against the emulator: {', '.join(wrong) + ' differ' if wrong else 'equal'}", file=sys.stderr)
+        raise SystemExit(1 if wrong else 0)
+
+
+def _watch(bar: tqdm) -> Callable[[int], None]:
+    """Adds each run's cycles to the bar."""
+    last = 0
+
+    def watch(cycles: int) -> None:
+        nonlocal last
+        bar.update(cycles - last if cycles >= last else cycles)
+        last = cycles
+
+    return watch
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,119 @@
+"""The phases: what each simulates, and how a few layers and passes stand for a whole model.
+
+A pass is a start (descriptors, the residual's load), layers that are all alike, and the head. The layers' cycles are
+those of a pass without a head, less its start; the head's are what the same pass takes more with one. The first
+layer begins with an empty weight buffer, so one layer simulated costs a little more than one of many.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from host.runtime import Session
+from models.errors import ModelError
+from models.machine.descriptor import Engine
+from models.machine.layout import head_beats
+from sim.bench.counts import Counts
+from sim.bench.linears import linears_program
+from sim.bench.workload import Workload, fill_cache
+
+__all__ = ["Measurement", "chunks", "hat_weights", "measure_decode", "measure_linear", "measure_prefill"]
+
+_PASSES_SIMULATED = 3  # of a prompt's: the first, the middle and the last
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """`counts` of the whole model; `tokens` went through its linear layers in `passes` over their weights."""
+
+    counts: Counts
+    tokens: int
+    passes: int
+
+
+def measure_linear(workload: Workload, session: Session) -> Measurement:
+    """The linear layers alone, from the issue of the first STREAM to the last MATMUL's retirement."""
+    device, rows = session.device, session.device.rows_max
+    rng = np.random.default_rng(1)
+    residual = rng.integers(-1 << 16, 1 << 16, rows * session.model.config.hidden_size).astype("<i4")
+    descriptors = linears_program(session, rows)
+    for name, data in (("residual_in", residual.tobytes()), ("descriptors", b"".join(descriptors))):
+        start = session.program.memory[name]
+        if len(data) > session.program.memory.sizes[name]:
+            raise ValueError(f"{name}: {len(data)} bytes do not fit")
+        session.buffer.array[start:start + len(data)] = np.frombuffer(data, np.uint8)
+        device.flush(session.buffer, start, len(data))
+    device.run(session.buffer.address + session.program.memory["descriptors"], len(descriptors), 0)
+    timeline = device.timeline
+    return Measurement(timeline.counts(timeline.first(Engine.FETCH)) * workload.layer_scale, rows, 1)
+
+
+def measure_decode(workload: Workload, session: Session, context: int) -> Measurement:
+    """One token at position `context` - 1, its head included."""
+    _check_room(session, context)
+    fill_cache(session)
+    return Measurement(_token(workload, session, context - 1), 1, 1)
+
+
+def measure_prefill(workload: Workload, session: Session, context: int, prompt_tokens: int) -> Measurement:
+    """A prompt that ends at position `context` - 1, to the first new token.
+
+    Passes of the device's rows without a head, then the last token with one; of many passes the first, the middle
+    and the last are simulated, and cycles between them taken as linear in the position.
+    """
+    _check_room(session, context)
+    if not 1 <= prompt_tokens <= context:
+        raise ModelError(f"--prompt-tokens must be 1 to the context's {context}, got {prompt_tokens}")
+    fill_cache(session)
+    total, first = Counts(), context - prompt_tokens
+    passes = chunks(first, prompt_tokens - 1, session.device.rows_max)
+    full = [part for part in passes if part[1] == session.device.rows_max]
+    for index, weight in hat_weights(len(full)).items():
+        total += _layers(workload, session, *full[index])[1] * weight
+    for part in passes[len(full):]:
+        total += _layers(workload, session, *part)[1]
+    return Measurement(total + _token(workload, session, context - 1), prompt_tokens, len(passes) + 1)
+
+
+def chunks(first: int, tokens: int, rows: int) -> list[tuple[int, int]]:
+    """(position, rows) of the passes that take `tokens` from position `first` on, as `Session.feed` does."""
+    return [(first + start, min(rows, tokens - start)) for start in range(0, tokens, rows)]
+
+
+def hat_weights(count: int) -> dict[int, float]:
+    """Weights with which a few of `count` values, linear between them, add up to the sum of all."""
+    chosen = sorted({round(at) for at in np.linspace(0, count - 1, min(count, _PASSES_SIMULATED))}) if count else []
+    every = np.arange(count)
+    return {int(index): float(np.interp(every, chosen, np.eye(len(chosen))[n]).sum())
+            for n, index in enumerate(chosen)}
+
+
+def _token(workload: Workload, session: Session, position: int) -> Counts:
+    """One token of the whole model, its head included."""
+    without, layers = _layers(workload, session, position, 1)
+    session.position = position
+    session.decode(0)
+    head = session.device.timeline.counts() - without
+    config, build = session.model.config, session.device.build
+    stream = head_beats(config.vocab_size, config.hidden_size, build) * build.beat_bytes
+    rows_left_out = Counts(head.units["head"], stream, {"head": head.units["head"]}) * (workload.head_scale - 1)
+    return layers + head + rows_left_out
+
+
+def _layers(workload: Workload, session: Session, position: int, rows: int) -> tuple[Counts, Counts]:
+    """A pass without a head: as simulated, and with all of the model's layers."""
+    config = session.model.config
+    session.position = position
+    session.feed([0] * rows)
+    timeline = session.device.timeline
+    simulated, start = timeline.counts(), timeline.counts(0, timeline.first(Engine.VECTOR))
+    loads = rows * (4 * config.hidden_size + 2 * config.head_dim)  # residual and rotary vectors, once a pass
+    start = Counts(start.cycles, loads, start.units)  # what else is read meanwhile is the first layer's
+    return simulated, start + (simulated - start) * workload.layer_scale
+
+
+def _check_room(session: Session, context: int) -> None:
+    if not 1 <= context <= session.context:
+        raise ModelError(f"--context must be 1 to the model's {session.context}, got {context}")

@@ -1,0 +1,103 @@
+"""A measurement's figures, as the command prints them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from models.machine.build import PORT_BYTES, TRITS_PER_BYTE, TRITS_PER_GROUP, BuildParameters
+from sim.bench.measure import Measurement
+from sim.bench.workload import Workload
+
+__all__ = ["Figures"]
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Derived figures of one phase ("linear", "decode", "prefill") of a workload on a build.
+
+    memory: the model of DRAM behind it, by its name in `VerilatedCore.configure`.
+    """
+
+    phase: str
+    workload: Workload
+    build: BuildParameters
+    measurement: Measurement
+    memory: str
+
+    @property
+    def seconds(self) -> float:
+        """Of the whole measurement at the build's clock."""
+        return self.measurement.counts.cycles / (self.build.clock_mhz * 1e6)
+
+    @property
+    def linear_seconds(self) -> float:
+        """In which the linear layers are timed: in the phase "linear" the whole, else the linear engine's cycles."""
+        counts = self.measurement.counts
+        return self.seconds * (1 if self.phase == "linear" else counts.units["linear"] / counts.cycles)
+
+    @property
+    def weights(self) -> int:
+        """Ternary weights of all linear layers, unpadded."""
+        return self.workload.layer_weights * self.workload.whole.layers
+
+    @property
+    def ddr_limit(self) -> float:
+        """GB/s that the build's ports can carry one way: a beat each a cycle."""
+        return self.build.ports * PORT_BYTES * self.build.clock_mhz / 1e3
+
+    @property
+    def array_limit(self) -> float:
+        """GMAC/s of the look-up array, every look-up used."""
+        lookups = self.build.tables * self.build.outputs_per_step * self.build.rows
+        return lookups * TRITS_PER_GROUP * self.build.clock_mhz / 1e3
+
+    @property
+    def linear_gb_s(self) -> float:
+        """Useful bytes of weights a second: 1.6 bits a weight, no padding, nothing read for its own sake."""
+        return self.weights / TRITS_PER_BYTE * self.measurement.passes / self.linear_seconds / 1e9
+
+    @property
+    def array_gmac_s(self) -> float:
+        """Useful multiply-adds a second of the linear layers."""
+        return self.weights * self.measurement.tokens / self.linear_seconds / 1e9
+
+    def to_json(self) -> dict[str, object]:
+        """What `--json` prints."""
+        counts = self.measurement.counts
+        speed = {"ttft_s": self.seconds} if self.phase == "prefill" else {
+            "tokens_per_s": self.measurement.tokens / self.seconds}
+        rate = counts.ddr_bytes / self.seconds / 1e9
+        return {
+            "cycles": round(counts.cycles), "clock_mhz": self.build.clock_mhz, **speed,
+            "ddr_bytes": round(counts.ddr_bytes), "ddr_gb_s": rate, "ddr_utilisation": rate / self.ddr_limit,
+            "linear_gb_s": self.linear_gb_s, "array_gmac_s": self.array_gmac_s,
+            "simulated_layers": self.workload.layers,
+            "breakdown": {name: round(cycles) for name, cycles in counts.units.items()},
+        }
+
+    def notes(self) -> list[str]:
+        """What the figures rest on."""
+        whole, vocabulary = self.workload.whole, self.workload.model.config.vocab_size
+        lines = [f"simulated: {self.workload.layers} of {whole.layers} layers, the others taken as alike"]
+        if self.phase != "linear" and vocabulary < whole.vocab_size:
+            lines.append(f"simulated: {vocabulary} of {whole.vocab_size} rows of the head, the others taken as alike")
+        return lines
+
+    def table(self) -> str:
+        """The figures for a reader."""
+        data = self.to_json()
+        counts = self.measurement.counts
+        speed = f"{data['ttft_s']:.4f} s to the first token" if "ttft_s" in data else \
+            f"{data['tokens_per_s']:.2f} tok/s"
+        lines = [
+            f"{self.workload.whole.name}, {self.phase}, build {self.build.name}, simulated at "
+            f"{self.build.clock_mhz} MHz before the memory model {self.memory!r}: {data['cycles']} cycles, {speed}",
+            f"memory   {counts.ddr_bytes / 1e6:.2f} MB, {data['ddr_gb_s']:.2f} GB/s, "
+            f"{100 * data['ddr_utilisation']:.1f} % of the ports' {self.ddr_limit:.1f}",
+            f"weights  {self.linear_gb_s:.2f} GB/s useful",
+            f"array    {self.array_gmac_s:.1f} GMAC/s useful, {100 * self.array_gmac_s / self.array_limit:.1f} % of "
+            f"its {self.array_limit:.1f}",
+        ]
+        lines += [f"  {name:8}{cycles:>12.0f} cycles {100 * cycles / counts.cycles:6.2f} %"
+                  for name, cycles in counts.units.items()]
+        return "\n".join(lines)

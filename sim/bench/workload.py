@@ -1,0 +1,90 @@
+"""What is simulated: a few of a model's layers with its true shapes, and a cache that already holds a sequence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from host.runtime import Session
+from models.checkpoint import load_config, load_model
+from models.config import PRESETS, ModelConfig
+from models.errors import ModelError
+from models.machine.scalar_format import MANTISSA_BITS, pack_words
+from models.model import Model
+from models.synth import synthetic_model
+
+__all__ = ["Workload", "fill_cache", "load_workload"]
+
+_SCALE_EXPONENT = -6  # of the random cache: keys and values of the order of one
+
+
+@dataclass(frozen=True)
+class Workload:
+    """`model`: `layers` of the whole model's layers, and `vocabulary` rows of its head; `whole`: its true shape."""
+
+    whole: ModelConfig
+    model: Model
+
+    @property
+    def layers(self) -> int:
+        """Layers that are simulated."""
+        return self.model.config.layers
+
+    @property
+    def layer_scale(self) -> float:
+        """The whole model's layers for each one that is simulated."""
+        return self.whole.layers / self.layers
+
+    @property
+    def head_scale(self) -> float:
+        """The whole head's rows for each one that is simulated."""
+        return self.whole.vocab_size / self.model.config.vocab_size
+
+    @property
+    def layer_weights(self) -> int:
+        """Ternary weights of one layer, without any padding."""
+        return sum(outputs * inputs for outputs, inputs in self.whole.linear_shapes.values())
+
+
+def load_workload(name: str, *, layers: int, vocabulary: int | None = None, seed: int = 0) -> Workload:
+    """`layers` layers of a preset's shape with random weights, or the first ones of a model's folder.
+
+    vocabulary: at most so many rows of embedding and head are made (None: all).
+    Raises ModelError for an unknown model, and for layers that it does not have.
+    """
+    whole = load_config(name)
+    if not 1 <= layers <= whole.layers:
+        raise ModelError(f"--layers must be 1 to the model's {whole.layers}, got {layers}")
+    rows = whole.vocab_size if vocabulary is None else min(vocabulary, whole.vocab_size)
+    if rows < 1:
+        raise ModelError(f"--vocab must be at least 1, got {vocabulary}")
+    config = replace(whole, layers=layers, vocab_size=rows, bos_id=None, eos_ids=())
+    if name in PRESETS:
+        return Workload(whole, synthetic_model(config, seed, progress=True))
+    model = load_model(name)
+    return Workload(whole, replace(
+        model, config=config, layers=model.layers[:layers], embedding=model.embedding[:rows],
+        embedding_exponents=model.embedding_exponents[:rows], head=model.head[:rows],
+        head_scales=model.head_scales[:rows]))
+
+
+def fill_cache(session: Session, seed: int = 0) -> None:
+    """Random keys, values and scales at every position of every layer: valid, of the order of one."""
+    rng = np.random.default_rng(seed)
+    config, kv, kv_bits = session.model.config, session.program.memory.kv, session.device.build.kv_bits
+    dtype, limit = np.dtype(f"<i{kv_bits // 8}"), (1 << kv_bits - 1) - 1
+    n = config.context
+    for layer in range(config.layers):
+        start = session.program.memory[f"{layer}.kv"]
+        region = session.buffer.array[start:start + kv.layer_bytes].reshape(kv.kv_heads, kv.head_bytes)
+        for head in region:
+            for offset in (0, kv.value_scales):
+                mantissas = rng.integers(1 << MANTISSA_BITS - 1, 1 << MANTISSA_BITS, n)
+                words = pack_words(mantissas, np.full(n, _SCALE_EXPONENT))
+                head[offset:offset + 4 * n] = words.astype("<u4").view(np.uint8)
+            for offset in (kv.keys, kv.values):
+                rows = head[offset:offset + n * kv.row_bytes].reshape(n, kv.row_bytes)
+                numbers = rng.integers(-limit, limit + 1, (n, config.head_dim)).astype(dtype)
+                rows[:, :config.head_dim * dtype.itemsize] = numbers.view(np.uint8)
+        session.device.flush(session.buffer, start, kv.layer_bytes)

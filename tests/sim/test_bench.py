@@ -1,0 +1,257 @@
+"""Figures of sim.bench: arithmetic on made-up samples, and small models on the small build against plain runs."""
+
+import json
+
+import numpy as np
+import pytest
+
+from host.compiler.schedule import Schedule
+from host.devices.emulator import EmulatorDevice
+from host.runtime import Session
+from models.checkpoint import load_model
+from models.config import PRESETS
+from models.errors import ModelError
+from models.machine.build import BOARDS
+from models.machine.descriptor import Engine, Opcode, unpack
+from models.machine.scalar_format import unpack_words
+from sim.bench.__main__ import main
+from sim.bench.check import differences
+from sim.bench.counts import Counts
+from sim.bench.linears import linears_program
+from sim.bench.measure import Measurement, chunks, hat_weights, measure_decode, measure_linear, measure_prefill
+from sim.bench.probe import ProbedDevice, Timeline
+from sim.bench.report import Figures
+from sim.bench.workload import Workload, fill_cache, load_workload
+from sim.rtl_device import RtlDevice
+
+TINY = BOARDS["sim-tiny"]
+KEYS = {"cycles", "clock_mhz", "tokens_per_s", "ddr_bytes", "ddr_gb_s", "ddr_utilisation", "linear_gb_s",
+        "array_gmac_s", "simulated_layers", "breakdown"}
+UNITS = {"linear", "head", "attend", "vector", "load", "fetch", "none"}
+
+
+@pytest.fixture(scope="module")
+def probed():
+    device = ProbedDevice(TINY)
+    device.identify()
+    yield device
+    device.close()
+
+
+def opened(device, layers, vocabulary=None):
+    workload = load_workload("demo", layers=layers, vocabulary=vocabulary)
+    session = Session(workload.model, device)
+    device.set("WATCHDOG", 500_000)
+    return workload, session
+
+
+def samples(*rows):
+    """Rows of {engine: busy cycles}, cycles, bytes."""
+    return np.array([[busy.get(engine, 0) for engine in Engine] + [cycles, size] for busy, cycles, size in rows])
+
+
+def test_counts_add_up():
+    a, b = Counts(10, 100, {"linear": 6, "none": 4}), Counts(3, 7, {"head": 3})
+    assert a + b * 2 == Counts(16, 114, {"linear": 6, "none": 4, "head": 6})
+    assert a + b - a == Counts(3, 7, {"linear": 0, "none": 0, "head": 3})
+    assert Counts() + a == a
+
+
+def test_each_cycle_counts_once():
+    fetch, linear, vector = Engine.FETCH, Engine.LINEAR, Engine.VECTOR
+    timeline = Timeline(samples(({}, 0, 0), ({}, 30, 0), ({fetch: 20}, 60, 64), ({fetch: 50, vector: 10}, 90, 96),
+                                ({fetch: 80, vector: 30, linear: 20}, 120, 960)))
+    whole = timeline.counts()
+    assert (whole.cycles, whole.ddr_bytes, sum(whole.units.values())) == (120, 960, 120)
+    assert {name: n for name, n in whole.units.items() if n} == {"linear": 20, "vector": 20, "fetch": 40, "none": 40}
+    assert timeline.first(fetch) == 1 and timeline.first(linear) == 3 and timeline.first(Engine.HEAD) == 4
+    assert timeline.counts(0, timeline.first(vector)).cycles == 60
+    assert timeline.counts(1, 2) + timeline.counts(2, 4) == timeline.counts(1)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 127, 128])
+def test_hat_weights_sum_what_is_linear(count):
+    weights = hat_weights(count)
+    assert len(weights) == min(count, 3) and (not count or {0, count - 1} <= set(weights))
+    total = sum(weight * (17 + 5 * index) for index, weight in weights.items())
+    assert total == pytest.approx(sum(17 + 5 * index for index in range(count)))
+
+
+def test_chunks_are_those_of_a_session():
+    assert chunks(40, 20, 8) == [(40, 8), (48, 8), (56, 4)]
+    assert chunks(3, 2, 1) == [(3, 1), (4, 1)] and chunks(9, 0, 8) == []
+
+
+def test_a_workload_has_the_true_shapes():
+    workload = load_workload("bitnet-0.73b", layers=1, vocabulary=40)
+    whole = PRESETS["bitnet-0.73b"]
+    assert workload.whole is whole and workload.layer_scale == 24 and workload.head_scale == 32002 / 40
+    shapes = {name: matrix.shape for name, matrix in workload.model.layers[0].linears.items()}
+    assert shapes == whole.linear_shapes and workload.model.head.shape == (40, 1536)
+    assert workload.layer_weights == 4 * 1536 * 1536 + 3 * 1536 * 4096
+
+
+def test_a_folders_first_layers_are_its_own():
+    demo, workload = load_model("demo"), load_workload("demo", layers=2, vocabulary=10)
+    assert workload.layers == len(workload.model.layers) == 2 and workload.layer_scale == demo.config.layers / 2
+    assert (workload.model.layers[1].linears["down"].packed == demo.layers[1].linears["down"].packed).all()
+    assert (workload.model.head == demo.head[:10]).all()
+
+
+@pytest.mark.parametrize("layers", [0, 25])
+def test_layers_that_the_model_has_not(layers):
+    with pytest.raises(ModelError, match=f"--layers must be 1 to the model's 24, got {layers}"):
+        load_workload("bitnet-0.73b", layers=layers)
+
+
+def test_a_filled_cache_is_valid():
+    session = Session(load_workload("demo", layers=2).model, EmulatorDevice(TINY))
+    fill_cache(session)
+    session.position = session.context
+    caches = [session.cache(layer) for layer in range(2)]
+    for cache in caches:
+        assert np.abs(cache["keys"].astype(int)).max() == np.abs(cache["values"].astype(int)).max() == 127
+        for name in ("key_scales", "value_scales"):
+            mantissas, exponents = unpack_words(cache[name])
+            assert mantissas.min() >= 1 << 23 and (exponents == exponents[0, 0]).all()
+    assert (caches[0]["keys"] != caches[1]["keys"]).any() and (caches[0]["keys"] != caches[0]["values"]).any()
+    session.position -= 1
+    assert session.decode(0).logits.size == TINY.top_k
+
+
+def test_the_linears_are_the_pass_own():
+    session = Session(load_workload("demo", layers=2).model, EmulatorDevice(TINY))
+    every = [unpack(d) for d in Schedule(session.model, TINY, session.program.memory, session.buffer.address, 1, {},
+                                         head=False).emit()]
+    found = [unpack(d) for d in linears_program(session, 1)]
+    assert [opcode for opcode, _ in found[:3]] == [Opcode.LOAD, Opcode.LOAD, Opcode.NORM]
+    for opcode, names in ((Opcode.STREAM, ("address", "beats")), (Opcode.MATMUL, ("tiles", "outputs", "rows"))):
+        kept, own = ([[f[name] for name in names] for op, f in list_ if op == opcode] for list_ in (found, every))
+        assert kept == own and len(kept) == 14
+    assert len(found) == 3 + 28
+    waiting = [(opcode, fields["wait"]) for opcode, fields in found[3:] if fields["wait"]]
+    assert [opcode for opcode, _ in waiting] == [Opcode.STREAM, Opcode.MATMUL]
+    assert found[2][1]["signal"] == waiting[0][1] | waiting[1][1] and waiting[0][1] != waiting[1][1]
+    assert not any(fields["signal"] for _, fields in found[3:])
+
+
+def test_watching_takes_no_cycle(probed):
+    _, session = opened(probed, 1)
+    fill_cache(session)
+    session.position = 9
+    top = session.decode(3)
+    end = probed.timeline.samples[-1]
+    assert end[:-2].tolist() == [probed.get(f"BUSY_{engine.name}") for engine in Engine]
+    plain = Session(session.model, RtlDevice(TINY))
+    fill_cache(plain)
+    plain.position = 9
+    assert plain.decode(3).logits.tolist() == top.logits.tolist()
+    assert plain.counters.cycles == session.counters.cycles == end[-2]
+    assert end[-1] == sum(probed.core.bytes_read) + sum(probed.core.bytes_written)
+    assert (np.diff(probed.timeline.samples, axis=0) >= 0).all()
+    assert np.median(np.diff(probed.timeline.samples[:, -2])) < 64
+    plain.device.close()
+
+
+def test_all_layers_simulated_are_a_plain_run_and_one_stands_for_all(probed):
+    workload, session = opened(probed, 6)
+    whole = measure_decode(workload, session, 20).counts
+    assert whole.cycles == probed.timeline.samples[-1, -2]  # the run with the head
+    assert sum(whole.units.values()) == pytest.approx(whole.cycles)
+    one = measure_decode(*opened(probed, 1), 20).counts
+    assert one.cycles == pytest.approx(whole.cycles, rel=0.01)
+    assert one.ddr_bytes == pytest.approx(whole.ddr_bytes, rel=0.01)
+    small = measure_decode(*opened(probed, 1, vocabulary=workload.whole.vocab_size // 2), 20).counts
+    assert small.units["head"] == pytest.approx(one.units["head"], rel=0.05)
+    assert small.ddr_bytes == pytest.approx(one.ddr_bytes, rel=0.01)
+
+
+def test_a_prompt_is_its_passes(probed):
+    workload, session = opened(probed, 6)
+    five = measure_prefill(workload, session, 12, 5)
+    fill_cache(session)
+    session.position = 7
+    before = session.counters.cycles
+    session.prefill([0] * 5)
+    assert five.tokens == five.passes == 5
+    assert five.counts.cycles == pytest.approx(session.counters.cycles - before, rel=0.005)
+    with pytest.raises(ModelError, match="--prompt-tokens must be 1 to the context's 12, got 13"):
+        measure_prefill(workload, session, 12, 13)
+    with pytest.raises(ModelError, match="--context must be 1 to"):
+        measure_decode(workload, session, 0)
+
+
+def test_linears_are_timed_from_the_first_stream(probed):
+    workload, session = opened(probed, 2)
+    counts = measure_linear(workload, session).counts * (2 / workload.whole.layers)
+    end = probed.timeline.samples[-1]
+    assert end[Engine.LINEAR] < counts.cycles < end[Engine.LINEAR] + 200 < end[-2]  # the norm before is left out
+    streams = [fields["beats"] for opcode, fields in map(unpack, linears_program(session, 1))
+               if opcode == Opcode.STREAM]
+    least = sum(streams) * TINY.beat_bytes
+    assert least <= counts.ddr_bytes < least + 64 * 64  # the streams, and the descriptors fetched meanwhile
+
+
+def test_figures():
+    workload = load_workload("demo", layers=2)
+    counts = Counts(5e6, 4e7, {"linear": 2e6, "vector": 3e6})
+    weights = 6 * workload.layer_weights
+    decode = Figures("decode", workload, TINY, Measurement(counts, 1, 1), "simple").to_json()
+    assert set(decode) == KEYS and decode["simulated_layers"] == 2
+    assert decode["tokens_per_s"] == pytest.approx(50) and decode["ddr_gb_s"] == pytest.approx(2.0)
+    assert decode["ddr_utilisation"] == pytest.approx(0.25)
+    assert decode["linear_gb_s"] == pytest.approx(weights / 5 / 8e-3 / 1e9)
+    assert decode["array_gmac_s"] == pytest.approx(weights / 8e-3 / 1e9)
+    linear = Figures("linear", workload, TINY, Measurement(counts, 8, 1), "simple").to_json()
+    assert linear["linear_gb_s"] == pytest.approx(weights / 5 / 20e-3 / 1e9)
+    assert linear["array_gmac_s"] == pytest.approx(8 * weights / 20e-3 / 1e9)
+    prefill = Figures("prefill", workload, TINY, Measurement(counts, 8, 2), "simple").to_json()
+    assert set(prefill) == KEYS - {"tokens_per_s"} | {"ttft_s"} and prefill["ttft_s"] == pytest.approx(0.02)
+    assert prefill["linear_gb_s"] == pytest.approx(2 * weights / 5 / 8e-3 / 1e9)
+
+
+def test_the_check_sees_a_wrong_trit(probed):
+    _, session = opened(probed, 1)
+    fill_cache(session)
+    assert differences(session, 5) == []
+    start = session.program.memory["0.v"]
+    session.buffer.array[start] = (session.buffer.array[start] + 1) % 243
+    fill_cache(session)
+    assert set(differences(session, 5)) & {"0.kv", "logits"}
+
+
+@pytest.mark.parametrize("phase", ["linear", "decode", "prefill"])
+def test_the_command(phase, capsys):
+    arguments = ["--board", "sim-tiny", "--model", "demo", "--phase", phase, "--context", "4", "--json"]
+    main([*arguments, *(["--prompt-tokens", "2"] if phase == "prefill" else [])])
+    output = capsys.readouterr()
+    data = json.loads(output.out)
+    assert set(data) == (KEYS if phase != "prefill" else KEYS - {"tokens_per_s"} | {"ttft_s"})
+    assert set(data["breakdown"]) == UNITS and sum(data["breakdown"].values()) == pytest.approx(data["cycles"], abs=8)
+    assert 0 < data["ddr_utilisation"] < 1 and "simulated: 1 of 6 layers" in output.err
+
+
+def test_the_command_checks(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["--board", "sim-tiny", "--model", "demo", "--phase", "linear", "--context", "4", "--check"])
+    output = capsys.readouterr()
+    assert end.value.code == 0 and "equal" in output.err and "simulated at 250 MHz" in output.out
+
+
+@pytest.mark.parametrize("arguments, message", [
+    (["--board", "none"], "unknown board"), (["--model", "nowhere"], "nowhere"),
+    (["--phase", "decode", "--prompt-tokens", "4"], "belongs to --phase prefill"),
+    (["--board", "sim-tiny", "--vocab", "0"], "--vocab must be at least 1")])
+def test_what_is_refused(arguments, message):
+    with pytest.raises(ModelError, match=message):
+        main(["--model", "demo", *arguments])
+
+
+def test_a_model_too_large_for_the_build_is_refused():
+    with pytest.raises(ModelError, match="exceeds the 512 of build sim-tiny"):
+        main(["--board", "sim-tiny", "--model", "bitnet-0.73b", "--vocab", "16"])
+
+
+def test_scales_of_a_workload():
+    workload = load_workload("demo", layers=6)
+    assert isinstance(workload, Workload) and workload.layer_scale == workload.head_scale == 1
