@@ -9,7 +9,7 @@ from dataclasses import astuple, dataclass
 import numpy as np
 
 from host.emulator.image import ProgramError
-from host.emulator.library import MachineState, NativeScalar
+from host.emulator.library import MachineState
 from models.machine.build import TRITS_PER_BYTE, BuildParameters
 
 __all__ = ["Buffers", "Extents"]
@@ -88,6 +88,3 @@ def _aligned(size: int, dtype: type) -> np.ndarray:
     raw = np.zeros(size * np.dtype(dtype).itemsize + 64, np.uint8)
     start = -raw.ctypes.data % 64
     return raw[start:start + size * np.dtype(dtype).itemsize].view(dtype)
-
-
-assert ctypes.sizeof(NativeScalar) == 16
