@@ -1,12 +1,14 @@
 """The emulator, running compiled programs, equals the golden model bit for bit."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 
 from host.devices.base import DeviceError
 from host.devices.emulator import EmulatorDevice
+from host.emulator.library import NUMPY
 from host.runtime import Session
 from models.errors import ModelError
 from models.golden.model import GoldenModel, TapPoint
@@ -16,6 +18,12 @@ from models.synth import synthetic_model
 from tests.families import FAMILIES
 
 TINY = BOARDS["sim-tiny"]
+
+
+@pytest.fixture(params=["auto", NUMPY])
+def emulator(request):
+    """The device by the fastest kernels here, and by NumPy: one program, two machines."""
+    return partial(EmulatorDevice, kernels=request.param)
 
 
 def golden_logits(model, ids, **options):
@@ -44,11 +52,11 @@ def random_taps(config, seed):
 
 @pytest.mark.parametrize("name", list(FAMILIES))
 @pytest.mark.parametrize("kv_bits", [8, 16])
-def test_logits_and_cache_equal_the_golden_model(name, kv_bits):
+def test_logits_and_cache_equal_the_golden_model(name, kv_bits, emulator):
     model = synthetic_model(FAMILIES[name], seed=1)
     ids = random_ids(model.config, 20)
     golden, expected = golden_logits(model, ids, kv_bits=kv_bits)
-    session = Session(model, EmulatorDevice(replace(TINY, kv_bits=kv_bits)))
+    session = Session(model, emulator(replace(TINY, kv_bits=kv_bits)))
     assert (session.score(ids) == expected).all()
     for layer, cache in enumerate(golden.caches):
         found = session.cache(layer)
@@ -59,28 +67,28 @@ def test_logits_and_cache_equal_the_golden_model(name, kv_bits):
 
 
 @pytest.mark.parametrize("ports", [1, 2, 4])
-def test_the_build_changes_no_bit(ports):
+def test_the_build_changes_no_bit(ports, emulator):
     model = synthetic_model(FAMILIES["llama plain"], seed=2)
     ids = random_ids(model.config, 9)
-    session = Session(model, EmulatorDevice(replace(TINY, ports=ports)))
+    session = Session(model, emulator(replace(TINY, ports=ports)))
     assert (session.score(ids) == golden_logits(model, ids)[1]).all()
 
 
 @pytest.mark.parametrize("name", list(FAMILIES))
-def test_taps_equal_the_golden_model(name):
+def test_taps_equal_the_golden_model(name, emulator):
     model = synthetic_model(FAMILIES[name], seed=3)
     taps, ids = random_taps(model.config, seed=4), random_ids(model.config, 8)
-    tapped = Session(model, EmulatorDevice(TINY), taps=taps).score(ids)
+    tapped = Session(model, emulator(TINY), taps=taps).score(ids)
     assert (tapped == golden_logits(model, ids, taps=taps)[1]).all()
-    assert (tapped != Session(model, EmulatorDevice(TINY)).score(ids)).any()
+    assert (tapped != Session(model, emulator(TINY)).score(ids)).any()
 
 
-def test_prefill_in_any_pieces_equals_decode():
+def test_prefill_in_any_pieces_equals_decode(emulator):
     model = synthetic_model(FAMILIES["relu2 grouped heads"], seed=5)
     ids = random_ids(model.config, 30)
-    whole = Session(model, EmulatorDevice(TINY))
-    one_by_one = Session(model, EmulatorDevice(TINY))
-    pieces = Session(model, EmulatorDevice(TINY))
+    whole = Session(model, emulator(TINY))
+    one_by_one = Session(model, emulator(TINY))
+    pieces = Session(model, emulator(TINY))
     expected = whole.prefill(ids)
     for token in ids:
         decoded = one_by_one.decode(token)
@@ -91,10 +99,10 @@ def test_prefill_in_any_pieces_equals_decode():
         assert (top.ids == expected.ids).all() and (top.logits == expected.logits).all()
 
 
-def test_top_k_is_the_scored_order():
+def test_top_k_is_the_scored_order(emulator):
     model = synthetic_model(FAMILIES["silu full heads"], seed=6)
     ids = random_ids(model.config, 5)
-    session = Session(model, EmulatorDevice(TINY))
+    session = Session(model, emulator(TINY))
     logits = session.score(ids)[-1]
     session.reset()
     top = session.prefill(ids)
@@ -102,9 +110,9 @@ def test_top_k_is_the_scored_order():
     assert top.ids.tolist() == order.tolist() and top.logits.tolist() == logits[order].tolist()
 
 
-def test_zero_bytes_of_activations_are_counted():
+def test_zero_bytes_of_activations_are_counted(emulator):
     model = synthetic_model(FAMILIES["relu2 grouped heads"], seed=7)
-    session = Session(model, EmulatorDevice(TINY))
+    session = Session(model, emulator(TINY))
     session.score(random_ids(model.config, 6))
     config = model.config
     layer = 2 * config.hidden_size + config.attention_size + config.ffn_size
@@ -112,9 +120,9 @@ def test_zero_bytes_of_activations_are_counted():
     assert 0.05 < session.counters.sparsity < 0.9
 
 
-def test_a_full_context_and_bad_ids_are_refused():
+def test_a_full_context_and_bad_ids_are_refused(emulator):
     model = synthetic_model(FAMILIES["one head"], seed=8)
-    session = Session(model, EmulatorDevice(TINY))
+    session = Session(model, emulator(TINY))
     with pytest.raises(ModelError, match="the prompt is empty"):
         session.prefill([])
     with pytest.raises(ModelError, match="token id 33 is outside the vocabulary of 33"):
@@ -124,24 +132,24 @@ def test_a_full_context_and_bad_ids_are_refused():
         session.decode(0)
 
 
-def test_a_model_too_large_for_the_build_is_refused():
+def test_a_model_too_large_for_the_build_is_refused(emulator):
     config = replace(FAMILIES["one head"], ffn_size=2000)
     with pytest.raises(ModelError, match="linear input of 2000 exceeds the 1536 of build sim-tiny"):
-        Session(synthetic_model(config, seed=0), EmulatorDevice(TINY))
+        Session(synthetic_model(config, seed=0), emulator(TINY))
 
 
-def test_a_damaged_program_stops_with_an_error():
+def test_a_damaged_program_stops_with_an_error(emulator):
     model = synthetic_model(FAMILIES["one head"], seed=9)
-    session = Session(model, EmulatorDevice(TINY))
+    session = Session(model, emulator(TINY))
     item = session.program.get_pass("decode", 1)
     session.buffer.array[item.offset] = 0xFF
     with pytest.raises(DeviceError, match="device emulator stopped: a bad descriptor"):
         session.decode(1)
 
 
-def test_a_semaphore_given_by_no_one_is_an_error():
+def test_a_semaphore_given_by_no_one_is_an_error(emulator):
     model = synthetic_model(FAMILIES["one head"], seed=9)
-    session = Session(model, EmulatorDevice(TINY))
+    session = Session(model, emulator(TINY))
     item = session.program.get_pass("decode", 1)
     session.buffer.array[item.offset + 4] = 0x80  # wait for semaphore 7
     with pytest.raises(DeviceError, match="a bad descriptor"):
