@@ -16,7 +16,7 @@ from models.checkpoint import Model, load_model
 from models.errors import ModelError
 from models.machine.build import BOARDS, CPU, BuildParameters, board_parameters
 
-__all__ = ["add_model_options", "open_session", "run_command", "with_context"]
+__all__ = ["add_model_options", "open_session", "parse_ids", "run_command", "with_context"]
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +29,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
                              "weights as they lie in the file and has no such limits)")
     parser.add_argument("--context", type=int, metavar="N",
                         help="tokens the cache holds (default: the model's, as far as the build goes)")
-    parser.add_argument("--threads", type=int, metavar="N", help="of the emulator (default: all processors)")
+    parser.add_argument("--threads", type=int, metavar="N", help="of the emulator (default: as many processors as pay)")
     parser.add_argument("--kernels", default="auto", metavar="NAME",
                         help=f"of the emulator: {', '.join(KERNELS)} (default: auto); all give the same bits")
     parser.add_argument("--sparsity", metavar="ARTEFACT", help="thresholds from models.calibrate")
@@ -60,6 +60,14 @@ def with_context(model: Model, build: BuildParameters, context: int | None) -> M
     if not 1 <= context <= model.config.context:
         raise ModelError(f"--context must be 1 to the model's {model.config.context}, got {context}")
     return replace(model, config=replace(model.config, context=context))
+
+
+def parse_ids(value: str) -> list[int]:
+    """Token ids as the user writes them: 1,2,3."""
+    try:
+        return [int(item) for item in value.split(",")]
+    except ValueError:
+        raise ModelError(f"--ids must be numbers with commas between, got {value!r}") from None
 
 
 def run_command(main: Callable[[Sequence[str] | None], None], arguments: Sequence[str] | None = None) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 
 from tqdm import tqdm
 
-from host.command_line import add_model_options, open_session, run_command
+from host.command_line import add_model_options, open_session, parse_ids, run_command
 from host.runtime import Session
 from host.sampler import Sampler, add_sampling_options, sampler_from
 from host.stop_strings import StopStrings
@@ -19,7 +19,7 @@ from host.text import Text
 from models.config import ModelConfig
 from models.errors import ModelError
 
-__all__ = ["generate", "main", "parse_ids", "prompt_ids"]
+__all__ = ["generate", "main", "prompt_ids"]
 
 DEFAULT_PROMPT = "It was a truth"
 
@@ -55,14 +55,6 @@ def prompt_ids(text: Text, config: ModelConfig, prompt: str) -> list[int]:
     ids = text.encode(prompt, special=True)
     start = [config.bos_id] if config.bos_id is not None else []
     return ids if start and ids[:1] == start else start + ids
-
-
-def parse_ids(value: str) -> list[int]:
-    """Token ids as the user writes them: 1,2,3."""
-    try:
-        return [int(item) for item in value.split(",")]
-    except ValueError:
-        raise ModelError(f"--ids must be numbers with commas between, got {value!r}") from None
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from host.command_line import add_model_options, open_session, run_command
+from host.command_line import add_model_options, open_session, parse_ids, run_command
 from host.runtime import Session
 from host.text import Text
 from models.errors import ModelError
@@ -78,10 +78,7 @@ def _parser() -> argparse.ArgumentParser:
 def _tokens(options: argparse.Namespace, session: Session) -> tuple[list[int], int]:
     """Token ids and how many characters they stand for."""
     if options.ids is not None:
-        try:
-            return [int(part) for part in options.ids.split(",")], 0
-        except ValueError:
-            raise ModelError(f"--ids takes numbers separated by commas, got {options.ids!r}") from None
+        return parse_ids(options.ids), 0
     try:
         content = options.text.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from models.config import LINEARS, PRESETS, ModelConfig
 from models.safetensors_file import SafetensorsWriter
+from scripts.peer_model import add_shape
 
 __all__ = ["FORMATS", "main", "write_folder", "write_gguf"]
 
@@ -105,15 +106,8 @@ def _one(rng: Rng, shape: tuple[int, ...]) -> np.ndarray:
 def write_gguf(path: Path, config: ModelConfig, rng: Rng) -> Path:
     """A GGUF file with I2_S matrices and an F16 table; returns its path."""
     writer = gguf.GGUFWriter(path, "bitnet-b1.58")
-    writer.add_context_length(config.context)
-    writer.add_embedding_length(config.hidden_size)
-    writer.add_block_count(config.layers)
-    writer.add_feed_forward_length(config.ffn_size)
-    writer.add_head_count(config.heads)
-    writer.add_head_count_kv(config.kv_heads)
+    add_shape(writer, config)
     writer.add_key_length(config.head_dim)
-    writer.add_layer_norm_rms_eps(config.rms_eps)
-    writer.add_rope_freq_base(config.rope_theta)
     kinds: dict[str, tuple[type, Callable[[Rng, tuple[int, ...]], np.ndarray]]] = {
         "gain": (np.float32, lambda rng, shape: rng.standard_normal(shape, np.float32)),
         "table": (np.float16, lambda rng, shape: rng.standard_normal(shape, np.float32).astype(np.float16)),

@@ -25,7 +25,7 @@ from models.dequantise import float_model
 from models.errors import ModelError
 from models.model import Model
 
-__all__ = ["BLOCK", "check_shape", "main", "pack_tq2", "peer_tensors", "write_peer_model"]
+__all__ = ["BLOCK", "add_shape", "check_shape", "main", "pack_tq2", "peer_tensors", "write_peer_model"]
 
 BLOCK = 256
 """Weights of a row that TQ2_0 packs together; every linear's inputs are a multiple of it."""
@@ -103,18 +103,23 @@ def write_peer_model(model: Model, path: Path, *, progress: bool = False) -> Non
         raise ModelError(f"{path} cannot be written: {error.strerror or error}") from None
 
 
-def _add_metadata(writer: GGUFWriter, config: ModelConfig) -> None:
-    writer.add_name(config.name)
-    writer.add_file_type(LlamaFileType.MOSTLY_TQ2_0)
+def add_shape(writer: GGUFWriter, config: ModelConfig) -> None:
+    """The metadata that say a model's shape, under the writer's architecture."""
     writer.add_context_length(config.context)
     writer.add_embedding_length(config.hidden_size)
     writer.add_block_count(config.layers)
     writer.add_feed_forward_length(config.ffn_size)
     writer.add_head_count(config.heads)
     writer.add_head_count_kv(config.kv_heads)
-    writer.add_rope_dimension_count(config.head_dim)
-    writer.add_rope_freq_base(config.rope_theta)
     writer.add_layer_norm_rms_eps(config.rms_eps)
+    writer.add_rope_freq_base(config.rope_theta)
+
+
+def _add_metadata(writer: GGUFWriter, config: ModelConfig) -> None:
+    add_shape(writer, config)
+    writer.add_name(config.name)
+    writer.add_file_type(LlamaFileType.MOSTLY_TQ2_0)
+    writer.add_rope_dimension_count(config.head_dim)
     writer.add_vocab_size(config.vocab_size)
     writer.add_tokenizer_model("no_vocab")  # ids only: the peer makes `vocab_size` nameless tokens
 

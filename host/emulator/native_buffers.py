@@ -11,6 +11,7 @@ import numpy as np
 from host.emulator.image import ProgramError
 from host.emulator.library import MachineState
 from models.machine.build import TRITS_PER_BYTE, BuildParameters
+from models.machine.descriptor import LoadTarget
 
 __all__ = ["Buffers", "Extents"]
 
@@ -42,7 +43,7 @@ class Extents:
         heads = max((f["heads"] * f["dim"] for f in operations if "heads" in f), default=1)
         sums = max((f["accumulator"] * build.outputs_per_step + f["outputs"] for f in operations if "outputs" in f),
                    default=1)
-        loaded = max((-(-f["bytes"] // 4) for f in operations if f.get("target") == 0), default=1)
+        loaded = max((-(-f["bytes"] // 4) for f in operations if f.get("target") == LoadTarget.RESIDUAL), default=1)
         rows = most("rows")
         return cls(rows, max(most("count"), heads, -(-loaded // rows)), max(sums, heads), most("heads"), most("vocab"),
                    build.context_max)
