@@ -1,6 +1,7 @@
 """What a board's accelerator takes of its device: `python -m hw.report --board kv260 --model demo [--json]`.
 
-From a Yosys run: sites, levels of logic, and the worst paths by name. A whole board takes a quarter of an hour and
+From a Yosys run: sites, levels of logic, and the worst paths by name; beside the sites what the analytic model
+predicted, for the units that it knows. A whole board takes a quarter of an hour and
 one unit of it (`--unit linear`) a minute or two; the netlist is kept under build/report, so that the same Verilog is
 not synthesised twice. What is counted how: `hw.synthesis.resources`, `hw.synthesis.levels`.
 """
@@ -14,6 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
+from hw.analytic.sites import unit_sites
+from hw.analytic.tables import comparison_lines
 from hw.build import TOP, emit_verilog
 from hw.synthesis.levels import LogicLevels
 from hw.synthesis.netlist import read_netlist
@@ -129,7 +132,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     else:
         what = ", ".join(filter(None, (build.name, options.unit, *options.settings)))
         print(f"{what}: Yosys {report.run.yosys}, mapped by {report.run.mapper}")
-        print("\n".join([report.table(), *remarks]))
+        print(report.table())
+        if (predicted := unit_sites(build, options.unit)) is not None:
+            print("\n".join(["analytic model:", *comparison_lines(predicted, report.resources)]))
+        print("\n".join(remarks))
     raise SystemExit(1 if report.levels.loop else 0)
 
 
