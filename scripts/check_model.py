@@ -34,9 +34,9 @@ SMALL_HEAD = 64  # its rows; it does not run
 _KV260 = BOARDS["kv260"]
 
 SETS: dict[str, BuildParameters] = {
-    "1 port, 4 x 2": replace(_KV260, ports=1, rows=4, row_batches=2, weight_buffer_beats=4096),
+    "1 port, 4 x 2": replace(_KV260, ports=1, rows=4, row_batches=2, weight_buffer_steps=4096),
     "2 ports, 2 x 4": replace(_KV260, ports=2, rows=2, row_batches=4, accumulator_words=16384,
-                              weight_buffer_beats=4096),
+                              weight_buffer_steps=4096),
     "kv260": _KV260,
 }
 """What the prediction is tested on; not one of its constants was fitted to these."""

@@ -37,7 +37,7 @@ DEVICES: dict[str, Board] = {
     "kv260": Board(XCK26, 4, KV260_MEMORY, _KV260),
     "rfsoc4x2": Board(XCZU48DR, 4, replace(KV260_MEMORY, name="rfsoc4x2"), replace(_KV260, name="rfsoc4x2")),
     "arty_z7": Board(XC7Z020, 2, MemoryRate("arty_z7", port_rate=128 / 129, limit_gb_s=1.9, latency_ns=200),
-                     replace(_KV260, name="arty_z7", clock_mhz=100, ports=2)),
+                     replace(_KV260, name="arty_z7", clock_mhz=100, ports=2, hidden_max=1536, inputs_max=4096)),
 }
 """By name. rfsoc4x2: the PS and its ports are the KV260's, its memory (DDR4-2400, 64 bits) taken as no faster.
 arty_z7: two 64-bit HP ports stand for a 128-bit one; 16 bits of DDR3-1050 are 2.1 GB/s at most, of which nine tenths

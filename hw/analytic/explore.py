@@ -21,16 +21,16 @@ __all__ = ["candidates", "explore", "fits"]
 ROWS = (1, 2, 4, 8, 16, 32)
 ROW_BATCHES = (1, 2, 4, 8)
 OUTPUTS_PER_STEP = (4, 8)  # readers and the vector engine take their sums by powers of two
-WEIGHT_BUFFER_BEATS = (512, 1024, 2048, 4096, 8192, 16384)
+WEIGHT_BUFFER_STEPS = (512, 1024, 2048, 4096, 8192)
 _ALIKE = 0.005  # cycles that differ by less are equal: a little padding is no reason for another array
 
 
 def candidates(config: ModelConfig, board: Board) -> Iterator[BuildParameters]:
     """The grid. The accumulators of a batch get the smallest power of two that the model's layers need."""
-    for ports, rows, batches, outputs, beats in product(range(1, board.ports + 1), ROWS, ROW_BATCHES,
-                                                        OUTPUTS_PER_STEP, WEIGHT_BUFFER_BEATS):
+    for ports, rows, batches, outputs, steps in product(range(1, board.ports + 1), ROWS, ROW_BATCHES,
+                                                        OUTPUTS_PER_STEP, WEIGHT_BUFFER_STEPS):
         build = replace(board.start, ports=ports, rows=rows, row_batches=1, outputs_per_step=outputs,
-                        weight_buffer_beats=beats)
+                        weight_buffer_steps=steps)
         words = 1 << (build.accumulator_use(config) - 1).bit_length()
         build = replace(build, row_batches=batches, accumulator_words=words * batches)
         if batches == 1 or build.pass_rows(config) == build.slots:  # else the batches would never be used
@@ -45,11 +45,13 @@ def fits(engine: Resources, board: Board, share: Share) -> bool:
 
 
 def explore(config: ModelConfig, board: Board, share: Share | None = None) -> list[Prediction]:
-    """The builds that fit and decode as fast as any that does; those with the fastest prefill first, then the smallest.
+    """The builds that fit and decode as fast as any that does; those with the fastest prefill first, then the smallest,
+    then those with the deepest weight buffer.
 
     `ModelError` where none fits.
     """
-    fitting = [(build, engine_sites(build)) for build in candidates(config, board)]
+    uram = board.device.sites.uram > 0
+    fitting = [(build, engine_sites(build, uram=uram)) for build in candidates(config, board)]
     fitting = [(build, engine) for build, engine in fitting if fits(engine, board, share or Share())]
     if not fitting:
         raise ModelError(f"no build for {config.name} fits its share of the {board.device.name}")
@@ -62,7 +64,7 @@ def explore(config: ModelConfig, board: Board, share: Share | None = None) -> li
             found.append(Prediction(build, decode, replace(prefill, rows=build.slots), engine))
     least = min(prediction.prefill.cycles_a_row for prediction in found)
     return sorted(found, key=lambda p: (int((p.prefill.cycles_a_row / least - 1) / _ALIKE), p.engine.lut,
-                                        p.engine.uram, p.engine.bram36))
+                                        p.engine.uram, p.engine.bram36, -p.build.weight_buffer_steps))
 
 
 def _timing(build: BuildParameters, batches: int) -> BuildParameters:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from math import gcd
 
 from hw.analytic.blocks import block_memory, lutram
-from hw.analytic.cycles import ACTIVATION_LANES
+from hw.analytic.cycles import ACTIVATION_LANES, FIFO_BEATS
 from hw.synthesis.resources import NONE, Resources
 from models.machine.build import PORT_BYTES, TRITS_PER_BYTE, TRITS_PER_GROUP, BuildParameters
 
@@ -22,29 +22,27 @@ _TABLE_DEPTH = 64  # two banks of 32
 _BANKS = 2  # of the accumulators
 _READERS = 2
 _ULTRA_DEPTH = 2048  # words from which on activations and accumulators lie in UltraRAM
+_ULTRA_BUFFER = 1024  # steps from which on the weight buffer does
 
 # LUTs of one piece, each from a Yosys run of the unit named, alone.
 _FILLER = 27  # LookupTable: the running sum of one row, a 10-bit adder behind a choice of three activations
 _DECODER = 0  # Base3Decoder
 _INDEX = 0.0  # StepGearbox: the five index bits of a group
 _INVALID = 1.0  # StepGearbox: count of invalid bytes, a byte of the beat
-_PORT = 0  # WeightBuffer, StreamFetcher, ReadMaster: a port's counters and state
+_BUFFER = 0  # WeightBuffer
+_PORT = 0  # PortFifos, StreamFetcher, ReadMaster: a port's counters and state
 _LINEAR = 0  # StepIssue, TableFill, two AccumulatorReaders
 _ENGINE = 0  # MemorySystem and ControlSystem but for their ports
 
 
-def engine_sites(build: BuildParameters) -> Resources:
-    """All of the engine."""
-    return sum(engine_terms(build).values(), NONE)
+def engine_sites(build: BuildParameters, *, uram: bool = True) -> Resources:
+    """All of the engine; without `uram` its memories are block RAM, whatever their depth."""
+    return sum(engine_terms(build, uram=uram).values(), NONE)
 
 
-def engine_terms(build: BuildParameters) -> dict[str, Resources]:
+def engine_terms(build: BuildParameters, *, uram: bool = True) -> dict[str, Resources]:
     """The engine by what its sites are for."""
-    return linear_terms(build) | {
-        "weight buffer": _weight_buffer(build),
-        "ports": _luts(_PORT * build.ports),
-        "sequencer": _luts(_ENGINE),
-    }
+    return linear_terms(build, uram=uram) | {"ports": _ports(build), "sequencer": _luts(_ENGINE)}
 
 
 def unit_sites(build: BuildParameters, unit: str | None) -> Resources | None:
@@ -53,7 +51,7 @@ def unit_sites(build: BuildParameters, unit: str | None) -> Resources | None:
     return sum(terms[unit](build).values(), NONE) if unit in terms else None
 
 
-def linear_terms(build: BuildParameters) -> dict[str, Resources]:
+def linear_terms(build: BuildParameters, *, uram: bool = True) -> dict[str, Resources]:
     """The linear engine by what its sites are for."""
     rows, outputs, tables = build.rows, build.outputs_per_step, build.tables
     copies = tables * lutram(_ENTRY_BITS * rows, _TABLE_DEPTH, outputs)
@@ -63,8 +61,9 @@ def linear_terms(build: BuildParameters) -> dict[str, Resources]:
         "adder trees": _luts(rows * outputs * _tree(tables)),
         "decoders": _luts(build.beat_bytes * (_DECODER + _INVALID)),
         "gearbox": _luts(_gearbox(build)),
-        "accumulators": _accumulators(build),
-        "activations": _activations(build),
+        "weight buffer": _weight_buffer(build, uram),
+        "accumulators": _accumulators(build, uram),
+        "activations": _activations(build, uram),
         "issue and readers": _luts(_LINEAR),
     }
 
@@ -104,11 +103,11 @@ def _choice(sources: int) -> int:
     return 0 if sources <= 1 else 1 if sources <= 3 else 1 + -(-(sources - 3) // 2)
 
 
-def _accumulators(build: BuildParameters) -> Resources:
+def _accumulators(build: BuildParameters, uram: bool) -> Resources:
     """Two banks of words; the sum of each; for each bank the row that a reader wants; for each reader the bank."""
     row = build.outputs_per_step * _SUM_BITS
     depth = build.accumulator_words // _BANKS
-    bank = block_memory(build.rows * row, depth, ultra=depth >= _ULTRA_DEPTH)
+    bank = block_memory(build.rows * row, depth, ultra=uram and depth >= _ULTRA_DEPTH)
     add = build.rows * row * (1 + 1)
     choose = _BANKS * row * _multiplexer(build.rows) + _READERS * row
     return bank + bank + _luts(add + choose)
@@ -119,14 +118,21 @@ def _multiplexer(inputs: int) -> float:
     return 0 if inputs == 1 else 1 if inputs <= 4 else inputs / 4
 
 
-def _activations(build: BuildParameters) -> Resources:
+def _activations(build: BuildParameters, uram: bool) -> Resources:
     """All rows of a batch side by side, and an enable for each lane."""
     words = -(-build.inputs_max // build.tile_inputs) * build.tile_inputs // ACTIVATION_LANES
     depth = build.row_batches << (words - 1).bit_length()
     lanes = ACTIVATION_LANES * build.rows
-    return block_memory(8 * lanes, depth, ultra=depth >= _ULTRA_DEPTH) + _luts(lanes)
+    return block_memory(8 * lanes, depth, ultra=uram and depth >= _ULTRA_DEPTH) + _luts(lanes)
 
 
-def _weight_buffer(build: BuildParameters) -> Resources:
-    lane = block_memory(PORT_BYTES * 8, build.weight_buffer_beats, ultra=True)
-    return sum([lane] * build.ports, NONE)
+def _weight_buffer(build: BuildParameters, uram: bool) -> Resources:
+    """Words of a step's indices."""
+    depth, width = build.weight_buffer_steps, build.tables * build.outputs_per_step * _INDEX_BITS
+    return block_memory(width, depth, ultra=uram and depth >= _ULTRA_BUFFER) + _luts(_BUFFER)
+
+
+def _ports(build: BuildParameters) -> Resources:
+    """A FIFO each, and a port's counters and state."""
+    fifo = block_memory(PORT_BYTES * 8, FIFO_BEATS, ultra=False)
+    return sum([fifo + _luts(_PORT)] * build.ports, NONE)

@@ -22,7 +22,7 @@ def choice_table(rows: Sequence[tuple[str, Prediction]], board: Board, share: Sh
         build, engine = found.build, found.engine
         lines.append(
             f"{name:8}{build.ports:6}{f'{build.rows} x {build.row_batches}':>9}{build.outputs_per_step:8}"
-            f"{build.weight_buffer_beats:7}{build.accumulator_words:7}{found.decode.cycles:13,.0f}"
+            f"{build.weight_buffer_steps:7}{build.accumulator_words:7}{found.decode.cycles:13,.0f}"
             f"{found.decode.linear_gb_s:7.2f}{found.prefill.cycles:13,.0f}{found.prefill.array_gmac_s:8.1f}"
             f"{engine.lut:8,}{engine.dsp:5}{engine.bram36:7g}{engine.uram:5}")
     sites = board.device.sites

@@ -33,7 +33,7 @@ def test_the_choice_fits_and_nothing_that_fits_is_faster():
         assert prediction.decode.cycles <= 1.006 * best.decode.cycles or prediction.decode.cycles >= best.decode.cycles
         assert prediction.prefill.cycles_a_row >= best.prefill.cycles_a_row / 1.006
     every = [predict(DEMO, build, KV260.memory).decode.cycles for build in candidates(DEMO, KV260)
-             if build.row_batches == 1 and build.rows == 1 and build.weight_buffer_beats == 4096]
+             if build.row_batches == 1 and build.rows == 1 and build.weight_buffer_steps == 4096]
     assert best.decode.cycles <= 1.006 * min(every)
 
 
