@@ -118,7 +118,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"error: hw.build needs the package {error.name!r}: pip install 'tritloom[hw]'", file=sys.stderr)
         raise SystemExit(2) from None
     if table:
-        print(f"predicted: linear layers of {config.name}, a token and a pass of a prompt; sites of the engine\n{table}")
+        print(f"predicted: the linear layers of {config.name}, a token and a pass of a prompt; sites of the engine")
+        print(table)
     print(f"{build.name}: {TOP}.v, accel.json in {options.output}, hash {str(description['hash'])[:8]}")
 
 

@@ -13,7 +13,7 @@ from math import gcd
 from hw.analytic.blocks import block_memory, lutram
 from hw.analytic.cycles import ACTIVATION_LANES, FIFO_BEATS
 from hw.synthesis.resources import NONE, Resources
-from models.machine.build import PORT_BYTES, TRITS_PER_BYTE, TRITS_PER_GROUP, BuildParameters
+from models.machine.build import PORT_BYTES, TRITS_PER_BYTE, BuildParameters
 
 __all__ = ["engine_sites", "engine_terms", "linear_terms", "unit_sites"]
 
