@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, replace
 from host.runtime import Session
 from hw.analytic.memory_rate import KV260_MEMORY
 from hw.analytic.prediction import predict_speed
-from hw.analytic.sites import engine_sites
+from hw.analytic.sites import PREDICTED, engine_sites
 from hw.report import FOLDER, make_report
 from hw.synthesis.units import unit_verilog
 from models.machine.build import BOARDS, BuildParameters
@@ -81,7 +81,7 @@ def site_lines(name: str, build: BuildParameters, say=lambda line: None) -> Iter
     """The engine's sites of a set."""
     counted = make_report(unit_verilog(build, "engine"), "engine", folder=FOLDER, say=say).resources
     predicted = engine_sites(build)
-    for what in ("lut", "lutram", "dsp", "bram36", "uram"):
+    for what in PREDICTED:
         yield Line(name, what, getattr(predicted, what), getattr(counted, what), LUTS_WITHIN if what == "lut" else None)
 
 

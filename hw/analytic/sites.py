@@ -15,7 +15,10 @@ from hw.analytic.cycles import ACTIVATION_LANES, FIFO_BEATS
 from hw.synthesis.resources import NONE, Resources
 from models.machine.build import PORT_BYTES, TRITS_PER_BYTE, BuildParameters
 
-__all__ = ["engine_sites", "engine_terms", "linear_terms", "unit_sites"]
+__all__ = ["PREDICTED", "engine_sites", "engine_terms", "linear_terms", "unit_sites"]
+
+PREDICTED = ("lut", "lutram", "dsp", "bram36", "uram")
+"""Names of the sites that are predicted."""
 
 _ENTRY_BITS, _SUM_BITS, _INDEX_BITS = 10, 24, 5
 _TABLE_DEPTH = 64  # two banks of 32

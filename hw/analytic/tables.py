@@ -6,11 +6,8 @@ from collections.abc import Sequence
 
 from hw.analytic.boards import Board, Share
 from hw.analytic.prediction import Prediction
-from hw.synthesis.resources import Resources
 
-__all__ = ["choice_table", "comparison_lines"]
-
-_SITES = ("lut", "dsp", "bram36", "uram")
+__all__ = ["choice_table", "error_percent"]
 
 
 def choice_table(rows: Sequence[tuple[str, Prediction]], board: Board, share: Share) -> str:
@@ -32,11 +29,6 @@ def choice_table(rows: Sequence[tuple[str, Prediction]], board: Board, share: Sh
     return "\n".join(lines)
 
 
-def comparison_lines(predicted: Resources, counted: Resources) -> list[str]:
-    """Predicted sites beside those counted, with the prediction's error where there is something to err about."""
-    lines = [f"{'':14}{'predicted':>10}{'counted':>9}{'error':>9}"]
-    for name in _SITES:
-        guess, truth = getattr(predicted, name), getattr(counted, name)
-        error = f"{100 * (guess / truth - 1):+.1f} %" if truth else ""
-        lines.append(f"{name:14}{guess:10g}{truth:9g}{error:>9}")
-    return lines
+def error_percent(predicted: float, true: float) -> str:
+    """Of a prediction, with its sign; empty where there is nothing to err about."""
+    return f"{100 * (predicted / true - 1):+.1f}" if true else ""
