@@ -2,7 +2,7 @@
 
 `python -m sim.bench --board kv260 --model bitnet-0.73b --phase linear|decode|prefill [--context N] [--json]`.
 
-linear: the linear layers alone, activations taken as present. decode: one token at position N - 1. prefill: a prompt
+linear: the linear layers alone, activations taken as present, for `--rows` tokens at a time. decode: one token at position N - 1. prefill: a prompt
 that ends there, up to its first new token. `--layers` of the model's layers are simulated and stand for all of them.
 `breakdown` gives each cycle to one unit: to the first at work of linear, head, attend, vector, load, fetch.
 """
@@ -47,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--context", type=int, metavar="N",
                         help=f"positions in the cache with the tokens timed (default: {CONTEXT}, or the prompt's)")
     parser.add_argument("--prompt-tokens", type=int, metavar="N", help="of a prefill (default: the context)")
+    parser.add_argument("--rows", type=int, metavar="N", help="tokens side by side in the phase linear (default: 1)")
     parser.add_argument("--layers", type=int, default=1, metavar="K", help="layers simulated (default: 1)")
     parser.add_argument("--vocab", type=int, metavar="N",
                         help=f"rows of the head simulated at most (default: {HEAD_ROWS})")
@@ -56,6 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     build = board_parameters(options.board)
     if options.prompt_tokens is not None and options.phase != "prefill":
         raise ModelError("--prompt-tokens belongs to --phase prefill")
+    if options.rows is not None and options.phase != "linear":
+        raise ModelError("--rows belongs to --phase linear")
     rows = options.vocab
     if rows is None:
         rows = SMALL_HEAD if options.phase == "linear" else HEAD_ROWS
@@ -72,11 +75,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         device = ProbedDevice(build)
         device.identify()
         session = Session(workload.model, device)
+        token_rows = 1 if options.rows is None else options.rows
+        if not 1 <= token_rows <= session.rows:
+            raise ModelError(f"--rows must be 1 to {session.rows}, got {token_rows}")
         device.watch = _watch(bar)
         device.set("WATCHDOG", PATIENCE + 4 * head_beats(config.vocab_size, config.hidden_size, build))
         bar.set_description(f"simulating {options.phase}")
         if options.phase == "linear":
-            measurement = measure_linear(workload, session)
+            measurement = measure_linear(workload, session, token_rows)
         elif options.phase == "decode":
             measurement = measure_decode(workload, session, context)
         else:
