@@ -31,8 +31,8 @@ class StreamFetcher(wiring.Component):
     Each port runs ahead of the others (`hw.memory.stripe_walk`) as far as its part of the weight buffer (`depth`
     beats, of which `taken` gives back one at a time) has room, one burst every other cycle, also from one stream to
     the next: a command is taken while the ports are still at the one before, and `retired` pulses when the last
-    port has begun with it. Five cycles from a command to its first burst. `idle`: all bursts of all commands are
-    handed over. Whoever uses the beats waits for them at the buffer.
+    port has begun with it. Five cycles from a command to its first burst. `idle`, a cycle late: all bursts of
+    all commands are handed over. Whoever uses the beats waits for them at the buffer.
     """
 
     def __init__(self, ports: int, depth: int) -> None:
@@ -46,7 +46,7 @@ class StreamFetcher(wiring.Component):
             "retired": Out(1),
             "bursts": Out(stream.Signature(BURST)).array(ports),
             "taken": In(ports),
-            "idle": Out(1),
+            "idle": Out(1, init=1),
         })
 
     def elaborate(self, platform) -> Module:
@@ -104,5 +104,5 @@ class StreamFetcher(wiring.Component):
                 with m.If(left == 0):
                     m.d.comb += self.retired.eq(1)
                     m.next = "IDLE"
-            m.d.comb += self.idle.eq(fsm.ongoing("IDLE") & Cat(*(walk.idle for walk in walks)).all())
+            m.d.sync += self.idle.eq(fsm.ongoing("IDLE") & Cat(*(walk.idle for walk in walks)).all())
         return m
