@@ -29,7 +29,8 @@ class LinearEngine(wiring.Component):
     Contract: golden `ternary_matmul` (docs/numerics.md §3), exact. Output n of batch b lies in word
     b * build.batch_words + accumulator + n // Q, slot n % Q of the accumulator memory, Q = build.outputs_per_step;
     row r is row r % M of batch r // M, M = build.rows. `outputs` is the padded number, a multiple of
-    build.outputs_align; words of nothing but the last `padding` ones are left alone. `tiles` and `batches` are at least 1. All M rows of a batch are computed.
+    build.outputs_align; words of nothing but the last `padding` ones are left alone. `tiles` and `batches` are at
+    least 1. All M rows of a batch are computed.
 
     `i_activations`: int8 elements of the command's input, complete before the command; always ready. They
     stay unchanged until the command retires. Inputs beyond the matrix meet zero trits.

@@ -59,7 +59,8 @@ class StepIssue(wiring.Component):
             self.take.eq(active & self.available & self.tables_ready
                          & ~(short & tile_start & (cooling != 0))),
             last.eq(left == outputs_per_step), last_batch.eq(batch == batches - 1),
-            self.step.valid.eq(self.take & (left > padding)), self.step.word.eq(Cat(word, batch)), self.step.overwrite.eq(first_tile),
+            self.step.valid.eq(self.take & (left > padding)), self.step.word.eq(Cat(word, batch)),
+            self.step.overwrite.eq(first_tile),
             self.release.eq(self.take & last),
         ]
         with m.If(cooling != 0):

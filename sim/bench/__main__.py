@@ -58,7 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
                         help=f"bursts that a port of the memory accepts (default: {OUTSTANDING})")
     parser.add_argument("--stall", type=float, default=0.0, metavar="P",
                         help="chance of a stall on each channel of each port in each cycle (default: 0)")
-    parser.add_argument("--check", action="store_true", help="then hold a token against the emulator, and a prompt's pass and a token against the golden model")
+    parser.add_argument("--check", action="store_true",
+                        help="then hold a token against the emulator, a prompt's pass and a token against the golden "
+                             "model")
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
     options = parser.parse_args(arguments)
     build = board_parameters(options.board)
@@ -110,7 +112,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(json.dumps(figures.to_json()) if options.json else figures.table())
     if options.check:
         sys.stdout.flush()
-        print(f"check against emulator and golden model: {', '.join(wrong) + ' differ' if wrong else 'equal'}", file=sys.stderr)
+        outcome = f"{', '.join(wrong)} differ" if wrong else "equal"
+        print(f"check against emulator and golden model: {outcome}", file=sys.stderr)
         raise SystemExit(1 if wrong else 0)
 
 

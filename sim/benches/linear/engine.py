@@ -2,9 +2,9 @@
 
 Parameters: ``build``; ``matrices``: {``q`` [rows][inputs] of whole batches, ``trits`` [outputs][inputs],
 ``accumulator``, ``invalid``: positions of stream bytes that become 255, ``kept``: its sums must also be there at the
-end}; ``interleaved``: activations of all rows element by element, else row by row; ``stall``: the probability of a stall on every stream; ``late``: cycles between a
-command and the first offer of its beats, or null to offer the beats of all matrices from the start; ``cycles``: the
-most that each command may take, or null.
+end}; ``interleaved``: activations of all rows element by element, else row by row; ``stall``: the probability of a
+stall on every stream; ``late``: cycles between a command and the first offer of its beats, or null to offer the beats
+of all matrices from the start; ``cycles``: the most that each command may take, or null.
 """
 
 import cocotb
