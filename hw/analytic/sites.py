@@ -27,17 +27,17 @@ _READERS, _READER_WORDS = 2, 4
 _ULTRA_DEPTH = 2048  # words from which on activations and accumulators lie in UltraRAM
 _ULTRA_BUFFER = 1024  # steps from which on the weight buffer does
 
-# LUTs of one piece, each from a Yosys run of the unit named, alone.
-_FILLER = 27  # LookupTable: the running sum of one row, a 10-bit adder behind a choice of three activations
-_DECODER = 46  # Base3Decoder: ten functions of a byte; with the count of invalid ones
-_INDEX = 3  # StepGearbox: the five index bits of a group
-_READER = 164  # AccumulatorReader, beside its FIFO
-_ISSUE = 320  # StepIssue 95, TableFill 131, WeightBuffer
-_PORT = 260  # PortFifos, StreamFetcher, ReadMaster: a port's counters and state
-_CONTROL = 3_311  # ControlSystem, of which six queues of eight descriptors are 1,776 of LUTRAM
+# LUTs of one piece. Run: Yosys on that unit alone. Rest: what the linear engine with frames, five outputs and one row
+# (11,771 LUTs by `hw.report --unit linear`) had left when all else was taken off. Estimate: from the sources.
+_FILLER = 27  # LookupTable, run: the running sum of one row, a 10-bit adder behind a choice of three activations
+_DECODER = 46  # Base3Decoder, rest: ten functions of a byte; with the count of invalid ones
+_INDEX = 3  # StepGearbox, estimate: the five index bits of a group
+_READER = 164  # AccumulatorReader, run: beside its FIFO
+_ISSUE = 320  # StepIssue 95 and TableFill 131, runs; WeightBuffer, estimate
+_PORT = 260  # PortFifos, StreamFetcher, ReadMaster, estimate: a port's counters and state
+_CONTROL = 3_311  # ControlSystem, run: of it six queues of eight descriptors in LUTRAM
 _CONTROL_LUTRAM = 1_776
-_CLIENTS = 1_700  # MemorySystem: three Readers, Loader, WriteMaster, StreamRouter
-
+_CLIENTS = 1_700  # MemorySystem, estimate: three Readers, Loader, WriteMaster, StreamRouter
 
 _CACHE_FIFO = block_memory(PORT_BYTES * 8, 256, ultra=False)
 

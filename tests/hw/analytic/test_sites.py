@@ -66,3 +66,10 @@ def test_without_uram_everything_is_block_ram():
 def test_shallow_memories_are_block_ram():
     tiny = engine_sites(BOARDS["sim-tiny"])
     assert tiny.uram == 0 and tiny.bram36 > 0
+
+
+def test_the_kv260s_engine_as_synthesised():
+    """`hw.report --unit engine` (docs/measurements.md); no constant was fitted to it."""
+    found = engine_sites(KV260)
+    assert found.lut == pytest.approx(42_275, rel=0.2) and found.lutram == pytest.approx(13_824, rel=0.05)
+    assert (found.bram36, found.uram) == (10, 39)
