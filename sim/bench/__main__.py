@@ -14,6 +14,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from tqdm import tqdm
 
@@ -25,6 +26,7 @@ from models.machine.build import BOARDS, board_parameters
 from models.machine.layout import head_beats
 from sim.bench.check import differences, golden_differences
 from sim.bench.measure import measure_decode, measure_linear, measure_prefill
+from sim.bench.picture import draw
 from sim.bench.probe import ProbedDevice
 from sim.bench.report import Figures
 from sim.bench.workload import fill_cache, load_workload
@@ -58,6 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                         help=f"bursts that a port of the memory accepts (default: {OUTSTANDING})")
     parser.add_argument("--stall", type=float, default=0.0, metavar="P",
                         help="chance of a stall on each channel of each port in each cycle (default: 0)")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw where the cycles go (.png, .svg, .pdf)")
     parser.add_argument("--check", action="store_true",
                         help="then hold a token against the emulator, a prompt's pass and a token against the golden "
                              "model")
@@ -102,6 +105,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         else:
             measurement = measure_prefill(workload, session, context, prompt)
         figures = Figures(options.phase, workload, build, measurement, device.core.memory_model, options.outstanding)
+        if options.picture:
+            draw(figures, device.longest, options.picture)
         if options.check:
             bar.set_description("checking")
             fill_cache(session)
