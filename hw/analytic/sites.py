@@ -27,10 +27,9 @@ _READERS, _READER_WORDS = 2, 4
 _ULTRA_DEPTH = 2048  # words from which on activations and accumulators lie in UltraRAM
 _ULTRA_BUFFER = 1024  # steps from which on the weight buffer does
 
-# LUTs of one piece. Run: Yosys on that unit alone. Rest: what the linear engine with frames, five outputs and one row
-# (11,771 LUTs by `hw.report --unit linear`) had left when all else was taken off. Estimate: from the sources.
+# LUTs of one piece. Run: Yosys on that unit alone. Estimate: from the sources.
 _FILLER = 27  # LookupTable, run: the running sum of one row, a 10-bit adder behind a choice of three activations
-_DECODER = 46  # Base3Decoder, rest: ten functions of a byte; with the count of invalid ones
+_DECODER = 55  # Base3Decoder, estimate: eleven functions of a byte, four LUTs each and one that chooses
 _INDEX = 3  # StepGearbox, estimate: the five index bits of a group
 _READER = 164  # AccumulatorReader, run: beside its FIFO
 _ISSUE = 320  # StepIssue 95 and TableFill 131, runs; WeightBuffer, estimate
