@@ -1,4 +1,4 @@
-"""Activation memory: filled element by element, read in words of many elements of all rows."""
+"""Activation memory: filled in words of four elements of a row, read in words of many elements of all rows."""
 
 from __future__ import annotations
 
@@ -7,20 +7,22 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from models.machine.build import LANES
+
 __all__ = ["ActivationMemory", "activation_layout"]
 
 
 def activation_layout(value_bits: int) -> data.StructLayout:
-    """One element of a vector of activations."""
-    return data.StructLayout({"row": 8, "index": 16, "value": signed(value_bits)})
+    """LANES elements of a vector of activations, from element `index` on, a multiple of LANES."""
+    return data.StructLayout({"row": 8, "index": 16, "values": data.ArrayLayout(signed(value_bits), LANES)})
 
 
 class ActivationMemory(wiring.Component):
     """`rows` vectors of `depth` x `lanes` signed values; word a of a row holds elements a * lanes and on.
 
-    `i`: elements; always ready. The index of an element is 0, that of the element before, or one more:
+    `i`: LANES elements; always ready. Their index is 0, that of the transfer before, or LANES more:
     vector after vector, row by row or rows interleaved, so that no index is divided by `lanes`.
-    An element can be read two cycles after its transfer. Elements that were never written hold
+    They can be read two cycles after its transfer. Elements that were never written hold
     what an earlier vector left there.
     `address` -> `words` of all rows one cycle later.
     """
@@ -28,6 +30,8 @@ class ActivationMemory(wiring.Component):
     def __init__(self, value_bits: int, lanes: int, depth: int, rows: int):
         if min(value_bits, lanes, depth, rows) < 1:
             raise ValueError("value_bits, lanes, depth and rows must be positive")
+        if lanes % LANES:
+            raise ValueError(f"lanes must be a multiple of {LANES}, got {lanes}")
         self._value_bits, self._lanes, self._depth, self._rows = value_bits, lanes, depth, rows
         self._word = data.ArrayLayout(signed(value_bits), lanes)
         super().__init__({
@@ -41,27 +45,28 @@ class ActivationMemory(wiring.Component):
         element = self.i.payload
         index = Signal(16, reset_less=True)
         address = Signal(range(self._depth), reset_less=True)
-        lane = Signal(self._lanes, reset_less=True)  # one-hot
+        parts = self._lanes // LANES
+        part = Signal(parts, reset_less=True)  # one-hot
         row = Signal(8, reset_less=True)
-        value = Signal(signed(self._value_bits), reset_less=True)
+        values = Signal(element["values"].shape(), reset_less=True)
         write = Signal()
 
         m.d.comb += self.i.ready.eq(1)
         m.d.sync += write.eq(self.i.valid)
         with m.If(self.i.valid):
-            m.d.sync += [row.eq(element.row), index.eq(element.index), value.eq(element.value)]
+            m.d.sync += [row.eq(element.row), index.eq(element.index), values.eq(element["values"])]
             with m.If(element.index == 0):
-                m.d.sync += [address.eq(0), lane.eq(1)]
+                m.d.sync += [address.eq(0), part.eq(1)]
             with m.Elif(element.index != index):
-                m.d.sync += [address.eq(address + lane[-1]), lane.eq(lane.rotate_left(1))]
+                m.d.sync += [address.eq(address + part[-1]), part.eq(part.rotate_left(1))]
 
         for n in range(self._rows):
             m.submodules[f"row_{n}"] = memory = Memory(shape=self._word, depth=self._depth, init=[])
-            write_port, read_port = memory.write_port(granularity=1), memory.read_port()
+            write_port, read_port = memory.write_port(granularity=LANES), memory.read_port()
             m.d.comb += [
                 write_port.addr.eq(address),
-                write_port.data.as_value().eq(Value.cast(value).replicate(self._lanes)),
-                write_port.en.eq((write & (row == n)).replicate(self._lanes) & lane),
+                write_port.data.as_value().eq(Value.cast(values).replicate(parts)),
+                write_port.en.eq((write & (row == n)).replicate(parts) & part),
                 read_port.addr.eq(self.address),
                 self.words[n].eq(read_port.data),
             ]

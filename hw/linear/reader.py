@@ -8,12 +8,12 @@ from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
 from hw.linear.accumulator import ACCUMULATOR_BITS
-from models.machine.build import BuildParameters
+from models.machine.build import LANES, BuildParameters
 
-__all__ = ["READ_REQUEST", "SUM_ELEMENT", "AccumulatorReader"]
+__all__ = ["READ_REQUEST", "SUM_WORD", "AccumulatorReader"]
 
 READ_REQUEST = data.StructLayout({"accumulator": 16, "count": 16, "row": 8})
-SUM_ELEMENT = data.StructLayout({"value": signed(ACCUMULATOR_BITS), "last": 1})
+SUM_WORD = data.StructLayout({"values": data.ArrayLayout(signed(ACCUMULATOR_BITS), LANES), "last": 1})
 
 
 class AccumulatorReader(wiring.Component):

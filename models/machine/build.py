@@ -10,13 +10,14 @@ from dataclasses import asdict, dataclass
 from models.config import ModelConfig
 from models.errors import ModelError
 
-__all__ = ["BOARDS", "CPU", "PORT_BYTES", "TRITS_PER_BYTE", "TRITS_PER_GROUP", "BuildParameters", "board_parameters"]
+__all__ = ["BOARDS", "CPU", "LANES", "PORT_BYTES", "TRITS_PER_BYTE", "TRITS_PER_GROUP", "BuildParameters", "board_parameters"]
 
 PORT_BYTES = 16  # one beat of a 128-bit port
 TRITS_PER_BYTE = 5
 TRITS_PER_GROUP = 3
 FRAME_BEATS = 3  # beats (of all ports) in one frame of the weight stream
 BURST_BEATS = 16
+LANES = 4  # channels of one row that the vector engine takes a cycle: a word
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +52,11 @@ class BuildParameters:
             raise ValueError(f"rows must be positive, got {self.rows}")
         if self.packing not in ("frames", "rows"):
             raise ValueError(f"packing must be frames or rows, got {self.packing!r}")
+
+    @property
+    def slots(self) -> int:
+        """Rows of a pass."""
+        return self.rows
 
     @property
     def beat_bytes(self) -> int:
@@ -105,6 +111,10 @@ class BuildParameters:
         for what, size, limit in sizes:
             if size > limit:
                 raise ModelError(f"the model's {what} of {size} exceeds the {limit} of build {self.name}")
+        if self.packing == "frames":
+            for what, size in (("hidden size", config.hidden_size), ("feed-forward size", config.ffn_size)):
+                if size % LANES:
+                    raise ModelError(f"the model's {what} of {size} is not a multiple of {LANES}")
         if config.head_dim % 8:
             raise ModelError(f"the model's head size of {config.head_dim} is not a multiple of 8")
 
