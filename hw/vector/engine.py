@@ -140,14 +140,10 @@ class VectorEngine(wiring.Component):
                          port.result.valid.eq(unit.o.valid)]
         for shared, users in ((self._rescale, (self._norm.rescale, self._heads.rescale, self._add.rescale)),
                               (self._tap, (self._norm.tap, self._add.tap))):
-            words = Signal(shared.i.p.shape(), reset_less=True)
-            m.d.comb += shared.i.p.eq(words)
-            valid = Signal()
-            m.d.comb += shared.i.valid.eq(valid)
-            m.d.sync += valid.eq(_any(user.words.valid for user in users))
+            m.d.comb += shared.i.valid.eq(_any(user.words.valid for user in users))
             for user in users:
                 with m.If(user.words.valid):
-                    m.d.sync += words.eq(user.words.p)
+                    m.d.comb += shared.i.p.eq(user.words.p)
                 m.d.comb += [user.results.valid.eq(shared.o.valid), user.results.p.eq(shared.o.p)]
 
     def _connect_memories(self, m: Module) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, signed
+from amaranth.hdl import Module, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -34,7 +34,7 @@ class Rescale(wiring.Component):
     to fewer bits equals `scale_round` to those. `last` travels along. No backpressure.
     """
 
-    LATENCY = ScaleRound.LATENCY
+    LATENCY = ScaleRound.LATENCY + 1
 
     def __init__(self):
         super().__init__({
@@ -44,13 +44,15 @@ class Rescale(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
+        valid, word = Signal(), Signal(RESCALE_WORD, reset_less=True)  # behind the choice among users
+        m.d.sync += [valid.eq(self.i.valid), word.eq(self.i.p)]
         for n in range(LANES):
             m.submodules[f"lane_{n}"] = lane = ScaleRound(_X_BITS, _Y_BITS, 0 if n else 1)
             m.d.comb += [
-                lane.i.valid.eq(self.i.valid), lane.i.p.x.eq(self.i.p.x[n]), lane.i.p.a.eq(self.i.p.a),
-                lane.i.p.fraction.eq(self.i.p.fraction), lane.o.ready.eq(1), self.o.p.y[n].eq(lane.o.p.y),
+                lane.i.valid.eq(valid), lane.i.p.x.eq(word.x[n]), lane.i.p.a.eq(word.a),
+                lane.i.p.fraction.eq(word.fraction), lane.o.ready.eq(1), self.o.p.y[n].eq(lane.o.p.y),
             ]
             if n == 0:
-                m.d.comb += [lane.i.p.user.eq(self.i.p.last), self.o.valid.eq(lane.o.valid),
+                m.d.comb += [lane.i.p.user.eq(word.last), self.o.valid.eq(lane.o.valid),
                              self.o.p.last.eq(lane.o.p.user)]
         return m
