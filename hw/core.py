@@ -56,14 +56,9 @@ class Core(wiring.Component):
             connect(m, control.commands[engine], command)
             m.d.comb += control.retired[engine].eq(retired)
 
-        # Weights go to whichever engine is at work on a stream: neither takes a beat between commands.
-        m.d.comb += memory.weights.ready.eq(linear.i_weights.ready | head.i_weights.ready)
-        for engine in (linear, head):
-            m.d.comb += [engine.i_weights.payload.eq(memory.weights.payload),
-                         engine.i_weights.valid.eq(memory.weights.valid)]
-
         for source, sink in (
                 (control.descriptor_read, memory.descriptor_read), (memory.descriptors, control.descriptors),
+                (memory.weights, linear.i_weights), (memory.head, head.i_weights),
                 (memory.o_load, vector.i_load), (vector.o_write, memory.vector_write),
                 (head.o_write, memory.head_write), (attention.o_read, memory.cache_read),
                 (memory.cache, attention.i_data), (vector.o_linear, linear.i_activations),
@@ -87,7 +82,7 @@ class Core(wiring.Component):
             vector.write_idle.eq(memory.vector_write_idle),
             vector.attention_exponent.eq(attention.exponent),
             attention.position.eq(control.position),
-            head.unit.eq(vector.unit),
+            *(head.unit[row].eq(vector.unit[row]) for row in range(build.head_rows)),
             head.write_idle.eq(memory.head_write_idle),
         ]
         return m

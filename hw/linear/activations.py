@@ -1,15 +1,18 @@
-"""Activation memory: filled in words of four elements of a row, read in words of many elements of all rows."""
+"""Activation memory: filled LANES elements at a time, read in words of a few elements of a whole batch of rows."""
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal, Value, signed
+from amaranth.hdl import Cat, Module, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
 from models.machine.build import LANES
 
 __all__ = ["ActivationMemory", "activation_layout"]
+
+_ULTRA_DEPTH = 2048  # words from which on UltraRAM is the smaller choice
 
 
 def activation_layout(value_bits: int) -> data.StructLayout:
@@ -18,56 +21,55 @@ def activation_layout(value_bits: int) -> data.StructLayout:
 
 
 class ActivationMemory(wiring.Component):
-    """`rows` vectors of `depth` x `lanes` signed values; word a of a row holds elements a * lanes and on.
+    """`rows` x `batches` vectors of `depth` x `lanes` signed values. Row r is row r % rows of batch r // rows.
 
-    `i`: LANES elements; always ready. Their index is 0, that of the transfer before, or LANES more:
-    vector after vector, row by row or rows interleaved, so that no index is divided by `lanes`.
-    They can be read two cycles after its transfer. Elements that were never written hold
-    what an earlier vector left there.
-    `address` -> `words` of all rows one cycle later.
+    `i`: LANES elements; always ready. They can be read two cycles after their transfer. Elements that were never
+    written hold what an earlier vector left there.
+    `address`, `batch` -> `words`: elements address * lanes and on of all rows of the batch, one cycle later.
+
+    rows, batches and lanes are powers of two, lanes from LANES on, depth is taken up to one. One memory of rows * lanes values a word, so
+    that a wide and shallow store becomes a few deep blocks; written through its lanes' enables.
     """
 
-    def __init__(self, value_bits: int, lanes: int, depth: int, rows: int):
-        if min(value_bits, lanes, depth, rows) < 1:
-            raise ValueError("value_bits, lanes, depth and rows must be positive")
+    def __init__(self, value_bits: int, lanes: int, depth: int, rows: int, batches: int = 1):
+        if min(value_bits, lanes, depth, rows, batches) < 1:
+            raise ValueError("value_bits, lanes, depth, rows and batches must be positive")
         if lanes % LANES:
             raise ValueError(f"lanes must be a multiple of {LANES}, got {lanes}")
-        self._value_bits, self._lanes, self._depth, self._rows = value_bits, lanes, depth, rows
-        self._word = data.ArrayLayout(signed(value_bits), lanes)
+        self._row_bits, self._batch_bits, self._lane_bits = (exact_log2(n) for n in (rows, batches, lanes))
+        self._value_bits, self._lanes, self._depth, self._rows, self._batches = value_bits, lanes, depth, rows, batches
+        self._word = data.ArrayLayout(data.ArrayLayout(signed(value_bits), lanes), rows)
         super().__init__({
             "i": In(stream.Signature(activation_layout(value_bits))),
             "address": In(range(depth)),
-            "words": Out(data.ArrayLayout(self._word, rows)),
+            "batch": In(range(batches)),
+            "words": Out(self._word),
         })
 
     def elaborate(self, platform):
         m = Module()
+        address_bits = (self._depth - 1).bit_length()
+        depth = self._batches << address_bits
+        attributes = {"ram_style": "ultra"} if depth >= _ULTRA_DEPTH else {}
+        m.submodules.memory = memory = Memory(shape=self._word.size, depth=depth, init=[], attrs=attributes)
+        write, read = memory.write_port(granularity=LANES * self._value_bits), memory.read_port()
+
         element = self.i.payload
-        index = Signal(16, reset_less=True)
-        address = Signal(range(self._depth), reset_less=True)
-        parts = self._lanes // LANES
-        part = Signal(parts, reset_less=True)  # one-hot
-        row = Signal(8, reset_less=True)
-        values = Signal(element["values"].shape(), reset_less=True)
-        write = Signal()
-
+        row, index = element.row, element.index
         m.d.comb += self.i.ready.eq(1)
-        m.d.sync += write.eq(self.i.valid)
-        with m.If(self.i.valid):
-            m.d.sync += [row.eq(element.row), index.eq(element.index), values.eq(element["values"])]
-            with m.If(element.index == 0):
-                m.d.sync += [address.eq(0), part.eq(1)]
-            with m.Elif(element.index != index):
-                m.d.sync += [address.eq(address + part[-1]), part.eq(part.rotate_left(1))]
-
-        for n in range(self._rows):
-            m.submodules[f"row_{n}"] = memory = Memory(shape=self._word, depth=self._depth, init=[])
-            write_port, read_port = memory.write_port(granularity=LANES), memory.read_port()
-            m.d.comb += [
-                write_port.addr.eq(address),
-                write_port.data.as_value().eq(Value.cast(values).replicate(parts)),
-                write_port.en.eq((write & (row == n)).replicate(parts) & part),
-                read_port.addr.eq(self.address),
-                self.words[n].eq(read_port.data),
-            ]
+        batch = row[self._row_bits:self._row_bits + self._batch_bits]
+        part = Cat(index[exact_log2(LANES):self._lane_bits], row[:self._row_bits])
+        enable = Signal(len(write.en))
+        values = Signal(LANES * self._value_bits, reset_less=True)
+        m.d.sync += [
+            enable.eq(Cat(self.i.valid & (part == n) for n in range(len(enable)))),
+            write.addr.eq(Cat(index[self._lane_bits:self._lane_bits + address_bits], batch)),
+            values.eq(Value.cast(element["values"])),
+        ]
+        m.d.comb += [
+            write.en.eq(enable),
+            write.data.eq(values.replicate(len(enable))),
+            read.addr.eq(Cat(self.address, self.batch) if self._batches > 1 else self.address),
+            Value.cast(self.words).eq(read.data),
+        ]
         return m

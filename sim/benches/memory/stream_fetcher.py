@@ -13,7 +13,7 @@ from sim.testbench import generator, parameters, start
 
 
 def _command(address: int, beats: int) -> int:
-    return int.from_bytes(pack(Opcode.STREAM, address=address, beats=beats), "little")
+    return int.from_bytes(pack(Opcode.STREAM, address=address, beats=beats, padding=0, head=0), "little")
 
 
 async def _free(dut, sinks: list[StreamSink], bursts: list[list[dict]], rate: float) -> None:

@@ -12,12 +12,31 @@ def test_geometry_follows_the_ports():
     for ports, tables in ((1, 8), (2, 16), (4, 32)):
         build = replace(BOARDS["sim-tiny"], ports=ports)
         assert build.tables == tables and build.tile_inputs == 3 * tables
-        assert build.frame_bytes * 5 == build.tile_inputs * build.outputs_per_frame  # a frame is full to the trit
+        assert build.tile_inputs * 10 == 3 * build.beat_bytes * 5  # ten outputs of a tile fill three beats to the trit
+
+
+def test_outputs_are_padded_to_whole_steps_and_whole_beats():
+    for outputs_per_step, align in ((4, 20), (8, 40), (12, 60), (20, 20)):
+        build = replace(BOARDS["sim-tiny"], outputs_per_step=outputs_per_step)
+        assert build.outputs_align == align
+        assert [build.padded_outputs(n) for n in (1, align, align + 1)] == [align, align, 2 * align]
+
+
+def test_a_pass_takes_one_batch_where_the_weight_buffer_cannot_hold_a_tile():
+    config, batches = FAMILIES["one head"], replace(BOARDS["sim-tiny"], rows=2, row_batches=4)
+    assert batches.slots == 8 and batches.batch_words == 256
+    widest = max(batches.padded_outputs(outputs) for outputs, _ in config.linear_shapes.values()) // 4
+    assert replace(batches, weight_buffer_steps=widest).pass_rows(config) == 8
+    assert replace(batches, weight_buffer_steps=widest - 1).pass_rows(config) == 2
 
 
 @pytest.mark.parametrize("change,message", [
-    ({"ports": 5}, "ports must be 1 to 4, got 5"), ({"outputs_per_step": 4}, "outputs_per_step must divide 10, got 4"),
-    ({"kv_bits": 4}, "kv_bits must be 8 or 16, got 4"), ({"rows": 0}, "rows must be positive, got 0")])
+    ({"ports": 5}, "ports must be 1 to 4, got 5"),
+    ({"outputs_per_step": 5}, "outputs_per_step must be a multiple of 4, got 5"),
+    ({"kv_bits": 4}, "kv_bits must be 8 or 16, got 4"), ({"rows": 0}, "rows must be a power of two, got 0"),
+    ({"row_batches": 3}, "row_batches must be a power of two, got 3"),
+    ({"packing": "pile"}, "packing must be tiles or rows, got 'pile'"),
+    ({"row_batches": 2, "accumulator_words": 1000}, "accumulator_words must be a power of two for each batch")])
 def test_parameters_are_validated(change, message):
     with pytest.raises(ValueError, match=message):
         replace(BOARDS["sim-tiny"], **change)
@@ -28,6 +47,8 @@ def test_parameters_are_validated(change, message):
     ({"ffn_size": 2048}, "linear input of 2048 exceeds the 1536"),
     ({"heads": 16, "kv_heads": 16}, "head count of 16 exceeds the 8"),
     ({"head_dim": 128}, "head size of 128 exceeds the 64"),
+    ({"hidden_size": 50}, "hidden size of 50 is not a multiple of 4"),
+    ({"ffn_size": 49}, "feed-forward size of 49 is not a multiple of 4"),
     ({"head_dim": 20}, "head size of 20 is not a multiple of 8"),
     ({"context": 1024}, "context of 1024 exceeds the 512")])
 def test_models_that_do_not_fit_are_named(change, message):
@@ -43,7 +64,7 @@ def test_query_heads_share_a_key_head_up_to_a_limit():
 
 def test_accumulators_hold_gate_and_up():
     config = replace(FAMILIES["one head"], ffn_size=1500)
-    with pytest.raises(ModelError, match="accumulator use of 600 exceeds the 512"):
+    with pytest.raises(ModelError, match="accumulator use of 750 exceeds the 512"):
         replace(BOARDS["sim-tiny"], accumulator_words=512).check(config)
 
 
