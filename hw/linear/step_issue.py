@@ -29,7 +29,7 @@ class StepIssue(wiring.Component):
         super().__init__({
             "start": In(1),
             "tiles": In(16),
-            "batches": In(4),
+            "batches": In(8),
             "outputs": In(16),
             "base": In(16),
             "done": Out(1),
@@ -46,7 +46,7 @@ class StepIssue(wiring.Component):
         active = Signal()
         tiles, outputs, left = (Signal(16, reset_less=True, name=name) for name in ("tiles_left", "outputs", "left"))
         base, word = (Signal(range(self._build.batch_words), reset_less=True, name=n) for n in ("base", "word"))
-        batches, batch = Signal(4, reset_less=True), Signal(range(self._build.row_batches))
+        batches, batch = Signal(8, reset_less=True), Signal(range(self._build.row_batches))
         first_tile, tile_start, short = Signal(), Signal(), Signal()
         cooling = Signal(range(REUSE_DISTANCE))  # cycles until a short command's next tile may start
 

@@ -35,7 +35,7 @@ class TableFill(wiring.Component):
         super().__init__({
             "start": In(1),
             "tiles": In(16),
-            "batches": In(4),
+            "batches": In(8),
             "address": Out(range(depth)),
             "batch": Out(range(batches)),
             "load": Out(words),
@@ -51,7 +51,7 @@ class TableFill(wiring.Component):
         step = Signal(_STEP, reset_less=True)
         entry = Signal(range(ENTRIES))
         word = Signal(range(self._words))
-        tiles, batches = Signal(16, reset_less=True), Signal(4, reset_less=True)
+        tiles, batches = Signal(16, reset_less=True), Signal(8, reset_less=True)
         tile_start, last_batch = Signal.like(self.address), Signal()
         full = Signal(2)
         bank = Signal()  # the one to be filled

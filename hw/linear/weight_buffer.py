@@ -9,7 +9,7 @@ from amaranth.utils import exact_log2
 
 __all__ = ["TILE_PLAN", "WeightBuffer"]
 
-TILE_PLAN = data.StructLayout({"outputs": 16, "tiles": 16, "batches": 4})
+TILE_PLAN = data.StructLayout({"outputs": 16, "tiles": 16, "batches": 8})
 """How a matrix is used: each of `tiles` runs of `outputs` outputs is given `batches` times over."""
 
 

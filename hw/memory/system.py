@@ -38,9 +38,9 @@ class MemorySystem(wiring.Component):
     cache: the attention engine's requests and beats; descriptor_read and descriptors: the sequencer's. vector_write
     and head_write: single beats, with idle outputs that are high when all of them are answered.
 
-    stop: drop everything on the way in: the readers, FETCH and LOAD are held in reset, beats that still
-    arrive are lost, writes are refused. Held until `quiet`, when the ports have nothing under way, it leaves
-    the system as after reset. errors: error responses of this cycle.
+    quiet: the ports have nothing under way, and FETCH has nothing to ask for. stop: drop everything on the way in:
+    the readers, FETCH and LOAD are held in reset, beats that still arrive are lost, writes are refused. Held until
+    `quiet` it leaves the system as after reset. errors: error responses of this cycle.
     """
 
     def __init__(self, build: BuildParameters) -> None:
@@ -135,7 +135,7 @@ class MemorySystem(wiring.Component):
             self.head_write_idle.eq(writer.idle[1]),
             writer.stop.eq(self.stop),
         ]
-        quiet = writer.quiet
+        quiet = writer.quiet & fetcher.idle
         for master in masters:
             quiet = quiet & master.quiet
         m.d.comb += self.quiet.eq(quiet)

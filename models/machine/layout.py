@@ -11,8 +11,8 @@ the rows, int8, each padded with zeros to whole beats. The last block is padded 
 A build that packs by rows takes both as the checkpoint has them: the packed trits row by row, and the head's rows,
 then, from `head_scales_start` on, their scales.
 
-In DRAM, beats are striped over the ports: of every group of 16 beats, port p's parts form 256 contiguous
-bytes, so that each port reads whole bursts (`stripe`). docs/program.md.
+In DRAM, beats are striped over the ports: of every group of 1,024 beats, port p's parts form 16 KiB without a gap,
+so that each port reads whole bursts and stays in a DRAM bank of its own (`stripe`). docs/program.md.
 """
 
 from __future__ import annotations
@@ -21,8 +21,11 @@ import numpy as np
 
 from models.machine.build import BURST_BEATS, PORT_BYTES, TRITS_PER_BYTE, BuildParameters
 
-__all__ = ["head_beats", "head_beats_used", "head_scales_start", "head_stream", "stripe", "tile_count", "unstripe",
-           "weight_beats", "weight_beats_used", "weight_stream"]
+__all__ = ["STRIPE_BEATS", "head_beats", "head_beats_used", "head_scales_start", "head_stream", "stripe", "tile_count",
+           "unstripe", "weight_beats", "weight_beats_used", "weight_stream"]
+
+STRIPE_BEATS = 1024
+"""Beats of a striping group: a port's part of it is 16 KiB, what a DRAM bank of the KV260 has in a row."""
 
 
 def tile_count(inputs: int, build: BuildParameters) -> int:
@@ -92,13 +95,24 @@ def head_stream(rows: np.ndarray, scales: np.ndarray, build: BuildParameters) ->
     return _pad_to(stream, head_beats(vocab, count, build) * build.beat_bytes)
 
 
+def _groups(data: np.ndarray, build: BuildParameters) -> list[tuple[np.ndarray, int]]:
+    """The whole groups of a stream, [groups, bytes], and the last one, [1, bytes], with their beats."""
+    size = STRIPE_BEATS * build.beat_bytes
+    whole = data.size // size * size
+    return [(data[:whole].reshape(-1, size), STRIPE_BEATS),
+            (data[whole:].reshape(1, -1), (data.size - whole) // build.beat_bytes)]
+
+
 def stripe(stream: np.ndarray, build: BuildParameters) -> np.ndarray:
-    """Stream order to DRAM order: [group, beat, port, 16 bytes] to [group, port, beat, 16 bytes]."""
-    shape = (-1, BURST_BEATS, build.ports, PORT_BYTES)
-    return np.ascontiguousarray(stream.reshape(shape).swapaxes(1, 2)).reshape(-1)
+    """Stream order to DRAM order, group by group: [beat, port, 16 bytes] to [port, beat, 16 bytes].
+
+    A group has `STRIPE_BEATS` beats, the last one what is left; a stream has whole bursts, multiples of 16 beats.
+    """
+    return np.concatenate([group.reshape(len(group), beats, build.ports, PORT_BYTES).swapaxes(1, 2).reshape(-1)
+                           for group, beats in _groups(stream, build)])
 
 
 def unstripe(memory: np.ndarray, build: BuildParameters) -> np.ndarray:
-    """DRAM order to stream order."""
-    shape = (-1, build.ports, BURST_BEATS, PORT_BYTES)
-    return np.ascontiguousarray(memory.reshape(shape).swapaxes(1, 2)).reshape(-1)
+    """DRAM order to stream order, of a whole stream."""
+    return np.concatenate([group.reshape(len(group), build.ports, beats, PORT_BYTES).swapaxes(1, 2).reshape(-1)
+                           for group, beats in _groups(memory, build)])

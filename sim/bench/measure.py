@@ -33,9 +33,9 @@ class Measurement:
     passes: int
 
 
-def measure_linear(workload: Workload, session: Session) -> Measurement:
-    """The linear layers alone, from the issue of the first STREAM to the last MATMUL's retirement."""
-    device, rows = session.device, session.rows
+def measure_linear(workload: Workload, session: Session, rows: int) -> Measurement:
+    """The linear layers alone for `rows` rows, from the issue of the first STREAM to the last MATMUL's retirement."""
+    device = session.device
     rng = np.random.default_rng(1)
     residual = rng.integers(-1 << 16, 1 << 16, rows * session.model.config.hidden_size).astype("<i4")
     descriptors = linears_program(session, rows)
