@@ -133,17 +133,20 @@ class StreamSink(_StreamEnd):
     """Takes everything an output stream of the design gives and checks the protocol at every cycle.
 
     A design whose ``valid`` waits for ``ready`` stands still: before the first transfer, and with stalls before
-    some later ones too, ``ready`` stays low until ``valid`` has been seen.
+    some later ones too, ``ready`` stays low until ``valid`` has been seen. ``always_ready``: for a port whose user
+    promises that.
     """
 
-    def __init__(self, dut: SimHandleBase, name: str, layout: ShapeLike | None = None, **options: Any) -> None:
+    def __init__(self, dut: SimHandleBase, name: str, layout: ShapeLike | None = None, *, always_ready: bool = False,
+                 **options: Any) -> None:
         super().__init__(dut, name, layout, **options)
+        self._free = always_ready or self._ready is None
         self.cycles: list[int] = []  # of each transfer so far, counted from the end of reset
         self._received: deque[Any] = deque()
         self._arrived = Event()
         self._wanted = False
         if self._ready is not None:
-            self._ready.value = 0
+            self._ready.value = int(always_ready)
         start_soon(self._take())
 
     def receive_nowait(self) -> list[Any]:
@@ -173,7 +176,7 @@ class StreamSink(_StreamEnd):
     async def _take(self) -> None:
         edge, valid, payload, unpack = self._edge, self._valid, self._payload, self._packing.unpack
         await self._out_of_reset()
-        free = self._ready is None
+        free = self._free
         ready, patient, held, quiet, cycle = free, True, None, 0, 0
         while True:
             await edge

@@ -117,7 +117,6 @@ class VectorEngine(wiring.Component):
         self._gate_scale = Signal(SCALAR, reset_less=True)
         self._count = Signal(16, reset_less=True)  # sums of a row
         self._scalar = ScalarPort().create()
-        self._start_add = Signal()
         self._asking = Signal()
 
         self._share_units(m)
@@ -233,8 +232,8 @@ class VectorEngine(wiring.Component):
 
     def _connect_heads(self, m: Module) -> None:
         heads, fields = self._heads, self._head_fields
-        connect(m, heads.o_query, flipped(self.o_query))
-        connect(m, heads.o_query_scale, flipped(self.o_query_scale))
+        for given, out in ((heads.o_query, self.o_query), (heads.o_query_scale, self.o_query_scale)):
+            m.d.comb += [out.valid.eq(given.valid), out.p.eq(given.p)]
         connect(m, heads.o_write, flipped(self.o_write))
         target = heads.start.p.target
         m.d.comb += [
@@ -254,14 +253,11 @@ class VectorEngine(wiring.Component):
         """The addition's settings. Its tap serves the norm otherwise."""
         add, tap, norm, fields = self._add, self._tap, self._norm, self._add_fields
         m.d.comb += [
-            add.start.eq(self._start_add),
             add.settings.scale.eq(self._scale),
             add.settings.fraction_bits.eq(fields.fraction_bits),
             add.settings.tapped.eq(fields.tap),
             add.settings.base.eq(self._base),
-            add.tap.settings.narrow.eq(1),
-            Value.cast(add.tap.settings.rho).eq(power_of_two(fields.fraction_bits)),
-            *_exponents(add.tap.settings.exponents, fields),
+            *_exponents(add.settings.exponents, fields),
             self.saturations.eq(add.saturations),
         ]
         m.d.sync += tap.settings.eq(Mux(self._adding, Value.cast(add.tap.settings), Value.cast(norm.tap.settings)))
@@ -358,10 +354,7 @@ class VectorEngine(wiring.Component):
                 m.next = "NEXT"
 
             scalars.state("ADD_SCALE", self._scale, ScalarOp.MUL, a=unit, b=word(self._add_fields.scale),
-                          then="ADD")
-            with m.State("ADD"):
-                m.d.comb += self._start_add.eq(1)
-                m.next = "ADD_SUMS"
+                          then="ADD_SUMS")
             with m.State("ADD_SUMS"):
                 m.d.comb += self._asking.eq(1)
                 with m.If(self.read_a.ready):

@@ -38,7 +38,7 @@ class HeadPath(wiring.Component):
     """Rotate and quantise the heads of one row; send them as queries, or write them to the cache.
 
     A transfer on `start` begins a row; the words of its heads' sums come on `i_sums`, their `last` ignored. Queries
-    leave in 16 bits on `o_query` and `o_query_scale`, which must be ready, keys and values in kv_bits through `o_write`.
+    leave in 16 bits on `o_query` and `o_query_scale`, keys and values in kv_bits through `o_write`.
     `busy` from the start until the last of these was taken. Golden: `rope` (where `rotate`) and `head_quant`;
     `KVWriter` for the layout. Rescaling and scalar unit are shared with others.
     Throughput: a head in dim / LANES + 1 or about 40 cycles, whichever is more; about 3 dim / LANES + 80 for a
@@ -53,8 +53,8 @@ class HeadPath(wiring.Component):
             "i_table": In(stream.Signature(ANGLE_WRITE, always_ready=True)),
             "rescale": Out(RescalePort()),
             "scalar": Out(ScalarPort()),
-            "o_query": Out(stream.Signature(QUERY)),
-            "o_query_scale": Out(stream.Signature(QUERY_SCALE)),
+            "o_query": Out(stream.Signature(QUERY, always_ready=True)),
+            "o_query_scale": Out(stream.Signature(QUERY_SCALE, always_ready=True)),
             "o_write": Out(stream.Signature(WRITE_BEAT)),
             "busy": Out(1),
         })

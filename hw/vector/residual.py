@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.arith.rounding import saturate
-from hw.arith.scalar import SCALAR
+from hw.arith.scalar import SCALAR, power_of_two
 from hw.linear.reader import SUM_WORD
 from hw.vector.channel_memories import READ_LATENCY, RESIDUAL_WORD, RESIDUAL_WRITE, channel_read
 from hw.vector.rescale import Rescale, RescalePort
+from hw.vector.tap import TAP_EXPONENTS
 from hw.vector.word_tap import WordTapPort
 from models.machine.build import LANES
 
 __all__ = ["RESIDUAL_SETTINGS", "ResidualAdd"]
 
-RESIDUAL_SETTINGS = data.StructLayout({"scale": SCALAR, "fraction_bits": signed(8), "tapped": 1, "base": 16})
+RESIDUAL_SETTINGS = data.StructLayout({"scale": SCALAR, "fraction_bits": signed(8), "base": 16, "tapped": 1,
+                                       "exponents": TAP_EXPONENTS})
 """`scale`: value of one unit of a sum; `base`: the row's first word in the residual memory."""
 
 _EXTRA = Rescale.LATENCY - READ_LATENCY
@@ -25,11 +27,10 @@ _EXTRA = Rescale.LATENCY - READ_LATENCY
 class ResidualAdd(wiring.Component):
     """h + sum * scale * 2**fraction_bits, saturated to 32 bits, then the tap; a row's words, one a cycle.
 
-    Contract: golden `residual_add` (docs/numerics.md §9). `start` makes `settings` those of the row whose sums follow
-    on `i`, all of the row before written; they hold still until `done`, which pulses when the `last` word is on
-    `o_write`. The words of the residual memory are read through `memory` when the sums are rescaled, by `rescale`,
-    and go through `tap` where `tapped`, whose settings are the user's. `saturations`: how many channels the addition
-    clipped, cycle by cycle. No backpressure.
+    Contract: golden `residual_add` (docs/numerics.md §9). The sums of a row come on `i`; `settings` hold still until
+    `done`, which pulses behind the row's `last` word on `o_write`. The words of the residual memory are read through
+    `memory` when the sums are rescaled, by `rescale`, and go through `tap` where `tapped`. `saturations`: how many
+    channels the addition clipped, cycle by cycle. No backpressure.
 
     Widths: the sum of two 32-bit values takes signed(33). From a word of sums to its write: Rescale.LATENCY + 4
     cycles, and WordTap.LATENCY more.
@@ -37,7 +38,6 @@ class ResidualAdd(wiring.Component):
 
     def __init__(self):
         super().__init__({
-            "start": In(1),
             "settings": In(RESIDUAL_SETTINGS),
             "i": In(stream.Signature(SUM_WORD, always_ready=True)),
             "memory": Out(channel_read(RESIDUAL_WORD)),
@@ -60,12 +60,12 @@ class ResidualAdd(wiring.Component):
         ]
 
         # h is asked for so late that it comes together with what is added to it.
-        asks = self.i.valid
-        for _ in range(_EXTRA):
-            asked = Signal()
-            m.d.sync += asked.eq(asks)
-            asks = asked
-        m.d.sync += self.memory.index.eq(self.memory.index + asks)
+        asks = Cat(self.i.valid, self.i.p.last)
+        for n in range(_EXTRA):
+            later = Signal(2, name=f"asks_{n}")
+            m.d.sync += later.eq(asks)
+            asks = later
+        m.d.comb += self.memory.index.eq(self._number(m, asks[0], asks[1]))
 
         total, totals = Signal(data.ArrayLayout(signed(33), LANES), reset_less=True), Signal()
         clipped, added = Signal(RESIDUAL_WORD, reset_less=True), Signal()
@@ -79,6 +79,9 @@ class ResidualAdd(wiring.Component):
             self.saturations.eq(sum(over)),
         ]
         m.d.comb += [
+            self.tap.settings.narrow.eq(1),
+            Value.cast(self.tap.settings.rho).eq(power_of_two(settings.fraction_bits)),
+            self.tap.settings.exponents.eq(settings.exponents),
             self.tap.words.valid.eq(added & settings.tapped),
             self.tap.words.p.last.eq(added_last),
             *(self.tap.words.p.x[n].eq(clipped[n]) for n in range(LANES)),
@@ -91,8 +94,13 @@ class ResidualAdd(wiring.Component):
             *(self.o_write.p.h[n].eq(Mux(settings.tapped, tapped.p.x[n], clipped[n])) for n in range(LANES)),
             self.done.eq(self.o_write.valid & last),
         ]
-        with m.If(self.o_write.valid):
-            m.d.sync += self.o_write.p.index.eq(self.o_write.p.index + 1)
-        with m.If(self.start):
-            m.d.sync += [self.o_write.p.index.eq(settings.base), self.memory.index.eq(settings.base)]
+        m.d.comb += self.o_write.p.index.eq(self._number(m, self.o_write.valid, last))
         return m
+
+    def _number(self, m: Module, moves: Value, last: Value) -> Value:
+        """The number of a row's word in the residual memory: `base`, and one more behind each that moves."""
+        first, following = Signal(init=1), Signal(16, reset_less=True)
+        number = Mux(first, self.settings.base, following)[:16]
+        with m.If(moves):
+            m.d.sync += [first.eq(last), following.eq(number + 1)]
+        return number
