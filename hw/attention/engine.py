@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.attention.control import AttentionControl
 from hw.attention.normaliser import Normaliser, output_fraction
-from hw.attention.output_memory import OUTPUT_WORD, OUTPUT_REQUEST, OutputMemory
+from hw.attention.output_memory import OUTPUT_REQUEST, OUTPUT_WORD, OutputMemory
 from hw.attention.query_key_dot import QueryKeyDot
 from hw.attention.query_memory import QUERY, QUERY_SCALE, QueryMemory
 from hw.attention.read_requests import READ_REQUEST, ReadRequests

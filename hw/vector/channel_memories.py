@@ -35,10 +35,10 @@ class ChannelMemories(wiring.Component):
     """Residual values, gains and taps, a word of LANES channels a cycle each.
 
     `residual`, `gain` and `tap` read at any time. The residual stream holds its rows one after another,
-    `residual_words` in all; gains and taps of `channels` channels serve all rows. `i_load` writes words of targets RESIDUAL,
-    GAIN and TAP, whose index counts channels, and takes those of other targets without effect; `i_residual` writes
-    a word of the residual stream by its number, before `i_load`. A read sees writes of three cycles earlier and
-    more. Reads beyond a memory are undefined.
+    `residual_words` in all; gains and taps of `channels` channels serve all rows. `i_load` writes words of targets
+    RESIDUAL, GAIN and TAP, whose index counts channels, and takes those of other targets without effect; `i_residual`
+    writes a word of the residual stream by its number, before `i_load`. A read sees writes of three cycles earlier
+    and more. Reads beyond a memory are undefined.
     """
 
     def __init__(self, residual_words: int, channels: int):
@@ -61,7 +61,8 @@ class ChannelMemories(wiring.Component):
         m.d.comb += self.i_load.ready.eq(~(written.valid & loading[LoadTarget.RESIDUAL]))
         with m.If(self.i_load.ready):
             m.d.sync += load.eq(self.i_load.p)
-            m.d.sync += [bit.eq(self.i_load.valid & (self.i_load.p.target == target)) for target, bit in loading.items()]
+            m.d.sync += [bit.eq(self.i_load.valid & (self.i_load.p.target == target))
+                         for target, bit in loading.items()]
 
         for target, read in ports.items():
             name, shape = target.name.lower(), read.word.shape()

@@ -137,13 +137,17 @@ class VectorEngine(wiring.Component):
                 m.d.comb += unit.o.ready.eq(1)
             m.d.comb += [port.operands.ready.eq(unit.i.ready), port.result.p.eq(unit.o.p),
                          port.result.valid.eq(unit.o.valid)]
-        for shared, users in ((self._rescale, (self._norm.rescale, self._heads.rescale, self._add.rescale)),
-                              (self._tap, (self._norm.tap, self._add.tap))):
-            m.d.comb += shared.i.valid.eq(_any(user.words.valid for user in users))
-            for user in users:
-                with m.If(user.words.valid):
+        heading = Signal()
+        m.d.comb += heading.eq(~self._norming & ~self._adding)
+        for shared, users in (
+                (self._rescale, ((self._norm.rescale, self._norming), (self._heads.rescale, heading),
+                                 (self._add.rescale, self._adding))),
+                (self._tap, ((self._norm.tap, self._norming), (self._add.tap, self._adding)))):
+            m.d.comb += shared.i.valid.eq(_any(user.words.valid for user, _ in users))
+            for user, at_work in users:
+                with m.If(at_work):
                     m.d.comb += shared.i.p.eq(user.words.p)
-                m.d.comb += [user.results.valid.eq(shared.o.valid), user.results.p.eq(shared.o.p)]
+                m.d.comb += [user.results.valid.eq(shared.o.valid & at_work), user.results.p.eq(shared.o.p)]
 
     def _connect_memories(self, m: Module) -> None:
         """Loads, and who reads sums and channels: the residual addition, the heads, or the norm's source."""

@@ -29,7 +29,8 @@ def test_equals_golden(dim, row, rotate, stall):
     table_words = [{"index": n, "angles": part} for n, part in enumerate(angles.reshape(-1, LANES))]
     heads = [{"x": part, "last": (n + 1) % words == 0} for n, part in enumerate(x.reshape(-1, LANES))]
     order = [first + second for first in range(words // 2) for second in (0, words // 2)]
-    results = [{"x": head[n * LANES:][:LANES], "index": n, "last": n == words - 1} for head in rotated[0] for n in order]
+    results = [{"x": head[n * LANES:][:LANES], "index": n, "last": n == words - 1}
+               for head in rotated[0] for n in order]
     settings = {"words": words, "rotate": rotate, "table_base": row * words, "room": 1}
     run_bench(unit, BENCH, table(unit, settings=settings, inputs={"i_table": table_words, "i": heads},
                                  outputs={"o": results}, first="i_table", stall=stall))
