@@ -21,8 +21,9 @@ class QueryMemory(wiring.Component):
     """int16 queries of `rows` rows and `heads` heads, read `lanes` elements at a time, and a scale each.
 
     Both input streams are always ready. A query word has LANES elements, `index` the first of them, a multiple of
-    LANES. Writes to a head, row or index outside the memory are undefined. `word` holds elements chunk * lanes .. + lanes - 1 of the head one cycle after the
-    address; `scale` follows its own address by one cycle too. Elements never written read as zero.
+    LANES. Writes to a head, row or index outside the memory are undefined. `word` holds elements chunk * lanes ..
+    + lanes - 1 of the head one cycle after the address; `scale` follows its own address by one cycle too. Elements
+    never written read as zero.
 
     Parameters
     ----------

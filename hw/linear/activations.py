@@ -27,8 +27,8 @@ class ActivationMemory(wiring.Component):
     written hold what an earlier vector left there.
     `address`, `batch` -> `words`: elements address * lanes and on of all rows of the batch, one cycle later.
 
-    rows, batches and lanes are powers of two, lanes from LANES on, depth is taken up to one. One memory of rows * lanes values a word, so
-    that a wide and shallow store becomes a few deep blocks; written through its lanes' enables.
+    rows, batches and lanes are powers of two, lanes from LANES on, depth is taken up to one. One memory of rows * lanes
+    values a word, so that a wide and shallow store becomes a few deep blocks; written through its lanes' enables.
     """
 
     def __init__(self, value_bits: int, lanes: int, depth: int, rows: int, batches: int = 1):
