@@ -137,10 +137,10 @@ def test_ctrl_c_ends_the_answer_and_keeps_it(talk, monkeypatch, tmp_path, at):
 def test_ctrl_c_in_the_prompt_takes_the_question_back(talk, monkeypatch):
     feed = Session.feed
 
-    def interrupted(session, ids, on_tokens=None):
+    def interrupted(session, ids, on_tokens=None, **options):
         monkeypatch.setattr(Session, "feed", feed)
         signal.raise_signal(signal.SIGINT)
-        return feed(session, ids, on_tokens)
+        return feed(session, ids, on_tokens, **options)
 
     monkeypatch.setattr(Session, "feed", interrupted)
     talked = talk(["well", "well"], "--json")
