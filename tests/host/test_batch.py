@@ -97,7 +97,8 @@ def run(module, *arguments, capsys):
     return json.loads(capsys.readouterr().out)
 
 
-@pytest.mark.parametrize("sampling", [("--temperature", 0), ("--temperature", 0.9, "--seed", 5, "--repeat-penalty", 1.1)])
+@pytest.mark.parametrize("sampling", [("--temperature", 0),
+                                      ("--temperature", 0.9, "--seed", 5, "--repeat-penalty", 1.1)])
 def test_the_command_gives_what_generate_gives(sampling, capsys, tmp_path):
     options = ("-n", 12, "--stop", "and", *sampling, "--json")
     file = tmp_path / "prompts.txt"

@@ -1,4 +1,4 @@
-"""Rows of one pass that belong to several sequences: each sequence gets the golden model's bits, as if it were alone."""
+"""Rows of one pass that belong to several sequences: each sequence gets the golden model's bits, as if alone."""
 
 from dataclasses import dataclass, replace
 

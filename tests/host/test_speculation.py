@@ -46,14 +46,14 @@ def spoken(session, prompt, count, sampler, lookup=None):
 
 @given(cases(tokens_max=TOKENS), st.integers(1, 9), st.sampled_from([0.0, 0.0, 0.8, 3.0]),
        st.sampled_from([1.0, 1.0, 1.3]), st.integers(2, 6))
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=15, deadline=None, derandomize=True)
 def test_drafts_change_no_token_of_any_small_model(case, drafts, temperature, penalty, period):
     model, taps, rng = model_of(case), taps_of(case), np.random.default_rng(case.seed + 4)
     build = replace({"rows": CPU, "frames": TINY}[case.build], kv_bits=case.kv_bits)
     vocab = case.config.vocab_size
     prompt = np.resize(rng.integers(0, vocab, period), 9).tolist()  # something to look up
     expected = None
-    for path in [*native_paths(), NUMPY]:
+    for path in [*native_paths()][:1] + [NUMPY]:
         note(f"kernels {path}")
         session = Session(model, EmulatorDevice(build, kernels=path, threads=case.threads), taps=taps)
 
