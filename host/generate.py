@@ -67,10 +67,9 @@ def _check_room(session: Session, prompt: int, count: int, lookup: PromptLookup 
         held = f"{session.position} tokens in the cache, " if session.position else ""
         raise ModelError(f"{held}a prompt of {prompt} tokens and {count} new ones exceed the context of "
                          f"{session.context}")
-    rows = session.device.rows_max
-    if lookup and lookup.drafts >= rows:
-        raise ModelError(f"--speculate {lookup.drafts} takes {lookup.drafts + 1} rows a pass, but build "
-                         f"{session.device.build.name} has {rows}")
+    if lookup and lookup.drafts >= session.head_rows:
+        raise ModelError(f"--speculate {lookup.drafts} takes the best tokens after {lookup.drafts + 1} rows of a pass, "
+                         f"but build {session.device.build.name} gives {session.head_rows}")
 
 
 def prompt_ids(text: Text, config: ModelConfig, prompt: str) -> list[int]:

@@ -57,13 +57,16 @@ class Session:
     """One model loaded on one device, with `sequences` sequences, each in a cache of its own.
 
     Methods work on sequence 0, the only one unless more were asked for, or on the one named. taps: thresholds and
-    steering vectors compiled in. `on_tokens` is called with the tokens each run took in.
+    steering vectors compiled in. `on_tokens` is called with the tokens each run took in. `rows`: tokens that a pass
+    takes; `head_rows`: with what comes after each.
     """
 
     def __init__(self, model: Model, device: Device, *, taps: Mapping[TapPoint, Tap] | None = None,
                  sequences: int = 1, progress: bool = False):
         self.model, self.device = model, device
-        self.program = Program(model, device.build, rows=device.rows_max, taps=taps, sequences=sequences)
+        self.rows = device.pass_rows(model.config)
+        self.head_rows = min(self.rows, device.head_rows)
+        self.program = Program(model, device.build, rows=self.rows, taps=taps, sequences=sequences)
         self.buffer = device.allocate(self.program.size)
         self.program.write(self.buffer.array, self.buffer.address, place=partial(device.place, self.buffer),
                            progress=progress)
@@ -103,8 +106,8 @@ class Session:
     def feed(self, ids: Sequence[int], on_tokens: Callable[[int], None] | None = None, *, sequence: int = 0) -> None:
         """Append tokens to the cache without running the head."""
         self._room(sequence, len(ids))
-        for start in range(0, len(ids), self.device.rows_max):
-            part = ids[start:start + self.device.rows_max]
+        for start in range(0, len(ids), self.rows):
+            part = ids[start:start + self.rows]
             self._run("prefill", [(sequence, part)])
             if on_tokens:
                 on_tokens(len(part))
@@ -126,8 +129,8 @@ class Session:
         """Append tokens; returns the integer logits after each, int32 [tokens, vocab]."""
         self._room(0, len(ids))
         out = np.empty((len(ids), self.model.config.vocab_size), np.int32)
-        for start in range(0, len(ids), self.device.rows_max):
-            part = ids[start:start + self.device.rows_max]
+        for start in range(0, len(ids), self.head_rows):
+            part = ids[start:start + self.head_rows]
             out[start:start + len(part)] = self.score_parts([(0, part)])
             if on_tokens:
                 on_tokens(len(part))
@@ -170,9 +173,10 @@ class Session:
         ids = np.concatenate([np.asarray(part, np.int64) for _, part in parts])
         if ids.min() < 0 or ids.max() >= vocab:
             raise ModelError(f"token id {int(ids[(ids < 0) | (ids >= vocab)][0])} is outside the vocabulary of {vocab}")
-        if len(ids) > self.device.rows_max:
-            raise ModelError(f"a pass of {len(ids)} rows exceeds the {self.device.rows_max} of device "
-                             f"{self.device.name} with build {self.device.build.name}")
+        limit = self.rows if kind == "prefill" else self.head_rows
+        if len(ids) > limit:
+            raise ModelError(f"a {kind} pass of {len(ids)} rows exceeds the {limit} of device {self.device.name} with "
+                             f"build {self.device.build.name}")
         h = embed(model.embedding[ids], model.embedding_exponents[ids], model.residual_fraction_bits)
         self._write("residual_in", h.astype("<i4"))
         item = self.program.get_pass(kind, len(ids), tuple(Part(sequence, len(part)) for sequence, part in parts))

@@ -59,7 +59,8 @@ class MachineState(ctypes.Structure):
         ("query_scales", POINTER(NativeScalar)), ("attention", POINTER(c_int32)),
         ("attention_exponents", POINTER(c_int64)), ("scores", POINTER(c_int32)), ("wide", POINTER(c_int64)),
         ("wide_channels", c_int64), ("counts", POINTER(c_int64)), ("angles", POINTER(c_int16)),
-        ("gains", POINTER(c_int16)), ("rope", POINTER(c_int16)), ("taps", POINTER(c_uint8)), ("inputs", c_int64), ("failure", c_int64)]
+        ("gains", POINTER(c_int16)), ("rope", POINTER(c_int16)), ("taps", POINTER(c_uint8)), ("inputs", c_int64),
+        ("failure", c_int64)]
 
 
 @cache

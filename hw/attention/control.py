@@ -36,7 +36,7 @@ class AttentionControl(wiring.Component):
             "position": In(16),
             "retired": Out(1),
             "fields": Out(command_layout(Opcode.ATTEND)),
-            "row": Out(range(build.rows)),
+            "row": Out(range(build.slots)),
             "tokens": Out(range(build.context_max + 1)),
             "group": Out(range(build.heads_max)),
             "first_head": Out(range(build.heads_max)),

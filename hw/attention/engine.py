@@ -48,7 +48,7 @@ class AttentionEngine(wiring.Component):
     g b n + g (dim + 42) + 22.
 
     Limits: heads <= heads_max, heads / kv_heads <= group_max, dim <= head_dim_max, position + rows <=
-    context_max, rows <= build.rows; scores on chip: group_max * context_max words.
+    context_max, rows <= build.slots; scores on chip: group_max * context_max words.
     """
 
     def __init__(self, build: BuildParameters, *, group_max: int | None = None):
@@ -72,10 +72,10 @@ class AttentionEngine(wiring.Component):
         scores_sizes = {"group_max": self._group_max, "context_max": context}
         m = Module()
         m.submodules.control = control = AttentionControl(build, self._group_max)
-        m.submodules.requests = requests = ReadRequests(rows=build.rows, context_max=context)
+        m.submodules.requests = requests = ReadRequests(rows=build.slots, context_max=context)
         m.submodules.dot = dot = QueryKeyDot(**sizes)
         m.submodules.queries = queries = QueryMemory(
-            rows=build.rows, heads=build.heads_max, dim_max=build.head_dim_max, lanes=dot.lanes)
+            rows=build.slots, heads=build.heads_max, dim_max=build.head_dim_max, lanes=dot.lanes)
         m.submodules.key_scales = key_scales = ScaleMemory(context_max=context)
         m.submodules.value_scales = value_scales = ScaleMemory(context_max=context)
         m.submodules.scaling = scaling = ScoreScale(dot_bits=dot.dot_bits, **scores_sizes)
@@ -85,7 +85,7 @@ class AttentionEngine(wiring.Component):
         m.submodules.normaliser = normaliser = Normaliser(
             **sizes, sum_bits=sums.sum_bits, total_bits=len(softmax.total))
         m.submodules.outputs = outputs = OutputMemory(
-            rows=build.rows, channels=build.heads_max * build.head_dim_max, groups=build.heads_max)
+            rows=build.slots, channels=build.heads_max * build.head_dim_max, groups=build.heads_max)
 
         for source, sink in (
             (flipped(self.command), control.command), (flipped(self.i_data), control.i_data),

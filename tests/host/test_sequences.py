@@ -163,8 +163,8 @@ def test_a_count_of_sequences_out_of_range_is_refused(sequences):
 
 def test_more_rows_than_a_pass_takes_are_refused():
     session = Session(synthetic_model(FAMILIES["one head"], seed=1), EmulatorDevice(CPU), sequences=2)
-    session.device.rows_max = 3
-    with pytest.raises(ModelError, match="^a pass of 4 rows exceeds the 3 of device emulator with build cpu$"):
+    session.head_rows = 3
+    with pytest.raises(ModelError, match="^a decode pass of 4 rows exceeds the 3 of device emulator with build cpu$"):
         session.advance([(0, [1, 2]), (1, [3, 4])])
     assert session.positions == [0, 0]
 

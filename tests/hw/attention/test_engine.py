@@ -14,7 +14,7 @@ BENCH = "sim.benches.attention.engine"
 
 def build(kv_bits: int) -> BuildParameters:
     return BuildParameters(
-        name="bench", clock_mhz=250, ports=1, rows=2, outputs_per_step=5, weight_buffer_beats=256,
+        name="bench", clock_mhz=250, ports=1, rows=2, outputs_per_step=4, weight_buffer_steps=256,
         accumulator_words=1024, hidden_max=512, inputs_max=1024, heads_max=8, head_dim_max=128, context_max=128,
         group_max=4, kv_bits=kv_bits)
 
