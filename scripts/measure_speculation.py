@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,7 +26,7 @@ from host.speculation import DRAFTS, PromptLookup
 from host.text import Text
 from models.errors import ModelError
 
-__all__ = ["PROMPTS", "Result", "loop_start", "main", "measure"]
+__all__ = ["PROMPTS", "Result", "before_loop", "loop_start", "main", "measure"]
 
 PROMPTS = Path(__file__).with_name("held_out_prompts.txt")
 SHORTEST_LOOP = 8
@@ -60,10 +59,8 @@ def loop_start(ids: Sequence[int]) -> int:
 
 def before_loop(passes: Sequence[int], end: int) -> tuple[int, int]:
     """(tokens, passes) of the whole passes before id `end`; passes: of each id, 0 for the prompt's."""
-    whole = Counter(passes[:end]) - Counter({number: count for number, count in Counter(passes).items()
-                                             if number in passes[end:]})
-    whole.pop(0, None)
-    return sum(whole.values()), len(whole)
+    whole = [number for number in passes[:end] if number and number not in passes[end:]]
+    return len(whole), len(set(whole))
 
 
 def measure(session: Session, text: Text, prompt: str, count: int, temperature: float, drafts: int) -> Result:
