@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import hw.report
+from hw.analytic.sites import unit_sites
 from hw.report import main, with_settings
 from hw.synthesis.units import UNITS
 from hw.synthesis.yosys import Run
@@ -67,6 +68,17 @@ def test_text_has_the_same_figures_and_the_path(yosys, capsys):
     assert rows == dict(lut="2", lutram="0", ff="2", dsp="0", bram36="0.5", uram="0", logic_levels="2", fits="yes")
     assert "2 levels: linear.a -> LUT2 -> LUT2 -> linear.q/D (FDRE)" in out  # named as in the whole
     assert asked[0][0] == "linear"
+
+
+def test_a_prediction_stands_beside_the_count(yosys, capsys):
+    yosys([lut("a b", "_1"), register("_1", "q"), *[("URAM288", {})] * 10])
+    assert run("--unit", "linear") == 0
+    lines = {line.split()[0]: line.split() for line in capsys.readouterr().out.splitlines()}
+    predicted = unit_sites(BOARDS["kv260"], "linear")
+    assert lines["uram"][4:] == [f"{predicted.uram}", f"{10 * (predicted.uram - 10):+.1f}"]
+    assert lines["lut"][4] == f"{predicted.lut}" and len(lines["ff"]) == 4 and len(lines["dsp"]) == 5
+    run("--unit", "control")
+    assert "predicted" not in capsys.readouterr().out
 
 
 def test_a_combinational_loop_fails(yosys, capsys):

@@ -183,7 +183,7 @@ def test_a_prompt_is_its_passes(probed):
 
 def test_linears_are_timed_from_the_first_stream(probed):
     workload, session = opened(probed, 2)
-    counts = measure_linear(workload, session).counts * (2 / workload.whole.layers)
+    counts = measure_linear(workload, session, 1).counts * (2 / workload.whole.layers)
     end = probed.timeline.samples[-1]
     assert end[Engine.LINEAR] < counts.cycles < end[Engine.LINEAR] + 200 < end[-2]  # the norm before is left out
     streams = [fields["beats"] for opcode, fields in map(unpack, linears_program(session, 1))
@@ -258,3 +258,13 @@ def test_a_model_too_large_for_the_build_is_refused():
 def test_scales_of_a_workload():
     workload = load_workload("demo", layers=6)
     assert isinstance(workload, Workload) and workload.layer_scale == workload.head_scale == 1
+
+
+def test_the_picture_is_drawn(tmp_path, capsys):
+    picture = tmp_path / "cycles.png"
+    main(["--board", "sim-tiny", "--model", "demo", "--phase", "decode", "--context", "8", "--layers", "1", "--vocab",
+          "64", "--picture", str(picture)])
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(ModelError, match="--picture: "):
+        main(["--board", "sim-tiny", "--model", "demo", "--phase", "decode", "--context", "8", "--vocab", "64",
+              "--picture", str(tmp_path / "cycles.txt")])

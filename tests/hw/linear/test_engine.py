@@ -15,8 +15,8 @@ TWO_ROWS = replace(BOARDS["sim-tiny"], name="two rows", ports=1, rows=2, accumul
 BUILDS = {
     "two rows": TWO_ROWS,
     "two batches of two": replace(TWO_ROWS, row_batches=2, accumulator_words=128),
-    "four batches of one": replace(TWO_ROWS, rows=1, row_batches=4, accumulator_words=256, outputs_per_step=5),
-    "three ports": replace(TWO_ROWS, rows=1, ports=3, outputs_per_step=10, accumulator_words=128),
+    "four batches of one": replace(TWO_ROWS, rows=1, row_batches=4, accumulator_words=256, outputs_per_step=8),
+    "three ports": replace(TWO_ROWS, rows=1, ports=3, outputs_per_step=12, accumulator_words=128),
 }
 
 
@@ -49,6 +49,14 @@ def test_late_weights(name):
     and a word comes again before its sum is written."""
     build, rng = BUILDS[name], np.random.default_rng(11)
     run(build, [random_matrix(rng, build, outputs, 160, 0) for outputs in (10, 20, 30)], late=100)
+
+
+def test_padding_leaves_other_sums_alone():
+    """A matrix' words end with its last output: what lies behind them stays."""
+    build, rng = BUILDS["two batches of two"], np.random.default_rng(5)
+    assert build.padded_outputs(21) == 40
+    behind = {**random_matrix(rng, build, 30, 60, 6), "kept": True}
+    run(build, [behind, {**random_matrix(rng, build, 21, 60, 0), "kept": True}])
 
 
 def test_extremes_and_zeros():
