@@ -14,7 +14,7 @@ import numpy as np
 from models.config import ModelConfig
 from models.errors import ModelError
 from models.machine.build import BuildParameters
-from models.machine.registers import IDENTITY, VERSION, Status, register
+from models.machine.registers import IDENTITY, VERSION, Status, position_register, register
 
 __all__ = ["Buffer", "Device", "DeviceError", "Progress"]
 
@@ -94,12 +94,13 @@ class Device(ABC):
             raise DeviceError(f"device {self.name} speaks version {version} of the register map, "
                               f"this runtime {VERSION}")
 
-    def run(self, address: int, count: int, position: int, progress: Progress | None = None) -> int:
-        """Run `count` descriptors from `address` with the position register at `position`; returns the cycles."""
+    def run(self, address: int, count: int, *positions: int, progress: Progress | None = None) -> int:
+        """Run `count` descriptors from `address`; returns the cycles. positions: of sequence 0, 1, ..."""
         self.set("PROGRAM_LOW", address & 0xFFFFFFFF)
         self.set("PROGRAM_HIGH", address >> 32)
         self.set("DESCRIPTORS", count)
-        self.set("POSITION", position)
+        for sequence, position in enumerate(positions):
+            self.set(position_register(sequence), position)
         self.set("CONTROL", 1)
         self.wait(progress)
         status = self.get("STATUS")

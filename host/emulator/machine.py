@@ -46,15 +46,19 @@ class Machine:
         self._accumulators: dict[int, np.ndarray] = {}
         self._attention: tuple[np.ndarray, np.ndarray] | None = None
         self._unit = constant(1)
+        self._rope = np.zeros(0, np.int16)
         self.observer: Callable[[Opcode, dict[str, int], Machine], None] | None = None
         self._execute: dict[Opcode, Callable[..., None]] = {
             Opcode.STREAM: self._stream, Opcode.LOAD: self._load, Opcode.MATMUL: self._matmul, Opcode.NORM: self._norm,
             Opcode.QUERY: self._query, Opcode.KEY: self._key, Opcode.VALUE: self._value,
             Opcode.RESIDUAL: self._residual, Opcode.ATTEND: self._attend, Opcode.LOGITS: self._logits}
 
-    def run(self, address: int, count: int, position: int) -> None:
-        """Execute a program; raises `ProgramError` where the fabric would report an error."""
-        self.position = position
+    def run(self, address: int, count: int, *positions: int) -> None:
+        """Execute a program; raises `ProgramError` where the fabric would report an error.
+
+        positions: of the sequences that it names.
+        """
+        self.positions = positions
         self.zeros = self.activations = 0
         self._fetched: deque[int] = deque()
         for opcode, fields in decode(self._view(address, count * DESCRIPTOR_BYTES).tobytes()):
@@ -71,7 +75,7 @@ class Machine:
         self._fetched.append(f["address"])
 
     def _load(self, f: dict[str, int]) -> None:
-        data = self._view(f["address"] + self.position * f["address_stride"], f["bytes"])
+        data = self._view(f["address"] + self.positions[f["sequence"]] * f["address_stride"], f["bytes"])
         target = LoadTarget(f["target"])
         if target == LoadTarget.RESIDUAL:
             self.residual = data.view("<i4").astype(np.int64)
@@ -80,7 +84,7 @@ class Machine:
         elif target == LoadTarget.TAP:
             self._tap = data.view("<u2").reshape(-1, 4)
         else:
-            self._rope = data.view("<i2")
+            self._rope = _filled(self._rope, f["offset"], data.view("<i2"))
 
     def _matmul(self, f: dict[str, int]) -> None:
         address = self._fetched.popleft()
@@ -130,11 +134,13 @@ class Machine:
             self.activations += q.size
 
     def _heads(self, f: dict[str, int], rotate: bool, bits: int) -> tuple[np.ndarray, Scalar]:
-        rows, heads, dim = f["rows"], f["heads"], f["dim"]
-        x = self._sums(f["accumulator"], heads * dim).reshape(rows, heads, dim)
-        unit = mul(self._unit, from_word(f["scale"]))
+        first, heads, dim = f.get("first_row", 0), f["heads"], f["dim"]
+        rows = slice(first, first + f["rows"])
+        x = self._sums(f["accumulator"], heads * dim)[rows].reshape(-1, heads, dim)
+        unit = mul(Scalar(*(part[rows] for part in self._unit)), from_word(f["scale"]))
         if rotate:
-            x, unit = rope(x, self._rope.reshape(rows, dim)), shift(unit, -ROPE_FRACTION)
+            angles = self._rope[rows.start * dim:rows.stop * dim].reshape(-1, dim)
+            x, unit = rope(x, angles), shift(unit, -ROPE_FRACTION)
         return head_quant(x, unit, bits)
 
     def _query(self, f: dict[str, int]) -> None:
@@ -150,16 +156,18 @@ class Machine:
         words = to_word(scale)
         dtype = np.dtype(f"<i{self.build.kv_bits // 8}")
         row_bytes, rows, size = f["address_stride"], f["rows"], f["dim"] * dtype.itemsize
+        position = self.positions[f["sequence"]]
         for head in range(f["heads"]):
-            start = head * f["head_bytes"] + self.position * row_bytes
+            start = head * f["head_bytes"] + position * row_bytes
             area = self._view(f["address"] + start, rows * row_bytes).reshape(rows, row_bytes)
             area[:, :size] = q[:, head].astype(dtype).view(np.uint8).reshape(rows, size)
-            start = head * f["head_bytes"] + self.position * f["scale_address_stride"]
+            start = head * f["head_bytes"] + position * f["scale_address_stride"]
             self._view(f["scale_address"] + start, rows * 4).view("<u4")[:] = words[:, head]
 
     def _attend(self, f: dict[str, int]) -> None:
         dtype = np.dtype(f"<i{self.build.kv_bits // 8}")
-        n, row_bytes, kv_heads = self.position + f["rows"], f["row_bytes"], f["kv_heads"]
+        position, row_bytes, kv_heads = self.positions[f["sequence"]], f["row_bytes"], f["kv_heads"]
+        n, rows = position + f["rows"], slice(f["first_row"], f["first_row"] + f["rows"])
 
         def rows_of(name: str) -> np.ndarray:
             areas = [self._view(f[name] + g * f["head_bytes"], n * row_bytes) for g in range(kv_heads)]
@@ -170,9 +178,13 @@ class Machine:
                                        for g in range(kv_heads)]))
 
         q, q_scale = self._query_heads
-        self._attention = attention_rows(q, q_scale, rows_of("keys"), scales_of("key_scales"), rows_of("values"),
-                                         scales_of("value_scales"), from_word(f["score_constant"]), self.position,
-                                         kv_bits=self.build.kv_bits)
+        if self._attention is None or self._attention[0].shape != q.shape:
+            self._attention = np.zeros(q.shape, np.int64), np.zeros((q.shape[0], kv_heads), np.int64)
+        found = attention_rows(q[rows], Scalar(*(part[rows] for part in q_scale)), rows_of("keys"),
+                               scales_of("key_scales"), rows_of("values"), scales_of("value_scales"),
+                               from_word(f["score_constant"]), position, kv_bits=self.build.kv_bits)
+        for memory, part in zip(self._attention, found, strict=True):
+            memory[rows] = part
 
     def _residual(self, f: dict[str, int]) -> None:
         rows, count = f["rows"], f["count"]
@@ -196,6 +208,14 @@ class Machine:
             ids, best = top_k(values[row], f["k"])
             area = self._view(f["top"] + row * self.build.top_k * 8, f["k"] * 8).view("<i4").reshape(-1, 2)
             area[:, 0], area[:, 1] = ids, best
+
+
+def _filled(memory: np.ndarray, offset: int, data: np.ndarray) -> np.ndarray:
+    """The memory, enlarged where needed, with `data` from `offset` on."""
+    result = np.zeros(max(memory.size, offset + data.size), data.dtype)
+    result[:memory.size] = memory
+    result[offset:offset + data.size] = data
+    return result
 
 
 def _rows(a: Scalar, rows: int) -> Scalar:

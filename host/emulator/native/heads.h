@@ -37,10 +37,10 @@ UNIT void queries(machine *m, const operation *op, int thread, int threads) {
 
 UNIT void cache(machine *m, const operation *op, int thread, int threads) {
     for (int64_t i = thread; i < op->rows * op->heads; i += threads) {
-        int64_t row = i / op->heads, head = i % op->heads, position = m->position + row;
+        int64_t row = i / op->heads, head = i % op->heads, position = m->positions[op->sequence] + row;
         int64_t start = head * op->head_bytes;
         int16_t q[DIM_MAX];
-        scalar scale = head_quant(m, op, row, head, (int)m->kv_bits, q);
+        scalar scale = head_quant(m, op, op->first_row + row, head, (int)m->kv_bits, q);
         void *out = view(m, op->address + start + position * op->address_stride, op->dim * m->kv_bits / 8);
         uint32_t *word = view(m, op->scale_address + start + position * op->scale_address_stride, 4);
         if (!out || !word) return;
@@ -88,16 +88,16 @@ enum { STRIP = 32 };
 WEIGH(weigh_8, int8_t)
 WEIGH(weigh_16, int16_t)
 
-/* One query head of one row over the tokens it may see. x, weights: int64 [tokens] of scratch. */
+/* One query head of one row of a sequence over the tokens it may see. x, weights: int64 [tokens] of scratch. */
 UNIT void attend_head(machine *m, const operation *op, int64_t row, int64_t head, int64_t *x, int64_t *weights) {
-    int64_t n = m->position + row + 1, dim = op->dim, g = head / (op->heads / op->kv_heads);
+    int64_t n = m->positions[op->sequence] + row + 1, dim = op->dim, g = head / (op->heads / op->kv_heads);
     int64_t start = g * op->head_bytes, extent = n * op->row_bytes;
     const uint8_t *keys = view(m, op->keys + start, extent), *values = view(m, op->values + start, extent);
     const uint32_t *key_scales = view(m, op->key_scales + start, n * 4);
     const uint32_t *value_scales = view(m, op->value_scales + start, n * 4);
     if (!keys || !values || !key_scales || !value_scales) return;
 
-    int64_t i = row * op->heads + head, best = INT64_MIN, top = -128, sum = 0, total[DIM_MAX] = {0};
+    int64_t i = (op->first_row + row) * op->heads + head, best = INT64_MIN, top = -128, sum = 0, total[DIM_MAX] = {0};
     const int64_t *coarse = m->exp2_coarse, *fine = m->exp2_fine;
     const int16_t *q = m->queries + i * dim;
     scalar unit = mul(m->query_scales[i], from_word((uint32_t)op->score_constant));
@@ -117,11 +117,11 @@ UNIT void attend_head(machine *m, const operation *op, int64_t row, int64_t head
     scaling to = scaling_of(divide(m->constants[ONE], from_int(sum)), fraction + drop, 32);
     int32_t *out = m->attention + i * dim;
     for (int64_t d = 0; d < dim; d++) out[d] = (int32_t)scaled(round_shift_62(total[d], drop), to);
-    m->attention_exponents[row * op->kv_heads + g] = top - 23 + 20 - fraction;
+    m->attention_exponents[(op->first_row + row) * op->kv_heads + g] = top - 23 + 20 - fraction;
 }
 
 UNIT void attend(machine *m, const operation *op, int thread, int threads) {
     int64_t *scratch = m->wide + thread * m->wide_channels;
     for (int64_t i = thread; i < op->rows * op->heads; i += threads)
-        attend_head(m, op, i / op->heads, i % op->heads, scratch, scratch + m->position + op->rows);
+        attend_head(m, op, i / op->heads, i % op->heads, scratch, scratch + m->wide_channels / 2);
 }

@@ -16,6 +16,8 @@ enum failure { BAD_ADDRESS = 1, BAD_ORDER };
  * 5 b + j. Beyond the inputs they are zero. */
 enum { TRITS = 5, BLOCK = 64, GROUP = 8 };
 
+enum { SEQUENCES = 16 };
+
 /* Fields of a descriptor by their names (models/machine/descriptor.py), and host pointers in place of streams. */
 typedef struct {
     int64_t opcode;
@@ -31,6 +33,7 @@ typedef struct {
     int64_t heads, dim, scale, scale_address, scale_address_stride, head_bytes;
     int64_t fraction_bits;
     int64_t kv_heads, key_scales, value_scales, keys, values, row_bytes, score_constant;
+    int64_t first_row, sequence, offset;
     int64_t vocab, k, write_logits, logits, top;
 } operation;
 
@@ -42,7 +45,8 @@ typedef struct {
 
 typedef struct {
     uint8_t *memory; /* the program's buffer, seen by descriptors at address `base` */
-    int64_t size, base, position;
+    int64_t size, base;
+    int64_t positions[SEQUENCES]; /* tokens in the cache of each */
     int64_t kv_bits, outputs_per_step, top_k;
     int64_t row_sums;     /* accumulators of a row */
     int64_t group_bytes;  /* activations of one row: blocks * TRITS * BLOCK */
@@ -62,6 +66,7 @@ typedef struct {
     int64_t *wide;   /* scratch: [threads][wide_channels] */
     int64_t wide_channels;
     int64_t *counts; /* [threads][COUNTERS] */
+    int16_t *angles; /* rotary vectors: [rows][dim] */
     /* set while running */
     const int16_t *gains, *rope;
     const tap_channel *taps;
