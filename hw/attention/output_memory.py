@@ -33,8 +33,8 @@ class OutputMemory(wiring.Component):
     last word marked: x = round(o / 2**(E - exponent of the channel's group)), half to even, where a group has
     `group_channels` channels, count and group_channels being multiples of LANES. `exponent` is E, from the cycle
     after the request's acceptance until the next; a request is accepted once the last word of the one before is
-    taken. First word `LATENCY` cycles after the request. Writing and reading a row at once is undefined. Golden: the end
-    of `_attend` in models/golden/model.py.
+    taken. First word `LATENCY` cycles after the request. Writing and reading a row at once is undefined. Golden: the
+    end of `_attend` in models/golden/model.py.
     """
 
     LATENCY = 7

@@ -49,6 +49,7 @@ class StripeWalk(wiring.Component):
         tail = Signal.like(part.tail, reset_less=True)
         rest = Signal.like(part.rest, reset_less=True)
         groups = Signal.like(part.groups)  # behind the one at work
+        more = Signal()  # there are some: the comparison is made a cycle ahead
         left = Signal(range(STRIPE_BURSTS + 1))  # bursts of the one at work
         behind = Signal()  # there is a tail behind the whole groups
 
@@ -56,7 +57,7 @@ class StripeWalk(wiring.Component):
         reserve = Signal()
         m.d.comb += [
             burst.payload.length.eq(BURST_BEATS - 1),
-            self.idle.eq((left == 0) & (groups == 0) & ~behind & ~burst.valid),
+            self.idle.eq((left == 0) & ~more & ~behind & ~burst.valid),
         ]
         m.d.sync += room.eq(room - Mux(reserve, BURST_BEATS, 0) + self.taken)
 
@@ -72,11 +73,12 @@ class StripeWalk(wiring.Component):
                     left.eq(left - 1),
                 ]
         # A burst takes two cycles: the second one is there to find out what follows.
-        with m.Elif(groups != 0):
+        with m.Elif(more):
             m.d.sync += [
                 block.eq(block + (self._ports - 1) * STRIPE_BURSTS),
                 left.eq(STRIPE_BURSTS),
                 groups.eq(groups - 1),
+                more.eq(groups != 1),
             ]
         with m.Elif(behind):
             m.d.sync += [block.eq(tail), left.eq(rest), behind.eq(0)]
@@ -87,7 +89,8 @@ class StripeWalk(wiring.Component):
             with m.If(self.i.valid):
                 m.d.sync += [
                     left.eq(Mux(whole, STRIPE_BURSTS, part.rest)),
-                    groups.eq(Mux(whole, part.groups - 1, 0)),
+                    groups.eq(part.groups - 1),
+                    more.eq(whole & (part.groups != 1)),
                     behind.eq(whole & (part.rest != 0)),
                 ]
         return m

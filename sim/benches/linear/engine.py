@@ -99,10 +99,10 @@ async def computes_and_reads(dut):
         # the second reader goes through the rows backwards
         for row in range(len(matrix.q))[::-1 if reader else 1]:
             await requests.send([{"accumulator": matrix.base, "count": matrix.outputs, "row": row}])
-            values = await sums.receive_packet()
-            sums = [value for word in values for value in word["values"]]
-            assert len(values) == -(-matrix.outputs // LANES)
-            assert sums[:matrix.outputs] == list(matrix.sums[row])
+            words = await sums.receive_packet()
+            values = [value for word in words for value in word["values"]]
+            assert len(words) == -(-matrix.outputs // LANES)
+            assert values[:matrix.outputs] == list(matrix.sums[row])
 
     reading = []
     invalid = 0
