@@ -58,7 +58,7 @@ class Bench:
             for row in range(rows) for head in range(heads))
         await self.query.drain()
         self.dut.position.value = case.position
-        command = pack(Opcode.ATTEND, heads=heads, kv_heads=kv_heads, dim=dim, rows=rows,
+        command = pack(Opcode.ATTEND, heads=heads, kv_heads=kv_heads, dim=dim, rows=rows, first_row=0, sequence=0,
                        score_constant=case.score_constant, **fields)
         self.beats = 0
         await self.command.send([int.from_bytes(command, "little")])

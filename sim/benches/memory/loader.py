@@ -46,7 +46,7 @@ async def words_of_all_targets(dut, stall, position):
             address, stride = random.randrange(1 << 30) * 16, random.randrange(1 << 20) * 16
             offset = random.randrange(60_000)
             fields = dict(address=address, target=target, address_stride=stride, bytes=size, offset=offset)
-            source.send_nowait(int.from_bytes(pack(Opcode.LOAD, **fields), "little"))
+            source.send_nowait(int.from_bytes(pack(Opcode.LOAD, sequence=0, **fields), "little"))
             start_address = (address + position * stride) % (1 << 40)
             expected += load_words(target, offset, contents.read(start_address, size))
             addresses += [start_address] * bool(size // width)
@@ -68,6 +68,6 @@ async def one_word_a_cycle(dut):
     await start(dut)
     for target, width in WORD_BYTES.items():
         fields = dict(address=0, target=target, address_stride=0, bytes=400 * width, offset=0)
-        source.send_nowait(int.from_bytes(pack(Opcode.LOAD, **fields), "little"))
+        source.send_nowait(int.from_bytes(pack(Opcode.LOAD, sequence=0, **fields), "little"))
         await sink.receive(400)
         assert sink.cycles[-1] - sink.cycles[-400] == 399

@@ -68,7 +68,7 @@ class Bench:
         stride = self.random.randrange(0, 64) * PORT_BYTES
         fields = dict(address=address, target=target, address_stride=stride, bytes=count * width, offset=offset)
         data = self.contents.read(address + position * stride, count * width)
-        return int.from_bytes(pack(Opcode.LOAD, **fields), "little"), load_words(target, offset, data)
+        return int.from_bytes(pack(Opcode.LOAD, sequence=0, **fields), "little"), load_words(target, offset, data)
 
     def read(self, address: int, size: int) -> tuple[dict[str, int], list[int]]:
         """A read request and its beats."""

@@ -285,7 +285,8 @@ async def heads(dut):
                 expected.update({address + n: byte for n, byte in enumerate(content)})
         bench.memory.clear()
         await bench.run(opcode, heads=kv_heads, dim=dim, accumulator=accumulator, scale=word, address=KEYS,
-                        address_stride=row_bytes, scale_address=SCALES, scale_address_stride=4, head_bytes=HEAD_BYTES)
+                        address_stride=row_bytes, scale_address=SCALES, scale_address_stride=4, head_bytes=HEAD_BYTES,
+                        first_row=0, sequence=0)
         bench.taken("o_linear")
         assert bench.memory == expected, f"{opcode.name}: the cache differs"
 
