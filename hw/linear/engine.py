@@ -10,7 +10,7 @@ from hw.command import COMMAND_BITS, command_layout
 from hw.linear.accumulator import Accumulator
 from hw.linear.activations import ActivationMemory, activation_layout
 from hw.linear.lookup_array import LookupArray
-from hw.linear.reader import READ_REQUEST, SUM_WORD, AccumulatorReader
+from hw.linear.reader import READ_REQUEST, SUM_ELEMENT, AccumulatorReader
 from hw.linear.step_gearbox import StepGearbox
 from hw.linear.step_issue import StepIssue
 from hw.linear.table_fill import TableFill
@@ -56,9 +56,9 @@ class LinearEngine(wiring.Component):
             "i_activations": In(stream.Signature(activation_layout(8))),
             "invalid_bytes": Out(self._gearbox.invalid_bytes.shape()),
             "read_a": In(stream.Signature(READ_REQUEST)),
-            "sums_a": Out(stream.Signature(SUM_WORD)),
+            "sums_a": Out(stream.Signature(SUM_ELEMENT)),
             "read_b": In(stream.Signature(READ_REQUEST)),
-            "sums_b": Out(stream.Signature(SUM_WORD)),
+            "sums_b": Out(stream.Signature(SUM_ELEMENT)),
         })
 
     def elaborate(self, platform):
