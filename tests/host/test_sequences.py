@@ -16,11 +16,12 @@ from models.errors import ModelError
 from models.golden.head import top_k
 from models.golden.model import GoldenModel
 from models.machine.build import BOARDS, CPU
-from models.machine.descriptor import DESCRIPTOR_BYTES, Opcode, unpack
+from models.machine.descriptor import Opcode
 from models.machine.registers import SEQUENCES, position_register
 from models.synth import synthetic_model
 from tests.families import FAMILIES
 from tests.host.foreign import move_to_foreign
+from tests.host.listing import assert_semaphores_hold, listed
 from tests.host.native_units import PATHS
 from tests.host.test_emulator_properties import TINY, Case, cases, model_of, taps_of
 
@@ -102,24 +103,12 @@ def test_sequences_of_any_model_equal_the_golden_model(case, plan):
 def descriptors(kind, parts, sequences=SEQUENCES):
     program = Program(synthetic_model(FAMILIES["relu2 grouped heads"], seed=0), BOARDS["sim-tiny"], rows=64,
                       sequences=sequences)
-    memory = np.zeros(program.size, np.uint8)
-    program.write(memory, 0x1000)
-    item = program.get_pass(kind, sum(part.rows for part in parts), parts)
-    raw = memory[item.offset:item.offset + item.count * DESCRIPTOR_BYTES].tobytes()
-    return program, [unpack(raw[i:i + DESCRIPTOR_BYTES]) for i in range(0, len(raw), DESCRIPTOR_BYTES)]
+    return program, listed(program, kind, sum(part.rows for part in parts), parts)
 
 
 @pytest.mark.parametrize("kind", PASS_KINDS)
 def test_semaphores_of_a_pass_of_all_sequences(kind):
-    counters = [0] * 16
-    for opcode, fields in descriptors(kind, tuple(Part(s, 1 + s % 3) for s in range(SEQUENCES)))[1]:
-        for bit in range(16):
-            if fields["wait"] >> bit & 1:
-                assert counters[bit] > 0, (opcode, bit)
-                counters[bit] -= 1
-        for bit in range(16):
-            counters[bit] += fields["signal"] >> bit & 1
-            assert counters[bit] < 16
+    assert_semaphores_hold(descriptors(kind, tuple(Part(s, 1 + s % 3) for s in range(SEQUENCES)))[1])
 
 
 def test_only_what_looks_along_a_sequence_is_listed_for_each():
