@@ -8,9 +8,10 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
+from hw.memory.ram_style import ram_attributes
+
 __all__ = ["ActivationMemory", "activation_layout"]
 
-_ULTRA_DEPTH = 2048  # words from which on UltraRAM is the smaller choice
 
 
 def activation_layout(value_bits: int) -> data.StructLayout:
@@ -46,8 +47,7 @@ class ActivationMemory(wiring.Component):
         m = Module()
         address_bits = (self._depth - 1).bit_length()
         depth = self._batches << address_bits
-        attributes = {"ram_style": "ultra"} if depth >= _ULTRA_DEPTH else {}
-        m.submodules.memory = memory = Memory(shape=self._word.size, depth=depth, init=[], attrs=attributes)
+        m.submodules.memory = memory = Memory(shape=self._word.size, depth=depth, init=[], attrs=ram_attributes(depth))
         write, read = memory.write_port(granularity=self._value_bits), memory.read_port()
 
         element = self.i.payload

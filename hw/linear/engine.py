@@ -15,12 +15,10 @@ from hw.linear.step_gearbox import StepGearbox
 from hw.linear.step_issue import StepIssue
 from hw.linear.table_fill import TableFill
 from hw.linear.weight_buffer import WeightBuffer
-from models.machine.build import BuildParameters
+from models.machine.build import ACTIVATION_LANES, BuildParameters
 from models.machine.descriptor import Opcode
 
-__all__ = ["ACTIVATION_LANES", "LinearEngine"]
-
-ACTIVATION_LANES = 4  # inputs in a word of the activation memory
+__all__ = ["LinearEngine"]
 
 
 class LinearEngine(wiring.Component):
@@ -69,8 +67,7 @@ class LinearEngine(wiring.Component):
 
         m.submodules.gearbox = gearbox = self._gearbox
         m.submodules.buffer = buffer = WeightBuffer(
-            gearbox.o_steps.payload.shape().size, build.weight_buffer_steps, build.outputs_per_step,
-            ram_style="ultra" if build.weight_buffer_steps >= 1024 else None)
+            gearbox.o_steps.payload.shape().size, build.weight_buffer_steps, build.outputs_per_step)
         m.submodules.activations = activations = ActivationMemory(8, ACTIVATION_LANES, depth, build.rows,
                                                                   build.row_batches)
         m.submodules.fill = fill = TableFill(words, depth, build.row_batches)

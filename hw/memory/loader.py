@@ -106,7 +106,7 @@ class Loader(wiring.Component):
                 with m.If(beat_ends | (moved & last)):
                     m.d.sync += held.eq(0)
                 with m.If(self.beats.valid & self.beats.ready):
-                    m.d.sync += [held.eq(1), beat.eq(self.beats.payload), left.eq((16 >> shift) - 1)]
+                    m.d.sync += [held.eq(1), beat.eq(self.beats.payload), left.eq(15 >> shift)]
                 with m.If(~more):
                     m.d.comb += self.retired.eq(1)
                     m.next = "IDLE"

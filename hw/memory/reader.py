@@ -23,12 +23,12 @@ class Reader(wiring.Component):
     crosses 4 KiB. Four cycles from a request to its first burst, then a burst every other cycle.
     """
 
-    def __init__(self, *, depth: int, requests: int = 4, ram_style: str | None = None) -> None:
+    def __init__(self, *, depth: int, requests: int = 4) -> None:
         if requests < 1:
             raise ValueError(f"requests must be positive, got {requests}")
         self._requests = requests
         self._depth = depth
-        self._fifo = BeatFifo(DATA_BITS, depth, ram_style=ram_style)
+        self._fifo = BeatFifo(DATA_BITS, depth)
         super().__init__({
             "i": In(stream.Signature(READ_REQUEST)),
             "o": Out(stream.Signature(DATA_BITS)),

@@ -16,12 +16,11 @@ from hw.memory.shapes import LOAD_ELEMENT, READ_REQUEST, WRITE_BEAT
 from hw.memory.stream_fetcher import StreamFetcher
 from hw.memory.stream_router import StreamRouter
 from hw.memory.write_master import WriteMaster
-from models.machine.build import BuildParameters
+from models.machine.build import PORT_FIFO_BEATS, BuildParameters
 from models.machine.descriptor import Opcode
 
 __all__ = ["MemorySystem"]
 
-STREAM_FIFO_BEATS = 512  # of a port: covers 16 bursts under way, and the ports' different paces
 CACHE_READER_BEATS = 256  # covers 16 bursts under way
 LOAD_READER_BEATS = 64
 DESCRIPTOR_READER_BEATS = 32  # eight descriptors
@@ -74,8 +73,8 @@ class MemorySystem(wiring.Component):
         build = self._build
         stoppable = ResetInserter(self.stop)
 
-        fetcher = StreamFetcher(build.ports, STREAM_FIFO_BEATS)
-        fifos = PortFifos(build.ports, STREAM_FIFO_BEATS)
+        fetcher = StreamFetcher(build.ports, PORT_FIFO_BEATS)
+        fifos = PortFifos(build.ports, PORT_FIFO_BEATS)
         router = StreamRouter(build.ports * DATA_BITS)
         loader = Loader()
         readers = {

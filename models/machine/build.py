@@ -11,13 +11,16 @@ from math import lcm
 from models.config import ModelConfig
 from models.errors import ModelError
 
-__all__ = ["BOARDS", "CPU", "PORT_BYTES", "TRITS_PER_BYTE", "TRITS_PER_GROUP", "BuildParameters", "board_parameters"]
+__all__ = ["ACTIVATION_LANES", "BOARDS", "CPU", "PORT_BYTES", "PORT_FIFO_BEATS", "TRITS_PER_BYTE", "TRITS_PER_GROUP",
+           "BuildParameters", "board_parameters"]
 
 PORT_BYTES = 16  # one beat of a 128-bit port
 TRITS_PER_BYTE = 5
 TRITS_PER_GROUP = 3
 OUTPUTS_PER_BEATS = (10, 3)  # so many outputs of a tile fill so many beats of the weight stream, whatever the ports
 BURST_BEATS = 16
+PORT_FIFO_BEATS = 512  # of streams, behind each port: covers 16 bursts under way, and the ports' different paces
+ACTIVATION_LANES = 4  # inputs in a word of the activation memory
 
 
 @dataclass(frozen=True, kw_only=True)
