@@ -13,7 +13,7 @@ from hw.analytic.blocks import block_memory, lutram
 from hw.linear.gearbox_units import GearboxUnits
 from hw.memory.ram_style import ULTRA_BUFFER_STEPS, ULTRA_WORDS
 from hw.synthesis.resources import NONE, Resources
-from models.machine.build import ACTIVATION_LANES, PORT_BYTES, PORT_FIFO_BEATS, BuildParameters
+from models.machine.build import LANES, PORT_BYTES, PORT_FIFO_BEATS, BuildParameters
 
 __all__ = ["PREDICTED", "engine_sites", "engine_terms", "linear_terms", "unit_sites"]
 
@@ -121,9 +121,9 @@ def _issue(build: BuildParameters) -> Resources:
 
 def _activations(build: BuildParameters, uram: bool) -> Resources:
     """All rows of a batch side by side, and an enable for each lane."""
-    words = -(-build.inputs_max // build.tile_inputs) * build.tile_inputs // ACTIVATION_LANES
+    words = -(-build.inputs_max // build.tile_inputs) * build.tile_inputs // LANES
     depth = build.row_batches << (words - 1).bit_length()
-    lanes = ACTIVATION_LANES * build.rows
+    lanes = LANES * build.rows
     return block_memory(8 * lanes, depth, ultra=uram and depth >= ULTRA_WORDS) + _luts(lanes)
 
 

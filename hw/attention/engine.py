@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.attention.control import AttentionControl
 from hw.attention.normaliser import Normaliser, output_fraction
-from hw.attention.output_memory import OUTPUT_ELEMENT, OUTPUT_REQUEST, OutputMemory
+from hw.attention.output_memory import OUTPUT_REQUEST, OUTPUT_WORD, OutputMemory
 from hw.attention.query_key_dot import QueryKeyDot
 from hw.attention.query_memory import QUERY, QUERY_SCALE, QueryMemory
 from hw.attention.read_requests import READ_REQUEST, ReadRequests
@@ -62,7 +62,7 @@ class AttentionEngine(wiring.Component):
             "o_read": Out(stream.Signature(READ_REQUEST)),
             "i_data": In(stream.Signature(PORT_BYTES * 8)),
             "i_request": In(stream.Signature(OUTPUT_REQUEST)),
-            "o": Out(stream.Signature(OUTPUT_ELEMENT)),
+            "o": Out(stream.Signature(OUTPUT_WORD)),
             "exponent": Out(signed(10)),
         })
 

@@ -6,17 +6,19 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import ceil_log2
+from amaranth.utils import ceil_log2, exact_log2
 
 from hw.arith.pipeline import Pipeline
 from hw.arith.rounding import shift_sticky
 from hw.attention.normaliser import OUTPUT_BITS
+from models.machine.build import LANES
 
-__all__ = ["OUTPUT_ELEMENT", "OUTPUT_REQUEST", "OutputMemory"]
+__all__ = ["OUTPUT_WORD", "OUTPUT_REQUEST", "OutputMemory"]
 
 OUTPUT_REQUEST = data.StructLayout({"count": 16, "row": 8, "group_channels": 16})
-OUTPUT_ELEMENT = data.StructLayout({"x": signed(OUTPUT_BITS), "last": 1})
+OUTPUT_WORD = data.StructLayout({"values": data.ArrayLayout(signed(OUTPUT_BITS), LANES), "last": 1})
 _EXPONENT = signed(10)
+_LANE_BITS = exact_log2(LANES)
 
 
 class OutputMemory(wiring.Component):
@@ -27,12 +29,12 @@ class OutputMemory(wiring.Component):
     exponent}, in ascending order of groups, sets the exponent of a group; group 0 restarts the row's
     largest.
 
-    Reading: a request on `i_request` gives channels 0 .. count - 1 of `row` on `o`, one a cycle, the
-    last marked: x = round(o / 2**(E - exponent of the channel's group)), half to even, where a group has
-    `group_channels` channels. `exponent` is E, from the cycle after the request's acceptance until the
-    next; a request is accepted once the last element of the one before is taken. First element
-    `LATENCY` cycles after the request. Writing and reading a row at once is undefined. Golden: the end
-    of `_attend` in models/golden/model.py.
+    Reading: a request on `i_request` gives channels 0 .. count - 1 of `row` on `o`, LANES a cycle, the
+    last word marked: x = round(o / 2**(E - exponent of the channel's group)), half to even, where a group has
+    `group_channels` channels, count and group_channels being multiples of LANES. `exponent` is E, from the cycle
+    after the request's acceptance until the next; a request is accepted once the last word of the one before is
+    taken. First word `LATENCY` cycles after the request. Writing and reading a row at once is undefined. Golden: the
+    end of `_attend` in models/golden/model.py.
     """
 
     LATENCY = 7
@@ -46,15 +48,15 @@ class OutputMemory(wiring.Component):
             "i_exponent": In(stream.Signature(data.StructLayout(
                 {"row": range(rows), "group": range(groups), "exponent": _EXPONENT}))),
             "i_request": In(stream.Signature(OUTPUT_REQUEST)),
-            "o": Out(stream.Signature(OUTPUT_ELEMENT)),
+            "o": Out(stream.Signature(OUTPUT_WORD)),
             "exponent": Out(_EXPONENT),
         })
 
     def elaborate(self, platform):
         m = Module()
-        channel_bits, group_bits = ceil_log2(self._channels), ceil_log2(self._groups)
+        word_bits, group_bits = ceil_log2(-(-self._channels // LANES)), ceil_log2(self._groups)
         m.submodules.outputs = outputs = Memory(
-            shape=signed(OUTPUT_BITS), depth=self._rows << channel_bits, init=[])
+            shape=data.ArrayLayout(signed(OUTPUT_BITS), LANES), depth=self._rows << word_bits, init=[])
         m.submodules.exponents = exponents = Memory(shape=_EXPONENT, depth=self._rows << group_bits, init=[])
         m.submodules.largest = largest = Memory(shape=_EXPONENT, depth=self._rows, init=[])
 
@@ -64,9 +66,10 @@ class OutputMemory(wiring.Component):
 
     def _elaborate_write(self, m: Module, outputs: Memory, exponents: Memory, largest: Memory) -> None:
         row, channel = Signal(range(self._rows)), Signal(range(self._channels))
-        write = outputs.write_port()
-        m.d.comb += [self.i.ready.eq(1), write.addr.eq(Cat(channel, row)), write.data.eq(self.i.payload),
-                     write.en.eq(self.i.valid)]
+        write = outputs.write_port(granularity=1)
+        m.d.comb += [self.i.ready.eq(1), write.addr.eq(Cat(channel[_LANE_BITS:], row)),
+                     *(write.data[n].eq(self.i.payload) for n in range(LANES)),
+                     write.en.eq(self.i.valid << channel[:_LANE_BITS])]
         with m.If(self.row_start):
             m.d.sync += [row.eq(self.write_row), channel.eq(0)]
         with m.Elif(self.i.valid):
@@ -87,27 +90,27 @@ class OutputMemory(wiring.Component):
 
     def _elaborate_read(self, m: Module, outputs: Memory, exponents: Memory, largest: Memory) -> None:
         request = Signal(OUTPUT_REQUEST, reset_less=True)
-        channel, group = Signal(range(self._channels)), Signal(range(self._groups))
+        word, group = Signal(range(-(-self._channels // LANES))), Signal(range(self._groups))
         in_group = Signal(16)
         issue = stream.Signature(0).create()
-        channel_end = channel == request.count - 1
+        row_ends = word == (request.count >> _LANE_BITS) - 1
 
         read_largest = largest.read_port(domain="comb")
         m.d.comb += read_largest.addr.eq(self.i_request.p.row)
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.i_request.ready.eq(1)
-                m.d.sync += [request.eq(self.i_request.p), channel.eq(0), group.eq(0), in_group.eq(0)]
+                m.d.sync += [request.eq(self.i_request.p), word.eq(0), group.eq(0), in_group.eq(0)]
                 with m.If(self.i_request.valid):
                     m.d.sync += self.exponent.eq(read_largest.data)
                     m.next = "READ"
             with m.State("READ"):
                 m.d.comb += issue.valid.eq(1)
                 with m.If(issue.ready):
-                    m.d.sync += [channel.eq(channel + 1), in_group.eq(in_group + 1)]
-                    with m.If(in_group == request.group_channels - 1):
+                    m.d.sync += [word.eq(word + 1), in_group.eq(in_group + 1)]
+                    with m.If(in_group == (request.group_channels >> _LANE_BITS) - 1):
                         m.d.sync += [in_group.eq(0), group.eq(group + 1)]
-                    with m.If(channel_end):
+                    with m.If(row_ends):
                         m.next = "DRAIN"
             with m.State("DRAIN"):
                 with m.If(self.o.valid & self.o.ready & self.o.p.last):
@@ -115,16 +118,18 @@ class OutputMemory(wiring.Component):
 
         p = Pipeline(m, issue, self.o)
         read, read_exponent = outputs.read_port(), exponents.read_port()
-        m.d.comb += [read.addr.eq(Cat(channel, request.row)), read.en.eq(p.advance),
+        m.d.comb += [read.addr.eq(Cat(word, request.row)), read.en.eq(p.advance),
                      read_exponent.addr.eq(Cat(group, request.row)), read_exponent.en.eq(p.advance)]
-        last, = p.step(channel_end)
-        x, apart, last = p.step(read.data, self.exponent - read_exponent.data, last)
+        last, = p.step(row_ends)
+        *values, apart, last = p.step(*read.data, self.exponent - read_exponent.data, last)
         # from a shift of 26 on nothing is left of 24 bits and sign
-        x, amount, last = p.step(x, Mux(apart > OUTPUT_BITS, OUTPUT_BITS + 1, apart)[:5], last)
-        shifted, sticky = shift_sticky(x << 1, Const(0, 1), amount[3:], unit=8)
-        shifted, sticky, amount, last = p.step(shifted, sticky, amount[:3], last)
-        shifted, sticky = shift_sticky(shifted, sticky, amount)
-        shifted, sticky, last = p.step(shifted, sticky, last)
-        quotient = shifted[1:].as_signed()
-        x, last = p.step((quotient + (shifted[0] & (sticky | shifted[1])))[:OUTPUT_BITS].as_signed(), last)
-        p.finish(x=x, last=last)
+        *values, amount, last = p.step(*values, Mux(apart > OUTPUT_BITS, OUTPUT_BITS + 1, apart)[:5], last)
+        for bits, unit in ((slice(3, None), 8), (slice(0, 3), 1)):
+            pairs = values if unit == 1 else [(x << 1, Const(0, 1)) for x in values]
+            moved = [shift_sticky(x, sticky, amount[bits], unit=unit) for x, sticky in pairs]
+            *flat, amount, last = p.step(*(part for pair in moved for part in pair), amount, last)
+            values = list(zip(flat[::2], flat[1::2], strict=True))
+        *values, last = p.step(*(
+            (shifted[1:].as_signed() + (shifted[0] & (sticky | shifted[1])))[:OUTPUT_BITS].as_signed()
+            for shifted, sticky in values), last)
+        p.finish(values=Cat(values), last=last)

@@ -9,28 +9,30 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from hw.arith.scalar import SCALAR
+from models.machine.build import LANES
 
 __all__ = ["QUERY", "QUERY_SCALE", "QueryMemory"]
 
-QUERY = data.StructLayout({"row": 8, "head": 8, "index": 16, "value": signed(16)})
+QUERY = data.StructLayout({"row": 8, "head": 8, "index": 16, "values": data.ArrayLayout(signed(16), LANES)})
 QUERY_SCALE = data.StructLayout({"row": 8, "head": 8, "scale": SCALAR})
 
 
 class QueryMemory(wiring.Component):
     """int16 queries of `rows` rows and `heads` heads, read `lanes` elements at a time, and a scale each.
 
-    Both input streams are always ready. Writes to a head, row or index outside the memory are
-    undefined. `word` holds elements chunk * lanes .. + lanes - 1 of the head one cycle after the
-    address; `scale` follows its own address by one cycle too. Elements never written read as zero.
+    Both input streams are always ready. A query word has LANES elements, `index` the first of them, a multiple of
+    LANES. Writes to a head, row or index outside the memory are undefined. `word` holds elements chunk * lanes ..
+    + lanes - 1 of the head one cycle after the address; `scale` follows its own address by one cycle too. Elements
+    never written read as zero.
 
     Parameters
     ----------
-    lanes: elements a word, a power of two. dim_max: elements a head.
+    lanes: elements a word, a power of two from LANES. dim_max: elements a head.
     """
 
     def __init__(self, *, rows: int, heads: int, dim_max: int, lanes: int):
-        if lanes < 1 or lanes & (lanes - 1):
-            raise ValueError(f"lanes must be a power of two, got {lanes}")
+        if lanes < LANES or lanes & (lanes - 1):
+            raise ValueError(f"lanes must be a power of two from {LANES}, got {lanes}")
         self.rows, self.heads, self.lanes = rows, heads, lanes
         self.chunks = -(-dim_max // lanes)
         super().__init__({
@@ -53,14 +55,14 @@ class QueryMemory(wiring.Component):
 
         m.submodules.queries = queries = Memory(
             shape=data.ArrayLayout(signed(16), self.lanes), depth=heads << chunk_bits, init=[])
-        write, read = queries.write_port(granularity=1), queries.read_port()
+        write, read = queries.write_port(granularity=LANES), queries.read_port()
         query = self.i_query.payload
         m.d.comb += [
             self.i_query.ready.eq(1),
             write.addr.eq(Cat(
                 query.index[lane_bits:lane_bits + chunk_bits], query.head[:head_bits], query.row)),
-            write.en.eq(self.i_query.valid << query.index[:lane_bits]),
-            *(write.data[lane].eq(query.value) for lane in range(self.lanes)),
+            write.en.eq(self.i_query.valid << query.index[ceil_log2(LANES):lane_bits]),
+            *(write.data[lane].eq(query.values[lane % LANES]) for lane in range(self.lanes)),
             read.addr.eq(Cat(self.chunk[:chunk_bits], self.head[:head_bits], self.row)),
             self.word.eq(read.data),
         ]

@@ -12,7 +12,7 @@ from hw.memory.loader import Loader
 from hw.memory.port_fifos import PortFifos
 from hw.memory.read_master import ReadMaster
 from hw.memory.reader import Reader
-from hw.memory.shapes import LOAD_ELEMENT, READ_REQUEST, WRITE_BEAT
+from hw.memory.shapes import LOAD_WORD, READ_REQUEST, WRITE_BEAT
 from hw.memory.stream_fetcher import StreamFetcher
 from hw.memory.stream_router import StreamRouter
 from hw.memory.write_master import WriteMaster
@@ -54,7 +54,7 @@ class MemorySystem(wiring.Component):
             "position": In(16),
             "weights": Out(stream.Signature(build.ports * DATA_BITS)),
             "head": Out(stream.Signature(build.ports * DATA_BITS)),
-            "o_load": Out(stream.Signature(LOAD_ELEMENT)),
+            "o_load": Out(stream.Signature(LOAD_WORD)),
             "cache_read": In(stream.Signature(READ_REQUEST)),
             "cache": Out(stream.Signature(DATA_BITS)),
             "descriptor_read": In(stream.Signature(READ_REQUEST)),

@@ -6,9 +6,10 @@ import cocotb
 import numpy as np
 from cocotb.triggers import RisingEdge
 
-from hw.attention.output_memory import OUTPUT_ELEMENT, OUTPUT_REQUEST
+from hw.attention.output_memory import OUTPUT_REQUEST, OUTPUT_WORD
 from hw.attention.query_memory import QUERY, QUERY_SCALE
 from hw.attention.read_requests import READ_REQUEST
+from models.machine.build import LANES
 from models.machine.descriptor import Opcode, pack
 from sim.benches.attention.cases import AttentionCase, attention_case
 from sim.streams import StreamSink, StreamSource
@@ -29,7 +30,7 @@ class Bench:
         self.read = StreamSink(dut, "o_read", READ_REQUEST, stall=stall, patience=10**6)
         self.data = StreamSource(dut, "i_data", stall=stall)
         self.request = StreamSource(dut, "i_request", OUTPUT_REQUEST, stall=stall)
-        self.o = StreamSink(dut, "o", OUTPUT_ELEMENT, stall=stall)
+        self.o = StreamSink(dut, "o", OUTPUT_WORD, stall=stall)
         self.memory = b""
         self.beats = 0
 
@@ -50,8 +51,8 @@ class Bench:
         kv_heads = case.keys.shape[0]
         self.memory, fields = case.image(BASE, self.rng)
         self.query.send_nowait(*(
-            {"row": row, "head": head, "index": index, "value": case.q[row, head, index]}
-            for row in range(rows) for head in range(heads) for index in range(dim)))
+            {"row": row, "head": head, "index": index, "values": case.q[row, head, index:index + LANES]}
+            for row in range(rows) for head in range(heads) for index in range(0, dim, LANES)))
         await self.query_scale.send(
             {"row": row, "head": head, "scale": {"m": case.q_scale.m[row, head], "e": case.q_scale.e[row, head]}}
             for row in range(rows) for head in range(heads))
@@ -80,9 +81,9 @@ class Bench:
         expected, exponent = case.golden(row)
         await self.request.send([
             {"count": heads * dim, "row": row, "group_channels": heads // case.keys.shape[0] * dim}])
-        elements = await self.o.receive_packet()
+        words = await self.o.receive_packet()
         assert self.dut.exponent.value.to_signed() == exponent
-        values = [element["x"] for element in elements]
+        values = [value for word in words for value in word["values"]]
         assert len(values) == heads * dim
         wrong = np.flatnonzero(np.array(values) != expected)
         assert not wrong.size, f"row {row}: {wrong.size} of {len(values)}, first {wrong[0]}: " \

@@ -43,5 +43,5 @@ async def aligned_rows(dut):
             top = int(exponents.max())
             assert dut.exponent.value.to_signed() == top
             expected = round_shift(x, np.repeat(top - exponents, channels)).tolist()
-            assert [e["x"] for e in elements] == expected, (groups, channels, span, row)
+            assert [x for e in elements for x in e["values"]] == expected, (groups, channels, span, row)
             assert sum(e["last"] for e in elements) == 1

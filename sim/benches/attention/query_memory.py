@@ -8,6 +8,7 @@ from cocotb.triggers import RisingEdge
 
 from hw.arith.scalar import SCALAR
 from hw.attention.query_memory import QUERY, QUERY_SCALE, QueryMemory
+from models.machine.build import LANES
 from sim.packing import Packing
 from sim.streams import StreamSource
 from sim.testbench import generator, parameters, start
@@ -28,11 +29,12 @@ async def written_and_read(dut):
     queries = np.zeros((rows, heads, unit.chunks * lanes), np.int64)
     mantissas, exponents = np.zeros((rows, heads), np.int64), np.zeros((rows, heads), np.int64)
     for share in (1.0, 0.3):
-        places = np.argwhere(rng.random((rows, heads, given["unit"]["dim_max"])) < share)
+        places = np.argwhere(rng.random((rows, heads, given["unit"]["dim_max"] // LANES)) < share) * (1, 1, LANES)
         rng.shuffle(places)
         for row, head, index in places:
-            queries[row, head, index] = rng.integers(-(1 << 15), 1 << 15)
-            queries_in.send_nowait({"row": row, "head": head, "index": index, "value": queries[row, head, index]})
+            values = rng.integers(-(1 << 15), 1 << 15, LANES)
+            queries[row, head, index:index + LANES] = values
+            queries_in.send_nowait({"row": row, "head": head, "index": index, "values": values})
         for row, head in np.argwhere(rng.random((rows, heads)) < share):
             mantissas[row, head], exponents[row, head] = rng.integers(0, 1 << 24), rng.integers(-512, 512)
             scales_in.send_nowait({"row": row, "head": head, "scale": {

@@ -7,16 +7,16 @@ import numpy as np
 from cocotb import start_soon
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from hw.memory.loader import ELEMENT_BYTES
-from hw.memory.shapes import LOAD_ELEMENT, READ_REQUEST, WRITE_BEAT
+from hw.memory.shapes import LOAD_WORD, READ_REQUEST, WRITE_BEAT
 from models.machine.build import PORT_BYTES, BuildParameters
 from models.machine.descriptor import LoadTarget, Opcode, pack
 from models.machine.layout import unstripe
 from sim.benches.memory.axi_memory import AxiMemory, Contents
+from sim.benches.memory.loads import WORD_BYTES, load_words
 from sim.streams import StreamSink, StreamSource
 from sim.testbench import generator, parameters, start
 
-OUTPUTS = {"weights": None, "head": None, "o_load": LOAD_ELEMENT, "cache": None, "descriptors": None}
+OUTPUTS = {"weights": None, "head": None, "o_load": LOAD_WORD, "cache": None, "descriptors": None}
 INPUTS = {"fetch_command": None, "load_command": None, "cache_read": READ_REQUEST, "descriptor_read": READ_REQUEST,
           "vector_write": WRITE_BEAT, "head_write": WRITE_BEAT}
 
@@ -61,17 +61,14 @@ class Bench:
         return command, [int.from_bytes(beat.tobytes(), "little") for beat in wide[:beats - padding]]
 
     def load(self, address: int, position: int) -> tuple[int, list[dict[str, int]]]:
-        """A random LOAD command and the elements it sends."""
+        """A random LOAD command and the words it sends."""
         target = self.random.choice(list(LoadTarget))
-        width = ELEMENT_BYTES[target]
+        width = WORD_BYTES[target]
         count, offset = self.random.randrange(0, 40), self.random.randrange(0, 1000)
         stride = self.random.randrange(0, 64) * PORT_BYTES
         fields = dict(address=address, target=target, address_stride=stride, bytes=count * width, offset=offset)
         data = self.contents.read(address + position * stride, count * width)
-        elements = [{"target": target, "index": offset + i,
-                     "data": int.from_bytes(data[i * width:][:width], "little", signed=True) % (1 << 64)}
-                    for i in range(count)]
-        return int.from_bytes(pack(Opcode.LOAD, sequence=0, **fields), "little"), elements
+        return int.from_bytes(pack(Opcode.LOAD, sequence=0, **fields), "little"), load_words(target, offset, data)
 
     def read(self, address: int, size: int) -> tuple[dict[str, int], list[int]]:
         """A read request and its beats."""

@@ -15,5 +15,5 @@ def test_written_and_read(rows, heads, dim_max, lanes):
 
 
 def test_lanes_are_a_power_of_two():
-    with pytest.raises(ValueError, match="^lanes must be a power of two, got 12$"):
+    with pytest.raises(ValueError, match="^lanes must be a power of two from 4, got 12$"):
         QueryMemory(rows=1, heads=1, dim_max=64, lanes=12)

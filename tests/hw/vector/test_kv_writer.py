@@ -8,6 +8,7 @@ import pytest
 
 from hw.vector.kv_writer import KVWriter
 from models.golden.scalar import to_word
+from models.machine.build import LANES
 from sim.benches.arith.stream_table import BENCH, table
 from sim.runner import run_bench
 from tests.hw.arith.scalars import as_fields, random_scalars
@@ -28,7 +29,7 @@ def _writes(address: int, content: bytes) -> list[tuple[dict[str, int], dict[str
 
 
 @pytest.mark.parametrize("stall", [0.0, 0.3], ids=["free", "stalls"])
-@pytest.mark.parametrize(("kv_bits", "dim"), [(8, 64), (8, 40), (8, 1), (16, 24), (16, 3)])
+@pytest.mark.parametrize(("kv_bits", "dim"), [(8, 64), (8, 40), (8, 4), (16, 24), (16, 4)])
 def test_layout(kv_bits, dim, stall):
     rng = np.random.default_rng([kv_bits, dim])
     limit = (1 << (kv_bits - 1)) - 1
@@ -46,7 +47,8 @@ def test_layout(kv_bits, dim, stall):
     unit = KVWriter(kv_bits)
     inputs = {
         "start": [{**target, "token": 700 + token} for token in range(TOKENS)],
-        "i": [{"value": value, "last": (n + 1) % dim == 0} for n, value in enumerate(q.reshape(-1))],
+        "i": [{"values": head[n:n + LANES], "last": n + LANES == dim}
+              for head in q.reshape(-1, dim) for n in range(0, dim, LANES)],
         "i_scale": [as_fields(scales[n]) for n in range(TOKENS * HEADS)],
     }
     run_bench(unit, BENCH, table(unit, inputs=inputs, outputs={"o_write": [beat for beat, _ in writes]},
