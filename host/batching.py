@@ -80,7 +80,7 @@ class Batch:
         return _Running(index, list(prompt), self._count, top)
 
     def _decode(self, step: Sequence[tuple[int, list[int]]], running: dict[int, _Running]) -> None:
-        started, rows = time.perf_counter(), self._session.head_rows
+        started, rows = time.perf_counter(), self._session.rows
         for start in range(0, len(step), rows):
             parts = step[start:start + rows]
             for (sequence, _), top in zip(parts, self._session.advance(parts), strict=True):

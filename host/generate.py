@@ -67,9 +67,9 @@ def _check_room(session: Session, prompt: int, count: int, lookup: PromptLookup 
         held = f"{session.position} tokens in the cache, " if session.position else ""
         raise ModelError(f"{held}a prompt of {prompt} tokens and {count} new ones exceed the context of "
                          f"{session.context}")
-    if lookup and lookup.drafts >= session.head_rows:
-        raise ModelError(f"--speculate {lookup.drafts} takes the best tokens after {lookup.drafts + 1} rows of a pass, "
-                         f"but build {session.device.build.name} gives {session.head_rows}")
+    if lookup and lookup.drafts >= session.rows:
+        raise ModelError(f"--speculate {lookup.drafts} takes {lookup.drafts + 1} rows of a pass, but build "
+                         f"{session.device.build.name} has {session.rows}")
 
 
 def prompt_ids(text: Text, config: ModelConfig, prompt: str) -> list[int]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from host.compiler.memory_map import cache_name
 from host.compiler.program import Program
-from host.compiler.schedule import Part
+from host.compiler.rows import Part
 from host.devices.base import Device
 from models.checkpoint import Model
 from models.errors import ModelError
@@ -58,14 +58,13 @@ class Session:
 
     Methods work on sequence 0, the only one unless more were asked for, or on the one named. taps: thresholds and
     steering vectors compiled in. `on_tokens` is called with the tokens each run took in. `rows`: tokens that a pass
-    takes; `head_rows`: with what comes after each.
+    takes.
     """
 
     def __init__(self, model: Model, device: Device, *, taps: Mapping[TapPoint, Tap] | None = None,
                  sequences: int = 1, progress: bool = False):
         self.model, self.device = model, device
-        self.rows = device.pass_rows(model.config)
-        self.head_rows = min(self.rows, device.head_rows)
+        self.rows = device.rows_max
         self.program = Program(model, device.build, rows=self.rows, taps=taps, sequences=sequences)
         if sequences > device.sequences:
             raise ModelError(f"device {device.name} takes at most {device.sequences} sequences at a time, not "
@@ -100,11 +99,12 @@ class Session:
         if not len(ids):
             raise ModelError("the prompt is empty: there is no token to start from")
         self._room(sequence, len(ids))
-        self.feed(ids[:-1], on_tokens, sequence=sequence)
-        top = self.decode(ids[-1], sequence=sequence)
+        last = (len(ids) - 1) // self.rows * self.rows
+        self.feed(ids[:last], on_tokens, sequence=sequence)
+        self._run("next", [(sequence, ids[last:])])
         if on_tokens:
-            on_tokens(1)
-        return top
+            on_tokens(len(ids) - last)
+        return self._best(1)[0]
 
     def feed(self, ids: Sequence[int], on_tokens: Callable[[int], None] | None = None, *, sequence: int = 0) -> None:
         """Append tokens to the cache without running the head."""
@@ -123,7 +123,9 @@ class Session:
         """Append tokens to sequences in one pass: (sequence, ids) each. The best next tokens after every token."""
         for sequence, ids in parts:
             self._room(sequence, len(ids))
-        rows = self._run("decode", parts)
+        return self._best(self._run("decode", parts))
+
+    def _best(self, rows: int) -> list[Top]:
         size, k = self.device.build.top_k, min(self.device.build.top_k, self.model.config.vocab_size)
         pairs = self._read("top", rows * size * 8).view("<i4").reshape(rows, size, 2)[:, :k].copy()
         return [Top(row[:, 0], row[:, 1]) for row in pairs]
@@ -132,8 +134,8 @@ class Session:
         """Append tokens; returns the integer logits after each, int32 [tokens, vocab]."""
         self._room(0, len(ids))
         out = np.empty((len(ids), self.model.config.vocab_size), np.int32)
-        for start in range(0, len(ids), self.head_rows):
-            part = ids[start:start + self.head_rows]
+        for start in range(0, len(ids), self.rows):
+            part = ids[start:start + self.rows]
             out[start:start + len(part)] = self.score_parts([(0, part)])
             if on_tokens:
                 on_tokens(len(part))
@@ -176,9 +178,8 @@ class Session:
         ids = np.concatenate([np.asarray(part, np.int64) for _, part in parts])
         if ids.min() < 0 or ids.max() >= vocab:
             raise ModelError(f"token id {int(ids[(ids < 0) | (ids >= vocab)][0])} is outside the vocabulary of {vocab}")
-        limit = self.rows if kind == "prefill" else self.head_rows
-        if len(ids) > limit:
-            raise ModelError(f"a {kind} pass of {len(ids)} rows exceeds the {limit} of device {self.device.name} with "
+        if len(ids) > self.rows:
+            raise ModelError(f"a pass of {len(ids)} rows exceeds the {self.rows} of device {self.device.name} with "
                              f"build {self.device.build.name}")
         h = embed(model.embedding[ids], model.embedding_exponents[ids], model.residual_fraction_bits)
         self._write("residual_in", h.astype("<i4"))

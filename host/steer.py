@@ -46,7 +46,8 @@ class ResidualRecorder:
         layer, second = divmod(self._additions % (2 * self._layers), 2)
         self._additions += 1
         if second:
-            self.rows[layer].append(machine.residual.reshape(fields["rows"], self._hidden) * self._unit)
+            rows = slice(fields["first_row"], fields["first_row"] + fields["rows"])
+            self.rows[layer].append(machine.residual.reshape(-1, self._hidden)[rows] * self._unit)
 
 
 def spread(ids: Sequence[int], tokens: int, window: int) -> Sequence[int]:

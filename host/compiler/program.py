@@ -10,7 +10,8 @@ import numpy as np
 from tqdm import tqdm
 
 from host.compiler.memory_map import KVLayout, MemoryMap, memory_map, tap_name
-from host.compiler.schedule import Part, Schedule
+from host.compiler.rows import Part, most_divided
+from host.compiler.schedule import Schedule
 from models.checkpoint import Model, TernaryMatrix
 from models.config import LINEARS
 from models.errors import ModelError
@@ -24,7 +25,7 @@ from models.machine.tables import rope_table
 
 __all__ = ["Pass", "Program"]
 
-PASS_KINDS = ("prefill", "decode", "score")
+PASS_KINDS = ("prefill", "next", "decode", "score")
 _KEPT_LISTS = 64  # descriptor lists: drafts and batches come back in a few shapes
 _PassKey = tuple[str, tuple[Part, ...]]
 
@@ -40,9 +41,9 @@ class Pass:
 class Program:
     """A model on a build. Sizes are known at once; `write` fills a buffer, whose address passes then use.
 
-    Kinds of pass: "prefill" (tokens enter the cache, no head), "decode" (the best k of every row are returned),
-    "score" (the logits of every row are written as well). A pass takes up to `rows` tokens of up to `sequences`
-    sequences, each with a cache.
+    Kinds of pass: "prefill" (tokens enter the cache, no head), "next" (the best k after the last row are returned),
+    "decode" (those of every row), "score" (the logits of every row are written as well). A pass takes up to `rows`
+    tokens of up to `sequences` sequences, each with a cache.
     """
 
     def __init__(self, model: Model, build: BuildParameters, *, rows: int, taps: Mapping[TapPoint, Tap] | None = None,
@@ -66,14 +67,16 @@ class Program:
         return self.memory.total
 
     def _pass_slots(self) -> dict[str, int]:
-        """Descriptor slots of each kind of pass. Its length depends on how many sequences it holds, not on its rows."""
+        """Descriptor slots of each kind of pass: those of its longest list."""
         dummy = MemoryMap(KVLayout.of(self.model.config, self.build), offsets=_AnyOffset())
-        parts = tuple(Part(sequence, 1) for sequence in range(self.sequences))
+        parts = most_divided(self.rows, min(self.sequences, self.rows), self.build.rows)
         return {kind: len(self._schedule(kind, parts, dummy, 0).emit()) for kind in PASS_KINDS}
 
     def _schedule(self, kind: str, parts: tuple[Part, ...], memory: MemoryMap, base: int) -> Schedule:
-        return Schedule(self.model, self.build, memory, base, sum(part.rows for part in parts), self.taps, parts=parts,
-                        head=kind != "prefill", write_logits=kind == "score")
+        rows = sum(part.rows for part in parts)
+        head_from = {"prefill": None, "next": rows - 1}.get(kind, 0)
+        return Schedule(self.model, self.build, memory, base, parts, self.taps, head_from=head_from,
+                        write_logits=kind == "score")
 
     def write(self, memory: np.ndarray, base: int, *, place: Callable[[int, np.ndarray], None] | None = None,
               progress: bool = False) -> None:

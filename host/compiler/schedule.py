@@ -1,128 +1,97 @@
 """The descriptors of one pass over a model: what runs on which engine, and who waits for whom.
 
-The list is a valid sequential order: each descriptor's semaphores are given by earlier ones. Weight
-streams are listed `FETCH_LEAD` matrices ahead of their use, fewer than a queue holds, so the
-prefetcher runs ahead and the sequencer never waits for a stream nobody consumes.
-docs/program.md.
+The rows of a pass are divided into groups that a descriptor takes at a time. Groups take turns: while the linear engine
+multiplies for one, the vector engine and attention work on the other (`host.compiler.turns`). The list is a valid
+sequential order. Weight streams are listed `FETCH_LEAD` matrices ahead of their use, fewer than a queue holds, so the
+prefetcher runs ahead and the sequencer never waits for a stream nobody consumes. docs/program.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from enum import IntEnum
-from typing import NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
+from host.compiler.descriptor_list import DescriptorList, Semaphore
 from host.compiler.memory_map import TAP_BYTES, MemoryMap, cache_name, tap_name
+from host.compiler.rows import Group, Part, groups_of
+from host.compiler.turns import Step, Turn, turns
 from host.pipeline.normalisation import Normalisation, RMSNorm
 from models.checkpoint import Model
-from models.config import LINEARS
 from models.golden.model import TapPoint
 from models.golden.scalar import log2_e_over_root, to_word
 from models.golden.tap import Tap
 from models.machine.build import BuildParameters
-from models.machine.descriptor import Activation, LoadTarget, NormSource, Opcode, pack
+from models.machine.descriptor import Activation, LoadTarget, NormSource, Opcode
 from models.machine.layout import head_beats, head_beats_used, tile_count, weight_beats, weight_beats_used
 
-__all__ = ["FETCH_LEAD", "Part", "Schedule", "Semaphore"]
+__all__ = ["FETCH_LEAD", "Schedule"]
 
 FETCH_LEAD = 6
 
-
-class Semaphore(IntEnum):
-    """Uses of the semaphores; each has one waiting engine."""
-
-    RESIDUAL_LOADED = 0
-    GAIN_LOADED = 1
-    ROPE_LOADED = 2
-    ACTIVATIONS_READY = 3
-    SUMS_READY = 4
-    GAIN_FREE = 5
-    CACHE_READY = 6
-    ATTENTION_READY = 7
-    HEAD_READY = 8
-    TAP_LOADED = 9
-    TAP_FREE = 10
-
-
-class Part(NamedTuple):
-    """Adjacent rows of a pass that are tokens of one sequence, from its position on."""
-
-    sequence: int
-    rows: int
+_MATRICES = {Step.QKV: ("q", "k", "v"), Step.OUT: ("o",), Step.GATE_UP: ("gate", "up"), Step.DOWN: ("down",)}
 
 
 @dataclass
 class Schedule:
-    """Builds the descriptor list of one pass of `rows` tokens, at device addresses from `base`.
+    """Builds the descriptor list of one pass of the rows of `parts`, at device addresses from `base`.
 
-    parts: the sequences that the rows belong to, in order; none: sequence 0.
+    parts: the sequences that the rows belong to, in order. group_rows: rows a descriptor takes at most (None: the
+    build's M); more than M are batches of one MATMUL.
     """
 
     model: Model
     build: BuildParameters
     memory: MemoryMap
     base: int
-    rows: int
+    parts: tuple[Part, ...]
     taps: Mapping[TapPoint, Tap]
-    head: bool = True  # run the head on every row
+    head_from: int | None = 0  # the head runs on this row and those behind it; None: on none
     write_logits: bool = False
-    parts: tuple[Part, ...] = ()
-    descriptors: list[bytes] = field(default_factory=list)
-    _gain_used: bool = False
-    _tap_used: bool = False
+    group_rows: int | None = None
 
     def __post_init__(self) -> None:
         self.config = self.model.config
+        self.rows = sum(part.rows for part in self.parts)
         self.normalisation: Normalisation = RMSNorm(self.config.rms_eps)
         self.shapes = self.config.linear_shapes
-        self.parts = self.parts or (Part(0, self.rows),)
-        self._streams = [f"{layer}.{name}" for layer in range(self.config.layers) for name in LINEARS]
-        if self.head:
-            self._streams.append("head")
+        self._list = DescriptorList()
+        self._groups = groups_of(self.parts, self.group_rows or self.build.rows)
+        self._turns = turns(self.config, self.build, [group.rows for group in self._groups])
+        self._streams = [f"{turn.layer}.{name}" for turn in self._turns for name in _MATRICES.get(turn.step, ())]
+        self._headed = [] if self.head_from is None else [
+            (first, min(self.build.head_rows, self.rows - first))
+            for first in range(self.head_from, self.rows, self.build.head_rows)]
+        self._streams += ["head"] * len(self._headed)
         self._fetched = 0
         self._used = 0
 
     def emit(self) -> list[bytes]:
         """All descriptors of the pass."""
-        hidden, config = self.config.hidden_size, self.config
-        self._load(LoadTarget.RESIDUAL, "residual_in", self.rows * hidden * 4, signal=Semaphore.RESIDUAL_LOADED)
-        for last, fields in self._by_sequence():
-            first, rows = fields["first_row"], fields["rows"]
-            self._load(LoadTarget.ROPE, "rope", rows * config.head_dim * 2,
-                       signal=Semaphore.ROPE_LOADED if last else None, stride=config.head_dim * 2,
-                       offset=first * config.head_dim, sequence=fields["sequence"])
-        for layer in range(config.layers):
-            self._attention(layer)
-            self._feed_forward(layer)
-        if self.head:
-            self._norm("gain.final", self.model.final_gains, NormSource.RESIDUAL, hidden, levels16=1,
-                       point=TapPoint(config.layers, "head"))
-            self._logits()
-        return self.descriptors
-
-    def _add(self, opcode: Opcode, *, wait: tuple[Semaphore, ...] = (), signal: tuple[Semaphore, ...] = (),
-             **fields: int) -> None:
-        masks = [sum(1 << s for s in semaphores) for semaphores in (wait, signal)]
-        self.descriptors.append(pack(opcode, wait=masks[0], signal=masks[1], **fields))
+        self._load(LoadTarget.RESIDUAL, "residual_in", self.rows * self.config.hidden_size * 4,
+                   signal=(Semaphore.RESIDUAL_LOADED,))
+        dim, first = self.config.head_dim, 0
+        for n, part in enumerate(self.parts):
+            last = n == len(self.parts) - 1
+            self._load(LoadTarget.ROPE, "rope", part.rows * dim * 2, signal=(Semaphore.ROPE_LOADED,) if last else (),
+                       stride=dim * 2, offset=first * dim, sequence=part.sequence)
+            first += part.rows
+        steps = {Step.QKV: self._qkv, Step.HEADS: self._heads, Step.OUT: self._out, Step.GATE_UP: self._gate_up,
+                 Step.DOWN: self._down, Step.END: self._end}
+        for turn in self._turns:
+            steps[turn.step](turn, self._groups[turn.group])
+        for first, rows in self._headed:
+            self._logits(first, rows)
+        return self._list.packed()
 
     def _address(self, name: str) -> int:
         return self.base + self.memory[name]
 
-    def _by_sequence(self) -> Iterator[tuple[bool, dict[str, int]]]:
-        """For each part whether it is the last, and its fields."""
-        first = 0
-        for part in self.parts:
-            end = first + part.rows
-            yield end == self.rows, {"first_row": first, "rows": part.rows, "sequence": part.sequence}
-            first = end
-
-    def _load(self, target: LoadTarget, name: str, size: int, *, signal: Semaphore | None,
-              wait: tuple[Semaphore, ...] = (), stride: int = 0, offset: int = 0, sequence: int = 0) -> None:
-        self._add(Opcode.LOAD, wait=wait, signal=() if signal is None else (signal,), address=self._address(name),
-                  target=target, address_stride=stride, bytes=size, offset=offset, sequence=sequence)
+    def _load(self, target: LoadTarget, name: str, size: int, *, signal: tuple[Semaphore, ...], stride: int = 0,
+              offset: int = 0, sequence: int = 0) -> None:
+        self._list.add(Opcode.LOAD, signal=signal, address=self._address(name), target=target, address_stride=stride,
+                       bytes=size, offset=offset, sequence=sequence)
 
     def _fetch_ahead(self) -> None:
         """List the streams up to FETCH_LEAD beyond the matrix about to be used."""
@@ -134,119 +103,144 @@ class Schedule:
             else:
                 shape = *self.shapes[name.split(".")[1]], self.build
                 beats, used = weight_beats(*shape), weight_beats_used(*shape)
-            self._add(Opcode.STREAM, address=self._address(name), beats=beats, padding=beats - used,
-                      head=int(name == "head"))
+            self._list.add(Opcode.STREAM, address=self._address(name), beats=beats, padding=beats - used,
+                           head=int(name == "head"))
             self._fetched += 1
         self._used += 1
 
-    def _matmul(self, layer: int, name: str, base: int, *, first: bool, last: bool = True) -> int:
-        """One matrix product into accumulator word `base`; returns the word after its outputs."""
-        outputs, inputs = self.shapes[name]
-        self._fetch_ahead()
-        self._add(Opcode.MATMUL, wait=(Semaphore.ACTIVATIONS_READY,) if first else (),
-                  signal=(Semaphore.SUMS_READY,) if last else (), tiles=tile_count(inputs, self.build),
-                  outputs=self.build.padded_outputs(outputs), accumulator=base, rows=self.rows,
-                  batches=-(-self.rows // self.build.rows), padding=self.build.padded_outputs(outputs) - outputs)
-        return base - -outputs // self.build.outputs_per_step
+    def _multiply(self, turn: Turn, group: Group) -> None:
+        """The matrices of a step, one after another into the accumulators: they share their input."""
+        names = _MATRICES[turn.step]
+        ends = names if turn.step == Step.QKV else names[-1:]  # gate and up are read together
+        for name in names:
+            outputs, inputs = self.shapes[name]
+            padded = self.build.padded_outputs(outputs)
+            self._fetch_ahead()
+            self._list.add(Opcode.MATMUL, wait=(Semaphore.ACTIVATIONS_READY,) if name == names[0] else (),
+                           signal=(Semaphore.SUMS_READY,) if name in ends else (),
+                           tiles=tile_count(inputs, self.build), outputs=padded, accumulator=self._sums(name, names),
+                           rows=group.rows, first_row=group.first_row, batches=-(-group.rows // self.build.rows),
+                           padding=padded - outputs)
+
+    def _sums(self, name: str, names: tuple[str, ...]) -> int:
+        """Accumulator word from which a matrix' sums lie, behind those of the ones before it in `names`."""
+        before = names[:names.index(name)]
+        return sum(-(-self.shapes[other][0] // self.build.outputs_per_step) for other in before)
 
     def _scale(self, layer: int, name: str) -> int:
         return int(self.model.layers[layer].linears[name].scale)
 
-    def _tap_fields(self, point: TapPoint | None, wait: list[Semaphore], signal: list[Semaphore]) -> dict[str, int]:
+    def _tap_fields(self, point: TapPoint | None, wait: list[Semaphore]) -> dict[str, int]:
         """Load the tap of a point, if it has one, and the fields that say so."""
         tap = self.taps.get(point) if point is not None else None
         if tap is None:
             return {"tap": 0, "tap_add_exponent": 0, "tap_clip_exponent": 0, "tap_threshold_exponent": 0}
-        self._load(LoadTarget.TAP, tap_name(point), tap.gain.size * TAP_BYTES, signal=Semaphore.TAP_LOADED,
-                   wait=(Semaphore.TAP_FREE,) if self._tap_used else ())
-        self._tap_used = True
-        wait.append(Semaphore.TAP_LOADED)
-        signal.append(Semaphore.TAP_FREE)
+        wait += self._list.read_vector(LoadTarget.TAP, tap_name(point), self._address(tap_name(point)),
+                                       tap.gain.size * TAP_BYTES)
         return {"tap": 1, "tap_add_exponent": tap.add_exponent, "tap_clip_exponent": tap.clip_exponent,
                 "tap_threshold_exponent": tap.threshold_exponent}
 
-    def _norm(self, gain_name: str | None, gains: tuple[np.ndarray, int] | None, source: NormSource, count: int, *,
-              point: TapPoint | None = None, wait: tuple[Semaphore, ...] = (), levels16: int = 0,
-              **source_fields: int) -> None:
-        waits, signals = list(wait), [Semaphore.HEAD_READY if levels16 else Semaphore.ACTIVATIONS_READY]
+    def _norm(self, gain_name: str, gains: tuple[np.ndarray, int] | None, source: NormSource, count: int, *,
+              first_row: int, rows: int, point: TapPoint | None = None, wait: tuple[Semaphore, ...] = (),
+              levels16: int = 0, **source_fields: int) -> None:
+        waits, vectors = list(wait), []
         if gains is not None:
-            self._load(LoadTarget.GAIN, gain_name, count * 2, signal=Semaphore.GAIN_LOADED,
-                       wait=(Semaphore.GAIN_FREE,) if self._gain_used else ())
-            self._gain_used = True
-            waits.append(Semaphore.GAIN_LOADED)
-            signals.append(Semaphore.GAIN_FREE)
-        tap_fields = self._tap_fields(point, waits, signals)
+            waits += self._list.read_vector(LoadTarget.GAIN, gain_name, self._address(gain_name), count * 2)
+            vectors.append(LoadTarget.GAIN)
+        tap_fields = self._tap_fields(point, waits)
+        if tap_fields["tap"]:
+            vectors.append(LoadTarget.TAP)
         fields = {"activation": 0, "group_channels": 0, "gate_accumulator": 0, "up_accumulator": 0, "gate_scale": 0,
                   "up_scale": 0, **source_fields}
-        self._add(Opcode.NORM, wait=tuple(waits), signal=tuple(signals), count=count, rows=self.rows, source=source,
-                  levels16=levels16,
-                  unit_exponent=-self.model.residual_fraction_bits if source == NormSource.RESIDUAL else 0,
-                  **self.normalisation.fields(count, gains[1] if gains is not None else None), **tap_fields, **fields)
+        self._list.add(Opcode.NORM, wait=waits,
+                       signal=(Semaphore.HEAD_READY if levels16 else Semaphore.ACTIVATIONS_READY,),
+                       count=count, first_row=first_row, rows=rows, source=source, levels16=levels16,
+                       unit_exponent=-self.model.residual_fraction_bits if source == NormSource.RESIDUAL else 0,
+                       **self.normalisation.fields(count, gains[1] if gains is not None else None), **tap_fields,
+                       **fields)
+        self._list.has_read(*vectors)
 
-    def _attention(self, layer: int) -> None:
-        config, gains, first = self.config, self.model.layers[layer].gains, layer == 0
-        self._norm(f"{layer}.gain.input", gains["input"], NormSource.RESIDUAL, config.hidden_size,
-                   point=TapPoint(layer, "qkv"), wait=(Semaphore.RESIDUAL_LOADED,) if first else ())
-        q_base = 0
-        k_base = self._matmul(layer, "q", q_base, first=True)
-        v_base = self._matmul(layer, "k", k_base, first=False)
-        self._matmul(layer, "v", v_base, first=False)
-        self._add(Opcode.QUERY, wait=(Semaphore.SUMS_READY, *((Semaphore.ROPE_LOADED,) if first else ())),
-                  heads=config.heads, dim=config.head_dim, rows=self.rows, accumulator=q_base,
-                  scale=self._scale(layer, "q"))
-        self._attend(layer, k_base, v_base)
-        group = config.heads // config.kv_heads * config.head_dim
-        self._norm(f"{layer}.gain.attn_sub", gains.get("attn_sub"), NormSource.ATTENTION,
+    def _rows_of(self, group: Group) -> dict[str, int]:
+        return {"first_row": group.first_row, "rows": group.rows}
+
+    def _qkv(self, turn: Turn, group: Group) -> None:
+        layer = turn.layer
+        if layer:
+            self._residual(layer - 1, "down", TapPoint(layer - 1, "residual"), group)
+        self._norm(f"{layer}.gain.input", self.model.layers[layer].gains["input"], NormSource.RESIDUAL,
+                   self.config.hidden_size, point=TapPoint(layer, "qkv"),
+                   wait=() if layer or group.first_row else (Semaphore.RESIDUAL_LOADED,), **self._rows_of(group))
+        self._multiply(turn, group)
+
+    def _heads(self, turn: Turn, group: Group) -> None:
+        """The group's queries; then piece by piece keys and values, and attention beside the next piece's."""
+        layer, config, kv = turn.layer, self.config, self.memory.kv
+        names, first = _MATRICES[Step.QKV], not turn.layer and not group.first_row
+        self._list.add(Opcode.QUERY, wait=(Semaphore.SUMS_READY, *((Semaphore.ROPE_LOADED,) if first else ())),
+                       heads=config.heads, dim=config.head_dim, accumulator=self._sums("q", names),
+                       scale=self._scale(layer, "q"), **self._rows_of(group))
+        for piece in group.pieces:
+            start, rows = self._address(cache_name(layer, piece.sequence)), piece._asdict()
+            for opcode, name, at, scales in ((Opcode.KEY, "k", kv.keys, 0),
+                                             (Opcode.VALUE, "v", kv.values, kv.value_scales)):
+                self._list.add(opcode, wait=(Semaphore.SUMS_READY,) if piece == group.pieces[0] else (),
+                               signal=(Semaphore.CACHE_READY,) if opcode == Opcode.VALUE else (),
+                               heads=config.kv_heads, dim=config.head_dim, accumulator=self._sums(name, names),
+                               scale=self._scale(layer, name), address=start + at, address_stride=kv.row_bytes,
+                               scale_address=start + scales, scale_address_stride=4, head_bytes=kv.head_bytes, **rows)
+            self._list.add(Opcode.ATTEND, wait=(Semaphore.CACHE_READY,),
+                           signal=(Semaphore.ATTENTION_READY,) if piece == group.pieces[-1] else (),
+                           heads=config.heads, kv_heads=config.kv_heads, dim=config.head_dim, key_scales=start,
+                           value_scales=start + kv.value_scales, keys=start + kv.keys, values=start + kv.values,
+                           head_bytes=kv.head_bytes, row_bytes=kv.row_bytes,
+                           score_constant=int(to_word(log2_e_over_root(config.head_dim))), **rows)
+
+    def _out(self, turn: Turn, group: Group) -> None:
+        config, layer = self.config, turn.layer
+        self._norm(f"{layer}.gain.attn_sub", self.model.layers[layer].gains.get("attn_sub"), NormSource.ATTENTION,
                    config.heads * config.head_dim, point=TapPoint(layer, "o"), wait=(Semaphore.ATTENTION_READY,),
-                   group_channels=group)
-        self._matmul(layer, "o", 0, first=True)
-        self._residual(layer, "o", None)
+                   group_channels=config.heads // config.kv_heads * config.head_dim, **self._rows_of(group))
+        self._multiply(turn, group)
 
-    def _attend(self, layer: int, k_base: int, v_base: int) -> None:
-        """Sequence by sequence: its keys and values into its cache, then attention over it beside the next one's."""
-        kv, config = self.memory.kv, self.config
-        for last, part in self._by_sequence():
-            start, waits = self._address(cache_name(layer, part["sequence"])), not part["first_row"]
-            for opcode, name, base, rows, scales in ((Opcode.KEY, "k", k_base, kv.keys, 0),
-                                                     (Opcode.VALUE, "v", v_base, kv.values, kv.value_scales)):
-                self._add(opcode, wait=(Semaphore.SUMS_READY,) if waits else (),
-                          signal=(Semaphore.CACHE_READY,) if opcode == Opcode.VALUE else (), heads=config.kv_heads,
-                          dim=config.head_dim, accumulator=base, scale=self._scale(layer, name), address=start + rows,
-                          address_stride=kv.row_bytes, scale_address=start + scales, scale_address_stride=4,
-                          head_bytes=kv.head_bytes, **part)
-            self._add(Opcode.ATTEND, wait=(Semaphore.CACHE_READY,),
-                      signal=(Semaphore.ATTENTION_READY,) if last else (), heads=config.heads,
-                      kv_heads=config.kv_heads, dim=config.head_dim, key_scales=start,
-                      value_scales=start + kv.value_scales, keys=start + kv.keys, values=start + kv.values,
-                      head_bytes=kv.head_bytes, row_bytes=kv.row_bytes,
-                      score_constant=int(to_word(log2_e_over_root(config.head_dim))), **part)
+    def _gate_up(self, turn: Turn, group: Group) -> None:
+        layer = turn.layer
+        self._residual(layer, "o", None, group)
+        self._norm(f"{layer}.gain.post_attention", self.model.layers[layer].gains["post_attention"],
+                   NormSource.RESIDUAL, self.config.hidden_size, point=TapPoint(layer, "gate_up"),
+                   **self._rows_of(group))
+        self._multiply(turn, group)
 
-    def _feed_forward(self, layer: int) -> None:
-        config, gains = self.config, self.model.layers[layer].gains
-        self._norm(f"{layer}.gain.post_attention", gains["post_attention"], NormSource.RESIDUAL, config.hidden_size,
-                   point=TapPoint(layer, "gate_up"))
-        up_base = self._matmul(layer, "gate", 0, first=True, last=False)
-        self._matmul(layer, "up", up_base, first=False)
+    def _down(self, turn: Turn, group: Group) -> None:
+        config, layer, names = self.config, turn.layer, _MATRICES[Step.GATE_UP]
         activation = {"relu2": Activation.RELU2, "silu": Activation.SILU}[config.activation]
-        self._norm(f"{layer}.gain.ffn_sub", gains.get("ffn_sub"), NormSource.GATED, config.ffn_size,
-                   point=TapPoint(layer, "down"), wait=(Semaphore.SUMS_READY,), activation=activation,
-                   gate_accumulator=0, up_accumulator=up_base, gate_scale=self._scale(layer, "gate"),
-                   up_scale=self._scale(layer, "up"))
-        self._matmul(layer, "down", 0, first=True)
-        self._residual(layer, "down", TapPoint(layer, "residual"))
+        self._norm(f"{layer}.gain.ffn_sub", self.model.layers[layer].gains.get("ffn_sub"), NormSource.GATED,
+                   config.ffn_size, point=TapPoint(layer, "down"), wait=(Semaphore.SUMS_READY,), activation=activation,
+                   gate_accumulator=self._sums("gate", names), up_accumulator=self._sums("up", names),
+                   gate_scale=self._scale(layer, "gate"), up_scale=self._scale(layer, "up"), **self._rows_of(group))
+        self._multiply(turn, group)
 
-    def _residual(self, layer: int, name: str, point: TapPoint | None) -> None:
+    def _end(self, turn: Turn, group: Group) -> None:
+        self._residual(turn.layer, "down", TapPoint(turn.layer, "residual"), group)
+
+    def _residual(self, layer: int, name: str, point: TapPoint | None, group: Group) -> None:
         waits: list[Semaphore] = [Semaphore.SUMS_READY]
-        signals: list[Semaphore] = []
-        tap_fields = self._tap_fields(point, waits, signals)
-        self._add(Opcode.RESIDUAL, wait=tuple(waits), signal=tuple(signals), count=self.config.hidden_size,
-                  rows=self.rows, fraction_bits=self.model.residual_fraction_bits, scale=self._scale(layer, name),
-                  accumulator=0, **tap_fields)
+        tap_fields = self._tap_fields(point, waits)
+        self._list.add(Opcode.RESIDUAL, wait=waits, count=self.config.hidden_size,
+                       fraction_bits=self.model.residual_fraction_bits, scale=self._scale(layer, name), accumulator=0,
+                       **self._rows_of(group), **tap_fields)
+        if tap_fields["tap"]:
+            self._list.has_read(LoadTarget.TAP)
 
-    def _logits(self) -> None:
+    def _logits(self, first_row: int, rows: int) -> None:
+        """The head for as many rows as it takes at a time."""
+        config, k, index = self.config, min(self.build.top_k, self.config.vocab_size), first_row - self.head_from
+        self._norm("gain.final", self.model.final_gains, NormSource.RESIDUAL, config.hidden_size, levels16=1,
+                   point=TapPoint(config.layers, "head"), wait=(Semaphore.HEAD_FREE,) if index else (),
+                   first_row=first_row, rows=rows)
         self._fetch_ahead()
-        self._add(Opcode.LOGITS, wait=(Semaphore.HEAD_READY,), vocab=self.config.vocab_size, rows=self.rows,
-                  count=self.config.hidden_size, k=min(self.build.top_k, self.config.vocab_size),
-                  write_logits=int(self.write_logits), logits=self._address("logits"), top=self._address("top"))
-
-
+        self._list.add(Opcode.LOGITS, wait=(Semaphore.HEAD_READY,),
+                       signal=(Semaphore.HEAD_FREE,) if first_row + rows < self.rows else (), vocab=config.vocab_size,
+                       first_row=first_row, rows=rows, count=config.hidden_size, k=k,
+                       write_logits=int(self.write_logits),
+                       logits=self._address("logits") + index * -(-config.vocab_size // 4) * 16,
+                       top=self._address("top") + index * self.build.top_k * 8)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.config import ModelConfig
 from models.errors import ModelError
 from models.machine.build import BuildParameters
 from models.machine.registers import IDENTITY, VERSION, Status, position_register, register
@@ -36,14 +35,12 @@ class Buffer:
 class Device(ABC):
     """An accelerator, real or not. `build` says what it can hold, `rows_max` how many tokens a pass takes.
 
-    head_rows: of how many of them a pass gives logits. sequences: how many caches and positions it tells apart; the
-    fabric's units do not know more than one yet.
+    sequences: how many caches and positions it tells apart; the fabric's units do not know more than one yet.
     """
 
     name: str
     build: BuildParameters
     rows_max: int
-    head_rows: int
     sequences: int = 1
 
     @abstractmethod
@@ -61,10 +58,6 @@ class Device(ABC):
     @abstractmethod
     def wait(self, progress: Progress | None = None) -> None:
         """Return when the run started last has ended, well or not."""
-
-    def pass_rows(self, config: ModelConfig) -> int:
-        """Tokens of this model that one pass takes."""
-        return min(self.rows_max, self.build.pass_rows(config))
 
     def place(self, buffer: Buffer, start: int, data: np.ndarray) -> None:
         """Make constant bytes appear at `start` of a buffer: a copy, unless the device can read them where they lie."""

@@ -11,7 +11,6 @@ from host.emulator.image import ProgramError
 from host.emulator.library import NUMPY, chosen_kernels
 from host.emulator.machine import Machine
 from host.emulator.native_machine import NativeMachine
-from models.config import ModelConfig
 from models.errors import ModelError
 from models.machine.build import BuildParameters
 from models.machine.registers import IDENTITY, REGISTERS, SEQUENCES, VERSION, Status, position_register
@@ -30,13 +29,12 @@ class EmulatorDevice(Device):
     """
 
     name = "emulator"
-    rows_max = head_rows = 128
     sequences = SEQUENCES
 
     def __init__(self, build: BuildParameters, *, kernels: str = "auto", threads: int | None = None):
         if threads is not None and threads < 1:
             raise ModelError(f"--threads must be at least 1, got {threads}")
-        self.build = build
+        self.build, self.rows_max = build, build.slots
         self.kernels, self.threads = chosen_kernels(kernels), threads
         self._registers = {r.name: 0 for r in REGISTERS} | {"ID": IDENTITY, "VERSION": VERSION}
         self.machine: Machine | NativeMachine | None = None
@@ -49,9 +47,6 @@ class EmulatorDevice(Device):
         else:
             self.machine = NativeMachine(self.build, memory, BASE, kernels=self.kernels, threads=self.threads)
         return Buffer(memory, BASE)
-
-    def pass_rows(self, config: ModelConfig) -> int:
-        return self.rows_max
 
     def place(self, buffer: Buffer, start: int, data: np.ndarray) -> None:
         """Streams are read where they lie: a loaded model's stay mapped from its file."""

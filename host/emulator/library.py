@@ -41,8 +41,8 @@ class NativeOperation(ctypes.Structure):
             "tap_threshold_exponent", "unit_exponent", "group_channels", "eps_sum", "gain", "gate_accumulator",
             "up_accumulator", "gate_scale", "up_scale", "heads", "dim", "scale", "scale_address",
             "scale_address_stride", "head_bytes", "fraction_bits", "kv_heads", "key_scales", "value_scales", "keys",
-            "values", "row_bytes", "score_constant", "first_row", "sequence", "offset", "vocab", "k", "write_logits",
-            "logits", "top"))]
+            "values", "row_bytes", "score_constant", "first_row", "sequence", "token", "offset", "vocab", "k",
+            "write_logits", "logits", "top"))]
 
 
 class MachineState(ctypes.Structure):
@@ -54,12 +54,13 @@ class MachineState(ctypes.Structure):
         ("kv_bits", c_int64), ("outputs_per_step", c_int64), ("top_k", c_int64), ("row_sums", c_int64),
         ("group_bytes", c_int64), ("exp2_coarse", POINTER(c_int64)), ("exp2_fine", POINTER(c_int64)),
         ("sigmoid", POINTER(c_int64)), ("constants", POINTER(NativeScalar)), ("residual", POINTER(c_int32)),
-        ("activations", POINTER(c_int8)), ("activation_sums", POINTER(c_int32)), ("head_input", POINTER(c_int16)),
-        ("unit", POINTER(NativeScalar)), ("sums", POINTER(c_int32)), ("queries", POINTER(c_int16)),
+        ("activations", POINTER(c_int8)), ("activation_sums", POINTER(c_int32)), ("inputs", POINTER(c_int64)),
+        ("head_input", POINTER(c_int16)), ("unit", POINTER(NativeScalar)), ("sums", POINTER(c_int32)),
+        ("queries", POINTER(c_int16)),
         ("query_scales", POINTER(NativeScalar)), ("attention", POINTER(c_int32)),
         ("attention_exponents", POINTER(c_int64)), ("scores", POINTER(c_int32)), ("wide", POINTER(c_int64)),
         ("wide_channels", c_int64), ("counts", POINTER(c_int64)), ("angles", POINTER(c_int16)),
-        ("gains", POINTER(c_int16)), ("rope", POINTER(c_int16)), ("taps", POINTER(c_uint8)), ("inputs", c_int64),
+        ("gains", POINTER(c_int16)), ("rope", POINTER(c_int16)), ("taps", POINTER(c_uint8)),
         ("failure", c_int64)]
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from host.emulator.image import Image, ProgramError
 from host.emulator.kernels import attention_rows, matmul
 from host.emulator.operations import decode
+from host.emulator.row_memory import RowMemory, ScalarMemory
 from host.emulator.streams import Streams, trits_of_bytes
 from models.golden.gated import gated_product
 from models.golden.head import LOGIT_FRACTION, top_k
@@ -43,9 +44,10 @@ class Machine:
         self._view = self.image.view
         self._streams = Streams(build, self.image)
         self._matrices: dict[int, np.ndarray] = {}
-        self._accumulators: dict[int, np.ndarray] = {}
-        self._attention: tuple[np.ndarray, np.ndarray] | None = None
-        self._unit = constant(1)
+        self._q, self._head_q, self._queries = RowMemory(), RowMemory(), RowMemory()
+        self._accumulators: dict[int, RowMemory] = {}
+        self._attention, self._exponents = RowMemory(), RowMemory()
+        self._unit, self._query_scales = ScalarMemory(), ScalarMemory()
         self._rope = np.zeros(0, np.int16)
         self.observer: Callable[[Opcode, dict[str, int], Machine], None] | None = None
         self._execute: dict[Opcode, Callable[..., None]] = {
@@ -94,12 +96,14 @@ class Machine:
             rows = trits_of_bytes(packed).reshape(packed.shape[0], -1)
             self._matrices[address] = np.ascontiguousarray(rows.T, np.float32)
         weights = self._matrices[address]
+        rows = _rows(f)
         q = np.zeros((f["rows"], weights.shape[0]), np.int64)
-        q[:, :self._q.shape[1]] = self._q
-        self._accumulators[f["accumulator"]] = matmul(q, weights)
+        inputs = self._q[rows]
+        q[:, :inputs.shape[1]] = inputs
+        self._accumulators.setdefault(f["accumulator"], RowMemory())[rows] = matmul(q, weights)
 
-    def _sums(self, base: int, count: int) -> np.ndarray:
-        return self._accumulators[base][:, :count]
+    def _sums(self, f: dict[str, int], base: str, count: int) -> np.ndarray:
+        return self._accumulators[f[base]][_rows(f)][:, :count]
 
     def _tap_of(self, f: dict[str, int]) -> Tap | None:
         if not f["tap"]:
@@ -110,41 +114,41 @@ class Machine:
                    threshold_exponent=f["tap_threshold_exponent"])
 
     def _norm(self, f: dict[str, int]) -> None:
-        source, rows, count = NormSource(f["source"]), f["rows"], f["count"]
+        source, rows, count = NormSource(f["source"]), _rows(f), f["count"]
         if source == NormSource.RESIDUAL:
-            x, unit = self.residual.reshape(rows, count), _rows(shift(constant(1), f["unit_exponent"]), rows)
+            x = self.residual.reshape(-1, count)[rows]
+            unit = _repeated(shift(constant(1), f["unit_exponent"]), f["rows"])
         elif source == NormSource.ATTENTION:
-            out, exponents = self._attention
+            out, exponents = self._attention[rows], self._exponents[rows]
             top = exponents.max(axis=1)
-            x = round_shift(out.reshape(rows, count), np.repeat(top[:, None] - exponents, f["group_channels"], axis=1))
-            unit = shift(_rows(constant(1), rows), top)
+            x = round_shift(out.reshape(-1, count), np.repeat(top[:, None] - exponents, f["group_channels"], axis=1))
+            unit = shift(_repeated(constant(1), f["rows"]), top)
         else:
-            gate, up = (self._sums(f[name], count) for name in ("gate_accumulator", "up_accumulator"))
+            gate, up = (self._sums(f, name, count) for name in ("gate_accumulator", "up_accumulator"))
             activation = {Activation.RELU2: "relu2", Activation.SILU: "silu"}[Activation(f["activation"])]
-            x, unit = gated_product(gate, mul(self._unit, from_word(f["gate_scale"])), up,
-                                    mul(self._unit, from_word(f["up_scale"])), activation)
+            x, unit = gated_product(gate, mul(self._unit[rows], from_word(f["gate_scale"])), up,
+                                    mul(self._unit[rows], from_word(f["up_scale"])), activation)
         constants = NormConstants(from_word(f["gain"]), from_word(f["eps_sum"]) if f["rms"] else None)
-        q, self._unit = norm_quant(x, unit, self._gain[:count] if f["gained"] else None, constants,
-                                   levels=32767 if f["levels16"] else 127, tap_parameters=self._tap_of(f))
+        q, self._unit[rows] = norm_quant(x, unit, self._gain[:count] if f["gained"] else None, constants,
+                                         levels=32767 if f["levels16"] else 127, tap_parameters=self._tap_of(f))
         if f["levels16"]:
-            self._head_q = q
+            self._head_q[rows] = q
         else:
-            self._q = q
+            self._q[rows] = q
             self.zeros += int(np.count_nonzero(q == 0))
             self.activations += q.size
 
     def _heads(self, f: dict[str, int], rotate: bool, bits: int) -> tuple[np.ndarray, Scalar]:
-        first, heads, dim = f.get("first_row", 0), f["heads"], f["dim"]
-        rows = slice(first, first + f["rows"])
-        x = self._sums(f["accumulator"], heads * dim)[rows].reshape(-1, heads, dim)
-        unit = mul(Scalar(*(part[rows] for part in self._unit)), from_word(f["scale"]))
+        rows, heads, dim = _rows(f), f["heads"], f["dim"]
+        x = self._sums(f, "accumulator", heads * dim).reshape(-1, heads, dim)
+        unit = mul(self._unit[rows], from_word(f["scale"]))
         if rotate:
             angles = self._rope[rows.start * dim:rows.stop * dim].reshape(-1, dim)
             x, unit = rope(x, angles), shift(unit, -ROPE_FRACTION)
         return head_quant(x, unit, bits)
 
     def _query(self, f: dict[str, int]) -> None:
-        self._query_heads = self._heads(f, True, QUERY_BITS)
+        self._queries[_rows(f)], self._query_scales[_rows(f)] = self._heads(f, True, QUERY_BITS)
 
     def _key(self, f: dict[str, int]) -> None:
         self._cache(f, *self._heads(f, True, self.build.kv_bits))
@@ -156,7 +160,7 @@ class Machine:
         words = to_word(scale)
         dtype = np.dtype(f"<i{self.build.kv_bits // 8}")
         row_bytes, rows, size = f["address_stride"], f["rows"], f["dim"] * dtype.itemsize
-        position = self.positions[f["sequence"]]
+        position = self.positions[f["sequence"]] + f["token"]
         for head in range(f["heads"]):
             start = head * f["head_bytes"] + position * row_bytes
             area = self._view(f["address"] + start, rows * row_bytes).reshape(rows, row_bytes)
@@ -166,8 +170,8 @@ class Machine:
 
     def _attend(self, f: dict[str, int]) -> None:
         dtype = np.dtype(f"<i{self.build.kv_bits // 8}")
-        position, row_bytes, kv_heads = self.positions[f["sequence"]], f["row_bytes"], f["kv_heads"]
-        n, rows = position + f["rows"], slice(f["first_row"], f["first_row"] + f["rows"])
+        position, row_bytes, kv_heads = self.positions[f["sequence"]] + f["token"], f["row_bytes"], f["kv_heads"]
+        n, rows = position + f["rows"], _rows(f)
 
         def rows_of(name: str) -> np.ndarray:
             areas = [self._view(f[name] + g * f["head_bytes"], n * row_bytes) for g in range(kv_heads)]
@@ -177,29 +181,25 @@ class Machine:
             return from_word(np.stack([self._view(f[name] + g * f["head_bytes"], n * 4).view("<u4")
                                        for g in range(kv_heads)]))
 
-        q, q_scale = self._query_heads
-        if self._attention is None or self._attention[0].shape != q.shape:
-            self._attention = np.zeros(q.shape, np.int64), np.zeros((q.shape[0], kv_heads), np.int64)
-        found = attention_rows(q[rows], Scalar(*(part[rows] for part in q_scale)), rows_of("keys"),
-                               scales_of("key_scales"), rows_of("values"), scales_of("value_scales"),
-                               from_word(f["score_constant"]), position, kv_bits=self.build.kv_bits)
-        for memory, part in zip(self._attention, found, strict=True):
-            memory[rows] = part
+        self._attention[rows], self._exponents[rows] = attention_rows(
+            self._queries[rows], self._query_scales[rows], rows_of("keys"), scales_of("key_scales"), rows_of("values"),
+            scales_of("value_scales"), from_word(f["score_constant"]), position, kv_bits=self.build.kv_bits)
 
     def _residual(self, f: dict[str, int]) -> None:
-        rows, count = f["rows"], f["count"]
-        h, saturated = residual_add(self.residual.reshape(rows, count), self._sums(f["accumulator"], count),
-                                    mul(self._unit, from_word(f["scale"])), f["fraction_bits"], self._tap_of(f))
-        self.residual = h.reshape(-1)
+        rows, count = _rows(f), f["count"]
+        h = self.residual.reshape(-1, count)
+        h[rows], saturated = residual_add(h[rows], self._sums(f, "accumulator", count),
+                                          mul(self._unit[rows], from_word(f["scale"])), f["fraction_bits"],
+                                          self._tap_of(f))
         self.saturations += saturated
 
     def _logits(self, f: dict[str, int]) -> None:
-        address = self._fetched.popleft()
-        rows, scales = self._streams.head(address, f["vocab"], f["count"])
+        address, rows = self._fetched.popleft(), _rows(f)
+        head, scales = self._streams.head(address, f["vocab"], f["count"])
         if address not in self._matrices:
-            self._matrices[address] = np.ascontiguousarray(rows.T, np.float64)
-        sums = np.rint(self._head_q.astype(np.float64) @ self._matrices[address]).astype(np.int64)
-        values = scale_round(sums, mul(self._unit[:, None], from_word(scales)), fraction=LOGIT_FRACTION)
+            self._matrices[address] = np.ascontiguousarray(head.T, np.float64)
+        sums = np.rint(self._head_q[rows].astype(np.float64) @ self._matrices[address]).astype(np.int64)
+        values = scale_round(sums, mul(self._unit[rows][:, None], from_word(scales)), fraction=LOGIT_FRACTION)
         padded = -(-f["vocab"] // 4) * 4
         for row in range(f["rows"]):
             if f["write_logits"]:
@@ -218,5 +218,10 @@ def _filled(memory: np.ndarray, offset: int, data: np.ndarray) -> np.ndarray:
     return result
 
 
-def _rows(a: Scalar, rows: int) -> Scalar:
+def _rows(f: dict[str, int]) -> slice:
+    """The rows of a descriptor."""
+    return slice(f["first_row"], f["first_row"] + f["rows"])
+
+
+def _repeated(a: Scalar, rows: int) -> Scalar:
     return Scalar(np.broadcast_to(a.m, rows), np.broadcast_to(a.e, rows))

@@ -66,7 +66,8 @@ class Buffers:
         wide = e.rows * e.channels
         for name, dtype, size in (
                 ("residual", np.int32, wide), ("activations", np.int8, e.rows * self.group_bytes),
-                ("activation_sums", np.int32, e.rows), ("head_input", np.int16, wide), ("unit", np.int64, 2 * e.rows),
+                ("activation_sums", np.int32, e.rows), ("inputs", np.int64, e.rows),
+                ("head_input", np.int16, wide), ("unit", np.int64, 2 * e.rows),
                 ("sums", np.int32, e.rows * self.row_sums), ("queries", np.int16, wide),
                 ("query_scales", np.int64, 2 * e.rows * e.heads), ("attention", np.int32, wide),
                 ("attention_exponents", np.int64, e.rows * e.heads), ("scores", np.int32, e.rows * e.vocab),

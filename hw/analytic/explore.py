@@ -34,7 +34,7 @@ def candidates(config: ModelConfig, board: Board) -> Iterator[BuildParameters]:
                         weight_buffer_steps=steps)
         words = 1 << (build.accumulator_use(config) - 1).bit_length()
         build = replace(build, row_batches=batches, accumulator_words=words * batches)
-        if batches == 1 or build.pass_rows(config) == build.slots:  # else the batches would never be used
+        if batches == 1 or build.shared_rows(config) == build.slots:  # else the batches would never be used
             yield build
 
 

@@ -81,4 +81,4 @@ def _speed(config: ModelConfig, build: BuildParameters, rows: int, some: LinearC
 def predict(config: ModelConfig, build: BuildParameters, memory: MemoryRate) -> Prediction:
     """Decode is one row; prefill takes the rows of a pass, which are all slots if the buffer holds a tile."""
     return Prediction(build, predict_speed(config, build, memory, rows=1),
-                      predict_speed(config, build, memory, rows=build.pass_rows(config)), engine_sites(build))
+                      predict_speed(config, build, memory, rows=build.shared_rows(config)), engine_sites(build))

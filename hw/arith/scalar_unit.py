@@ -11,6 +11,8 @@ from models.machine.scalar_format import EXPONENT_MAX, MANTISSA_BITS
 
 __all__ = ["OPERANDS", "ScalarOp", "ScalarPort", "ScalarUnit"]
 
+_SLICE_BITS = 17  # unsigned digits of a DSP's 18-bit port
+
 
 class ScalarOp(enum.Enum, shape=unsigned(3)):
     """Operations of the unit."""
@@ -42,8 +44,8 @@ class ScalarUnit(wiring.Component):
     Operands an operation does not name are ignored.
 
     Widths: exponents signed(12) inside (|a.e| + |b.e| + 1 <= 1025); product unsigned(48); quotient 25 bits,
-    root 24 bits, two bits a cycle.
-    Cycles from operands to valid result: MUL 4, ADD 6, DIV 16, SQRT 16, FROM_INT 6. The result holds until
+    two a cycle; root 24 bits, one a cycle.
+    Cycles from operands to valid result: MUL 5, ADD 6, DIV 16, SQRT 28, FROM_INT 6. The result holds until
     taken; the next operands are accepted after that.
     """
 
@@ -57,37 +59,48 @@ class ScalarUnit(wiring.Component):
         mantissa = Signal(MANTISSA_BITS, reset_less=True)
         exponent = Signal(signed(12), reset_less=True)
         count = Signal(range(MANTISSA_BITS + 1), reset_less=True)
+        low = Signal(MANTISSA_BITS + _SLICE_BITS, reset_less=True)
+        high = Signal(2 * MANTISSA_BITS - _SLICE_BITS, reset_less=True)
         product = Signal(2 * MANTISSA_BITS, reset_less=True)
+        exponent_of_product, exponent_of_quotient = Signal.like(exponent), Signal.like(exponent)
+        above, below = Signal.like(exponent), Signal.like(exponent)  # a's exponent less b's, and the reverse
+        by_zero = Signal(reset_less=True)
         swap = Signal(reset_less=True)
         large = Signal(SCALAR, reset_less=True)
         small = Signal(MANTISSA_BITS, reset_less=True)
         distance = Signal(5, reset_less=True)
         rest = Signal(MANTISSA_BITS + 1, reset_less=True)
+        triple = Signal(MANTISSA_BITS + 2, reset_less=True)  # 3 b.m
         quotient = Signal(MANTISSA_BITS + 1, reset_less=True)
         radicand = Signal(2 * MANTISSA_BITS, reset_less=True)
         root = Signal(MANTISSA_BITS, reset_less=True)
         remainder = Signal(MANTISSA_BITS + 2, reset_less=True)
         integer = Signal(64, reset_less=True)
         leading = Signal(6, reset_less=True)
+        sixteens = Signal(3, reset_less=True)  # which of the upper sixteens of bits of n are not 0
 
         def normalise_carry(total, base):
             """From a 25-bit total: one place down where its top bit is set."""
             carry = total[MANTISSA_BITS]
             return [mantissa.eq(Mux(carry, total[1:], total)), exponent.eq(base + carry)]
 
-        def divide(value):
-            """Rest, moved up a place, and digit of one step of restoring division by b.m."""
-            difference = value - b.m
-            digit = difference >= 0
-            return (Mux(digit, difference, value)[:MANTISSA_BITS] << 1)[:MANTISSA_BITS + 1], digit
+        def divide(value, multiples):
+            """One step of restoring division: what is left, moved up a place, and how many of the multiples of b.m,
+            which ascend, the value holds. All are subtracted at once."""
+            left, digit = value, Const(0, 2)
+            for number, multiple in enumerate(multiples, 1):
+                difference = Signal(signed(MANTISSA_BITS + 3), name=f"less_{number}")
+                m.d.comb += difference.eq(value - multiple)
+                left, digit = Mux(difference < 0, left, difference), Mux(difference < 0, digit, number)
+            return (left[:MANTISSA_BITS] << 1)[:MANTISSA_BITS + 1], digit
 
-        def extract(trial, found):
-            """Remainder and digit of one step of the root, whose digits so far are `found`."""
-            difference = trial - Cat(Const(1, 2), found)
-            digit = difference >= 0
-            return Mux(digit, difference, trial)[:MANTISSA_BITS + 2], digit
-
-        m.d.sync += [product.eq(a.m * b.m), swap.eq(less(a, b))]
+        m.d.sync += [
+            low.eq(a.m * b.m[:_SLICE_BITS]), high.eq(a.m * b.m[_SLICE_BITS:]), product.eq(low + (high << _SLICE_BITS)),
+            exponent_of_product.eq(a.e + b.e), exponent_of_quotient.eq(a.e - b.e - 1),
+            above.eq(a.e - b.e), below.eq(b.e - a.e),
+            swap.eq(less(a, b)), by_zero.eq(b.m == 0),
+            sixteens.eq(Cat(operands.n[64 - 16 * (n + 1):64 - 16 * n].any() for n in range(3))),
+        ]
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.i.ready.eq(1)
@@ -96,9 +109,10 @@ class ScalarUnit(wiring.Component):
                     m.next = "START"
 
             with m.State("START"):
-                first_rest, first_digit = divide(a.m)
+                first_rest, first_digit = divide(a.m, [b.m])
                 m.d.sync += [
                     count.eq(0),
+                    triple.eq(b.m + (b.m << 1)),
                     rest.eq(first_rest),
                     quotient.eq(first_digit),
                     root.eq(0),
@@ -113,11 +127,13 @@ class ScalarUnit(wiring.Component):
                             m.next = op.name
 
             with m.State("MUL"):
-                m.d.sync += normalise_carry(product[MANTISSA_BITS - 1 :], a.e + b.e)
+                m.next = "PRODUCT"
+            with m.State("PRODUCT"):
+                m.d.sync += normalise_carry(product[MANTISSA_BITS - 1 :], exponent_of_product)
                 m.next = "RANGE"
 
             with m.State("ADD"):
-                apart = Mux(swap, b.e - a.e, a.e - b.e)
+                apart = Mux(swap, below, above)
                 m.d.sync += [
                     large.eq(Mux(swap, b, a)),
                     small.eq(Mux(swap, a.m, b.m)),
@@ -134,46 +150,45 @@ class ScalarUnit(wiring.Component):
             # Restoring division of a.m << 24 by b.m, its first digit in START; a.m < 2 * b.m, so the rest stays below
             # twice b.m.
             with m.State("DIV"):
-                upper_rest, upper = divide(rest)
-                lower_rest, lower = divide(upper_rest)
-                m.d.sync += [rest.eq(lower_rest), quotient.eq(Cat(lower, upper, quotient)), count.eq(count + 2)]
+                next_rest, digits = divide(rest << 1, [b.m, b.m << 1, triple])
+                m.d.sync += [rest.eq(next_rest), quotient.eq(Cat(digits[:2], quotient)), count.eq(count + 2)]
                 with m.If(count == MANTISSA_BITS - 2):
                     m.next = "QUOTIENT"
             with m.State("QUOTIENT"):
-                m.d.sync += normalise_carry(quotient, a.e - b.e - 1)
-                with m.If(b.m == 0):
+                m.d.sync += normalise_carry(quotient, exponent_of_quotient)
+                with m.If(by_zero):
                     m.d.sync += [mantissa.eq((1 << MANTISSA_BITS) - 1), exponent.eq(EXPONENT_MAX)]
                 m.next = "RANGE"
 
             # Digit by digit: two bits of the radicand each, the remainder at most twice the root.
             with m.State("SQRT"):
-                upper_rest, upper = extract(Cat(radicand[-2:], remainder), root)
-                lower_rest, lower = extract(Cat(radicand[-4:-2], upper_rest), Cat(upper, root))
+                trial = Cat(radicand[-2:], remainder)
+                difference = Signal(signed(MANTISSA_BITS + 5))
+                m.d.comb += difference.eq(trial - Cat(Const(1, 2), root))
                 m.d.sync += [
-                    remainder.eq(lower_rest),
-                    root.eq(Cat(lower, upper, root)),
-                    radicand.eq(radicand << 4),
-                    count.eq(count + 2),
+                    remainder.eq(Mux(difference < 0, trial, difference)),
+                    root.eq(Cat(difference >= 0, root)),
+                    radicand.eq(radicand << 2),
+                    count.eq(count + 1),
                 ]
-                with m.If(count == MANTISSA_BITS - 2):
+                with m.If(count == MANTISSA_BITS - 1):
                     m.next = "ROOT"
             with m.State("ROOT"):
                 m.d.sync += [mantissa.eq(root), exponent.eq(a.e >> 1)]
                 m.next = "RANGE"
 
             # Leading zeros are shifted out, up to 48, 12 and 3 at a time.
-            with m.State("FROM_INT"):
-                m.d.sync += count.eq(count + 1)
-                with m.Switch(count):
-                    for index, step in enumerate((16, 4, 1)):
-                        parts = [integer[64 - step * (n + 1):64 - step * n].any() for n in range(3)]
-                        with m.Case(index):
-                            for n, found in enumerate([*parts, 1]):
-                                with m.If(found) if n == 0 else m.Elif(found):
-                                    m.d.sync += [integer.eq(integer << step * n), leading.eq(leading + step * n)]
-                    with m.Default():
-                        m.d.sync += [mantissa.eq(integer[64 - MANTISSA_BITS :]), exponent.eq(63 - leading)]
-                        m.next = "RANGE"
+            for name, step, following in (("FROM_INT", 16, "FOURS"), ("FOURS", 4, "ONES"), ("ONES", 1, "COUNTED")):
+                with m.State(name):
+                    parts = sixteens if step == 16 else [integer[64 - step * (n + 1):64 - step * n].any()
+                                                         for n in range(3)]
+                    for n, found in enumerate([*parts, 1]):
+                        with m.If(found) if n == 0 else m.Elif(found):
+                            m.d.sync += [integer.eq(integer << step * n), leading.eq(leading + step * n)]
+                    m.next = following
+            with m.State("COUNTED"):
+                m.d.sync += [mantissa.eq(integer[64 - MANTISSA_BITS :]), exponent.eq(63 - leading)]
+                m.next = "RANGE"
 
             with m.State("RANGE"):
                 m.d.sync += self.o.p.eq(in_range(mantissa, exponent))

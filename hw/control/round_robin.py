@@ -31,10 +31,12 @@ class RoundRobin(wiring.Component):
             """For each bit whether one below it is set: a LUT or two each, where a carry chain is many levels."""
             return Cat(bits[:i].any() for i in range(self._count))
 
+        below_first, below_all = below(first), below(self.requests)
         m.d.comb += [
             first.eq(self.requests & after),
-            self.grant.eq(Mux(first.any(), first & ~below(first), self.requests & ~below(self.requests))),
+            self.grant.eq(Mux(first.any(), first & ~below_first, self.requests & ~below_all)),
         ]
         with m.If(self.advance & self.requests.any()):
-            m.d.sync += after.eq(below(self.grant))
+            # what lies behind the lowest of some requests lies above one of them: no need to wait for the grant
+            m.d.sync += after.eq(Mux(first.any(), below_first, below_all))
         return m

@@ -22,7 +22,7 @@ class Sequencer(wiring.Component):
 
     `start` pulses with both inputs valid in the same cycle. One request asks for all descriptors; the
     reader behind `read` and `beats` prefetches as many as it has room for. Each one is checked and pushed to
-    the queue of its engine (index `Engine`); a full queue holds up those behind it. One descriptor in six
+    the queue of its engine (index `Engine`); a full queue holds up those behind it. One descriptor in seven
     cycles at most.
 
     `done` rises when the last one is pushed and falls with `start`. `bad` pulses for a malformed descriptor
@@ -54,13 +54,14 @@ class Sequencer(wiring.Component):
         header = data.View(HEADER_LAYOUT, descriptor)
         refused = Signal()
         chosen = Signal(len(Engine))
+        offered = Signal(len(Engine))  # the queue that has the descriptor on offer
 
         m.d.comb += [
             self.read.payload.address.eq(program),
             self.read.payload.bytes.eq(remaining << offset_bits),
         ]
         for engine, queue in zip(Engine, self.queues, strict=True):
-            m.d.comb += queue.payload.eq(descriptor)
+            m.d.comb += [queue.payload.eq(descriptor), queue.valid.eq(offered[engine])]
             m.d.sync += chosen[engine].eq(header.engine == engine)
 
         with m.FSM():
@@ -90,16 +91,16 @@ class Sequencer(wiring.Component):
                         m.next = "CHECK"
             with m.State("CHECK"):
                 m.d.sync += refused.eq(malformed(descriptor))
+                m.next = "OFFER"
+            with m.State("OFFER"):
                 m.next = "PUSH"
-            with m.State("PUSH"):
-                ready = 0
-                for engine, queue in zip(Engine, self.queues, strict=True):
-                    m.d.comb += queue.valid.eq(chosen[engine] & ~refused)
-                    ready = ready | (chosen[engine] & queue.ready)
                 with m.If(refused):
                     m.next = "BAD"
-                with m.Elif(ready):
-                    m.d.sync += remaining.eq(remaining - 1)
+                with m.Else():
+                    m.d.sync += offered.eq(chosen)
+            with m.State("PUSH"):
+                with m.If((offered & Cat(queue.ready for queue in self.queues)).any()):
+                    m.d.sync += [offered.eq(0), remaining.eq(remaining - 1)]
                     with m.If(remaining == 1):
                         m.d.sync += self.done.eq(1)
                         m.next = "IDLE"

@@ -57,12 +57,14 @@ class Reader(wiring.Component):
         room = Signal(range(self._depth + 1), init=self._depth)
 
         to_boundary = Signal(range(BURST_BEATS + 1))
-        count, sized = Signal(range(BURST_BEATS + 1)), Signal()  # beats of the next burst, once they are known
+        count = Signal(range(BURST_BEATS + 1))  # beats of the next burst, 0 at the end, once that is known
+        known, more = Signal(), Signal()
         reserved = Signal.like(count)  # by the burst that was put on offer a cycle ago
         m.d.comb += to_boundary.eq(BURST_BEATS - address[:block_bits - beat_bits])
         m.d.sync += [
             count.eq(Mux(remaining < to_boundary, remaining, to_boundary)),
-            sized.eq(remaining != 0),
+            known.eq(1),
+            more.eq(remaining != 0),
             reserved.eq(0),
             room.eq(room - reserved + beats.taken),
         ]
@@ -70,7 +72,7 @@ class Reader(wiring.Component):
         burst = self.bursts
         with m.If(burst.ready):
             m.d.sync += burst.valid.eq(0)
-        with m.If(sized & ~burst.valid & (room >= BURST_BEATS)):
+        with m.If(known & more & ~burst.valid & (room >= BURST_BEATS)):
             next_block = address[block_bits - beat_bits:] + 1
             m.d.sync += [
                 burst.valid.eq(1),
@@ -79,12 +81,13 @@ class Reader(wiring.Component):
                 address.eq(Cat(Const(0, block_bits - beat_bits), next_block)),
                 remaining.eq(remaining - count),
                 reserved.eq(count),
-                sized.eq(0),
+                known.eq(0),
             ]
-        with m.Elif(~sized & (remaining == 0)):
+        with m.Elif(known & ~more):
             m.d.comb += queue.r_en.eq(1)
             with m.If(queue.r_rdy):
                 m.d.sync += [
+                    known.eq(0),
                     address.eq(request.address[beat_bits:]),
                     remaining.eq((request.bytes + PORT_BYTES - 1)[beat_bits:]),
                 ]

@@ -111,8 +111,8 @@ class BuildParameters:
                  for name, (outputs, _) in config.linear_shapes.items()}
         return max(words["q"] + words["k"] + words["v"], words["gate"] + words["up"], words["o"], words["down"])
 
-    def pass_rows(self, config: ModelConfig) -> int:
-        """Tokens of one pass of a model: all slots where the weight buffer holds its widest tile, else one batch."""
+    def shared_rows(self, config: ModelConfig) -> int:
+        """Rows that one stream of a model's matrices can serve: all slots if the weight buffer holds a tile."""
         if self.packing == "rows":
             return self.slots
         widest = max(self.padded_outputs(outputs) for outputs, _ in config.linear_shapes.values())
@@ -154,8 +154,8 @@ BOARDS: dict[str, BuildParameters] = {
 
 CPU = BuildParameters(
     name="cpu", clock_mhz=0, ports=1, rows=128, outputs_per_step=1, weight_buffer_steps=0, accumulator_words=65535,
-    hidden_max=16384, inputs_max=65535, heads_max=255, group_max=255, head_dim_max=256, context_max=4096, top_k=128,
-    packing="rows")
+    hidden_max=16384, inputs_max=65535, heads_max=255, group_max=255, head_dim_max=256, context_max=4096, head_rows=128,
+    top_k=128, packing="rows")
 """The emulator's own program format: weights as the checkpoint has them, limits those of docs/numerics.md and of
 the descriptors' fields."""
 

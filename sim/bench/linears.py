@@ -7,7 +7,9 @@ anything else.
 
 from __future__ import annotations
 
-from host.compiler.schedule import Schedule, Semaphore
+from host.compiler.descriptor_list import Semaphore
+from host.compiler.rows import Part
+from host.compiler.schedule import Schedule
 from host.runtime import Session
 from models.machine.descriptor import LoadTarget, Opcode, pack, unpack
 
@@ -18,9 +20,9 @@ _STREAM_MAY, _MATMUL_MAY = 1 << Semaphore.HEAD_READY, 1 << Semaphore.ACTIVATIONS
 
 
 def linears_program(session: Session, rows: int) -> list[bytes]:
-    """Descriptors that stream and multiply every matrix of the session's model once, for `rows` rows."""
-    schedule = Schedule(session.model, session.device.build, session.program.memory, session.buffer.address, rows, {},
-                        head=False)
+    """Descriptors that stream and multiply every matrix of the session's model once, for `rows` rows in one group."""
+    schedule = Schedule(session.model, session.device.build, session.program.memory, session.buffer.address,
+                        (Part(0, rows),), {}, head_from=None, group_rows=rows)
     result: list[bytes] = []
     waits = {Opcode.STREAM: _STREAM_MAY, Opcode.MATMUL: _MATMUL_MAY}  # of the first of each
     before_norm = True

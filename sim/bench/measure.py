@@ -54,13 +54,13 @@ def measure_decode(workload: Workload, session: Session, context: int) -> Measur
     """One token at position `context` - 1, its head included."""
     _check_room(session, context)
     fill_cache(session)
-    return Measurement(_token(workload, session, context - 1), 1, 1)
+    return Measurement(_answered(workload, session, context - 1, 1), 1, 1)
 
 
 def measure_prefill(workload: Workload, session: Session, context: int, prompt_tokens: int) -> Measurement:
     """A prompt that ends at position `context` - 1, to the first new token.
 
-    Passes of the device's rows without a head, then the last token with one; of many passes the first, the middle
+    Passes of the device's rows, the last of them with the head after its last row; of many others the first, the middle
     and the last are simulated, and cycles between them taken as linear in the position.
     """
     _check_room(session, context)
@@ -68,17 +68,14 @@ def measure_prefill(workload: Workload, session: Session, context: int, prompt_t
         raise ModelError(f"--prompt-tokens must be 1 to the context's {context}, got {prompt_tokens}")
     fill_cache(session)
     total, first = Counts(), context - prompt_tokens
-    passes = chunks(first, prompt_tokens - 1, session.rows)
-    full = [part for part in passes if part[1] == session.rows]
-    for index, weight in hat_weights(len(full)).items():
-        total += _layers(workload, session, *full[index])[1] * weight
-    for part in passes[len(full):]:
-        total += _layers(workload, session, *part)[1]
-    return Measurement(total + _token(workload, session, context - 1), prompt_tokens, len(passes) + 1)
+    *passes, last = chunks(first, prompt_tokens, session.rows)
+    for index, weight in hat_weights(len(passes)).items():
+        total += _layers(workload, session, *passes[index])[1] * weight
+    return Measurement(total + _answered(workload, session, *last), prompt_tokens, len(passes) + 1)
 
 
 def chunks(first: int, tokens: int, rows: int) -> list[tuple[int, int]]:
-    """(position, rows) of the passes that take `tokens` from position `first` on, as `Session.feed` does."""
+    """(position, rows) of the passes that take `tokens` from position `first` on, as `Session.prefill` does."""
     return [(first + start, min(rows, tokens - start)) for start in range(0, tokens, rows)]
 
 
@@ -90,11 +87,11 @@ def hat_weights(count: int) -> dict[int, float]:
             for n, index in enumerate(chosen)}
 
 
-def _token(workload: Workload, session: Session, position: int) -> Counts:
-    """One token of the whole model, its head included."""
-    without, layers = _layers(workload, session, position, 1)
+def _answered(workload: Workload, session: Session, position: int, rows: int) -> Counts:
+    """A pass of the whole model, with the head after its last row."""
+    without, layers = _layers(workload, session, position, rows)
     session.position = position
-    session.decode(0)
+    session.prefill([0] * rows)
     head = session.device.timeline.counts() - without
     config, build = session.model.config, session.device.build
     stream = head_beats(config.vocab_size, config.hidden_size, build) * build.beat_bytes

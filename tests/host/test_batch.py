@@ -62,7 +62,7 @@ def test_a_device_of_few_rows_takes_several_passes():
     prompts, found = [[1, 2], [3], [4, 5, 6], [7], [8]], {}
     for rows in (1, 2, 128):
         session = Session(model, EmulatorDevice(CPU), sequences=5)
-        session.head_rows = rows
+        session.rows = rows
         batch = Batch(session, prompts, 6, [Sampler(0.0) for _ in prompts], ends=())
         found[rows] = sorted(enumerate(batch.run()), key=lambda item: (item[1][0], item[0]))
         assert batch.passes == 5 * -(-5 // rows)

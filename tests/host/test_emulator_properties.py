@@ -22,8 +22,9 @@ from models.ternary import pack_trits
 from tests.host.foreign import move_to_foreign
 from tests.host.native_units import PATHS
 
-TINY = replace(BOARDS["sim-tiny"], hidden_max=1024, inputs_max=2048, heads_max=24, accumulator_words=8192)
-"""Frames in place of rows, and tiles with padding."""
+TINY = replace(BOARDS["sim-tiny"], rows=2, row_batches=8, hidden_max=1024, inputs_max=2048, heads_max=24,
+               accumulator_words=65536)
+"""Frames in place of rows, tiles with padding, groups of two rows."""
 
 PIECES = ("feed", "score", "decode")
 

@@ -8,7 +8,7 @@ from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
 from host.compiler.program import PASS_KINDS, Program
-from host.compiler.schedule import Part
+from host.compiler.rows import Part
 from host.devices.emulator import EmulatorDevice
 from host.emulator.library import NUMPY, native_paths
 from host.runtime import Session
@@ -41,7 +41,7 @@ def plans(draw):
     sequences = draw(st.sampled_from([1, 2, 3, SEQUENCES]))
     passes, used = [], [0] * sequences
     for _ in range(draw(st.integers(1, 5))):
-        kind = draw(st.sampled_from(["prefill", "decode", "score"]))
+        kind = draw(st.sampled_from(["prefill", "next", "decode", "score"]))
         order = draw(st.permutations(range(sequences)))[:4]
         parts = [(sequence, draw(st.integers(1, 5))) for sequence in order]
         for sequence, rows in parts:
@@ -77,7 +77,12 @@ def check(case: Case, plan: Plan, paths: list[str]) -> None:
             elif kind == "score":
                 assert (session.score_parts(given_ids) == np.stack(expected)).all()
             else:
-                for top, values in zip(session.advance(given_ids), expected, strict=True):
+                if kind == "decode":
+                    found = session.advance(given_ids)
+                else:
+                    session._run("next", given_ids)
+                    found, expected = session._best(1), expected[-1:]
+                for top, values in zip(found, expected, strict=True):
                     best, best_values = top_k(values, build.top_k)
                     assert (top.ids == best).all() and (top.logits == best_values).all()
         assert session.saturations == sum(g.saturations for g in golden)
@@ -101,8 +106,8 @@ def test_sequences_of_any_model_equal_the_golden_model(case, plan):
 
 
 def descriptors(kind, parts, sequences=SEQUENCES):
-    program = Program(synthetic_model(FAMILIES["relu2 grouped heads"], seed=0), BOARDS["sim-tiny"], rows=64,
-                      sequences=sequences)
+    build = replace(BOARDS["sim-tiny"], rows=8, row_batches=8, head_rows=4)
+    program = Program(synthetic_model(FAMILIES["relu2 grouped heads"], seed=0), build, rows=64, sequences=sequences)
     return program, listed(program, kind, sum(part.rows for part in parts), parts)
 
 
@@ -115,10 +120,13 @@ def test_only_what_looks_along_a_sequence_is_listed_for_each():
     parts = (Part(3, 2), Part(0, 1), Part(7, 4))
     found = {}
     for opcode, fields in descriptors("decode", parts)[1]:
-        if "first_row" in fields:
+        if opcode in (Opcode.KEY, Opcode.VALUE, Opcode.ATTEND):
             found.setdefault(opcode, []).append((fields["sequence"], fields["first_row"], fields["rows"]))
+            assert fields["token"] == 0
+        elif opcode == Opcode.LOGITS or fields.get("levels16"):
+            assert (fields["first_row"], fields["rows"]) in ((0, 4), (4, 3))
         elif "rows" in fields:
-            assert fields["rows"] == 7
+            assert (fields["first_row"], fields["rows"]) == (0, 7)
     layers = FAMILIES["relu2 grouped heads"].layers
     assert found == {opcode: [(3, 0, 2), (0, 2, 1), (7, 3, 4)] * layers
                      for opcode in (Opcode.KEY, Opcode.VALUE, Opcode.ATTEND)}
@@ -127,7 +135,7 @@ def test_only_what_looks_along_a_sequence_is_listed_for_each():
 def test_caches_do_not_overlap():
     program, items = descriptors("decode", tuple(Part(s, 1) for s in range(SEQUENCES)))
     kv = program.memory.kv
-    starts = sorted(fields["key_scales"] for opcode, fields in items if opcode == Opcode.ATTEND)
+    starts = sorted({fields["key_scales"] for opcode, fields in items if opcode == Opcode.ATTEND})
     assert all(b - a >= kv.layer_bytes for a, b in zip(starts, starts[1:], strict=False))
     assert len(starts) == SEQUENCES * FAMILIES["relu2 grouped heads"].layers
 
@@ -152,8 +160,8 @@ def test_a_count_of_sequences_out_of_range_is_refused(sequences):
 
 def test_more_rows_than_a_pass_takes_are_refused():
     session = Session(synthetic_model(FAMILIES["one head"], seed=1), EmulatorDevice(CPU), sequences=2)
-    session.head_rows = 3
-    with pytest.raises(ModelError, match="^a decode pass of 4 rows exceeds the 3 of device emulator with build cpu$"):
+    session.rows = 3
+    with pytest.raises(ModelError, match="^a pass of 4 rows exceeds the 3 of device emulator with build cpu$"):
         session.advance([(0, [1, 2]), (1, [3, 4])])
     assert session.positions == [0, 0]
 

@@ -116,9 +116,9 @@ def test_a_draft_never_runs_over_the_context():
 
 def test_more_rows_than_a_pass_has_are_refused():
     session = Session(synthetic_model(FAMILIES["one head"], seed=1), EmulatorDevice(CPU))
-    session.head_rows = 8
+    session.rows = 8
     assert next(generate(session, [1], 5, Sampler(0.0), lookup=PromptLookup(7))) >= 0
-    with pytest.raises(ModelError, match="^--speculate 8 takes the best tokens after 9 rows of a pass"):
+    with pytest.raises(ModelError, match="^--speculate 8 takes 9 rows of a pass, but build cpu has 8"):
         next(generate(session, [1], 5, Sampler(0.0), lookup=PromptLookup(8)))
 
 

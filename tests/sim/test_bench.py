@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from host.compiler.rows import Part
 from host.compiler.schedule import Schedule
 from host.devices.emulator import EmulatorDevice
 from host.runtime import Session
@@ -121,8 +122,8 @@ def test_a_filled_cache_is_valid():
 
 def test_the_linears_are_the_pass_own():
     session = Session(load_workload("demo", layers=2).model, EmulatorDevice(TINY))
-    every = [unpack(d) for d in Schedule(session.model, TINY, session.program.memory, session.buffer.address, 1, {},
-                                         head=False).emit()]
+    every = [unpack(d) for d in Schedule(session.model, TINY, session.program.memory, session.buffer.address,
+                                         (Part(0, 1),), {}, head_from=None).emit()]
     found = [unpack(d) for d in linears_program(session, 1)]
     assert [opcode for opcode, _ in found[:3]] == [Opcode.LOAD, Opcode.LOAD, Opcode.NORM]
     for opcode, names in ((Opcode.STREAM, ("address", "beats")), (Opcode.MATMUL, ("tiles", "outputs", "rows"))):

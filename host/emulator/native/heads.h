@@ -29,15 +29,14 @@ UNIT scalar head_quant(machine *m, const operation *op, int64_t row, int64_t hea
 }
 
 UNIT void queries(machine *m, const operation *op, int thread, int threads) {
-    for (int64_t i = thread; i < op->rows * op->heads; i += threads) {
-        int64_t row = i / op->heads, head = i % op->heads;
-        m->query_scales[i] = head_quant(m, op, row, head, 16, m->queries + i * op->dim);
+    for (int64_t i = op->first_row * op->heads + thread; i < (op->first_row + op->rows) * op->heads; i += threads) {
+        m->query_scales[i] = head_quant(m, op, i / op->heads, i % op->heads, 16, m->queries + i * op->dim);
     }
 }
 
 UNIT void cache(machine *m, const operation *op, int thread, int threads) {
     for (int64_t i = thread; i < op->rows * op->heads; i += threads) {
-        int64_t row = i / op->heads, head = i % op->heads, position = m->positions[op->sequence] + row;
+        int64_t row = i / op->heads, head = i % op->heads, position = m->positions[op->sequence] + op->token + row;
         int64_t start = head * op->head_bytes;
         int16_t q[DIM_MAX];
         scalar scale = head_quant(m, op, op->first_row + row, head, (int)m->kv_bits, q);
@@ -90,7 +89,7 @@ WEIGH(weigh_16, int16_t)
 
 /* One query head of one row of a sequence over the tokens it may see. x, weights: int64 [tokens] of scratch. */
 UNIT void attend_head(machine *m, const operation *op, int64_t row, int64_t head, int64_t *x, int64_t *weights) {
-    int64_t n = m->positions[op->sequence] + row + 1, dim = op->dim, g = head / (op->heads / op->kv_heads);
+    int64_t n = m->positions[op->sequence] + op->token + row + 1, dim = op->dim, g = head / (op->heads / op->kv_heads);
     int64_t start = g * op->head_bytes, extent = n * op->row_bytes;
     const uint8_t *keys = view(m, op->keys + start, extent), *values = view(m, op->values + start, extent);
     const uint32_t *key_scales = view(m, op->key_scales + start, n * 4);

@@ -12,7 +12,7 @@ enum norm_source { FROM_RESIDUAL, FROM_ATTENTION, FROM_GATED };
 enum failure { BAD_ADDRESS = 1, BAD_ORDER };
 
 /* Activations of a linear layer lie in blocks of BLOCK bytes of packed weights, TRITS to a byte. Rows go in groups of
- * 8, 4, 2 and 1; a group of R rows holds for each block: for each row, for each digit j, the BLOCK activations
+ * 8, 4, 2 and 1 from an operation's first row on; a group of R rows holds for each block: for each row, for each digit j, the BLOCK activations
  * 5 b + j. Beyond the inputs they are zero. */
 enum { TRITS = 5, BLOCK = 64, GROUP = 8 };
 
@@ -33,7 +33,7 @@ typedef struct {
     int64_t heads, dim, scale, scale_address, scale_address_stride, head_bytes;
     int64_t fraction_bits;
     int64_t kv_heads, key_scales, value_scales, keys, values, row_bytes, score_constant;
-    int64_t first_row, sequence, offset;
+    int64_t first_row, sequence, token, offset;
     int64_t vocab, k, write_logits, logits, top;
 } operation;
 
@@ -55,6 +55,7 @@ typedef struct {
     int32_t *residual;       /* [rows][count] */
     int8_t *activations;     /* see BLOCK */
     int32_t *activation_sums;
+    int64_t *inputs; /* channels of a row's activations */
     int16_t *head_input;
     scalar *unit; /* [rows] */
     int32_t *sums;
@@ -70,7 +71,6 @@ typedef struct {
     /* set while running */
     const int16_t *gains, *rope;
     const tap_channel *taps;
-    int64_t inputs; /* channels of the activations */
     int64_t failure;
 } machine;
 

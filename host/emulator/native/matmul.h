@@ -9,7 +9,7 @@ enum { WIDTH_MAX = 16384 };
 
 #define MATMUL_GROUP(R)                                                                                               \
     UNIT void matmul_##R(machine *m, const operation *op, int64_t row, int64_t begin, int64_t end) {                  \
-        int64_t inputs = min64(op->width, (m->inputs + TRITS - 1) / TRITS), blocks = (inputs + BLOCK - 1) / BLOCK;    \
+        int64_t inputs = min64(op->width, (m->inputs[row] + TRITS - 1) / TRITS), blocks = (inputs + BLOCK - 1) / BLOCK;    \
         const uint8_t *limit = op->weights + op->outputs * op->width;                                                 \
         const int8_t *q = m->activations + row * m->group_bytes;                                                      \
         int32_t *out = m->sums + row * m->row_sums + op->accumulator * m->outputs_per_step, sums[R * OUTPUTS_##R];    \
@@ -37,8 +37,9 @@ MATMUL_GROUP(4)
 MATMUL_GROUP(8)
 
 UNIT void matmul(machine *m, const operation *op, int thread, int threads) {
-    int64_t begin = share(op->outputs, thread, threads), end = share(op->outputs, thread + 1, threads), row = 0;
-    for (; row + 8 <= op->rows; row += 8) matmul_8(m, op, row, begin, end);
+    int64_t begin = share(op->outputs, thread, threads), end = share(op->outputs, thread + 1, threads);
+    int64_t row = op->first_row;
+    for (; row + 8 <= op->first_row + op->rows; row += 8) matmul_8(m, op, row, begin, end);
     if (op->rows & 4) matmul_4(m, op, row, begin, end), row += 4;
     if (op->rows & 2) matmul_2(m, op, row, begin, end), row += 2;
     if (op->rows & 1) matmul_1(m, op, row, begin, end);

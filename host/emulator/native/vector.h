@@ -72,7 +72,8 @@ UNIT scalar norm_input(machine *m, const operation *op, int64_t row, int64_t *x)
     return power(top);
 }
 
-/* Where digit 0 of byte 0 of a row's activations lies, and how far apart its blocks are. */
+/* Where digit 0 of byte 0 of a row's activations lies if the first of its `rows` is row 0, and how far apart its blocks
+ * are. */
 INLINE int8_t *activation_row(machine *m, int64_t row, int64_t rows, int64_t *stride) {
     int64_t start = 0, group = GROUP;
     for (;; group /= 2)
@@ -88,7 +89,7 @@ INLINE int8_t *activation_row(machine *m, int64_t row, int64_t rows, int64_t *st
 /* Deal a row's activations out to the digits of their bytes. */
 UNIT void store_activations(machine *m, const operation *op, int64_t row, const int64_t *q, int thread) {
     int64_t count = op->count, blocks = (count + TRITS * BLOCK - 1) / (TRITS * BLOCK), stride, sum = 0, zeros = 0;
-    int8_t *out = activation_row(m, row, op->rows, &stride);
+    int8_t *out = activation_row(m, row - op->first_row, op->rows, &stride) + op->first_row * m->group_bytes;
     for (int64_t i = 0; i < count; i++) {
         sum += q[i];
         zeros += q[i] == 0;
@@ -101,6 +102,7 @@ UNIT void store_activations(machine *m, const operation *op, int64_t row, const 
             for (int b = 0; b < BLOCK; b++) out[j * BLOCK + b] = bytes[b * TRITS + j];
     }
     m->activation_sums[row] = (int32_t)sum;
+    m->inputs[row] = count;
     m->counts[thread * COUNTERS + ZEROS] += zeros;
     m->counts[thread * COUNTERS + ACTIVATIONS] += count;
 }
@@ -134,13 +136,13 @@ UNIT void norm_row(machine *m, const operation *op, int64_t row, int thread) {
 }
 
 UNIT void norm(machine *m, const operation *op, int thread, int threads) {
-    for (int64_t row = thread; row < op->rows; row += threads) norm_row(m, op, row, thread);
-    if (thread == 0 && !op->levels16) m->inputs = op->count;
+    for (int64_t row = thread; row < op->rows; row += threads) norm_row(m, op, op->first_row + row, thread);
 }
 
 UNIT void residual_add(machine *m, const operation *op, int thread, int threads) {
     int64_t *x = m->wide + thread * m->wide_channels, saturations = 0, limit = limit_of(32), count = op->count;
-    for (int64_t row = thread; row < op->rows; row += threads) {
+    for (int64_t i = thread; i < op->rows; i += threads) {
+        int64_t row = op->first_row + i;
         int32_t *h = m->residual + row * count;
         const int32_t *sums = m->sums + row * m->row_sums + op->accumulator * m->outputs_per_step;
         scaling to = scaling_of(mul(m->unit[row], from_word((uint32_t)op->scale)), op->fraction_bits, 32);

@@ -77,7 +77,7 @@ def test_tiles_at_a_time_are_as_good_as_steps(hidden, ffn, ports, outputs, batch
     build = replace(KV260, ports=ports, rows=1, row_batches=batches, outputs_per_step=outputs,
                     weight_buffer_steps=depth)
     memory = MemoryRate("some", port_rate=rate, limit_gb_s=None, latency_cycles=latency)
-    rows = build.pass_rows(config)
+    rows = build.shared_rows(config)
     found = linear_cycles(config, build, memory, rows=rows, layers=2)
     assert found.cycles == pytest.approx(step_by_step(config, build, memory, rows, 2), rel=0.03)
 

@@ -22,7 +22,7 @@ DEMO = load_config("demo")
 def test_every_candidate_holds_the_model():
     for build in candidates(DEMO, KV260):
         build.check(DEMO)
-        assert build.row_batches == 1 or build.pass_rows(DEMO) == build.slots
+        assert build.row_batches == 1 or build.shared_rows(DEMO) == build.slots
 
 
 def test_the_choice_fits_and_nothing_that_fits_is_faster():

@@ -26,8 +26,8 @@ def test_a_pass_takes_one_batch_where_the_weight_buffer_cannot_hold_a_tile():
     config, batches = FAMILIES["one head"], replace(BOARDS["sim-tiny"], rows=2, row_batches=4)
     assert batches.slots == 8 and batches.batch_words == 256
     widest = max(batches.padded_outputs(outputs) for outputs, _ in config.linear_shapes.values()) // 4
-    assert replace(batches, weight_buffer_steps=widest).pass_rows(config) == 8
-    assert replace(batches, weight_buffer_steps=widest - 1).pass_rows(config) == 2
+    assert replace(batches, weight_buffer_steps=widest).shared_rows(config) == 8
+    assert replace(batches, weight_buffer_steps=widest - 1).shared_rows(config) == 2
 
 
 @pytest.mark.parametrize("change,message", [

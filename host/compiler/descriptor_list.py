@@ -1,0 +1,83 @@
+"""A list of descriptors in the making: semaphores by name, and vectors loaded once for all who read them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from models.machine.descriptor import LoadTarget, Opcode, pack
+
+__all__ = ["DescriptorList", "Semaphore"]
+
+
+class Semaphore(IntEnum):
+    """Uses of the semaphores; each has one waiting engine."""
+
+    RESIDUAL_LOADED = 0
+    GAIN_LOADED = 1
+    ROPE_LOADED = 2
+    ACTIVATIONS_READY = 3
+    SUMS_READY = 4
+    GAIN_FREE = 5
+    CACHE_READY = 6
+    ATTENTION_READY = 7
+    HEAD_READY = 8
+    TAP_LOADED = 9
+    TAP_FREE = 10
+    HEAD_FREE = 11
+
+
+_VECTORS = {LoadTarget.GAIN: (Semaphore.GAIN_LOADED, Semaphore.GAIN_FREE),
+            LoadTarget.TAP: (Semaphore.TAP_LOADED, Semaphore.TAP_FREE)}
+
+
+@dataclass
+class _Item:
+    opcode: Opcode
+    wait: int
+    signal: int
+    fields: dict[str, int]
+
+
+@dataclass
+class DescriptorList:
+    """Descriptors in a valid sequential order: each one's semaphores are given by earlier ones."""
+
+    _items: list[_Item] = field(default_factory=list)
+    _held: dict[LoadTarget, tuple[str, _Item | None]] = field(default_factory=dict)  # name, last reader
+
+    def add(self, opcode: Opcode, *, wait: Iterable[Semaphore] = (), signal: Iterable[Semaphore] = (),
+            **fields: int) -> None:
+        """The next descriptor."""
+        self._items.append(_Item(opcode, _mask(wait), _mask(signal), fields))
+
+    def read_vector(self, target: LoadTarget, name: str, address: int, size: int) -> tuple[Semaphore, ...]:
+        """See that gains or a tap, by name, lie in their memory for the next descriptor; what that one waits for.
+
+        All readers are of one engine, so those that follow the first need not wait, and the last one before
+        another vector comes gives the memory free.
+        """
+        loaded, free = _VECTORS[target]
+        held, reader = self._held.get(target, (None, None))
+        if held == name:
+            return ()
+        if reader is not None:
+            reader.signal |= 1 << free
+        self.add(Opcode.LOAD, wait=() if reader is None else (free,), signal=(loaded,), address=address, target=target,
+                 address_stride=0, bytes=size, offset=0, sequence=0)
+        self._held[target] = (name, None)
+        return (loaded,)
+
+    def has_read(self, *targets: LoadTarget) -> None:
+        """The last descriptor reads these vectors."""
+        for target in targets:
+            self._held[target] = (self._held[target][0], self._items[-1])
+
+    def packed(self) -> list[bytes]:
+        """All of them as they lie in memory."""
+        return [pack(item.opcode, wait=item.wait, signal=item.signal, **item.fields) for item in self._items]
+
+
+def _mask(semaphores: Iterable[Semaphore]) -> int:
+    return sum(1 << s for s in semaphores)

@@ -1,0 +1,47 @@
+"""Rows of a pass, divided into groups and parts."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from host.compiler.rows import Group, Part, Piece, groups_of, most_divided
+from host.compiler.turns import Step, turns
+from models.config import PRESETS
+from models.machine.build import BOARDS
+
+
+def test_a_part_may_lie_in_two_groups():
+    assert groups_of((Part(3, 5), Part(0, 4)), 8) == [
+        Group(0, 8, (Piece(3, 0, 5, 0), Piece(0, 5, 3, 0))), Group(8, 1, (Piece(0, 8, 1, 3),))]
+
+
+@given(st.lists(st.integers(1, 5), min_size=1, max_size=16), st.sampled_from([1, 2, 8]))
+def test_pieces_are_the_parts_in_order(rows, size):
+    parts = tuple(Part(15 - n, count) for n, count in enumerate(rows))
+    groups = groups_of(parts, size)
+    pieces = [piece for group in groups for piece in group.pieces]
+    assert [(p.sequence, p.token + n) for p in pieces for n in range(p.rows)] == [
+        (part.sequence, n) for part in parts for n in range(part.rows)]
+    assert [p.first_row for p in pieces] == [sum(p.rows for p in pieces[:n]) for n in range(len(pieces))]
+    assert all(g.first_row % size == 0 and sum(p.rows for p in g.pieces) == g.rows <= size for g in groups)
+    most = most_divided(sum(rows), len(rows), size)
+    assert sum(part.rows for part in most) == sum(rows) and len(most) == len(rows)
+    assert sum(len(group.pieces) for group in groups_of(most, size)) >= len(pieces)
+
+
+@pytest.mark.parametrize("rows", [[1], [8], [8, 8], [8, 3], [2] * 8])
+@pytest.mark.parametrize("preset", ["bitnet-0.73b", "bitnet-2b4t"])
+def test_every_group_goes_through_all_steps_in_order(preset, rows):
+    config = PRESETS[preset]
+    found = turns(config, BOARDS["kv260"], rows)
+    every = [(layer, step) for layer in range(config.layers) for step in Step if step != Step.END]
+    for group in range(len(rows)):
+        assert [turn[1:] for turn in found if turn.group == group] == [*every, (config.layers - 1, Step.END)]
+
+
+def test_one_group_multiplies_while_the_other_has_vectors():
+    """Of two groups, neither is two matrix products ahead of the other."""
+    done = [0, 0]
+    for group, _, step in turns(PRESETS["bitnet-0.73b"], BOARDS["kv260"], [8, 8]):
+        done[group] += step not in (Step.HEADS, Step.END)
+        assert abs(done[0] - done[1]) <= 2
