@@ -122,7 +122,7 @@ def test_ctrl_c_ends_the_answer_and_keeps_it(talk, monkeypatch, tmp_path, at):
     def interrupted(session, token, **options):
         nonlocal count
         count += 1
-        if count == at:
+        if count == at - 1:  # the first token comes from the prompt's pass
             signal.raise_signal(signal.SIGINT)
         return decode(session, token, **options)
 
