@@ -10,70 +10,69 @@ from amaranth.utils import ceil_log2
 
 from hw.arith.scalar import SCALAR
 
-__all__ = ["QUERY", "QUERY_SCALE", "QueryMemory"]
+__all__ = ["QUERY", "QUERY_LANES", "QUERY_SCALE", "QueryMemory"]
 
-QUERY = data.StructLayout({"row": 8, "head": 8, "index": 16, "value": signed(16)})
+QUERY_LANES = 4  # channels of a transfer
+_WORD = 16  # elements of a read
+
+QUERY = data.StructLayout({
+    "row": 8, "head": 8, "index": 16, "values": data.ArrayLayout(signed(16), QUERY_LANES)})
 QUERY_SCALE = data.StructLayout({"row": 8, "head": 8, "scale": SCALAR})
 
 
 class QueryMemory(wiring.Component):
-    """int16 queries of `rows` rows and `heads` heads, read `lanes` elements at a time, and a scale each.
+    """int16 queries of `rows` rows and `heads` heads, four written and sixteen read at a time, and a scale each.
 
-    Both input streams are always ready. Writes to a head, row or index outside the memory are
-    undefined. `word` holds elements chunk * lanes .. + lanes - 1 of the head one cycle after the
-    address; `scale` follows its own address by one cycle too. Elements never written read as zero.
-
-    Parameters
-    ----------
-    lanes: elements a word, a power of two. dim_max: elements a head.
+    `i_query`: elements index .. index + 3 of a head, index a multiple of 4. Both input streams are always ready.
+    Writes to a head, row or index outside the memory are undefined. `word` holds elements
+    16 * index .. + 15 of the head, and `scale` the head's scale, `LATENCY` cycles after `row`, `head` and `index`.
+    Elements never written read as zero.
     """
 
-    def __init__(self, *, rows: int, heads: int, dim_max: int, lanes: int):
-        if lanes < 1 or lanes & (lanes - 1):
-            raise ValueError(f"lanes must be a power of two, got {lanes}")
-        self.rows, self.heads, self.lanes = rows, heads, lanes
-        self.chunks = -(-dim_max // lanes)
+    LATENCY = 2
+    WORD = _WORD
+
+    def __init__(self, *, rows: int, heads: int, dim_max: int):
+        self.rows, self.heads = rows, heads
+        self.words = -(-dim_max // _WORD)
         super().__init__({
             "i_query": In(stream.Signature(QUERY)),
             "i_query_scale": In(stream.Signature(QUERY_SCALE)),
             "row": In(range(rows)),
             "head": In(range(heads)),
-            "chunk": In(range(self.chunks)),
-            "word": Out(data.ArrayLayout(signed(16), lanes)),
-            "scale_row": In(range(rows)),
-            "scale_head": In(range(heads)),
+            "index": In(range(self.words)),
+            "word": Out(data.ArrayLayout(signed(16), _WORD)),
             "scale": Out(SCALAR),
         })
 
     def elaborate(self, platform):
         m = Module()
-        chunk_bits, head_bits = ceil_log2(self.chunks), ceil_log2(self.heads)
-        lane_bits = ceil_log2(self.lanes)
+        word_bits, head_bits, row_bits = ceil_log2(self.words), ceil_log2(self.heads), ceil_log2(self.rows)
         heads = self.rows << head_bits
+        address = Cat(self.head[:head_bits], self.row[:row_bits])
 
-        m.submodules.queries = queries = Memory(
-            shape=data.ArrayLayout(signed(16), self.lanes), depth=heads << chunk_bits, init=[])
+        fours = data.ArrayLayout(QUERY["values"].shape, _WORD // QUERY_LANES)
+        m.submodules.queries = queries = Memory(shape=fours, depth=heads << word_bits, init=[])
         write, read = queries.write_port(granularity=1), queries.read_port()
-        query = self.i_query.payload
+        query = self.i_query.p
         m.d.comb += [
             self.i_query.ready.eq(1),
-            write.addr.eq(Cat(
-                query.index[lane_bits:lane_bits + chunk_bits], query.head[:head_bits], query.row)),
-            write.en.eq(self.i_query.valid << query.index[:lane_bits]),
-            *(write.data[lane].eq(query.value) for lane in range(self.lanes)),
-            read.addr.eq(Cat(self.chunk[:chunk_bits], self.head[:head_bits], self.row)),
-            self.word.eq(read.data),
+            write.addr.eq(Cat(query.index[4:4 + word_bits], query.head[:head_bits], query.row[:row_bits])),
+            write.en.eq(self.i_query.valid << query.index[2:4]),
+            *(write.data[four].eq(query.values) for four in range(_WORD // QUERY_LANES)),
+            read.addr.eq(Cat(self.index[:word_bits], address)),
         ]
+        m.d.sync += self.word.eq(read.data)
 
         m.submodules.scales = scales = Memory(shape=SCALAR, depth=heads, init=[])
         write, read = scales.write_port(), scales.read_port()
-        scale = self.i_query_scale.payload
+        scale = self.i_query_scale.p
         m.d.comb += [
             self.i_query_scale.ready.eq(1),
-            write.addr.eq(Cat(scale.head[:head_bits], scale.row)),
+            write.addr.eq(Cat(scale.head[:head_bits], scale.row[:row_bits])),
             write.en.eq(self.i_query_scale.valid),
             write.data.eq(scale.scale),
-            read.addr.eq(Cat(self.scale_head[:head_bits], self.scale_row)),
-            self.scale.eq(read.data),
+            read.addr.eq(address),
         ]
+        m.d.sync += self.scale.eq(read.data)
         return m
