@@ -22,6 +22,7 @@ from models.golden.model import TapPoint
 from models.golden.scalar import log2_e_over_root, to_word
 from models.golden.tap import Tap
 from models.machine.build import BuildParameters
+from models.machine.cache import BLOCK_TOKENS
 from models.machine.descriptor import Activation, LoadTarget, NormSource, Opcode, pack
 from models.machine.layout import head_beats, padded_outputs, tile_count, weight_beats
 
@@ -167,15 +168,17 @@ class Schedule:
         self._add(Opcode.QUERY, wait=(Semaphore.SUMS_READY, *((Semaphore.ROPE_LOADED,) if first else ())),
                   heads=config.heads, accumulator=q_base, scale=self._scale(layer, "q"), **heads)
         kv, start = self.memory.kv, self._address(f"{layer}.kv")
+        cache = {"head_bytes": kv.head_bytes, "scale_block_bytes": kv.scale_block_bytes, **heads}
         self._add(Opcode.KEY, wait=(Semaphore.SUMS_READY,), heads=config.kv_heads, accumulator=k_base,
                   scale=self._scale(layer, "k"), address=start + kv.keys, address_stride=kv.row_bytes,
-                  scale_address=start, scale_address_stride=4, head_bytes=kv.head_bytes, **heads)
+                  block_bytes=kv.block_bytes, region_bytes=kv.chunk_bytes, scale_address=start + kv.key_scales, **cache)
         self._add(Opcode.VALUE, wait=(Semaphore.SUMS_READY,), signal=(Semaphore.CACHE_READY,),
                   heads=config.kv_heads, accumulator=v_base, scale=self._scale(layer, "v"),
-                  address=start + kv.values, address_stride=kv.row_bytes, scale_address=start + kv.value_scales,
-                  scale_address_stride=4, head_bytes=kv.head_bytes, **heads)
+                  address=start + kv.values, address_stride=kv.value_stride, block_bytes=BLOCK_TOKENS * kv.value_stride,
+                  region_bytes=kv.region_bytes, scale_address=start + kv.value_scales, **cache)
         self._add(Opcode.ATTEND, wait=(Semaphore.CACHE_READY,), signal=(Semaphore.ATTENTION_READY,),
-                  heads=config.heads, kv_heads=config.kv_heads, key_scales=start, value_scales=start + kv.value_scales,
+                  heads=config.heads, kv_heads=config.kv_heads, first_row=0, key_scales=start + kv.key_scales,
+                  value_scales=start + kv.value_scales, block_bytes=kv.block_bytes, region_bytes=kv.region_bytes,
                   keys=start + kv.keys, values=start + kv.values, head_bytes=kv.head_bytes, row_bytes=kv.row_bytes,
                   score_constant=int(to_word(log2_e_over_root(config.head_dim))), **heads)
         group = config.heads // config.kv_heads * config.head_dim

@@ -31,6 +31,7 @@ class Extents:
     heads: int
     vocab: int
     tokens: int
+    row_bytes: int  # of the cache, where its rows must be gathered
 
     @classmethod
     def of(cls, operations: Sequence[dict[str, int]], build: BuildParameters) -> Extents:
@@ -45,8 +46,9 @@ class Extents:
                    default=1)
         loaded = max((-(-f["bytes"] // 4) for f in operations if f.get("target") == LoadTarget.RESIDUAL), default=1)
         rows = most("rows")
+        gathered = most("row_bytes") if build.packing == "frames" else 0
         return cls(rows, max(most("count"), heads, -(-loaded // rows)), max(sums, heads), most("heads"), most("vocab"),
-                   build.context_max)
+                   build.context_max, gathered)
 
 
 class Buffers:
@@ -58,7 +60,8 @@ class Buffers:
         self.extents = e = needed
         blocks = -(-e.channels // (_BLOCK * TRITS_PER_BYTE))
         self.row_sums, self.group_bytes = e.sums + _SUM_SLACK, blocks * TRITS_PER_BYTE * _BLOCK
-        self.wide_channels = max(e.channels, 2 * e.tokens)  # scores and weights of a head
+        # scores and weights of a head, and its keys, values and scales where they are gathered
+        self.wide_channels = max(e.channels, e.tokens * (2 + (e.row_bytes // 4 + 1 if e.row_bytes else 0)))
         self._kept: dict[str, np.ndarray] = {}
         wide = e.rows * e.channels
         for name, dtype, size in (

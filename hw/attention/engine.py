@@ -83,7 +83,7 @@ class AttentionEngine(wiring.Component):
     def elaborate(self, platform):
         build, context, rows = self._build, self._build.context_max, self._build.rows
         dim_max, kv_bits = build.head_dim_max, build.kv_bits
-        chunk, parts = chunk_bytes(build), build.beat_bytes // chunk_bytes(build)
+        chunk, parts = chunk_bytes(build.ports), build.beat_bytes // chunk_bytes(build.ports)
         channels = build.heads_max * dim_max
         sizes = {"kv_bits": kv_bits, "chunk_bits": chunk * 8, "parts": parts}
         m = Module()
@@ -125,7 +125,7 @@ class AttentionEngine(wiring.Component):
             walk.position.eq(self.position), walk.retired.eq(normaliser.retired), self.retired.eq(normaliser.retired),
             self.exponent.eq(outputs.exponent),
             *(getattr(requests, name).eq(fields[name]) for name in (
-                "head_bytes", "row_bytes", "block_bytes", "region_bytes", "keys", "values")),
+                "head_bytes", "row_bytes", "block_bytes", "region_bytes", "key_scales", "values")),
             load.dim.eq(fields.dim), load.score_constant.eq(fields.score_constant),
             intake.row_bytes.eq(fields.row_bytes), normaliser.dim.eq(fields.dim),
 

@@ -22,9 +22,9 @@ def key_event(context_max: int) -> data.StructLayout:
 
 def value_beat(build: BuildParameters) -> data.StructLayout:
     """A beat of values of one chunk: consecutive tokens, lowest first, and the place of their weights."""
-    parts = build.beat_bytes // chunk_bytes(build)
+    parts = build.beat_bytes // chunk_bytes(build.ports)
     return data.StructLayout({
-        "data": data.ArrayLayout(chunk_bytes(build) * 8, parts), "weights": range(build.context_max // parts), "bank": 1,
+        "data": data.ArrayLayout(chunk_bytes(build.ports) * 8, parts), "weights": range(build.context_max // parts), "bank": 1,
         "first": 1, "last": 1})
 
 
@@ -47,7 +47,7 @@ class Intake(wiring.Component):
 
     def __init__(self, build: BuildParameters, *, chunks: int):
         self._build = build
-        self._parts = build.beat_bytes // chunk_bytes(build)
+        self._parts = build.beat_bytes // chunk_bytes(build.ports)
         self._chunks = chunks
         super().__init__({
             "row_bytes": In(16),
@@ -55,7 +55,7 @@ class Intake(wiring.Component):
             "o": Out(stream.Signature(JOB)),
             "i_data": In(stream.Signature(build.beat_bytes * 8)),
             "keys_valid": Out(1),
-            "keys": Out(key_beat(chunk_bytes(build) * 8, self._parts, chunks)),
+            "keys": Out(key_beat(chunk_bytes(build.ports) * 8, self._parts, chunks)),
             "event_valid": Out(1),
             "event": Out(key_event(build.context_max)),
             "key_scale": Out(32),
@@ -77,7 +77,7 @@ class Intake(wiring.Component):
         bank = Signal()
         token, last_token = Signal(tokens, reset_less=True), Signal(tokens, reset_less=True)
         chunk_last = Signal(range(self._chunks), reset_less=True)
-        m.d.sync += chunk_last.eq(self.row_bytes // chunk_bytes(build) - 1)
+        m.d.sync += chunk_last.eq(self.row_bytes // chunk_bytes(build.ports) - 1)
         waiting, waiting_last = Signal(), Signal(tokens, reset_less=True)  # the job whose values are to come
         waiting_bank = Signal()
         ending = Signal()

@@ -24,7 +24,7 @@ class ReadRequests(wiring.Component):
     """
 
     def __init__(self, build: BuildParameters):
-        self._chunk = chunk_bytes(build)
+        self._chunk = chunk_bytes(build.ports)
         self._beat = build.beat_bytes
         self._tokens = range(build.context_max + 1)
         super().__init__({
@@ -32,7 +32,7 @@ class ReadRequests(wiring.Component):
             "row_bytes": In(16),
             "block_bytes": In(16),
             "region_bytes": In(32),
-            "keys": In(40),
+            "key_scales": In(40),
             "values": In(40),
             "i": In(stream.Signature(JOB)),
             "o": Out(stream.Signature(JOB)),
@@ -77,7 +77,7 @@ class ReadRequests(wiring.Component):
                 m.next = "ADD"
             with m.State("ADD"):
                 m.d.sync += [
-                    request.address.eq(self.keys + offset),
+                    request.address.eq(self.key_scales + offset),
                     request.bytes.eq(blocks_size + Mux(some_rows == 0, 0, HEADER_BYTES + whole_beats(rows_size))),
                 ]
                 m.next = "KEYS"

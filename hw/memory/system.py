@@ -14,12 +14,13 @@ from hw.memory.reader import Reader
 from hw.memory.shapes import LOAD_ELEMENT, READ_REQUEST, WRITE_BEAT
 from hw.memory.stream_fetcher import StreamFetcher
 from hw.memory.weight_buffer import WeightBuffer
+from hw.memory.wide_reader import WideReader
 from hw.memory.write_master import WriteMaster
 from models.machine.build import BuildParameters
 
 __all__ = ["MemorySystem"]
 
-CACHE_READER_BEATS = 256  # covers 16 bursts under way
+CACHE_READER_BEATS = 256  # of each port, covers 16 bursts under way
 LOAD_READER_BEATS = 64
 DESCRIPTOR_READER_BEATS = 32  # eight descriptors
 
@@ -27,12 +28,11 @@ DESCRIPTOR_READER_BEATS = 32  # eight descriptors
 class MemorySystem(wiring.Component):
     """Engines FETCH and LOAD, the weight buffer, and the clients of the attention and vector engines.
 
-    Port 0 carries its share of the weights, the KV cache, loads, descriptors and all writes; the other ports
-    carry weights alone. Every reader reserves room before it asks, so none holds up another; they take turns
+    All ports carry weights and the KV cache, port 0 loads, descriptors and all writes too. Every reader reserves room before it asks, so none holds up another; they take turns
     burst by burst.
 
     weights: wide beats in stream order, for whichever engine is at work on them. cache_read and cache: the
-    attention engine's requests and beats; descriptor_read and descriptors: the sequencer's. vector_write and
+    attention engine's requests and wide beats; descriptor_read and descriptors: the sequencer's. vector_write and
     head_write: single beats, with idle outputs that are high when all of them are answered.
 
     stop: drop everything on the way in: the readers, FETCH and LOAD are held in reset, beats that still
@@ -53,7 +53,7 @@ class MemorySystem(wiring.Component):
             "weights": Out(stream.Signature(build.ports * DATA_BITS)),
             "o_load": Out(stream.Signature(LOAD_ELEMENT)),
             "cache_read": In(stream.Signature(READ_REQUEST)),
-            "cache": Out(stream.Signature(DATA_BITS)),
+            "cache": Out(stream.Signature(build.ports * DATA_BITS)),
             "descriptor_read": In(stream.Signature(READ_REQUEST)),
             "descriptors": Out(stream.Signature(DATA_BITS)),
             "vector_write": In(writes),
@@ -73,26 +73,29 @@ class MemorySystem(wiring.Component):
         fetcher = StreamFetcher(build.ports, build.weight_buffer_beats)
         buffer = WeightBuffer(build.ports, build.weight_buffer_beats)
         loader = Loader()
+        cache = WideReader(build.ports, depth=CACHE_READER_BEATS, requests=8)
         readers = {
-            "cache": Reader(depth=CACHE_READER_BEATS, requests=8),
             "load": Reader(depth=LOAD_READER_BEATS, requests=1),
             "descriptor": Reader(depth=DESCRIPTOR_READER_BEATS, requests=1),
         }
         m.submodules.fetcher = stoppable(fetcher)
         m.submodules.buffer = stoppable(buffer)
         m.submodules.loader = stoppable(loader)
+        m.submodules.cache_reader = stoppable(cache)
         for name, reader in readers.items():
             m.submodules[f"{name}_reader"] = stoppable(reader)
 
-        masters = [ReadMaster(1 + len(readers) if port == 0 else 1) for port in range(build.ports)]
+        masters = [ReadMaster(2 + len(readers) if port == 0 else 2) for port in range(build.ports)]
         m.submodules.writer = writer = WriteMaster(2)
         for port, master in enumerate(masters):
             m.submodules[f"master_{port}"] = master
             m.d.comb += master.stop.eq(self.stop)
             wiring.connect(m, fetcher.bursts[port], master.bursts[0])
             wiring.connect(m, master.beats[0], buffer.i[port])
+            wiring.connect(m, cache.bursts[port], master.bursts[1])
+            wiring.connect(m, master.beats[1], cache.beats[port])
             connect_master(m, master.axi, self.axi[port])
-        for client, reader in enumerate(readers.values(), start=1):
+        for client, reader in enumerate(readers.values(), start=2):
             wiring.connect(m, reader.bursts, masters[0].bursts[client])
             wiring.connect(m, masters[0].beats[client], reader.beats)
         connect_master(m, writer.axi, self.axi[0])
@@ -103,8 +106,8 @@ class MemorySystem(wiring.Component):
         wiring.connect(m, loader.read, readers["load"].i)
         wiring.connect(m, readers["load"].o, loader.beats)
         wiring.connect(m, loader.o_load, wiring.flipped(self.o_load))
-        wiring.connect(m, wiring.flipped(self.cache_read), readers["cache"].i)
-        wiring.connect(m, readers["cache"].o, wiring.flipped(self.cache))
+        wiring.connect(m, wiring.flipped(self.cache_read), cache.i)
+        wiring.connect(m, cache.o, wiring.flipped(self.cache))
         wiring.connect(m, wiring.flipped(self.descriptor_read), readers["descriptor"].i)
         wiring.connect(m, readers["descriptor"].o, wiring.flipped(self.descriptors))
         wiring.connect(m, wiring.flipped(self.vector_write), writer.i[0])

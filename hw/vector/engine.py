@@ -95,7 +95,7 @@ class VectorEngine(wiring.Component):
         m.submodules.source = self._source = NormSource()
         m.submodules.norm = self._norm = NormQuant()
         m.submodules.heads = self._heads = HeadPath(
-            dim_max=build.head_dim_max, rows=build.rows, kv_bits=build.kv_bits)
+            dim_max=build.head_dim_max, rows=build.rows, kv_bits=build.kv_bits, ports=build.ports)
         m.submodules.add = self._add = ResidualAdd(data.StructLayout({"tap": TAP, "last": 1}))
         m.submodules.writer = self._writer = ResidualWriter()
 
@@ -226,7 +226,8 @@ class VectorEngine(wiring.Component):
             Value.cast(heads.start.p.scale).eq(Mux(rotate, shift(scale, -ROPE_FRACTION), Value.cast(scale))),
             target.token.eq(self._token),
             *(getattr(target, name).eq(fields[name]) for name in (
-                "heads", "address", "address_stride", "scale_address", "scale_address_stride", "head_bytes")),
+                "heads", "address", "address_stride", "block_bytes", "region_bytes", "scale_address", "scale_block_bytes",
+                "head_bytes")),
         ]
 
     def _connect_residual(self, m: Module) -> None:

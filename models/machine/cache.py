@@ -25,14 +25,14 @@ HEADER_BYTES = 2 * VALUE_SCALES  # the scales of a block, before its keys
 Address = TypeVar("Address")  # an integer or an array of them
 
 
-def chunk_bytes(build: BuildParameters) -> int:
+def chunk_bytes(ports: int) -> int:
     """Bytes of a row that one pass over the values takes: half a beat of four ports."""
-    return min(32, build.beat_bytes)
+    return min(32, ports * PORT_BYTES)
 
 
 def padded_row(size: int, build: BuildParameters) -> int:
     """Bytes between keys: whole chunks, at least a beat."""
-    chunk = chunk_bytes(build)
+    chunk = chunk_bytes(build.ports)
     return max(-(-size // chunk) * chunk, build.beat_bytes)
 
 
@@ -43,7 +43,7 @@ def block_bytes(row_bytes: int) -> int:
 
 def value_region(context: int, build: BuildParameters) -> int:
     """Bytes between the regions of two chunks of the values."""
-    return -(-context * chunk_bytes(build) // build.stream_align) * build.stream_align
+    return -(-context * chunk_bytes(build.ports) // build.stream_align) * build.stream_align
 
 
 def physical(address: Address, build: BuildParameters) -> Address:

@@ -16,6 +16,9 @@ enum failure { BAD_ADDRESS = 1, BAD_ORDER };
  * 5 b + j. Beyond the inputs they are zero. */
 enum { TRITS = 5, BLOCK = 64, GROUP = 8 };
 
+/* Of the cache: models/machine/cache.py. */
+enum { BLOCK_TOKENS = 16, PIECE = 16, BURST = 16 };
+
 /* Fields of a descriptor by their names (models/machine/descriptor.py), and host pointers in place of streams. */
 typedef struct {
     int64_t opcode;
@@ -28,9 +31,9 @@ typedef struct {
     int64_t count, source, rms, gained, levels16, activation;
     int64_t tap, tap_add_exponent, tap_clip_exponent, tap_threshold_exponent;
     int64_t unit_exponent, group_channels, eps_sum, gain, gate_accumulator, up_accumulator, gate_scale, up_scale;
-    int64_t heads, dim, scale, scale_address, scale_address_stride, head_bytes;
+    int64_t heads, dim, scale, scale_address, block_bytes, scale_block_bytes, region_bytes, head_bytes;
     int64_t fraction_bits;
-    int64_t kv_heads, key_scales, value_scales, keys, values, row_bytes, score_constant;
+    int64_t kv_heads, key_scales, value_scales, keys, values, row_bytes, score_constant, first_row;
     int64_t vocab, k, write_logits, logits, top;
 } operation;
 
@@ -44,6 +47,7 @@ typedef struct {
     uint8_t *memory; /* the program's buffer, seen by descriptors at address `base` */
     int64_t size, base, position;
     int64_t kv_bits, outputs_per_step, top_k;
+    int64_t cache_ports;  /* the cache's beats are striped over so many ports; 0: its rows are contiguous */
     int64_t row_sums;     /* accumulators of a row */
     int64_t group_bytes;  /* activations of one row: blocks * TRITS * BLOCK */
     const int64_t *exp2_coarse, *exp2_fine, *sigmoid;

@@ -59,7 +59,7 @@ class AttentionCase:
         """Bytes of the cache from `base` on, logical, and the command's fields. What is unused is noise."""
         kv_heads, tokens, dim = self.keys.shape
         context = tokens + int(rng.integers(0, 9))
-        integer, chunk = np.dtype(f"<i{self.kv_bits // 8}"), chunk_bytes(build)
+        integer, chunk = np.dtype(f"<i{self.kv_bits // 8}"), chunk_bytes(build.ports)
         row_bytes = padded_row(dim * integer.itemsize, build)
         block, region = block_bytes(row_bytes), value_region(context, build)
         values_at = -(-(-(-context // BLOCK_TOKENS) * block) // build.stream_align) * build.stream_align
@@ -81,7 +81,7 @@ class AttentionCase:
             at[t[:, None, None] * chunk + places] = rows.view(np.uint8).reshape(tokens, -1, chunk)
         return memory.tobytes(), {
             "head_bytes": head_bytes, "row_bytes": row_bytes, "block_bytes": block, "region_bytes": region,
-            "keys": base, "values": base + values_at, "key_scales": base, "value_scales": base + VALUE_SCALES}
+            "keys": base + HEADER_BYTES, "values": base + values_at, "key_scales": base, "value_scales": base + VALUE_SCALES}
 
 
 def _scales(rng: np.random.Generator, shape: tuple[int, ...], low: int, high: int) -> np.ndarray:

@@ -109,7 +109,7 @@ def jobs(case: AttentionCase) -> list[tuple[int, int]]:
 
 def expected_beats(build: BuildParameters, case: AttentionCase) -> int:
     """Beats that the jobs read: scales and keys in blocks, values chunk by chunk."""
-    size, chunk = build.beat_bytes, chunk_bytes(build)
+    size, chunk = build.beat_bytes, chunk_bytes(build.ports)
     row_bytes = padded_row(case.q.shape[2] * case.kv_bits // 8, build)
     total = 0
     for tokens, _ in jobs(case):

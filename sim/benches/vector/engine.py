@@ -273,14 +273,15 @@ async def heads(dut):
         q, steps = head_quant(x, scale, kv_bits)
         expected = {}
         for row, head in np.ndindex(rows, kv_heads):
-            for base, stride, content in (
+            for base, stride, content in (  # one port: chunks of 16 bytes and no striping
                     (KEYS, row_bytes, q[row, head].astype(f"<i{kv_bits // 8}").tobytes()),
                     (SCALES, 4, int(to_word(steps[row, head])).to_bytes(4, "little"))):
                 address = base + (POSITION + row) * stride + head * HEAD_BYTES
                 expected.update({address + n: byte for n, byte in enumerate(content)})
         bench.memory.clear()
         await bench.run(opcode, heads=kv_heads, dim=dim, accumulator=accumulator, scale=word, address=KEYS,
-                        address_stride=row_bytes, scale_address=SCALES, scale_address_stride=4, head_bytes=HEAD_BYTES)
+                        address_stride=row_bytes, block_bytes=16 * row_bytes, region_bytes=16, scale_address=SCALES,
+                        scale_block_bytes=64, head_bytes=HEAD_BYTES)
         bench.taken("o_linear")
         assert bench.memory == expected, f"{opcode.name}: the cache differs"
 
