@@ -60,7 +60,8 @@ class Session:
     def __init__(self, model: Model, device: Device, *, taps: Mapping[TapPoint, Tap] | None = None,
                  progress: bool = False):
         self.model, self.device = model, device
-        self.program = Program(model, device.build, rows=device.rows_max, taps=taps)
+        self.rows = device.pass_rows(model.config)
+        self.program = Program(model, device.build, rows=self.rows, taps=taps)
         self.buffer = device.allocate(self.program.size)
         self.program.write(self.buffer.array, self.buffer.address, place=partial(device.place, self.buffer),
                            progress=progress)
@@ -91,8 +92,8 @@ class Session:
     def feed(self, ids: Sequence[int], on_tokens: Callable[[int], None] | None = None) -> None:
         """Append tokens to the cache without running the head."""
         self._room(len(ids))
-        for start in range(0, len(ids), self.device.rows_max):
-            part = ids[start:start + self.device.rows_max]
+        for start in range(0, len(ids), self.rows):
+            part = ids[start:start + self.rows]
             self._run("prefill", part)
             if on_tokens:
                 on_tokens(len(part))
@@ -111,8 +112,9 @@ class Session:
         vocab = self.model.config.vocab_size
         padded = -(-vocab // 4) * 4
         out = np.empty((len(ids), vocab), np.int32)
-        for start in range(0, len(ids), self.device.rows_max):
-            part = ids[start:start + self.device.rows_max]
+        rows = min(self.rows, self.device.head_rows)
+        for start in range(0, len(ids), rows):
+            part = ids[start:start + rows]
             self._run("score", part)
             data = self._read("logits", len(part) * padded * 4).view("<i4").reshape(len(part), padded)
             out[start:start + len(part)] = data[:, :vocab]

@@ -1,10 +1,13 @@
+# amaranth: UnusedElaboratable=no
 """The accelerator: control, memory system and engines, wired."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from amaranth.hdl import Module, ResetInserter
 from amaranth.lib import wiring
-from amaranth.lib.wiring import Out, connect
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.attention.engine import AttentionEngine
 from hw.control.system import ControlSystem
@@ -16,7 +19,7 @@ from hw.vector.engine import VectorEngine
 from models.machine.build import BuildParameters
 from models.machine.descriptor import Engine
 
-__all__ = ["Core"]
+__all__ = ["Core", "linear_core"]
 
 
 class Core(wiring.Component):
@@ -24,24 +27,32 @@ class Core(wiring.Component):
 
     A run walks descriptors in DRAM (docs/program.md); engines work at the same time as far as their
     semaphores let them. All engines are reset before a run and after an error; memories keep their content.
+
+    outside: engines by name that are left out. Each one's place is taken by an interface of that name, so that the
+    rest of the core can be synthesised without them.
     """
 
-    def __init__(self, build: BuildParameters, *, build_id: int = 0) -> None:
+    def __init__(self, build: BuildParameters, *, build_id: int = 0, outside: Collection[str] = ()) -> None:
         self._build, self._build_id = build, build_id
+        self._engines = {"linear": LinearEngine(build), "head": HeadEngine(build), "vector": VectorEngine(build),
+                         "attention": AttentionEngine(build)}
+        self._outside = {name: In(self._engines[name].signature) for name in outside}
         members = dict(flat_members("s_axi", Axi4Lite().flip()))
         for port in range(build.ports):
             members |= flat_members(f"m{port}_axi", Axi4())
-        super().__init__({"irq": Out(1), **members})
+        super().__init__({"irq": Out(1), **members, **self._outside})
 
     def elaborate(self, platform) -> Module:
         m = Module()
         build = self._build
         m.submodules.control = control = ControlSystem(build, build_id=self._build_id)
         m.submodules.memory = memory = MemorySystem(build)
-        engines = {"linear": LinearEngine(build), "head": HeadEngine(build), "vector": VectorEngine(build),
-                   "attention": AttentionEngine(build)}
+        engines = dict(self._engines)
         for name, engine in engines.items():
-            m.submodules[name] = ResetInserter(control.reset_engines)(engine)
+            if name in self._outside:
+                engines[name] = flipped(getattr(self, name))
+            else:
+                m.submodules[name] = ResetInserter(control.reset_engines)(engine)
         linear, head, vector, attention = engines.values()
 
         connect_flat(m, control.bus, self, "s_axi")
@@ -56,14 +67,9 @@ class Core(wiring.Component):
             connect(m, control.commands[engine], command)
             m.d.comb += control.retired[engine].eq(retired)
 
-        # Weights go to whichever engine is at work on a stream: neither takes a beat between commands.
-        m.d.comb += memory.weights.ready.eq(linear.i_weights.ready | head.i_weights.ready)
-        for engine in (linear, head):
-            m.d.comb += [engine.i_weights.payload.eq(memory.weights.payload),
-                         engine.i_weights.valid.eq(memory.weights.valid)]
-
         for source, sink in (
                 (control.descriptor_read, memory.descriptor_read), (memory.descriptors, control.descriptors),
+                (memory.weights, linear.i_weights), (memory.head, head.i_weights),
                 (memory.o_load, vector.i_load), (vector.o_write, memory.vector_write),
                 (head.o_write, memory.head_write), (attention.o_read, memory.cache_read),
                 (memory.cache, attention.i_data), (vector.o_linear, linear.i_activations),
@@ -87,7 +93,12 @@ class Core(wiring.Component):
             vector.write_idle.eq(memory.vector_write_idle),
             vector.attention_exponent.eq(attention.exponent),
             attention.position.eq(control.position),
-            head.unit.eq(vector.unit),
+            *(head.unit[row].eq(vector.unit[row]) for row in range(build.head_rows)),
             head.write_idle.eq(memory.head_write_idle),
         ]
         return m
+
+
+def linear_core(build: BuildParameters) -> Core:
+    """The core without attention, vector and head engine: weights from the ports to the sums, and who runs that."""
+    return Core(build, outside=("head", "vector", "attention"))

@@ -1,8 +1,9 @@
 """What a board's accelerator takes of its device: `python -m hw.report --board kv260 --model demo [--json]`.
 
-From a Yosys run: sites, levels of logic, and the worst paths by name. A whole board takes a quarter of an hour and
-one unit of it (`--unit linear`) a minute or two; the netlist is kept under build/report, so that the same Verilog is
-not synthesised twice. What is counted how: `hw.synthesis.resources`, `hw.synthesis.levels`.
+From a Yosys run: sites, levels of logic, and the worst paths by name; for units that the analytic model knows
+(docs/analytic-model.md) also what it predicted. A whole board takes a quarter of an hour and one unit of it
+(`--unit linear`) a minute or two; the netlist is kept under build/report, so that the same Verilog is not synthesised
+twice. What is counted how: `hw.synthesis.resources`, `hw.synthesis.levels`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
+from hw.analytic.sites import PREDICTED, unit_sites
+from hw.analytic.tables import error_percent
 from hw.build import TOP, emit_verilog
 from hw.synthesis.levels import LogicLevels
 from hw.synthesis.netlist import read_netlist
@@ -47,12 +50,15 @@ class Report:
         """What the command prints; `logic_levels` is None where a combinational loop makes it endless."""
         return {**vars(self.resources), "logic_levels": self.levels.worst, "fits": self.fits}
 
-    def table(self) -> str:
-        """Sites used and available, a line each."""
-        lines = [f"{'':14}{'used':>9}{'XCK26':>9}{'%':>7}"]
+    def table(self, predicted: Resources | None = None) -> str:
+        """Sites used and available, a line each; beside them what was predicted, and its error."""
+        lines = [f"{'':14}{'used':>9}{'XCK26':>9}{'%':>7}" + (f"{'predicted':>11}{'error, %':>10}" if predicted else "")]
         for name, used in vars(self.resources).items():
             available = getattr(XCK26.sites, name)
-            lines.append(f"{name:14}{used:9}{available:9}{100 * used / available:7.1f}")
+            line = f"{name:14}{used:9}{available:9}{100 * used / available:7.1f}"
+            if predicted and name in PREDICTED:
+                line += f"{getattr(predicted, name):11g}{error_percent(getattr(predicted, name), used):>10}"
+            lines.append(line)
         worst = "endless" if self.levels.loop else self.levels.worst
         return "\n".join([*lines, f"{'logic_levels':14}{worst:>9}", f"{'fits':14}{'yes' if self.fits else 'no':>9}"])
 
@@ -129,7 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     else:
         what = ", ".join(filter(None, (build.name, options.unit, *options.settings)))
         print(f"{what}: Yosys {report.run.yosys}, mapped by {report.run.mapper}")
-        print("\n".join([report.table(), *remarks]))
+        print("\n".join([report.table(unit_sites(build, options.unit)), *remarks]))
     raise SystemExit(1 if report.levels.loop else 0)
 
 

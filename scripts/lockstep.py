@@ -40,8 +40,8 @@ class Lockstep:
 
     def step(self, tokens: Sequence[int]) -> np.ndarray:
         """Append one token to each sequence; integer logits int32 [sequences, vocab]. At most 128 sequences."""
-        if len(tokens) > self._session.device.rows_max:
-            raise ValueError(f"{len(tokens)} sequences, at most {self._session.device.rows_max} run side by side")
+        if len(tokens) > self._session.rows:
+            raise ValueError(f"{len(tokens)} sequences, at most {self._session.rows} run side by side")
         self._session.position = self._position
         self._position += 1
         return self._session.score(tokens)

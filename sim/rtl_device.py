@@ -35,7 +35,7 @@ class RtlDevice(Device):
     name = "rtl"
 
     def __init__(self, build: BuildParameters):
-        self.build, self.rows_max = build, build.rows
+        self.build, self.rows_max, self.head_rows = build, build.slots, build.head_rows
         self._verilog = _emitted(build)
         self._options: dict[str, float | str] = {}
         self._limit = int(os.environ.get(MAX_CYCLES_VARIABLE, "100000000"))

@@ -72,7 +72,7 @@ class KVLayout:
         at = getattr(self, what) + tokens // BLOCK_TOKENS * block + tokens % BLOCK_TOKENS * stride
         at = at[:, None] + byte // self.chunk_bytes * chunk_at + byte % self.chunk_bytes
         at = np.arange(self.kv_heads)[:, None, None] * self.head_bytes + at
-        return physical(at, self.build) if self.build.packing == "frames" else at
+        return physical(at, self.build) if self.build.packing == "tiles" else at
 
     @property
     def layer_bytes(self) -> int:

@@ -24,7 +24,7 @@ from models.golden.tap import Tap
 from models.machine.build import BuildParameters
 from models.machine.cache import BLOCK_TOKENS
 from models.machine.descriptor import Activation, LoadTarget, NormSource, Opcode, pack
-from models.machine.layout import head_beats, padded_outputs, tile_count, weight_beats
+from models.machine.layout import head_beats, head_beats_used, tile_count, weight_beats, weight_beats_used
 
 __all__ = ["FETCH_LEAD", "Schedule", "Semaphore"]
 
@@ -106,10 +106,13 @@ class Schedule:
         while self._fetched < min(self._used + FETCH_LEAD + 1, len(self._streams)):
             name = self._streams[self._fetched]
             if name == "head":
-                beats = head_beats(self.config.vocab_size, self.config.hidden_size, self.build)
+                shape = self.config.vocab_size, self.config.hidden_size, self.build
+                beats, used = head_beats(*shape), head_beats_used(*shape)
             else:
-                beats = weight_beats(*self.shapes[name.split(".")[1]], self.build)
-            self._add(Opcode.STREAM, address=self._address(name), beats=beats)
+                shape = *self.shapes[name.split(".")[1]], self.build
+                beats, used = weight_beats(*shape), weight_beats_used(*shape)
+            self._add(Opcode.STREAM, address=self._address(name), beats=beats, padding=beats - used,
+                      head=int(name == "head"))
             self._fetched += 1
         self._used += 1
 
@@ -119,8 +122,9 @@ class Schedule:
         self._fetch_ahead()
         self._add(Opcode.MATMUL, wait=(Semaphore.ACTIVATIONS_READY,) if first else (),
                   signal=(Semaphore.SUMS_READY,) if last else (), tiles=tile_count(inputs, self.build),
-                  outputs=padded_outputs(outputs, self.build), accumulator=base, rows=self.rows)
-        return base + padded_outputs(outputs, self.build) // self.build.outputs_per_step
+                  outputs=self.build.padded_outputs(outputs), accumulator=base, rows=self.rows,
+                  batches=-(-self.rows // self.build.rows))
+        return base + self.build.padded_outputs(outputs) // self.build.outputs_per_step
 
     def _scale(self, layer: int, name: str) -> int:
         return int(self.model.layers[layer].linears[name].scale)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models.config import ModelConfig
 from models.errors import ModelError
 from models.machine.build import BuildParameters
 from models.machine.registers import IDENTITY, VERSION, Status, register
@@ -33,11 +34,15 @@ class Buffer:
 
 
 class Device(ABC):
-    """An accelerator, real or not. `build` says what it can hold, `rows_max` how many tokens a pass takes."""
+    """An accelerator, real or not. `build` says what it can hold, `rows_max` how many tokens a pass takes.
+
+    head_rows: of how many of them a pass gives logits.
+    """
 
     name: str
     build: BuildParameters
     rows_max: int
+    head_rows: int
 
     @abstractmethod
     def allocate(self, size: int) -> Buffer:
@@ -54,6 +59,10 @@ class Device(ABC):
     @abstractmethod
     def wait(self, progress: Progress | None = None) -> None:
         """Return when the run started last has ended, well or not."""
+
+    def pass_rows(self, config: ModelConfig) -> int:
+        """Tokens of this model that one pass takes."""
+        return min(self.rows_max, self.build.pass_rows(config))
 
     def place(self, buffer: Buffer, start: int, data: np.ndarray) -> None:
         """Make constant bytes appear at `start` of a buffer: a copy, unless the device can read them where they lie."""

@@ -11,6 +11,7 @@ from host.emulator.image import ProgramError
 from host.emulator.library import NUMPY, chosen_kernels
 from host.emulator.machine import Machine
 from host.emulator.native_machine import NativeMachine
+from models.config import ModelConfig
 from models.errors import ModelError
 from models.machine.build import BuildParameters
 from models.machine.registers import IDENTITY, REGISTERS, VERSION, Status
@@ -29,7 +30,7 @@ class EmulatorDevice(Device):
     """
 
     name = "emulator"
-    rows_max = 128
+    rows_max = head_rows = 128
 
     def __init__(self, build: BuildParameters, *, kernels: str = "auto", threads: int | None = None):
         if threads is not None and threads < 1:
@@ -47,6 +48,9 @@ class EmulatorDevice(Device):
         else:
             self.machine = NativeMachine(self.build, memory, BASE, kernels=self.kernels, threads=self.threads)
         return Buffer(memory, BASE)
+
+    def pass_rows(self, config: ModelConfig) -> int:
+        return self.rows_max
 
     def place(self, buffer: Buffer, start: int, data: np.ndarray) -> None:
         """Streams are read where they lie: a loaded model's stay mapped from its file."""

@@ -163,7 +163,7 @@ class Machine:
         """Places in the memory of `size` bytes of each token, [tokens, size]."""
         byte = np.arange(size)
         at = address + (tokens // BLOCK_TOKENS * block_bytes + tokens % BLOCK_TOKENS * stride)[:, None] + byte
-        if self.build.packing == "frames":
+        if self.build.packing == "tiles":
             chunk = chunk_bytes(self.build.ports)
             at = physical(at + byte // chunk * (region_bytes - chunk), self.build)
         self._view(int(at.min()), int(at.max() - at.min()) + 1)
@@ -171,7 +171,7 @@ class Machine:
 
     def _attend(self, f: dict[str, int]) -> None:
         dtype = np.dtype(f"<i{self.build.kv_bits // 8}")
-        framed, rows, first = self.build.packing == "frames", f["rows"], f["first_row"]
+        framed, rows, first = self.build.packing == "tiles", f["rows"], f["first_row"]
         tokens, size = np.arange(self.position + rows), f["dim"] * dtype.itemsize
         block = f["block_bytes"]
         chunk = chunk_bytes(self.build.ports)

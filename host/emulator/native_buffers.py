@@ -46,7 +46,7 @@ class Extents:
                    default=1)
         loaded = max((-(-f["bytes"] // 4) for f in operations if f.get("target") == LoadTarget.RESIDUAL), default=1)
         rows = most("rows")
-        gathered = most("row_bytes") if build.packing == "frames" else 0
+        gathered = most("row_bytes") if build.packing == "tiles" else 0
         return cls(rows, max(most("count"), heads, -(-loaded // rows)), max(sums, heads), most("heads"), most("vocab"),
                    build.context_max, gathered)
 

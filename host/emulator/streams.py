@@ -1,6 +1,6 @@
 """Weight and head streams as matrices of rows, read out of the memory image once each.
 
-A build that packs by rows (the emulator's own) needs no work: its streams are the checkpoint's bytes. Frames
+A build that packs by rows (the emulator's own) needs no work: its streams are the checkpoint's bytes. Tiles
 of a fabric's build are put back into rows.
 """
 
@@ -66,8 +66,8 @@ class Streams:
                 if invalid:
                     packed = np.where(packed < _CODES, packed, np.uint8(_NEUTRAL))
             else:
-                frames = tiles * outputs // build.outputs_per_frame
-                size = -(-frames * build.frame_bytes // build.stream_align) * build.stream_align
+                size = tiles * outputs * build.tile_inputs // TRITS_PER_BYTE
+                size = -(-size // build.stream_align) * build.stream_align
                 stream = unstripe(self._image.stream(address, size), build)
                 invalid = int(np.count_nonzero(stream >= _CODES))
                 trits = trits_of_bytes(stream).reshape(-1)[:tiles * outputs * build.tile_inputs]

@@ -60,7 +60,7 @@ class AttentionEngine(wiring.Component):
     pairs and c is less than 3 (softmax); 45 a pair (`Reciprocals`); dim / 2 a pair (`Normaliser`).
 
     Limits: heads <= heads_max, dim <= head_dim_max and a multiple of 8, position + rows <= context_max, rows <=
-    build.rows, ports 1, 2 or 4. Any group size.
+    build.slots, ports 1, 2 or 4. Any group size.
     """
 
     def __init__(self, build: BuildParameters):
@@ -81,7 +81,7 @@ class AttentionEngine(wiring.Component):
         })
 
     def elaborate(self, platform):
-        build, context, rows = self._build, self._build.context_max, self._build.rows
+        build, context, rows = self._build, self._build.context_max, self._build.slots
         dim_max, kv_bits = build.head_dim_max, build.kv_bits
         chunk, parts = chunk_bytes(build.ports), build.beat_bytes // chunk_bytes(build.ports)
         channels = build.heads_max * dim_max

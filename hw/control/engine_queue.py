@@ -19,7 +19,7 @@ class EngineQueue(wiring.Component):
 
     i: descriptors, of which `depth` wait in the queue. For the first in line: take all semaphores of its
     wait mask, hand it over at `command`, wait for the engine's `retired`, give those of its signal mask.
-    From give to the next command's offer: two cycles, one more where the next one waits for semaphores.
+    From give to the next command's offer: two cycles, or where it has semaphores to take, one more than that takes.
 
     `busy` from the hand-over to `retired`. `idle` where nothing is queued or under way.
     """

@@ -18,7 +18,8 @@ class Registers(wiring.Component):
     "ro": an input, sampled when it is read. "rw": an output, written byte by byte as the strobes say.
     "wp": an output that bears the written bits for one cycle and is 0 otherwise.
 
-    One access of each direction at a time; two cycles from the later of address and data to the answer.
+    One access of each direction at a time; two cycles from the later of address and data to a write's answer, three
+    from the address to a read's.
     Every access is answered with OKAY: reads elsewhere give 0, writes elsewhere and to read-only registers do
     nothing, so that a stray access cannot raise a bus fault in the processor.
     """
@@ -52,25 +53,32 @@ class Registers(wiring.Component):
         with m.If(write):
             m.d.sync += [addressed.eq(0), loaded.eq(0), bus.bvalid.eq(1)]
 
-        read_word, fetched = Signal(10), Signal()
-        m.d.comb += bus.arready.eq(~fetched & ~bus.rvalid)
+        read_word, fetched, selected = Signal(10), Signal(), Signal()
+        m.d.comb += bus.arready.eq(~fetched & ~selected & ~bus.rvalid)
         with m.If(bus.arvalid & bus.arready):
             m.d.sync += [fetched.eq(1), read_word.eq(bus.araddr[2:])]
         with m.If(bus.rready):
             m.d.sync += bus.rvalid.eq(0)
+        # Which register it is takes a cycle, then they are or-ed: a chain of multiplexers would be as long as the map.
+        chosen = Signal(len(self._registers))
+        m.d.sync += selected.eq(fetched)
         with m.If(fetched):
-            m.d.sync += [fetched.eq(0), bus.rvalid.eq(1), bus.rdata.eq(0)]
+            m.d.sync += fetched.eq(0)
+        read = 0
+        for i, register in enumerate(self._registers):
+            m.d.sync += chosen[i].eq(fetched & (read_word == register.offset // 4))
+            if register.access != "wp":
+                read = read | (chosen[i].replicate(32) & getattr(self, register.name.lower()))
+        with m.If(selected):
+            m.d.sync += [bus.rvalid.eq(1), bus.rdata.eq(read)]
 
         mask = Cat(strobe.replicate(8) for strobe in strobes)
         for register in self._registers:
             port, word = getattr(self, register.name.lower()), register.offset // 4
-            selected = write & (write_word == word)
+            written = write & (write_word == word)
             if register.access == "rw":
-                with m.If(selected):
+                with m.If(written):
                     m.d.sync += port.eq((write_data & mask) | (port & ~mask))
             elif register.access == "wp":
-                m.d.sync += port.eq(Mux(selected, write_data & mask, 0))
-            if register.access != "wp":
-                with m.If(fetched & (read_word == word)):
-                    m.d.sync += bus.rdata.eq(port)
+                m.d.sync += port.eq(Mux(written, write_data & mask, 0))
         return m

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -26,17 +26,15 @@ class RoundRobin(wiring.Component):
         m = Module()
         after = Signal(self._count)  # the requesters behind the last granted one
         first = Signal(self._count)
-        later = Signal(self._count)
 
-        def lowest(bits):
-            return bits & (~bits + 1)[:self._count]
+        def below(bits: Value) -> Value:
+            """For each bit whether one below it is set: a LUT or two each, where a carry chain is many levels."""
+            return Cat(bits[:i].any() for i in range(self._count))
 
         m.d.comb += [
             first.eq(self.requests & after),
-            later.eq(self.requests),
-            self.grant.eq(Mux(first.any(), lowest(first), lowest(later))),
+            self.grant.eq(Mux(first.any(), first & ~below(first), self.requests & ~below(self.requests))),
         ]
         with m.If(self.advance & self.requests.any()):
-            # All bits above the granted one: -(2 g) over `count` bits.
-            m.d.sync += after.eq(~((self.grant << 1) - 1)[:self._count])
+            m.d.sync += after.eq(below(self.grant))
         return m

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In
 
@@ -19,8 +19,12 @@ class Semaphores(wiring.Component):
 
     take, give: masks of semaphores, one stream of each an engine. A take is accepted in a cycle in which
     all its semaphores are above 0, and lowers each by 1: all or nothing. A give is accepted when all its
-    semaphores are below 15, and raises each by 1: tokens are never lost. One take and one give a cycle,
-    engines in turn; what is given can be taken from the next cycle on.
+    semaphores are below 15, and raises each by 1: tokens are never lost. One take and one give in three cycles, engines
+    in turn, two cycles after the request at the earliest; what is given is taken three cycles later at the earliest.
+
+    Three steps, a register behind each: which requests the counters allow; one of them, granted; the transfer. Until
+    the counters show that transfer no other of its kind is granted. One of the other kind may be: it only
+    allows more.
     """
 
     def __init__(self, engines: int) -> None:
@@ -41,14 +45,19 @@ class Semaphores(wiring.Component):
         def accept(kind: str, streams, blocked: Value) -> Value:
             """Accept one of the streams none of whose semaphores is blocked; its mask, or 0."""
             m.submodules[kind] = arbiter = RoundRobin(self._engines)
-            m.d.comb += arbiter.advance.eq(1)
+            allowed = Signal(self._engines, name=f"{kind}_allowed")
+            granted = Signal(self._engines, name=f"{kind}_granted")
+            recent = Signal(2, name=f"{kind}_recent")  # granted in the last two cycles: `allowed` is older
+            m.d.comb += arbiter.advance.eq(recent == 0)
+            m.d.sync += granted.eq(0)
+            with m.If(recent == 0):
+                m.d.sync += granted.eq(arbiter.grant)
+            m.d.sync += recent.eq(Cat((recent == 0) & allowed.any(), recent))
             mask = 0
             for engine, request in enumerate(streams):
-                m.d.comb += [
-                    arbiter.requests[engine].eq(request.valid & ~(request.payload & blocked).any()),
-                    request.ready.eq(arbiter.grant[engine]),
-                ]
-                mask = mask | Mux(arbiter.grant[engine], request.payload, 0)
+                m.d.sync += allowed[engine].eq(request.valid & ~(request.payload & blocked).any())
+                m.d.comb += [arbiter.requests[engine].eq(allowed[engine]), request.ready.eq(granted[engine])]
+                mask = mask | (granted[engine].replicate(SEMAPHORES) & request.payload)
             accepted = Signal(SEMAPHORES, name=f"{kind}_mask")
             m.d.comb += accepted.eq(mask)
             return accepted

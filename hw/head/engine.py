@@ -30,15 +30,15 @@ class HeadEngine(wiring.Component):
     """LOGITS {vocab, rows, count, k, write_logits, logits, top}: logits of `vocab` rows of `count` channels.
 
     Contract: golden `head.logits` and `head.top_k` bit for bit (docs/numerics.md §10), for rows 0 .. rows - 1 of
-    the activations, 1 to build.rows; k is 1 to build.top_k. With write_logits: logit v of row r, int32,
+    the activations, 1 to build.head_rows; k is 1 to build.top_k. With write_logits: logit v of row r, int32,
     at logits + r * 4 * vocab_padded + 4 * v, where vocab_padded is vocab rounded up to a multiple of 4 (the
     padding is not written). Always: entry j of row r's list, {id: uint32, logit: int32}, at
     top + 8 * (r * build.top_k + j); where k > vocab the entries left over have id 2**24 - 1, logit -2**31.
     `logits`, `top` and 8 * build.top_k are multiples of 16.
 
     `i_activations`: int16 elements, complete before the command; always ready; `unit`: their scale, by row.
-    Both stay unchanged until the command retires. `i_weights`: `models.machine.layout.head_stream`,
-    padding included and nothing more; no beat is taken between commands.
+    Both stay unchanged until the command retires. `i_weights`: `models.machine.layout.head_stream` without its
+    padding to bursts; no beat is taken between commands.
     `o_write`: single beats; `write_idle`: high when all of them are answered, low from the cycle after a
     transfer until then. `command` is taken when the engine is idle; `retired` pulses when all is written.
 
@@ -57,7 +57,7 @@ class HeadEngine(wiring.Component):
             "retired": Out(1),
             "i_weights": In(stream.Signature(build.beat_bytes * 8)),
             "i_activations": In(stream.Signature(activation_layout(ACTIVATION_BITS))),
-            "unit": In(data.ArrayLayout(SCALAR, build.rows)),
+            "unit": In(data.ArrayLayout(SCALAR, build.head_rows)),
             "o_write": Out(stream.Signature(WRITE_BEAT)),
             "write_idle": In(1),
         })
@@ -77,8 +77,8 @@ class HeadEngine(wiring.Component):
         # weights and activations to sums
         m.submodules.walk = walk = RowWalk(build)
         m.submodules.activations = activations = ActivationMemory(
-            ACTIVATION_BITS, lanes, -(-build.hidden_max // lanes), build.rows)
-        m.submodules.dot = dot = HeadDot(lanes, build.rows, build.hidden_max)
+            ACTIVATION_BITS, lanes, -(-build.hidden_max // lanes), build.head_rows)
+        m.submodules.dot = dot = HeadDot(lanes, build.head_rows, build.hidden_max)
         connect(m, flipped(self.i_weights), walk.i)
         connect(m, flipped(self.i_activations), activations.i)
         m.d.comb += [
@@ -120,9 +120,9 @@ class HeadEngine(wiring.Component):
             m.d.sync += row.eq(Mux(last_row, 0, row + 1))
 
         # every logit to the list and, where wanted, to memory
-        m.submodules.top_k = top_k = TopK(build.rows, build.top_k)
-        m.submodules.logits = logits = BeatPacker(LOGIT_BITS, build.rows)
-        m.submodules.top = top = BeatPacker(8 * _LISTED_BYTES, build.rows)
+        m.submodules.top_k = top_k = TopK(build.head_rows, build.top_k)
+        m.submodules.logits = logits = BeatPacker(LOGIT_BITS, build.head_rows)
+        m.submodules.top = top = BeatPacker(8 * _LISTED_BYTES, build.head_rows)
         logit, listed, stored, both = scale.o, Signal(), Signal(), Signal()
         to_list, to_store = top_k.i, logits.i
         m.d.comb += [

@@ -1,4 +1,4 @@
-"""Follows the head's weight stream: scales, vocabulary rows, padding."""
+"""Follows the head's weight stream: scales and vocabulary rows."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from models.machine.build import BURST_BEATS, BuildParameters
+from models.machine.build import BuildParameters
 
 __all__ = ["ID_BITS", "ROW_TAG", "RowWalk"]
 
@@ -20,7 +20,7 @@ class RowWalk(wiring.Component):
     `start` (while `done`): the stream of `vocab` rows of `count` channels follows, both at least 1: blocks of
     beat_bytes / 4 rows, a beat of scales before each. `take` with `first`, `last` and `word` marks a beat
     of a row and its place in it; `row` (valid for one cycle, with the row's last beat) names the row and its
-    scale, a memory word. Rows beyond `vocab` and the padding to whole bursts are taken and dropped.
+    scale, a memory word. The last block's rows beyond `vocab` are taken and dropped.
     `room`: another row may begin. `done`: nothing is left to take; no beat is taken then.
     Format: `models.machine.layout.head_stream`. One beat a cycle.
     """
@@ -49,7 +49,6 @@ class RowWalk(wiring.Component):
         rows_left, row_id = Signal(ID_BITS, reset_less=True), Signal(ID_BITS, reset_less=True)
         count, left = Signal(16, reset_less=True), Signal(16, reset_less=True)  # channels of a row, still to come
         in_block = Signal(range(block_rows))
-        in_burst = Signal(range(BURST_BEATS))
         scales = Signal(beat_bytes * 8, reset_less=True)
         taken, real = Signal(), Signal()
 
@@ -60,13 +59,10 @@ class RowWalk(wiring.Component):
             self.row.tag.id.eq(row_id),
             self.row.tag.scale.eq(scales),
         ]
-        with m.If(taken):
-            m.d.sync += in_burst.eq(in_burst + 1)
-
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.done.eq(1)
-                m.d.sync += [rows_left.eq(self.vocab), count.eq(self.count), row_id.eq(0), in_burst.eq(0)]
+                m.d.sync += [rows_left.eq(self.vocab), count.eq(self.count), row_id.eq(0)]
                 with m.If(self.start):
                     m.next = "SCALES"
 
@@ -90,13 +86,7 @@ class RowWalk(wiring.Component):
                         m.d.sync += [row_id.eq(row_id + 1), rows_left.eq(rows_left - real), scales.eq(scales >> 32),
                                      in_block.eq(in_block + 1)]
                         with m.If(in_block == block_rows - 1):
-                            m.next = "PADDING"
+                            m.next = "IDLE"
                             with m.If(rows_left > 1):
                                 m.next = "SCALES"
-
-            with m.State("PADDING"):
-                with m.If(in_burst == 0):
-                    m.next = "IDLE"
-                with m.Else():
-                    m.d.comb += self.i.ready.eq(1)
         return m

@@ -1,13 +1,16 @@
-"""Activation memory: filled element by element, read in words of many elements of all rows."""
+"""Activation memory: filled element by element, read in words of a few elements of a whole batch of rows."""
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal, Value, signed
+from amaranth.hdl import Cat, Module, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
 __all__ = ["ActivationMemory", "activation_layout"]
+
+_ULTRA_DEPTH = 2048  # words from which on UltraRAM is the smaller choice
 
 
 def activation_layout(value_bits: int) -> data.StructLayout:
@@ -16,53 +19,53 @@ def activation_layout(value_bits: int) -> data.StructLayout:
 
 
 class ActivationMemory(wiring.Component):
-    """`rows` vectors of `depth` x `lanes` signed values; word a of a row holds elements a * lanes and on.
+    """`rows` x `batches` vectors of `depth` x `lanes` signed values. Row r is row r % rows of batch r // rows.
 
-    `i`: elements; always ready. The index of an element is 0, that of the element before, or one more:
-    vector after vector, row by row or rows interleaved, so that no index is divided by `lanes`.
-    An element can be read two cycles after its transfer. Elements that were never written hold
-    what an earlier vector left there.
-    `address` -> `words` of all rows one cycle later.
+    `i`: elements; always ready. An element can be read two cycles after its transfer. Elements that were never
+    written hold what an earlier vector left there.
+    `address`, `batch` -> `words`: elements address * lanes and on of all rows of the batch, one cycle later.
+
+    rows, batches and lanes are powers of two, depth is taken up to one. One memory of rows * lanes values a word, so
+    that a wide and shallow store becomes a few deep blocks; written through its lanes' enables.
     """
 
-    def __init__(self, value_bits: int, lanes: int, depth: int, rows: int):
-        if min(value_bits, lanes, depth, rows) < 1:
-            raise ValueError("value_bits, lanes, depth and rows must be positive")
-        self._value_bits, self._lanes, self._depth, self._rows = value_bits, lanes, depth, rows
-        self._word = data.ArrayLayout(signed(value_bits), lanes)
+    def __init__(self, value_bits: int, lanes: int, depth: int, rows: int, batches: int = 1):
+        if min(value_bits, lanes, depth, rows, batches) < 1:
+            raise ValueError("value_bits, lanes, depth, rows and batches must be positive")
+        self._row_bits, self._batch_bits, self._lane_bits = (exact_log2(n) for n in (rows, batches, lanes))
+        self._value_bits, self._lanes, self._depth, self._rows, self._batches = value_bits, lanes, depth, rows, batches
+        self._word = data.ArrayLayout(data.ArrayLayout(signed(value_bits), lanes), rows)
         super().__init__({
             "i": In(stream.Signature(activation_layout(value_bits))),
             "address": In(range(depth)),
-            "words": Out(data.ArrayLayout(self._word, rows)),
+            "batch": In(range(batches)),
+            "words": Out(self._word),
         })
 
     def elaborate(self, platform):
         m = Module()
+        address_bits = (self._depth - 1).bit_length()
+        depth = self._batches << address_bits
+        attributes = {"ram_style": "ultra"} if depth >= _ULTRA_DEPTH else {}
+        m.submodules.memory = memory = Memory(shape=self._word.size, depth=depth, init=[], attrs=attributes)
+        write, read = memory.write_port(granularity=self._value_bits), memory.read_port()
+
         element = self.i.payload
-        index = Signal(16, reset_less=True)
-        address = Signal(range(self._depth), reset_less=True)
-        lane = Signal(self._lanes, reset_less=True)  # one-hot
-        row = Signal(8, reset_less=True)
-        value = Signal(signed(self._value_bits), reset_less=True)
-        write = Signal()
-
+        row, index = element.row, element.index
         m.d.comb += self.i.ready.eq(1)
-        m.d.sync += write.eq(self.i.valid)
-        with m.If(self.i.valid):
-            m.d.sync += [row.eq(element.row), index.eq(element.index), value.eq(element.value)]
-            with m.If(element.index == 0):
-                m.d.sync += [address.eq(0), lane.eq(1)]
-            with m.Elif(element.index != index):
-                m.d.sync += [address.eq(address + lane[-1]), lane.eq(lane.rotate_left(1))]
-
-        for n in range(self._rows):
-            m.submodules[f"row_{n}"] = memory = Memory(shape=self._word, depth=self._depth, init=[])
-            write_port, read_port = memory.write_port(granularity=1), memory.read_port()
-            m.d.comb += [
-                write_port.addr.eq(address),
-                write_port.data.as_value().eq(Value.cast(value).replicate(self._lanes)),
-                write_port.en.eq((write & (row == n)).replicate(self._lanes) & lane),
-                read_port.addr.eq(self.address),
-                self.words[n].eq(read_port.data),
-            ]
+        batch = row[self._row_bits:self._row_bits + self._batch_bits]
+        lane = Cat(index[:self._lane_bits], row[:self._row_bits])
+        enable = Signal(len(write.en))
+        value = Signal(self._value_bits, reset_less=True)
+        m.d.sync += [
+            enable.eq(Cat(self.i.valid & (lane == n) for n in range(len(enable)))),
+            write.addr.eq(Cat(index[self._lane_bits:self._lane_bits + address_bits], batch)),
+            value.eq(element.value),
+        ]
+        m.d.comb += [
+            write.en.eq(enable),
+            write.data.eq(Value.cast(value).replicate(len(enable))),
+            read.addr.eq(Cat(self.address, self.batch) if self._batches > 1 else self.address),
+            Value.cast(self.words).eq(read.data),
+        ]
         return m

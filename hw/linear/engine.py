@@ -1,57 +1,59 @@
-"""The linear engine: one ternary matrix times a few rows of activations, at the pace of the weight stream."""
+"""The linear engine: one ternary matrix times rows of activations, at the pace of the weight stream or of the array."""
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.command import COMMAND_BITS, command_layout
 from hw.linear.accumulator import Accumulator
 from hw.linear.activations import ActivationMemory, activation_layout
-from hw.linear.frame_unpacker import FrameUnpacker
 from hw.linear.lookup_array import LookupArray
 from hw.linear.reader import READ_REQUEST, SUM_ELEMENT, AccumulatorReader
+from hw.linear.step_gearbox import StepGearbox
 from hw.linear.step_issue import StepIssue
-from hw.linear.stream_gate import StreamGate
 from hw.linear.table_fill import TableFill
+from hw.linear.weight_buffer import WeightBuffer
 from models.machine.build import BuildParameters
 from models.machine.descriptor import Opcode
 
-__all__ = ["LinearEngine"]
+__all__ = ["ACTIVATION_LANES", "LinearEngine"]
+
+ACTIVATION_LANES = 4  # inputs in a word of the activation memory
 
 
 class LinearEngine(wiring.Component):
-    """MATMUL {tiles, outputs, accumulator, rows}: sums = activations x trits, for all rows of the build.
+    """MATMUL {tiles, outputs, accumulator, batches}: sums = activations x trits, all rows of the batches.
 
-    Contract: golden `ternary_matmul` (docs/numerics.md §3), exact. Output n of the command lies in word
-    accumulator + n // Q, slot n % Q of the accumulator memory, Q = build.outputs_per_step. `outputs` is
-    the padded number, a multiple of 10; `tiles` and `outputs` are at least 1 and 10. `rows` is ignored:
-    all rows of the build are computed.
+    Contract: golden `ternary_matmul` (docs/numerics.md §3), exact. Output n of batch b lies in word
+    b * build.batch_words + accumulator + n // Q, slot n % Q of the accumulator memory, Q = build.outputs_per_step;
+    row r is row r % M of batch r // M, M = build.rows. `outputs` is the padded number, a multiple of
+    build.outputs_align; `tiles` and `batches` are at least 1. All M rows of a batch are computed.
 
     `i_activations`: int8 elements of the command's input, complete before the command; always ready. They
     stay unchanged until the command retires. Inputs beyond the matrix meet zero trits.
-    `i_weights`: build.beat_bytes bytes a beat, `models.machine.layout.weight_stream` of the matrix, padding
-    included and nothing more; no beat is taken between commands. `invalid_bytes`: in each cycle, how many more
-    bytes of frames were above 242, and counted as zero trits.
+    `i_weights`: the beats of the commands' matrices in their order (`models.machine.layout.weight_stream` without the
+    padding to bursts), taken at any time, ahead of their commands as far as the weight buffer has room.
+    `invalid_bytes`: in each cycle, how many more bytes were above 242, and counted as zero trits.
     `read_a`, `read_b` -> `sums_a`, `sums_b`: sums of one row, `hw.linear.reader`; at any time, also
     beside a command that writes other words.
     `command` is taken when the engine is idle; `retired` pulses when the last sum can be read.
 
-    Cycles of a command: tables filled first (T / 8 + 31), then one step of Q outputs a cycle (tiles x outputs / Q,
-    plus a reader's slots) or the beats of the stream, whichever is slower, then about 12 to drain. A tile whose
-    outputs / Q steps are fewer than the T / 8 + 30 cycles of a fill waits for it.
+    Cycles of a command: tables filled first (3 T / 4 + 31), then one step of Q outputs a cycle
+    (tiles x batches x outputs / Q) or the beats of the stream, whichever is slower, then about 12 to drain. A
+    tile whose outputs / Q steps are fewer than the 3 T / 4 + 30 cycles of a fill waits for it. Readers cost no cycle.
     """
 
     def __init__(self, build: BuildParameters):
         self._build = build
-        self._unpacker = FrameUnpacker(build)
+        self._gearbox = StepGearbox(build)
         super().__init__({
             "command": In(stream.Signature(COMMAND_BITS)),
             "retired": Out(1),
             "i_weights": In(stream.Signature(build.beat_bytes * 8)),
             "i_activations": In(stream.Signature(activation_layout(8))),
-            "invalid_bytes": Out(self._unpacker.invalid_bytes.shape()),
+            "invalid_bytes": Out(self._gearbox.invalid_bytes.shape()),
             "read_a": In(stream.Signature(READ_REQUEST)),
             "sums_a": Out(stream.Signature(SUM_ELEMENT)),
             "read_b": In(stream.Signature(READ_REQUEST)),
@@ -61,46 +63,49 @@ class LinearEngine(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         build = self._build
-        parts = build.ports  # words of a tile in the activation memory: 24 inputs, 8 tables each
-        lanes = build.tile_inputs // parts
-        depth = -(-build.inputs_max // build.tile_inputs) * parts
+        words = build.tile_inputs // ACTIVATION_LANES
+        depth = -(-build.inputs_max // build.tile_inputs) * words
 
-        m.submodules.gate = gate = StreamGate(build)
-        m.submodules.unpacker = unpacker = self._unpacker
-        m.submodules.activations = activations = ActivationMemory(8, lanes, depth, build.rows)
-        m.submodules.fill = fill = TableFill(parts, depth)
+        m.submodules.gearbox = gearbox = self._gearbox
+        m.submodules.buffer = buffer = WeightBuffer(
+            gearbox.o_steps.payload.shape().size, build.weight_buffer_steps, build.outputs_per_step,
+            ram_style="ultra" if build.weight_buffer_steps >= 1024 else None)
+        m.submodules.activations = activations = ActivationMemory(8, ACTIVATION_LANES, depth, build.rows,
+                                                                  build.row_batches)
+        m.submodules.fill = fill = TableFill(words, depth, build.row_batches)
         m.submodules.issue = issue = StepIssue(build)
-        m.submodules.array = array = LookupArray(build, parts)
+        m.submodules.array = array = LookupArray(build, ACTIVATION_LANES)
         m.submodules.accumulator = accumulator = Accumulator(build, array.sum_bits, array.latency)
 
-        connect(m, flipped(self.i_weights), gate.i)
-        connect(m, gate.o, unpacker.i_beats)
+        connect(m, flipped(self.i_weights), gearbox.i_beats)
         connect(m, flipped(self.i_activations), activations.i)
         m.d.comb += [
-            self.invalid_bytes.eq(unpacker.invalid_bytes),
-            activations.address.eq(fill.address),
-            array.groups.eq(activations.words), array.load.eq(fill.load), array.fill.eq(fill.fill),
-            array.indices.eq(unpacker.o_steps.payload), array.bank.eq(fill.bank),
+            self.invalid_bytes.eq(gearbox.invalid_bytes),
+            activations.address.eq(fill.address), activations.batch.eq(fill.batch),
+            array.activations.eq(activations.words), array.load.eq(fill.load), array.fill.eq(fill.fill),
+            buffer.i.payload.eq(gearbox.o_steps.payload), buffer.i.valid.eq(gearbox.o_steps.valid),
+            gearbox.o_steps.ready.eq(buffer.i.ready),
+            Value.cast(array.indices).eq(buffer.o.payload), array.bank.eq(fill.bank),
             issue.tables_ready.eq(fill.ready), fill.release.eq(issue.release),
-            issue.available.eq(unpacker.o_steps.valid), unpacker.o_steps.ready.eq(issue.take),
-            issue.reserved.eq(accumulator.reserved), accumulator.step.eq(issue.step),
-            accumulator.sums.eq(array.sums),
+            issue.available.eq(buffer.o.valid), buffer.o.ready.eq(issue.take),
+            accumulator.step.eq(issue.step), accumulator.sums.eq(array.sums),
         ]
 
         for n, (request, sums) in enumerate(((self.read_a, self.sums_a), (self.read_b, self.sums_b))):
-            m.submodules[f"reader_{'ab'[n]}"] = reader = AccumulatorReader(build, accumulator.read_latency)
+            m.submodules[f"reader_{'ab'[n]}"] = reader = AccumulatorReader(build)
             connect(m, flipped(request), reader.request)
             connect(m, reader.o, flipped(sums))
-            connect(m, reader.address, accumulator.requests[n])
-            m.d.comb += [reader.words.eq(accumulator.words), reader.returned.eq(accumulator.returned[n])]
+            connect(m, reader.asks, accumulator.requests[n])
+            m.d.comb += [reader.words.eq(accumulator.words[n]), reader.returned.eq(accumulator.returned[n])]
 
         command = data.View(command_layout(Opcode.MATMUL), self.command.payload)
         start = Signal()
         m.d.comb += [
-            gate.start.eq(start), gate.tiles.eq(command.tiles), gate.outputs.eq(command.outputs),
-            fill.start.eq(start), fill.tiles.eq(command.tiles),
-            issue.start.eq(start), issue.tiles.eq(command.tiles), issue.outputs.eq(command.outputs),
-            issue.base.eq(command.accumulator),
+            buffer.plan.valid.eq(start),  # idle by then: the command before has taken all its steps
+            *(buffer.plan.p[name].eq(command[name]) for name in ("outputs", "tiles", "batches")),
+            fill.start.eq(start), fill.tiles.eq(command.tiles), fill.batches.eq(command.batches),
+            issue.start.eq(start), issue.tiles.eq(command.tiles), issue.batches.eq(command.batches),
+            issue.outputs.eq(command.outputs), issue.base.eq(command.accumulator),
         ]
         with m.FSM():
             with m.State("IDLE"):
@@ -108,7 +113,7 @@ class LinearEngine(wiring.Component):
                 with m.If(self.command.valid):
                     m.next = "RUN"
             with m.State("RUN"):
-                with m.If(gate.done & issue.done & accumulator.idle):
+                with m.If(issue.done & accumulator.idle):
                     m.d.comb += self.retired.eq(1)
                     m.next = "IDLE"
         return m

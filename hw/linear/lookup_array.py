@@ -8,8 +8,8 @@ from amaranth.lib.wiring import In, Out
 
 from hw.arith.adder_tree import AdderTree
 from hw.linear.group_index import INDEX_BITS
-from hw.linear.lookup_table import ENTRY_BITS, FILL_CONTROL, GROUP, LookupTable
-from models.machine.build import BuildParameters
+from hw.linear.lookup_table import ENTRY_BITS, FILL_CONTROL, LookupTable
+from models.machine.build import TRITS_PER_GROUP, BuildParameters
 
 __all__ = ["LookupArray"]
 
@@ -19,16 +19,16 @@ class LookupArray(wiring.Component):
 
     `indices` and `bank` are taken in every cycle; the sums are there `latency` cycles later (address
     register, look-up register, ceil(log2 T) adder levels). No backpressure: what enters leaves.
-    Tables: `groups` are the activations of 3 T / parts inputs, `load` (one-hot) says which part of the
-    tables takes them; `fill` is the tables' common control (`hw.linear.table_fill`).
+    Tables: `activations` are `lanes` neighbouring inputs of all rows, `load` (one-hot) says which of the tile's
+    3 T / lanes words they are; `fill` is the tables' common control (`hw.linear.table_fill`).
 
     Widths: entries signed(10), sums signed(10 + ceil(log2 T)), exact. Golden: `ternary_matmul` of one tile.
     """
 
-    def __init__(self, build: BuildParameters, parts: int):
-        if build.tables % parts:
-            raise ValueError(f"{build.tables} tables do not make {parts} equal parts")
-        self._build, self._parts = build, parts
+    def __init__(self, build: BuildParameters, lanes: int):
+        if build.tile_inputs % lanes:
+            raise ValueError(f"{build.tile_inputs} inputs do not make words of {lanes}")
+        self._build, self._lanes = build, lanes
         trees = [[AdderTree(signed(ENTRY_BITS), build.tables) for _ in range(build.outputs_per_step)]
                  for _ in range(build.rows)]
         self._trees = trees
@@ -36,8 +36,8 @@ class LookupArray(wiring.Component):
         self.sum_bits = len(trees[0][0].total)
         sums = data.ArrayLayout(signed(self.sum_bits), build.outputs_per_step)
         super().__init__({
-            "groups": In(data.ArrayLayout(data.ArrayLayout(GROUP, build.tables // parts), build.rows)),
-            "load": In(parts),
+            "activations": In(data.ArrayLayout(data.ArrayLayout(signed(8), lanes), build.rows)),
+            "load": In(build.tile_inputs // lanes),
             "fill": In(FILL_CONTROL),
             "indices": In(data.ArrayLayout(data.ArrayLayout(INDEX_BITS, build.tables), build.outputs_per_step)),
             "bank": In(1),
@@ -48,7 +48,6 @@ class LookupArray(wiring.Component):
         m = Module()
         build = self._build
         outputs = range(build.outputs_per_step)
-        tables_per_part = build.tables // self._parts
 
         for q in outputs:
             for row in range(build.rows):
@@ -59,9 +58,12 @@ class LookupArray(wiring.Component):
             addresses = [Signal(INDEX_BITS + 1, name=f"address_{t}_{q}", reset_less=True) for q in outputs]
             m.d.sync += [address.eq(Cat(self.indices[q][t], self.bank)) for q, address in enumerate(addresses)]
             m.submodules[f"table_{t}"] = table = LookupTable(build.outputs_per_step, build.rows)
-            m.d.comb += [table.load.eq(self.load[t // tables_per_part]), table.fill.eq(self.fill)]
+            m.d.comb += table.fill.eq(self.fill)
+            for n in range(TRITS_PER_GROUP):
+                word, lane = divmod(TRITS_PER_GROUP * t + n, self._lanes)
+                m.d.comb += table.load[n].eq(self.load[word])
+                m.d.comb += [table.groups[row][n].eq(self.activations[row][lane]) for row in range(build.rows)]
             m.d.comb += [table.addresses[q].eq(addresses[q]) for q in outputs]
             for row in range(build.rows):
-                m.d.comb += table.groups[row].eq(self.groups[row][t % tables_per_part])
                 m.d.sync += [self._trees[row][q].terms[t].eq(table.entries[q][row]) for q in outputs]
         return m

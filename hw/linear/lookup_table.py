@@ -30,7 +30,7 @@ FILL_CONTROL = data.StructLayout({
 class LookupTable(wiring.Component):
     """entry[group_index(t)] = t0 a0 + t1 a1 + t2 a2 for all trits t, of each row, in two banks; `reads` read ports.
 
-    `load` takes the rows' groups of activations into registers; `fill` then computes the entries of a bank one a
+    `load` bit n takes activation n of the rows' groups into registers; `fill` then computes the entries of a bank one a
     cycle (`hw.linear.fill_order`), all tables of the array in step. Reads are combinational, address
     {bank, index} with the bank on top; a bank must not be read while it is filled. `entries[read][row]`.
 
@@ -47,7 +47,7 @@ class LookupTable(wiring.Component):
         self._word = data.ArrayLayout(signed(ENTRY_BITS), rows)
         super().__init__({
             "groups": In(data.ArrayLayout(GROUP, rows)),
-            "load": In(1),
+            "load": In(TRITS_PER_GROUP),
             "fill": In(FILL_CONTROL),
             "addresses": In(data.ArrayLayout(INDEX_BITS + 1, reads)),
             "entries": Out(data.ArrayLayout(self._word, reads)),
@@ -62,8 +62,9 @@ class LookupTable(wiring.Component):
         for row in range(self._rows):
             group = Signal(GROUP, name=f"group_{row}", reset_less=True)
             total = Signal(signed(ENTRY_BITS), name=f"total_{row}", reset_less=True)
-            with m.If(self.load):
-                m.d.sync += group.eq(self.groups[row])
+            for n in range(TRITS_PER_GROUP):
+                with m.If(self.load[n]):
+                    m.d.sync += group[n].eq(self.groups[row][n])
             term = group[fill.digit]
             with m.If(fill.clear):
                 m.d.sync += total.eq(0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -13,12 +13,14 @@ __all__ = ["StepIssue"]
 
 
 class StepIssue(wiring.Component):
-    """Walks the steps of one command: for each of `tiles` tiles, `outputs` / Q words from `base` on.
+    """Walks the steps of one command: for each of `tiles` tiles and `batches` batches, `outputs` / Q words.
+
+    Those of batch b are build.batch_words * b + `base` and on.
 
     `start` (while `done`) takes the command. A step is taken (`take`, also `step.valid`) when it is `available`,
-    its tables are ready, the accumulator's slot is not `reserved`, and its word is not under way: in a
-    command of fewer than REUSE_DISTANCE words, a tile starts REUSE_DISTANCE cycles after the one before has ended.
-    `release` goes with a tile's last step. `done` is high when no step is left.
+    its tables are ready, and its word is not under way: in a command of fewer than REUSE_DISTANCE words, a tile
+    starts REUSE_DISTANCE cycles after the one before has ended.
+    `release` goes with the last step of a tile and batch. `done` is high when no step is left.
     """
 
     def __init__(self, build: BuildParameters):
@@ -27,12 +29,12 @@ class StepIssue(wiring.Component):
         super().__init__({
             "start": In(1),
             "tiles": In(16),
+            "batches": In(8),
             "outputs": In(16),
             "base": In(16),
             "done": Out(1),
             "available": In(1),
             "tables_ready": In(1),
-            "reserved": In(1),
             "take": Out(1),
             "step": Out(step),
             "release": Out(1),
@@ -43,17 +45,18 @@ class StepIssue(wiring.Component):
         outputs_per_step = self._build.outputs_per_step
         active = Signal()
         tiles, outputs, left = (Signal(16, reset_less=True, name=name) for name in ("tiles_left", "outputs", "left"))
-        base, word = (Signal(range(self._build.accumulator_words), reset_less=True, name=n) for n in ("base", "word"))
+        base, word = (Signal(range(self._build.batch_words), reset_less=True, name=n) for n in ("base", "word"))
+        batches, batch = Signal(8, reset_less=True), Signal(range(self._build.row_batches))
         first_tile, tile_start, short = Signal(), Signal(), Signal()
         cooling = Signal(range(REUSE_DISTANCE))  # cycles until a short command's next tile may start
 
-        last = Signal()
+        last, last_batch = Signal(), Signal()
         m.d.comb += [
             self.done.eq(~active),
-            self.take.eq(active & self.available & self.tables_ready & ~self.reserved
+            self.take.eq(active & self.available & self.tables_ready
                          & ~(short & tile_start & (cooling != 0))),
-            last.eq(left == outputs_per_step),
-            self.step.valid.eq(self.take), self.step.word.eq(word), self.step.overwrite.eq(first_tile),
+            last.eq(left == outputs_per_step), last_batch.eq(batch == batches - 1),
+            self.step.valid.eq(self.take), self.step.word.eq(Cat(word, batch)), self.step.overwrite.eq(first_tile),
             self.release.eq(self.take & last),
         ]
         with m.If(cooling != 0):
@@ -64,10 +67,13 @@ class StepIssue(wiring.Component):
                 tile_start.eq(last), cooling.eq(REUSE_DISTANCE - 1),
             ]
             with m.If(last):
-                m.d.sync += [first_tile.eq(0), tiles.eq(tiles - 1), active.eq(tiles != 1)]
+                m.d.sync += batch.eq(batch + 1)
+                with m.If(last_batch):
+                    m.d.sync += [batch.eq(0), first_tile.eq(0), tiles.eq(tiles - 1), active.eq(tiles != 1)]
         with m.If(self.start):
             m.d.sync += [
-                active.eq(1), tiles.eq(self.tiles), outputs.eq(self.outputs), left.eq(self.outputs),
+                active.eq(1), tiles.eq(self.tiles), batches.eq(self.batches), batch.eq(0),
+                outputs.eq(self.outputs), left.eq(self.outputs),
                 base.eq(self.base), word.eq(self.base), first_tile.eq(1), tile_start.eq(1), cooling.eq(0),
                 short.eq(self.outputs < REUSE_DISTANCE * outputs_per_step),
             ]

@@ -1,4 +1,4 @@
-"""Fills the look-up tables tile by tile, one bank ahead of their use."""
+"""Fills the look-up tables, for every batch of a tile and tile by tile, one bank ahead of their use."""
 
 from __future__ import annotations
 
@@ -19,22 +19,25 @@ _STEP = data.StructLayout({"index": INDEX_BITS, "digit": range(TRITS_PER_GROUP),
 class TableFill(wiring.Component):
     """Control of all tables: loads the tile's activations, fills a bank, hands it over, goes on with the next.
 
-    `start` (while idle): tiles 0 .. `tiles` - 1 follow, at least one. `address` reads the activation memory,
-    whose word, one cycle later, belongs to the part of the tables named by `load` (one-hot, `words` parts).
+    `start` (while idle): tiles 0 .. `tiles` - 1 follow, each with the activations of batches 0 .. `batches` - 1; at
+    least one of both. `address` and `batch` read the activation memory, whose word, one cycle later, is the tile's
+    word named by `load` (one-hot, `words` of them).
     `ready`: bank `bank` holds the tile to be used next; `release` (for one cycle, while `ready`) gives it
     back. Its first entry is overwritten four cycles later, not earlier: reads may be that much behind.
 
-    A tile takes words + 29 cycles; the fill of the next one overlaps with the use of the current one.
+    A fill takes words + 29 cycles and overlaps with the use of the one before.
     """
 
-    def __init__(self, words: int, depth: int):
+    def __init__(self, words: int, depth: int, batches: int = 1):
         if words < 1:
             raise ValueError(f"a tile has at least one word, got {words}")
-        self._words = words
+        self._words, self._batches = words, batches
         super().__init__({
             "start": In(1),
             "tiles": In(16),
+            "batches": In(8),
             "address": Out(range(depth)),
+            "batch": Out(range(batches)),
             "load": Out(words),
             "fill": Out(FILL_CONTROL),
             "ready": Out(1),
@@ -48,18 +51,20 @@ class TableFill(wiring.Component):
         step = Signal(_STEP, reset_less=True)
         entry = Signal(range(ENTRIES))
         word = Signal(range(self._words))
-        tiles = Signal(16, reset_less=True)
+        tiles, batches = Signal(16, reset_less=True), Signal(8, reset_less=True)
+        tile_start, last_batch = Signal.like(self.address), Signal()
         full = Signal(2)
         bank = Signal()  # the one to be filled
         adding, last = Signal(), Signal()  # an addition is under way in the tables; it is the tile's last
 
         loading, read = Signal(), Signal(range(self._words))
         m.d.sync += [loading.eq(0), adding.eq(0), last.eq(0), read.eq(word)]
-        m.d.comb += self.load.eq(loading << read)
+        m.d.comb += [self.load.eq(loading << read), last_batch.eq(self.batch == batches - 1)]
 
         with m.FSM():
             with m.State("IDLE"):
-                m.d.sync += [self.address.eq(0), word.eq(0), tiles.eq(self.tiles)]
+                m.d.sync += [self.address.eq(0), self.batch.eq(0), tile_start.eq(0), word.eq(0), tiles.eq(self.tiles),
+                             batches.eq(self.batches)]
                 with m.If(self.start):
                     m.next = "LOAD"
 
@@ -77,7 +82,11 @@ class TableFill(wiring.Component):
             with m.State("FILL"):
                 m.d.sync += [entry.eq(entry + 1), adding.eq(1), step.eq(steps[entry])]
                 with m.If(entry == ENTRIES - 1):
-                    m.d.sync += [last.eq(1), tiles.eq(tiles - 1)]
+                    m.d.sync += last.eq(1)
+                    with m.If(last_batch):
+                        m.d.sync += [self.batch.eq(0), tile_start.eq(self.address), tiles.eq(tiles - 1)]
+                    with m.Else():
+                        m.d.sync += [self.batch.eq(self.batch + 1), self.address.eq(tile_start)]
                     m.next = "FINISH"
 
             # the bank that was filled counts as full before another one is waited for

@@ -46,7 +46,7 @@ class BeatFifo(wiring.Component):
 
         put = Signal()
         m.d.comb += [
-            self.i.ready.eq(level != self._depth),
+            self.i.ready.eq(~level[address_bits]),  # level != depth
             put.eq(self.i.valid & self.i.ready),
             write.en.eq(put),
             write.addr.eq(tail),

@@ -47,6 +47,7 @@ class Loader(wiring.Component):
         shifts = Array((ELEMENT_BYTES[target] - 1).bit_length() for target in sorted(LoadTarget))
         shift = Signal(2, reset_less=True)
         elements = Signal(layout["bytes"].shape.width, reset_less=True)
+        more, last = Signal(), Signal()  # elements != 0, elements == 1
         index = Signal(16, reset_less=True)
 
         held = Signal()  # a beat is being sent
@@ -87,24 +88,26 @@ class Loader(wiring.Component):
                 m.next = "REQUEST"
             with m.State("REQUEST"):
                 m.d.comb += self.read.valid.eq(elements != 0)
+                m.d.sync += [more.eq(elements != 0), last.eq(elements == 1)]
                 with m.If((elements == 0) | self.read.ready):
                     m.next = "SEND"
             with m.State("SEND"):
                 m.d.comb += [
-                    self.o_load.valid.eq(held & (elements != 0)),
-                    self.beats.ready.eq((elements != 0) & (~held | (beat_ends & (elements != 1)))),
+                    self.o_load.valid.eq(held & more),
+                    self.beats.ready.eq(more & (~held | (beat_ends & ~last))),
                 ]
                 with m.If(moved):
-                    m.d.sync += [elements.eq(elements - 1), index.eq(index + 1), left.eq(left - 1)]
+                    m.d.sync += [elements.eq(elements - 1), more.eq(~last), last.eq(elements == 2)]
+                    m.d.sync += [index.eq(index + 1), left.eq(left - 1)]
                     with m.Switch(shift):
                         for width_log2 in (1, 2, 3):
                             with m.Case(width_log2):
                                 m.d.sync += beat.eq(beat >> (8 << width_log2))
-                with m.If(beat_ends | (moved & (elements == 1))):
+                with m.If(beat_ends | (moved & last)):
                     m.d.sync += held.eq(0)
                 with m.If(self.beats.valid & self.beats.ready):
                     m.d.sync += [held.eq(1), beat.eq(self.beats.payload), left.eq((16 >> shift) - 1)]
-                with m.If(elements == 0):
+                with m.If(~more):
                     m.d.comb += self.retired.eq(1)
                     m.next = "IDLE"
         return m

@@ -20,7 +20,7 @@ class Reader(wiring.Component):
     i: address (low four bits ignored) and bytes, rounded up to beats; 0 bytes give none. `requests` of
     them wait in a queue. o: beats, from a FIFO of `depth` beats. A burst is sent once the FIFO has room for
     16 beats more than those under way; it ends with its request or its 256-byte block, so it never
-    crosses 4 KiB. Three cycles from a request to its first burst, then a burst every other cycle.
+    crosses 4 KiB. Four cycles from a request to its first burst, then a burst every other cycle.
 
     blocks_apart: of the 256-byte blocks of a request only every so many-th is read, from its address on; `bytes`
     counts those (`hw.memory.wide_reader`).
@@ -60,32 +60,35 @@ class Reader(wiring.Component):
         room = Signal(range(self._depth + 1), init=self._depth)
 
         to_boundary = Signal(range(BURST_BEATS + 1))
-        count = Signal(range(BURST_BEATS + 1))
-        m.d.comb += [
-            to_boundary.eq(BURST_BEATS - address[:block_bits - beat_bits]),
+        count, sized = Signal(range(BURST_BEATS + 1)), Signal()  # beats of the next burst, once they are known
+        reserved = Signal.like(count)  # by the burst that was put on offer a cycle ago
+        m.d.comb += to_boundary.eq(BURST_BEATS - address[:block_bits - beat_bits])
+        m.d.sync += [
             count.eq(Mux(remaining < to_boundary, remaining, to_boundary)),
+            sized.eq(remaining != 0),
+            reserved.eq(0),
+            room.eq(room - reserved + beats.taken),
         ]
 
         burst = self.bursts
-        reserve = Signal()
         with m.If(burst.ready):
             m.d.sync += burst.valid.eq(0)
-        with m.If(remaining == 0):
-            m.d.comb += queue.r_en.eq(1)
-            with m.If(queue.r_rdy):
-                m.d.sync += [
-                    address.eq(request.address[beat_bits:]),
-                    remaining.eq((request.bytes + PORT_BYTES - 1)[beat_bits:]),
-                ]
-        with m.Elif(~burst.valid & (room >= BURST_BEATS)):
+        with m.If(sized & ~burst.valid & (room >= BURST_BEATS)):
             next_block = address[block_bits - beat_bits:] + self._blocks_apart
-            m.d.comb += reserve.eq(1)
             m.d.sync += [
                 burst.valid.eq(1),
                 burst.payload.address.eq(Cat(Const(0, beat_bits), address)),
                 burst.payload.length.eq(count - 1),
                 address.eq(Cat(Const(0, block_bits - beat_bits), next_block)),
                 remaining.eq(remaining - count),
+                reserved.eq(count),
+                sized.eq(0),
             ]
-        m.d.sync += room.eq(room - Mux(reserve, count, 0) + beats.taken)
+        with m.Elif(~sized & (remaining == 0)):
+            m.d.comb += queue.r_en.eq(1)
+            with m.If(queue.r_rdy):
+                m.d.sync += [
+                    address.eq(request.address[beat_bits:]),
+                    remaining.eq((request.bytes + PORT_BYTES - 1)[beat_bits:]),
+                ]
         return m

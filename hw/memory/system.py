@@ -3,41 +3,44 @@
 from __future__ import annotations
 
 from amaranth.hdl import Module, ResetInserter
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.command import COMMAND_BITS
+from hw.command import COMMAND_BITS, command_layout
 from hw.memory.axi import DATA_BITS, Axi4, connect_master
 from hw.memory.loader import Loader
+from hw.memory.port_fifos import PortFifos
 from hw.memory.read_master import ReadMaster
 from hw.memory.reader import Reader
 from hw.memory.shapes import LOAD_ELEMENT, READ_REQUEST, WRITE_BEAT
 from hw.memory.stream_fetcher import StreamFetcher
-from hw.memory.weight_buffer import WeightBuffer
+from hw.memory.stream_router import StreamRouter
 from hw.memory.wide_reader import WideReader
 from hw.memory.write_master import WriteMaster
 from models.machine.build import BuildParameters
+from models.machine.descriptor import Opcode
 
 __all__ = ["MemorySystem"]
 
+STREAM_FIFO_BEATS = 512  # of a port: covers 16 bursts under way, and the ports' different paces
 CACHE_READER_BEATS = 256  # of each port, covers 16 bursts under way
 LOAD_READER_BEATS = 64
 DESCRIPTOR_READER_BEATS = 32  # eight descriptors
 
 
 class MemorySystem(wiring.Component):
-    """Engines FETCH and LOAD, the weight buffer, and the clients of the attention and vector engines.
+    """Engines FETCH and LOAD, and the clients of the attention and vector engines.
 
-    All ports carry weights and the KV cache, port 0 loads, descriptors and all writes too. Every reader reserves room before it asks, so none holds up another; they take turns
-    burst by burst.
+    All ports carry weights and the KV cache, port 0 also loads, descriptors and all writes. Every reader reserves
+    room before it asks, so none holds up another; they take turns burst by burst.
 
-    weights: wide beats in stream order, for whichever engine is at work on them. cache_read and cache: the
-    attention engine's requests and wide beats; descriptor_read and descriptors: the sequencer's. vector_write and
-    head_write: single beats, with idle outputs that are high when all of them are answered.
+    weights, head: wide beats of the streams in their order, each for its engine, without padding. cache_read and
+    cache: the attention engine's requests and wide beats; descriptor_read and descriptors: the sequencer's. vector_write
+    and head_write: single beats, with idle outputs that are high when all of them are answered.
 
-    stop: drop everything on the way in: the readers, FETCH and LOAD are held in reset, beats that still
-    arrive are lost, writes are refused. Held until `quiet`, when the ports have nothing under way, it leaves
-    the system as after reset. errors: error responses of this cycle.
+    quiet: the ports have nothing under way, and FETCH has nothing to ask for. stop: drop everything on the way in:
+    the readers, FETCH and LOAD are held in reset, beats that still arrive are lost, writes are refused. Held until
+    `quiet` it leaves the system as after reset. errors: error responses of this cycle.
     """
 
     def __init__(self, build: BuildParameters) -> None:
@@ -51,6 +54,7 @@ class MemorySystem(wiring.Component):
             "load_retired": Out(1),
             "position": In(16),
             "weights": Out(stream.Signature(build.ports * DATA_BITS)),
+            "head": Out(stream.Signature(build.ports * DATA_BITS)),
             "o_load": Out(stream.Signature(LOAD_ELEMENT)),
             "cache_read": In(stream.Signature(READ_REQUEST)),
             "cache": Out(stream.Signature(build.ports * DATA_BITS)),
@@ -70,8 +74,9 @@ class MemorySystem(wiring.Component):
         build = self._build
         stoppable = ResetInserter(self.stop)
 
-        fetcher = StreamFetcher(build.ports, build.weight_buffer_beats)
-        buffer = WeightBuffer(build.ports, build.weight_buffer_beats)
+        fetcher = StreamFetcher(build.ports, STREAM_FIFO_BEATS)
+        fifos = PortFifos(build.ports, STREAM_FIFO_BEATS)
+        router = StreamRouter(build.ports * DATA_BITS)
         loader = Loader()
         cache = WideReader(build.ports, depth=CACHE_READER_BEATS, requests=8)
         readers = {
@@ -79,7 +84,8 @@ class MemorySystem(wiring.Component):
             "descriptor": Reader(depth=DESCRIPTOR_READER_BEATS, requests=1),
         }
         m.submodules.fetcher = stoppable(fetcher)
-        m.submodules.buffer = stoppable(buffer)
+        m.submodules.fifos = stoppable(fifos)
+        m.submodules.router = stoppable(router)
         m.submodules.loader = stoppable(loader)
         m.submodules.cache_reader = stoppable(cache)
         for name, reader in readers.items():
@@ -91,7 +97,7 @@ class MemorySystem(wiring.Component):
             m.submodules[f"master_{port}"] = master
             m.d.comb += master.stop.eq(self.stop)
             wiring.connect(m, fetcher.bursts[port], master.bursts[0])
-            wiring.connect(m, master.beats[0], buffer.i[port])
+            wiring.connect(m, master.beats[0], fifos.i[port])
             wiring.connect(m, cache.bursts[port], master.bursts[1])
             wiring.connect(m, master.beats[1], cache.beats[port])
             connect_master(m, master.axi, self.axi[port])
@@ -100,8 +106,9 @@ class MemorySystem(wiring.Component):
             wiring.connect(m, masters[0].beats[client], reader.beats)
         connect_master(m, writer.axi, self.axi[0])
 
-        wiring.connect(m, wiring.flipped(self.fetch_command), fetcher.command)
-        wiring.connect(m, buffer.o, wiring.flipped(self.weights))
+        wiring.connect(m, fifos.o, router.i)
+        wiring.connect(m, router.o_weights, wiring.flipped(self.weights))
+        wiring.connect(m, router.o_head, wiring.flipped(self.head))
         wiring.connect(m, wiring.flipped(self.load_command), loader.command)
         wiring.connect(m, loader.read, readers["load"].i)
         wiring.connect(m, readers["load"].o, loader.beats)
@@ -113,8 +120,17 @@ class MemorySystem(wiring.Component):
         wiring.connect(m, wiring.flipped(self.vector_write), writer.i[0])
         wiring.connect(m, wiring.flipped(self.head_write), writer.i[1])
 
+        # a STREAM goes to the fetcher and, for when its beats come, to the router
+        stream_fields = data.View(command_layout(Opcode.STREAM), self.fetch_command.payload)
         m.d.comb += [
-            fetcher.taken.eq(buffer.taken),
+            fetcher.command.payload.eq(self.fetch_command.payload),
+            fetcher.command.valid.eq(self.fetch_command.valid & router.tags.ready),
+            self.fetch_command.ready.eq(fetcher.command.ready & router.tags.ready),
+            router.tags.valid.eq(self.fetch_command.valid & fetcher.command.ready & (stream_fields.beats != 0)),
+            *(router.tags.p[name].eq(stream_fields[name]) for name in ("beats", "padding", "head")),
+        ]
+        m.d.comb += [
+            fetcher.taken.eq(fifos.taken),
             self.fetch_retired.eq(fetcher.retired),
             self.load_retired.eq(loader.retired),
             loader.position.eq(self.position),
@@ -122,7 +138,7 @@ class MemorySystem(wiring.Component):
             self.head_write_idle.eq(writer.idle[1]),
             writer.stop.eq(self.stop),
         ]
-        quiet = writer.quiet
+        quiet = writer.quiet & fetcher.idle
         for master in masters:
             quiet = quiet & master.quiet
         m.d.comb += self.quiet.eq(quiet)

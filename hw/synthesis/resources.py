@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hw.synthesis.netlist import Netlist
 from hw.synthesis.primitives import BRAM36, LUTRAM_LUTS, Kind, kind_of
 
-__all__ = ["XCK26", "Device", "Resources", "count_resources", "late_products"]
+__all__ = ["NONE", "XC7Z020", "XCK26", "XCZU48DR", "Device", "Resources", "count_resources", "late_products"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,12 @@ class Resources:
     bram36: float
     uram: int
 
+    def __add__(self, other: Resources) -> Resources:
+        return Resources(**{name: value + getattr(other, name) for name, value in vars(self).items()})
+
+
+NONE = Resources(lut=0, lutram=0, ff=0, dsp=0, bram36=0, uram=0)
+
 
 @dataclass(frozen=True)
 class Device:
@@ -43,6 +49,12 @@ class Device:
 
 XCK26 = Device("XCK26", Resources(lut=117_120, lutram=57_600, ff=234_240, dsp=1_248, bram36=144, uram=64))
 """The KV260's Zynq UltraScale+ (DS987)."""
+
+XCZU48DR = Device("XCZU48DR", Resources(lut=425_280, lutram=213_600, ff=850_560, dsp=4_272, bram36=1_080, uram=80))
+"""The RFSoC 4x2's Zynq UltraScale+ RFSoC (DS889)."""
+
+XC7Z020 = Device("XC7Z020", Resources(lut=53_200, lutram=17_400, ff=106_400, dsp=220, bram36=140, uram=0))
+"""The Arty Z7-20's Zynq-7000 (DS190): no UltraRAM, DSP48E1."""
 
 
 def count_resources(netlist: Netlist) -> Resources:

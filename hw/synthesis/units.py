@@ -16,8 +16,9 @@ UNITS = {
     "attention": ("hw.attention.engine", "AttentionEngine"),
     "memory": ("hw.memory.system", "MemorySystem"),
     "control": ("hw.control.system", "ControlSystem"),
+    "engine": ("hw.core", "linear_core"),
 }
-"""Module and class of each, by its name inside the core."""
+"""Module and class of each, by its name inside the core. engine: linear, memory and control together."""
 
 
 def unit_verilog(build: BuildParameters, unit: str) -> str:

@@ -81,7 +81,7 @@ class VectorEngine(wiring.Component):
             "o_query_scale": Out(stream.Signature(QUERY_SCALE)),
             "o_write": Out(stream.Signature(WRITE_BEAT)),
             "write_idle": In(1),
-            "unit": Out(data.ArrayLayout(SCALAR, build.rows)),
+            "unit": Out(data.ArrayLayout(SCALAR, build.slots)),
             "saturations": Out(1),
             "zeros": Out(1),
             "activations": Out(1),
@@ -90,12 +90,12 @@ class VectorEngine(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         build = self._build
-        m.submodules.channels = self._channels = ChannelMemories(build.rows * build.hidden_max, build.inputs_max)
+        m.submodules.channels = self._channels = ChannelMemories(build.slots * build.hidden_max, build.inputs_max)
         m.submodules.tap = self._tap = Tap(TAP_USER)
         m.submodules.source = self._source = NormSource()
         m.submodules.norm = self._norm = NormQuant()
         m.submodules.heads = self._heads = HeadPath(
-            dim_max=build.head_dim_max, rows=build.rows, kv_bits=build.kv_bits, ports=build.ports)
+            dim_max=build.head_dim_max, rows=build.slots, kv_bits=build.kv_bits, ports=build.ports)
         m.submodules.add = self._add = ResidualAdd(data.StructLayout({"tap": TAP, "last": 1}))
         m.submodules.writer = self._writer = ResidualWriter()
 

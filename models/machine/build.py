@@ -6,6 +6,7 @@ A build runs every model that fits its memories; `BuildParameters.check` says wh
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from math import lcm
 
 from models.config import ModelConfig
 from models.errors import ModelError
@@ -15,7 +16,7 @@ __all__ = ["BOARDS", "CPU", "PORT_BYTES", "TRITS_PER_BYTE", "TRITS_PER_GROUP", "
 PORT_BYTES = 16  # one beat of a 128-bit port
 TRITS_PER_BYTE = 5
 TRITS_PER_GROUP = 3
-FRAME_BEATS = 3  # beats (of all ports) in one frame of the weight stream
+OUTPUTS_PER_BEATS = (10, 3)  # so many outputs of a tile fill so many beats of the weight stream, whatever the ports
 BURST_BEATS = 16
 
 
@@ -26,31 +27,37 @@ class BuildParameters:
     name: str
     clock_mhz: int
     ports: int  # 128-bit AXI masters, 1 .. 4
-    rows: int  # activation rows one weight beat serves (M)
-    outputs_per_step: int  # outputs the look-up array adds up each cycle (Q); divides outputs_per_frame
-    weight_buffer_beats: int  # depth of the elastic weight buffer, in beats of all ports
-    accumulator_words: int  # depth of the accumulator memory, words of Q x M sums
+    rows: int  # activation rows one weight beat serves (M), a power of two
+    row_batches: int = 1  # batches of M rows that take turns at a tile held in the weight buffer, a power of two
+    outputs_per_step: int  # outputs the look-up array adds up each cycle (Q), at least 4
+    weight_buffer_steps: int  # depth of the elastic weight buffer, in steps of the array
+    accumulator_words: int  # depth of the accumulator memory, words of Q x M sums, over all batches
     hidden_max: int  # residual channels
     inputs_max: int  # channels of a linear layer's input (the widest of hidden, heads x dim, ffn)
     heads_max: int
     group_max: int  # query heads on one key-value head
     head_dim_max: int
     context_max: int
+    head_rows: int = 1  # rows whose logits one pass over the head's stream gives
     kv_bits: int = 8
     top_k: int = 16  # largest k the head returns
-    packing: str = "frames"  # of weight streams: "frames" for the look-up array, "rows" as a checkpoint has them
+    packing: str = "tiles"  # of weight streams: "tiles" for the look-up array, "rows" as a checkpoint has them
 
     def __post_init__(self) -> None:
         if not 1 <= self.ports <= 4:
             raise ValueError(f"ports must be 1 to 4, got {self.ports}")
-        if self.outputs_per_frame % self.outputs_per_step:
-            raise ValueError(f"outputs_per_step must divide {self.outputs_per_frame}, got {self.outputs_per_step}")
+        if self.packing not in ("tiles", "rows"):
+            raise ValueError(f"packing must be tiles or rows, got {self.packing!r}")
+        if self.outputs_per_step < 4 and self.packing == "tiles":  # else a beat would last for several steps
+            raise ValueError(f"outputs_per_step must be at least 4, got {self.outputs_per_step}")
         if self.kv_bits not in (8, 16):
             raise ValueError(f"kv_bits must be 8 or 16, got {self.kv_bits}")
-        if self.rows < 1:
-            raise ValueError(f"rows must be positive, got {self.rows}")
-        if self.packing not in ("frames", "rows"):
-            raise ValueError(f"packing must be frames or rows, got {self.packing!r}")
+        for name in ("rows", "row_batches"):
+            if (value := getattr(self, name)) < 1 or value & (value - 1):
+                raise ValueError(f"{name} must be a power of two, got {value}")
+        words = self.accumulator_words // self.row_batches
+        if self.row_batches > 1 and (words & (words - 1) or words * self.row_batches != self.accumulator_words):
+            raise ValueError(f"accumulator_words must be a power of two for each batch, got {self.accumulator_words}")
 
     @property
     def beat_bytes(self) -> int:
@@ -58,9 +65,14 @@ class BuildParameters:
         return self.ports * PORT_BYTES
 
     @property
-    def frame_bytes(self) -> int:
-        """Bytes of one frame: 240 trits, 80 groups of three, for each port. Rows have frames of one byte."""
-        return self.beat_bytes * FRAME_BEATS if self.packing == "frames" else 1
+    def slots(self) -> int:
+        """Rows that the memories hold: tokens of one pass, at most."""
+        return self.rows * self.row_batches
+
+    @property
+    def batch_words(self) -> int:
+        """Accumulator words of a batch: those of batch b begin at word b x batch_words."""
+        return self.accumulator_words // self.row_batches
 
     @property
     def tables(self) -> int:
@@ -70,12 +82,16 @@ class BuildParameters:
     @property
     def tile_inputs(self) -> int:
         """Inputs of one tile of a matrix, 3 T; in rows, those of a byte."""
-        return TRITS_PER_GROUP * self.tables if self.packing == "frames" else TRITS_PER_BYTE
+        return TRITS_PER_GROUP * self.tables if self.packing == "tiles" else TRITS_PER_BYTE
 
     @property
-    def outputs_per_frame(self) -> int:
-        """Outputs whose groups of one tile fill a frame: 80 groups a port over T tables."""
-        return 10 if self.packing == "frames" else 1
+    def outputs_align(self) -> int:
+        """A matrix' outputs are padded to a multiple of it: tiles of whole steps and whole beats."""
+        return lcm(self.outputs_per_step, OUTPUTS_PER_BEATS[0]) if self.packing == "tiles" else 1
+
+    def padded_outputs(self, outputs: int) -> int:
+        """Outputs with their padding."""
+        return -(-outputs // self.outputs_align) * self.outputs_align
 
     @property
     def stream_align(self) -> int:
@@ -87,10 +103,17 @@ class BuildParameters:
         return asdict(self)
 
     def accumulator_use(self, config: ModelConfig) -> int:
-        """Words of the accumulator memory that a layer needs at once: q, k and v, or gate and up."""
-        frame, shapes = self.outputs_per_frame, config.linear_shapes
-        words = {name: -(-outputs // frame) * frame // self.outputs_per_step for name, (outputs, _) in shapes.items()}
+        """Words of a batch's accumulators that a layer needs at once: q, k and v, or gate and up."""
+        words = {name: self.padded_outputs(outputs) // self.outputs_per_step
+                 for name, (outputs, _) in config.linear_shapes.items()}
         return max(words["q"] + words["k"] + words["v"], words["gate"] + words["up"], words["o"], words["down"])
+
+    def pass_rows(self, config: ModelConfig) -> int:
+        """Tokens of one pass of a model: all slots where the weight buffer holds its widest tile, else one batch."""
+        if self.packing == "rows":
+            return self.slots
+        widest = max(self.padded_outputs(outputs) for outputs, _ in config.linear_shapes.values())
+        return self.slots if widest <= self.weight_buffer_steps * self.outputs_per_step else self.rows
 
     def check(self, config: ModelConfig) -> None:
         """Raise `ModelError` naming the first of the model's sizes that this build cannot hold."""
@@ -101,7 +124,7 @@ class BuildParameters:
                  ("query heads per key-value head", config.heads // config.kv_heads, self.group_max),
                  ("head size", config.head_dim, self.head_dim_max),
                  ("context", config.context, self.context_max),
-                 ("accumulator use", self.accumulator_use(config), self.accumulator_words))
+                 ("accumulator use", self.accumulator_use(config), self.batch_words))
         for what, size, limit in sizes:
             if size > limit:
                 raise ModelError(f"the model's {what} of {size} exceeds the {limit} of build {self.name}")
@@ -111,19 +134,19 @@ class BuildParameters:
 
 BOARDS: dict[str, BuildParameters] = {
     "sim-tiny": BuildParameters(
-        name="sim-tiny", clock_mhz=250, ports=2, rows=1, outputs_per_step=5, weight_buffer_beats=256,
+        name="sim-tiny", clock_mhz=250, ports=2, rows=1, outputs_per_step=4, weight_buffer_steps=256,
         accumulator_words=1024, hidden_max=512, inputs_max=1536, heads_max=8, group_max=8, head_dim_max=64,
         context_max=512),
     "kv260": BuildParameters(
-        name="kv260", clock_mhz=250, ports=4, rows=1, outputs_per_step=5, weight_buffer_beats=4096,
-        accumulator_words=4096, hidden_max=2560, inputs_max=8192, heads_max=32, group_max=4, head_dim_max=128,
+        name="kv260", clock_mhz=250, ports=4, rows=8, row_batches=2, outputs_per_step=4, weight_buffer_steps=4096,
+        accumulator_words=8192, hidden_max=2560, inputs_max=8192, heads_max=32, group_max=4, head_dim_max=128,
         context_max=4096, top_k=64),
 }
 
 """Builds of the fabric by board."""
 
 CPU = BuildParameters(
-    name="cpu", clock_mhz=0, ports=1, rows=128, outputs_per_step=1, weight_buffer_beats=0, accumulator_words=65535,
+    name="cpu", clock_mhz=0, ports=1, rows=128, outputs_per_step=1, weight_buffer_steps=0, accumulator_words=65535,
     hidden_max=16384, inputs_max=65535, heads_max=255, group_max=255, head_dim_max=256, context_max=4096, top_k=128,
     packing="rows")
 """The emulator's own program format: weights as the checkpoint has them, limits those of docs/numerics.md and of

@@ -23,7 +23,7 @@ SEMAPHORES = 16
 class Engine(IntEnum):
     """Engines, one queue each."""
 
-    FETCH = 0  # weight and head streams into the weight buffer
+    FETCH = 0  # weight and head streams from DRAM, ahead of use
     LOAD = 1  # parameter vectors into on-chip memories
     LINEAR = 2  # the table look-up array
     VECTOR = 3  # everything element by element
@@ -112,10 +112,11 @@ _TAP = (("tap", 1), ("tap_add_exponent", 7, True), ("tap_clip_exponent", 7, True
 OPCODES: dict[Opcode, Operation] = {
     op.opcode: op
     for op in (
-        _words(Opcode.STREAM, Engine.FETCH, ("address", 40), ("beats", 32)),
+        _words(Opcode.STREAM, Engine.FETCH, ("address", 40), ("beats", 32), ("padding", 4), ("head", 1)),
         _words(Opcode.LOAD, Engine.LOAD, ("address", 40), ("target", 4), ("address_stride", 24), ("bytes", 24),
                ("offset", 16)),
-        _words(Opcode.MATMUL, Engine.LINEAR, ("tiles", 16), ("outputs", 16), ("accumulator", 16), ("rows", 8)),
+        _words(Opcode.MATMUL, Engine.LINEAR, ("tiles", 16), ("outputs", 16), ("accumulator", 16), ("rows", 8),
+               ("batches", 8)),
         _words(Opcode.NORM, Engine.VECTOR, ("count", 16), ("rows", 8), ("source", 2), ("rms", 1), ("gained", 1),
                ("levels16", 1), ("activation", 1), *_TAP, ("unit_exponent", 8, True), ("group_channels", 16),
                ("eps_sum", 32), ("gain", 32),

@@ -2,9 +2,10 @@
 
 `python -m sim.bench --board kv260 --model bitnet-0.73b --phase linear|decode|prefill [--context N] [--json]`.
 
-linear: the linear layers alone, activations taken as present. decode: one token at position N - 1. prefill: a prompt
-that ends there, up to its first new token. `--layers` of the model's layers are simulated and stand for all of them.
-`breakdown` gives each cycle to one unit: to the first at work of linear, head, attend, vector, load, fetch.
+linear: the linear layers alone, activations taken as present, for `--rows` tokens at a time. decode: one token at
+position N - 1. prefill: a prompt that ends there, up to its first new token. `--layers` of the model's layers are
+simulated and stand for all of them. `breakdown` gives each cycle to one unit: to the first at work of linear, head,
+attend, vector, load, fetch.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from sim.bench.measure import measure_decode, measure_linear, measure_prefill
 from sim.bench.probe import ProbedDevice
 from sim.bench.report import Figures
 from sim.bench.workload import fill_cache, load_workload
+from sim.verilated_core import MAX_BOARD_OUTSTANDING
 
 __all__ = ["main"]
 
@@ -34,6 +36,7 @@ PHASES = ("linear", "decode", "prefill")
 CONTEXT = 128
 HEAD_ROWS = 32768  # simulated at most, unless --vocab says otherwise
 SMALL_HEAD = 64  # where the head does not run
+OUTSTANDING = 16
 PATIENCE = 1_000_000  # cycles without a retired descriptor, beside those of the head
 
 
@@ -47,15 +50,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--context", type=int, metavar="N",
                         help=f"positions in the cache with the tokens timed (default: {CONTEXT}, or the prompt's)")
     parser.add_argument("--prompt-tokens", type=int, metavar="N", help="of a prefill (default: the context)")
+    parser.add_argument("--rows", type=int, metavar="N", help="tokens side by side in the phase linear (default: 1)")
     parser.add_argument("--layers", type=int, default=1, metavar="K", help="layers simulated (default: 1)")
     parser.add_argument("--vocab", type=int, metavar="N",
                         help=f"rows of the head simulated at most (default: {HEAD_ROWS})")
+    parser.add_argument("--outstanding", type=int, default=OUTSTANDING, metavar="N",
+                        help=f"bursts that a port of the memory accepts (default: {OUTSTANDING})")
     parser.add_argument("--check", action="store_true", help="then hold a token against the emulator, bit for bit")
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
     options = parser.parse_args(arguments)
     build = board_parameters(options.board)
     if options.prompt_tokens is not None and options.phase != "prefill":
         raise ModelError("--prompt-tokens belongs to --phase prefill")
+    if options.rows is not None and options.phase != "linear":
+        raise ModelError("--rows belongs to --phase linear")
+    if not 1 <= options.outstanding <= MAX_BOARD_OUTSTANDING:
+        raise ModelError(f"--outstanding must be 1 to {MAX_BOARD_OUTSTANDING}, got {options.outstanding}")
     rows = options.vocab
     if rows is None:
         rows = SMALL_HEAD if options.phase == "linear" else HEAD_ROWS
@@ -70,18 +80,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with tqdm(unit=" cycles", unit_scale=True, file=sys.stderr, disable=None) as bar:
         bar.set_description("building the simulation, minutes the first time")
         device = ProbedDevice(build)
+        device.configure(outstanding=options.outstanding)
         device.identify()
         session = Session(workload.model, device)
+        token_rows = 1 if options.rows is None else options.rows
+        if not 1 <= token_rows <= session.rows:
+            raise ModelError(f"--rows must be 1 to {session.rows}, got {token_rows}")
         device.watch = _watch(bar)
         device.set("WATCHDOG", PATIENCE + 4 * head_beats(config.vocab_size, config.hidden_size, build))
         bar.set_description(f"simulating {options.phase}")
         if options.phase == "linear":
-            measurement = measure_linear(workload, session)
+            measurement = measure_linear(workload, session, token_rows)
         elif options.phase == "decode":
             measurement = measure_decode(workload, session, context)
         else:
             measurement = measure_prefill(workload, session, context, prompt)
-        figures = Figures(options.phase, workload, build, measurement, device.core.memory_model)
+        figures = Figures(options.phase, workload, build, measurement, device.core.memory_model, options.outstanding)
         if options.check:
             bar.set_description("checking")
             fill_cache(session)

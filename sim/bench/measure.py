@@ -33,9 +33,9 @@ class Measurement:
     passes: int
 
 
-def measure_linear(workload: Workload, session: Session) -> Measurement:
-    """The linear layers alone, from the issue of the first STREAM to the last MATMUL's retirement."""
-    device, rows = session.device, session.device.rows_max
+def measure_linear(workload: Workload, session: Session, rows: int) -> Measurement:
+    """The linear layers alone for `rows` rows, from the issue of the first STREAM to the last MATMUL's retirement."""
+    device = session.device
     rng = np.random.default_rng(1)
     residual = rng.integers(-1 << 16, 1 << 16, rows * session.model.config.hidden_size).astype("<i4")
     descriptors = linears_program(session, rows)
@@ -68,8 +68,8 @@ def measure_prefill(workload: Workload, session: Session, context: int, prompt_t
         raise ModelError(f"--prompt-tokens must be 1 to the context's {context}, got {prompt_tokens}")
     fill_cache(session)
     total, first = Counts(), context - prompt_tokens
-    passes = chunks(first, prompt_tokens - 1, session.device.rows_max)
-    full = [part for part in passes if part[1] == session.device.rows_max]
+    passes = chunks(first, prompt_tokens - 1, session.rows)
+    full = [part for part in passes if part[1] == session.rows]
     for index, weight in hat_weights(len(full)).items():
         total += _layers(workload, session, *full[index])[1] * weight
     for part in passes[len(full):]:

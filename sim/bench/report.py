@@ -15,7 +15,8 @@ __all__ = ["Figures"]
 class Figures:
     """Derived figures of one phase ("linear", "decode", "prefill") of a workload on a build.
 
-    memory: the model of DRAM behind it, by its name in `VerilatedCore.configure`.
+    memory, outstanding: the model of DRAM behind it and the bursts that a port of it accepts, as in
+    `VerilatedCore.configure`.
     """
 
     phase: str
@@ -23,6 +24,7 @@ class Figures:
     build: BuildParameters
     measurement: Measurement
     memory: str
+    outstanding: int
 
     @property
     def seconds(self) -> float:
@@ -91,7 +93,8 @@ class Figures:
             f"{data['tokens_per_s']:.2f} tok/s"
         lines = [
             f"{self.workload.whole.name}, {self.phase}, build {self.build.name}, simulated at "
-            f"{self.build.clock_mhz} MHz before the memory model {self.memory!r}: {data['cycles']} cycles, {speed}",
+            f"{self.build.clock_mhz} MHz before the memory model {self.memory!r} with {self.outstanding} bursts under "
+            f"way a port: {data['cycles']} cycles, {speed}",
             f"memory   {counts.ddr_bytes / 1e6:.2f} MB, {data['ddr_gb_s']:.2f} GB/s, "
             f"{100 * data['ddr_utilisation']:.1f} % of the ports' {self.ddr_limit:.1f}",
             f"weights  {self.linear_gb_s:.2f} GB/s useful",

@@ -151,7 +151,7 @@ def test_an_interrupted_answer_stays_as_far_as_it_came(models, said):
 
 def test_interrupted_while_the_prompt_runs(models):
     session = session_of(models["ChatML"])
-    session.device.rows_max = 8
+    session.rows = 8
     conversation = Conversation(session)
 
     def stop(_):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import hw.report
+from hw.analytic.sites import unit_sites
 from hw.report import main, with_settings
 from hw.synthesis.units import UNITS
 from hw.synthesis.yosys import Run
@@ -69,6 +70,17 @@ def test_text_has_the_same_figures_and_the_path(yosys, capsys):
     assert asked[0][0] == "linear"
 
 
+def test_a_prediction_stands_beside_the_count(yosys, capsys):
+    yosys([lut("a b", "_1"), register("_1", "q"), *[("URAM288", {})] * 10])
+    assert run("--unit", "linear") == 0
+    lines = {line.split()[0]: line.split() for line in capsys.readouterr().out.splitlines()}
+    predicted = unit_sites(BOARDS["kv260"], "linear")
+    assert lines["uram"][4:] == [f"{predicted.uram}", f"{10 * (predicted.uram - 10):+.1f}"]
+    assert lines["lut"][4] == f"{predicted.lut}" and len(lines["ff"]) == 4 and len(lines["dsp"]) == 5
+    run("--unit", "control")
+    assert "predicted" not in capsys.readouterr().out
+
+
 def test_a_combinational_loop_fails(yosys, capsys):
     yosys(LOOP)
     assert run("--json") == 1
@@ -105,9 +117,10 @@ def test_settings_change_the_build_and_nothing_else():
 
 def test_units_are_those_of_the_core():
     core = (Path(hw.report.__file__).parent / "core.py").read_text()
-    assert all(f"from {module} import {name}\n" in core for module, name in UNITS.values())
+    units = {unit: place for unit, place in UNITS.items() if unit != "engine"}  # three of them together
+    assert all(f"from {module} import {name}\n" in core for module, name in units.values())
     named = set(re.findall(r'"(\w+)": \w+Engine\(build\)', core)) | set(re.findall(r"m\.submodules\.(\w+)", core))
-    assert set(UNITS) == named  # so that a path has the same name in both reports
+    assert set(units) == named  # so that a path has the same name in both reports
 
 
 @pytest.mark.parametrize("unit", ["control", "memory"])
@@ -115,6 +128,15 @@ def test_a_unit_alone_is_verilog(unit):
     from hw.synthesis.units import unit_verilog
 
     assert f"module {unit}(" in unit_verilog(BOARDS["sim-tiny"], unit)
+
+
+def test_the_engine_is_the_core_without_the_others():
+    from hw.synthesis.units import unit_verilog
+
+    text = unit_verilog(BOARDS["sim-tiny"], "engine")
+    assert all(f"module \\engine.{part} (" in text for part in ("linear", "memory", "control"))
+    assert not any(f"module \\engine.{part}" in text for part in ("head", "vector", "attention"))
+    assert "vector__sums_a__valid" in text and "m1_axi_arvalid" in text
 
 
 def test_an_unknown_unit_is_named():

@@ -183,7 +183,7 @@ def test_a_prompt_is_its_passes(probed):
 
 def test_linears_are_timed_from_the_first_stream(probed):
     workload, session = opened(probed, 2)
-    counts = measure_linear(workload, session).counts * (2 / workload.whole.layers)
+    counts = measure_linear(workload, session, 1).counts * (2 / workload.whole.layers)
     end = probed.timeline.samples[-1]
     assert end[Engine.LINEAR] < counts.cycles < end[Engine.LINEAR] + 200 < end[-2]  # the norm before is left out
     streams = [fields["beats"] for opcode, fields in map(unpack, linears_program(session, 1))
@@ -196,16 +196,16 @@ def test_figures():
     workload = load_workload("demo", layers=2)
     counts = Counts(5e6, 4e7, {"linear": 2e6, "vector": 3e6})
     weights = 6 * workload.layer_weights
-    decode = Figures("decode", workload, TINY, Measurement(counts, 1, 1), "simple").to_json()
+    decode = Figures("decode", workload, TINY, Measurement(counts, 1, 1), "simple", 16).to_json()
     assert set(decode) == KEYS and decode["simulated_layers"] == 2
     assert decode["tokens_per_s"] == pytest.approx(50) and decode["ddr_gb_s"] == pytest.approx(2.0)
     assert decode["ddr_utilisation"] == pytest.approx(0.25)
     assert decode["linear_gb_s"] == pytest.approx(weights / 5 / 8e-3 / 1e9)
     assert decode["array_gmac_s"] == pytest.approx(weights / 8e-3 / 1e9)
-    linear = Figures("linear", workload, TINY, Measurement(counts, 8, 1), "simple").to_json()
+    linear = Figures("linear", workload, TINY, Measurement(counts, 8, 1), "simple", 16).to_json()
     assert linear["linear_gb_s"] == pytest.approx(weights / 5 / 20e-3 / 1e9)
     assert linear["array_gmac_s"] == pytest.approx(8 * weights / 20e-3 / 1e9)
-    prefill = Figures("prefill", workload, TINY, Measurement(counts, 8, 2), "simple").to_json()
+    prefill = Figures("prefill", workload, TINY, Measurement(counts, 8, 2), "simple", 16).to_json()
     assert set(prefill) == KEYS - {"tokens_per_s"} | {"ttft_s"} and prefill["ttft_s"] == pytest.approx(0.02)
     assert prefill["linear_gb_s"] == pytest.approx(2 * weights / 5 / 8e-3 / 1e9)
 
@@ -233,15 +233,18 @@ def test_the_command(phase, capsys):
 
 def test_the_command_checks(capsys):
     with pytest.raises(SystemExit) as end:
-        main(["--board", "sim-tiny", "--model", "demo", "--phase", "linear", "--context", "4", "--check"])
+        main(["--board", "sim-tiny", "--model", "demo", "--phase", "linear", "--context", "4", "--check",
+              "--outstanding", "3"])
     output = capsys.readouterr()
     assert end.value.code == 0 and "equal" in output.err and "simulated at 250 MHz" in output.out
+    assert "'simple' with 3 bursts under way a port:" in output.out
 
 
 @pytest.mark.parametrize("arguments, message", [
     (["--board", "none"], "unknown board"), (["--model", "nowhere"], "nowhere"),
     (["--phase", "decode", "--prompt-tokens", "4"], "belongs to --phase prefill"),
-    (["--board", "sim-tiny", "--vocab", "0"], "--vocab must be at least 1")])
+    (["--board", "sim-tiny", "--vocab", "0"], "--vocab must be at least 1"),
+    (["--outstanding", "33"], "--outstanding must be 1 to 32, got 33")])
 def test_what_is_refused(arguments, message):
     with pytest.raises(ModelError, match=message):
         main(["--model", "demo", *arguments])

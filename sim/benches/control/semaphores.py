@@ -1,4 +1,4 @@
-"""Semaphores against counters: all or nothing, one take and one give a cycle, never below 0 or above 15."""
+"""Semaphores against counters: all or nothing, one take and one give at a time, never below 0 or above 15."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ async def masks_wait_for_all_of_their_semaphores(dut):
         await ClockCycles(dut.clk, 8)
         assert counters.counts[:4] == counts
     give.send_nowait(*[0b10000] * 16, 0b110000)  # the sixteenth waits, and those behind it
-    await ClockCycles(dut.clk, 40)
+    await ClockCycles(dut.clk, 80)
     assert counters.counts[4:6] == [15, 0]
     take.send_nowait(0b10000)
     await ClockCycles(dut.clk, 10)

@@ -17,7 +17,7 @@ from models.golden.head import logits, top_k
 from models.golden.scalar import Scalar, from_word
 from models.machine.build import BuildParameters
 from models.machine.descriptor import Opcode, pack
-from models.machine.layout import head_stream
+from models.machine.layout import head_beats_used, head_stream
 from sim.packing import Packing
 from sim.streams import StreamSink, StreamSource
 from sim.testbench import generator, parameters, start
@@ -36,8 +36,9 @@ class Command:
         rows, k = len(self.q), given["k"]
         logits_base, top_base = LOGITS_BASE + number * SPACE, TOP_BASE + number * SPACE
         stream = head_stream(weights, scales, build)
-        self.beats = [int.from_bytes(beat.tobytes(), "little") for beat in stream.reshape(-1, build.beat_bytes)]
-        self.unit = given["unit"] + [[0, 0]] * (build.rows - rows)
+        stream = stream.reshape(-1, build.beat_bytes)[:head_beats_used(vocab, count, build)]
+        self.beats = [int.from_bytes(beat.tobytes(), "little") for beat in stream]
+        self.unit = given["unit"] + [[0, 0]] * (build.head_rows - rows)
         self.command = int.from_bytes(pack(
             Opcode.LOGITS, vocab=vocab, rows=rows, count=count, k=k, write_logits=given["write_logits"],
             logits=logits_base, top=top_base), "little")

@@ -1,10 +1,10 @@
 """The linear engine runs matrices one after another; both readers read each result while the next one runs.
 
-Parameters: ``build``; ``matrices``: {``q`` [rows][inputs], ``trits`` [outputs][inputs], ``accumulator``, ``invalid``:
-positions of stream bytes that become 255}; ``interleaved``: activations of all rows element by element, else
-row by row; ``stall``: the probability of a stall on every stream; ``late``: cycles between a command and the
-first offer of its beats, or null to offer the beats of all matrices from the start; ``cycles``: the most that each
-command may take, or null.
+Parameters: ``build``; ``matrices``: {``q`` [rows][inputs] of whole batches, ``trits`` [outputs][inputs],
+``accumulator``, ``invalid``: positions of stream bytes that become 255}; ``interleaved``: activations of all rows
+element by element, else row by row; ``stall``: the probability of a stall on every stream; ``late``: cycles between a
+command and the first offer of its beats, or null to offer the beats of all matrices from the start; ``cycles``: the
+most that each command may take, or null.
 """
 
 import cocotb
@@ -17,7 +17,7 @@ from hw.linear.reader import READ_REQUEST, SUM_ELEMENT
 from models.golden.ternary_matmul import ternary_matmul
 from models.machine.build import TRITS_PER_BYTE, BuildParameters
 from models.machine.descriptor import Opcode, pack
-from models.machine.layout import padded_outputs, tile_count, weight_beats, weight_stream
+from models.machine.layout import tile_count, weight_beats, weight_beats_used, weight_stream
 from sim.streams import StreamSink, StreamSource
 from sim.testbench import parameters, start
 
@@ -27,7 +27,7 @@ INVALID_BYTE = 255
 def without(trits: np.ndarray, invalid: list[int], build: BuildParameters) -> np.ndarray:
     """The matrix with zeros in place of the trits of these bytes of its stream."""
     outputs, inputs = trits.shape
-    tiles, n = tile_count(inputs, build), padded_outputs(outputs, build)
+    tiles, n = tile_count(inputs, build), build.padded_outputs(outputs)
     kept = np.ones(tiles * n * build.tile_inputs, np.int8).reshape(-1, TRITS_PER_BYTE)
     kept[[position for position in invalid if position < len(kept)]] = 0
     by_output = kept.reshape(tiles, n, build.tile_inputs).transpose(1, 0, 2).reshape(n, -1)
@@ -43,14 +43,16 @@ class Matrix:
         outputs, inputs = trits.shape
         stream = weight_stream(trits, build)
         stream[given["invalid"]] = INVALID_BYTE
-        self.beats = [int.from_bytes(beat.tobytes(), "little") for beat in stream.reshape(-1, build.beat_bytes)]
-        assert len(self.beats) == weight_beats(outputs, inputs, build)
-        frames = tile_count(inputs, build) * padded_outputs(outputs, build) // build.outputs_per_frame
-        self.invalid = sum(position < frames * build.frame_bytes for position in given["invalid"])
+        beats = [int.from_bytes(beat.tobytes(), "little") for beat in stream.reshape(-1, build.beat_bytes)]
+        assert len(beats) == weight_beats(outputs, inputs, build)
+        tiles, batches = tile_count(inputs, build), len(self.q) // build.rows
+        used = weight_beats_used(outputs, inputs, build)
+        self.beats = beats[:used]
+        self.invalid = sum(position < used * build.beat_bytes for position in given["invalid"])
         self.sums = ternary_matmul(self.q, without(trits, given["invalid"], build))
         self.command = int.from_bytes(pack(
-            Opcode.MATMUL, tiles=tile_count(inputs, build), outputs=padded_outputs(outputs, build),
-            accumulator=self.base, rows=build.rows), "little")
+            Opcode.MATMUL, tiles=tiles, outputs=build.padded_outputs(outputs), accumulator=self.base,
+            rows=len(self.q), batches=batches), "little")
 
     def elements(self, interleaved: bool) -> list[dict]:
         """The activations in the order of their transfer."""
@@ -89,6 +91,7 @@ async def computes_and_reads(dut):
                 StreamSink(dut, f"sums_{name}", SUM_ELEMENT, stall=stall)) for name in "ab"]
     await start(dut)
     monitor = Monitor(dut)
+
     if given["late"] is None:
         for matrix in matrices:
             weights.send_nowait(*matrix.beats)
@@ -96,13 +99,13 @@ async def computes_and_reads(dut):
     async def read(reader: int, matrix: Matrix):
         requests, sums = readers[reader]
         # the second reader goes through the rows backwards
-        for row in range(build.rows)[::-1 if reader else 1]:
+        for row in range(len(matrix.q))[::-1 if reader else 1]:
             await requests.send([{"accumulator": matrix.base, "count": matrix.outputs, "row": row}])
             values = await sums.receive_packet()
             assert [value["value"] for value in values] == list(matrix.sums[row])
 
     reading = []
-    beats = invalid = 0
+    invalid = 0
     for matrix in matrices:
         await activations.send(matrix.elements(given["interleaved"]))
         await command.send([matrix.command])
@@ -119,10 +122,9 @@ async def computes_and_reads(dut):
         for task in reading:
             await task
         reading = [cocotb.start_soon(read(n, matrix)) for n in range(2)]
-        beats, invalid = beats + len(matrix.beats), invalid + matrix.invalid
+        invalid += matrix.invalid
         await RisingEdge(dut.clk)
-        assert monitor.beats == beats, "beats taken"
     for task in reading:
         await task
     assert monitor.invalid == invalid, "invalid bytes"
-    assert monitor.beats == beats, "beats taken while idle"
+    assert monitor.beats == sum(len(matrix.beats) for matrix in matrices), "beats taken"

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cocotb
+import numpy as np
 from cocotb import start_soon
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from hw.memory.shapes import BURST
+from models.machine.build import BOARDS
 from models.machine.descriptor import Opcode, pack
+from models.machine.layout import stripe
 from sim.streams import StreamSink, StreamSource
 from sim.testbench import generator, parameters, start
 
 
 def _command(address: int, beats: int) -> int:
-    return int.from_bytes(pack(Opcode.STREAM, address=address, beats=beats), "little")
+    return int.from_bytes(pack(Opcode.STREAM, address=address, beats=beats, padding=0, head=0), "little")
+
+
+def _bursts(port: int, address: int, beats: int) -> list[int]:
+    """Where the port's parts of every 16 beats lie, by the layout; all of them in 256 bytes."""
+    build = replace(BOARDS["sim-tiny"], ports=parameters()["ports"])
+    pieces = stripe(np.repeat(np.arange(beats * build.ports), 16), build)[::16]
+    parts = np.argsort(pieces).reshape(-1, 16, build.ports)[:, :, port]
+    assert (np.diff(parts, axis=1) == 1).all()
+    return (address + 16 * parts[:, 0]).tolist()
 
 
 async def _free(dut, sinks: list[StreamSink], bursts: list[list[dict]], rate: float) -> None:
@@ -43,33 +57,52 @@ async def bursts_of_streams(dut, stall, rate):
     dut.taken.value = 0
     await start(dut)
     start_soon(_free(dut, sinks, bursts, rate))
-    streams = [(random.randrange(1 << 31) * 256, 16 * groups) for groups in (1, 0, 3, 2, 20, 0, 1, 1, 40)]
+    streams = [(random.randrange(1 << 31) * 256, 16 * groups) for groups in (1, 0, 3, 64, 65, 0, 1, 1, 63, 0, 128, 200)]
     source.send_nowait(*(_command(*stream) for stream in streams))
     for _ in streams:
         while not dut.retired.value:
             await RisingEdge(dut.clk)
         await RisingEdge(dut.clk)
+    while not dut.idle.value:
+        await RisingEdge(dut.clk)
     await ClockCycles(dut.clk, 4)
+    assert dut.idle.value
     for port, sent in enumerate(bursts):
-        expected = [address + 256 * (ports * group + port)
-                    for address, beats in streams for group in range(beats // 16)]
-        assert [burst["address"] for burst in sent] == expected
+        assert [burst["address"] for burst in sent] == [at for stream in streams for at in _bursts(port, *stream)]
         assert all(burst["length"] == 15 for burst in sent)
 
 
 @cocotb.test()
 async def ports_run_ahead_alone(dut):
-    """A port that is held up does not hold up the others; the command retires with the last one."""
+    """A port that is held up does not hold up the others, until they are a stream ahead of it."""
     ports = parameters()["ports"]
     source = StreamSource(dut, "command")
     sinks = [StreamSink(dut, f"bursts__{p}", BURST, stall=1.0 if p == 0 else 0.0) for p in range(ports)]
     dut.taken.value = 0
     await start(dut)
-    source.send_nowait(_command(0, 32))
-    await ClockCycles(dut.clk, 40)
-    assert [len(sink.receive_nowait()) for sink in sinks] == [0] + [2] * (ports - 1)
-    assert not dut.command__ready.value
+    source.send_nowait(_command(0, 32), _command(8192, 16), _command(4096, 16))
+    retired = 0
+    for _ in range(40):
+        await RisingEdge(dut.clk)
+        retired += int(dut.retired.value)
+    assert [len(sink.receive_nowait()) for sink in sinks] == [0] + [3] * (ports - 1)
+    assert retired == 1 and not dut.command__ready.value and not dut.idle.value
     sinks[0].stall = 0.0
     while not dut.retired.value:
         await RisingEdge(dut.clk)
-    assert len(sinks[0].receive_nowait()) == 2
+    assert [burst["address"] for burst in sinks[0].receive_nowait()] == _bursts(0, 0, 32)
+
+
+@cocotb.test()
+async def streams_follow_each_other_without_a_gap(dut):
+    """A burst every other cycle while there is room, from group to group and from stream to stream."""
+    ports, room = parameters()["ports"], parameters()["depth"] // 16
+    source = StreamSource(dut, "command")
+    sinks = [StreamSink(dut, f"bursts__{p}", BURST) for p in range(ports)]
+    dut.taken.value = 0
+    await start(dut)
+    source.send_nowait(*(_command(address << 16, 16 * bursts) for address, bursts in enumerate((5, 64, 3, 66, 3, 200))))
+    await ClockCycles(dut.clk, 2 * room + 20)
+    for sink in sinks:
+        assert len(sink.cycles) == min(room, 341)
+        assert {later - sooner for sooner, later in zip(sink.cycles[1:-1], sink.cycles[2:], strict=True)} <= {2}

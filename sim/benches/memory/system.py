@@ -16,7 +16,7 @@ from sim.benches.memory.axi_memory import AxiMemory, Contents
 from sim.streams import StreamSink, StreamSource
 from sim.testbench import generator, parameters, start
 
-OUTPUTS = {"weights": None, "o_load": LOAD_ELEMENT, "cache": None, "descriptors": None}
+OUTPUTS = {"weights": None, "head": None, "o_load": LOAD_ELEMENT, "cache": None, "descriptors": None}
 INPUTS = {"fetch_command": None, "load_command": None, "cache_read": READ_REQUEST, "descriptor_read": READ_REQUEST,
           "vector_write": WRITE_BEAT, "head_write": WRITE_BEAT}
 
@@ -52,12 +52,13 @@ class Bench:
     def sink(self, name: str, stall: float | None = None) -> StreamSink:
         return StreamSink(self.dut, name, OUTPUTS[name], stall=self.stall if stall is None else stall)
 
-    def stream(self, address: int, beats: int) -> tuple[int, list[int]]:
+    def stream(self, address: int, beats: int, *, padding: int = 0, head: int = 0) -> tuple[int, list[int]]:
         """A STREAM command and the wide beats it brings."""
-        command = int.from_bytes(pack(Opcode.STREAM, address=address, beats=beats), "little")
+        command = int.from_bytes(
+            pack(Opcode.STREAM, address=address, beats=beats, padding=padding, head=head), "little")
         memory = np.frombuffer(self.contents.read(address, beats * self.build.beat_bytes), np.uint8)
         wide = unstripe(memory, self.build).reshape(-1, self.build.beat_bytes)
-        return command, [int.from_bytes(beat.tobytes(), "little") for beat in wide]
+        return command, [int.from_bytes(beat.tobytes(), "little") for beat in wide[:beats - padding]]
 
     def load(self, address: int, position: int) -> tuple[int, list[dict[str, int]]]:
         """A random LOAD command and the elements it sends."""
@@ -94,7 +95,12 @@ async def run_everything(bench: Bench, jobs: int) -> None:
     dut, random = bench.dut, bench.random
     position = random.randrange(1 << 16)
     dut.position.value = position
-    streams = [bench.stream(bench.address(256), 16 * random.randrange(0, 5)) for _ in range(jobs)]
+    kinds = [n % 3 == 2 for n in range(jobs)]
+    streams = []
+    for head in kinds:
+        beats = 16 * random.randrange(0, 5) if len(streams) else 1024 + 48
+        streams.append(bench.stream(bench.address(256), beats, padding=random.choice([0, 3, 15]) if beats else 0,
+                                    head=int(head)))
     loads = [bench.load(bench.address(256), position) for _ in range(jobs)]
     caches = [bench.read(bench.address(16), random.randrange(0, 900)) for _ in range(2 * jobs)]
     programs = [bench.read(bench.address(64), 64 * random.randrange(1, 20)) for _ in range(jobs)]
@@ -106,10 +112,11 @@ async def run_everything(bench: Bench, jobs: int) -> None:
     jobs_by_port = (("fetch_command", "weights", streams), ("load_command", "o_load", loads),
                     ("cache_read", "cache", caches), ("descriptor_read", "descriptors", programs))
     retired = [start_soon(pulses(dut, signal, jobs)) for signal in (dut.fetch_retired, dut.load_retired)]
-    expected = {}
+    expected = {"head": [beat for head, (_, beats) in zip(kinds, streams, strict=True) if head for beat in beats]}
     for source, sink, work in jobs_by_port:
         bench.source(source).send_nowait(*(request for request, _ in work))
         expected[sink] = [beat for _, beats in work for beat in beats]
+    expected["weights"] = [beat for head, (_, beats) in zip(kinds, streams, strict=True) if not head for beat in beats]
     sources = {client: bench.source(client) for client in writes}
     for client, beats in writes.items():
         sources[client].send_nowait(*beats)
@@ -165,12 +172,12 @@ async def blocked_clients_hold_up_nobody(dut, wanted):
     bench.source(source).send_nowait(request)
     assert await bench.sink(wanted).receive(len(beats)) == beats
     await ClockCycles(dut.clk, 100)
-    assert dut.quiet.value
+    assert dut.quiet.value == (wanted == "weights")  # else a stream waits for room
 
 
 @cocotb.test()
 async def streams_keep_the_ports_busy(dut):
-    """Back-to-back streams at a latency of 100 cycles: no cycle lost between them once beats arrive."""
+    """Back-to-back streams at a latency of 100 cycles: a cycle for each at most once beats arrive."""
     bench = Bench(dut, stall=0.0, latency=(100, 100))
     await start(dut)
     work = [bench.stream(bench.address(256), beats) for beats in (64, 16, 16, 16, 128, 16, 256)]
@@ -178,7 +185,7 @@ async def streams_keep_the_ports_busy(dut):
     expected = [beat for _, beats in work for beat in beats]
     sink = bench.sink("weights")
     assert await sink.receive(len(expected)) == expected
-    assert sink.cycles[-1] - sink.cycles[0] == len(expected) - 1
+    assert sink.cycles[-1] - sink.cycles[0] < len(expected) + len(work)
     assert sink.cycles[0] < 120
     assert all(memory.read_most <= 16 for memory in bench.memories)
 

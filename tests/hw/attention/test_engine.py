@@ -16,7 +16,7 @@ BENCH = "sim.benches.attention.engine"
 
 def build(ports: int, *, kv_bits: int = 8, group_max: int = 8, **changes) -> BuildParameters:
     given = dict(
-        name="bench", clock_mhz=250, ports=ports, rows=8, outputs_per_step=5, weight_buffer_beats=256,
+        name="bench", clock_mhz=250, ports=ports, rows=8, outputs_per_step=4, weight_buffer_steps=256,
         accumulator_words=1024, hidden_max=512, inputs_max=1024, heads_max=8, head_dim_max=128, context_max=128,
         group_max=group_max, kv_bits=kv_bits)
     return BuildParameters(**{**given, **changes})

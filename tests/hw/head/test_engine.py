@@ -13,7 +13,7 @@ from sim.runner import run_bench
 
 BENCH = "sim.benches.head.engine"
 ONE_ROW = replace(BOARDS["sim-tiny"], name="one row", hidden_max=128, top_k=8)
-TWO_ROWS = replace(ONE_ROW, name="two rows", ports=1, rows=2, top_k=6)
+TWO_ROWS = replace(ONE_ROW, name="two rows", ports=1, head_rows=2, top_k=6)
 ONE = [1 << 23, 0]
 
 
@@ -41,7 +41,7 @@ def run(build, commands, *, stall=0.0, cycles=None):
 @pytest.mark.parametrize("build", [ONE_ROW, TWO_ROWS], ids=lambda build: build.name)
 def test_commands_in_turn(build, stall):
     """Whole and odd blocks, rows of one beat and of the longest, a single logit, fewer than k, lists alone."""
-    rng, rows = np.random.default_rng(5), build.rows
+    rng, rows = np.random.default_rng(5), build.head_rows
     shapes = [(rows, 37, 100, dict(k=build.top_k)), (rows, 16, build.beat_bytes, dict(k=1)), (1, 1, 1, dict(k=3)),
               (rows, 61, 7, dict(k=5, write_logits=0)), (1, 24, build.hidden_max, dict(k=build.top_k))]
     run(build, [random_command(rng, build, *shape, **options) for *shape, options in shapes], stall=stall)

@@ -7,20 +7,22 @@ import pytest
 
 from hw.linear.engine import LinearEngine
 from models.machine.build import BOARDS
-from models.machine.layout import padded_outputs, tile_count, weight_beats
+from models.machine.layout import tile_count, weight_beats, weight_beats_used
 from sim.runner import run_bench
 
 BENCH = "sim.benches.linear.engine"
 TWO_ROWS = replace(BOARDS["sim-tiny"], name="two rows", ports=1, rows=2, accumulator_words=64, inputs_max=160)
 BUILDS = {
     "two rows": TWO_ROWS,
-    "one output a step": replace(TWO_ROWS, rows=1, outputs_per_step=1, accumulator_words=256),
-    "three ports": replace(TWO_ROWS, rows=1, ports=3, outputs_per_step=2, accumulator_words=128),
+    "two batches of two": replace(TWO_ROWS, row_batches=2, accumulator_words=128),
+    "four batches of one": replace(TWO_ROWS, rows=1, row_batches=4, accumulator_words=256, outputs_per_step=5),
+    "three ports": replace(TWO_ROWS, rows=1, ports=3, outputs_per_step=10, accumulator_words=128),
 }
 
 
-def random_matrix(rng, build, outputs, inputs, accumulator):
-    return {"q": rng.integers(-127, 128, (build.rows, inputs)), "trits": rng.integers(-1, 2, (outputs, inputs)),
+def random_matrix(rng, build, outputs, inputs, accumulator, batches=None):
+    rows = (batches or build.row_batches) * build.rows
+    return {"q": rng.integers(-127, 128, (rows, inputs)), "trits": rng.integers(-1, 2, (outputs, inputs)),
             "accumulator": accumulator, "invalid": []}
 
 
@@ -35,9 +37,9 @@ def run(build, matrices, *, interleaved=False, stall=0.0, late=None, cycles=None
 def test_matrices_in_turn(name, stall):
     """Back to back at different bases: a single tile, odd sizes, the longest input, an earlier result overwritten."""
     build, rng = BUILDS[name], np.random.default_rng(7)
-    words = 50 // build.outputs_per_step
-    shapes = [(10, 24, 0), (37, 50, words), (10, build.inputs_max, 2 * words), (3, 97, 0), (50, 71, words),
-              (20, 160, 0), (1, 1, 2 * words)]
+    words = 60 // build.outputs_per_step
+    shapes = [(10, 24, 0), (37, 50, words), (10, build.inputs_max, 2 * words, 1), (3, 97, 0), (50, 71, words),
+              (20, 160, 0), (1, 1, 2 * words, 1)]
     run(build, [random_matrix(rng, build, *shape) for shape in shapes], interleaved=stall > 0, stall=stall)
 
 
@@ -64,20 +66,22 @@ def test_extremes_and_zeros():
 
 @pytest.mark.parametrize("stall", [0.0, 0.3])
 def test_invalid_bytes_are_zeros_and_counted(stall):
-    """In frames; bytes of the stream's padding are not looked at."""
-    build, rng = TWO_ROWS, np.random.default_rng(3)
+    """Once, however often a tile is used; bytes of the stream's padding are not looked at."""
+    build, rng = BUILDS["two batches of two"], np.random.default_rng(3)
     matrices = [random_matrix(rng, build, 15, 30, 0), random_matrix(rng, build, 40, 24, 8)]
-    frame_bytes = 2 * 2 * build.frame_bytes
-    matrices[0]["invalid"] = [0, 1, 47, 48, 50, 100, frame_bytes - 1, frame_bytes, frame_bytes + 15]
+    tile_bytes = weight_beats_used(15, 30, build) * build.beat_bytes
+    matrices[0]["invalid"] = [0, 1, 47, 48, 50, 100, tile_bytes - 1, tile_bytes, tile_bytes + 15]
     matrices[1]["invalid"] = list(range(16, 32))
     run(build, matrices, stall=stall)
 
 
 @pytest.mark.parametrize("outputs, inputs", [(200, 160), (20, 160)])
-def test_the_stream_sets_the_pace(outputs, inputs):
-    """With enough outputs a command takes the cycles of its beats, with few those of the tables' fill."""
-    build = TWO_ROWS
-    tiles = tile_count(inputs, build)
-    steps = tiles * padded_outputs(outputs, build) // build.outputs_per_step
-    pace = max(weight_beats(outputs, inputs, build), steps, tiles * (build.ports + 29))
-    run(build, [random_matrix(np.random.default_rng(1), build, outputs, inputs, 0)], cycles=pace + 48)
+def test_the_stream_or_the_array_sets_the_pace(outputs, inputs):
+    """With enough outputs a command takes the cycles of its beats or, in batches, of its steps, though the sums of the
+    one before are read meanwhile; with few outputs it takes those of the tables' fill."""
+    build = BUILDS["two batches of two"]
+    tiles, fill = tile_count(inputs, build), 6 * build.ports + 29
+    for batches in (1, 2):
+        steps = tiles * batches * build.padded_outputs(outputs) // build.outputs_per_step
+        pace = max(weight_beats(outputs, inputs, build), steps, tiles * batches * fill)
+        run(build, [random_matrix(np.random.default_rng(1), build, outputs, inputs, 0, batches)], cycles=pace + 54)

@@ -7,8 +7,9 @@ from hw.memory.stream_fetcher import StreamFetcher
 from sim.runner import run_bench
 
 
-def test_bench():
-    run_bench(StreamFetcher(3, 48), "sim.benches.memory.stream_fetcher", {"ports": 3, "depth": 48})
+@pytest.mark.parametrize("ports, depth", [(1, 64), (3, 48), (4, 4096)])
+def test_bench(ports, depth):
+    run_bench(StreamFetcher(ports, depth), "sim.benches.memory.stream_fetcher", {"ports": ports, "depth": depth})
 
 
 def test_parameters():

@@ -13,7 +13,7 @@ SIZES = dict(hidden=48, ffn=112, heads=4, kv_heads=2, dim=24)
 
 def _build(rows: int, kv_bits: int) -> BuildParameters:
     return BuildParameters(
-        name="test", clock_mhz=250, ports=1, rows=rows, outputs_per_step=5, weight_buffer_beats=32,
+        name="test", clock_mhz=250, ports=1, rows=rows, outputs_per_step=4, weight_buffer_steps=32,
         accumulator_words=128, hidden_max=50, inputs_max=120, heads_max=4, head_dim_max=32, context_max=64, group_max=4,
         kv_bits=kv_bits)
 

@@ -12,12 +12,31 @@ def test_geometry_follows_the_ports():
     for ports, tables in ((1, 8), (2, 16), (4, 32)):
         build = replace(BOARDS["sim-tiny"], ports=ports)
         assert build.tables == tables and build.tile_inputs == 3 * tables
-        assert build.frame_bytes * 5 == build.tile_inputs * build.outputs_per_frame  # a frame is full to the trit
+        assert build.tile_inputs * 10 == 3 * build.beat_bytes * 5  # ten outputs of a tile fill three beats to the trit
+
+
+def test_outputs_are_padded_to_whole_steps_and_whole_beats():
+    for outputs_per_step, align in ((4, 20), (5, 10), (8, 40), (10, 10)):
+        build = replace(BOARDS["sim-tiny"], outputs_per_step=outputs_per_step)
+        assert build.outputs_align == align
+        assert [build.padded_outputs(n) for n in (1, align, align + 1)] == [align, align, 2 * align]
+
+
+def test_a_pass_takes_one_batch_where_the_weight_buffer_cannot_hold_a_tile():
+    config, batches = FAMILIES["one head"], replace(BOARDS["sim-tiny"], rows=2, row_batches=4)
+    assert batches.slots == 8 and batches.batch_words == 256
+    widest = max(batches.padded_outputs(outputs) for outputs, _ in config.linear_shapes.values()) // 4
+    assert replace(batches, weight_buffer_steps=widest).pass_rows(config) == 8
+    assert replace(batches, weight_buffer_steps=widest - 1).pass_rows(config) == 2
 
 
 @pytest.mark.parametrize("change,message", [
-    ({"ports": 5}, "ports must be 1 to 4, got 5"), ({"outputs_per_step": 4}, "outputs_per_step must divide 10, got 4"),
-    ({"kv_bits": 4}, "kv_bits must be 8 or 16, got 4"), ({"rows": 0}, "rows must be positive, got 0")])
+    ({"ports": 5}, "ports must be 1 to 4, got 5"),
+    ({"outputs_per_step": 3}, "outputs_per_step must be at least 4, got 3"),
+    ({"kv_bits": 4}, "kv_bits must be 8 or 16, got 4"), ({"rows": 0}, "rows must be a power of two, got 0"),
+    ({"row_batches": 3}, "row_batches must be a power of two, got 3"),
+    ({"packing": "pile"}, "packing must be tiles or rows, got 'pile'"),
+    ({"row_batches": 2, "accumulator_words": 1000}, "accumulator_words must be a power of two for each batch")])
 def test_parameters_are_validated(change, message):
     with pytest.raises(ValueError, match=message):
         replace(BOARDS["sim-tiny"], **change)
@@ -43,7 +62,7 @@ def test_query_heads_share_a_key_head_up_to_a_limit():
 
 def test_accumulators_hold_gate_and_up():
     config = replace(FAMILIES["one head"], ffn_size=1500)
-    with pytest.raises(ModelError, match="accumulator use of 600 exceeds the 512"):
+    with pytest.raises(ModelError, match="accumulator use of 750 exceeds the 512"):
         replace(BOARDS["sim-tiny"], accumulator_words=512).check(config)
 
 

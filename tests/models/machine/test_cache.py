@@ -37,7 +37,7 @@ def test_every_byte_has_its_place(build, preset):
     flat = np.concatenate([place.reshape(-1) for place in places])
     assert flat.size == kv.kv_heads * config.context * 2 * (size + 4)
     assert np.unique(flat).size == flat.size and flat.min() >= 0 and flat.max() < kv.layer_bytes
-    if build.packing == "frames":
+    if build.packing == "tiles":
         assert kv.head_bytes % build.stream_align == kv.values % build.stream_align == 0
 
 

@@ -1,4 +1,4 @@
-"""Weight buffer: elastic storage between the ports and the engines that use weights."""
+"""Port FIFOs: from ports at their own pace to wide beats in step."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from hw.memory.axi import DATA_BITS
 from hw.memory.fifo import BeatFifo
 from hw.memory.shapes import ARRIVAL
 
-__all__ = ["WeightBuffer"]
+__all__ = ["PortFifos"]
 
 
-class WeightBuffer(wiring.Component):
+class PortFifos(wiring.Component):
     """One FIFO of `depth` beats a port, emptied in step: a wide beat is the ports' beats, port 0 lowest.
 
     The ports fill their FIFOs each at its own pace. `taken` bit p pulses when port p has room for one more
     beat. Latency 3 cycles, 1 beat a cycle. Whoever fills keeps count of the room: `i` is never held up.
     """
 
-    def __init__(self, ports: int, depth: int, *, ram_style: str | None = "ultra") -> None:
+    def __init__(self, ports: int, depth: int, *, ram_style: str | None = None) -> None:
         if ports < 1:
             raise ValueError(f"ports must be positive, got {ports}")
         self._lanes = [BeatFifo(DATA_BITS, depth, ram_style=ram_style) for _ in range(ports)]

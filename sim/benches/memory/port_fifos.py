@@ -1,4 +1,4 @@
-"""Weight buffer: ports at their own pace, wide beats in step."""
+"""Port FIFOs: ports at their own pace, wide beats in step."""
 
 from __future__ import annotations
 

@@ -1,0 +1,41 @@
+"""Memories in the blocks of an UltraScale+ device, from width and depth as Yosys and Vivado map them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hw.synthesis.resources import NONE, Resources
+
+__all__ = ["block_memory", "bram36_blocks", "lutram", "uram_blocks"]
+
+_URAM_SHAPE = (72, 4096)
+_BRAM18_SHAPES = ((36, 512), (18, 1024), (9, 2048))  # one port reads, one writes
+_BRAM36_SHAPES = ((72, 512), (36, 1024), (18, 2048), (9, 4096))
+_RAM64 = (64, 7, 8)  # RAM64M8: depth, bits, LUTs
+_RAM32 = (32, 14, 8)  # RAM32M16
+
+
+def uram_blocks(width: int, depth: int) -> int:
+    """URAM288 of a memory with one port for reading and one for writing, with enables for bytes of eight or not."""
+    bits, words = _URAM_SHAPE
+    return -(-width // bits) * -(-depth // words)
+
+
+def bram36_blocks(width: int, depth: int) -> float:
+    """RAMB36 of such a memory; RAMB18 is half of one."""
+    halves = [-(-width // bits) * -(-depth // words) for bits, words in _BRAM18_SHAPES]
+    wholes = [2 * -(-width // bits) * -(-depth // words) for bits, words in _BRAM36_SHAPES]
+    return min(halves + wholes) / 2
+
+
+def block_memory(width: int, depth: int, *, ultra: bool) -> Resources:
+    """A memory in UltraRAM or in block RAM."""
+    if ultra:
+        return replace(NONE, uram=uram_blocks(width, depth))
+    return replace(NONE, bram36=bram36_blocks(width, depth))
+
+
+def lutram(width: int, depth: int, reads: int) -> int:
+    """LUTs of distributed RAM with one write port: a copy for each read port, at most 64 deep."""
+    words, bits, luts = _RAM32 if depth <= _RAM32[0] else _RAM64
+    return reads * -(-width // bits) * -(-depth // words) * luts

@@ -1,0 +1,47 @@
+"""What a memory gives one long sequential stream: the rate and the latency that cycles are predicted with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from models.machine.build import PORT_BYTES, BuildParameters
+
+__all__ = ["KV260_MEMORY", "SIMPLE_MEMORY", "MemoryRate"]
+
+
+@dataclass(frozen=True)
+class MemoryRate:
+    """A memory as a weight stream sees it: nothing but streams is read, in 256-byte pieces over all ports in step.
+
+    port_rate: beats a cycle that one port takes. limit_gb_s: what all ports get together, None for no limit.
+    latency_ns: from an address to its first beat; latency_cycles: the same, of a memory clocked with the core.
+    """
+
+    name: str
+    port_rate: float
+    limit_gb_s: float | None
+    latency_ns: float = 0.0
+    latency_cycles: int = 0
+
+    def beats_a_cycle(self, build: BuildParameters) -> float:
+        """Wide beats (of all the build's ports) a cycle."""
+        if self.limit_gb_s is None:
+            return self.port_rate
+        ports_gb_s = build.ports * PORT_BYTES * build.clock_mhz / 1e3
+        return min(self.port_rate, self.limit_gb_s / ports_gb_s)
+
+    def latency(self, build: BuildParameters) -> float:
+        """Cycles from an address to its first beat."""
+        return self.latency_cycles + self.latency_ns * build.clock_mhz / 1e3
+
+    def sequential_gb_s(self, build: BuildParameters) -> float:
+        """GB/s of one long read over the build's ports."""
+        return self.beats_a_cycle(build) * build.beat_bytes * build.clock_mhz / 1e3
+
+
+SIMPLE_MEMORY = MemoryRate("simple", port_rate=1.0, limit_gb_s=None, latency_cycles=20)
+"""The simulator's other memory: each port answers by itself after 20 cycles, then a beat a cycle."""
+
+KV260_MEMORY = MemoryRate("kv260", port_rate=128 / 129, limit_gb_s=15.87, latency_ns=150)
+"""The model of the KV260's memory (docs/memory-model.md): a port loses one cycle in 129, the DDR controller gives
+15.87 GB/s to four ports in step, request and answer take 75 ns each."""

@@ -1,0 +1,141 @@
+"""Sites of the engine from its structure: linear engine, weight buffer, ports, sequencer.
+
+Memories are counted from widths and depths. LUTs of what repeats (tables, fillers, adder trees, decoders, gearbox,
+accumulators) are counted from the structure, with what one piece takes as Yosys maps it; the rest (counters, state
+machines, the sequencer) is a constant and a figure for each port. Flip-flops are not predicted: they never bind.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import gcd
+
+from hw.analytic.blocks import block_memory, lutram
+from hw.analytic.cycles import ACTIVATION_LANES, FIFO_BEATS
+from hw.synthesis.resources import NONE, Resources
+from models.machine.build import PORT_BYTES, TRITS_PER_BYTE, BuildParameters
+
+__all__ = ["PREDICTED", "engine_sites", "engine_terms", "linear_terms", "unit_sites"]
+
+PREDICTED = ("lut", "lutram", "dsp", "bram36", "uram")
+"""Names of the sites that are predicted."""
+
+_ENTRY_BITS, _SUM_BITS, _INDEX_BITS = 10, 24, 5
+_TABLE_DEPTH = 64  # two banks of 32
+_BANKS = 2  # of the accumulators
+_READERS = 2
+_ULTRA_DEPTH = 2048  # words from which on activations and accumulators lie in UltraRAM
+_ULTRA_BUFFER = 1024  # steps from which on the weight buffer does
+
+# LUTs of one piece, each from a Yosys run of the unit named, alone.
+_FILLER = 27  # LookupTable: the running sum of one row, a 10-bit adder behind a choice of three activations
+_DECODER = 0  # Base3Decoder
+_INDEX = 0.0  # StepGearbox: the five index bits of a group
+_INVALID = 1.0  # StepGearbox: count of invalid bytes, a byte of the beat
+_BUFFER = 0  # WeightBuffer
+_PORT = 0  # PortFifos, StreamFetcher, ReadMaster: a port's counters and state
+_LINEAR = 0  # StepIssue, TableFill, two AccumulatorReaders
+_ENGINE = 0  # MemorySystem and ControlSystem but for their ports
+
+
+def engine_sites(build: BuildParameters, *, uram: bool = True) -> Resources:
+    """All of the engine; without `uram` its memories are block RAM, whatever their depth."""
+    return sum(engine_terms(build, uram=uram).values(), NONE)
+
+
+def engine_terms(build: BuildParameters, *, uram: bool = True) -> dict[str, Resources]:
+    """The engine by what its sites are for."""
+    return linear_terms(build, uram=uram) | {"ports": _ports(build), "sequencer": _luts(_ENGINE)}
+
+
+def unit_sites(build: BuildParameters, unit: str | None) -> Resources | None:
+    """What `hw.report --unit` counts: "engine" or "linear"; None for what is not predicted."""
+    terms = {"engine": engine_terms, "linear": linear_terms}
+    return sum(terms[unit](build).values(), NONE) if unit in terms else None
+
+
+def linear_terms(build: BuildParameters, *, uram: bool = True) -> dict[str, Resources]:
+    """The linear engine by what its sites are for."""
+    rows, outputs, tables = build.rows, build.outputs_per_step, build.tables
+    copies = tables * lutram(_ENTRY_BITS * rows, _TABLE_DEPTH, outputs)
+    return {
+        "tables": _luts(copies, copies),
+        "fillers": _luts(tables * rows * _FILLER),
+        "adder trees": _luts(rows * outputs * _tree(tables)),
+        "decoders": _luts(build.beat_bytes * (_DECODER + _INVALID)),
+        "gearbox": _luts(_gearbox(build)),
+        "weight buffer": _weight_buffer(build, uram),
+        "accumulators": _accumulators(build, uram),
+        "activations": _activations(build, uram),
+        "issue and readers": _luts(_LINEAR),
+    }
+
+
+def _luts(count: float, memory: int = 0) -> Resources:
+    return replace(NONE, lut=round(count), lutram=memory)
+
+
+def _tree(terms: int) -> int:
+    """An adder of a level takes a LUT for each bit of its terms."""
+    luts, bits = 0, _ENTRY_BITS
+    while terms > 1:
+        luts += terms // 2 * bits
+        terms, bits = terms - terms // 2, bits + 1
+    return luts
+
+
+def _gearbox(build: BuildParameters) -> float:
+    """Every bit of a step, and of what is held for the next one, is chosen among a few bits by the phase."""
+    beat, step = build.beat_bytes * TRITS_PER_BYTE, build.tile_inputs * build.outputs_per_step
+    unit = gcd(beat, step)
+    units, step_units = beat // unit, step // unit
+    missing = step_units - units
+    luts = 0
+    for j in range(step_units):
+        sources = {(j < r, j if j < r else j - r) for r in range(missing, step_units)}
+        luts += _choice(len(sources))
+    for j in range(step_units - 1):
+        sources = {(j < r, j if j < r else j - r) for r in range(missing) if j < r + units}
+        sources |= {(False, step_units - r + j) for r in range(missing, step_units) if j < r - missing}
+        luts += _choice(len(sources))
+    return luts * unit * 2 + _INDEX * build.tables * build.outputs_per_step
+
+
+def _choice(sources: int) -> int:
+    """LUTs of one bit of several, each with a select line of its own: three to the first LUT, two to a further one."""
+    return 0 if sources <= 1 else 1 if sources <= 3 else 1 + -(-(sources - 3) // 2)
+
+
+def _accumulators(build: BuildParameters, uram: bool) -> Resources:
+    """Two banks of words; the sum of each; for each bank the row that a reader wants; for each reader the bank."""
+    row = build.outputs_per_step * _SUM_BITS
+    depth = build.accumulator_words // _BANKS
+    bank = block_memory(build.rows * row, depth, ultra=uram and depth >= _ULTRA_DEPTH)
+    add = build.rows * row * (1 + 1)
+    choose = _BANKS * row * _multiplexer(build.rows) + _READERS * row
+    return bank + bank + _luts(add + choose)
+
+
+def _multiplexer(inputs: int) -> float:
+    """LUTs of one bit of several, by a binary address: four to a LUT, eight to two and a MUXF7."""
+    return 0 if inputs == 1 else 1 if inputs <= 4 else inputs / 4
+
+
+def _activations(build: BuildParameters, uram: bool) -> Resources:
+    """All rows of a batch side by side, and an enable for each lane."""
+    words = -(-build.inputs_max // build.tile_inputs) * build.tile_inputs // ACTIVATION_LANES
+    depth = build.row_batches << (words - 1).bit_length()
+    lanes = ACTIVATION_LANES * build.rows
+    return block_memory(8 * lanes, depth, ultra=uram and depth >= _ULTRA_DEPTH) + _luts(lanes)
+
+
+def _weight_buffer(build: BuildParameters, uram: bool) -> Resources:
+    """Words of a step's indices."""
+    depth, width = build.weight_buffer_steps, build.tables * build.outputs_per_step * _INDEX_BITS
+    return block_memory(width, depth, ultra=uram and depth >= _ULTRA_BUFFER) + _luts(_BUFFER)
+
+
+def _ports(build: BuildParameters) -> Resources:
+    """A FIFO each, and a port's counters and state."""
+    fifo = block_memory(PORT_BYTES * 8, FIFO_BEATS, ultra=False)
+    return sum([fifo + _luts(_PORT)] * build.ports, NONE)

@@ -1,0 +1,118 @@
+"""Weight beats to the table indices of one step of the look-up array."""
+
+from __future__ import annotations
+
+from math import gcd
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.arith.adder_tree import AdderTree
+from hw.linear.base3_decoder import Base3Decoder
+from hw.linear.group_index import INDEX_BITS, group_index
+from models.machine.build import TRITS_PER_BYTE, TRITS_PER_GROUP, BuildParameters
+
+__all__ = ["StepGearbox"]
+
+_TRIT_BITS = 2
+_GROUP_BITS = _TRIT_BITS * TRITS_PER_GROUP
+
+
+class StepGearbox(wiring.Component):
+    """Beats in stream order -> steps: for Q outputs of one tile, the T groups' table indices.
+
+    A beat holds 80 trits a port, a step 24 Q of them, at least as many: both are whole numbers of `unit`s (5 and 6
+    with Q = 4), and the units of a beat wait until a step is full. Tiles are whole beats and whole steps, so each
+    begins with an empty gearbox. The index of a group of three inputs is `group_index` of their trits.
+
+    `i_beats`: build.beat_bytes bytes, byte 0 lowest. `o_steps`: [Q][T] indices. `invalid_bytes`: the number of bytes
+    above 242 in a beat, a few cycles after it was taken; 0 in all other cycles.
+
+    Throughput: a beat and a step a cycle. Latency: 2 cycles from a step's last beat. Backpressure passes through.
+    Format: `models.machine.layout.weight_stream`.
+    """
+
+    def __init__(self, build: BuildParameters):
+        self._build = build
+        beat, step = build.beat_bytes * TRITS_PER_BYTE, build.tile_inputs * build.outputs_per_step
+        if step < beat:
+            raise ValueError(f"a step of {build.outputs_per_step} outputs is less than a beat")
+        unit = gcd(beat, step)
+        self._unit_bits, self._beat_units, self._step_units = _TRIT_BITS * unit, beat // unit, step // unit
+        self._invalid_count = AdderTree(1, build.beat_bytes)
+        steps = data.ArrayLayout(data.ArrayLayout(INDEX_BITS, build.tables), build.outputs_per_step)
+        super().__init__({
+            "i_beats": In(stream.Signature(build.beat_bytes * 8)),
+            "o_steps": Out(stream.Signature(steps)),
+            "invalid_bytes": Out(self._invalid_count.total.shape()),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        units, step_units = self._beat_units, self._step_units
+
+        digits, invalid = [], []
+        for n in range(self._build.beat_bytes):
+            m.submodules[f"decoder_{n}"] = decoder = Base3Decoder()
+            m.d.comb += decoder.byte.eq(self.i_beats.payload.word_select(n, 8))
+            digits.append(decoder.digits.as_value())
+            invalid.append(decoder.invalid)
+
+        # the decoded beat, and units of earlier ones, as many as `phase` says (one-hot), oldest first
+        beat = Signal(units * self._unit_bits, reset_less=True)
+        held = Signal((step_units - 1) * self._unit_bits, reset_less=True)
+        has_beat = Signal()
+        phase = Signal(step_units, init=1)
+        use, full, room, take = Signal(), Signal(), Signal(), Signal()
+        m.d.comb += [
+            full.eq(phase[step_units - units:].any()),  # with this beat there is a step
+            room.eq(~self.o_steps.valid | self.o_steps.ready),
+            use.eq(has_beat & (~full | room)),
+            self.i_beats.ready.eq(~has_beat | ~full | room),
+            take.eq(self.i_beats.valid & self.i_beats.ready),
+        ]
+        with m.If(take):
+            m.d.sync += beat.eq(Cat(digits))
+        m.d.sync += has_beat.eq(take | (has_beat & ~use))
+        with m.If(use):
+            m.d.sync += phase.eq(phase.rotate_left(units))
+
+        def select(sources: dict[int, tuple[Signal, int]]):
+            """By the phase, one unit of a register; 0 in other phases."""
+            phases: dict[tuple[bool, int], list[int]] = {}
+            for at, (register, n) in sources.items():
+                phases.setdefault((register is beat, n), []).append(at)
+            result = 0
+            for (newest, n), ats in phases.items():
+                unit = (beat if newest else held).word_select(n, self._unit_bits)
+                result = result | Mux(Cat(phase[at] for at in ats).any(), unit, 0)
+            return result
+
+        missing = step_units - units  # units that a beat lacks of a step
+        step, kept = [], []
+        for j in range(step_units):
+            step.append(select({r: (held, j) if j < r else (beat, j - r) for r in range(missing, step_units)}))
+        for j in range(step_units - 1):
+            sources = {r: (held, j) if j < r else (beat, j - r) for r in range(missing) if j < r + units}
+            sources |= {r: (beat, step_units - r + j) for r in range(missing, step_units) if j < r - missing}
+            kept.append(select(sources))
+        with m.If(use):
+            m.d.sync += held.eq(Cat(kept))
+
+        trits = Signal(step_units * self._unit_bits)
+        m.d.comb += trits.eq(Cat(step))
+        groups = (trits[n * _GROUP_BITS:(n + 1) * _GROUP_BITS]
+                  for n in range(self._build.tables * self._build.outputs_per_step))
+        indices = Cat(*(Cat(*group_index(group)) for group in groups))
+        with m.If(room):
+            m.d.sync += self.o_steps.valid.eq(use & full)
+        with m.If(room & full):
+            m.d.sync += self.o_steps.payload.eq(indices)
+
+        m.submodules.invalid_count = count = self._invalid_count
+        for term, bad in zip(count.terms, invalid, strict=True):
+            m.d.sync += term.eq(bad & take)
+        m.d.comb += self.invalid_bytes.eq(count.total)
+        return m
+

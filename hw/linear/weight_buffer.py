@@ -1,0 +1,102 @@
+"""Weight buffer: elastic storage of the array's steps, ahead of their use, which can give a tile again."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+__all__ = ["TILE_PLAN", "WeightBuffer"]
+
+TILE_PLAN = data.StructLayout({"outputs": 16, "tiles": 16, "batches": 8})
+"""How a matrix is used: each of `tiles` runs of `outputs` outputs is given `batches` times over."""
+
+
+class WeightBuffer(wiring.Component):
+    """`depth` steps of `width` bits, each for `outputs_per_step` outputs, given in the order of a plan.
+
+    `plan`: the next matrix' use, all fields at least 1, outputs a multiple of outputs_per_step. Its tiles come on `o`
+    one after another, each `batches` times. The next plan is taken when the last step of this one has left the memory.
+    Without a plan nothing is given, but steps are taken in as long as there is room. A tile that is given again
+    keeps its place until its last time: with several batches, plan.outputs <= depth * outputs_per_step.
+
+    The memory is read into its output register and from there into one more, as UltraRAM needs at full clock. Latency
+    3 cycles, 1 step a cycle in and out, also from a tile's end back to its beginning. `i.ready` and `o.valid` come
+    from registers alone. Source: TeLLMe v2, URAM weight buffer. That a step and not a beat is a word lets the
+    array, which is wider than the ports, go through a tile again at its own pace.
+    """
+
+    def __init__(self, width: int, depth: int, outputs_per_step: int, *, ram_style: str | None = None) -> None:
+        if depth < 16 or depth & (depth - 1):
+            raise ValueError(f"depth must be a power of two from 16, got {depth}")
+        self._width, self._depth, self._outputs, self._ram_style = width, depth, outputs_per_step, ram_style
+        super().__init__({
+            "i": In(stream.Signature(width)),
+            "plan": In(stream.Signature(TILE_PLAN)),
+            "o": Out(stream.Signature(width)),
+        })
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        attributes = {"ram_style": self._ram_style} if self._ram_style else {}
+        m.submodules.storage = storage = memory.Memory(shape=self._width, depth=self._depth, init=[],
+                                                       attrs=attributes)
+        write, read = storage.write_port(), storage.read_port()
+        address_bits = exact_log2(self._depth)
+
+        plan = Signal(TILE_PLAN, reset_less=True)
+        address, tile_start, tail = Signal(address_bits), Signal(address_bits), Signal(address_bits)
+        left = Signal(TILE_PLAN["outputs"].shape, reset_less=True)  # of the tile, this time
+        again = Signal(TILE_PLAN["batches"].shape, reset_less=True)  # times it is still to be given
+        fresh, freeing = Signal(), Signal()  # a tile's first and last time
+        ahead = Signal(range(self._depth + 1))  # steps that were never read
+        kept = Signal(range(self._depth + 1))  # steps whose place is not free
+
+        fetch_ready, fetch, put = Signal(), Signal(), Signal()
+        next_address = Signal(address_bits)
+        m.d.comb += [next_address.eq(address + 1), freeing.eq(again == 1)]
+        with m.FSM():
+            with m.State("IDLE"):
+                m.d.comb += self.plan.ready.eq(1)
+                m.d.sync += [plan.eq(self.plan.payload), left.eq(self.plan.p.outputs), again.eq(self.plan.p.batches),
+                             fresh.eq(1), tile_start.eq(address)]
+                with m.If(self.plan.valid):
+                    m.next = "GIVE"
+            with m.State("GIVE"):
+                m.d.comb += fetch.eq(fetch_ready & (~fresh | (ahead != 0)))
+                with m.If(fetch):
+                    m.d.sync += [left.eq(left - self._outputs), address.eq(next_address)]
+                    with m.If(left == self._outputs):
+                        m.d.sync += left.eq(plan.outputs)
+                        with m.If(freeing):
+                            m.d.sync += [again.eq(plan.batches), fresh.eq(1), tile_start.eq(next_address),
+                                         plan.tiles.eq(plan.tiles - 1)]
+                            with m.If(plan.tiles == 1):
+                                m.next = "IDLE"
+                        with m.Else():
+                            m.d.sync += [again.eq(again - 1), fresh.eq(0), address.eq(tile_start)]
+
+        m.d.comb += [
+            self.i.ready.eq(kept != self._depth), put.eq(self.i.valid & self.i.ready),
+            write.en.eq(put), write.addr.eq(tail), write.data.eq(self.i.payload),
+        ]
+        m.d.sync += [tail.eq(tail + put), ahead.eq(ahead + put - (fetch & fresh)),
+                     kept.eq(kept + put - (fetch & freeing))]
+
+        # from the memory's output register to the last one
+        fetched, output_ready = Signal(), Signal()
+        output = Signal(self._width, reset_less=True)
+        m.d.comb += [
+            output_ready.eq(~self.o.valid | self.o.ready),
+            fetch_ready.eq(~fetched | output_ready),
+            read.en.eq(fetch_ready), read.addr.eq(address),
+            self.o.payload.eq(output),
+        ]
+        m.d.sync += [
+            fetched.eq(Mux(fetch_ready, fetch, fetched)),
+            self.o.valid.eq(Mux(output_ready, fetched, self.o.valid)),
+        ]
+        with m.If(output_ready):
+            m.d.sync += output.eq(read.data)
+        return m

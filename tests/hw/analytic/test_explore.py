@@ -1,0 +1,89 @@
+"""The choice: what fits, what is preferred, what it says where nothing does."""
+
+from dataclasses import replace
+
+import pytest
+
+from hw.analytic.boards import DEVICES, Board, Share, board_device
+from hw.analytic.explore import candidates, explore, fits
+from hw.analytic.prediction import predict
+from hw.analytic.sites import engine_sites
+from hw.analytic.tables import choice_table, error_percent
+from hw.synthesis.resources import XCK26
+from models.checkpoint import load_config
+from models.config import PRESETS
+from models.errors import ModelError
+from models.machine.build import BOARDS
+
+KV260 = DEVICES["kv260"]
+DEMO = load_config("demo")
+
+
+def test_every_candidate_holds_the_model():
+    for build in candidates(DEMO, KV260):
+        build.check(DEMO)
+        assert build.row_batches == 1 or build.pass_rows(DEMO) == build.slots
+
+
+def test_the_choice_fits_and_nothing_that_fits_is_faster():
+    found = explore(DEMO, KV260)
+    best, share = found[0], Share()
+    assert all(fits(prediction.engine, KV260, share) for prediction in found)
+    for prediction in found:
+        assert prediction.decode.cycles <= 1.006 * best.decode.cycles or prediction.decode.cycles >= best.decode.cycles
+        assert prediction.prefill.cycles_a_row >= best.prefill.cycles_a_row / 1.006
+    every = [predict(DEMO, build, KV260.memory).decode.cycles for build in candidates(DEMO, KV260)
+             if build.row_batches == 1 and build.rows == 1 and build.weight_buffer_steps == 4096]
+    assert best.decode.cycles <= 1.006 * min(every)
+
+
+def test_predictions_of_the_search_are_those_of_the_build():
+    """Rows are left out of what cycles are looked up by."""
+    for found in explore(DEMO, KV260)[:3]:
+        alone = predict(DEMO, found.build, KV260.memory)
+        assert alone == found
+
+
+def test_a_small_share_takes_fewer_rows():
+    rows = [explore(DEMO, KV260, Share(lut=lut))[0].build.rows for lut in (0.45, 0.25, 0.16)]
+    assert rows == sorted(rows, reverse=True) and rows[0] > rows[-1]
+
+
+def test_nothing_fits():
+    with pytest.raises(ModelError, match="no build for .* fits its share of the XCK26"):
+        explore(DEMO, KV260, Share(lut=0.01))
+
+
+def test_a_share_counts_every_site():
+    engine = engine_sites(BOARDS["kv260"])
+    assert fits(engine, KV260, Share())
+    for name in ("lut", "uram", "bram36"):
+        assert not fits(replace(engine, **{name: getattr(XCK26.sites, name)}), KV260, Share())
+    assert not fits(replace(engine, dsp=1e6), KV260, Share())
+
+
+def test_the_shipped_build_is_of_the_choices_speed():
+    """The kv260 build holds both models, a choice only the one that it is made for."""
+    config = PRESETS["bitnet-0.73b"]
+    shipped, chosen = predict(config, BOARDS["kv260"], KV260.memory), explore(config, KV260)[0]
+    assert shipped.decode.cycles <= 1.006 * chosen.decode.cycles
+    assert fits(shipped.engine, KV260, Share())
+
+
+@pytest.mark.parametrize("board", ["rfsoc4x2", "arty_z7"])
+def test_other_boards_have_a_choice(board):
+    described = board_device(board)
+    assert explore(DEMO, described)[0].build.name == board
+
+
+def test_an_unknown_board_is_named():
+    with pytest.raises(ModelError, match="no device is described for board 'nexys'; known: arty_z7, kv260, rfsoc4x2"):
+        board_device("nexys")
+
+
+def test_tables_hold_the_figures():
+    board = Board(XCK26, 4, KV260.memory, BOARDS["kv260"])
+    prediction = predict(DEMO, BOARDS["kv260"], KV260.memory)
+    text = choice_table([("build", prediction)], board, Share())
+    assert f"{prediction.engine.lut:,}" in text and f"{prediction.decode.cycles:,.0f}" in text and "XCK26" in text
+    assert error_percent(110, 100) == "+10.0" and error_percent(2, 2) == "+0.0" and error_percent(0, 0) == ""

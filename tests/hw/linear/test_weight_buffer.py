@@ -1,0 +1,23 @@
+# amaranth: UnusedElaboratable=no
+"""Weight buffer: tiles given once and again, tiles that fill it, stalls."""
+
+import pytest
+
+from hw.linear.weight_buffer import WeightBuffer
+from sim.runner import run_bench
+
+ONCE = [[16, 3, 1], [5, 7, 1], [1, 1, 1], [40, 4, 1]]
+AGAIN = [[16, 3, 2], [32, 2, 2], [3, 9, 3], [1, 20, 2], [7, 5, 1], [31, 4, 4]]  # 32 fill it
+
+
+@pytest.mark.parametrize("plans", [ONCE, AGAIN], ids=["once", "again"])
+@pytest.mark.parametrize("stall", [0.0, 0.4])
+def test_bench(plans, stall):
+    run_bench(WeightBuffer(20, 32, 4), "sim.benches.linear.weight_buffer", {
+        "width": 20, "plans": [[4 * steps, tiles, batches] for steps, tiles, batches in plans], "stall": stall})
+
+
+@pytest.mark.parametrize("depth", [8, 48])
+def test_parameters(depth):
+    with pytest.raises(ValueError, match=f"depth must be a power of two from 16, got {depth}"):
+        WeightBuffer(8, depth, 4)

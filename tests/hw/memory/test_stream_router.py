@@ -1,0 +1,11 @@
+"""Stream router with and without stalls."""
+
+import pytest
+
+from hw.memory.stream_router import StreamRouter
+from sim.runner import run_bench
+
+
+@pytest.mark.parametrize("stall", [0.0, 0.4])
+def test_bench(stall):
+    run_bench(StreamRouter(32), "sim.benches.memory.stream_router", {"stall": stall})
