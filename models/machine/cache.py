@@ -1,4 +1,4 @@
-"""How keys and values lie in the cache of a build that packs by frames: for whole beats of all ports, in order of use.
+"""How keys and values lie in the cache of a build that packs by tiles: for whole beats of all ports, in order of use.
 
 A key-value head has a key region, then a value region for each chunk of a row (`chunk_bytes`, 32 where the ports
 give as much). Keys: blocks of BLOCK_TOKENS tokens, each the tokens' key scales (words), their value scales, their

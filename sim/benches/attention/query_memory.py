@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import cocotb
 import numpy as np
-from cocotb.triggers import RisingEdge
+from cocotb.triggers import ClockCycles
 
 from hw.arith.scalar import SCALAR
-from hw.attention.query_memory import QUERY, QUERY_SCALE, QueryMemory
+from hw.attention.query_memory import QUERY, QUERY_LANES, QUERY_SCALE, QueryMemory
 from sim.packing import Packing
 from sim.streams import StreamSource
 from sim.testbench import generator, parameters, start
@@ -20,29 +20,29 @@ async def written_and_read(dut):
     unit = QueryMemory(**given["unit"])
     word, scalar = Packing.of(unit.word.shape()), Packing.of(SCALAR)
     queries_in, scales_in = StreamSource(dut, "i_query", QUERY), StreamSource(dut, "i_query_scale", QUERY_SCALE)
-    for port in (dut.row, dut.head, dut.chunk, dut.scale_row, dut.scale_head):
+    for port in (dut.row, dut.head, dut.index):
         port.value = 0
     await start(dut)
     rng = np.random.default_rng(generator().getrandbits(64))
-    rows, heads, lanes = unit.rows, unit.heads, unit.lanes
-    queries = np.zeros((rows, heads, unit.chunks * lanes), np.int64)
+    rows, heads, size = unit.rows, unit.heads, unit.WORD
+    queries = np.zeros((rows, heads, unit.words * size), np.int64)
     mantissas, exponents = np.zeros((rows, heads), np.int64), np.zeros((rows, heads), np.int64)
     for share in (1.0, 0.3):
-        places = np.argwhere(rng.random((rows, heads, given["unit"]["dim_max"])) < share)
+        places = np.argwhere(rng.random((rows, heads, given["unit"]["dim_max"] // QUERY_LANES)) < share)
         rng.shuffle(places)
-        for row, head, index in places:
-            queries[row, head, index] = rng.integers(-(1 << 15), 1 << 15)
-            queries_in.send_nowait({"row": row, "head": head, "index": index, "value": queries[row, head, index]})
+        for row, head, four in places:
+            index = QUERY_LANES * four
+            values = rng.integers(-(1 << 15), 1 << 15, QUERY_LANES)
+            queries[row, head, index:index + QUERY_LANES] = values
+            queries_in.send_nowait({"row": row, "head": head, "index": index, "values": values.tolist()})
         for row, head in np.argwhere(rng.random((rows, heads)) < share):
             mantissas[row, head], exponents[row, head] = rng.integers(0, 1 << 24), rng.integers(-512, 512)
             scales_in.send_nowait({"row": row, "head": head, "scale": {
                 "m": mantissas[row, head], "e": exponents[row, head]}})
         await queries_in.drain()
         await scales_in.drain()
-        for row, head, chunk in np.ndindex(rows, heads, unit.chunks):
-            dut.row.value, dut.head.value, dut.chunk.value = row, head, chunk
-            dut.scale_row.value, dut.scale_head.value = row, head
-            await RisingEdge(dut.clk)
-            await RisingEdge(dut.clk)
-            assert word.unpack(int(dut.word.value)) == queries[row, head, chunk * lanes:(chunk + 1) * lanes].tolist()
+        for row, head, index in np.ndindex(rows, heads, unit.words):
+            dut.row.value, dut.head.value, dut.index.value = row, head, index
+            await ClockCycles(dut.clk, 1 + unit.LATENCY)
+            assert word.unpack(int(dut.word.value)) == queries[row, head, index * size:(index + 1) * size].tolist()
             assert scalar.unpack(int(dut.scale.value)) == {"m": mantissas[row, head], "e": exponents[row, head]}

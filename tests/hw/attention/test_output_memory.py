@@ -7,7 +7,7 @@ import pytest
 from hw.attention.output_memory import OutputMemory
 from sim.runner import run_bench
 
-CASES = [(1, 1, 1), (1, 64, 1), (8, 8, 30), (5, 12, 256), (4, 16, 4), (2, 3, 13)]
+CASES = [(1, 4, 1), (1, 64, 1), (8, 8, 30), (5, 12, 256), (4, 16, 4), (2, 4, 13)]
 
 
 @pytest.mark.parametrize("stall", [0.0, 0.4], ids=["free", "stalls"])
