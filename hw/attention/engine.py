@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from hw.attention.intake import Intake, key_event
 from hw.attention.jobs import JOB, JobWalk
 from hw.attention.normaliser import Normaliser
-from hw.attention.output_memory import OUTPUT_ELEMENT, OUTPUT_REQUEST, OutputMemory
+from hw.attention.output_memory import OUTPUT_WORD, OUTPUT_REQUEST, OutputMemory
 from hw.attention.query_key_dot import QueryKeyDot
 from hw.attention.query_load import QueryLoad
 from hw.attention.query_memory import QUERY, QUERY_SCALE, QueryMemory
@@ -76,7 +76,7 @@ class AttentionEngine(wiring.Component):
             "o_read": Out(stream.Signature(READ_REQUEST)),
             "i_data": In(stream.Signature(build.beat_bytes * 8)),
             "i_request": In(stream.Signature(OUTPUT_REQUEST)),
-            "o": Out(stream.Signature(OUTPUT_ELEMENT)),
+            "o": Out(stream.Signature(OUTPUT_WORD)),
             "exponent": Out(signed(10)),
         })
 

@@ -87,7 +87,7 @@ class Intake(wiring.Component):
         # scores of the job before that the softmax has not read
         unread = Signal()
         room = Signal()
-        m.d.comb += room.eq(~unread | (token < self.softmax_token))
+        m.d.sync += room.eq(~unread | (token + 1 < self.softmax_token))  # of the token after the last cycle's
         with m.If(self.softmax_read):
             m.d.sync += unread.eq(0)
         weights = Signal(2)

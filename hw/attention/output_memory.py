@@ -11,7 +11,7 @@ from amaranth.utils import ceil_log2
 from hw.arith.pipeline import Pipeline
 from hw.arith.rounding import shift_sticky
 
-__all__ = ["OUTPUT_BITS", "OUTPUT_ELEMENT", "OUTPUT_LANES", "OUTPUT_REQUEST", "ROW_EXPONENT", "OutputMemory",
+__all__ = ["OUTPUT_BITS", "OUTPUT_WORD", "OUTPUT_LANES", "OUTPUT_REQUEST", "ROW_EXPONENT", "OutputMemory",
            "output_pair"]
 
 OUTPUT_BITS = 26  # |o| <= 2**24, docs/numerics.md §7
@@ -19,7 +19,7 @@ OUTPUT_LANES = 4  # channels of a transfer
 _WRITTEN = 2
 
 OUTPUT_REQUEST = data.StructLayout({"count": 16, "row": 8, "group_channels": 16})
-OUTPUT_ELEMENT = data.StructLayout({"values": data.ArrayLayout(signed(OUTPUT_BITS), OUTPUT_LANES), "last": 1})
+OUTPUT_WORD = data.StructLayout({"values": data.ArrayLayout(signed(OUTPUT_BITS), OUTPUT_LANES), "last": 1})
 _EXPONENT = signed(10)
 ROW_EXPONENT = data.StructLayout({"row": 8, "group": 8, "exponent": _EXPONENT})
 
@@ -55,7 +55,7 @@ class OutputMemory(wiring.Component):
             "i": In(stream.Signature(output_pair(rows, channels))),
             "i_exponent": In(stream.Signature(ROW_EXPONENT)),
             "i_request": In(stream.Signature(OUTPUT_REQUEST)),
-            "o": Out(stream.Signature(OUTPUT_ELEMENT)),
+            "o": Out(stream.Signature(OUTPUT_WORD)),
             "exponent": Out(_EXPONENT),
         })
 

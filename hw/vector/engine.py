@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from hw.arith.scalar import SCALAR, from_word, power_of_two, shift
 from hw.arith.scalar_steps import ScalarSteps
 from hw.arith.scalar_unit import ScalarOp, ScalarPort, ScalarUnit
-from hw.attention.output_memory import OUTPUT_ELEMENT, OUTPUT_REQUEST
+from hw.attention.output_memory import OUTPUT_WORD, OUTPUT_REQUEST
 from hw.attention.query_memory import QUERY, QUERY_SCALE
 from hw.command import COMMAND_BITS, HEADER_LAYOUT, command_layout
 from hw.linear.activations import activation_layout
@@ -73,7 +73,7 @@ class VectorEngine(wiring.Component):
             "read_b": Out(stream.Signature(READ_REQUEST)),
             "sums_b": In(stream.Signature(SUM_ELEMENT)),
             "read_attention": Out(stream.Signature(OUTPUT_REQUEST)),
-            "attention": In(stream.Signature(OUTPUT_ELEMENT)),
+            "attention": In(stream.Signature(OUTPUT_WORD)),
             "attention_exponent": In(SCALAR["e"].shape),
             "o_linear": Out(stream.Signature(activation_layout(8))),
             "o_head": Out(stream.Signature(activation_layout(16))),

@@ -7,7 +7,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.arith.scalar import SCALAR
-from hw.attention.output_memory import OUTPUT_ELEMENT, OUTPUT_REQUEST
+from hw.attention.output_memory import OUTPUT_WORD, OUTPUT_REQUEST
 from hw.linear.reader import READ_REQUEST, SUM_ELEMENT
 from hw.vector.channel_memories import CHANNEL, CHANNEL_RANGE
 from hw.vector.gated import GatedProduct
@@ -46,7 +46,7 @@ class NormSource(wiring.Component):
             "o_channels": Out(stream.Signature(CHANNEL_RANGE)),
             "i_channels": In(stream.Signature(CHANNEL)),
             "o_attention": Out(stream.Signature(OUTPUT_REQUEST)),
-            "i_attention": In(stream.Signature(OUTPUT_ELEMENT)),
+            "i_attention": In(stream.Signature(OUTPUT_WORD)),
             "o_gate": Out(stream.Signature(READ_REQUEST)),
             "i_gate": In(stream.Signature(SUM_ELEMENT)),
             "o_up": Out(stream.Signature(READ_REQUEST)),

@@ -63,7 +63,7 @@ def cases(draw, layers_max=2, size_max=100, tokens_max=24):
     points = [TapPoint(layer, site) for layer in range(config.layers)
               for site in ("qkv", "o", "gate_up", "down", "residual")] + [TapPoint(config.layers, "head")]
     return Case(
-        config=config, build=draw(st.sampled_from(["rows", "frames"])), kv_bits=draw(st.sampled_from([8, 16])),
+        config=config, build=draw(st.sampled_from(["rows", "tiles"])), kv_bits=draw(st.sampled_from([8, 16])),
         seed=draw(st.integers(0, 2**32 - 1)),
         uniform=draw(st.dictionaries(st.sampled_from(list(config.linear_shapes)), st.integers(-1, 1), max_size=2)),
         loud=draw(st.sampled_from([0, 0, 0, 6, 40, -40])), outliers=draw(st.booleans()),
@@ -124,7 +124,7 @@ def check(case: Case, paths: list[str]) -> None:
     ids = np.random.default_rng(case.seed + 2).integers(0, case.config.vocab_size, sum(n for _, n in case.pieces))
     golden = GoldenModel(model, kv_bits=case.kv_bits, taps=taps)
     logits = np.stack([golden.step(int(i)) for i in ids])
-    build = replace({"rows": CPU, "frames": TINY}[case.build], kv_bits=case.kv_bits)
+    build = replace({"rows": CPU, "tiles": TINY}[case.build], kv_bits=case.kv_bits)
     for path in paths:
         note(f"kernels {path}")
         foreign = path not in (*native_paths(), NUMPY)

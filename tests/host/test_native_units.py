@@ -243,8 +243,8 @@ def test_queries_keys_and_values(path, rng, kv_bits, dim):
     shared = dict(heads=heads, dim=dim, rows=rows, accumulator=3, scale=word)
     unit.add(Opcode.QUERY, **shared)
     for opcode, address in places.items():
-        unit.add(opcode, **shared, address=address, address_stride=row_bytes, scale_address=address + words_at,
-                 scale_address_stride=4, head_bytes=head_bytes)
+        unit.add(opcode, **shared, address=address, address_stride=row_bytes, block_bytes=16 * row_bytes,
+                 scale_address=address + words_at, scale_block_bytes=64, head_bytes=head_bytes)
     unit.run(position)
     scale = mul(units, from_word(word))
     rotated, rotated_scale = rope(x, angles), shift(scale, -ROPE_FRACTION)

@@ -6,7 +6,7 @@ import cocotb
 import numpy as np
 from cocotb.triggers import RisingEdge
 
-from hw.attention.output_memory import OUTPUT_ELEMENT, OUTPUT_REQUEST
+from hw.attention.output_memory import OUTPUT_WORD, OUTPUT_REQUEST
 from hw.attention.query_memory import QUERY, QUERY_LANES, QUERY_SCALE
 from hw.attention.read_requests import READ_REQUEST
 from models.machine.build import BuildParameters
@@ -32,7 +32,7 @@ class Bench:
         self.read = StreamSink(dut, "o_read", READ_REQUEST, stall=stall, patience=10**6)
         self.data = StreamSource(dut, "i_data", stall=stall)
         self.request = StreamSource(dut, "i_request", OUTPUT_REQUEST, stall=stall)
-        self.o = StreamSink(dut, "o", OUTPUT_ELEMENT, stall=stall)
+        self.o = StreamSink(dut, "o", OUTPUT_WORD, stall=stall)
         self.memory = b""
         self.beats = 0
 

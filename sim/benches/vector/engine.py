@@ -13,7 +13,7 @@ import numpy as np
 from cocotb.triggers import RisingEdge
 
 from hw.arith.scalar import SCALAR
-from hw.attention.output_memory import OUTPUT_ELEMENT, OUTPUT_REQUEST
+from hw.attention.output_memory import OUTPUT_WORD, OUTPUT_REQUEST
 from hw.attention.query_memory import QUERY, QUERY_SCALE
 from hw.linear.activations import activation_layout
 from hw.linear.reader import READ_REQUEST, SUM_ELEMENT
@@ -74,7 +74,7 @@ class Surroundings:
         for request, answer in (("read_a", "sums_a"), ("read_b", "sums_b")):
             cocotb.start_soon(self._answer_sums(self._sink(request, READ_REQUEST), self._source(answer, SUM_ELEMENT)))
         cocotb.start_soon(self._answer_attention(
-            self._sink("read_attention", OUTPUT_REQUEST), self._source("attention", OUTPUT_ELEMENT)))
+            self._sink("read_attention", OUTPUT_REQUEST), self._source("attention", OUTPUT_WORD)))
         await start(self.dut)
         cocotb.start_soon(self._count())
         cocotb.start_soon(self._answer_writes())
