@@ -74,7 +74,7 @@ class Bench:
             await RisingEdge(self.dut.clk)
             cycles += 1
             assert cycles < 500_000, "no end"
-        assert self.beats == expected_beats(self.build, case), self.beats
+        assert self.beats == sum(beats for beats, _ in job_beats(self.build, case)), self.beats
         for row in (*range(rows), 0):
             await self.check_row(case, row, first_row)
         return cycles
@@ -107,16 +107,16 @@ def jobs(case: AttentionCase) -> list[tuple[int, int]]:
     return found
 
 
-def expected_beats(build: BuildParameters, case: AttentionCase) -> int:
-    """Beats that the jobs read: scales and keys in blocks, values chunk by chunk."""
+def job_beats(build: BuildParameters, case: AttentionCase) -> list[tuple[int, int]]:
+    """Beats that each job reads (scales and keys in blocks, values chunk by chunk), and its pairs."""
     size, chunk = build.beat_bytes, chunk_bytes(build.ports)
     row_bytes = padded_row(case.q.shape[2] * case.kv_bits // 8, build)
-    total = 0
-    for tokens, _ in jobs(case):
+    found = []
+    for tokens, pairs in jobs(case):
         blocks, some = divmod(tokens, 16)
-        total += blocks * (128 + 16 * row_bytes) // size + (-(-(128 + some * row_bytes) // size) if some else 0)
-        total += row_bytes // chunk * -(-tokens * chunk // size)
-    return total
+        keys = blocks * (128 + 16 * row_bytes) // size + (-(-(128 + some * row_bytes) // size) if some else 0)
+        found.append((keys + row_bytes // chunk * -(-tokens * chunk // size), pairs))
+    return found
 
 
 @cocotb.test()
@@ -133,5 +133,7 @@ async def commands(dut):
         cycles = await bench.run(case)
         dut._log.info("%s: %d cycles", description, cycles)
         if not given["stall"]:
-            bound = READ_DELAY + 400 + expected_beats(build, case) + 12 * len(jobs(case))
+            dim = case.q.shape[2]
+            bound = READ_DELAY + 400 + sum(
+                max(beats, count * 50, count * -(-dim // 2) + 8) + 12 for beats, count in job_beats(build, case))
             assert cycles <= bound, f"{description}: {cycles} cycles, more than {bound}"
