@@ -9,8 +9,16 @@ import numpy as np
 from models.config import ModelConfig
 from models.golden.model import TapPoint
 from models.machine.build import BuildParameters
-from models.machine.cache import (BLOCK_TOKENS, HEADER_BYTES, VALUE_SCALES, block_bytes, chunk_bytes, padded_row, physical,
-                                  value_region)
+from models.machine.cache import (
+    BLOCK_TOKENS,
+    HEADER_BYTES,
+    VALUE_SCALES,
+    block_bytes,
+    chunk_bytes,
+    padded_row,
+    physical,
+    value_region,
+)
 from models.machine.descriptor import DESCRIPTOR_BYTES
 from models.machine.layout import head_beats, weight_beats
 
@@ -60,7 +68,8 @@ class KVLayout:
                    region, values + row_bytes // chunk * region)
 
     def places(self, what: str, tokens: np.ndarray, size: int) -> np.ndarray:
-        """Offsets from the layer's start of `size` bytes of each token's "keys", "values", "key_scales" or "value_scales".
+        """Offsets from the layer's start of `size` bytes of each token's "keys", "values", "key_scales" or
+        "value_scales".
 
         tokens: int [n]. Returns int [kv_heads, n, size].
         """

@@ -153,7 +153,8 @@ class Machine:
         tokens, size = self.position + np.arange(rows), f["dim"] * dtype.itemsize
         for head in range(f["heads"]):
             start = head * f["head_bytes"]
-            at = self._cached(f["address"] + start, tokens, f["address_stride"], f["block_bytes"], f["region_bytes"], size)
+            at = self._cached(f["address"] + start, tokens, f["address_stride"], f["block_bytes"], f["region_bytes"],
+                              size)
             self.image.memory[at] = q[:, head].astype(dtype).view(np.uint8).reshape(rows, size)
             at = self._cached(f["scale_address"] + start, tokens, 4, f["scale_block_bytes"], 0, 4)
             self.image.memory[at] = words[:, head].astype("<u4").view(np.uint8).reshape(rows, 4)

@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from hw.attention.intake import Intake, key_event
 from hw.attention.jobs import JOB, JobWalk
 from hw.attention.normaliser import Normaliser
-from hw.attention.output_memory import OUTPUT_WORD, OUTPUT_REQUEST, OutputMemory
+from hw.attention.output_memory import OUTPUT_REQUEST, OUTPUT_WORD, OutputMemory
 from hw.attention.query_key_dot import QueryKeyDot
 from hw.attention.query_load import QueryLoad
 from hw.attention.query_memory import QUERY, QUERY_SCALE, QueryMemory
@@ -48,9 +48,10 @@ class AttentionEngine(wiring.Component):
     before the command and may not change until then; those inputs are always ready.
 
     Work goes by jobs (`JobWalk`): a key-value head and the pairs that share its pass; the heads of a group, or several
-    rows where a group has one or two heads. Reads go out on `o_read` {address, bytes}, whole beats of all ports, at logical
-    addresses (`models.machine.cache`), and come back on `i_data` in order. A job's keys come before the values of the job
-    before it, so that its softmax runs beside both. Of the last row's tokens nothing beyond is read.
+    rows where a group has one or two heads. Reads go out on `o_read` {address, bytes}, whole beats of all ports, at
+    logical addresses (`models.machine.cache`), and come back on `i_data` in order. A job's keys come before the
+    values of the job before it, so that its softmax runs beside both. Of the last row's tokens nothing beyond is
+    read.
 
     Results: a transfer on `i_request` {count, row, group_channels} gives the row's channels on `o`, four at a time,
     aligned to the row's largest exponent, and that exponent on `exponent` (`OutputMemory`).

@@ -24,7 +24,8 @@ def value_beat(build: BuildParameters) -> data.StructLayout:
     """A beat of values of one chunk: consecutive tokens, lowest first, and the place of their weights."""
     parts = build.beat_bytes // chunk_bytes(build.ports)
     return data.StructLayout({
-        "data": data.ArrayLayout(chunk_bytes(build.ports) * 8, parts), "weights": range(build.context_max // parts), "bank": 1,
+        "data": data.ArrayLayout(chunk_bytes(build.ports) * 8, parts), "weights": range(build.context_max // parts),
+        "bank": 1,
         "first": 1, "last": 1})
 
 
@@ -36,11 +37,11 @@ class Intake(wiring.Component):
     alternate between bank 0 and bank 1 of queries and weights.
 
     keys, with `keys_valid`: to the dot products. event, with `event_valid`, in the same cycle where a key ends;
-    `key_scale` and `value_scale` are its memory words, two cycles later. values, with `values_valid`: to the weighted sums.
-    Nothing behind these holds them up; beats wait here instead: keys for their scores' place (`softmax_token`: what
-    of the job before has been read, up to a pulse on `softmax_read`), the last beat of a pass over the values for the place
-    of its sums (`sums_free`, a pulse for each pass before, one place to begin with). `o` hands the job to the
-    softmax when its last key is taken.
+    `key_scale` and `value_scale` are its memory words, two cycles later. values, with `values_valid`: to the
+    weighted sums. Nothing behind these holds them up; beats wait here instead: keys for their scores' place
+    (`softmax_token`: what of the job before has been read, up to a pulse on `softmax_read`), the last beat of a pass
+    over the values for the place of its sums (`sums_free`, a pulse for each pass before, one place to begin with).
+    `o` hands the job to the softmax when its last key is taken.
 
     A beat a cycle but for two or three cycles between keys and values and between jobs.
     """
@@ -202,6 +203,7 @@ class Intake(wiring.Component):
             m.d.sync += header.eq(Cat(header.as_value()[len(self.i_data.payload):], self.i_data.payload))
         m.d.sync += [
             index.eq(token), self.key_scale.eq(header[index]),
-            self.value_scale.eq(data.View(data.ArrayLayout(32, BLOCK_TOKENS), header.as_value()[32 * BLOCK_TOKENS:])[index]),
+            self.value_scale.eq(data.View(data.ArrayLayout(32, BLOCK_TOKENS),
+                                          header.as_value()[32 * BLOCK_TOKENS:])[index]),
         ]
         return key_ends, block_ends

@@ -21,10 +21,10 @@ class Normaliser(wiring.Component):
     """o = scale_round(round(sum / 2**drop), 1 / total, fraction + drop) for the channels of a job, chunk by chunk.
 
     A job with its reciprocals is taken when the one before is out. Each of its chunks begins when `done` has pulsed
-    (`WeightedSum`, which answers `pair` and `step` after READ_LATENCY cycles with `sums`); when the chunk's sums are read,
-    `freed` pulses. Two channels a cycle, pair by pair; channels past the head's size `dim`, a multiple of 8, are left
-    out. `retired` pulses after the last channel of a command's last job. Output, {row, channel, x[2]}, is always
-    taken. Golden: `total` and `out` of `attention`; drop = kv_bits - 3, fraction = 20 - (kv_bits - 1).
+    (`WeightedSum`, which answers `pair` and `step` after READ_LATENCY cycles with `sums`); when the chunk's sums are
+    read, `freed` pulses. Two channels a cycle, pair by pair; channels past the head's size `dim`, a multiple of 8,
+    are left out. `retired` pulses after the last channel of a command's last job. Output, {row, channel, x[2]}, is
+    always taken. Golden: `total` and `out` of `attention`; drop = kv_bits - 3, fraction = 20 - (kv_bits - 1).
 
     Widths: sums signed(sum_bits), rounded to sum_bits - drop + 1 <= 40 bits; outputs signed(26), |o| <= 2**24
     for sums that weights can give.

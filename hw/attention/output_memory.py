@@ -39,8 +39,8 @@ class OutputMemory(wiring.Component):
 
     Reading: a request on `i_request` gives channels 0 .. count - 1 of `row` on `o`, four a cycle, the
     last marked: x = round(o / 2**(E - exponent of the channel's group)), half to even, where a group has
-    `group_channels` channels; both counts are multiples of 4. `exponent` is E, from the cycle after the request's acceptance
-    until the next; a request is accepted once the last element of the one before is taken. First element
+    `group_channels` channels; both counts are multiples of 4. `exponent` is E, from the cycle after the request's
+    acceptance until the next; a request is accepted once the last element of the one before is taken. First element
     `LATENCY` cycles after the request. Writing and reading a row at once is undefined. Golden: the end
     of `_attend` in models/golden/model.py.
     """
@@ -113,7 +113,8 @@ class OutputMemory(wiring.Component):
                     m.d.sync += self.exponent.eq(read_largest.data)
                     m.next = "SHAPE"
             with m.State("SHAPE"):
-                m.d.sync += [last_word.eq((request.count - 1) >> 2), last_in_group.eq((request.group_channels - 1) >> 2)]
+                m.d.sync += [last_word.eq((request.count - 1) >> 2),
+                             last_in_group.eq((request.group_channels - 1) >> 2)]
                 m.next = "READ"
             with m.State("READ"):
                 m.d.comb += issue.valid.eq(1)

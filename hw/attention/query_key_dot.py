@@ -12,7 +12,7 @@ from hw.arith.multiply_add import MULTIPLY_ADD_LATENCY, multiply_add
 from hw.attention.jobs import PAIRS
 from hw.attention.query_memory import QueryMemory
 
-__all__ = ["KEY_BEAT", "QueryKeyDot", "key_beat", "query_word"]
+__all__ = ["QueryKeyDot", "key_beat", "query_word"]
 
 _BANKS = 2
 
@@ -38,8 +38,8 @@ class QueryKeyDot(wiring.Component):
     """dots[pair] = sum over a key's elements of key * query, exact, for all four pairs at a time, a beat a cycle.
 
     A beat (`key_beat`, with `valid`) holds `parts` chunks of `chunk_bits`, elements of kv_bits LSB first. With each
-    key's last chunk `dots` are complete, `latency` cycles later. Elements of a key past the head's size count unless they
-    are zero. No backpressure. Golden: `k @ q[h]` of `attention`.
+    key's last chunk `dots` are complete, `latency` cycles later. Elements of a key past the head's size count unless
+    they are zero. No backpressure. Golden: `k @ q[h]` of `attention`.
 
     Queries lie in two banks; `write` {bank, index, values} with `write_valid` sets elements 16 * index .. + 15 of all
     pairs. A beat uses its bank up to `latency` cycles after it came.

@@ -23,8 +23,8 @@ class QueryLoad(wiring.Component):
 
     Jobs alternate between the banks, the first takes bank 0. A load begins when its bank is free: both are at
     first, and each pulse on `bank_free` gives the older one back. A job goes on to `o` when its queries are written;
-    its `units` {q_scale * score_constant of each pair} follow within six cycles more, and stay until the bank is loaded again.
-    `write` goes to `QueryKeyDot`. Golden: `mul(q_scale[h], score_constant)` of `attention`.
+    its `units` {q_scale * score_constant of each pair} follow within six cycles more, and stay until the bank is
+    loaded again. `write` goes to `QueryKeyDot`. Golden: `mul(q_scale[h], score_constant)` of `attention`.
 
     Cycles of a load: pairs * ceil(dim / 16) + 6.
     """

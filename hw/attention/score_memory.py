@@ -20,8 +20,8 @@ TOKEN_SCORES = data.StructLayout({"scores": data.ArrayLayout(signed(SCORE_BITS),
 class ScoreMemory(wiring.Component):
     """Stores a token's four scores and its value scale, a token a cycle, in order from token 0 on.
 
-    i: {scores, value_scale, token, counts, last}; always ready. `counts` has a bit a pair: the pair attends to the token. With
-    the token marked `last`, `complete` pulses `LATENCY` cycles later: from then on and until the next
+    i: {scores, value_scale, token, counts, last}; always ready. `counts` has a bit a pair: the pair attends to the
+    token. With the token marked `last`, `complete` pulses `LATENCY` cycles later: from then on and until the next
     job's last token, `maximum` is each pair's largest score and `largest` the greatest exponent among its nonzero
     value scales, -128 where there is none. `word` belongs to the `address` of READ_LATENCY cycles before.
     Golden: `score.max()` and `top` of `attention`, docs/numerics.md §7.

@@ -147,7 +147,8 @@ class Softmax(wiring.Component):
         hidden, step, first, at = carried
         mantissa, exponent = from_word(self.word.value_scale)
         score, maximum, distance, mantissa, *carried = p.step(
-            of_step([self.word.scores[pair] for pair in pairs], step), of_step([self.maximum[pair] for pair in pairs], step),
+            of_step([self.word.scores[pair] for pair in pairs], step),
+            of_step([self.maximum[pair] for pair in pairs], step),
             of_step([totals.largest[pair] for pair in pairs], step) - exponent, mantissa, *carried)
         delta, mantissa, shift, vanishes, *carried = p.step(
             (maximum - score)[:SCORE_BITS], mantissa, distance[:5], distance > _DISTANCE_MAX, *carried)

@@ -24,8 +24,9 @@ class WeightedSum(wiring.Component):
     `valid` with `values` (a chunk of consecutive tokens each), `first` and `last`: a beat a cycle, no backpressure.
     `weights` are those of the beat READ_LATENCY cycles before (`WeightMemory`). Each channel and pair has one
     accumulator, a DSP block, and a second multiplies the beat's second token. After the last beat the sums move to
-    registers, and `done` pulses; they stay until the next pass' last beat has gone the same way, `LATENCY` cycles or more. Two
-    cycles after `pair` and `step`, `sums` are those of channels SUM_LANES * step on. Golden: `w @ v` of `attention`.
+    registers, and `done` pulses; they stay until the next pass' last beat has gone the same way, `LATENCY` cycles or
+    more. Two cycles after `pair` and `step`, `sums` are those of channels SUM_LANES * step on. Golden: `w @ v` of
+    `attention`.
 
     Widths: weights unsigned(24), sums signed(24 + kv_bits + log2 context_max), which hold any tokens.
     """

@@ -35,8 +35,8 @@ class MemorySystem(wiring.Component):
     room before it asks, so none holds up another; they take turns burst by burst.
 
     weights, head: wide beats of the streams in their order, each for its engine, without padding. cache_read and
-    cache: the attention engine's requests and wide beats; descriptor_read and descriptors: the sequencer's. vector_write
-    and head_write: single beats, with idle outputs that are high when all of them are answered.
+    cache: the attention engine's requests and wide beats; descriptor_read and descriptors: the sequencer's.
+    vector_write and head_write: single beats, with idle outputs that are high when all of them are answered.
 
     quiet: the ports have nothing under way, and FETCH has nothing to ask for. stop: drop everything on the way in:
     the readers, FETCH and LOAD are held in reset, beats that still arrive are lost, writes are refused. Held until

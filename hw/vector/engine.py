@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from hw.arith.scalar import SCALAR, from_word, power_of_two, shift
 from hw.arith.scalar_steps import ScalarSteps
 from hw.arith.scalar_unit import ScalarOp, ScalarPort, ScalarUnit
-from hw.attention.output_memory import OUTPUT_WORD, OUTPUT_REQUEST
+from hw.attention.output_memory import OUTPUT_REQUEST, OUTPUT_WORD
 from hw.attention.query_memory import QUERY, QUERY_SCALE
 from hw.command import COMMAND_BITS, HEADER_LAYOUT, command_layout
 from hw.linear.activations import activation_layout
@@ -226,7 +226,8 @@ class VectorEngine(wiring.Component):
             Value.cast(heads.start.p.scale).eq(Mux(rotate, shift(scale, -ROPE_FRACTION), Value.cast(scale))),
             target.token.eq(self._token),
             *(getattr(target, name).eq(fields[name]) for name in (
-                "heads", "address", "address_stride", "block_bytes", "region_bytes", "scale_address", "scale_block_bytes",
+                "heads", "address", "address_stride", "block_bytes", "region_bytes", "scale_address",
+                "scale_block_bytes",
                 "head_bytes")),
         ]
 

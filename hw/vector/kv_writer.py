@@ -21,7 +21,8 @@ KV_TARGET = data.StructLayout({
     "scale_address": unsigned(40), "scale_block_bytes": unsigned(16),
     "head_bytes": unsigned(32), "heads": unsigned(8), "token": unsigned(16),
 })
-"""Where the heads of one token go, in logical addresses. Rows lie on multiples of 16 bytes, scales on multiples of 4."""
+"""Where the heads of one token go, in logical addresses.
+Rows lie on multiples of 16 bytes, scales on multiples of 4."""
 
 
 class KVWriter(wiring.Component):

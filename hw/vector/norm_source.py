@@ -7,7 +7,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.arith.scalar import SCALAR
-from hw.attention.output_memory import OUTPUT_WORD, OUTPUT_REQUEST
+from hw.attention.output_memory import OUTPUT_REQUEST, OUTPUT_WORD
 from hw.linear.reader import READ_REQUEST, SUM_ELEMENT
 from hw.vector.channel_memories import CHANNEL, CHANNEL_RANGE
 from hw.vector.gated import GatedProduct

@@ -10,8 +10,15 @@ from models.golden.attention import attention
 from models.golden.rounding import round_shift
 from models.golden.scalar import Scalar, from_word, log2_e_over_root, to_word
 from models.machine.build import BuildParameters
-from models.machine.cache import (BLOCK_TOKENS, HEADER_BYTES, VALUE_SCALES, block_bytes, chunk_bytes, padded_row,
-                                  value_region)
+from models.machine.cache import (
+    BLOCK_TOKENS,
+    HEADER_BYTES,
+    VALUE_SCALES,
+    block_bytes,
+    chunk_bytes,
+    padded_row,
+    value_region,
+)
 
 __all__ = ["KINDS", "AttentionCase", "attention_case"]
 
@@ -74,14 +81,16 @@ class AttentionCase:
                 at[places] = scales[head].astype("<u4").view(np.uint8).reshape(-1, 4)
             rows = np.zeros((tokens, row_bytes // integer.itemsize), integer)
             rows[:, :dim] = self.keys[head]
-            at[(start + HEADER_BYTES + t % BLOCK_TOKENS * row_bytes)[:, None] + np.arange(row_bytes)] = rows.view(np.uint8)
+            places = start + HEADER_BYTES + t % BLOCK_TOKENS * row_bytes
+            at[places[:, None] + np.arange(row_bytes)] = rows.view(np.uint8)
             rows[:] = rng.integers(-128, 128, rows.shape)
             rows[:, :dim] = self.values[head]
             places = values_at + np.arange(row_bytes // chunk)[:, None] * region + np.arange(chunk)
             at[t[:, None, None] * chunk + places] = rows.view(np.uint8).reshape(tokens, -1, chunk)
         return memory.tobytes(), {
             "head_bytes": head_bytes, "row_bytes": row_bytes, "block_bytes": block, "region_bytes": region,
-            "keys": base + HEADER_BYTES, "values": base + values_at, "key_scales": base, "value_scales": base + VALUE_SCALES}
+            "keys": base + HEADER_BYTES, "values": base + values_at, "key_scales": base,
+            "value_scales": base + VALUE_SCALES}
 
 
 def _scales(rng: np.random.Generator, shape: tuple[int, ...], low: int, high: int) -> np.ndarray:

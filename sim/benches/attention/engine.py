@@ -6,7 +6,7 @@ import cocotb
 import numpy as np
 from cocotb.triggers import RisingEdge
 
-from hw.attention.output_memory import OUTPUT_WORD, OUTPUT_REQUEST
+from hw.attention.output_memory import OUTPUT_REQUEST, OUTPUT_WORD
 from hw.attention.query_memory import QUERY, QUERY_LANES, QUERY_SCALE
 from hw.attention.read_requests import READ_REQUEST
 from models.machine.build import BuildParameters
@@ -60,7 +60,8 @@ class Bench:
              "values": np.resize(case.q[row, head, index:index + QUERY_LANES], QUERY_LANES)}
             for row in range(rows) for head in range(heads) for index in range(0, dim, QUERY_LANES)))
         await self.query_scale.send(
-            {"row": first_row + row, "head": head, "scale": {"m": case.q_scale.m[row, head], "e": case.q_scale.e[row, head]}}
+            {"row": first_row + row, "head": head, "scale": {"m": case.q_scale.m[row, head], "e": case.q_scale.e[row,
+                                                                                                                 head]}}
             for row in range(rows) for head in range(heads))
         await self.query.drain()
         self.dut.position.value = case.position

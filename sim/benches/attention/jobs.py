@@ -17,7 +17,8 @@ def expected_jobs(heads: int, kv_heads: int, rows: int, first_row: int, position
     most = {1: 4, 2: 2}.get(group, 1)
     jobs = [
         {"last": 0, "kv_head": kv_head, "head": kv_head * group + head, "row": first_row + row,
-         "tokens": position + row + 1, "heads_last": min(PAIRS, group - head) - 1, "rows_last": min(most, rows - row) - 1}
+         "tokens": position + row + 1, "heads_last": min(PAIRS, group - head) - 1, "rows_last": min(most,
+                                                                                                    rows - row) - 1}
         for row in range(0, rows, most) for kv_head in range(kv_heads) for head in range(0, group, PAIRS)]
     jobs[-1]["last"] = 1
     return jobs

@@ -47,7 +47,8 @@ async def reads_in_order(dut):
                   "region_bytes": 0x4400, "key_scales": 0x80_0000_1000, "values": 0x80_0008_0000}
         for name in names:
             getattr(dut, name).value = fields[name]
-        jobs = [{"last": int(block == len(row_blocks) - 1 and kv_head == kv_heads - 1), "kv_head": kv_head, "head": kv_head,
+        jobs = [{"last": int(block == len(row_blocks) - 1 and kv_head == kv_heads - 1), "kv_head": kv_head,
+                 "head": kv_head,
                  "row": 0, "tokens": tokens + 4 * block, "heads_last": 0, "rows_last": rows - 1}
                 for block, rows in enumerate(row_blocks) for kv_head in range(kv_heads)]
         jobs_in.send_nowait(*jobs)

@@ -110,7 +110,8 @@ async def run_everything(bench: Bench, jobs: int) -> None:
         streams.append(bench.stream(bench.address(256), beats, padding=random.choice([0, 3, 15]) if beats else 0,
                                     head=int(head)))
     loads = [bench.load(bench.address(256), position) for _ in range(jobs)]
-    caches = [bench.wide_read(bench.address(bench.build.stream_align), random.randrange(0, 60)) for _ in range(2 * jobs)]
+    caches = [bench.wide_read(bench.address(bench.build.stream_align), random.randrange(0,
+                                                                                        60)) for _ in range(2 * jobs)]
     programs = [bench.read(bench.address(64), 64 * random.randrange(1, 20)) for _ in range(jobs)]
     writes = {client: [{"address": base + 16 * i, "data": random.getrandbits(128), "strobe": random.getrandbits(16)}
                        for i in range(8 * jobs)]

@@ -13,7 +13,7 @@ import numpy as np
 from cocotb.triggers import RisingEdge
 
 from hw.arith.scalar import SCALAR
-from hw.attention.output_memory import OUTPUT_WORD, OUTPUT_REQUEST
+from hw.attention.output_memory import OUTPUT_REQUEST, OUTPUT_WORD
 from hw.attention.query_memory import QUERY, QUERY_SCALE
 from hw.linear.activations import activation_layout
 from hw.linear.reader import READ_REQUEST, SUM_ELEMENT

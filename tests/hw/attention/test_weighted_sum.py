@@ -14,7 +14,8 @@ PASSES = [(1, False), (2, True), (90, False), (100, True), (95, False), (3, Fals
 @pytest.mark.parametrize(("kv_bits", "parts"), [(8, 2), (8, 1), (16, 2)])
 def test_exact_sums(kv_bits, parts, stall):
     unit = dict(kv_bits=kv_bits, chunk_bits=256, parts=parts, context_max=256)
-    run_bench(WeightedSum(**unit), "sim.benches.attention.weighted_sum", {"unit": unit, "passes": PASSES, "stall": stall})
+    run_bench(WeightedSum(**unit), "sim.benches.attention.weighted_sum", {"unit": unit, "passes": PASSES,
+                                                                          "stall": stall})
 
 
 def test_kv_bits_are_8_or_16():

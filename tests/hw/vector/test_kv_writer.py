@@ -33,7 +33,8 @@ def _writes(address: int, content: bytes) -> list[tuple[dict[str, int], dict[str
 
 
 @pytest.mark.parametrize("stall", [0.0, 0.3], ids=["free", "stalls"])
-@pytest.mark.parametrize(("kv_bits", "dim", "ports"), [(8, 64, 4), (8, 40, 2), (8, 1, 4), (16, 24, 4), (16, 3, 1), (8, 56, 1)])
+@pytest.mark.parametrize(("kv_bits", "dim", "ports"), [(8, 64, 4), (8, 40, 2), (8, 1, 4), (16, 24, 4), (16, 3, 1),
+                                                       (8, 56, 1)])
 def test_layout(kv_bits, dim, ports, stall):
     build = replace(BOARDS["sim-tiny"], ports=ports)
     rng = np.random.default_rng([kv_bits, dim])

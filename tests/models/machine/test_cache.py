@@ -41,7 +41,8 @@ def test_every_byte_has_its_place(build, preset):
         assert kv.head_bytes % build.stream_align == kv.values % build.stream_align == 0
 
 
-@pytest.mark.parametrize(("ports", "size", "expected"), [(4, 16, 64), (4, 96, 96), (4, 80, 96), (2, 8, 32), (1, 40, 48)])
+@pytest.mark.parametrize(("ports", "size", "expected"), [(4, 16, 64), (4, 96, 96), (4, 80, 96), (2, 8, 32), (1, 40,
+                                                                                                             48)])
 def test_rows_are_whole_chunks_and_at_least_a_beat(ports, size, expected):
     row = padded_row(size, replace(BOARDS["kv260"], ports=ports))
     assert row == expected and row % chunk_bytes(ports) == 0
