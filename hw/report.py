@@ -52,12 +52,13 @@ class Report:
 
     def table(self, predicted: Resources | None = None) -> str:
         """Sites used and available, a line each; beside them what was predicted, and its error."""
-        lines = [f"{'':14}{'used':>9}{'XCK26':>9}{'%':>7}" + (f"{'predicted':>11}{'error, %':>10}" if predicted else "")]
+        beside = f"{'predicted':>11}{'error, %':>10}" if predicted else ""
+        lines = [f"{'':14}{'used':>9}{'XCK26':>9}{'%':>7}{beside}"]
         for name, used in vars(self.resources).items():
             available = getattr(XCK26.sites, name)
             line = f"{name:14}{used:9}{available:9}{100 * used / available:7.1f}"
             if predicted and name in PREDICTED:
-                line += f"{getattr(predicted, name):11g}{error_percent(getattr(predicted, name), used):>10}"
+                line += f"{getattr(predicted, name):11g} {error_percent(getattr(predicted, name), used):>9}"
             lines.append(line)
         worst = "endless" if self.levels.loop else self.levels.worst
         return "\n".join([*lines, f"{'logic_levels':14}{worst:>9}", f"{'fits':14}{'yes' if self.fits else 'no':>9}"])

@@ -142,6 +142,11 @@ PRESETS: dict[str, ModelConfig] = {
             name="bitnet-2b4t", vocab_size=128256, hidden_size=2560, ffn_size=6912, layers=30, heads=20,
             kv_heads=5, head_dim=128, activation="relu2", sub_norms=True, tied_head=True, rope_theta=5e5,
             rms_eps=1e-5, context=4096, bos_id=128000, eos_ids=(128001, 128009)),
+        # tiiuae/Falcon3-1B-Instruct-1.58bit, its context cut to what the machine takes
+        ModelConfig(
+            name="falcon3-1b", vocab_size=131072, hidden_size=2048, ffn_size=8192, layers=18, heads=8,
+            kv_heads=4, head_dim=256, activation="silu", sub_norms=False, tied_head=False, rope_theta=1000042.0,
+            rms_eps=1e-6, context=4096, bos_id=None, eos_ids=(11,)),
     )
 }
 """Shapes of real models; they have no weights (`models.synth` makes random ones)."""

@@ -123,8 +123,8 @@ class Schedule:
         self._add(Opcode.MATMUL, wait=(Semaphore.ACTIVATIONS_READY,) if first else (),
                   signal=(Semaphore.SUMS_READY,) if last else (), tiles=tile_count(inputs, self.build),
                   outputs=self.build.padded_outputs(outputs), accumulator=base, rows=self.rows,
-                  batches=-(-self.rows // self.build.rows))
-        return base + self.build.padded_outputs(outputs) // self.build.outputs_per_step
+                  batches=-(-self.rows // self.build.rows), padding=self.build.padded_outputs(outputs) - outputs)
+        return base - -outputs // self.build.outputs_per_step
 
     def _scale(self, layer: int, name: str) -> int:
         return int(self.model.layers[layer].linears[name].scale)

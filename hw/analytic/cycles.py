@@ -33,7 +33,7 @@ FIFO_BEATS = 512  # of a port, before the gearbox (hw.memory.system)
 _ENTRIES_FILL = 29  # a table's 27 entries and the two states around them, beside the words loaded (table_fill)
 _FILL_FREE = 30  # from the release of a bank, its words loaded already, to its being ready again
 _START = 2  # from a command's transfer to the fill's first address, and from its last entry to `ready`
-_DRAIN = 10  # of the last step beside the adder tree's levels: table read, add, write; retirement, the next command
+_DRAIN = 6  # of the last step beside the adder tree's levels: table read, add, write; retirement, the next command
 _BEAT_TO_STEP = 9  # FIFO, gearbox, weight buffer: memory and two output registers each
 _REQUEST = 8  # from the issue of a STREAM, or from free room, to the address on the port, and back from the data
 

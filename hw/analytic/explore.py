@@ -23,6 +23,7 @@ ROW_BATCHES = (1, 2, 4, 8)
 OUTPUTS_PER_STEP = (4, 8)  # readers and the vector engine take their sums by powers of two
 WEIGHT_BUFFER_STEPS = (512, 1024, 2048, 4096, 8192)
 _ALIKE = 0.005  # cycles that differ by less are equal: a little padding is no reason for another array
+_LUTS_ALIKE = 0.1  # LUTs likewise: the model is not better than that
 
 
 def candidates(config: ModelConfig, board: Board) -> Iterator[BuildParameters]:
@@ -63,8 +64,10 @@ def explore(config: ModelConfig, board: Board, share: Share | None = None) -> li
             prefill = _speed(config, _timing(build, build.row_batches), board.memory, build.row_batches)
             found.append(Prediction(build, decode, replace(prefill, rows=build.slots), engine))
     least = min(prediction.prefill.cycles_a_row for prediction in found)
-    return sorted(found, key=lambda p: (int((p.prefill.cycles_a_row / least - 1) / _ALIKE), p.engine.lut,
-                                        p.engine.uram, p.engine.bram36, -p.build.weight_buffer_steps))
+    smallest = min(prediction.engine.lut for prediction in found)
+    return sorted(found, key=lambda p: (
+        int((p.prefill.cycles_a_row / least - 1) / _ALIKE), int((p.engine.lut / smallest - 1) / _LUTS_ALIKE),
+        p.engine.uram, p.engine.bram36, -p.build.weight_buffer_steps, p.engine.lut))
 
 
 def _timing(build: BuildParameters, batches: int) -> BuildParameters:

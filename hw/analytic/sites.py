@@ -23,19 +23,22 @@ PREDICTED = ("lut", "lutram", "dsp", "bram36", "uram")
 _ENTRY_BITS, _SUM_BITS, _INDEX_BITS = 10, 24, 5
 _TABLE_DEPTH = 64  # two banks of 32
 _BANKS = 2  # of the accumulators
-_READERS = 2
+_READERS, _READER_WORDS = 2, 4
 _ULTRA_DEPTH = 2048  # words from which on activations and accumulators lie in UltraRAM
 _ULTRA_BUFFER = 1024  # steps from which on the weight buffer does
 
-# LUTs of one piece, each from a Yosys run of the unit named, alone.
-_FILLER = 27  # LookupTable: the running sum of one row, a 10-bit adder behind a choice of three activations
-_DECODER = 0  # Base3Decoder
-_INDEX = 0.0  # StepGearbox: the five index bits of a group
-_INVALID = 1.0  # StepGearbox: count of invalid bytes, a byte of the beat
-_BUFFER = 0  # WeightBuffer
-_PORT = 0  # PortFifos, StreamFetcher, ReadMaster: a port's counters and state
-_LINEAR = 0  # StepIssue, TableFill, two AccumulatorReaders
-_ENGINE = 0  # MemorySystem and ControlSystem but for their ports
+# LUTs of one piece. Run: Yosys on that unit alone. Estimate: from the sources.
+_FILLER = 27  # LookupTable, run: the running sum of one row, a 10-bit adder behind a choice of three activations
+_DECODER = 55  # Base3Decoder, estimate: eleven functions of a byte, four LUTs each and one that chooses
+_INDEX = 3  # StepGearbox, estimate: the five index bits of a group
+_READER = 164  # AccumulatorReader, run: beside its FIFO
+_ISSUE = 320  # StepIssue 95 and TableFill 131, runs; WeightBuffer, estimate
+_PORT = 260  # PortFifos, StreamFetcher, ReadMaster, estimate: a port's counters and state
+_CONTROL = 3_311  # ControlSystem, run: of it six queues of eight descriptors in LUTRAM
+_CONTROL_LUTRAM = 1_776
+_CLIENTS = 1_700  # MemorySystem, estimate: three Readers, Loader, WriteMaster, StreamRouter
+
+_CACHE_FIFO = block_memory(PORT_BYTES * 8, 256, ultra=False)
 
 
 def engine_sites(build: BuildParameters, *, uram: bool = True) -> Resources:
@@ -45,7 +48,9 @@ def engine_sites(build: BuildParameters, *, uram: bool = True) -> Resources:
 
 def engine_terms(build: BuildParameters, *, uram: bool = True) -> dict[str, Resources]:
     """The engine by what its sites are for."""
-    return linear_terms(build, uram=uram) | {"ports": _ports(build), "sequencer": _luts(_ENGINE)}
+    return linear_terms(build, uram=uram) | {
+        "ports": _ports(build), "clients of the ports": _luts(_CLIENTS) + _CACHE_FIFO,
+        "sequencer": _luts(_CONTROL, _CONTROL_LUTRAM)}
 
 
 def unit_sites(build: BuildParameters, unit: str | None) -> Resources | None:
@@ -62,12 +67,12 @@ def linear_terms(build: BuildParameters, *, uram: bool = True) -> dict[str, Reso
         "tables": _luts(copies, copies),
         "fillers": _luts(tables * rows * _FILLER),
         "adder trees": _luts(rows * outputs * _tree(tables)),
-        "decoders": _luts(build.beat_bytes * (_DECODER + _INVALID)),
+        "decoders": _luts(build.beat_bytes * _DECODER),
         "gearbox": _luts(_gearbox(build)),
         "weight buffer": _weight_buffer(build, uram),
         "accumulators": _accumulators(build, uram),
         "activations": _activations(build, uram),
-        "issue and readers": _luts(_LINEAR),
+        "issue and readers": _issue(build),
     }
 
 
@@ -121,6 +126,11 @@ def _multiplexer(inputs: int) -> float:
     return 0 if inputs == 1 else 1 if inputs <= 4 else inputs / 4
 
 
+def _issue(build: BuildParameters) -> Resources:
+    fifo = lutram(build.outputs_per_step * _SUM_BITS, _READER_WORDS, 1)
+    return _luts(_READERS * (_READER + fifo) + _ISSUE, _READERS * fifo)
+
+
 def _activations(build: BuildParameters, uram: bool) -> Resources:
     """All rows of a batch side by side, and an enable for each lane."""
     words = -(-build.inputs_max // build.tile_inputs) * build.tile_inputs // ACTIVATION_LANES
@@ -132,7 +142,7 @@ def _activations(build: BuildParameters, uram: bool) -> Resources:
 def _weight_buffer(build: BuildParameters, uram: bool) -> Resources:
     """Words of a step's indices."""
     depth, width = build.weight_buffer_steps, build.tables * build.outputs_per_step * _INDEX_BITS
-    return block_memory(width, depth, ultra=uram and depth >= _ULTRA_BUFFER) + _luts(_BUFFER)
+    return block_memory(width, depth, ultra=uram and depth >= _ULTRA_BUFFER)
 
 
 def _ports(build: BuildParameters) -> Resources:

@@ -24,12 +24,13 @@ ACTIVATION_LANES = 4  # inputs in a word of the activation memory
 
 
 class LinearEngine(wiring.Component):
-    """MATMUL {tiles, outputs, accumulator, batches}: sums = activations x trits, all rows of the batches.
+    """MATMUL {tiles, outputs, padding, accumulator, batches}: sums = activations x trits, all rows of all batches.
 
     Contract: golden `ternary_matmul` (docs/numerics.md §3), exact. Output n of batch b lies in word
     b * build.batch_words + accumulator + n // Q, slot n % Q of the accumulator memory, Q = build.outputs_per_step;
     row r is row r % M of batch r // M, M = build.rows. `outputs` is the padded number, a multiple of
-    build.outputs_align; `tiles` and `batches` are at least 1. All M rows of a batch are computed.
+    build.outputs_align; words of nothing but the last `padding` ones are left alone. `tiles` and `batches` are at
+    least 1. All M rows of a batch are computed.
 
     `i_activations`: int8 elements of the command's input, complete before the command; always ready. They
     stay unchanged until the command retires. Inputs beyond the matrix meet zero trits.
@@ -105,7 +106,7 @@ class LinearEngine(wiring.Component):
             *(buffer.plan.p[name].eq(command[name]) for name in ("outputs", "tiles", "batches")),
             fill.start.eq(start), fill.tiles.eq(command.tiles), fill.batches.eq(command.batches),
             issue.start.eq(start), issue.tiles.eq(command.tiles), issue.batches.eq(command.batches),
-            issue.outputs.eq(command.outputs), issue.base.eq(command.accumulator),
+            issue.outputs.eq(command.outputs), issue.padding.eq(command.padding), issue.base.eq(command.accumulator),
         ]
         with m.FSM():
             with m.State("IDLE"):

@@ -29,7 +29,7 @@ class StepGearbox(wiring.Component):
     `i_beats`: build.beat_bytes bytes, byte 0 lowest. `o_steps`: [Q][T] indices. `invalid_bytes`: the number of bytes
     above 242 in a beat, a few cycles after it was taken; 0 in all other cycles.
 
-    Throughput: a beat and a step a cycle. Latency: 2 cycles from a step's last beat. Backpressure passes through.
+    Throughput: a beat and a step a cycle. Latency: 3 cycles from a step's last beat. Backpressure passes through.
     Format: `models.machine.layout.weight_stream`.
     """
 
@@ -51,30 +51,32 @@ class StepGearbox(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         units, step_units = self._beat_units, self._step_units
+        take = Signal()
 
         digits, invalid = [], []
         for n in range(self._build.beat_bytes):
             m.submodules[f"decoder_{n}"] = decoder = Base3Decoder()
-            m.d.comb += decoder.byte.eq(self.i_beats.payload.word_select(n, 8))
+            m.d.comb += [decoder.byte.eq(self.i_beats.payload.word_select(n, 8)), decoder.enable.eq(take)]
             digits.append(decoder.digits.as_value())
             invalid.append(decoder.invalid)
 
         # the decoded beat, and units of earlier ones, as many as `phase` says (one-hot), oldest first
         beat = Signal(units * self._unit_bits, reset_less=True)
         held = Signal((step_units - 1) * self._unit_bits, reset_less=True)
-        has_beat = Signal()
+        has_code, has_beat = Signal(), Signal()
         phase = Signal(step_units, init=1)
-        use, full, room, take = Signal(), Signal(), Signal(), Signal()
+        use, full, room, beat_room = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
             full.eq(phase[step_units - units:].any()),  # with this beat there is a step
             room.eq(~self.o_steps.valid | self.o_steps.ready),
             use.eq(has_beat & (~full | room)),
-            self.i_beats.ready.eq(~has_beat | ~full | room),
+            beat_room.eq(~has_beat | ~full | room),
+            self.i_beats.ready.eq(~has_code | beat_room),
             take.eq(self.i_beats.valid & self.i_beats.ready),
         ]
-        with m.If(take):
+        m.d.sync += [has_code.eq(take | (has_code & ~beat_room)), has_beat.eq(Mux(beat_room, has_code, has_beat))]
+        with m.If(beat_room):
             m.d.sync += beat.eq(Cat(digits))
-        m.d.sync += has_beat.eq(take | (has_beat & ~use))
         with m.If(use):
             m.d.sync += phase.eq(phase.rotate_left(units))
 
@@ -112,7 +114,7 @@ class StepGearbox(wiring.Component):
 
         m.submodules.invalid_count = count = self._invalid_count
         for term, bad in zip(count.terms, invalid, strict=True):
-            m.d.sync += term.eq(bad & take)
+            m.d.sync += term.eq(bad & has_code & beat_room)
         m.d.comb += self.invalid_bytes.eq(count.total)
         return m
 

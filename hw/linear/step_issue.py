@@ -15,7 +15,8 @@ __all__ = ["StepIssue"]
 class StepIssue(wiring.Component):
     """Walks the steps of one command: for each of `tiles` tiles and `batches` batches, `outputs` / Q words.
 
-    Those of batch b are build.batch_words * b + `base` and on.
+    Those of batch b are build.batch_words * b + `base` and on. Steps of the last `padding` outputs are taken but
+    not added to any word.
 
     `start` (while `done`) takes the command. A step is taken (`take`, also `step.valid`) when it is `available`,
     its tables are ready, and its word is not under way: in a command of fewer than REUSE_DISTANCE words, a tile
@@ -31,6 +32,7 @@ class StepIssue(wiring.Component):
             "tiles": In(16),
             "batches": In(8),
             "outputs": In(16),
+            "padding": In(8),
             "base": In(16),
             "done": Out(1),
             "available": In(1),
@@ -47,6 +49,7 @@ class StepIssue(wiring.Component):
         tiles, outputs, left = (Signal(16, reset_less=True, name=name) for name in ("tiles_left", "outputs", "left"))
         base, word = (Signal(range(self._build.batch_words), reset_less=True, name=n) for n in ("base", "word"))
         batches, batch = Signal(8, reset_less=True), Signal(range(self._build.row_batches))
+        padding = Signal(8, reset_less=True)
         first_tile, tile_start, short = Signal(), Signal(), Signal()
         cooling = Signal(range(REUSE_DISTANCE))  # cycles until a short command's next tile may start
 
@@ -56,7 +59,8 @@ class StepIssue(wiring.Component):
             self.take.eq(active & self.available & self.tables_ready
                          & ~(short & tile_start & (cooling != 0))),
             last.eq(left == outputs_per_step), last_batch.eq(batch == batches - 1),
-            self.step.valid.eq(self.take), self.step.word.eq(Cat(word, batch)), self.step.overwrite.eq(first_tile),
+            self.step.valid.eq(self.take & (left > padding)), self.step.word.eq(Cat(word, batch)),
+            self.step.overwrite.eq(first_tile),
             self.release.eq(self.take & last),
         ]
         with m.If(cooling != 0):
@@ -73,7 +77,7 @@ class StepIssue(wiring.Component):
         with m.If(self.start):
             m.d.sync += [
                 active.eq(1), tiles.eq(self.tiles), batches.eq(self.batches), batch.eq(0),
-                outputs.eq(self.outputs), left.eq(self.outputs),
+                outputs.eq(self.outputs), left.eq(self.outputs), padding.eq(self.padding),
                 base.eq(self.base), word.eq(self.base), first_tile.eq(1), tile_start.eq(1), cooling.eq(0),
                 short.eq(self.outputs < REUSE_DISTANCE * outputs_per_step),
             ]

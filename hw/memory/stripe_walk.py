@@ -15,6 +15,7 @@ __all__ = ["STRIPE_BURSTS", "STRIPE_PART", "StripeWalk"]
 
 STRIPE_BURSTS = STRIPE_BEATS // BURST_BEATS
 _BLOCK_BITS = (BURST_BYTES - 1).bit_length()
+_BEAT_BITS = (BURST_BEATS - 1).bit_length()
 _BURST_BITS = (STRIPE_BURSTS - 1).bit_length()
 
 STRIPE_PART = data.StructLayout({"start": ADDRESS_BITS - _BLOCK_BITS, "tail": ADDRESS_BITS - _BLOCK_BITS,
@@ -62,7 +63,7 @@ class StripeWalk(wiring.Component):
         with m.If(burst.ready):
             m.d.sync += burst.valid.eq(0)
         with m.If(left != 0):
-            with m.If(~burst.valid & (room >= BURST_BEATS)):
+            with m.If(~burst.valid & room[_BEAT_BITS:].any()):  # room >= BURST_BEATS, without a carry chain
                 m.d.comb += reserve.eq(1)
                 m.d.sync += [
                     burst.valid.eq(1),

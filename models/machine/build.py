@@ -104,7 +104,7 @@ class BuildParameters:
 
     def accumulator_use(self, config: ModelConfig) -> int:
         """Words of a batch's accumulators that a layer needs at once: q, k and v, or gate and up."""
-        words = {name: self.padded_outputs(outputs) // self.outputs_per_step
+        words = {name: -(-outputs // self.outputs_per_step)
                  for name, (outputs, _) in config.linear_shapes.items()}
         return max(words["q"] + words["k"] + words["v"], words["gate"] + words["up"], words["o"], words["down"])
 
@@ -139,7 +139,7 @@ BOARDS: dict[str, BuildParameters] = {
         context_max=512),
     "kv260": BuildParameters(
         name="kv260", clock_mhz=250, ports=4, rows=8, row_batches=2, outputs_per_step=4, weight_buffer_steps=4096,
-        accumulator_words=8192, hidden_max=2560, inputs_max=8192, heads_max=32, group_max=4, head_dim_max=128,
+        accumulator_words=8192, hidden_max=2560, inputs_max=8192, heads_max=32, group_max=4, head_dim_max=256,
         context_max=4096, top_k=64),
 }
 

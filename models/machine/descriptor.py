@@ -116,7 +116,7 @@ OPCODES: dict[Opcode, Operation] = {
         _words(Opcode.LOAD, Engine.LOAD, ("address", 40), ("target", 4), ("address_stride", 24), ("bytes", 24),
                ("offset", 16)),
         _words(Opcode.MATMUL, Engine.LINEAR, ("tiles", 16), ("outputs", 16), ("accumulator", 16), ("rows", 8),
-               ("batches", 8)),
+               ("batches", 8), ("padding", 8)),
         _words(Opcode.NORM, Engine.VECTOR, ("count", 16), ("rows", 8), ("source", 2), ("rms", 1), ("gained", 1),
                ("levels16", 1), ("activation", 1), *_TAP, ("unit_exponent", 8, True), ("group_channels", 16),
                ("eps_sum", 32), ("gain", 32),

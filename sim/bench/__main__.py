@@ -14,6 +14,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from tqdm import tqdm
 
@@ -23,8 +24,9 @@ from models.config import PRESETS
 from models.errors import ModelError
 from models.machine.build import BOARDS, board_parameters
 from models.machine.layout import head_beats
-from sim.bench.check import differences
+from sim.bench.check import differences, golden_differences
 from sim.bench.measure import measure_decode, measure_linear, measure_prefill
+from sim.bench.picture import draw
 from sim.bench.probe import ProbedDevice
 from sim.bench.report import Figures
 from sim.bench.workload import fill_cache, load_workload
@@ -56,7 +58,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
                         help=f"rows of the head simulated at most (default: {HEAD_ROWS})")
     parser.add_argument("--outstanding", type=int, default=OUTSTANDING, metavar="N",
                         help=f"bursts that a port of the memory accepts (default: {OUTSTANDING})")
-    parser.add_argument("--check", action="store_true", help="then hold a token against the emulator, bit for bit")
+    parser.add_argument("--stall", type=float, default=0.0, metavar="P",
+                        help="chance of a stall on each channel of each port in each cycle (default: 0)")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw where the cycles go (.png, .svg, .pdf)")
+    parser.add_argument("--check", action="store_true",
+                        help="then hold a token against the emulator, a prompt's pass and a token against the golden "
+                             "model")
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
     options = parser.parse_args(arguments)
     build = board_parameters(options.board)
@@ -66,6 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise ModelError("--rows belongs to --phase linear")
     if not 1 <= options.outstanding <= MAX_BOARD_OUTSTANDING:
         raise ModelError(f"--outstanding must be 1 to {MAX_BOARD_OUTSTANDING}, got {options.outstanding}")
+    if not 0 <= options.stall < 1:
+        raise ModelError(f"--stall must be at least 0 and below 1, got {options.stall}")
     rows = options.vocab
     if rows is None:
         rows = SMALL_HEAD if options.phase == "linear" else HEAD_ROWS
@@ -80,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with tqdm(unit=" cycles", unit_scale=True, file=sys.stderr, disable=None) as bar:
         bar.set_description("building the simulation, minutes the first time")
         device = ProbedDevice(build)
-        device.configure(outstanding=options.outstanding)
+        device.configure(outstanding=options.outstanding, stall_probability=options.stall)
         device.identify()
         session = Session(workload.model, device)
         token_rows = 1 if options.rows is None else options.rows
@@ -96,16 +105,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         else:
             measurement = measure_prefill(workload, session, context, prompt)
         figures = Figures(options.phase, workload, build, measurement, device.core.memory_model, options.outstanding)
+        if options.picture:
+            draw(figures, device.longest, options.picture)
         if options.check:
             bar.set_description("checking")
             fill_cache(session)
             wrong = differences(session, context - 1)
+            wrong += [f"golden {name}" for name in golden_differences(session)]
     for line in figures.notes():
         print(line, file=sys.stderr)
     print(json.dumps(figures.to_json()) if options.json else figures.table())
     if options.check:
         sys.stdout.flush()
-        print(f"check against the emulator: {', '.join(wrong) + ' differ' if wrong else 'equal'}", file=sys.stderr)
+        outcome = f"{', '.join(wrong)} differ" if wrong else "equal"
+        print(f"check against emulator and golden model: {outcome}", file=sys.stderr)
         raise SystemExit(1 if wrong else 0)
 
 

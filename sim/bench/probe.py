@@ -31,6 +31,16 @@ class Timeline:
 
     samples: np.ndarray
 
+    @property
+    def cycles(self) -> np.ndarray:
+        """Cycles so far at each sample."""
+        return self.samples[:, _CYCLE]
+
+    @property
+    def bytes(self) -> np.ndarray:
+        """Bytes so far of all ports at each sample."""
+        return self.samples[:, _BYTES]
+
     def counts(self, start: int = 0, end: int | None = None) -> Counts:
         """What happened from sample `start` to sample `end`, the last one by default."""
         part = self.samples[start:end if end is None else end + 1]
@@ -51,9 +61,13 @@ class Timeline:
 
 
 class ProbedDevice(RtlDevice):
-    """As `RtlDevice`; `timeline` is the last run's. `watch`, if set, is told each run's cycles so far."""
+    """As `RtlDevice`; `timeline` is the last run's, `longest` that of the run of the most cycles so far.
+
+    `watch`, if set, is told each run's cycles so far.
+    """
 
     timeline: Timeline
+    longest: Timeline | None = None
     watch: Progress | None = None
 
     def wait(self, progress: Progress | None = None) -> None:
@@ -70,6 +84,8 @@ class ProbedDevice(RtlDevice):
             if progress and len(rows) % 256 == 0:
                 progress(rows[-1][_CYCLE])
         self.timeline = Timeline(np.array(rows, np.int64))
+        if self.longest is None or self.timeline.cycles[-1] > self.longest.cycles[-1]:
+            self.longest = self.timeline
         if progress:
             progress(rows[-1][_CYCLE])
         super().wait(progress)  # at its end already: looks for broken AXI rules

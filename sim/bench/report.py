@@ -85,16 +85,21 @@ class Figures:
             lines.append(f"simulated: {vocabulary} of {whole.vocab_size} rows of the head, the others taken as alike")
         return lines
 
+    def headline(self) -> str:
+        """What was measured, and its speed."""
+        data = self.to_json()
+        speed = f"{data['ttft_s']:.4f} s to the first token" if "ttft_s" in data else \
+            f"{data['tokens_per_s']:.2f} tok/s"
+        return (f"{self.workload.whole.name}, {self.phase}, build {self.build.name}, simulated at "
+                f"{self.build.clock_mhz} MHz before the memory model {self.memory!r} with {self.outstanding} bursts "
+                f"under way a port: {data['cycles']} cycles, {speed}")
+
     def table(self) -> str:
         """The figures for a reader."""
         data = self.to_json()
         counts = self.measurement.counts
-        speed = f"{data['ttft_s']:.4f} s to the first token" if "ttft_s" in data else \
-            f"{data['tokens_per_s']:.2f} tok/s"
         lines = [
-            f"{self.workload.whole.name}, {self.phase}, build {self.build.name}, simulated at "
-            f"{self.build.clock_mhz} MHz before the memory model {self.memory!r} with {self.outstanding} bursts under "
-            f"way a port: {data['cycles']} cycles, {speed}",
+            self.headline(),
             f"memory   {counts.ddr_bytes / 1e6:.2f} MB, {data['ddr_gb_s']:.2f} GB/s, "
             f"{100 * data['ddr_utilisation']:.1f} % of the ports' {self.ddr_limit:.1f}",
             f"weights  {self.linear_gb_s:.2f} GB/s useful",

@@ -27,7 +27,7 @@ def test_gain_sizes():
     assert ModelConfig(**SMALL | {"sub_norms": False}).gain_sizes == plain
 
 
-@pytest.mark.parametrize(("name", "millions"), [("bitnet-0.73b", 729), ("bitnet-2b4t", 2413)])
+@pytest.mark.parametrize(("name", "millions"), [("bitnet-0.73b", 729), ("bitnet-2b4t", 2413), ("falcon3-1b", 1669)])
 def test_presets_have_the_published_size(name, millions):
     assert round(PRESETS[name].parameters / 1e6) == millions
 

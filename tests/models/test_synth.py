@@ -49,5 +49,5 @@ def test_command_line(tmp_path, monkeypatch, capsys):
     np.testing.assert_array_equal(model.embedding, synthetic_model(SMALL, 4).embedding)
     capsys.readouterr()
     assert main(["--preset", "big", "-o", str(tmp_path / "n")]) == 2
-    assert capsys.readouterr().err == "unknown preset 'big'; known: bitnet-0.73b, bitnet-2b4t, small\n"
+    assert capsys.readouterr().err == "unknown preset 'big'; known: bitnet-0.73b, bitnet-2b4t, falcon3-1b, small\n"
     assert not (tmp_path / "n").exists()

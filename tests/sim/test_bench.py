@@ -258,3 +258,13 @@ def test_a_model_too_large_for_the_build_is_refused():
 def test_scales_of_a_workload():
     workload = load_workload("demo", layers=6)
     assert isinstance(workload, Workload) and workload.layer_scale == workload.head_scale == 1
+
+
+def test_the_picture_is_drawn(tmp_path, capsys):
+    picture = tmp_path / "cycles.png"
+    main(["--board", "sim-tiny", "--model", "demo", "--phase", "decode", "--context", "8", "--layers", "1", "--vocab",
+          "64", "--picture", str(picture)])
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(ModelError, match="--picture: "):
+        main(["--board", "sim-tiny", "--model", "demo", "--phase", "decode", "--context", "8", "--vocab", "64",
+              "--picture", str(tmp_path / "cycles.txt")])

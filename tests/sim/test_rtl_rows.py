@@ -1,4 +1,4 @@
-"""A build of two rows: several tokens of a prompt for one stream of weights, with the emulator's bits."""
+"""A build of two batches of two rows: a prompt's tokens share one stream of weights, with the emulator's bits."""
 
 from dataclasses import replace
 
@@ -13,26 +13,26 @@ from tests.families import FAMILIES
 from tests.host.test_emulator import random_ids, random_taps
 from tests.sim.test_rtl_device import check_equal
 
-TWO_ROWS = replace(BOARDS["sim-tiny"], name="two rows", rows=2)
+FOUR_SLOTS = replace(BOARDS["sim-tiny"], name="four slots", rows=2, row_batches=2, accumulator_words=2048)
 
 
 @pytest.fixture(scope="module")
 def rtl():
-    device = RtlDevice(TWO_ROWS)
+    device = RtlDevice(FOUR_SLOTS)
     yield device
     device.close()
 
 
 @pytest.mark.parametrize("name", list(FAMILIES))
-def test_passes_of_two_rows_and_a_last_one_equal_the_emulator(name, rtl):
+def test_full_passes_and_a_last_odd_one_equal_the_emulator(name, rtl):
     model = synthetic_model(FAMILIES[name], seed=1)
     taps = random_taps(model.config, seed=2)
-    emulated, simulated = (Session(model, device, taps=taps) for device in (EmulatorDevice(TWO_ROWS), rtl))
+    emulated, simulated = (Session(model, device, taps=taps) for device in (EmulatorDevice(FOUR_SLOTS), rtl))
     rtl.configure(stall_probability=0.1, seed=3)
-    check_equal(emulated, simulated, random_ids(model.config, 5))
+    check_equal(emulated, simulated, random_ids(model.config, 11))
 
 
-def test_two_rows_share_the_weights(rtl):
+def test_rows_share_the_weights(rtl):
     model = synthetic_model(FAMILIES["llama plain"], seed=4)
     ids = random_ids(model.config, 4)
     session = Session(model, rtl)
@@ -44,4 +44,4 @@ def test_two_rows_share_the_weights(rtl):
         for piece in pieces:
             session.feed(piece)
         read.append(sum(rtl.core.bytes_read) - before)
-    assert read[0] < 0.7 * read[1]
+    assert read[0] < 0.4 * read[1]

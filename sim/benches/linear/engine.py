@@ -1,10 +1,10 @@
 """The linear engine runs matrices one after another; both readers read each result while the next one runs.
 
 Parameters: ``build``; ``matrices``: {``q`` [rows][inputs] of whole batches, ``trits`` [outputs][inputs],
-``accumulator``, ``invalid``: positions of stream bytes that become 255}; ``interleaved``: activations of all rows
-element by element, else row by row; ``stall``: the probability of a stall on every stream; ``late``: cycles between a
-command and the first offer of its beats, or null to offer the beats of all matrices from the start; ``cycles``: the
-most that each command may take, or null.
+``accumulator``, ``invalid``: positions of stream bytes that become 255, ``kept``: its sums must also be there at the
+end}; ``interleaved``: activations of all rows element by element, else row by row; ``stall``: the probability of a
+stall on every stream; ``late``: cycles between a command and the first offer of its beats, or null to offer the beats
+of all matrices from the start; ``cycles``: the most that each command may take, or null.
 """
 
 import cocotb
@@ -39,7 +39,7 @@ class Matrix:
 
     def __init__(self, given: dict, build: BuildParameters):
         self.q, trits = np.array(given["q"]), np.array(given["trits"], np.int8)
-        self.base, self.outputs = given["accumulator"], len(trits)
+        self.base, self.outputs, self.kept = given["accumulator"], len(trits), given.get("kept", False)
         outputs, inputs = trits.shape
         stream = weight_stream(trits, build)
         stream[given["invalid"]] = INVALID_BYTE
@@ -52,7 +52,7 @@ class Matrix:
         self.sums = ternary_matmul(self.q, without(trits, given["invalid"], build))
         self.command = int.from_bytes(pack(
             Opcode.MATMUL, tiles=tiles, outputs=build.padded_outputs(outputs), accumulator=self.base,
-            rows=len(self.q), batches=batches), "little")
+            rows=len(self.q), batches=batches, padding=build.padded_outputs(outputs) - outputs), "little")
 
     def elements(self, interleaved: bool) -> list[dict]:
         """The activations in the order of their transfer."""
@@ -126,5 +126,8 @@ async def computes_and_reads(dut):
         await RisingEdge(dut.clk)
     for task in reading:
         await task
+    for matrix in matrices:
+        if matrix.kept:
+            await read(0, matrix)
     assert monitor.invalid == invalid, "invalid bytes"
     assert monitor.beats == sum(len(matrix.beats) for matrix in matrices), "beats taken"

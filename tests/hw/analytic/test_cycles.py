@@ -10,6 +10,7 @@ from hw.analytic import cycles as model
 from hw.analytic.cycles import fill_cycles, layer_beats, linear_cycles
 from hw.analytic.memory_rate import KV260_MEMORY, SIMPLE_MEMORY, MemoryRate
 from hw.analytic.prediction import predict_speed
+from models.checkpoint import load_config
 from models.config import PRESETS, ModelConfig
 from models.machine.build import BOARDS, BURST_BEATS
 
@@ -109,6 +110,21 @@ def test_short_tiles_wait_for_their_tables():
     found = linear_cycles(config, KV260, SIMPLE_MEMORY, rows=16, layers=1)
     fills = 2 * sum(-(-inputs // 96) for _, inputs in config.linear_shapes.values())
     assert found.cycles > 0.9 * fills * fill_cycles(KV260)
+
+
+@pytest.mark.parametrize("model_name, rows, simulated", [
+    ("bitnet-0.73b", 1, 2_183_376), ("bitnet-0.73b", 16, 3_570_168), ("bitnet-2b4t", 1, 6_729_540),
+    ("bitnet-2b4t", 16, 10_983_360)])
+def test_the_kv260_as_simulated(model_name, rows, simulated):
+    """`sim.bench --phase linear --rows R`, one layer scaled (docs/measurements.md)."""
+    speed = predict_speed(PRESETS[model_name], KV260, KV260_MEMORY, rows=rows, layers=1)
+    assert speed.cycles == pytest.approx(simulated, rel=0.05)
+
+
+@pytest.mark.parametrize("memory, simulated", [(SIMPLE_MEMORY, 33_532), (KV260_MEMORY, 33_807)])
+def test_the_small_build_as_simulated(memory, simulated):
+    speed = predict_speed(load_config("demo"), BOARDS["sim-tiny"], memory, rows=1, layers=6)
+    assert speed.cycles == pytest.approx(simulated, rel=0.02)
 
 
 def test_layers_are_alike_but_for_the_first():

@@ -51,6 +51,14 @@ def test_late_weights(name):
     run(build, [random_matrix(rng, build, outputs, 160, 0) for outputs in (10, 20, 30)], late=100)
 
 
+def test_padding_leaves_other_sums_alone():
+    """A matrix' words end with its last output: what lies behind them stays."""
+    build, rng = BUILDS["two batches of two"], np.random.default_rng(5)
+    assert build.padded_outputs(21) == 40
+    behind = {**random_matrix(rng, build, 30, 60, 6), "kept": True}
+    run(build, [behind, {**random_matrix(rng, build, 21, 60, 0), "kept": True}])
+
+
 def test_extremes_and_zeros():
     """The largest sums either way, with the longest input, and nothing at all; padding meets what earlier
     vectors left in the activation memory."""
