@@ -14,8 +14,8 @@ __all__ = ["WideReader"]
 
 
 class WideReader(wiring.Component):
-    """Ranges of `models.machine.layout.stripe`'s order as wide beats: port p's parts are every `ports`-th 256-byte
-    block.
+    """Ranges of the key-value cache as wide beats: port p's parts are every `ports`-th 256-byte block
+    (`models.machine.cache.physical`).
 
     i: address, a multiple of 256 * ports, and bytes, of 16 * ports. o: wide beats, port 0's part lowest, in the order
     of the requests. Each port has a `Reader` of its own, with `depth` beats of room and `requests` waiting, and runs

@@ -6,7 +6,7 @@ keys, one row after another. Values: of each token its chunk, so that one pass o
 chunk's channels. Regions start on multiples of `stream_align`.
 
 Inside every `stream_align` bytes the ports' parts of 16 beats lie together, 256 contiguous bytes a port
-(`physical`, as `models.machine.layout.stripe`): each port reads whole bursts. docs/program.md.
+(`physical`): each port reads whole bursts. docs/program.md.
 """
 
 from __future__ import annotations

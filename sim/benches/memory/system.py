@@ -10,6 +10,7 @@ from cocotb.triggers import ClockCycles, RisingEdge
 from hw.memory.loader import ELEMENT_BYTES
 from hw.memory.shapes import LOAD_ELEMENT, READ_REQUEST, WRITE_BEAT
 from models.machine.build import BURST_BEATS, PORT_BYTES, BuildParameters
+from models.machine.cache import physical
 from models.machine.descriptor import LoadTarget, Opcode, pack
 from models.machine.layout import unstripe
 from sim.benches.memory.axi_memory import AxiMemory, Contents
@@ -82,7 +83,7 @@ class Bench:
         """A read of the cache and its wide beats."""
         groups = -(-beats // BURST_BEATS)
         memory = np.frombuffer(self.contents.read(address, groups * self.build.stream_align), np.uint8)
-        wide = unstripe(memory, self.build).reshape(-1, self.build.beat_bytes)
+        wide = memory[physical(np.arange(memory.size), self.build)].reshape(-1, self.build.beat_bytes)
         return ({"address": address, "bytes": beats * self.build.beat_bytes},
                 [int.from_bytes(beat.tobytes(), "little") for beat in wide[:beats]])
 

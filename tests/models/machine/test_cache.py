@@ -9,19 +9,19 @@ import pytest
 
 from host.compiler.memory_map import KVLayout
 from models.config import PRESETS
-from models.machine.build import BOARDS, CPU
+from models.machine.build import BOARDS, BURST_BEATS, CPU, PORT_BYTES
 from models.machine.cache import chunk_bytes, padded_row, physical
-from models.machine.layout import stripe
 
 BUILDS = [replace(BOARDS["kv260"], ports=ports, kv_bits=bits) for ports in (1, 2, 4) for bits in (8, 16)]
 
 
 @pytest.mark.parametrize("build", BUILDS[::2], ids=lambda build: f"{build.ports} ports")
-def test_physical_is_the_order_of_stripe(build):
-    """A byte of a stream lies where `physical` says, in any group."""
+def test_a_port_has_whole_bursts(build):
+    """Of 16 beats, each port's parts lie together, in any group."""
     content = np.random.default_rng(1).integers(0, 256, 4 * build.stream_align, dtype=np.uint8)
     places = physical(np.arange(content.size), build)
-    assert (stripe(content, build)[places] == content).all()
+    groups = content.reshape(-1, BURST_BEATS, build.ports, PORT_BYTES)
+    assert (np.ascontiguousarray(groups.swapaxes(1, 2)).reshape(-1)[places] == content).all()
     assert physical(0x40_0000_0035, build) == 0x40_0000_0000 + int(places[0x35])
 
 
