@@ -37,8 +37,8 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
 
 
-def open_session(options: argparse.Namespace, *, progress: bool) -> Session:
-    """The model of the options loaded on their device."""
+def open_session(options: argparse.Namespace, *, progress: bool, sequences: int = 1) -> Session:
+    """The model of the options loaded on their device, with a cache for each of `sequences`."""
     emulated = options.device == "emulator"
     build = CPU if emulated and options.board is None else board_parameters(options.board or "sim-tiny")
     if not emulated and (options.threads is not None or options.kernels != "auto"):
@@ -48,7 +48,7 @@ def open_session(options: argparse.Namespace, *, progress: bool) -> Session:
     taps = load_stages(model, sparsity=options.sparsity, steer=options.steer)
     extra = {"kernels": options.kernels, "threads": options.threads} if emulated else {}
     device: Device = open_device(options.device, build, **extra)
-    return Session(model, device, taps=taps, progress=progress)
+    return Session(model, device, taps=taps, sequences=sequences, progress=progress)
 
 
 def with_context(model: Model, build: BuildParameters, context: int | None) -> Model:

@@ -14,6 +14,7 @@ from tqdm import tqdm
 from host.command_line import add_model_options, open_session, parse_ids, run_command
 from host.runtime import Session
 from host.sampler import Sampler, add_sampling_options, sampler_from
+from host.speculation import DRAFTS, PromptLookup
 from host.stop_strings import StopStrings
 from host.text import Text
 from models.config import ModelConfig
@@ -26,28 +27,49 @@ DEFAULT_PROMPT = "It was a truth"
 
 def generate(session: Session, prompt: Sequence[int], count: int, sampler: Sampler,
              on_tokens: Callable[[int], None] | None = None, *, before: Sequence[int] = (),
-             ends: Collection[int] | None = None) -> Iterator[int]:
+             ends: Collection[int] | None = None, lookup: PromptLookup | None = None) -> Iterator[int]:
     """Yield up to `count` new ids after a prompt; ends early at an end-of-text token.
 
     before: ids already in the session's cache, for the sampler. ends: ids that end it (default: the model's).
+    lookup: decode speculatively; the ids are the same. With each id, the cache holds all those before it.
     """
+    _check_room(session, len(prompt), count, lookup)
+    ends = session.model.config.eos_ids if ends is None else ends
+    history, last = [*before, *prompt], session.position + len(prompt) + count - 1
+    tops, drafts = [session.prefill(prompt, on_tokens)], []
+    if lookup:
+        lookup.extend(history)
+    while True:
+        for top, draft in zip(tops, [*drafts, None], strict=True):
+            token = sampler(top, history)
+            if token in ends:
+                return
+            yield token
+            if session.position == last:
+                return
+            history.append(token)
+            if lookup:
+                lookup.extend([token])
+            if token != draft:
+                break
+            session.position += 1
+        drafts = lookup.propose(last - session.position - 1) if lookup else []
+        tops = session.advance([(0, [token, *drafts])]) if drafts else [session.decode(token)]
+        session.position -= len(drafts)
+        if lookup:
+            lookup.passes += 1
+
+
+def _check_room(session: Session, prompt: int, count: int, lookup: PromptLookup | None) -> None:
     if count < 1:
         raise ModelError(f"-n must be at least 1, got {count}")
-    if session.position + len(prompt) + count - 1 > session.context:
+    if session.position + prompt + count - 1 > session.context:
         held = f"{session.position} tokens in the cache, " if session.position else ""
-        raise ModelError(f"{held}a prompt of {len(prompt)} tokens and {count} new ones exceed the context of "
+        raise ModelError(f"{held}a prompt of {prompt} tokens and {count} new ones exceed the context of "
                          f"{session.context}")
-    ends = session.model.config.eos_ids if ends is None else ends
-    top = session.prefill(prompt, on_tokens)
-    history = [*before, *prompt]
-    for index in range(count):
-        token = sampler(top, history)
-        if token in ends:
-            return
-        yield token
-        history.append(token)
-        if index + 1 < count:
-            top = session.decode(token)
+    if lookup and lookup.drafts >= session.head_rows:
+        raise ModelError(f"--speculate {lookup.drafts} takes the best tokens after {lookup.drafts + 1} rows of a pass, "
+                         f"but build {session.device.build.name} gives {session.head_rows}")
 
 
 def prompt_ids(text: Text, config: ModelConfig, prompt: str) -> list[int]:
@@ -67,6 +89,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("-n", type=int, default=100, metavar="N", help="new tokens (default: 100)")
     parser.add_argument("--stop", action="append", default=[], metavar="TEXT",
                         help="end before this text; may be given several times")
+    parser.add_argument("--speculate", type=int, nargs="?", const=DRAFTS, metavar="K",
+                        help=f"check K drafts, copied from the text so far, in each pass (default of K: {DRAFTS}): the "
+                             "same tokens in fewer passes")
     add_sampling_options(parser)
     return parser
 
@@ -75,6 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     options = _parser().parse_args(arguments)
     sampler, stops = sampler_from(options), StopStrings(options.stop)
+    lookup = None if options.speculate is None else PromptLookup(options.speculate)
     given = None if options.ids is None else parse_ids(options.ids)
     if given is None and not options.prompt:
         raise ModelError("the prompt is empty: there is no token to start from")
@@ -87,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     started = time.perf_counter()
     with tqdm(total=len(prompt), desc="prompt", unit="tok", file=sys.stderr, leave=False,
               disable=not sys.stderr.isatty()) as bar:
-        tokens = generate(session, prompt, options.n, sampler, bar.update)
+        tokens = generate(session, prompt, options.n, sampler, bar.update, lookup=lookup)
         first = list(itertools.islice(tokens, 1))
     prefill_s = time.perf_counter() - started
 
@@ -110,25 +136,30 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if decoder:
         show(stops(decoder.end()) + stops.end())
     decode_s = time.perf_counter() - started - prefill_s
-    _report(options, session, prompt, ids, "".join(pieces) if text else None, prefill_s, decode_s)
+    passes = lookup.passes if lookup else None
+    _report(options, session, prompt, ids, "".join(pieces) if text else None, prefill_s, decode_s, passes)
     session.device.close()
 
 
 def _report(options: argparse.Namespace, session: Session, prompt: list[int], ids: list[int], text: str | None,
-            prefill_s: float, decode_s: float) -> None:
+            prefill_s: float, decode_s: float, passes: int | None) -> None:
     speed = (len(ids) - 1) / decode_s if len(ids) > 1 and decode_s else 0.0
     cycles = session.counters.cycles
+    tokens_per_pass = None if passes is None else (len(ids) - 1) / passes if passes else 0.0
     if options.json:
         result = {"prompt_ids": prompt, "ids": ids, "text": text, "prefill_s": prefill_s,
                   "decode_s": decode_s, "tokens_per_s": speed, "device": options.device}
+        if tokens_per_pass is not None:
+            result["tokens_per_pass"] = tokens_per_pass
         if cycles:
             result["cycles"] = cycles
         print(json.dumps(result))
         return
     print()
     simulated = f", {cycles} cycles" if cycles else ""
+    speculated = f", {tokens_per_pass:.2f} a pass" if tokens_per_pass is not None else ""
     print(f"[{len(prompt)} prompt tokens in {prefill_s:.2f} s, {len(ids)} new at {speed:.1f} tok/s on "
-          f"{options.device}{simulated}]", file=sys.stderr)
+          f"{options.device}{speculated}{simulated}]", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,9 @@ from functools import partial
 
 import numpy as np
 
+from host.compiler.memory_map import cache_name
 from host.compiler.program import Program
+from host.compiler.schedule import Part
 from host.devices.base import Device
 from models.checkpoint import Model
 from models.errors import ModelError
@@ -52,21 +54,27 @@ class Counters:
 
 
 class Session:
-    """One model loaded on one device, with one sequence in its cache.
+    """One model loaded on one device, with `sequences` sequences, each in a cache of its own.
 
-    taps: thresholds and steering vectors compiled in. `on_tokens` is called with the tokens each run took in.
+    Methods work on sequence 0, the only one unless more were asked for, or on the one named. taps: thresholds and
+    steering vectors compiled in. `on_tokens` is called with the tokens each run took in. `rows`: tokens that a pass
+    takes; `head_rows`: with what comes after each.
     """
 
     def __init__(self, model: Model, device: Device, *, taps: Mapping[TapPoint, Tap] | None = None,
-                 progress: bool = False):
+                 sequences: int = 1, progress: bool = False):
         self.model, self.device = model, device
         self.rows = device.pass_rows(model.config)
-        self.program = Program(model, device.build, rows=self.rows, taps=taps)
+        self.head_rows = min(self.rows, device.head_rows)
+        self.program = Program(model, device.build, rows=self.rows, taps=taps, sequences=sequences)
+        if sequences > device.sequences:
+            raise ModelError(f"device {device.name} takes at most {device.sequences} sequences at a time, not "
+                             f"{sequences}")
         self.buffer = device.allocate(self.program.size)
         self.program.write(self.buffer.array, self.buffer.address, place=partial(device.place, self.buffer),
                            progress=progress)
         device.flush(self.buffer, 0, self.program.size)
-        self.position = 0
+        self.positions = [0] * sequences
         self.counters = Counters()
 
     @property
@@ -74,58 +82,76 @@ class Session:
         """Tokens the cache holds at most."""
         return self.model.config.context
 
-    def reset(self) -> None:
-        """Forget the sequence."""
-        self.position = 0
+    @property
+    def position(self) -> int:
+        """Tokens of sequence 0 in the cache. Set it lower to take tokens back: the cache beyond is never read."""
+        return self.positions[0]
 
-    def prefill(self, ids: Sequence[int], on_tokens: Callable[[int], None] | None = None) -> Top:
+    @position.setter
+    def position(self, position: int) -> None:
+        self.positions[0] = position
+
+    def reset(self) -> None:
+        """Forget the sequences."""
+        self.positions = [0] * len(self.positions)
+
+    def prefill(self, ids: Sequence[int], on_tokens: Callable[[int], None] | None = None, *, sequence: int = 0) -> Top:
         """Append a prompt; returns the best next tokens after its last one."""
         if not len(ids):
             raise ModelError("the prompt is empty: there is no token to start from")
-        self._room(len(ids))
-        self.feed(ids[:-1], on_tokens)
-        top = self.decode(ids[-1])
+        self._room(sequence, len(ids))
+        self.feed(ids[:-1], on_tokens, sequence=sequence)
+        top = self.decode(ids[-1], sequence=sequence)
         if on_tokens:
             on_tokens(1)
         return top
 
-    def feed(self, ids: Sequence[int], on_tokens: Callable[[int], None] | None = None) -> None:
+    def feed(self, ids: Sequence[int], on_tokens: Callable[[int], None] | None = None, *, sequence: int = 0) -> None:
         """Append tokens to the cache without running the head."""
-        self._room(len(ids))
+        self._room(sequence, len(ids))
         for start in range(0, len(ids), self.rows):
             part = ids[start:start + self.rows]
-            self._run("prefill", part)
+            self._run("prefill", [(sequence, part)])
             if on_tokens:
                 on_tokens(len(part))
 
-    def decode(self, token: int) -> Top:
+    def decode(self, token: int, *, sequence: int = 0) -> Top:
         """Append one token; returns the best next ones."""
-        self._room(1)
-        self._run("decode", [token])
-        k = min(self.device.build.top_k, self.model.config.vocab_size)
-        pairs = self._read("top", k * 8).view("<i4").reshape(-1, 2)
-        return Top(pairs[:, 0].copy(), pairs[:, 1].copy())
+        return self.advance([(sequence, [token])])[0]
+
+    def advance(self, parts: Sequence[tuple[int, Sequence[int]]]) -> list[Top]:
+        """Append tokens to sequences in one pass: (sequence, ids) each. The best next tokens after every token."""
+        for sequence, ids in parts:
+            self._room(sequence, len(ids))
+        rows = self._run("decode", parts)
+        size, k = self.device.build.top_k, min(self.device.build.top_k, self.model.config.vocab_size)
+        pairs = self._read("top", rows * size * 8).view("<i4").reshape(rows, size, 2)[:, :k].copy()
+        return [Top(row[:, 0], row[:, 1]) for row in pairs]
 
     def score(self, ids: Sequence[int], on_tokens: Callable[[int], None] | None = None) -> np.ndarray:
         """Append tokens; returns the integer logits after each, int32 [tokens, vocab]."""
-        self._room(len(ids))
-        vocab = self.model.config.vocab_size
-        padded = -(-vocab // 4) * 4
-        out = np.empty((len(ids), vocab), np.int32)
-        rows = min(self.rows, self.device.head_rows)
-        for start in range(0, len(ids), rows):
-            part = ids[start:start + rows]
-            self._run("score", part)
-            data = self._read("logits", len(part) * padded * 4).view("<i4").reshape(len(part), padded)
-            out[start:start + len(part)] = data[:, :vocab]
+        self._room(0, len(ids))
+        out = np.empty((len(ids), self.model.config.vocab_size), np.int32)
+        for start in range(0, len(ids), self.head_rows):
+            part = ids[start:start + self.head_rows]
+            out[start:start + len(part)] = self.score_parts([(0, part)])
             if on_tokens:
                 on_tokens(len(part))
         return out
 
-    def cache(self, layer: int) -> dict[str, np.ndarray]:
+    def score_parts(self, parts: Sequence[tuple[int, Sequence[int]]]) -> np.ndarray:
+        """As `advance`, with the integer logits after each token, int32 [rows, vocab]."""
+        for sequence, ids in parts:
+            self._room(sequence, len(ids))
+        vocab = self.model.config.vocab_size
+        padded = -(-vocab // 4) * 4
+        rows = self._run("score", parts)
+        return self._read("logits", rows * padded * 4).view("<i4").reshape(rows, padded)[:, :vocab].copy()
+
+    def cache(self, layer: int, sequence: int = 0) -> dict[str, np.ndarray]:
         """One layer's cached keys and values so far: rows [kv_heads, n, dim] and scale words [kv_heads, n]."""
-        kv, n, build = self.program.memory.kv, self.position, self.device.build
-        data = self._read(f"{layer}.kv", kv.layer_bytes)
+        kv, n, build = self.program.memory.kv, self.positions[sequence], self.device.build
+        data = self._read(cache_name(layer, sequence), kv.layer_bytes)
         integer = np.dtype(f"<i{build.kv_bits // 8}")
         row_bytes = self.model.config.head_dim * integer.itemsize
 
@@ -135,25 +161,33 @@ class Session:
         return {**{what: stored(what, row_bytes).view(integer) for what in ("keys", "values")},
                 **{what: stored(what, 4).view("<u4")[..., 0] for what in ("key_scales", "value_scales")}}
 
-    def _room(self, tokens: int) -> None:
-        if self.position + tokens > self.context:
-            raise ModelError(f"the context is full: {self.position} tokens are in it and {tokens} more "
+    def _room(self, sequence: int, tokens: int) -> None:
+        position = self.positions[sequence]
+        if position + tokens > self.context:
+            raise ModelError(f"the context is full: {position} tokens are in it and {tokens} more "
                              f"exceed its {self.context}")
 
-    def _run(self, kind: str, ids: Sequence[int]) -> None:
+    def _run(self, kind: str, parts: Sequence[tuple[int, Sequence[int]]]) -> int:
+        """One pass; returns its rows."""
         model, vocab = self.model, self.model.config.vocab_size
-        ids = np.asarray(ids)
+        ids = np.concatenate([np.asarray(part, np.int64) for _, part in parts])
         if ids.min() < 0 or ids.max() >= vocab:
             raise ModelError(f"token id {int(ids[(ids < 0) | (ids >= vocab)][0])} is outside the vocabulary of {vocab}")
+        limit = self.rows if kind == "prefill" else self.head_rows
+        if len(ids) > limit:
+            raise ModelError(f"a {kind} pass of {len(ids)} rows exceeds the {limit} of device {self.device.name} with "
+                             f"build {self.device.build.name}")
         h = embed(model.embedding[ids], model.embedding_exponents[ids], model.residual_fraction_bits)
         self._write("residual_in", h.astype("<i4"))
-        item = self.program.get_pass(kind, len(ids))
+        item = self.program.get_pass(kind, len(ids), tuple(Part(sequence, len(part)) for sequence, part in parts))
         self.device.flush(self.buffer, item.offset, item.count * 64)
-        cycles = self.device.run(self.buffer.address + item.offset, item.count, self.position)
-        self.position += len(ids)
+        cycles = self.device.run(self.buffer.address + item.offset, item.count, *self.positions)
+        for sequence, part in parts:
+            self.positions[sequence] += len(part)
         self.counters.cycles += cycles
         self.counters.zeros += self.device.get("ZEROS")
         self.counters.activations += self.device.get("ACTIVATIONS")
+        return len(ids)
 
     @property
     def saturations(self) -> int:

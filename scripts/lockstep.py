@@ -69,7 +69,7 @@ class _LockstepMachine(Machine):
 
     def _cache(self, f: dict[str, int], q: np.ndarray, scale: Scalar) -> None:
         past = self._history.setdefault(f["address"], [])
-        del past[self.position:]
+        del past[self.positions[0]:]
         past.append((q, to_word(scale)))
 
     def _attend(self, f: dict[str, int]) -> None:

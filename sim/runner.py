@@ -15,6 +15,7 @@ import cocotb
 import cocotb_tools.config
 import numpy as np
 from amaranth.back import verilog
+from amaranth.hdl import Const, Value
 from amaranth.lib import wiring
 from cocotb_tools.runner import get_runner
 
@@ -38,7 +39,11 @@ def emit_verilog(component: wiring.Component, platform: object | None = None) ->
 
     Ports are named by path with ``__`` between (``i__payload``, ``sums__0``); a port with a layout is one vector.
     """
-    return verilog.convert(component, name="top", platform=platform, emit_src=False, strip_internal_attrs=True)
+    values = ((path, Value.cast(value)) for path, _, value in component.signature.flatten(component))
+    # all but the `ready` of streams that always are, a constant
+    ports = [("__".join(map(str, path)), value, None) for path, value in values if not isinstance(value, Const)]
+    return verilog.convert(component, name="top", platform=platform, ports=ports, emit_src=False,
+                           strip_internal_attrs=True)
 
 
 def build_bench(verilog_text: str) -> Path:

@@ -1,8 +1,8 @@
 """Cocotb ends of Amaranth's streams: sources and sinks that stall at random and hold the protocol to its word.
 
 `amaranth.lib.stream`'s rule: a transfer happens on a clock edge where ``valid`` and ``ready`` are both high;
-once high, ``valid`` and its payload hold until the transfer; ``valid`` never waits for ``ready``. Each end costs
-one Python callback a cycle.
+once high, ``valid`` and its payload hold until the transfer; ``valid`` never waits for ``ready``. A port that is
+always ready (no ``ready`` in Verilog) moves in every cycle of ``valid``. Each end costs one Python callback a cycle.
 """
 
 from collections import deque
@@ -48,7 +48,8 @@ class _StreamEnd:
     ) -> None:
         self.name, self.stall, self.patience = name, stall, patience
         self._payload = getattr(dut, f"{name}__payload", None)  # absent where the payload has no bits
-        self._valid, self._ready = getattr(dut, f"{name}__valid"), getattr(dut, f"{name}__ready")
+        self._valid = getattr(dut, f"{name}__valid")
+        self._ready = getattr(dut, f"{name}__ready", None)  # absent where the port is always ready
         self._reset, self._edge = getattr(dut, "rst", None), RisingEdge(dut.clk)
         width = 0 if self._payload is None else len(self._payload)
         self._packing = Packing.of(unsigned(width) if layout is None else layout)
@@ -120,7 +121,7 @@ class StreamSource(_StreamEnd):
                 payload.value = queue[0]
             await edge
             waited = 0
-            while not ready.value:
+            while ready is not None and not ready.value:
                 waited += 1
                 if waited > self.patience:
                     raise StreamTimeout(f"{self.name}: ready has been low for {self.patience} cycles")
@@ -132,16 +133,20 @@ class StreamSink(_StreamEnd):
     """Takes everything an output stream of the design gives and checks the protocol at every cycle.
 
     A design whose ``valid`` waits for ``ready`` stands still: before the first transfer, and with stalls before
-    some later ones too, ``ready`` stays low until ``valid`` has been seen.
+    some later ones too, ``ready`` stays low until ``valid`` has been seen. ``always_ready``: for a port whose user
+    promises that.
     """
 
-    def __init__(self, dut: SimHandleBase, name: str, layout: ShapeLike | None = None, **options: Any) -> None:
+    def __init__(self, dut: SimHandleBase, name: str, layout: ShapeLike | None = None, *, always_ready: bool = False,
+                 **options: Any) -> None:
         super().__init__(dut, name, layout, **options)
+        self._free = always_ready or self._ready is None
         self.cycles: list[int] = []  # of each transfer so far, counted from the end of reset
         self._received: deque[Any] = deque()
         self._arrived = Event()
         self._wanted = False
-        self._ready.value = 0
+        if self._ready is not None:
+            self._ready.value = int(always_ready)
         start_soon(self._take())
 
     def receive_nowait(self) -> list[Any]:
@@ -171,7 +176,8 @@ class StreamSink(_StreamEnd):
     async def _take(self) -> None:
         edge, valid, payload, unpack = self._edge, self._valid, self._payload, self._packing.unpack
         await self._out_of_reset()
-        ready, patient, held, quiet, cycle = False, True, None, 0, 0
+        free = self._free
+        ready, patient, held, quiet, cycle = free, True, None, 0, 0
         while True:
             await edge
             cycle += 1
@@ -195,6 +201,6 @@ class StreamSink(_StreamEnd):
                 if quiet > self.patience and self._wanted:
                     waiting = " (ready low)" if patient else ""
                     raise StreamTimeout(f"{self.name}: no valid for {self.patience} cycles{waiting}")
-            wish = not patient and not self._stalls()
+            wish = free or not patient and not self._stalls()
             if wish != ready:
                 self._ready.value = ready = wish

@@ -17,6 +17,6 @@ FAMILIES = {
         _family("relu2 grouped heads"),
         _family("silu full heads", activation="silu", kv_heads=4, rope_theta=5e5),
         _family("llama plain", activation="silu", sub_norms=False, tied_head=False, head_dim=32, rms_eps=1e-6),
-        _family("one head", heads=1, kv_heads=1, head_dim=64, layers=1, hidden_size=50, ffn_size=49, vocab_size=33),
+        _family("one head", heads=1, kv_heads=1, head_dim=64, layers=1, hidden_size=52, ffn_size=44, vocab_size=33),
     )
 }

@@ -22,7 +22,7 @@ from models.machine.cache import (
 from models.machine.descriptor import DESCRIPTOR_BYTES
 from models.machine.layout import head_beats, weight_beats
 
-__all__ = ["TAP_BYTES", "KVLayout", "MemoryMap", "memory_map", "tap_name"]
+__all__ = ["TAP_BYTES", "KVLayout", "MemoryMap", "cache_name", "memory_map", "tap_name"]
 
 TAP_BYTES = 8  # gain, add, clip, threshold, 16 bits each
 PAGE = 4096
@@ -113,13 +113,18 @@ def tap_name(point: TapPoint) -> str:
     return f"{point.layer}.tap.{point.site}"
 
 
+def cache_name(layer: int, sequence: int = 0) -> str:
+    """Name of the region that holds a layer's keys and values of a sequence."""
+    return f"{layer}.kv.{sequence}" if sequence else f"{layer}.kv"
+
+
 def _align(size: int, to: int) -> int:
     return -(-size // to) * to
 
 
 def memory_map(config: ModelConfig, build: BuildParameters, *, rows: int, descriptors: int,
-               taps: dict[str, int]) -> MemoryMap:
-    """Lay out a model for programs of up to `rows` rows and `descriptors` descriptors.
+               taps: dict[str, int], sequences: int = 1) -> MemoryMap:
+    """Lay out a model for programs of up to `rows` rows and `descriptors` descriptors, a cache for each sequence.
 
     taps: channels of each tap, by region name.
     """
@@ -135,8 +140,9 @@ def memory_map(config: ModelConfig, build: BuildParameters, *, rows: int, descri
     result.add("gain.final", config.hidden_size * 2)
     for name, channels in taps.items():
         result.add(name, channels * TAP_BYTES)
-    for layer in range(config.layers):
-        result.add(f"{layer}.kv", result.kv.layer_bytes, PAGE)
+    for sequence in range(sequences):
+        for layer in range(config.layers):
+            result.add(cache_name(layer, sequence), result.kv.layer_bytes, PAGE)
     for layer in range(config.layers):
         for name, (outputs, inputs) in config.linear_shapes.items():
             size = weight_beats(outputs, inputs, build) * build.beat_bytes

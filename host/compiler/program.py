@@ -10,19 +10,23 @@ import numpy as np
 from tqdm import tqdm
 
 from host.compiler.memory_map import KVLayout, MemoryMap, memory_map, tap_name
-from host.compiler.schedule import Schedule
+from host.compiler.schedule import Part, Schedule
 from models.checkpoint import Model, TernaryMatrix
 from models.config import LINEARS
+from models.errors import ModelError
 from models.golden.model import TapPoint
 from models.golden.tap import Tap
 from models.machine.build import BuildParameters
 from models.machine.descriptor import DESCRIPTOR_BYTES
 from models.machine.layout import head_scales_start, head_stream, stripe, weight_stream
+from models.machine.registers import SEQUENCES
 from models.machine.tables import rope_table
 
 __all__ = ["Pass", "Program"]
 
 PASS_KINDS = ("prefill", "decode", "score")
+_KEPT_LISTS = 64  # descriptor lists: drafts and batches come back in a few shapes
+_PassKey = tuple[str, tuple[Part, ...]]
 
 
 @dataclass(frozen=True)
@@ -36,19 +40,25 @@ class Pass:
 class Program:
     """A model on a build. Sizes are known at once; `write` fills a buffer, whose address passes then use.
 
-    Kinds of pass: "prefill" (tokens enter the cache, no head), "decode" (one token, top-k returned),
-    "score" (the logits of every row are written). Prefill and score passes take up to `rows` tokens.
+    Kinds of pass: "prefill" (tokens enter the cache, no head), "decode" (the best k of every row are returned),
+    "score" (the logits of every row are written as well). A pass takes up to `rows` tokens of up to `sequences`
+    sequences, each with a cache.
     """
 
-    def __init__(self, model: Model, build: BuildParameters, *, rows: int, taps: Mapping[TapPoint, Tap] | None = None):
+    def __init__(self, model: Model, build: BuildParameters, *, rows: int, taps: Mapping[TapPoint, Tap] | None = None,
+                 sequences: int = 1):
         build.check(model.config)
-        self.model, self.build, self.rows = model, build, rows
+        if not 1 <= sequences <= SEQUENCES:
+            raise ModelError(f"sequences must be 1 to {SEQUENCES}, got {sequences}")
+        self.model, self.build, self.rows, self.sequences = model, build, rows, sequences
         self.taps = dict(taps or {})
         self._slots = self._pass_slots()
         config = model.config
         self.memory: MemoryMap = memory_map(config, build, rows=rows, descriptors=sum(self._slots.values()),
-                                            taps={tap_name(p): t.gain.size for p, t in self.taps.items()})
-        self._passes: dict[tuple[str, int], Pass] = {}
+                                            taps={tap_name(p): t.gain.size for p, t in self.taps.items()},
+                                            sequences=sequences)
+        self._lists: dict[_PassKey, np.ndarray] = {}
+        self._written: dict[str, _PassKey] = {}
 
     @property
     def size(self) -> int:
@@ -56,13 +66,14 @@ class Program:
         return self.memory.total
 
     def _pass_slots(self) -> dict[str, int]:
-        """Descriptor slots of each kind of pass: all passes of a kind have one length, whatever their rows."""
+        """Descriptor slots of each kind of pass. Its length depends on how many sequences it holds, not on its rows."""
         dummy = MemoryMap(KVLayout.of(self.model.config, self.build), offsets=_AnyOffset())
-        return {kind: len(self._schedule(kind, 1, dummy, 0).emit()) for kind in PASS_KINDS}
+        parts = tuple(Part(sequence, 1) for sequence in range(self.sequences))
+        return {kind: len(self._schedule(kind, parts, dummy, 0).emit()) for kind in PASS_KINDS}
 
-    def _schedule(self, kind: str, rows: int, memory: MemoryMap, base: int) -> Schedule:
-        return Schedule(self.model, self.build, memory, base, rows, self.taps, head=kind != "prefill",
-                        write_logits=kind == "score")
+    def _schedule(self, kind: str, parts: tuple[Part, ...], memory: MemoryMap, base: int) -> Schedule:
+        return Schedule(self.model, self.build, memory, base, sum(part.rows for part in parts), self.taps, parts=parts,
+                        head=kind != "prefill", write_logits=kind == "score")
 
     def write(self, memory: np.ndarray, base: int, *, place: Callable[[int, np.ndarray], None] | None = None,
               progress: bool = False) -> None:
@@ -108,19 +119,25 @@ class Program:
     def _copy(self, start: int, data: np.ndarray) -> None:
         self._memory[start:start + data.size] = data
 
-    def get_pass(self, kind: str, rows: int) -> Pass:
-        """The pass of a kind over `rows` tokens; its descriptors are written when the row count changes."""
-        key = (kind, rows)
-        if key not in self._passes:
-            offset = self.memory["descriptors"]
-            for other in PASS_KINDS[:PASS_KINDS.index(kind)]:
-                offset += self._slots[other] * DESCRIPTOR_BYTES
-            descriptors = self._schedule(kind, rows, self.memory, self._base).emit()
-            data = np.frombuffer(b"".join(descriptors), np.uint8)
+    def get_pass(self, kind: str, rows: int, parts: tuple[Part, ...] = ()) -> Pass:
+        """The pass of a kind over `rows` tokens; its descriptors are written where those of another lay.
+
+        parts: the sequences that the rows belong to, in order; none: sequence 0.
+        """
+        parts = parts or (Part(0, rows),)
+        key = (kind, parts)
+        if key not in self._lists:
+            if len(self._lists) == _KEPT_LISTS:
+                del self._lists[next(iter(self._lists))]
+            self._lists[key] = np.frombuffer(b"".join(self._schedule(kind, parts, self.memory, self._base).emit()),
+                                             np.uint8)
+        data, offset = self._lists[key], self.memory["descriptors"]
+        for other in PASS_KINDS[:PASS_KINDS.index(kind)]:
+            offset += self._slots[other] * DESCRIPTOR_BYTES
+        if self._written.get(kind) != key:
             self._memory[offset:offset + data.size] = data
-            self._passes = {k: p for k, p in self._passes.items() if k[0] != kind}
-            self._passes[key] = Pass(offset, len(descriptors))
-        return self._passes[key]
+            self._written[kind] = key
+        return Pass(offset, data.size // DESCRIPTOR_BYTES)
 
 
 def _bytes(array: np.ndarray) -> np.ndarray:

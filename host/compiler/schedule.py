@@ -8,13 +8,14 @@ docs/program.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import NamedTuple
 
 import numpy as np
 
-from host.compiler.memory_map import TAP_BYTES, MemoryMap, tap_name
+from host.compiler.memory_map import TAP_BYTES, MemoryMap, cache_name, tap_name
 from host.pipeline.normalisation import Normalisation, RMSNorm
 from models.checkpoint import Model
 from models.config import LINEARS
@@ -26,7 +27,7 @@ from models.machine.cache import BLOCK_TOKENS
 from models.machine.descriptor import Activation, LoadTarget, NormSource, Opcode, pack
 from models.machine.layout import head_beats, head_beats_used, tile_count, weight_beats, weight_beats_used
 
-__all__ = ["FETCH_LEAD", "Schedule", "Semaphore"]
+__all__ = ["FETCH_LEAD", "Part", "Schedule", "Semaphore"]
 
 FETCH_LEAD = 6
 
@@ -47,9 +48,19 @@ class Semaphore(IntEnum):
     TAP_FREE = 10
 
 
+class Part(NamedTuple):
+    """Adjacent rows of a pass that are tokens of one sequence, from its position on."""
+
+    sequence: int
+    rows: int
+
+
 @dataclass
 class Schedule:
-    """Builds the descriptor list of one pass of `rows` tokens, at device addresses from `base`."""
+    """Builds the descriptor list of one pass of `rows` tokens, at device addresses from `base`.
+
+    parts: the sequences that the rows belong to, in order; none: sequence 0.
+    """
 
     model: Model
     build: BuildParameters
@@ -59,6 +70,7 @@ class Schedule:
     taps: Mapping[TapPoint, Tap]
     head: bool = True  # run the head on every row
     write_logits: bool = False
+    parts: tuple[Part, ...] = ()
     descriptors: list[bytes] = field(default_factory=list)
     _gain_used: bool = False
     _tap_used: bool = False
@@ -67,6 +79,7 @@ class Schedule:
         self.config = self.model.config
         self.normalisation: Normalisation = RMSNorm(self.config.rms_eps)
         self.shapes = self.config.linear_shapes
+        self.parts = self.parts or (Part(0, self.rows),)
         self._streams = [f"{layer}.{name}" for layer in range(self.config.layers) for name in LINEARS]
         if self.head:
             self._streams.append("head")
@@ -77,8 +90,11 @@ class Schedule:
         """All descriptors of the pass."""
         hidden, config = self.config.hidden_size, self.config
         self._load(LoadTarget.RESIDUAL, "residual_in", self.rows * hidden * 4, signal=Semaphore.RESIDUAL_LOADED)
-        self._load(LoadTarget.ROPE, "rope", self.rows * config.head_dim * 2, signal=Semaphore.ROPE_LOADED,
-                   stride=config.head_dim * 2)
+        for last, fields in self._by_sequence():
+            first, rows = fields["first_row"], fields["rows"]
+            self._load(LoadTarget.ROPE, "rope", rows * config.head_dim * 2,
+                       signal=Semaphore.ROPE_LOADED if last else None, stride=config.head_dim * 2,
+                       offset=first * config.head_dim, sequence=fields["sequence"])
         for layer in range(config.layers):
             self._attention(layer)
             self._feed_forward(layer)
@@ -96,10 +112,18 @@ class Schedule:
     def _address(self, name: str) -> int:
         return self.base + self.memory[name]
 
-    def _load(self, target: LoadTarget, name: str, size: int, *, signal: Semaphore,
-              wait: tuple[Semaphore, ...] = (), stride: int = 0) -> None:
-        self._add(Opcode.LOAD, wait=wait, signal=(signal,), address=self._address(name), target=target,
-                  address_stride=stride, bytes=size, offset=0)
+    def _by_sequence(self) -> Iterator[tuple[bool, dict[str, int]]]:
+        """For each part whether it is the last, and its fields."""
+        first = 0
+        for part in self.parts:
+            end = first + part.rows
+            yield end == self.rows, {"first_row": first, "rows": part.rows, "sequence": part.sequence}
+            first = end
+
+    def _load(self, target: LoadTarget, name: str, size: int, *, signal: Semaphore | None,
+              wait: tuple[Semaphore, ...] = (), stride: int = 0, offset: int = 0, sequence: int = 0) -> None:
+        self._add(Opcode.LOAD, wait=wait, signal=() if signal is None else (signal,), address=self._address(name),
+                  target=target, address_stride=stride, bytes=size, offset=offset, sequence=sequence)
 
     def _fetch_ahead(self) -> None:
         """List the streams up to FETCH_LEAD beyond the matrix about to be used."""
@@ -168,29 +192,38 @@ class Schedule:
         k_base = self._matmul(layer, "q", q_base, first=True)
         v_base = self._matmul(layer, "k", k_base, first=False)
         self._matmul(layer, "v", v_base, first=False)
-        heads = {"dim": config.head_dim, "rows": self.rows}
         self._add(Opcode.QUERY, wait=(Semaphore.SUMS_READY, *((Semaphore.ROPE_LOADED,) if first else ())),
-                  heads=config.heads, accumulator=q_base, scale=self._scale(layer, "q"), **heads)
-        kv, start = self.memory.kv, self._address(f"{layer}.kv")
-        cache = {"head_bytes": kv.head_bytes, "scale_block_bytes": kv.scale_block_bytes, **heads}
-        self._add(Opcode.KEY, wait=(Semaphore.SUMS_READY,), heads=config.kv_heads, accumulator=k_base,
-                  scale=self._scale(layer, "k"), address=start + kv.keys, address_stride=kv.row_bytes,
-                  block_bytes=kv.block_bytes, region_bytes=kv.chunk_bytes, scale_address=start + kv.key_scales, **cache)
-        self._add(Opcode.VALUE, wait=(Semaphore.SUMS_READY,), signal=(Semaphore.CACHE_READY,),
-                  heads=config.kv_heads, accumulator=v_base, scale=self._scale(layer, "v"),
-                  address=start + kv.values, address_stride=kv.value_stride, block_bytes=BLOCK_TOKENS * kv.value_stride,
-                  region_bytes=kv.region_bytes, scale_address=start + kv.value_scales, **cache)
-        self._add(Opcode.ATTEND, wait=(Semaphore.CACHE_READY,), signal=(Semaphore.ATTENTION_READY,),
-                  heads=config.heads, kv_heads=config.kv_heads, first_row=0, key_scales=start + kv.key_scales,
-                  value_scales=start + kv.value_scales, block_bytes=kv.block_bytes, region_bytes=kv.region_bytes,
-                  keys=start + kv.keys, values=start + kv.values, head_bytes=kv.head_bytes, row_bytes=kv.row_bytes,
-                  score_constant=int(to_word(log2_e_over_root(config.head_dim))), **heads)
+                  heads=config.heads, dim=config.head_dim, rows=self.rows, accumulator=q_base,
+                  scale=self._scale(layer, "q"))
+        self._attend(layer, k_base, v_base)
         group = config.heads // config.kv_heads * config.head_dim
         self._norm(f"{layer}.gain.attn_sub", gains.get("attn_sub"), NormSource.ATTENTION,
                    config.heads * config.head_dim, point=TapPoint(layer, "o"), wait=(Semaphore.ATTENTION_READY,),
                    group_channels=group)
         self._matmul(layer, "o", 0, first=True)
         self._residual(layer, "o", None)
+
+    def _attend(self, layer: int, k_base: int, v_base: int) -> None:
+        """Sequence by sequence: its keys and values into its cache, then attention over it beside the next one's."""
+        kv, config = self.memory.kv, self.config
+        for last, part in self._by_sequence():
+            start, waits = self._address(cache_name(layer, part["sequence"])), not part["first_row"]
+            shared = {"dim": config.head_dim, "head_bytes": kv.head_bytes, **part}
+            written = {"heads": config.kv_heads, "scale_block_bytes": kv.scale_block_bytes, **shared}
+            self._add(Opcode.KEY, wait=(Semaphore.SUMS_READY,) if waits else (), accumulator=k_base,
+                      scale=self._scale(layer, "k"), address=start + kv.keys, address_stride=kv.row_bytes,
+                      block_bytes=kv.block_bytes, region_bytes=kv.chunk_bytes, scale_address=start + kv.key_scales,
+                      **written)
+            self._add(Opcode.VALUE, wait=(Semaphore.SUMS_READY,) if waits else (), signal=(Semaphore.CACHE_READY,),
+                      accumulator=v_base, scale=self._scale(layer, "v"), address=start + kv.values,
+                      address_stride=kv.value_stride, block_bytes=BLOCK_TOKENS * kv.value_stride,
+                      region_bytes=kv.region_bytes, scale_address=start + kv.value_scales, **written)
+            self._add(Opcode.ATTEND, wait=(Semaphore.CACHE_READY,),
+                      signal=(Semaphore.ATTENTION_READY,) if last else (), heads=config.heads,
+                      kv_heads=config.kv_heads, key_scales=start + kv.key_scales,
+                      value_scales=start + kv.value_scales, keys=start + kv.keys, values=start + kv.values,
+                      block_bytes=kv.block_bytes, region_bytes=kv.region_bytes, row_bytes=kv.row_bytes,
+                      score_constant=int(to_word(log2_e_over_root(config.head_dim))), **shared)
 
     def _feed_forward(self, layer: int) -> None:
         config, gains = self.config, self.model.layers[layer].gains

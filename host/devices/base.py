@@ -14,7 +14,7 @@ import numpy as np
 from models.config import ModelConfig
 from models.errors import ModelError
 from models.machine.build import BuildParameters
-from models.machine.registers import IDENTITY, VERSION, Status, register
+from models.machine.registers import IDENTITY, VERSION, Status, position_register, register
 
 __all__ = ["Buffer", "Device", "DeviceError", "Progress"]
 
@@ -36,13 +36,15 @@ class Buffer:
 class Device(ABC):
     """An accelerator, real or not. `build` says what it can hold, `rows_max` how many tokens a pass takes.
 
-    head_rows: of how many of them a pass gives logits.
+    head_rows: of how many of them a pass gives logits. sequences: how many caches and positions it tells apart; the
+    fabric's units do not know more than one yet.
     """
 
     name: str
     build: BuildParameters
     rows_max: int
     head_rows: int
+    sequences: int = 1
 
     @abstractmethod
     def allocate(self, size: int) -> Buffer:
@@ -94,12 +96,13 @@ class Device(ABC):
             raise DeviceError(f"device {self.name} speaks version {version} of the register map, "
                               f"this runtime {VERSION}")
 
-    def run(self, address: int, count: int, position: int, progress: Progress | None = None) -> int:
-        """Run `count` descriptors from `address` with the position register at `position`; returns the cycles."""
+    def run(self, address: int, count: int, *positions: int, progress: Progress | None = None) -> int:
+        """Run `count` descriptors from `address`; returns the cycles. positions: of sequence 0, 1, ..."""
         self.set("PROGRAM_LOW", address & 0xFFFFFFFF)
         self.set("PROGRAM_HIGH", address >> 32)
         self.set("DESCRIPTORS", count)
-        self.set("POSITION", position)
+        for sequence, position in enumerate(positions):
+            self.set(position_register(sequence), position)
         self.set("CONTROL", 1)
         self.wait(progress)
         status = self.get("STATUS")

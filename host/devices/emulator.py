@@ -14,7 +14,7 @@ from host.emulator.native_machine import NativeMachine
 from models.config import ModelConfig
 from models.errors import ModelError
 from models.machine.build import BuildParameters
-from models.machine.registers import IDENTITY, REGISTERS, VERSION, Status
+from models.machine.registers import IDENTITY, REGISTERS, SEQUENCES, VERSION, Status, position_register
 
 __all__ = ["EmulatorDevice"]
 
@@ -31,6 +31,7 @@ class EmulatorDevice(Device):
 
     name = "emulator"
     rows_max = head_rows = 128
+    sequences = SEQUENCES
 
     def __init__(self, build: BuildParameters, *, kernels: str = "auto", threads: int | None = None):
         if threads is not None and threads < 1:
@@ -78,7 +79,8 @@ class EmulatorDevice(Device):
             r["STATUS"] = Status.DONE | Status.ERROR | Status.ERROR_AXI << 8
             return
         try:
-            machine.run(r["PROGRAM_LOW"] | r["PROGRAM_HIGH"] << 32, r["DESCRIPTORS"], r["POSITION"])
+            machine.run(r["PROGRAM_LOW"] | r["PROGRAM_HIGH"] << 32, r["DESCRIPTORS"],
+                        *(r[position_register(sequence)] for sequence in range(SEQUENCES)))
             r["STATUS"] = Status.DONE
         except ProgramError:
             r["STATUS"] = Status.DONE | Status.ERROR | Status.ERROR_DESCRIPTOR << 8

@@ -13,6 +13,7 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 from models.errors import ModelError
+from models.machine.registers import SEQUENCES
 
 __all__ = ["KERNELS", "NUMPY", "MachineState", "NativeOperation", "NativeScalar", "chosen_kernels", "default_threads",
            "library", "native_paths"]
@@ -40,15 +41,16 @@ class NativeOperation(ctypes.Structure):
             "tap_threshold_exponent", "unit_exponent", "group_channels", "eps_sum", "gain", "gate_accumulator",
             "up_accumulator", "gate_scale", "up_scale", "heads", "dim", "scale", "scale_address",
             "block_bytes", "scale_block_bytes", "region_bytes", "head_bytes", "fraction_bits", "kv_heads",
-            "key_scales", "value_scales", "keys",
-            "values", "row_bytes", "score_constant", "first_row", "vocab", "k", "write_logits", "logits", "top"))]
+            "key_scales", "value_scales", "keys", "values", "row_bytes", "score_constant", "first_row", "sequence",
+            "offset", "vocab", "k", "write_logits", "logits", "top"))]
 
 
 class MachineState(ctypes.Structure):
     """`machine` of machine.h."""
 
     _fields_ = [
-        ("memory", POINTER(c_uint8)), ("size", c_int64), ("base", c_int64), ("position", c_int64),
+        ("memory", POINTER(c_uint8)), ("size", c_int64), ("base", c_int64),
+        ("positions", c_int64 * SEQUENCES),
         ("kv_bits", c_int64), ("outputs_per_step", c_int64), ("top_k", c_int64), ("cache_ports", c_int64),
         ("row_sums", c_int64),
         ("group_bytes", c_int64), ("exp2_coarse", POINTER(c_int64)), ("exp2_fine", POINTER(c_int64)),
@@ -57,8 +59,9 @@ class MachineState(ctypes.Structure):
         ("unit", POINTER(NativeScalar)), ("sums", POINTER(c_int32)), ("queries", POINTER(c_int16)),
         ("query_scales", POINTER(NativeScalar)), ("attention", POINTER(c_int32)),
         ("attention_exponents", POINTER(c_int64)), ("scores", POINTER(c_int32)), ("wide", POINTER(c_int64)),
-        ("wide_channels", c_int64), ("counts", POINTER(c_int64)), ("gains", POINTER(c_int16)),
-        ("rope", POINTER(c_int16)), ("taps", POINTER(c_uint8)), ("inputs", c_int64), ("failure", c_int64)]
+        ("wide_channels", c_int64), ("counts", POINTER(c_int64)), ("angles", POINTER(c_int16)),
+        ("gains", POINTER(c_int16)), ("rope", POINTER(c_int16)), ("taps", POINTER(c_uint8)), ("inputs", c_int64),
+        ("failure", c_int64)]
 
 
 @cache

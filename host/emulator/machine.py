@@ -47,15 +47,19 @@ class Machine:
         self._accumulators: dict[int, np.ndarray] = {}
         self._attention: tuple[np.ndarray, np.ndarray] | None = None
         self._unit = constant(1)
+        self._rope = np.zeros(0, np.int16)
         self.observer: Callable[[Opcode, dict[str, int], Machine], None] | None = None
         self._execute: dict[Opcode, Callable[..., None]] = {
             Opcode.STREAM: self._stream, Opcode.LOAD: self._load, Opcode.MATMUL: self._matmul, Opcode.NORM: self._norm,
             Opcode.QUERY: self._query, Opcode.KEY: self._key, Opcode.VALUE: self._value,
             Opcode.RESIDUAL: self._residual, Opcode.ATTEND: self._attend, Opcode.LOGITS: self._logits}
 
-    def run(self, address: int, count: int, position: int) -> None:
-        """Execute a program; raises `ProgramError` where the fabric would report an error."""
-        self.position = position
+    def run(self, address: int, count: int, *positions: int) -> None:
+        """Execute a program; raises `ProgramError` where the fabric would report an error.
+
+        positions: of the sequences that it names.
+        """
+        self.positions = positions
         self.zeros = self.activations = 0
         self._fetched: deque[int] = deque()
         for opcode, fields in decode(self._view(address, count * DESCRIPTOR_BYTES).tobytes()):
@@ -72,7 +76,7 @@ class Machine:
         self._fetched.append(f["address"])
 
     def _load(self, f: dict[str, int]) -> None:
-        data = self._view(f["address"] + self.position * f["address_stride"], f["bytes"])
+        data = self._view(f["address"] + self.positions[f["sequence"]] * f["address_stride"], f["bytes"])
         target = LoadTarget(f["target"])
         if target == LoadTarget.RESIDUAL:
             self.residual = data.view("<i4").astype(np.int64)
@@ -81,7 +85,7 @@ class Machine:
         elif target == LoadTarget.TAP:
             self._tap = data.view("<u2").reshape(-1, 4)
         else:
-            self._rope = data.view("<i2")
+            self._rope = _filled(self._rope, f["offset"], data.view("<i2"))
 
     def _matmul(self, f: dict[str, int]) -> None:
         address = self._fetched.popleft()
@@ -131,11 +135,13 @@ class Machine:
             self.activations += q.size
 
     def _heads(self, f: dict[str, int], rotate: bool, bits: int) -> tuple[np.ndarray, Scalar]:
-        rows, heads, dim = f["rows"], f["heads"], f["dim"]
-        x = self._sums(f["accumulator"], heads * dim).reshape(rows, heads, dim)
-        unit = mul(self._unit, from_word(f["scale"]))
+        first, heads, dim = f.get("first_row", 0), f["heads"], f["dim"]
+        rows = slice(first, first + f["rows"])
+        x = self._sums(f["accumulator"], heads * dim)[rows].reshape(-1, heads, dim)
+        unit = mul(Scalar(*(part[rows] for part in self._unit)), from_word(f["scale"]))
         if rotate:
-            x, unit = rope(x, self._rope.reshape(rows, dim)), shift(unit, -ROPE_FRACTION)
+            angles = self._rope[rows.start * dim:rows.stop * dim].reshape(-1, dim)
+            x, unit = rope(x, angles), shift(unit, -ROPE_FRACTION)
         return head_quant(x, unit, bits)
 
     def _query(self, f: dict[str, int]) -> None:
@@ -150,7 +156,7 @@ class Machine:
     def _cache(self, f: dict[str, int], q: np.ndarray, scale: Scalar) -> None:
         words, rows = to_word(scale), f["rows"]
         dtype = np.dtype(f"<i{self.build.kv_bits // 8}")
-        tokens, size = self.position + np.arange(rows), f["dim"] * dtype.itemsize
+        tokens, size = self.positions[f["sequence"]] + np.arange(rows), f["dim"] * dtype.itemsize
         for head in range(f["heads"]):
             start = head * f["head_bytes"]
             at = self._cached(f["address"] + start, tokens, f["address_stride"], f["block_bytes"], f["region_bytes"],
@@ -172,10 +178,9 @@ class Machine:
 
     def _attend(self, f: dict[str, int]) -> None:
         dtype = np.dtype(f"<i{self.build.kv_bits // 8}")
-        framed, rows, first = self.build.packing == "tiles", f["rows"], f["first_row"]
-        tokens, size = np.arange(self.position + rows), f["dim"] * dtype.itemsize
-        block = f["block_bytes"]
-        chunk = chunk_bytes(self.build.ports)
+        position, rows = self.positions[f["sequence"]], slice(f["first_row"], f["first_row"] + f["rows"])
+        framed, block, chunk = self.build.packing == "tiles", f["block_bytes"], chunk_bytes(self.build.ports)
+        tokens, size = np.arange(position + f["rows"]), f["dim"] * dtype.itemsize
 
         def bytes_of(name: str, *shape: int) -> np.ndarray:
             places = [self._cached(f[name] + g * f["head_bytes"], tokens, *shape) for g in range(f["kv_heads"])]
@@ -188,10 +193,14 @@ class Machine:
         keys = bytes_of("keys", f["row_bytes"], block, chunk, size).view(dtype)
         stride = chunk if framed else f["row_bytes"]
         values = bytes_of("values", stride, BLOCK_TOKENS * stride, f["region_bytes"], size).view(dtype)
-        q, q_scale = (heads[first:first + rows] for heads in self._query_heads)
-        self._attention = attention_rows(q, q_scale, keys, scales_of("key_scales"), values,
-                                         scales_of("value_scales"), from_word(f["score_constant"]), self.position,
-                                         kv_bits=self.build.kv_bits)
+        q, q_scale = self._query_heads
+        if self._attention is None or self._attention[0].shape != q.shape:
+            self._attention = np.zeros(q.shape, np.int64), np.zeros((q.shape[0], f["kv_heads"]), np.int64)
+        found = attention_rows(q[rows], Scalar(*(part[rows] for part in q_scale)), keys, scales_of("key_scales"),
+                               values, scales_of("value_scales"), from_word(f["score_constant"]), position,
+                               kv_bits=self.build.kv_bits)
+        for memory, part in zip(self._attention, found, strict=True):
+            memory[rows] = part
 
     def _residual(self, f: dict[str, int]) -> None:
         rows, count = f["rows"], f["count"]
@@ -215,6 +224,14 @@ class Machine:
             ids, best = top_k(values[row], f["k"])
             area = self._view(f["top"] + row * self.build.top_k * 8, f["k"] * 8).view("<i4").reshape(-1, 2)
             area[:, 0], area[:, 1] = ids, best
+
+
+def _filled(memory: np.ndarray, offset: int, data: np.ndarray) -> np.ndarray:
+    """The memory, enlarged where needed, with `data` from `offset` on."""
+    result = np.zeros(max(memory.size, offset + data.size), data.dtype)
+    result[:memory.size] = memory
+    result[offset:offset + data.size] = data
+    return result
 
 
 def _rows(a: Scalar, rows: int) -> Scalar:

@@ -45,7 +45,10 @@ class Extents:
         sums = max((f["accumulator"] * build.outputs_per_step + f["outputs"] for f in operations if "outputs" in f),
                    default=1)
         loaded = max((-(-f["bytes"] // 4) for f in operations if f.get("target") == LoadTarget.RESIDUAL), default=1)
-        rows = most("rows")
+        angles = max((f["offset"] + -(-f["bytes"] // 2) for f in operations if f.get("target") == LoadTarget.ROPE),
+                     default=1)
+        rows = max(max((f.get("first_row", 0) + f["rows"] for f in operations if "rows" in f), default=1),
+                   -(-angles // _DIM_MAX))
         gathered = most("row_bytes") if build.packing == "tiles" else 0
         return cls(rows, max(most("count"), heads, -(-loaded // rows)), max(sums, heads), most("heads"), most("vocab"),
                    build.context_max, gathered)
@@ -70,7 +73,8 @@ class Buffers:
                 ("sums", np.int32, e.rows * self.row_sums), ("queries", np.int16, wide),
                 ("query_scales", np.int64, 2 * e.rows * e.heads), ("attention", np.int32, wide),
                 ("attention_exponents", np.int64, e.rows * e.heads), ("scores", np.int32, e.rows * e.vocab),
-                ("wide", np.int64, threads * self.wide_channels), ("counts", np.int64, threads * _COUNTERS)):
+                ("wide", np.int64, threads * self.wide_channels), ("angles", np.int16, e.rows * _DIM_MAX),
+                ("counts", np.int64, threads * _COUNTERS)):
             self._kept[name] = _aligned(size, dtype)
         self.residual = self._kept["residual"]
         self.counts = self._kept["counts"].reshape(threads, _COUNTERS)
@@ -84,6 +88,7 @@ class Buffers:
         types = dict(MachineState._fields_)
         for name, array in self._kept.items():
             setattr(state, name, ctypes.cast(array.ctypes.data, types[name]))
+        state.rope = None  # not loaded yet
         state.row_sums, state.group_bytes, state.wide_channels = self.row_sums, self.group_bytes, self.wide_channels
 
 

@@ -29,11 +29,11 @@ __all__ = ["NativeMachine"]
 
 _FAILURES = {1: "an address lies outside the program's memory", 2: "a vector is used before it was loaded"}
 _BYTES_PER_THREAD = 4 << 20  # of weights: below, threads wait for each other longer than they work
+_KEPT_PROGRAMS = 64
 _ZEROS, _ACTIVATIONS, _SATURATIONS = range(3)
 
 
 class _Program(NamedTuple):
-    raw: bytes
     described: list[Operation]
     linked: Linked
     threads: int
@@ -51,7 +51,7 @@ class NativeMachine:
         self._library, self._path = library(), native_paths()[kernels]
         self._asked_threads, self._threads_max = threads, threads or default_threads()
         self._streams = Streams(build, self.image)
-        self._programs: dict[tuple[int, int], _Program] = {}
+        self._programs: dict[bytes, _Program] = {}
         self._buffers: Buffers | None = None
         self._residual_size = 0
         self._tables = [np.ascontiguousarray(t, np.int64) for t in (EXP2_COARSE, EXP2_FINE, SIGMOID_TABLE)]
@@ -69,11 +69,15 @@ class NativeMachine:
         """The residual stream of the last run's rows, int32, flat."""
         return self._buffers.residual[:self._residual_size]
 
-    def run(self, address: int, count: int, position: int) -> None:
-        """Execute a program; raises `ProgramError` where the fabric would report an error."""
+    def run(self, address: int, count: int, *positions: int) -> None:
+        """Execute a program; raises `ProgramError` where the fabric would report an error.
+
+        positions: of the sequences that it names.
+        """
         program = self._program(address, count)
         linked = program.linked
-        self._state.position, self._residual_size = position, linked.residual_size
+        self._state.positions[:len(positions)] = positions
+        self._residual_size = linked.residual_size
         self._buffers.counts[:] = 0
         if self.observer is None:
             self._walk(program, 0, len(linked.operations))
@@ -103,11 +107,10 @@ class NativeMachine:
             raise ProgramError(_FAILURES[failure])
 
     def _program(self, address: int, count: int) -> _Program:
-        """The program at an address, linked anew only where its descriptors changed."""
+        """The program at an address, linked where its descriptors were not seen before."""
         raw = self.image.view(address, count * DESCRIPTOR_BYTES).tobytes()
-        known = self._programs.get((address, count))
-        if known is not None and known.raw == raw:
-            return known
+        if raw in self._programs:
+            return self._programs[raw]
         described = decode(raw)
         extents = Extents.of([fields for _, fields in described], self.build)
         if self._buffers is None or not self._buffers.hold(extents):
@@ -115,7 +118,9 @@ class NativeMachine:
             self._buffers.attach(self._state)
         linked = link(described, self._streams)
         threads = self._asked_threads or min(self._threads_max, 1 + linked.weight_bytes // _BYTES_PER_THREAD)
-        self._programs[address, count] = program = _Program(raw, described, linked, threads)
+        if len(self._programs) == _KEPT_PROGRAMS:
+            del self._programs[next(iter(self._programs))]
+        self._programs[raw] = program = _Program(described, linked, threads)
         return program
 
 

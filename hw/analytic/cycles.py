@@ -21,13 +21,11 @@ from dataclasses import dataclass
 
 from hw.analytic.memory_rate import MemoryRate
 from models.config import ModelConfig
-from models.machine.build import BURST_BEATS, TRITS_PER_BYTE, BuildParameters
+from models.machine.build import BURST_BEATS, LANES, PORT_FIFO_BEATS, TRITS_PER_BYTE, BuildParameters
 from models.machine.layout import tile_count, weight_beats
 
-__all__ = ["ACTIVATION_LANES", "FIFO_BEATS", "LinearCycles", "fill_cycles", "layer_beats", "linear_cycles"]
+__all__ = ["LinearCycles", "fill_cycles", "layer_beats", "linear_cycles"]
 
-ACTIVATION_LANES = 4  # inputs in a word of the activation memory (hw.linear.engine)
-FIFO_BEATS = 512  # of a port, before the gearbox (hw.memory.system)
 
 # From the sources of hw.linear, hw.memory and hw.control, in cycles; none is fitted.
 _ENTRIES_FILL = 29  # a table's 27 entries and the two states around them, beside the words loaded (table_fill)
@@ -50,7 +48,7 @@ class LinearCycles:
 
 def fill_cycles(build: BuildParameters) -> int:
     """Cycles in which the tables of one tile and batch are filled."""
-    return build.tile_inputs // ACTIVATION_LANES + _ENTRIES_FILL
+    return build.tile_inputs // LANES + _ENTRIES_FILL
 
 
 def layer_beats(config: ModelConfig, build: BuildParameters) -> int:
@@ -84,7 +82,7 @@ class _Pipeline:
         self._chunk = max(int(held) // 4, 1)  # so that no beat waits for a place in its own chunk
         self._cycles_a_beat = 1 / memory.beats_a_cycle(build)
         self._freed: list[tuple[float, float]] = [(0.0, 0.0)]  # beats used for the last time, and when; linear between
-        self._ports = _Front(self._freed, self._cycles_a_beat, held + FIFO_BEATS, round_trip)
+        self._ports = _Front(self._freed, self._cycles_a_beat, held + PORT_FIFO_BEATS, round_trip)
         self._steps = _Front(self._freed, 1.0, held, _BEAT_TO_STEP)
         self._fill = fill_cycles(build)
         self._drain = _DRAIN + (build.tables - 1).bit_length()

@@ -8,12 +8,12 @@ machines, the sequencer) is a constant and a figure for each port. Flip-flops ar
 from __future__ import annotations
 
 from dataclasses import replace
-from math import gcd
 
 from hw.analytic.blocks import block_memory, lutram
-from hw.analytic.cycles import ACTIVATION_LANES, FIFO_BEATS
+from hw.linear.gearbox_units import GearboxUnits
+from hw.memory.ram_style import ULTRA_BUFFER_STEPS, ULTRA_WORDS
 from hw.synthesis.resources import NONE, Resources
-from models.machine.build import PORT_BYTES, TRITS_PER_BYTE, BuildParameters
+from models.machine.build import LANES, PORT_BYTES, PORT_FIFO_BEATS, BuildParameters
 
 __all__ = ["PREDICTED", "engine_sites", "engine_terms", "linear_terms", "unit_sites"]
 
@@ -24,8 +24,6 @@ _ENTRY_BITS, _SUM_BITS, _INDEX_BITS = 10, 24, 5
 _TABLE_DEPTH = 64  # two banks of 32
 _BANKS = 2  # of the accumulators
 _READERS, _READER_WORDS = 2, 4
-_ULTRA_DEPTH = 2048  # words from which on activations and accumulators lie in UltraRAM
-_ULTRA_BUFFER = 1024  # steps from which on the weight buffer does
 
 # LUTs of one piece. Run: Yosys on that unit alone. Estimate: from the sources.
 _FILLER = 27  # LookupTable, run: the running sum of one row, a 10-bit adder behind a choice of three activations
@@ -91,19 +89,9 @@ def _tree(terms: int) -> int:
 
 def _gearbox(build: BuildParameters) -> float:
     """Every bit of a step, and of what is held for the next one, is chosen among a few bits by the phase."""
-    beat, step = build.beat_bytes * TRITS_PER_BYTE, build.tile_inputs * build.outputs_per_step
-    unit = gcd(beat, step)
-    units, step_units = beat // unit, step // unit
-    missing = step_units - units
-    luts = 0
-    for j in range(step_units):
-        sources = {(j < r, j if j < r else j - r) for r in range(missing, step_units)}
-        luts += _choice(len(sources))
-    for j in range(step_units - 1):
-        sources = {(j < r, j if j < r else j - r) for r in range(missing) if j < r + units}
-        sources |= {(False, step_units - r + j) for r in range(missing, step_units) if j < r - missing}
-        luts += _choice(len(sources))
-    return luts * unit * 2 + _INDEX * build.tables * build.outputs_per_step
+    units = GearboxUnits.of(build)
+    luts = sum(_choice(len(set(sources.values()))) for sources in (*units.taken(), *units.kept()))
+    return luts * units.trits * 2 + _INDEX * build.tables * build.outputs_per_step
 
 
 def _choice(sources: int) -> int:
@@ -115,7 +103,7 @@ def _accumulators(build: BuildParameters, uram: bool) -> Resources:
     """Two banks of words; the sum of each; for each bank the row that a reader wants; for each reader the bank."""
     row = build.outputs_per_step * _SUM_BITS
     depth = build.accumulator_words // _BANKS
-    bank = block_memory(build.rows * row, depth, ultra=uram and depth >= _ULTRA_DEPTH)
+    bank = block_memory(build.rows * row, depth, ultra=uram and depth >= ULTRA_WORDS)
     add = build.rows * row * (1 + 1)
     choose = _BANKS * row * _multiplexer(build.rows) + _READERS * row
     return bank + bank + _luts(add + choose)
@@ -133,19 +121,19 @@ def _issue(build: BuildParameters) -> Resources:
 
 def _activations(build: BuildParameters, uram: bool) -> Resources:
     """All rows of a batch side by side, and an enable for each lane."""
-    words = -(-build.inputs_max // build.tile_inputs) * build.tile_inputs // ACTIVATION_LANES
+    words = -(-build.inputs_max // build.tile_inputs) * build.tile_inputs // LANES
     depth = build.row_batches << (words - 1).bit_length()
-    lanes = ACTIVATION_LANES * build.rows
-    return block_memory(8 * lanes, depth, ultra=uram and depth >= _ULTRA_DEPTH) + _luts(lanes)
+    lanes = LANES * build.rows
+    return block_memory(8 * lanes, depth, ultra=uram and depth >= ULTRA_WORDS) + _luts(lanes)
 
 
 def _weight_buffer(build: BuildParameters, uram: bool) -> Resources:
     """Words of a step's indices."""
     depth, width = build.weight_buffer_steps, build.tables * build.outputs_per_step * _INDEX_BITS
-    return block_memory(width, depth, ultra=uram and depth >= _ULTRA_BUFFER)
+    return block_memory(width, depth, ultra=uram and depth >= ULTRA_BUFFER_STEPS)
 
 
 def _ports(build: BuildParameters) -> Resources:
     """A FIFO each, and a port's counters and state."""
-    fifo = block_memory(PORT_BYTES * 8, FIFO_BEATS, ultra=False)
+    fifo = block_memory(PORT_BYTES * 8, PORT_FIFO_BEATS, ultra=False)
     return sum([fifo + _luts(_PORT)] * build.ports, NONE)

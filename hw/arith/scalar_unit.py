@@ -42,8 +42,8 @@ class ScalarUnit(wiring.Component):
     Operands an operation does not name are ignored.
 
     Widths: exponents signed(12) inside (|a.e| + |b.e| + 1 <= 1025); product unsigned(48); quotient 25 bits,
-    root 24 bits, one bit a cycle.
-    Cycles from operands to valid result: MUL 4, ADD 6, DIV 29, SQRT 28, FROM_INT 10. The result holds until
+    root 24 bits, two bits a cycle.
+    Cycles from operands to valid result: MUL 4, ADD 6, DIV 16, SQRT 16, FROM_INT 6. The result holds until
     taken; the next operands are accepted after that.
     """
 
@@ -75,6 +75,18 @@ class ScalarUnit(wiring.Component):
             carry = total[MANTISSA_BITS]
             return [mantissa.eq(Mux(carry, total[1:], total)), exponent.eq(base + carry)]
 
+        def divide(value):
+            """Rest, moved up a place, and digit of one step of restoring division by b.m."""
+            difference = value - b.m
+            digit = difference >= 0
+            return (Mux(digit, difference, value)[:MANTISSA_BITS] << 1)[:MANTISSA_BITS + 1], digit
+
+        def extract(trial, found):
+            """Remainder and digit of one step of the root, whose digits so far are `found`."""
+            difference = trial - Cat(Const(1, 2), found)
+            digit = difference >= 0
+            return Mux(digit, difference, trial)[:MANTISSA_BITS + 2], digit
+
         m.d.sync += [product.eq(a.m * b.m), swap.eq(less(a, b))]
         with m.FSM():
             with m.State("IDLE"):
@@ -84,9 +96,11 @@ class ScalarUnit(wiring.Component):
                     m.next = "START"
 
             with m.State("START"):
+                first_rest, first_digit = divide(a.m)
                 m.d.sync += [
                     count.eq(0),
-                    rest.eq(a.m),
+                    rest.eq(first_rest),
+                    quotient.eq(first_digit),
                     root.eq(0),
                     remainder.eq(0),
                     integer.eq(operands.n),
@@ -117,16 +131,13 @@ class ScalarUnit(wiring.Component):
                 m.d.sync += normalise_carry(large.m + small, large.e)
                 m.next = "RANGE"
 
-            # Restoring division of a.m << 24 by b.m; a.m < 2 * b.m, so the rest stays below twice b.m.
+            # Restoring division of a.m << 24 by b.m, its first digit in START; a.m < 2 * b.m, so the rest stays below
+            # twice b.m.
             with m.State("DIV"):
-                difference = rest - b.m
-                digit = difference >= 0
-                m.d.sync += [
-                    rest.eq(Mux(digit, difference, rest)[:MANTISSA_BITS] << 1),
-                    quotient.eq(Cat(digit, quotient)),
-                    count.eq(count + 1),
-                ]
-                with m.If(count == MANTISSA_BITS):
+                upper_rest, upper = divide(rest)
+                lower_rest, lower = divide(upper_rest)
+                m.d.sync += [rest.eq(lower_rest), quotient.eq(Cat(lower, upper, quotient)), count.eq(count + 2)]
+                with m.If(count == MANTISSA_BITS - 2):
                     m.next = "QUOTIENT"
             with m.State("QUOTIENT"):
                 m.d.sync += normalise_carry(quotient, a.e - b.e - 1)
@@ -134,30 +145,32 @@ class ScalarUnit(wiring.Component):
                     m.d.sync += [mantissa.eq((1 << MANTISSA_BITS) - 1), exponent.eq(EXPONENT_MAX)]
                 m.next = "RANGE"
 
-            # Digit by digit: two bits of the radicand a cycle, the remainder at most twice the root.
+            # Digit by digit: two bits of the radicand each, the remainder at most twice the root.
             with m.State("SQRT"):
-                trial = Cat(radicand[-2:], remainder)
-                difference = trial - Cat(Const(1, 2), root)
-                digit = difference >= 0
+                upper_rest, upper = extract(Cat(radicand[-2:], remainder), root)
+                lower_rest, lower = extract(Cat(radicand[-4:-2], upper_rest), Cat(upper, root))
                 m.d.sync += [
-                    remainder.eq(Mux(digit, difference, trial)),
-                    root.eq(Cat(digit, root)),
-                    radicand.eq(radicand << 2),
-                    count.eq(count + 1),
+                    remainder.eq(lower_rest),
+                    root.eq(Cat(lower, upper, root)),
+                    radicand.eq(radicand << 4),
+                    count.eq(count + 2),
                 ]
-                with m.If(count == MANTISSA_BITS - 1):
+                with m.If(count == MANTISSA_BITS - 2):
                     m.next = "ROOT"
             with m.State("ROOT"):
                 m.d.sync += [mantissa.eq(root), exponent.eq(a.e >> 1)]
                 m.next = "RANGE"
 
-            # Leading zeros are shifted out in steps of 32, 16, 8, 4, 2, 1.
+            # Leading zeros are shifted out, up to 48, 12 and 3 at a time.
             with m.State("FROM_INT"):
                 m.d.sync += count.eq(count + 1)
                 with m.Switch(count):
-                    for index, step in enumerate((32, 16, 8, 4, 2, 1)):
-                        with m.Case(index), m.If(integer[64 - step :] == 0):
-                            m.d.sync += [integer.eq(integer << step), leading.eq(leading + step)]
+                    for index, step in enumerate((16, 4, 1)):
+                        parts = [integer[64 - step * (n + 1):64 - step * n].any() for n in range(3)]
+                        with m.Case(index):
+                            for n, found in enumerate([*parts, 1]):
+                                with m.If(found) if n == 0 else m.Elif(found):
+                                    m.d.sync += [integer.eq(integer << step * n), leading.eq(leading + step * n)]
                     with m.Default():
                         m.d.sync += [mantissa.eq(integer[64 - MANTISSA_BITS :]), exponent.eq(63 - leading)]
                         m.next = "RANGE"

@@ -21,7 +21,7 @@ from hw.attention.score_scale import ScoreScale
 from hw.attention.softmax import Softmax
 from hw.attention.weight_memory import WeightMemory
 from hw.attention.weighted_sum import WeightedSum
-from hw.command import COMMAND_BITS
+from hw.command import COMMAND_BITS, POSITIONS
 from models.machine.build import BuildParameters
 from models.machine.cache import chunk_bytes
 
@@ -43,9 +43,9 @@ class AttentionEngine(wiring.Component):
     """Attention of query rows over the cache: keys and values streamed once for up to four (head, row) pairs.
 
     Contract: golden `attention` bit for bit, row by row (docs/numerics.md §7), for ATTEND commands.
-    `position` is sampled with the command: row first_row + r attends to tokens 0 .. position + r. `retired` pulses
-    when all results are in the output memory. Queries and query scales of the command's rows and heads are written
-    before the command and may not change until then; those inputs are always ready.
+    Row first_row + r attends to tokens 0 .. positions[sequence] + r; `positions` hold still during a command.
+    `retired` pulses when all results are in the output memory. Queries and query scales of the command's rows and
+    heads are written before the command and may not change until then; those inputs are always ready.
 
     Work goes by jobs (`JobWalk`): a key-value head and the pairs that share its pass; the heads of a group, or several
     rows where a group has one or two heads. Reads go out on `o_read` {address, bytes}, whole beats of all ports, at
@@ -71,7 +71,7 @@ class AttentionEngine(wiring.Component):
         super().__init__({
             "command": In(stream.Signature(COMMAND_BITS)),
             "retired": Out(1),
-            "position": In(16),
+            "positions": In(POSITIONS),
             "i_query": In(stream.Signature(QUERY)),
             "i_query_scale": In(stream.Signature(QUERY_SCALE)),
             "o_read": Out(stream.Signature(READ_REQUEST)),
@@ -123,7 +123,7 @@ class AttentionEngine(wiring.Component):
         m.d.comb += [
             waiting.w_en.eq(requests.o.valid), waiting.w_data.eq(requests.o.p), requests.o.ready.eq(waiting.w_rdy),
             load.i.valid.eq(waiting.r_rdy), load.i.p.eq(waiting.r_data), waiting.r_en.eq(load.i.ready),
-            walk.position.eq(self.position), walk.retired.eq(normaliser.retired), self.retired.eq(normaliser.retired),
+            walk.positions.eq(self.positions), walk.retired.eq(normaliser.retired), self.retired.eq(normaliser.retired),
             self.exponent.eq(outputs.exponent),
             *(getattr(requests, name).eq(fields[name]) for name in (
                 "head_bytes", "row_bytes", "block_bytes", "region_bytes", "key_scales", "values")),

@@ -6,7 +6,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.command import COMMAND_BITS, command_layout
+from hw.command import COMMAND_BITS, POSITIONS, command_layout
 from models.machine.build import BuildParameters
 from models.machine.descriptor import Opcode
 
@@ -44,7 +44,8 @@ class JobWalk(wiring.Component):
 
     A group of one head takes four rows at a time, of two heads two, larger ones one row and up to four heads at a
     time. The command is taken when the walk is idle; its fields hold in `fields` until `retired` comes back.
-    `position` is sampled with the command: the tokens before its first row, `first_row`.
+    Of its sequence positions[sequence] tokens come before its first row, `first_row`; that is read two cycles after
+    the command was taken.
 
     heads must be a multiple of kv_heads; the group size is found by adding, a cycle a head of the group. Then a job
     every other cycle.
@@ -54,7 +55,7 @@ class JobWalk(wiring.Component):
         self._build = build
         super().__init__({
             "command": In(stream.Signature(COMMAND_BITS)),
-            "position": In(16),
+            "positions": In(POSITIONS),
             "retired": In(1),
             "fields": Out(command_layout(Opcode.ATTEND)),
             "o": Out(stream.Signature(JOB)),
@@ -66,6 +67,7 @@ class JobWalk(wiring.Component):
         heads, group = Signal(8), Signal(8)  # kv_heads times the group size tried; the size
         rows_left, heads_left = Signal(8), Signal(8)  # behind the current row; of the group, from the current head on
         rows_most = Signal(2)  # rows of a full job, less one
+        position = Signal(16, reset_less=True)  # of the command's sequence
         taken = self.o.valid & self.o.ready
 
         m.d.comb += rows_most.eq(Mux(group == 1, 3, Mux(group == 2, 1, 0)))
@@ -75,15 +77,16 @@ class JobWalk(wiring.Component):
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.command.ready.eq(1)
-                m.d.sync += [fields.eq(self.command.payload), job.tokens.eq(self.position + 1)]
+                m.d.sync += fields.eq(self.command.payload)
                 with m.If(self.command.valid):
                     m.next = "SHAPE"
             with m.State("SHAPE"):
-                m.d.sync += [heads.eq(fields.kv_heads), group.eq(1), rows_left.eq(fields.rows - 1),
-                             job.row.eq(fields.first_row), job.kv_head.eq(0), job.head.eq(0)]
+                m.d.sync += [position.eq(self.positions[fields.sequence]), heads.eq(fields.kv_heads), group.eq(1),
+                             rows_left.eq(fields.rows - 1), job.row.eq(fields.first_row), job.kv_head.eq(0),
+                             job.head.eq(0)]
                 m.next = "GROUP SIZE"
             with m.State("GROUP SIZE"):
-                m.d.sync += heads_left.eq(group)
+                m.d.sync += [heads_left.eq(group), job.tokens.eq(position + 1)]
                 with m.If(heads == fields.heads):
                     m.next = "SIZE"
                 with m.Else():

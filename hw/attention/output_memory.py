@@ -6,20 +6,20 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import ceil_log2
+from amaranth.utils import ceil_log2, exact_log2
 
 from hw.arith.pipeline import Pipeline
 from hw.arith.rounding import shift_sticky
+from models.machine.build import LANES
 
-__all__ = ["OUTPUT_BITS", "OUTPUT_WORD", "OUTPUT_LANES", "OUTPUT_REQUEST", "ROW_EXPONENT", "OutputMemory",
-           "output_pair"]
+__all__ = ["OUTPUT_BITS", "OUTPUT_REQUEST", "OUTPUT_WORD", "ROW_EXPONENT", "OutputMemory", "output_pair"]
 
 OUTPUT_BITS = 26  # |o| <= 2**24, docs/numerics.md §7
-OUTPUT_LANES = 4  # channels of a transfer
 _WRITTEN = 2
+_LANE_BITS = exact_log2(LANES)
 
 OUTPUT_REQUEST = data.StructLayout({"count": 16, "row": 8, "group_channels": 16})
-OUTPUT_WORD = data.StructLayout({"values": data.ArrayLayout(signed(OUTPUT_BITS), OUTPUT_LANES), "last": 1})
+OUTPUT_WORD = data.StructLayout({"values": data.ArrayLayout(signed(OUTPUT_BITS), LANES), "last": 1})
 _EXPONENT = signed(10)
 ROW_EXPONENT = data.StructLayout({"row": 8, "group": 8, "exponent": _EXPONENT})
 
@@ -37,10 +37,10 @@ class OutputMemory(wiring.Component):
     exponent}, for each row in ascending order of groups, sets the exponent of a group; group 0 restarts the row's
     largest. A group may come several times in a row.
 
-    Reading: a request on `i_request` gives channels 0 .. count - 1 of `row` on `o`, four a cycle, the
-    last marked: x = round(o / 2**(E - exponent of the channel's group)), half to even, where a group has
-    `group_channels` channels; both counts are multiples of 4. `exponent` is E, from the cycle after the request's
-    acceptance until the next; a request is accepted once the last element of the one before is taken. First element
+    Reading: a request on `i_request` gives channels 0 .. count - 1 of `row` on `o`, LANES a cycle, the
+    last word marked: x = round(o / 2**(E - exponent of the channel's group)), half to even, where a group has
+    `group_channels` channels; both counts are multiples of LANES. `exponent` is E, from the cycle after the request's
+    acceptance until the next; a request is accepted once the last word of the one before is taken. First word
     `LATENCY` cycles after the request. Writing and reading a row at once is undefined. Golden: the end
     of `_attend` in models/golden/model.py.
     """
@@ -48,8 +48,8 @@ class OutputMemory(wiring.Component):
     LATENCY = 8
 
     def __init__(self, *, rows: int, channels: int, groups: int):
-        if channels % OUTPUT_LANES:
-            raise ValueError(f"channels must be a multiple of {OUTPUT_LANES}, got {channels}")
+        if channels % LANES:
+            raise ValueError(f"channels must be a multiple of {LANES}, got {channels}")
         self._rows, self._channels, self._groups = rows, channels, groups
         super().__init__({
             "i": In(stream.Signature(output_pair(rows, channels))),
@@ -61,8 +61,8 @@ class OutputMemory(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        words, group_bits = self._channels // OUTPUT_LANES, ceil_log2(self._groups)
-        halves = data.ArrayLayout(output_pair(self._rows, self._channels)["x"].shape, OUTPUT_LANES // _WRITTEN)
+        words, group_bits = self._channels // LANES, ceil_log2(self._groups)
+        halves = data.ArrayLayout(output_pair(self._rows, self._channels)["x"].shape, LANES // _WRITTEN)
         m.submodules.outputs = outputs = Memory(shape=halves, depth=self._rows << ceil_log2(words), init=[])
         m.submodules.exponents = exponents = Memory(shape=_EXPONENT, depth=self._rows << group_bits, init=[])
         m.submodules.largest = largest = Memory(shape=_EXPONENT, depth=self._rows, init=[])
@@ -74,9 +74,9 @@ class OutputMemory(wiring.Component):
     def _elaborate_write(self, m: Module, outputs: Memory, exponents: Memory, largest: Memory) -> None:
         write = outputs.write_port(granularity=1)
         m.d.comb += [
-            self.i.ready.eq(1), write.addr.eq(Cat(self.i.p.channel[2:], self.i.p.row)),
-            write.en.eq(self.i.valid << self.i.p.channel[1]),
-            *(write.data[half].eq(self.i.p.x) for half in range(OUTPUT_LANES // _WRITTEN)),
+            self.i.ready.eq(1), write.addr.eq(Cat(self.i.p.channel[_LANE_BITS:], self.i.p.row)),
+            write.en.eq(self.i.valid << self.i.p.channel[exact_log2(_WRITTEN):_LANE_BITS]),
+            *(write.data[half].eq(self.i.p.x) for half in range(LANES // _WRITTEN)),
         ]
 
         group_bits, row_bits = ceil_log2(self._groups), ceil_log2(self._rows)
@@ -96,7 +96,7 @@ class OutputMemory(wiring.Component):
 
     def _elaborate_read(self, m: Module, outputs: Memory, exponents: Memory, largest: Memory) -> None:
         request = Signal(OUTPUT_REQUEST, reset_less=True)
-        words, row_bits = self._channels // OUTPUT_LANES, ceil_log2(self._rows)
+        words, row_bits = self._channels // LANES, ceil_log2(self._rows)
         word, group = Signal(range(words)), Signal(range(self._groups))
         last_word = Signal(14, reset_less=True)
         in_group, last_in_group = Signal(14), Signal(14, reset_less=True)
@@ -113,8 +113,8 @@ class OutputMemory(wiring.Component):
                     m.d.sync += self.exponent.eq(read_largest.data)
                     m.next = "SHAPE"
             with m.State("SHAPE"):
-                m.d.sync += [last_word.eq((request.count - 1) >> 2),
-                             last_in_group.eq((request.group_channels - 1) >> 2)]
+                m.d.sync += [last_word.eq((request.count - 1) >> _LANE_BITS),
+                             last_in_group.eq((request.group_channels - 1) >> _LANE_BITS)]
                 m.next = "READ"
             with m.State("READ"):
                 m.d.comb += issue.valid.eq(1)
@@ -134,7 +134,7 @@ class OutputMemory(wiring.Component):
         m.d.comb += [read.addr.eq(Cat(word, row)), read.en.eq(p.advance),
                      read_exponent.addr.eq(Cat(group, row)), read_exponent.en.eq(p.advance)]
         last, = p.step(row_end)
-        *values, apart, last = p.step(*(read.data[lane // _WRITTEN][lane % _WRITTEN] for lane in range(OUTPUT_LANES)),
+        *values, apart, last = p.step(*(read.data[lane // _WRITTEN][lane % _WRITTEN] for lane in range(LANES)),
                                       self.exponent - read_exponent.data, last)
         # from a shift of 26 on nothing is left of 24 bits and sign
         *values, amount, last = p.step(*values, Mux(apart > OUTPUT_BITS, OUTPUT_BITS + 1, apart)[:5], last)

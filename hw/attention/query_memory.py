@@ -6,25 +6,25 @@ from amaranth.hdl import Cat, Module, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import ceil_log2
+from amaranth.utils import ceil_log2, exact_log2
 
 from hw.arith.scalar import SCALAR
+from models.machine.build import LANES
 
-__all__ = ["QUERY", "QUERY_LANES", "QUERY_SCALE", "QueryMemory"]
+__all__ = ["QUERY", "QUERY_SCALE", "QueryMemory"]
 
-QUERY_LANES = 4  # channels of a transfer
 _WORD = 16  # elements of a read
+_WORD_BITS, _LANE_BITS = exact_log2(_WORD), exact_log2(LANES)
 
-QUERY = data.StructLayout({
-    "row": 8, "head": 8, "index": 16, "values": data.ArrayLayout(signed(16), QUERY_LANES)})
+QUERY = data.StructLayout({"row": 8, "head": 8, "index": 16, "values": data.ArrayLayout(signed(16), LANES)})
 QUERY_SCALE = data.StructLayout({"row": 8, "head": 8, "scale": SCALAR})
 
 
 class QueryMemory(wiring.Component):
-    """int16 queries of `rows` rows and `heads` heads, four written and sixteen read at a time, and a scale each.
+    """int16 queries of `rows` rows and `heads` heads, LANES written and sixteen read at a time, and a scale each.
 
-    `i_query`: elements index .. index + 3 of a head, index a multiple of 4. Both input streams are always ready.
-    Writes to a head, row or index outside the memory are undefined. `word` holds elements
+    `i_query`: elements index .. index + LANES - 1 of a head, index a multiple of LANES. Both input streams are always
+    ready. Writes to a head, row or index outside the memory are undefined. `word` holds elements
     16 * index .. + 15 of the head, and `scale` the head's scale, `LATENCY` cycles after `row`, `head` and `index`.
     Elements never written read as zero.
     """
@@ -51,15 +51,16 @@ class QueryMemory(wiring.Component):
         heads = self.rows << head_bits
         address = Cat(self.head[:head_bits], self.row[:row_bits])
 
-        fours = data.ArrayLayout(QUERY["values"].shape, _WORD // QUERY_LANES)
-        m.submodules.queries = queries = Memory(shape=fours, depth=heads << word_bits, init=[])
+        parts = data.ArrayLayout(QUERY["values"].shape, _WORD // LANES)  # written one at a time
+        m.submodules.queries = queries = Memory(shape=parts, depth=heads << word_bits, init=[])
         write, read = queries.write_port(granularity=1), queries.read_port()
         query = self.i_query.p
         m.d.comb += [
             self.i_query.ready.eq(1),
-            write.addr.eq(Cat(query.index[4:4 + word_bits], query.head[:head_bits], query.row[:row_bits])),
-            write.en.eq(self.i_query.valid << query.index[2:4]),
-            *(write.data[four].eq(query.values) for four in range(_WORD // QUERY_LANES)),
+            write.addr.eq(Cat(
+                query.index[_WORD_BITS:_WORD_BITS + word_bits], query.head[:head_bits], query.row[:row_bits])),
+            write.en.eq(self.i_query.valid << query.index[_LANE_BITS:_WORD_BITS]),
+            *(write.data[part].eq(query.values) for part in range(_WORD // LANES)),
             read.addr.eq(Cat(self.index[:word_bits], address)),
         ]
         m.d.sync += self.word.eq(read.data)

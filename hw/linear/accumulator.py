@@ -7,6 +7,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from hw.memory.ram_style import ram_attributes
 from models.machine.build import BuildParameters
 
 __all__ = ["ACCUMULATOR_BITS", "READERS", "READ_LATENCY", "REUSE_DISTANCE", "Accumulator", "word_request"]
@@ -18,7 +19,6 @@ READ_LATENCY = 5  # from a request's transfer to its sums, where no step is in t
 
 _BANKS = 2
 _MEMORY_STEPS = 2  # memory and output register
-_ULTRA_DEPTH = 2048  # words from which on UltraRAM is the smaller choice
 
 
 def word_request(build: BuildParameters) -> data.StructLayout:
@@ -103,8 +103,8 @@ class Accumulator(wiring.Component):
     def _bank(self, m: Module, bank: int, reading, writing, total, asked, goes):
         """One bank's memory; returns its output register."""
         depth = self._build.accumulator_words // _BANKS
-        attributes = {"ram_style": "ultra"} if depth >= _ULTRA_DEPTH else {}
-        m.submodules[f"bank_{bank}"] = memory = Memory(shape=self._word, depth=depth, init=[], attrs=attributes)
+        m.submodules[f"bank_{bank}"] = memory = Memory(shape=self._word, depth=depth, init=[],
+                                                             attrs=ram_attributes(depth))
         read, write = memory.read_port(), memory.write_port()
         own_step = reading.valid & (reading.word[0] == bank)
         second = goes[1] & (asked[1].word[0] == bank)

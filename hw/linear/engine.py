@@ -10,17 +10,15 @@ from hw.command import COMMAND_BITS, command_layout
 from hw.linear.accumulator import Accumulator
 from hw.linear.activations import ActivationMemory, activation_layout
 from hw.linear.lookup_array import LookupArray
-from hw.linear.reader import READ_REQUEST, SUM_ELEMENT, AccumulatorReader
+from hw.linear.reader import READ_REQUEST, SUM_WORD, AccumulatorReader
 from hw.linear.step_gearbox import StepGearbox
 from hw.linear.step_issue import StepIssue
 from hw.linear.table_fill import TableFill
 from hw.linear.weight_buffer import WeightBuffer
-from models.machine.build import BuildParameters
+from models.machine.build import LANES, BuildParameters
 from models.machine.descriptor import Opcode
 
-__all__ = ["ACTIVATION_LANES", "LinearEngine"]
-
-ACTIVATION_LANES = 4  # inputs in a word of the activation memory
+__all__ = ["LinearEngine"]
 
 
 class LinearEngine(wiring.Component):
@@ -56,26 +54,25 @@ class LinearEngine(wiring.Component):
             "i_activations": In(stream.Signature(activation_layout(8))),
             "invalid_bytes": Out(self._gearbox.invalid_bytes.shape()),
             "read_a": In(stream.Signature(READ_REQUEST)),
-            "sums_a": Out(stream.Signature(SUM_ELEMENT)),
+            "sums_a": Out(stream.Signature(SUM_WORD)),
             "read_b": In(stream.Signature(READ_REQUEST)),
-            "sums_b": Out(stream.Signature(SUM_ELEMENT)),
+            "sums_b": Out(stream.Signature(SUM_WORD)),
         })
 
     def elaborate(self, platform):
         m = Module()
         build = self._build
-        words = build.tile_inputs // ACTIVATION_LANES
+        words = build.tile_inputs // LANES
         depth = -(-build.inputs_max // build.tile_inputs) * words
 
         m.submodules.gearbox = gearbox = self._gearbox
         m.submodules.buffer = buffer = WeightBuffer(
-            gearbox.o_steps.payload.shape().size, build.weight_buffer_steps, build.outputs_per_step,
-            ram_style="ultra" if build.weight_buffer_steps >= 1024 else None)
-        m.submodules.activations = activations = ActivationMemory(8, ACTIVATION_LANES, depth, build.rows,
+            gearbox.o_steps.payload.shape().size, build.weight_buffer_steps, build.outputs_per_step)
+        m.submodules.activations = activations = ActivationMemory(8, LANES, depth, build.rows,
                                                                   build.row_batches)
         m.submodules.fill = fill = TableFill(words, depth, build.row_batches)
         m.submodules.issue = issue = StepIssue(build)
-        m.submodules.array = array = LookupArray(build, ACTIVATION_LANES)
+        m.submodules.array = array = LookupArray(build, LANES)
         m.submodules.accumulator = accumulator = Accumulator(build, array.sum_bits, array.latency)
 
         connect(m, flipped(self.i_weights), gearbox.i_beats)

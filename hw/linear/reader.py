@@ -1,38 +1,40 @@
-"""One user's access to the accumulator memory: a range of outputs of one row, element by element."""
+"""One user's access to the accumulator memory: a range of outputs of one row, LANES at a time."""
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from hw.linear.accumulator import ACCUMULATOR_BITS, READ_LATENCY, word_request
-from models.machine.build import BuildParameters
+from models.machine.build import LANES, BuildParameters
 
-__all__ = ["READ_REQUEST", "SUM_ELEMENT", "AccumulatorReader"]
+__all__ = ["READ_REQUEST", "SUM_WORD", "AccumulatorReader"]
 
 READ_REQUEST = data.StructLayout({"accumulator": 16, "count": 16, "row": 8})
-SUM_ELEMENT = data.StructLayout({"value": signed(ACCUMULATOR_BITS), "last": 1})
+SUM_WORD = data.StructLayout({"values": data.ArrayLayout(signed(ACCUMULATOR_BITS), LANES), "last": 1})
+"""Sums of consecutive outputs."""
 
 
 class AccumulatorReader(wiring.Component):
     """request {accumulator, count, row} -> `count` sums of that row, from slot 0 of word `accumulator` on.
 
-    Row r is row r % M of batch r // M. `count` is at least 1; `last` marks the last sum. Words are asked for ahead,
-    as many as fit the buffer, which covers READ_LATENCY: one sum a cycle where the memory gives a word every Q
-    cycles. The next request is taken when the last sum of this one has gone. Backpressure reaches no further than
-    the buffer.
+    Row r is row r % M of batch r // M. `count` is at least 1; `last` marks the last transfer, which is whole: what is
+    behind `count` in it are the sums of further outputs. Words are asked for ahead, as many as fit the buffer, which
+    covers READ_LATENCY: a transfer a cycle where the memory gives a word every Q / LANES cycles. The next request is
+    taken when the last transfer of this one has gone. Backpressure reaches no further than the buffer.
     """
 
     def __init__(self, build: BuildParameters):
         self._build = build
         self._outputs = build.outputs_per_step
-        self._depth = -(-(READ_LATENCY + 4) // self._outputs) + 1
+        self._parts = self._outputs // LANES
+        self._depth = -(-(READ_LATENCY + 4) // self._parts) + 1
         super().__init__({
             "request": In(stream.Signature(READ_REQUEST)),
-            "o": Out(stream.Signature(SUM_ELEMENT)),
+            "o": Out(stream.Signature(SUM_WORD)),
             "asks": Out(stream.Signature(word_request(build))),
             "words": In(data.ArrayLayout(signed(ACCUMULATOR_BITS), self._outputs)),
             "returned": In(1),
@@ -43,23 +45,23 @@ class AccumulatorReader(wiring.Component):
         build, outputs = self._build, self._outputs
         row_bits, batch_bits = exact_log2(build.rows), exact_log2(build.row_batches)
         busy = Signal()
-        to_ask, to_send = Signal(signed(17)), Signal(16)
+        to_ask, to_send, last = Signal(signed(17)), Signal(16), Signal()
         row = Signal(row_bits, reset_less=True)
         word, batch = Signal(range(build.batch_words)), Signal(batch_bits)
-        slot = Signal(range(outputs))
+        part = Signal(range(self._parts))
         room = Signal(range(self._depth + 1), init=self._depth)  # words that may still be asked for
 
         m.submodules.buffer = buffer = SyncFIFO(width=outputs * ACCUMULATOR_BITS, depth=self._depth)
         m.d.comb += [buffer.w_data.eq(self.words), buffer.w_en.eq(self.returned)]
-        sums = data.View(self.words.shape(), buffer.r_data)
+        parts = data.View(data.ArrayLayout(SUM_WORD["values"].shape, self._parts), buffer.r_data)
 
         m.d.comb += [
             self.request.ready.eq(~busy),
             self.asks.valid.eq(busy & (to_ask > 0) & (room != 0)),
             self.asks.p.word.eq(Cat(word, batch)), self.asks.p.row.eq(row),
             self.o.valid.eq(buffer.r_rdy),
-            self.o.p.value.eq(sums[slot]),
-            self.o.p.last.eq(to_send == 1),
+            Value.cast(self.o.p["values"]).eq(Value.cast(parts[part])),
+            self.o.p.last.eq(last),
         ]
         asked, freed = self.asks.valid & self.asks.ready, buffer.r_en
         m.d.sync += room.eq(room + freed - asked)
@@ -67,16 +69,17 @@ class AccumulatorReader(wiring.Component):
             m.d.sync += [word.eq(word + 1), to_ask.eq(to_ask - outputs)]
 
         with m.If(self.o.valid & self.o.ready):
-            m.d.comb += buffer.r_en.eq(self.o.p.last | (slot == outputs - 1))
-            m.d.sync += [to_send.eq(to_send - 1), slot.eq(Mux(buffer.r_en, 0, slot + 1))]
+            m.d.comb += buffer.r_en.eq(last | (part == self._parts - 1))
+            m.d.sync += [to_send.eq(to_send - 1), last.eq(to_send == 2), part.eq(Mux(buffer.r_en, 0, part + 1))]
             with m.If(self.o.p.last):
                 m.d.sync += busy.eq(0)
 
         with m.If(self.request.valid & self.request.ready):
             request = self.request.payload
+            transfers = (request.count + (LANES - 1)) >> exact_log2(LANES)
             m.d.sync += [
                 busy.eq(1), row.eq(request.row[:row_bits]),
                 batch.eq(request.row[row_bits:row_bits + batch_bits]), word.eq(request.accumulator),
-                to_ask.eq(request.count), to_send.eq(request.count), slot.eq(0),
+                to_ask.eq(request.count), to_send.eq(transfers), last.eq(transfers == 1), part.eq(0),
             ]
         return m

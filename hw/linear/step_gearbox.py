@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import gcd
+from collections.abc import Mapping
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
@@ -10,8 +10,9 @@ from amaranth.lib.wiring import In, Out
 
 from hw.arith.adder_tree import AdderTree
 from hw.linear.base3_decoder import Base3Decoder
+from hw.linear.gearbox_units import GearboxUnits, Unit
 from hw.linear.group_index import INDEX_BITS, group_index
-from models.machine.build import TRITS_PER_BYTE, TRITS_PER_GROUP, BuildParameters
+from models.machine.build import TRITS_PER_GROUP, BuildParameters
 
 __all__ = ["StepGearbox"]
 
@@ -35,11 +36,7 @@ class StepGearbox(wiring.Component):
 
     def __init__(self, build: BuildParameters):
         self._build = build
-        beat, step = build.beat_bytes * TRITS_PER_BYTE, build.tile_inputs * build.outputs_per_step
-        if step < beat:
-            raise ValueError(f"a step of {build.outputs_per_step} outputs is less than a beat")
-        unit = gcd(beat, step)
-        self._unit_bits, self._beat_units, self._step_units = _TRIT_BITS * unit, beat // unit, step // unit
+        self._units = GearboxUnits.of(build)
         self._invalid_count = AdderTree(1, build.beat_bytes)
         steps = data.ArrayLayout(data.ArrayLayout(INDEX_BITS, build.tables), build.outputs_per_step)
         super().__init__({
@@ -50,7 +47,7 @@ class StepGearbox(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        units, step_units = self._beat_units, self._step_units
+        units, unit_bits = self._units, _TRIT_BITS * self._units.trits
         take = Signal()
 
         digits, invalid = [], []
@@ -61,13 +58,13 @@ class StepGearbox(wiring.Component):
             invalid.append(decoder.invalid)
 
         # the decoded beat, and units of earlier ones, as many as `phase` says (one-hot), oldest first
-        beat = Signal(units * self._unit_bits, reset_less=True)
-        held = Signal((step_units - 1) * self._unit_bits, reset_less=True)
+        beat = Signal(units.beat * unit_bits, reset_less=True)
+        held = Signal((units.step - 1) * unit_bits, reset_less=True)
         has_code, has_beat = Signal(), Signal()
-        phase = Signal(step_units, init=1)
+        phase = Signal(units.step, init=1)
         use, full, room, beat_room = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
-            full.eq(phase[step_units - units:].any()),  # with this beat there is a step
+            full.eq(phase[units.missing:].any()),  # with this beat there is a step
             room.eq(~self.o_steps.valid | self.o_steps.ready),
             use.eq(has_beat & (~full | room)),
             beat_room.eq(~has_beat | ~full | room),
@@ -78,32 +75,22 @@ class StepGearbox(wiring.Component):
         with m.If(beat_room):
             m.d.sync += beat.eq(Cat(digits))
         with m.If(use):
-            m.d.sync += phase.eq(phase.rotate_left(units))
+            m.d.sync += phase.eq(phase.rotate_left(units.beat))
 
-        def select(sources: dict[int, tuple[Signal, int]]):
-            """By the phase, one unit of a register; 0 in other phases."""
-            phases: dict[tuple[bool, int], list[int]] = {}
-            for at, (register, n) in sources.items():
-                phases.setdefault((register is beat, n), []).append(at)
+        def select(sources: Mapping[int, Unit]):
+            """By the phase, one unit; 0 in other phases."""
             result = 0
-            for (newest, n), ats in phases.items():
-                unit = (beat if newest else held).word_select(n, self._unit_bits)
-                result = result | Mux(Cat(phase[at] for at in ats).any(), unit, 0)
+            for source in dict.fromkeys(sources.values()):
+                unit = (beat if source.newest else held).word_select(source.index, unit_bits)
+                phases = Cat(phase[at] for at, other in sources.items() if other == source)
+                result = result | Mux(phases.any(), unit, 0)
             return result
 
-        missing = step_units - units  # units that a beat lacks of a step
-        step, kept = [], []
-        for j in range(step_units):
-            step.append(select({r: (held, j) if j < r else (beat, j - r) for r in range(missing, step_units)}))
-        for j in range(step_units - 1):
-            sources = {r: (held, j) if j < r else (beat, j - r) for r in range(missing) if j < r + units}
-            sources |= {r: (beat, step_units - r + j) for r in range(missing, step_units) if j < r - missing}
-            kept.append(select(sources))
         with m.If(use):
-            m.d.sync += held.eq(Cat(kept))
+            m.d.sync += held.eq(Cat(select(sources) for sources in units.kept()))
 
-        trits = Signal(step_units * self._unit_bits)
-        m.d.comb += trits.eq(Cat(step))
+        trits = Signal(units.step * unit_bits)
+        m.d.comb += trits.eq(Cat(select(sources) for sources in units.taken()))
         groups = (trits[n * _GROUP_BITS:(n + 1) * _GROUP_BITS]
                   for n in range(self._build.tables * self._build.outputs_per_step))
         indices = Cat(*(Cat(*group_index(group)) for group in groups))

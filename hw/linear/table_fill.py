@@ -31,7 +31,7 @@ class TableFill(wiring.Component):
     def __init__(self, words: int, depth: int, batches: int = 1):
         if words < 1:
             raise ValueError(f"a tile has at least one word, got {words}")
-        self._words, self._batches = words, batches
+        self._words = words
         super().__init__({
             "start": In(1),
             "tiles": In(16),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Signal
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
+
+from hw.memory.ram_style import ULTRA_BUFFER_STEPS, ram_attributes
+from hw.memory.read_registers import read_registers
 
 __all__ = ["TILE_PLAN", "WeightBuffer"]
 
@@ -27,10 +30,10 @@ class WeightBuffer(wiring.Component):
     array, which is wider than the ports, go through a tile again at its own pace.
     """
 
-    def __init__(self, width: int, depth: int, outputs_per_step: int, *, ram_style: str | None = None) -> None:
+    def __init__(self, width: int, depth: int, outputs_per_step: int) -> None:
         if depth < 16 or depth & (depth - 1):
             raise ValueError(f"depth must be a power of two from 16, got {depth}")
-        self._width, self._depth, self._outputs, self._ram_style = width, depth, outputs_per_step, ram_style
+        self._width, self._depth, self._outputs = width, depth, outputs_per_step
         super().__init__({
             "i": In(stream.Signature(width)),
             "plan": In(stream.Signature(TILE_PLAN)),
@@ -39,9 +42,8 @@ class WeightBuffer(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        attributes = {"ram_style": self._ram_style} if self._ram_style else {}
         m.submodules.storage = storage = memory.Memory(shape=self._width, depth=self._depth, init=[],
-                                                       attrs=attributes)
+                                                       attrs=ram_attributes(self._depth, ULTRA_BUFFER_STEPS))
         write, read = storage.write_port(), storage.read_port()
         address_bits = exact_log2(self._depth)
 
@@ -53,7 +55,8 @@ class WeightBuffer(wiring.Component):
         ahead = Signal(range(self._depth + 1))  # steps that were never read
         kept = Signal(range(self._depth + 1))  # steps whose place is not free
 
-        fetch_ready, fetch, put = Signal(), Signal(), Signal()
+        available, put = Signal(), Signal()
+        fetch = read_registers(m, read, address, available, self.o)
         next_address = Signal(address_bits)
         m.d.comb += [next_address.eq(address + 1), freeing.eq(again == 1)]
         with m.FSM():
@@ -64,7 +67,7 @@ class WeightBuffer(wiring.Component):
                 with m.If(self.plan.valid):
                     m.next = "GIVE"
             with m.State("GIVE"):
-                m.d.comb += fetch.eq(fetch_ready & (~fresh | (ahead != 0)))
+                m.d.comb += available.eq(~fresh | (ahead != 0))
                 with m.If(fetch):
                     m.d.sync += [left.eq(left - self._outputs), address.eq(next_address)]
                     with m.If(left == self._outputs):
@@ -83,20 +86,4 @@ class WeightBuffer(wiring.Component):
         ]
         m.d.sync += [tail.eq(tail + put), ahead.eq(ahead + put - (fetch & fresh)),
                      kept.eq(kept + put - (fetch & freeing))]
-
-        # from the memory's output register to the last one
-        fetched, output_ready = Signal(), Signal()
-        output = Signal(self._width, reset_less=True)
-        m.d.comb += [
-            output_ready.eq(~self.o.valid | self.o.ready),
-            fetch_ready.eq(~fetched | output_ready),
-            read.en.eq(fetch_ready), read.addr.eq(address),
-            self.o.payload.eq(output),
-        ]
-        m.d.sync += [
-            fetched.eq(Mux(fetch_ready, fetch, fetched)),
-            self.o.valid.eq(Mux(output_ready, fetched, self.o.valid)),
-        ]
-        with m.If(output_ready):
-            m.d.sync += output.eq(read.data)
         return m

@@ -1,11 +1,13 @@
-"""Beat FIFO: a deep buffer in block RAM or UltraRAM, read through an output register."""
+"""Beat FIFO: a deep buffer in block RAM, read through an output register."""
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Signal
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
+
+from hw.memory.read_registers import read_registers
 
 __all__ = ["BeatFifo"]
 
@@ -17,14 +19,12 @@ class BeatFifo(wiring.Component):
     memory is read ahead into its output register and from there into one more, as UltraRAM needs at
     full clock. Latency 3 cycles, throughput 1 word a cycle. `i.ready` and `o.valid` come from registers
     alone. `taken` pulses when a word leaves the memory: space for one more word.
-
-    ram_style: Vivado's attribute, or None to leave the choice to the tool.
     """
 
-    def __init__(self, width: int, depth: int, *, ram_style: str | None = None) -> None:
+    def __init__(self, width: int, depth: int) -> None:
         if depth < 16 or depth & (depth - 1):
             raise ValueError(f"depth must be a power of two from 16, got {depth}")
-        self._width, self._depth, self._ram_style = width, depth, ram_style
+        self._width, self._depth = width, depth
         super().__init__({
             "i": In(stream.Signature(width)),
             "o": Out(stream.Signature(width)),
@@ -33,17 +33,12 @@ class BeatFifo(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        attributes = {"ram_style": self._ram_style} if self._ram_style else {}
-        m.submodules.storage = storage = memory.Memory(shape=self._width, depth=self._depth, init=[],
-                                                       attrs=attributes)
+        m.submodules.storage = storage = memory.Memory(shape=self._width, depth=self._depth, init=[])
         write, read = storage.write_port(), storage.read_port()
 
         address_bits = exact_log2(self._depth)
         level = Signal(range(self._depth + 1))
         head, tail = Signal(address_bits), Signal(address_bits)
-        fetched = Signal()  # the memory's output register holds a word
-        fetch_ready, output_ready = Signal(), Signal()
-
         put = Signal()
         m.d.comb += [
             self.i.ready.eq(~level[address_bits]),  # level != depth
@@ -51,21 +46,11 @@ class BeatFifo(wiring.Component):
             write.en.eq(put),
             write.addr.eq(tail),
             write.data.eq(self.i.payload),
-            output_ready.eq(~self.o.valid | self.o.ready),
-            fetch_ready.eq(~fetched | output_ready),
-            read.en.eq(fetch_ready),
-            read.addr.eq(head),
-            self.taken.eq((level != 0) & fetch_ready),
+            self.taken.eq(read_registers(m, read, head, level != 0, self.o)),
         ]
         m.d.sync += [
             level.eq(level + put - self.taken),
             tail.eq(tail + put),
             head.eq(head + self.taken),
-            fetched.eq(Mux(fetch_ready, level != 0, fetched)),
-            self.o.valid.eq(Mux(output_ready, fetched, self.o.valid)),
         ]
-        output = Signal(self._width, reset_less=True)
-        with m.If(output_ready):
-            m.d.sync += output.eq(read.data)
-        m.d.comb += self.o.payload.eq(output)
         return m

@@ -20,10 +20,10 @@ class PortFifos(wiring.Component):
     beat. Latency 3 cycles, 1 beat a cycle. Whoever fills keeps count of the room: `i` is never held up.
     """
 
-    def __init__(self, ports: int, depth: int, *, ram_style: str | None = None) -> None:
+    def __init__(self, ports: int, depth: int) -> None:
         if ports < 1:
             raise ValueError(f"ports must be positive, got {ports}")
-        self._lanes = [BeatFifo(DATA_BITS, depth, ram_style=ram_style) for _ in range(ports)]
+        self._lanes = [BeatFifo(DATA_BITS, depth) for _ in range(ports)]
         super().__init__({
             "i": In(ARRIVAL).array(ports),
             "taken": Out(ports),

@@ -26,12 +26,12 @@ class Reader(wiring.Component):
     counts those (`hw.memory.wide_reader`).
     """
 
-    def __init__(self, *, depth: int, requests: int = 4, blocks_apart: int = 1, ram_style: str | None = None) -> None:
+    def __init__(self, *, depth: int, requests: int = 4, blocks_apart: int = 1) -> None:
         if requests < 1:
             raise ValueError(f"requests must be positive, got {requests}")
         self._requests, self._blocks_apart = requests, blocks_apart
         self._depth = depth
-        self._fifo = BeatFifo(DATA_BITS, depth, ram_style=ram_style)
+        self._fifo = BeatFifo(DATA_BITS, depth)
         super().__init__({
             "i": In(stream.Signature(READ_REQUEST)),
             "o": Out(stream.Signature(DATA_BITS)),

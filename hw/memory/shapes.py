@@ -7,8 +7,9 @@ from amaranth.lib.wiring import Out
 
 from hw.memory.axi import ADDRESS_BITS, DATA_BITS
 from models.machine.build import BURST_BEATS, PORT_BYTES
+from models.machine.descriptor import LoadTarget
 
-__all__ = ["ARRIVAL", "BURST", "BURST_BYTES", "LOAD_ELEMENT", "READ_REQUEST", "WRITE_BEAT"]
+__all__ = ["ARRIVAL", "BURST", "BURST_BYTES", "LOAD_CHANNELS", "LOAD_WORD", "READ_REQUEST", "WRITE_BEAT"]
 
 BURST_BYTES = BURST_BEATS * PORT_BYTES
 
@@ -24,5 +25,8 @@ READ_REQUEST = data.StructLayout({"address": ADDRESS_BITS, "bytes": 32})
 WRITE_BEAT = data.StructLayout({"address": ADDRESS_BITS, "data": DATA_BITS, "strobe": DATA_BITS // 8})
 """One beat. Address: a multiple of 16; strobe bit i writes byte i."""
 
-LOAD_ELEMENT = data.StructLayout({"target": 4, "index": 16, "data": 64})
-"""One element for an on-chip memory, sign-extended."""
+LOAD_WORD = data.StructLayout({"target": 4, "index": 16, "data": DATA_BITS})
+"""Some channels for an on-chip memory, the first of them number `index`, lowest bits first."""
+
+LOAD_CHANNELS = {LoadTarget.RESIDUAL: 4, LoadTarget.GAIN: 4, LoadTarget.TAP: 2, LoadTarget.ROPE: 4}
+"""Channels of a LOAD_WORD: 4 x 32, 4 x 16, 2 x 64 and 4 x 16 bits."""

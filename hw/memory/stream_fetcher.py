@@ -1,4 +1,4 @@
-"""Stream fetcher: the FETCH engine, which brings weight and head streams into the weight buffer."""
+"""Stream fetcher: the FETCH engine, which asks for weight and head streams ahead of their use."""
 
 from __future__ import annotations
 
@@ -28,11 +28,10 @@ class StreamFetcher(wiring.Component):
     port p reads the 256 b bytes from group + 256 b p on. The address is a multiple of 256 and beats one of 16; lower
     bits are ignored.
 
-    Each port runs ahead of the others (`hw.memory.stripe_walk`) as far as its part of the weight buffer (`depth`
-    beats, of which `taken` gives back one at a time) has room, one burst every other cycle, also from one stream to
-    the next: a command is taken while the ports are still at the one before, and `retired` pulses when the last
-    port has begun with it. Five cycles from a command to its first burst. `idle`, a cycle late: all bursts of
-    all commands are handed over. Whoever uses the beats waits for them at the buffer.
+    Each port runs ahead of the others (`hw.memory.stripe_walk`) as far as its FIFO (`depth` beats, of which `taken`
+    gives back one at a time) has room, one burst every other cycle, also from one stream to the next: a command is
+    taken while the ports are still at the one before, and `retired` pulses when the last port has begun with it. Five
+    cycles from a command to its first burst. `idle`, a cycle late: all bursts of all commands are handed over.
     """
 
     def __init__(self, ports: int, depth: int) -> None:

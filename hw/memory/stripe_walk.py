@@ -50,19 +50,20 @@ class StripeWalk(wiring.Component):
         rest = Signal.like(part.rest, reset_less=True)
         groups = Signal.like(part.groups)  # behind the one at work
         left = Signal(range(STRIPE_BURSTS + 1))  # bursts of the one at work
+        more, working = Signal(), Signal()  # there are such groups, and such bursts: compared with 0 a cycle ahead
         behind = Signal()  # there is a tail behind the whole groups
 
         room = Signal(range(self._depth + 1), init=self._depth)
         reserve = Signal()
         m.d.comb += [
             burst.payload.length.eq(BURST_BEATS - 1),
-            self.idle.eq((left == 0) & (groups == 0) & ~behind & ~burst.valid),
+            self.idle.eq(~working & ~more & ~behind & ~burst.valid),
         ]
         m.d.sync += room.eq(room - Mux(reserve, BURST_BEATS, 0) + self.taken)
 
         with m.If(burst.ready):
             m.d.sync += burst.valid.eq(0)
-        with m.If(left != 0):
+        with m.If(working):
             with m.If(~burst.valid & room[_BEAT_BITS:].any()):  # room >= BURST_BEATS, without a carry chain
                 m.d.comb += reserve.eq(1)
                 m.d.sync += [
@@ -70,16 +71,19 @@ class StripeWalk(wiring.Component):
                     burst.payload.address.eq(Cat(Const(0, _BLOCK_BITS), block)),
                     block.eq(block + 1),
                     left.eq(left - 1),
+                    working.eq(left != 1),
                 ]
         # A burst takes two cycles: the second one is there to find out what follows.
-        with m.Elif(groups != 0):
+        with m.Elif(more):
             m.d.sync += [
                 block.eq(block + (self._ports - 1) * STRIPE_BURSTS),
                 left.eq(STRIPE_BURSTS),
+                working.eq(1),
                 groups.eq(groups - 1),
+                more.eq(groups != 1),
             ]
         with m.Elif(behind):
-            m.d.sync += [block.eq(tail), left.eq(rest), behind.eq(0)]
+            m.d.sync += [block.eq(tail), left.eq(rest), working.eq(1), behind.eq(0)]
         with m.Else():
             whole = part.groups != 0
             m.d.comb += self.i.ready.eq(1)
@@ -87,7 +91,9 @@ class StripeWalk(wiring.Component):
             with m.If(self.i.valid):
                 m.d.sync += [
                     left.eq(Mux(whole, STRIPE_BURSTS, part.rest)),
-                    groups.eq(Mux(whole, part.groups - 1, 0)),
+                    working.eq(whole | (part.rest != 0)),
+                    groups.eq(part.groups - 1),
+                    more.eq(whole & (part.groups != 1)),
                     behind.eq(whole & (part.rest != 0)),
                 ]
         return m

@@ -6,23 +6,22 @@ from amaranth.hdl import Module, ResetInserter
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.command import COMMAND_BITS, command_layout
+from hw.command import COMMAND_BITS, POSITIONS, command_layout
 from hw.memory.axi import DATA_BITS, Axi4, connect_master
 from hw.memory.loader import Loader
 from hw.memory.port_fifos import PortFifos
 from hw.memory.read_master import ReadMaster
 from hw.memory.reader import Reader
-from hw.memory.shapes import LOAD_ELEMENT, READ_REQUEST, WRITE_BEAT
+from hw.memory.shapes import LOAD_WORD, READ_REQUEST, WRITE_BEAT
 from hw.memory.stream_fetcher import StreamFetcher
 from hw.memory.stream_router import StreamRouter
 from hw.memory.wide_reader import WideReader
 from hw.memory.write_master import WriteMaster
-from models.machine.build import BuildParameters
+from models.machine.build import PORT_FIFO_BEATS, BuildParameters
 from models.machine.descriptor import Opcode
 
 __all__ = ["MemorySystem"]
 
-STREAM_FIFO_BEATS = 512  # of a port: covers 16 bursts under way, and the ports' different paces
 CACHE_READER_BEATS = 256  # of each port, covers 16 bursts under way
 LOAD_READER_BEATS = 64
 DESCRIPTOR_READER_BEATS = 32  # eight descriptors
@@ -52,10 +51,10 @@ class MemorySystem(wiring.Component):
             "fetch_retired": Out(1),
             "load_command": In(stream.Signature(COMMAND_BITS)),
             "load_retired": Out(1),
-            "position": In(16),
+            "positions": In(POSITIONS),
             "weights": Out(stream.Signature(build.ports * DATA_BITS)),
             "head": Out(stream.Signature(build.ports * DATA_BITS)),
-            "o_load": Out(stream.Signature(LOAD_ELEMENT)),
+            "o_load": Out(stream.Signature(LOAD_WORD)),
             "cache_read": In(stream.Signature(READ_REQUEST)),
             "cache": Out(stream.Signature(build.ports * DATA_BITS)),
             "descriptor_read": In(stream.Signature(READ_REQUEST)),
@@ -74,8 +73,8 @@ class MemorySystem(wiring.Component):
         build = self._build
         stoppable = ResetInserter(self.stop)
 
-        fetcher = StreamFetcher(build.ports, STREAM_FIFO_BEATS)
-        fifos = PortFifos(build.ports, STREAM_FIFO_BEATS)
+        fetcher = StreamFetcher(build.ports, PORT_FIFO_BEATS)
+        fifos = PortFifos(build.ports, PORT_FIFO_BEATS)
         router = StreamRouter(build.ports * DATA_BITS)
         loader = Loader()
         cache = WideReader(build.ports, depth=CACHE_READER_BEATS, requests=8)
@@ -133,7 +132,7 @@ class MemorySystem(wiring.Component):
             fetcher.taken.eq(fifos.taken),
             self.fetch_retired.eq(fetcher.retired),
             self.load_retired.eq(loader.retired),
-            loader.position.eq(self.position),
+            loader.positions.eq(self.positions),
             self.vector_write_idle.eq(writer.idle[0]),
             self.head_write_idle.eq(writer.idle[1]),
             writer.stop.eq(self.stop),

@@ -11,54 +11,55 @@ from hw.arith.scalar_steps import ScalarSteps
 from hw.arith.scalar_unit import ScalarOp, ScalarPort, ScalarUnit
 from hw.attention.output_memory import OUTPUT_REQUEST, OUTPUT_WORD
 from hw.attention.query_memory import QUERY, QUERY_SCALE
-from hw.command import COMMAND_BITS, HEADER_LAYOUT, command_layout
+from hw.command import COMMAND_BITS, HEADER_LAYOUT, POSITIONS, command_layout
 from hw.linear.activations import activation_layout
-from hw.linear.reader import READ_REQUEST, SUM_ELEMENT
-from hw.memory.shapes import LOAD_ELEMENT, WRITE_BEAT
+from hw.linear.reader import READ_REQUEST, SUM_WORD
+from hw.memory.shapes import LOAD_WORD, WRITE_BEAT
 from hw.vector.channel_memories import ChannelMemories
 from hw.vector.head_path import HeadPath
-from hw.vector.norm_quant import TAP_USER, NormQuant
+from hw.vector.norm_quant import NormQuant
 from hw.vector.norm_source import NormSource
-from hw.vector.residual import ResidualAdd, ResidualWriter
+from hw.vector.rescale import Rescale
+from hw.vector.residual import ResidualAdd
 from hw.vector.rope import ROPE_FRACTION
-from hw.vector.tap import TAP, Tap
-from models.machine.build import BuildParameters
+from hw.vector.word_tap import WordTap
+from models.machine.build import LANES, BuildParameters
 from models.machine.descriptor import Activation, LoadTarget, Opcode
 from models.machine.descriptor import NormSource as Source
 from models.machine.tables import SIGMOID_FRACTION
 
 __all__ = ["VectorEngine"]
 
-
-def connect_streams(m: Module, source, sink) -> None:
-    """Drive the sink from the source under the conditions around the call."""
-    m.d.comb += [sink.valid.eq(source.valid), sink.p.eq(source.p), source.ready.eq(sink.ready)]
+_LANE_BITS = LANES.bit_length() - 1
 
 
 class VectorEngine(wiring.Component):
-    """NORM, QUERY, KEY, VALUE and RESIDUAL, row after row of a command.
+    """NORM, QUERY, KEY, VALUE and RESIDUAL, row after row of a command, LANES channels of a row a cycle.
 
     Contract, by golden function (docs/numerics.md):
     NORM: `norm_quant` of the residual stream, of attention's results or of `gated_product`, to `o_linear`
     (levels 127) or, with levels16, to `o_head`; `unit[row]` becomes the value of one unit of the result.
     QUERY, KEY: `rope`, then `head_quant`; VALUE: `head_quant`; the sums' unit is unit[row] * scale. Queries go to
-    `o_query` and `o_query_scale`, keys and values to the cache, at token position + row (`KVWriter`).
+    `o_query` and `o_query_scale`. KEY and VALUE are of rows first_row + r, r < rows, tokens positions[sequence] + r;
+    they go to the cache (`KVWriter`).
     RESIDUAL: `residual_add` with its tap into the residual memory; the sums' unit is unit[row] * scale.
+    Counts of channels are multiples of LANES, dim one of 2 * LANES.
 
-    Memories: residual (rows * hidden_max words, row r from r * count on), gain and tap (inputs_max words), rotary
-    table (rows * head_dim_max words, row r from r * dim on); `i_load` fills them, ready but for
-    cycles in which RESIDUAL writes.
+    Memories: residual (slots * hidden_max channels, row r from r * count on), gain and tap (inputs_max channels),
+    rotary table (slots * head_dim_max angles, row r from r * dim on); `i_load` fills them, ready but for residual
+    values while RESIDUAL writes.
     Sums are read through `read_a`/`sums_a` and, for up, `read_b`/`sums_b`; attention's results through
     `read_attention`/`attention`, whose unit is 2**attention_exponent, steady while they come.
-    Events, one cycle each: `saturations` (channel clipped by a residual addition), `activations` (int8 value
-    sent), `zeros` (which was 0).
+    `o_linear`, `o_head`, `o_query` and `o_query_scale` must be ready always.
+    Events, how many in a cycle: `saturations` (channels clipped by a residual addition), `activations` (int8 values
+    sent), `zeros` (those which were 0).
 
     `command` is taken when idle, with rows and count, or heads and dim, at least 1; `retired` pulses
     when results are delivered and `write_idle` says that written beats are answered (it falls the
-    cycle after a beat is taken). `position` holds still during a command. Other opcodes retire without effect.
+    cycle after a beat is taken). `positions` hold still during a command. Other opcodes retire without effect.
 
-    Cycles of a row of n channels: NORM 3 n or, with rms and a tap, 4 n, and 110 to 380; RESIDUAL n + 26 to 44;
-    QUERY, KEY, VALUE heads * (2 dim + about 75) + dim.
+    Cycles of a row of n channels, L = LANES: NORM 3 n / L or, with rms and a tap, 4 n / L, and CYCLES;
+    RESIDUAL n / L + CYCLES; QUERY, KEY, VALUE heads * max(dim / L + 1, 40) + CYCLES.
     """
 
     def __init__(self, build: BuildParameters):
@@ -66,12 +67,12 @@ class VectorEngine(wiring.Component):
         super().__init__({
             "command": In(stream.Signature(COMMAND_BITS)),
             "retired": Out(1),
-            "position": In(16),
-            "i_load": In(stream.Signature(LOAD_ELEMENT)),
+            "positions": In(POSITIONS),
+            "i_load": In(stream.Signature(LOAD_WORD)),
             "read_a": Out(stream.Signature(READ_REQUEST)),
-            "sums_a": In(stream.Signature(SUM_ELEMENT)),
+            "sums_a": In(stream.Signature(SUM_WORD)),
             "read_b": Out(stream.Signature(READ_REQUEST)),
-            "sums_b": In(stream.Signature(SUM_ELEMENT)),
+            "sums_b": In(stream.Signature(SUM_WORD)),
             "read_attention": Out(stream.Signature(OUTPUT_REQUEST)),
             "attention": In(stream.Signature(OUTPUT_WORD)),
             "attention_exponent": In(SCALAR["e"].shape),
@@ -82,41 +83,44 @@ class VectorEngine(wiring.Component):
             "o_write": Out(stream.Signature(WRITE_BEAT)),
             "write_idle": In(1),
             "unit": Out(data.ArrayLayout(SCALAR, build.slots)),
-            "saturations": Out(1),
-            "zeros": Out(1),
-            "activations": Out(1),
+            "saturations": Out(range(LANES + 1)),
+            "zeros": Out(range(LANES + 1)),
+            "activations": Out(range(LANES + 1)),
         })
 
     def elaborate(self, platform):
         m = Module()
         build = self._build
-        m.submodules.channels = self._channels = ChannelMemories(build.slots * build.hidden_max, build.inputs_max)
-        m.submodules.tap = self._tap = Tap(TAP_USER)
+        m.submodules.channels = self._channels = ChannelMemories(
+            build.slots * -(-build.hidden_max // LANES), build.inputs_max)
+        m.submodules.rescale = self._rescale = Rescale()
+        m.submodules.tap = self._tap = WordTap()
         m.submodules.source = self._source = NormSource()
         m.submodules.norm = self._norm = NormQuant()
         m.submodules.heads = self._heads = HeadPath(
             dim_max=build.head_dim_max, rows=build.slots, kv_bits=build.kv_bits, ports=build.ports)
-        m.submodules.add = self._add = ResidualAdd(data.StructLayout({"tap": TAP, "last": 1}))
-        m.submodules.writer = self._writer = ResidualWriter()
+        m.submodules.add = self._add = ResidualAdd()
+        m.submodules.scalar = self._scalar_unit = ScalarUnit()
 
         command = Signal(COMMAND_BITS, reset_less=True)
         self._opcode = data.View(HEADER_LAYOUT, command).opcode
         self._norm_fields = data.View(command_layout(Opcode.NORM), command)
         self._add_fields = data.View(command_layout(Opcode.RESIDUAL), command)
-        # QUERY has the first fields of KEY and VALUE, which are alike.
+        # QUERY has the first fields of KEY and VALUE, which are alike, and zeros in place of the others.
         self._head_fields = data.View(command_layout(Opcode.KEY), command)
+        # what the command is, decoded before it is worked on
+        self._norming, self._adding, self._rotating, self._caching = (Signal() for _ in range(4))
         self._row = Signal(8, reset_less=True)
-        self._base = Signal(16, reset_less=True)  # of the row in the residual memory or in the rotary table
+        self._base = Signal(16, reset_less=True)  # word of the row in the residual memory or in the rotary table
         self._token = Signal(16, reset_less=True)
+        self._unit = Signal(SCALAR, reset_less=True)  # of the row, before the command
         self._scale = Signal(SCALAR, reset_less=True)
         self._gate_scale = Signal(SCALAR, reset_less=True)
-        self._row_sums = Signal(16, reset_less=True)
+        self._count = Signal(16, reset_less=True)  # sums of a row
         self._scalar = ScalarPort().create()
-        self._start_add = Signal()
         self._asking = Signal()
-        m.d.sync += self._row_sums.eq(self._head_fields.heads * self._head_fields.dim)
 
-        self._share_scalar_unit(m)
+        self._share_units(m)
         self._connect_memories(m)
         self._connect_norm(m)
         self._connect_heads(m)
@@ -124,9 +128,9 @@ class VectorEngine(wiring.Component):
         self._control(m, command)
         return m
 
-    def _share_scalar_unit(self, m: Module) -> None:
-        """Control, norm and heads take turns by their nature: one of them computes at a time."""
-        m.submodules.scalar = unit = ScalarUnit()
+    def _share_units(self, m: Module) -> None:
+        """Control, norm, heads and residual addition take turns by their nature: one of them computes at a time."""
+        unit = self._scalar_unit
         for port in (self._scalar, self._norm.scalar, self._heads.scalar):
             with m.If(port.operands.valid):
                 m.d.comb += [unit.i.p.eq(port.operands.p), unit.i.valid.eq(1)]
@@ -134,6 +138,17 @@ class VectorEngine(wiring.Component):
                 m.d.comb += unit.o.ready.eq(1)
             m.d.comb += [port.operands.ready.eq(unit.i.ready), port.result.p.eq(unit.o.p),
                          port.result.valid.eq(unit.o.valid)]
+        heading = Signal()
+        m.d.comb += heading.eq(~self._norming & ~self._adding)
+        for shared, users in (
+                (self._rescale, ((self._norm.rescale, self._norming), (self._heads.rescale, heading),
+                                 (self._add.rescale, self._adding))),
+                (self._tap, ((self._norm.tap, self._norming), (self._add.tap, self._adding)))):
+            m.d.comb += shared.i.valid.eq(_any(user.words.valid for user, _ in users))
+            for user, at_work in users:
+                with m.If(at_work):
+                    m.d.comb += shared.i.p.eq(user.words.p)
+                m.d.comb += [user.results.valid.eq(shared.o.valid & at_work), user.results.p.eq(shared.o.p)]
 
     def _connect_memories(self, m: Module) -> None:
         """Loads, and who reads sums and channels: the residual addition, the heads, or the norm's source."""
@@ -142,30 +157,39 @@ class VectorEngine(wiring.Component):
             channels.i_load.valid.eq(load.valid),
             channels.i_load.p.eq(load.p),
             load.ready.eq(channels.i_load.ready),
-            table.valid.eq(load.valid & load.ready & (load.p.target == LoadTarget.ROPE)),
-            table.p.index.eq(load.p.index),
-            table.p.value.eq(load.p.data),
         ]
-        source, fields = self._source, self._head_fields
-        norm, adding = self._opcode == Opcode.NORM, self._opcode == Opcode.RESIDUAL
-        own_count = Mux(adding, self._add_fields.count, self._row_sums)
-        with m.If(norm):
-            connect_streams(m, source.o_gate, self.read_a)
-            connect_streams(m, self.sums_a, source.i_gate)
-            connect_streams(m, source.o_channels, channels.start)
-            connect_streams(m, channels.o, source.i_channels)
+        m.d.sync += [
+            table.valid.eq(load.valid & load.ready & (load.p.target == LoadTarget.ROPE)),
+            table.p.index.eq(load.p.index >> _LANE_BITS),
+            Value.cast(table.p.angles).eq(load.p.data),
+        ]
+        source, add, heads = self._source, self._add, self._heads
+        connect(m, self._norm.gain, channels.gain)
+        connect(m, self._tap.memory, channels.tap)
+        connect(m, add.o_write, channels.i_residual)
+        m.d.comb += [
+            channels.residual.index.eq(Mux(self._adding, add.memory.index, source.memory.index)),
+            add.memory.word.eq(channels.residual.word),
+            source.memory.word.eq(channels.residual.word),
+        ]
+        request = self.read_a.p
+        with m.If(self._norming):
+            m.d.comb += [self.read_a.valid.eq(source.o_gate.valid), request.eq(source.o_gate.p),
+                         source.o_gate.ready.eq(self.read_a.ready)]
         with m.Else():
             m.d.comb += [
                 self.read_a.valid.eq(self._asking),
-                self.read_a.p.row.eq(self._row),
-                self.read_a.p.accumulator.eq(Mux(adding, self._add_fields.accumulator, fields.accumulator)),
-                self.read_a.p.count.eq(own_count),
-                channels.start.valid.eq(self._start_add),
-                channels.start.p.count.eq(own_count),
-                channels.start.p.base.eq(self._base),
+                request.row.eq(self._row),
+                request.accumulator.eq(Mux(self._adding, self._add_fields.accumulator, self._head_fields.accumulator)),
+                request.count.eq(self._count),
             ]
-            with m.If(~adding):
-                connect_streams(m, self.sums_a, self._heads.i_sums)
+        m.d.comb += [
+            self.sums_a.ready.eq(Mux(self._norming, source.i_gate.ready, self._adding | heads.i_sums.ready)),
+            source.i_gate.valid.eq(self.sums_a.valid & self._norming), source.i_gate.p.eq(self.sums_a.p),
+            add.i.valid.eq(self.sums_a.valid & self._adding), add.i.p.eq(self.sums_a.p),
+            heads.i_sums.valid.eq(self.sums_a.valid & ~self._norming & ~self._adding),
+            heads.i_sums.p.eq(self.sums_a.p),
+        ]
 
     def _connect_norm(self, m: Module) -> None:
         norm, source, fields = self._norm, self._source, self._norm_fields
@@ -193,91 +217,62 @@ class VectorEngine(wiring.Component):
             norm.start.p.gained.eq(fields.gained),
             norm.start.p.levels16.eq(fields.levels16),
             norm.start.p.tapped.eq(fields.tap),
-            norm.start.p.exponents.add.eq(fields.tap_add_exponent),
-            norm.start.p.exponents.clip.eq(fields.tap_clip_exponent),
-            norm.start.p.exponents.threshold.eq(fields.tap_threshold_exponent),
-            Value.cast(norm.scale).eq(Mux(fields.source == Source.ATTENTION,
-                                          power_of_two(self.attention_exponent), Value.cast(self._scale))),
+            *_exponents(norm.start.p.exponents, fields),
         ]
+        m.d.sync += Value.cast(norm.scale).eq(Mux(fields.source == Source.ATTENTION,
+                                                  power_of_two(self.attention_exponent), Value.cast(self._scale)))
 
-        index = Signal(16)
+        index, words = Signal(16), norm.o_q
         for target, chosen in ((self.o_linear, ~fields.levels16), (self.o_head, fields.levels16)):
-            m.d.comb += [target.valid.eq(norm.o_q.valid & chosen), target.p.row.eq(self._row),
-                         target.p.index.eq(index), target.p.value.eq(norm.o_q.p.value)]
-        m.d.comb += norm.o_q.ready.eq(Mux(fields.levels16, self.o_head.ready, self.o_linear.ready))
-        with m.If(norm.o_q.valid & norm.o_q.ready):
-            m.d.sync += index.eq(Mux(norm.o_q.p.last, 0, index + 1))
-        m.d.sync += [self.activations.eq(self.o_linear.valid & self.o_linear.ready),
-                     self.zeros.eq(self.o_linear.valid & self.o_linear.ready & (norm.o_q.p.value == 0))]
+            m.d.comb += [target.valid.eq(words.valid & chosen), target.p.row.eq(self._row), target.p.index.eq(index)]
+            m.d.comb += [target.p["values"][n].eq(words.p["values"][n]) for n in range(LANES)]
+        with m.If(words.valid):
+            m.d.sync += index.eq(Mux(words.p.last, 0, index + LANES))
+        zeros = Signal(LANES)
+        m.d.sync += [
+            *(zeros[n].eq(self.o_linear.valid & (words.p["values"][n] == 0)) for n in range(LANES)),
+            self.zeros.eq(sum(zeros)),
+            self.activations.eq(Mux(self.o_linear.valid, LANES, 0)),
+        ]
 
     def _connect_heads(self, m: Module) -> None:
         heads, fields = self._heads, self._head_fields
-        connect(m, heads.o_query, flipped(self.o_query))
-        connect(m, heads.o_query_scale, flipped(self.o_query_scale))
+        for given, out in ((heads.o_query, self.o_query), (heads.o_query_scale, self.o_query_scale)):
+            m.d.comb += [out.valid.eq(given.valid), out.p.eq(given.p)]
         connect(m, heads.o_write, flipped(self.o_write))
-        rotate, target = self._opcode != Opcode.VALUE, heads.start.p.target
-        scale = data.View(SCALAR, Value.cast(self._scale))
+        target = heads.start.p.target
         m.d.comb += [
-            heads.start.p.rotate.eq(rotate),
-            heads.start.p.cached.eq(self._opcode != Opcode.QUERY),
+            heads.start.p.rotate.eq(self._rotating),
+            heads.start.p.cached.eq(self._caching),
             heads.start.p.row.eq(self._row),
-            heads.start.p.dim.eq(fields.dim),
+            heads.start.p.words.eq(fields.dim >> _LANE_BITS),
             heads.start.p.table_base.eq(self._base),
-            Value.cast(heads.start.p.scale).eq(Mux(rotate, shift(scale, -ROPE_FRACTION), Value.cast(scale))),
+            Value.cast(heads.start.p.scale).eq(
+                Mux(self._rotating, shift(self._scale, -ROPE_FRACTION), Value.cast(self._scale))),
             target.token.eq(self._token),
             *(getattr(target, name).eq(fields[name]) for name in (
                 "heads", "address", "address_stride", "block_bytes", "region_bytes", "scale_address",
-                "scale_block_bytes",
-                "head_bytes")),
+                "scale_block_bytes", "head_bytes")),
         ]
 
     def _connect_residual(self, m: Module) -> None:
-        """Addition, tap, write-back. The tap serves the norm otherwise."""
-        add, tap, writer, norm, channels = self._add, self._tap, self._writer, self._norm, self._channels
-        fields, adding = self._add_fields, self._opcode == Opcode.RESIDUAL
-        both = self.sums_a.valid & channels.o.valid
+        """The addition's settings. Its tap serves the norm otherwise."""
+        add, tap, norm, fields = self._add, self._tap, self._norm, self._add_fields
         m.d.comb += [
-            add.scale.eq(self._scale),
-            add.fraction_bits.eq(fields.fraction_bits),
-            add.i.p.h.eq(channels.o.p.h),
-            add.i.p.sum.eq(self.sums_a.p.value),
-            add.i.p.user.tap.eq(channels.o.p.tap),
-            add.i.p.user.last.eq(channels.o.p.last),
-            writer.start.eq(self._start_add & channels.start.ready),
-            writer.base.eq(self._base),
+            add.settings.scale.eq(self._scale),
+            add.settings.fraction_bits.eq(fields.fraction_bits),
+            add.settings.tapped.eq(fields.tap),
+            add.settings.base.eq(self._base),
+            *_exponents(add.settings.exponents, fields),
+            self.saturations.eq(add.saturations),
         ]
-        connect(m, writer.o, channels.i_residual)
-        with m.If(adding):
-            m.d.comb += [
-                add.i.valid.eq(both),
-                self.sums_a.ready.eq(both & add.i.ready),
-                channels.o.ready.eq(both & add.i.ready),
-                tap.settings.narrow.eq(1),
-                Value.cast(tap.settings.rho).eq(power_of_two(fields.fraction_bits)),
-                tap.settings.exponents.add.eq(fields.tap_add_exponent),
-                tap.settings.exponents.clip.eq(fields.tap_clip_exponent),
-                tap.settings.exponents.threshold.eq(fields.tap_threshold_exponent),
-                tap.i.valid.eq(add.o.valid & fields.tap),
-                tap.i.p.x.eq(add.o.p.h),
-                tap.i.p.parameters.eq(add.o.p.user.tap),
-                tap.i.p.user.last.eq(add.o.p.user.last),
-                tap.o.ready.eq(1),
-                add.o.ready.eq(~fields.tap | tap.i.ready),
-                writer.valid.eq(Mux(fields.tap, tap.o.valid, add.o.valid)),
-                writer.h.eq(Mux(fields.tap, tap.o.p.y[:32].as_signed(), add.o.p.h)),
-                writer.last.eq(Mux(fields.tap, tap.o.p.user.last, add.o.p.user.last)),
-            ]
-        with m.Else():
-            m.d.comb += tap.settings.eq(norm.tap_settings)
-            connect_streams(m, norm.o_tap, tap.i)
-            connect_streams(m, tap.o, norm.i_tap)
-        m.d.sync += self.saturations.eq(add.o.valid & add.o.ready & add.o.p.saturated)
+        m.d.sync += tap.settings.eq(Mux(self._adding, Value.cast(add.tap.settings), Value.cast(norm.tap.settings)))
 
     def _control(self, m: Module, command: Signal) -> None:
         """Per row: the scale from the last norm's unit, then norm, heads or addition."""
         norm, heads = self._norm_fields, self._head_fields
         opcode = self._opcode
-        unit = self.unit[self._row]
+        unit = self._unit
         scalars = ScalarSteps(m, self._scalar)
 
         def word(value):
@@ -292,15 +287,39 @@ class VectorEngine(wiring.Component):
                 m.next = "SQUARED_UNIT"
 
         up_scale, product = Signal(SCALAR, reset_less=True), Signal(SCALAR, reset_less=True)
+        row_sums, words = Signal(16, reset_less=True), Signal(16, reset_less=True)  # of a row
+        end, last_row = Signal(8, reset_less=True), Signal(reset_less=True)  # behind the last row; the row is the last
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.command.ready.eq(1)
-                m.d.sync += [command.eq(self.command.payload), self._row.eq(0), self._base.eq(0),
-                             self._token.eq(self.position)]
+                m.d.sync += command.eq(self.command.payload)
                 with m.If(self.command.valid):
-                    m.next = "ROW"
+                    m.next = "DECODE"
+            with m.State("DECODE"):
+                m.d.sync += [
+                    self._norming.eq(opcode == Opcode.NORM), self._adding.eq(opcode == Opcode.RESIDUAL),
+                    self._rotating.eq(opcode != Opcode.VALUE), self._caching.eq(opcode != Opcode.QUERY),
+                    row_sums.eq(heads.heads * heads.dim),
+                    self._row.eq(Mux(opcode.matches(Opcode.KEY, Opcode.VALUE), heads.first_row, 0)),
+                    self._token.eq(self.positions[heads.sequence]),
+                ]
+                m.next = "COUNT"
+            with m.State("COUNT"):
+                step = Mux(self._norming, norm.count, Mux(self._adding, self._add_fields.count, heads.dim))
+                m.d.sync += [
+                    self._count.eq(Mux(self._adding, self._add_fields.count, row_sums)),
+                    words.eq(step >> _LANE_BITS),
+                    end.eq(Mux(self._norming, norm.rows, Mux(self._adding, self._add_fields.rows, heads.rows))
+                           + self._row),
+                ]
+                m.next = "BASE"
+            with m.State("BASE"):
+                m.d.sync += self._base.eq(self._row * words)
+                m.next = "ROW"
             with m.State("ROW"):
-                m.d.sync += Value.cast(self._scale).eq(power_of_two(norm.unit_exponent))
+                m.d.sync += [Value.cast(self._unit).eq(Value.cast(self.unit[self._row])),
+                             Value.cast(self._scale).eq(power_of_two(norm.unit_exponent)),
+                             last_row.eq(self._row + 1 == end)]
                 with m.Switch(opcode):
                     with m.Case(Opcode.NORM):
                         m.next = "NORM"
@@ -330,7 +349,7 @@ class VectorEngine(wiring.Component):
             with m.State("NORMALISING"):
                 m.d.comb += self._norm.o_scale.ready.eq(1)
                 with m.If(self._norm.o_scale.valid):
-                    m.d.sync += Value.cast(unit).eq(Value.cast(self._norm.o_scale.p))
+                    m.d.sync += Value.cast(self.unit[self._row]).eq(Value.cast(self._norm.o_scale.p))
                     m.next = "NEXT"
 
             scalars.state("HEAD_SCALE", self._scale, ScalarOp.MUL, a=unit, b=word(heads.scale), then="HEADS")
@@ -346,28 +365,29 @@ class VectorEngine(wiring.Component):
                 m.next = "NEXT"
 
             scalars.state("ADD_SCALE", self._scale, ScalarOp.MUL, a=unit, b=word(self._add_fields.scale),
-                          then="ADD")
-            with m.State("ADD"):
-                m.d.comb += self._start_add.eq(1)
-                with m.If(self._channels.start.ready):
-                    m.next = "ADD_SUMS"
+                          then="ADD_SUMS")
             with m.State("ADD_SUMS"):
                 m.d.comb += self._asking.eq(1)
                 with m.If(self.read_a.ready):
                     m.next = "ADDING"
-            with m.State("ADDING"), m.If(self._writer.done):
+            with m.State("ADDING"), m.If(self._add.done):
                 m.next = "NEXT"
 
             with m.State("NEXT"):
-                rows = Mux(opcode == Opcode.NORM, norm.rows,
-                           Mux(opcode == Opcode.RESIDUAL, self._add_fields.rows, heads.rows))
-                step = Mux(opcode == Opcode.NORM, norm.count,
-                           Mux(opcode == Opcode.RESIDUAL, self._add_fields.count, heads.dim))
-                m.d.sync += [self._row.eq(self._row + 1), self._base.eq(self._base + step),
+                m.d.sync += [self._row.eq(self._row + 1), self._base.eq(self._base + words),
                              self._token.eq(self._token + 1)]
                 m.next = "ROW"
-                with m.If(self._row + 1 == rows):
+                with m.If(last_row):
                     m.next = "WRITTEN"
             with m.State("WRITTEN"), m.If(self.write_idle):
                 m.d.comb += self.retired.eq(1)
                 m.next = "IDLE"
+
+
+def _any(bits) -> Value:
+    return Cat(*bits).any()
+
+
+def _exponents(exponents: data.View, fields: data.View) -> list:
+    """The tap's exponents of a command."""
+    return [exponents[name].eq(fields[f"tap_{name}_exponent"]) for name in ("add", "clip", "threshold")]

@@ -59,20 +59,20 @@ class GatedProduct(wiring.Component):
     """gate * f(gate) * up of exact sums, f = ReLU for "relu2" or the sigmoid for "silu"; one channel a cycle.
 
     Contract: the integers of golden `gated_product` (docs/numerics.md §8); their unit is the user's to compute.
-    Gate and up are saturated to 21 bits; f has at most 20 bits, so |p| < 2**60. `gate_scale` serves the
-    sigmoid's argument; it and `silu` hold still while elements are inside.
+    Gate and up are saturated to 21 bits; f has at most 20 bits, so |p| < 2**60, given as sign and size (a zero may
+    have either sign). `gate_scale` serves the sigmoid's argument; it and `silu` hold still while elements are inside.
 
-    i: {gate: signed(24), up: signed(24), last}; o: {x: signed(62), last}. Latency `LATENCY`.
+    i: {gate: signed(24), up: signed(24), last}; o: {size: unsigned(60), negative, last}. Latency `LATENCY`.
     """
 
-    LATENCY = 1 + ScaleRound.LATENCY + Sigmoid.LATENCY + 3 + 2 * PRODUCT_STEPS
+    LATENCY = 1 + ScaleRound.LATENCY + Sigmoid.LATENCY + 2 + 2 * PRODUCT_STEPS
 
     def __init__(self):
         super().__init__({
             "gate_scale": In(SCALAR),
             "silu": In(1),
             "i": In(stream.Signature(data.StructLayout({"gate": signed(24), "up": signed(24), "last": 1}))),
-            "o": Out(stream.Signature(data.StructLayout({"x": signed(62), "last": 1}))),
+            "o": Out(stream.Signature(data.StructLayout({"size": unsigned(60), "negative": 1, "last": 1}))),
         })
 
     def elaborate(self, platform):
@@ -102,6 +102,5 @@ class GatedProduct(wiring.Component):
         inner, up, negative, last = product_steps(p, gate, factor, up, negative, last)
         inner, up, negative, last = p.step(inner, up, negative, last)
         size, negative, last = product_steps(p, up, inner, negative, last)
-        x, last = p.step(Mux(negative, -size, size)[:62].as_signed(), last)
-        p.finish(x=x, last=last)
+        p.finish(size=size, negative=negative, last=last)
         return m

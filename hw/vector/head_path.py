@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.hdl import Module, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
+from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.arith.scalar import SCALAR
 from hw.arith.scalar_unit import ScalarPort
 from hw.attention.query_memory import QUERY, QUERY_SCALE
-from hw.linear.reader import SUM_ELEMENT
+from hw.linear.reader import SUM_WORD
 from hw.memory.shapes import WRITE_BEAT
 from hw.vector.head_quant import HeadQuant
 from hw.vector.kv_writer import KV_TARGET, KVWriter
-from hw.vector.rope import Rope
+from hw.vector.norm_quant import QUANTISED_WORD
+from hw.vector.rescale import RescalePort
+from hw.vector.rope import ANGLE_WRITE, Rope
+from models.machine.build import LANES
 
 __all__ = ["HEADS", "HeadPath"]
 
@@ -21,31 +25,36 @@ HEADS = data.StructLayout({
     "rotate": 1,  # queries and keys
     "cached": 1,  # keys and values
     "row": unsigned(8),
-    "dim": unsigned(16),
-    "table_base": unsigned(16),
+    "words": unsigned(8),  # of a head
+    "table_base": unsigned(16),  # first word of the row's angles
     "scale": SCALAR,  # value of one unit of what is quantised: of a sum, or of a rotated sum
     "target": KV_TARGET,  # where `cached`; its `heads` counts always
 })
+
+_QUEUED_HEADS = 2  # between the quantiser and the writes
 
 
 class HeadPath(wiring.Component):
     """Rotate and quantise the heads of one row; send them as queries, or write them to the cache.
 
-    A transfer on `start` begins a row; its heads * dim sums come on `i_sums`. Queries leave in 16 bits on `o_query` and
-    `o_query_scale`, keys and values in kv_bits through `o_write`. `busy` from the start until the last
-    of these was taken. Golden: `rope` (where `rotate`) and `head_quant`; `KVWriter` for the layout.
-    Throughput: 2 dim + about 70 cycles a head, a first head's rotation aside.
+    A transfer on `start` begins a row; the words of its heads' sums come on `i_sums`, their `last` ignored. Queries
+    leave in 16 bits on `o_query` and `o_query_scale`, keys and values in kv_bits through `o_write`.
+    `busy` from the start until the last of these was taken. Golden: `rope` (where `rotate`) and `head_quant`;
+    `KVWriter` for the layout. Rescaling and scalar unit are shared with others.
+    Throughput: a head in dim / LANES + 1 or about 40 cycles, whichever is more; about 3 dim / LANES + 80 for a
+    first head.
     """
 
     def __init__(self, *, dim_max: int, rows: int, kv_bits: int, ports: int):
         self._dim_max, self._rows, self._kv_bits, self._ports = dim_max, rows, kv_bits, ports
         super().__init__({
             "start": In(stream.Signature(HEADS)),
-            "i_sums": In(stream.Signature(SUM_ELEMENT)),
-            "i_table": In(stream.Signature(data.StructLayout({"index": unsigned(16), "value": 16}))),
+            "i_sums": In(stream.Signature(SUM_WORD)),
+            "i_table": In(stream.Signature(ANGLE_WRITE, always_ready=True)),
+            "rescale": Out(RescalePort()),
             "scalar": Out(ScalarPort()),
-            "o_query": Out(stream.Signature(QUERY)),
-            "o_query_scale": Out(stream.Signature(QUERY_SCALE)),
+            "o_query": Out(stream.Signature(QUERY, always_ready=True)),
+            "o_query_scale": Out(stream.Signature(QUERY_SCALE, always_ready=True)),
             "o_write": Out(stream.Signature(WRITE_BEAT)),
             "busy": Out(1),
         })
@@ -56,74 +65,82 @@ class HeadPath(wiring.Component):
         m.submodules.quant = quant = HeadQuant(self._dim_max)
         m.submodules.writer = writer = KVWriter(self._kv_bits, self._ports)
         connect(m, quant.scalar, flipped(self.scalar))
+        connect(m, quant.rescale, flipped(self.rescale))
         connect(m, writer.o_write, flipped(self.o_write))
+        connect(m, flipped(self.i_table), rope.i_table)
+        connect(m, rope.o, quant.i)
 
         row = Signal(HEADS, reset_less=True)
+        narrow = Signal()
+        m.d.sync += narrow.eq(row.cached & int(self._kv_bits == 8))
         m.d.comb += [
-            rope.i_table.valid.eq(self.i_table.valid),
-            self.i_table.ready.eq(rope.i_table.ready),
-            rope.i_table.p.index.eq(self.i_table.p.index),
-            rope.i_table.p.value.eq(self.i_table.p.value),
-            rope.dim.eq(row.dim),
-            rope.table_base.eq(row.table_base),
-            quant.scale.eq(row.scale),
-            quant.narrow.eq(row.cached & (self._kv_bits == 8)),
+            rope.words.eq(row.words), rope.rotate.eq(row.rotate), rope.table_base.eq(row.table_base),
+            rope.room.eq(quant.room), quant.started.eq(rope.started),
+            quant.words.eq(row.words), quant.scale.eq(row.scale), quant.narrow.eq(narrow),
         ]
 
         # Sums of a row come in one piece; heads are cut here.
-        channel = Signal(16, reset_less=True)
-        head_ends = channel == row.dim - 1
-        with m.If(self.i_sums.valid & self.i_sums.ready):
-            m.d.sync += channel.eq(Mux(head_ends, 0, channel + 1))
+        left, ends = Signal(8, reset_less=True), Signal(reset_less=True)
         m.d.comb += [
-            rope.i.valid.eq(self.i_sums.valid & row.rotate),
-            rope.i.p.x.eq(self.i_sums.p.value),
-            rope.i.p.last.eq(head_ends),
-            self.i_sums.ready.eq(Mux(row.rotate, rope.i.ready, quant.i.ready)),
-            rope.o.ready.eq(quant.i.ready),
+            rope.i.valid.eq(self.i_sums.valid), self.i_sums.ready.eq(rope.i.ready),
+            Value.cast(rope.i.p.x).eq(Value.cast(self.i_sums.p.values)), rope.i.p.last.eq(ends),
         ]
-        with m.If(row.rotate):
-            m.d.comb += [quant.i.valid.eq(rope.o.valid), quant.i.p.eq(rope.o.p)]
-        with m.Else():
-            m.d.comb += [quant.i.valid.eq(self.i_sums.valid), quant.i.p.x.eq(self.i_sums.p.value),
-                         quant.i.p.last.eq(head_ends)]
+        with m.If(self.i_sums.valid & self.i_sums.ready):
+            m.d.sync += [left.eq(left - 1), ends.eq(left == 2)]
+            with m.If(ends):
+                m.d.sync += [left.eq(row.words), ends.eq(row.words == 1)]
 
+        head_ends, scale_there = quant.o.valid & quant.o.p.last, quant.o_scale.valid
         index, head, scale_head = Signal(16), Signal(8), Signal(8)
         m.d.comb += [
+            self.o_query.valid.eq(quant.o.valid & ~row.cached),
             self.o_query.p.row.eq(row.row),
             self.o_query.p.head.eq(head),
             self.o_query.p.index.eq(index),
-            self.o_query.p.value.eq(quant.o.p.value),
+            Value.cast(self.o_query.p.values).eq(Value.cast(quant.o.p.values)),
+            self.o_query_scale.valid.eq(scale_there & ~row.cached),
             self.o_query_scale.p.row.eq(row.row),
             self.o_query_scale.p.head.eq(scale_head),
             self.o_query_scale.p.scale.eq(quant.o_scale.p),
-            writer.i.p.eq(quant.o.p),
-            writer.i_scale.p.eq(quant.o_scale.p),
-            writer.start.p.eq(self.start.p.target),
         ]
-        running = Signal()
-        with m.If(row.cached):
-            m.d.comb += [writer.i.valid.eq(quant.o.valid), quant.o.ready.eq(writer.i.ready),
-                         writer.i_scale.valid.eq(quant.o_scale.valid), quant.o_scale.ready.eq(writer.i_scale.ready)]
-        with m.Else():
-            m.d.comb += [self.o_query.valid.eq(quant.o.valid), quant.o.ready.eq(self.o_query.ready),
-                         self.o_query_scale.valid.eq(quant.o_scale.valid),
-                         quant.o_scale.ready.eq(self.o_query_scale.ready)]
-        with m.If(self.o_query.valid & self.o_query.ready):
-            m.d.sync += index.eq(Mux(quant.o.p.last, 0, index + 1))
-        with m.If(quant.o.valid & quant.o.ready & quant.o.p.last):
-            m.d.sync += head.eq(head + 1)
-        with m.If(quant.o_scale.valid & quant.o_scale.ready):
-            m.d.sync += scale_head.eq(scale_head + 1)
+        m.d.sync += [head.eq(head + head_ends), scale_head.eq(scale_head + scale_there)]
+        with m.If(quant.o.valid):
+            m.d.sync += index.eq(index + LANES)
+        with m.If(head_ends):
+            m.d.sync += index.eq(0)
+        written = self._queue(m, quant, writer, row.cached)
 
-        heads = row.target.heads
+        running, ended = Signal(), Signal()
+        start = self.start.valid & self.start.ready
         m.d.comb += [
             self.busy.eq(running),
-            self.start.ready.eq(~running & (writer.start.ready | ~self.start.p.cached)),
-            writer.start.valid.eq(self.start.valid & self.start.ready & self.start.p.cached),
+            self.start.ready.eq(~running & writer.start.ready),
+            writer.start.valid.eq(start & self.start.p.cached),
+            writer.start.p.eq(self.start.p.target),
         ]
-        with m.If(running & (head == heads) & (scale_head == heads) & ~writer.busy):
+        m.d.sync += ended.eq((head == row.target.heads) & (scale_head == row.target.heads) & ~writer.busy & written)
+        with m.If(running & ended):
             m.d.sync += running.eq(0)
-        with m.If(self.start.valid & self.start.ready):
-            m.d.sync += [row.eq(self.start.p), running.eq(1), channel.eq(0), index.eq(0), head.eq(0), scale_head.eq(0)]
+        with m.If(start):
+            m.d.sync += [row.eq(self.start.p), running.eq(1), index.eq(0), head.eq(0), scale_head.eq(0), ended.eq(0),
+                         left.eq(self.start.p.words), ends.eq(self.start.p.words == 1)]
         return m
+
+    def _queue(self, m: Module, quant: HeadQuant, writer: KVWriter, cached: Value) -> Value:
+        """Heads between quantiser and writer, which memory may hold up; returns whether there are none."""
+        m.submodules.values = values = SyncFIFO(
+            width=QUANTISED_WORD.size, depth=_QUEUED_HEADS * self._dim_max // LANES)
+        m.submodules.scales = scales = SyncFIFO(width=SCALAR.size, depth=_QUEUED_HEADS)
+        queued = Signal(range(_QUEUED_HEADS + 1))
+        comes = quant.o_scale.valid & cached
+        goes = writer.i_scale.valid & writer.i_scale.ready
+        m.d.sync += queued.eq(queued + comes - goes)
+        m.d.comb += [
+            quant.go.eq(queued != _QUEUED_HEADS),
+            values.w_en.eq(quant.o.valid & cached), values.w_data.eq(quant.o.p),
+            scales.w_en.eq(comes), scales.w_data.eq(quant.o_scale.p),
+            writer.i.valid.eq(values.r_rdy), values.r_en.eq(writer.i.ready), writer.i.p.eq(values.r_data),
+            writer.i_scale.valid.eq(scales.r_rdy), scales.r_en.eq(writer.i_scale.ready),
+            writer.i_scale.p.eq(scales.r_data),
+        ]
+        return queued == 0

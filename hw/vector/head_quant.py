@@ -4,119 +4,144 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from amaranth.hdl import Module, Mux, Signal, Value, signed
-from amaranth.lib import data, memory, stream, wiring
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib import memory, stream, wiring
+from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
 
 from hw.arith.rounding import saturate
 from hw.arith.scalar import SCALAR, scalar_const
 from hw.arith.scalar_steps import ScalarSteps
 from hw.arith.scalar_unit import ScalarOp, ScalarPort
-from hw.arith.scale_round import ScaleRound
+from hw.vector.norm_quant import QUANTISED_WORD
+from hw.vector.rescale import RescalePort
+from hw.vector.rope import ROTATED_BITS, rotated_word
+from models.machine.build import LANES
 
 __all__ = ["HeadQuant"]
+
+_HEADS = 4  # coming in, waiting for its multiplier, going out, and one to spare
 
 
 class HeadQuant(wiring.Component):
     """Quantise head after head to 16 bits, or to 8 where `narrow` is set.
 
-    Contract: golden `head_quant(x, scale, bits)` (docs/numerics.md §6). A head comes in whole on `i`; then its
-    channels leave on `o`, within ±32767 or ±127, and the value of one of their units on `o_scale`, once a head, in
-    any order of the two. The next head comes in when both were taken. `scale` (value of one unit of x) and
-    `narrow` hold still while a head is inside. Scalar operations go through `scalar`.
+    Contract: golden `head_quant(x, scale, bits)` (docs/numerics.md §6). The words of a head come on `i` in any order,
+    the last to come marked; then they leave on `o` in order, within ±32767 or ±127, and the value of one of
+    their units is on `o_scale` for one cycle, before the head's last word. A head may begin to come while `room` is
+    high; `started` says that it does, at least a cycle before its first word. A head begins to leave when `go` is
+    high. `words` (of a head), `scale` (value of one unit of x) and `narrow` hold still while heads are inside.
+    Rescaling and scalar operations are shared: they go through `rescale` and `scalar`.
 
-    Widths: x signed(x_width), x_width <= 40; the largest |x| takes x_width bits, so that the minimum is allowed.
-    Throughput: two cycles a channel and about 70 cycles a head.
+    Widths: x signed(30); the largest |x| takes 30 bits, so that the minimum is allowed.
+    Throughput: one word a cycle, or a head in the 40 cycles of its scalar operations, whichever is slower.
     """
 
-    def __init__(self, dim_max: int, x_width: int = 30):
-        if dim_max < 1:
-            raise ValueError(f"dim_max must be positive, got {dim_max}")
-        self._dim_max, self._x_width = dim_max, x_width
+    def __init__(self, dim_max: int):
+        if dim_max < 1 or dim_max % LANES:
+            raise ValueError(f"dim_max must be a multiple of {LANES}, got {dim_max}")
+        self._words = dim_max // LANES
         super().__init__({
+            "words": In(range(self._words + 1)),
             "scale": In(SCALAR),
             "narrow": In(1),
-            "i": In(stream.Signature(data.StructLayout({"x": signed(x_width), "last": 1}))),
-            "o": Out(stream.Signature(data.StructLayout({"value": signed(16), "last": 1}))),
-            "o_scale": Out(stream.Signature(SCALAR)),
+            "room": Out(1),
+            "started": In(1),
+            "i": In(stream.Signature(rotated_word(self._words), always_ready=True)),
+            "go": In(1),
+            "o": Out(stream.Signature(QUANTISED_WORD, always_ready=True)),
+            "o_scale": Out(stream.Signature(SCALAR, always_ready=True)),
+            "rescale": Out(RescalePort()),
             "scalar": Out(ScalarPort()),
         })
 
     def elaborate(self, platform):
         m = Module()
-        last = data.StructLayout({"last": 1})
-        m.submodules.head = head = memory.Memory(shape=signed(self._x_width), depth=self._dim_max, init=[])
-        m.submodules.quantise = quantise = ScaleRound(self._x_width, 16, last)
-        write, read = head.write_port(), head.read_port()
+        inside, freed = Signal(range(_HEADS + 1)), Signal()
+        m.d.sync += [inside.eq(inside + self.started - freed), self.room.eq(inside + self.started < _HEADS)]
+        m.submodules.heads = heads = memory.Memory(
+            shape=self.i.p.x.shape(), depth=_HEADS << ceil_log2(self._words), init=[], attrs={"ram_style": "block"})
+        m.submodules.largest = largest = SyncFIFO(width=ROTATED_BITS, depth=_HEADS)
+        self._measure(m, heads, largest)
+        multiplier, drain, idle = self._scales(m, largest)
+        self._drain(m, heads, multiplier, drain, idle, freed)
+        return m
 
-        index, end = Signal(range(self._dim_max)), Signal(range(self._dim_max))
-        size, size_valid = Signal(self._x_width, reset_less=True), Signal()
-        largest = Signal(self._x_width)
+    def _measure(self, m: Module, heads: memory.Memory, largest: SyncFIFO) -> None:
+        """Words into memory, the largest size of each head into the queue."""
+        i, write, slot = self.i, heads.write_port(), Signal(range(_HEADS))
+        m.d.comb += [write.addr.eq(Cat(i.p.index, slot)), write.data.eq(i.p.x), write.en.eq(i.valid)]
+        with m.If(i.valid & i.p.last):
+            m.d.sync += slot.eq(slot + 1)
+
+        level = [Signal(ROTATED_BITS, reset_less=True, name=f"size_{n}") for n in range(LANES)]
+        m.d.sync += [size.eq(abs(i.p.x[n])) for n, size in enumerate(level)]
+        valid, last = i.valid, i.p.last
+        while True:
+            after = [Signal(name="measured"), Signal(name="measured_last")]
+            m.d.sync += [after[0].eq(valid), after[1].eq(last)]
+            valid, last = after
+            if len(level) == 1:
+                break
+            larger = [Signal(ROTATED_BITS, reset_less=True, name="larger") for _ in level[::2]]
+            m.d.sync += [c.eq(Mux(a > b, a, b)) for a, b, c in zip(level[::2], level[1::2], larger, strict=True)]
+            level = larger
+        most, ended = Signal(ROTATED_BITS), Signal()
+        m.d.comb += [largest.w_data.eq(most), largest.w_en.eq(ended)]
+        m.d.sync += ended.eq(valid & last)
+        with m.If(ended):
+            m.d.sync += most.eq(0)
+        with m.If(valid & (ended | (level[0] > most))):
+            m.d.sync += most.eq(level[0])
+
+    def _scales(self, m: Module, largest: SyncFIFO):
+        """Multiplier and scale of each head, in turn; `drain` hands the multiplier to the head's way out."""
         length, multiplier, product, step = (Signal(SCALAR, reset_less=True) for _ in range(4))
-        scale_pending, reading = Signal(), Signal()
-        fetched, fetched_last = Signal(), Signal()
-
-        m.d.comb += [
-            write.addr.eq(index),
-            write.data.eq(self.i.p.x),
-            write.en.eq(self.i.valid & self.i.ready),
-        ]
-        m.d.sync += [size.eq(abs(self.i.p.x)), size_valid.eq(self.i.valid & self.i.ready)]
-        with m.If(size_valid & (size > largest)):
-            m.d.sync += largest.eq(size)
-
-        # The word read last waits at the memory's output until the quantiser takes it.
-        m.d.comb += [
-            read.addr.eq(index),
-            read.en.eq(~fetched | quantise.i.ready),
-            quantise.i.valid.eq(fetched),
-            quantise.i.p.x.eq(read.data),
-            quantise.i.p.a.eq(multiplier),
-            quantise.i.p.user.last.eq(fetched_last),
-            self.o.valid.eq(quantise.o.valid),
-            quantise.o.ready.eq(self.o.ready),
-            self.o.p.value.eq(Mux(self.narrow, saturate(quantise.o.p.y, 8), quantise.o.p.y)),
-            self.o.p.last.eq(quantise.o.p.user.last),
-            self.o_scale.valid.eq(scale_pending),
-            self.o_scale.p.eq(step),
-        ]
-        with m.If(read.en):
-            m.d.sync += [fetched.eq(reading), fetched_last.eq(index == end)]
-        with m.If(read.en & reading):
-            m.d.sync += index.eq(index + 1)
-            with m.If(index == end):
-                m.d.sync += reading.eq(0)
-        with m.If(self.o_scale.ready):
-            m.d.sync += scale_pending.eq(0)
+        drain, idle = Signal(), Signal(init=1)
+        scalars = ScalarSteps(m, self.scalar)
 
         def levels(of_8, of_16):
             return Mux(self.narrow, Value.cast(scalar_const(of_8)), Value.cast(scalar_const(of_16)))
 
-        def drain():
-            m.d.sync += [scale_pending.eq(1), reading.eq(1), index.eq(0)]
-            m.next = "DRAIN"
-
-        scalars = ScalarSteps(m, self.scalar)
         with m.FSM():
-            with m.State("FILL"):
-                m.d.comb += self.i.ready.eq(1)
-                with m.If(self.i.valid):
-                    m.d.sync += [index.eq(index + 1), end.eq(index)]
-                    with m.If(self.i.p.last):
-                        m.next = "SETTLE"
-            with m.State("SETTLE"):
-                with m.If(~size_valid):
-                    m.next = "LARGEST"
-            scalars.state("LARGEST", length, ScalarOp.FROM_INT, n=largest, then="MULTIPLIER")
+            with m.State("WAIT"), m.If(largest.r_rdy):
+                m.next = "LARGEST"
+            scalars.state("LARGEST", length, ScalarOp.FROM_INT, n=largest.r_data, then="MULTIPLIER")
             scalars.state("MULTIPLIER", multiplier, ScalarOp.DIV, a=levels(127, 32767), b=length, then="PRODUCT")
             scalars.state("PRODUCT", product, ScalarOp.MUL, a=length, b=self.scale, then="STEP")
             scalars.state("STEP", step, ScalarOp.MUL, a=product, b=levels(Fraction(1, 127), Fraction(1, 32767)),
-                          then=drain)
-            with m.State("DRAIN"):
-                drained = Signal()
-                with m.If(self.o.valid & self.o.ready & self.o.p.last):
-                    m.d.sync += drained.eq(1)
-                with m.If(drained & ~scale_pending):
-                    m.d.sync += [drained.eq(0), index.eq(0), largest.eq(0)]
-                    m.next = "FILL"
-        return m
+                          then="LEAVE")
+            with m.State("LEAVE"):
+                m.d.comb += [drain.eq(idle & self.go), largest.r_en.eq(drain), self.o_scale.valid.eq(drain),
+                             self.o_scale.p.eq(step)]
+                with m.If(drain):
+                    m.next = "WAIT"
+        return multiplier, drain, idle
+
+    def _drain(self, m: Module, heads: memory.Memory, multiplier, drain, idle, freed) -> None:
+        """A head out of memory, through the rescaling."""
+        read, slot, index = heads.read_port(), Signal(range(_HEADS)), Signal(range(self._words))
+        current = Signal(SCALAR, reset_less=True)
+        ends = index == self.words - 1
+        m.d.comb += [read.addr.eq(Cat(index, slot)), freed.eq(~idle & ends)]
+        with m.If(drain):
+            m.d.sync += [idle.eq(0), index.eq(0), current.eq(multiplier)]
+        with m.If(~idle):
+            m.d.sync += [index.eq(index + 1), idle.eq(ends), slot.eq(slot + ends)]
+
+        fetched, fetched_last, word = Signal(), Signal(), Signal(self.i.p.x.shape(), reset_less=True)
+        there, there_last, factor = Signal(), Signal(), Signal(SCALAR, reset_less=True)
+        m.d.sync += [fetched.eq(~idle), fetched_last.eq(ends), word.eq(read.data), there.eq(fetched),
+                     there_last.eq(fetched_last)]
+        m.d.sync += factor.eq(current)
+        words, results = self.rescale.words, self.rescale.results
+        m.d.comb += [
+            words.valid.eq(there), words.p.last.eq(there_last), words.p.a.eq(factor),
+            *(words.p.x[n].eq(word[n]) for n in range(LANES)),
+        ]
+        m.d.sync += [
+            self.o.valid.eq(results.valid), self.o.p.last.eq(results.p.last),
+            *(self.o.p.values[n].eq(Mux(self.narrow, saturate(results.p.y[n], 8), saturate(results.p.y[n], 16)))
+              for n in range(LANES)),
+        ]

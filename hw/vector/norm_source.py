@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.arith.scalar import SCALAR
 from hw.attention.output_memory import OUTPUT_REQUEST, OUTPUT_WORD
-from hw.linear.reader import READ_REQUEST, SUM_ELEMENT
-from hw.vector.channel_memories import CHANNEL, CHANNEL_RANGE
+from hw.linear.reader import READ_REQUEST, SUM_WORD
+from hw.vector.channel_memories import READ_LATENCY, RESIDUAL_WORD, channel_read
 from hw.vector.gated import GatedProduct
-from hw.vector.norm_quant import NORM_CHANNEL, NormPass
+from hw.vector.norm_quant import NORM_WORD, NormPass
+from models.machine.build import LANES
 from models.machine.descriptor import NormSource as Source
 
 __all__ = ["NORM_SOURCE", "NormSource"]
@@ -22,7 +23,7 @@ NORM_SOURCE = data.StructLayout({
     "gate_scale": SCALAR,
     "row": unsigned(8),
     "count": unsigned(16),
-    "base": unsigned(16),  # of the row in the residual memory
+    "base": unsigned(16),  # the row's first word in the residual memory
     "group_channels": unsigned(16),
     "gate_accumulator": unsigned(16),
     "up_accumulator": unsigned(16),
@@ -30,89 +31,107 @@ NORM_SOURCE = data.StructLayout({
 
 
 class NormSource(wiring.Component):
-    """For each transfer on `i_pass`, one row of `count` channels on `o`.
+    """For each transfer on `i_pass`, one row of `count` channels on `o`, a multiple of LANES, by sign and size.
 
-    The value comes from the residual memory, from attention's results (`o_attention`, `i_attention`) or is the
-    gated product of two ranges of sums (`o_gate`, `i_gate`, `o_up`, `i_up`); gain and tap always from the
-    channel memories (`o_channels`, `i_channels`), whose walk runs in step. `settings` hold still during passes.
-    One channel a cycle; the next pass is taken behind the last channel. Golden: `gated_product` for the product.
+    The values come from the residual memory (`memory`), from attention's results (`o_attention`, `i_attention`) or
+    are the gated product of two ranges of sums (`o_gate`, `i_gate`, `o_up`, `i_up`). `settings` hold still during
+    passes. One word a cycle, without backpressure; the next pass is taken behind the last word. Golden:
+    `gated_product` for the product.
     """
 
     def __init__(self):
         super().__init__({
             "settings": In(NORM_SOURCE),
             "i_pass": In(stream.Signature(NormPass)),
-            "o": Out(stream.Signature(NORM_CHANNEL)),
-            "o_channels": Out(stream.Signature(CHANNEL_RANGE)),
-            "i_channels": In(stream.Signature(CHANNEL)),
+            "o": Out(stream.Signature(NORM_WORD, always_ready=True)),
+            "memory": Out(channel_read(RESIDUAL_WORD)),
             "o_attention": Out(stream.Signature(OUTPUT_REQUEST)),
             "i_attention": In(stream.Signature(OUTPUT_WORD)),
             "o_gate": Out(stream.Signature(READ_REQUEST)),
-            "i_gate": In(stream.Signature(SUM_ELEMENT)),
+            "i_gate": In(stream.Signature(SUM_WORD)),
             "o_up": Out(stream.Signature(READ_REQUEST)),
-            "i_up": In(stream.Signature(SUM_ELEMENT)),
+            "i_up": In(stream.Signature(SUM_WORD)),
         })
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.gated = gated = GatedProduct()
         settings = self.settings
-        from_residual = settings.source == Source.RESIDUAL
-        from_attention = settings.source == Source.ATTENTION
-        from_gated = settings.source == Source.GATED
+        from_residual, from_attention, from_gated = (
+            Signal(name=f"from_{source.name.lower()}") for source in (Source.RESIDUAL, Source.ATTENTION, Source.GATED))
+        m.d.sync += [from_residual.eq(settings.source == Source.RESIDUAL),
+                     from_attention.eq(settings.source == Source.ATTENTION),
+                     from_gated.eq(settings.source == Source.GATED)]
 
         # Requests of a pass, each outstanding until its reader takes it.
-        active = Signal()
-        requests = (self.o_channels, self.o_attention, self.o_gate, self.o_up)
+        active, begin = Signal(), Signal()
+        requests = (self.o_attention, self.o_gate, self.o_up)
         pending = Signal(len(requests))
-        m.d.comb += self.i_pass.ready.eq(~active)
+        m.d.comb += [self.i_pass.ready.eq(~active), begin.eq(self.i_pass.valid & ~active)]
         for n, request in enumerate(requests):
-            m.d.comb += [request.valid.eq(pending[n]), request.p.count.eq(settings.count)]
+            m.d.comb += [request.valid.eq(pending[n]), request.p.count.eq(settings.count),
+                         request.p.row.eq(settings.row)]
             with m.If(request.ready):
                 m.d.sync += pending[n].eq(0)
         m.d.comb += [
-            self.o_channels.p.base.eq(settings.base),
-            self.o_attention.p.row.eq(settings.row),
             self.o_attention.p.group_channels.eq(settings.group_channels),
-            self.o_gate.p.row.eq(settings.row),
             self.o_gate.p.accumulator.eq(settings.gate_accumulator),
-            self.o_up.p.row.eq(settings.row),
             self.o_up.p.accumulator.eq(settings.up_accumulator),
         ]
-        with m.If(self.i_pass.valid & self.i_pass.ready):
-            m.d.sync += [active.eq(1), pending[0].eq(1), pending[1].eq(from_attention),
-                         pending[2:].eq(from_gated.replicate(2))]
+        with m.If(begin):
+            m.d.sync += [active.eq(1), pending.eq(Cat(from_attention, from_gated, from_gated))]
 
-        both = self.i_gate.valid & self.i_up.valid
-        m.d.comb += [
-            gated.silu.eq(settings.silu),
-            gated.gate_scale.eq(settings.gate_scale),
-            gated.i.valid.eq(both),
-            gated.i.p.gate.eq(self.i_gate.p.value),
-            gated.i.p.up.eq(self.i_up.p.value),
-            gated.i.p.last.eq(self.i_gate.p.last),
-            self.i_gate.ready.eq(both & gated.i.ready),
-            self.i_up.ready.eq(both & gated.i.ready),
+        values, valid, last = self._plain(m, begin, from_residual, from_attention)
+        lanes = self._gated(m)
+        plain = data.View(NORM_WORD["channels"].shape, values)
+        o = self.o
+        m.d.sync += [
+            o.valid.eq(Mux(from_gated, lanes[0].o.valid, valid)),
+            o.p.last.eq(Mux(from_gated, lanes[0].o.p.last, last)),
+            *(o.p.channels[n].size.eq(Mux(from_gated, lanes[n].o.p.size, plain[n].size)) for n in range(LANES)),
+            *(o.p.channels[n].negative.eq(Mux(from_gated, lanes[n].o.p.negative, plain[n].negative))
+              for n in range(LANES)),
         ]
-
-        channels, attention = self.i_channels, self.i_attention
-        value_valid = from_residual | Mux(from_attention, attention.valid, gated.o.valid)
-        moved = self.o.valid & self.o.ready
-        m.d.comb += [
-            self.o.valid.eq(channels.valid & value_valid),
-            self.o.p.gain.eq(channels.p.gain),
-            self.o.p.tap.eq(channels.p.tap),
-            self.o.p.last.eq(channels.p.last),
-            channels.ready.eq(moved),
-            attention.ready.eq(moved & from_attention),
-            gated.o.ready.eq(moved & from_gated),
-        ]
-        with m.If(from_residual):
-            m.d.comb += self.o.p.x.eq(channels.p.h)
-        with m.Elif(from_attention):
-            m.d.comb += self.o.p.x.eq(attention.p.x)
-        with m.Else():
-            m.d.comb += self.o.p.x.eq(gated.o.p.x)
-        with m.If(moved & channels.p.last):
+        with m.If(o.valid & o.p.last):
             m.d.sync += active.eq(0)
         return m
+
+    def _plain(self, m: Module, begin: Signal, from_residual: Signal, from_attention: Signal):
+        """Sign and size of residual values or attention's results, and when they are there."""
+        walking, index, left = Signal(), Signal(16, reset_less=True), Signal(14, reset_less=True)
+        m.d.comb += [self.memory.index.eq(index), self.i_attention.ready.eq(1)]
+        with m.If(walking):
+            m.d.sync += [index.eq(index + 1), left.eq(left - 1), walking.eq(left != 1)]
+        with m.If(begin):
+            m.d.sync += [walking.eq(from_residual), index.eq(self.settings.base), left.eq(self.settings.count >> 2)]
+        read = Cat(walking, left == 1)
+        for n in range(READ_LATENCY):
+            later = Signal(2, name=f"read_{n}")
+            m.d.sync += later.eq(read)
+            read = later
+
+        values = Signal(NORM_WORD["channels"].shape, reset_less=True)
+        valid, last = Signal(), Signal()
+        m.d.sync += [valid.eq(Mux(from_attention, self.i_attention.valid, read[0])),
+                     last.eq(Mux(from_attention, self.i_attention.p.last, read[1]))]
+        for n in range(LANES):
+            x = Mux(from_attention, self.i_attention.p.values[n], self.memory.word[n])
+            m.d.sync += [values[n].size.eq(abs(x)), values[n].negative.eq(x < 0)]
+        return values, valid, last
+
+    def _gated(self, m: Module) -> list[GatedProduct]:
+        """The products of the lanes, in step."""
+        both = self.i_gate.valid & self.i_up.valid
+        m.d.comb += [self.i_gate.ready.eq(self.i_up.valid), self.i_up.ready.eq(self.i_gate.valid)]
+        lanes = [GatedProduct() for _ in range(LANES)]
+        for n, lane in enumerate(lanes):
+            m.submodules[f"gated_{n}"] = lane
+            m.d.comb += [
+                lane.silu.eq(self.settings.silu),
+                lane.gate_scale.eq(self.settings.gate_scale),
+                lane.i.valid.eq(both),
+                lane.i.p.gate.eq(self.i_gate.p.values[n]),
+                lane.i.p.up.eq(self.i_up.p.values[n]),
+                lane.i.p.last.eq(self.i_gate.p.last if n == 0 else 0),
+                lane.o.ready.eq(1),
+            ]
+        return lanes

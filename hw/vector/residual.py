@@ -2,89 +2,105 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.arith.pipeline import Pipeline
 from hw.arith.rounding import saturate
-from hw.arith.scalar import SCALAR
-from hw.arith.scale_round import ScaleRound
-from hw.vector.channel_memories import RESIDUAL_WRITE
+from hw.arith.scalar import SCALAR, power_of_two
+from hw.linear.reader import SUM_WORD
+from hw.vector.channel_memories import READ_LATENCY, RESIDUAL_WORD, RESIDUAL_WRITE, channel_read
+from hw.vector.rescale import Rescale, RescalePort
+from hw.vector.tap import TAP_EXPONENTS
+from hw.vector.word_tap import WordTapPort
+from models.machine.build import LANES
 
-__all__ = ["ResidualAdd", "ResidualWriter"]
+__all__ = ["RESIDUAL_SETTINGS", "ResidualAdd"]
+
+RESIDUAL_SETTINGS = data.StructLayout({"scale": SCALAR, "fraction_bits": signed(8), "base": 16, "tapped": 1,
+                                       "exponents": TAP_EXPONENTS})
+"""`scale`: value of one unit of a sum; `base`: the row's first word in the residual memory."""
+
+_EXTRA = Rescale.LATENCY - READ_LATENCY
 
 
 class ResidualAdd(wiring.Component):
-    """h + sum * scale * 2**fraction_bits, saturated to 32 bits; one channel a cycle.
+    """h + sum * scale * 2**fraction_bits, saturated to 32 bits, then the tap; a row's words, one a cycle.
 
-    Contract: golden `residual_add` without its tap (docs/numerics.md §9), which acts on the result:
-    `saturated` is set on channels the addition clipped. `scale` and `fraction_bits` hold still while
-    elements are inside; `user` travels along. The sum of two 32-bit values takes signed(33).
+    Contract: golden `residual_add` (docs/numerics.md §9). The sums of a row come on `i`; `settings` hold still until
+    `done`, which pulses behind the row's `last` word on `o_write`. The words of the residual memory are read through
+    `memory` when the sums are rescaled, by `rescale`, and go through `tap` where `tapped`. `saturations`: how many
+    channels the addition clipped, cycle by cycle. No backpressure.
 
-    i: {h: signed(32), sum: signed(24), user}; o: {h: signed(32), saturated, user}. Latency `LATENCY`.
-    """
-
-    LATENCY = ScaleRound.LATENCY + 2
-
-    def __init__(self, user_layout=0):
-        self._user_layout = user_layout
-        operand = {"h": signed(32), "sum": signed(24), "user": user_layout}
-        result = {"h": signed(32), "saturated": 1, "user": user_layout}
-        super().__init__({
-            "scale": In(SCALAR),
-            "fraction_bits": In(signed(8)),
-            "i": In(stream.Signature(data.StructLayout(operand))),
-            "o": Out(stream.Signature(data.StructLayout(result))),
-        })
-
-    def elaborate(self, platform):
-        m = Module()
-        carried = data.StructLayout({"h": signed(32), "user": self._user_layout})
-        m.submodules.rescale = rescale = ScaleRound(24, 32, carried)
-        m.d.comb += [
-            rescale.i.valid.eq(self.i.valid),
-            self.i.ready.eq(rescale.i.ready),
-            rescale.i.p.x.eq(self.i.p.sum),
-            rescale.i.p.a.eq(self.scale),
-            rescale.i.p.fraction.eq(self.fraction_bits),
-            rescale.i.p.user.h.eq(self.i.p.h),
-            rescale.i.p.user.user.eq(self.i.p.user),
-        ]
-        p = Pipeline(m, rescale.o, self.o)
-        total, user = p.step(rescale.o.p.y + rescale.o.p.user.h, rescale.o.p.user.user)
-        h = saturate(total, 32)
-        h, saturated, user = p.step(h, h != total, user)
-        p.finish(h=h, saturated=saturated, user=user)
-        return m
-
-
-class ResidualWriter(wiring.Component):
-    """Numbers the values of a row that come back, from `base` on, as writes to the residual memory.
-
-    `start` begins a row; then each cycle with `valid` is its next channel. The writes on `o` come one cycle later and
-    must be taken at once. `done` pulses when the row's `last` one is written.
+    Widths: the sum of two 32-bit values takes signed(33). From a word of sums to its write: Rescale.LATENCY + 4
+    cycles, and WordTap.LATENCY more.
     """
 
     def __init__(self):
         super().__init__({
-            "start": In(1),
-            "base": In(16),
-            "valid": In(1),
-            "h": In(signed(32)),
-            "last": In(1),
-            "o": Out(stream.Signature(RESIDUAL_WRITE)),
+            "settings": In(RESIDUAL_SETTINGS),
+            "i": In(stream.Signature(SUM_WORD, always_ready=True)),
+            "memory": Out(channel_read(RESIDUAL_WORD)),
+            "rescale": Out(RescalePort()),
+            "tap": Out(WordTapPort()),
+            "o_write": Out(stream.Signature(RESIDUAL_WRITE, always_ready=True)),
             "done": Out(1),
+            "saturations": Out(range(LANES + 1)),
         })
 
     def elaborate(self, platform):
         m = Module()
-        index, last = Signal(16, reset_less=True), Signal(reset_less=True)
-        m.d.comb += self.o.p.index.eq(index)
-        m.d.sync += [self.o.valid.eq(self.valid), self.o.p.h.eq(self.h), last.eq(self.last),
-                     self.done.eq(self.o.valid & last)]
-        with m.If(self.o.valid):
-            m.d.sync += index.eq(index + 1)
-        with m.If(self.start):
-            m.d.sync += index.eq(self.base)
+        settings, rescaled = self.settings, self.rescale.results
+        m.d.comb += [
+            self.rescale.words.valid.eq(self.i.valid),
+            self.rescale.words.p.a.eq(settings.scale),
+            self.rescale.words.p.fraction.eq(settings.fraction_bits),
+            self.rescale.words.p.last.eq(self.i.p.last),
+            *(self.rescale.words.p.x[n].eq(self.i.p.values[n]) for n in range(LANES)),
+        ]
+
+        # h is asked for so late that it comes together with what is added to it.
+        asks = Cat(self.i.valid, self.i.p.last)
+        for n in range(_EXTRA):
+            later = Signal(2, name=f"asks_{n}")
+            m.d.sync += later.eq(asks)
+            asks = later
+        m.d.comb += self.memory.index.eq(self._number(m, asks[0], asks[1]))
+
+        total, totals = Signal(data.ArrayLayout(signed(33), LANES), reset_less=True), Signal()
+        clipped, added = Signal(RESIDUAL_WORD, reset_less=True), Signal()
+        total_last, added_last, over = Signal(), Signal(), Signal(LANES)
+        m.d.sync += [
+            totals.eq(rescaled.valid), total_last.eq(rescaled.p.last),
+            added.eq(totals), added_last.eq(total_last),
+            *(total[n].eq(rescaled.p.y[n] + self.memory.word[n]) for n in range(LANES)),
+            *(clipped[n].eq(saturate(total[n], 32)) for n in range(LANES)),
+            *(over[n].eq(totals & (saturate(total[n], 32) != total[n])) for n in range(LANES)),
+            self.saturations.eq(sum(over)),
+        ]
+        m.d.comb += [
+            self.tap.settings.narrow.eq(1),
+            Value.cast(self.tap.settings.rho).eq(power_of_two(settings.fraction_bits)),
+            self.tap.settings.exponents.eq(settings.exponents),
+            self.tap.words.valid.eq(added & settings.tapped),
+            self.tap.words.p.last.eq(added_last),
+            *(self.tap.words.p.x[n].eq(clipped[n]) for n in range(LANES)),
+        ]
+
+        tapped, last = self.tap.results, Signal()
+        m.d.sync += [
+            self.o_write.valid.eq(Mux(settings.tapped, tapped.valid, added)),
+            last.eq(Mux(settings.tapped, tapped.p.last, added_last)),
+            *(self.o_write.p.h[n].eq(Mux(settings.tapped, tapped.p.x[n], clipped[n])) for n in range(LANES)),
+            self.done.eq(self.o_write.valid & last),
+        ]
+        m.d.comb += self.o_write.p.index.eq(self._number(m, self.o_write.valid, last))
         return m
+
+    def _number(self, m: Module, moves: Value, last: Value) -> Value:
+        """The number of a row's word in the residual memory: `base`, and one more behind each that moves."""
+        first, following = Signal(init=1), Signal(16, reset_less=True)
+        number = Mux(first, self.settings.base, following)[:16]
+        with m.If(moves):
+            m.d.sync += [first.eq(last), following.eq(number + 1)]
+        return number

@@ -2,92 +2,143 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
 
-from hw.arith.pipeline import Pipeline
 from hw.arith.rounding import round_shift
+from models.machine.build import LANES
 from models.machine.tables import ANGLE_FRACTION
 
-__all__ = ["ROPE_FRACTION", "Rope"]
+__all__ = ["ANGLE_WRITE", "ROPE_FRACTION", "ROTATED_BITS", "Rope", "rotated_word"]
 
 ROPE_FRACTION = 4
+ROTATED_BITS = 30
+
+_SHIFT = ANGLE_FRACTION - ROPE_FRACTION
+_HEADS = 2  # one comes in while one goes out
+_STEPS = 7  # reads, memories, their words held, operands, products, totals
+
+ANGLES = data.ArrayLayout(signed(16), LANES)
+ANGLE_WRITE = data.StructLayout({"index": unsigned(16), "angles": ANGLES})
+
+
+def rotated_word(words: int) -> data.StructLayout:
+    """Channels of a head of up to `words` words, and which of its words they are."""
+    return data.StructLayout({"x": data.ArrayLayout(signed(ROTATED_BITS), LANES), "index": range(words), "last": 1})
 
 
 class Rope(wiring.Component):
-    """Rotate head after head by the angles of one row's position.
+    """Rotate head after head by the angles of one row's position, or pass them as they are.
 
     Contract: golden `rope` (docs/numerics.md §6), transformers' half-split order: pairs are channels i and
-    i + dim/2. A head comes in whole, channel by channel, and leaves in the same order with ROPE_FRACTION
-    fraction bits added. `dim` (even, at most dim_max) and `table_base` hold still while a head is inside.
+    i + dim/2; ROPE_FRACTION fraction bits are added. Without `rotate`: x itself. A head comes in word by word,
+    channel 0 first; it leaves in the order of the pairs' words, 0, half, 1, half + 1 and so on, each with its
+    `index`. `words` (words of a head, even, at most dim_max / LANES), `rotate` and `table_base` hold still while
+    a head is inside. `room` lets the next head leave, `started` says that it does.
 
-    The table has rows * dim_max words, always ready to be written by `i_table`; the angles of a position are
-    dim/2 cosines, then dim/2 sines, Q1.14, from word `table_base` on.
+    The table has `rows` times dim_max angles, always ready to be written by `i_table` (words); the angles of a
+    position are dim/2 cosines, then dim/2 sines, Q1.14, from word `table_base` on.
     Widths: |x| < 2**23 and |cos|, |sin| <= 2**14 give sums below 2**38, after the shift by 10 signed(30).
-    Throughput: two cycles a channel (a head is written, then read); latency from a head's last channel in to its
-    first out is 5 cycles.
+    Throughput: one word a cycle, two heads inside; 9 cycles from a head's last word in to its first out.
     """
 
     def __init__(self, dim_max: int, rows: int):
-        if dim_max < 2 or dim_max % 2:
-            raise ValueError(f"dim_max must be even, got {dim_max}")
+        if dim_max < 1 or dim_max % (2 * LANES):
+            raise ValueError(f"dim_max must be a multiple of {2 * LANES}, got {dim_max}")
         if rows < 1:
             raise ValueError(f"rows must be positive, got {rows}")
-        self._dim_max, self._rows = dim_max, rows
+        self._words, self._rows = dim_max // LANES, rows
         super().__init__({
-            "dim": In(range(dim_max + 1)),
-            "table_base": In(range(dim_max * rows)),
-            "i_table": In(stream.Signature(data.StructLayout({"index": unsigned(16), "value": signed(16)}))),
-            "i": In(stream.Signature(data.StructLayout({"x": signed(24), "last": 1}))),
-            "o": Out(stream.Signature(data.StructLayout({"x": signed(30), "last": 1}))),
+            "words": In(range(self._words + 1)),
+            "rotate": In(1),
+            "table_base": In(range(self._words * rows)),
+            "i_table": In(stream.Signature(ANGLE_WRITE, always_ready=True)),
+            "i": In(stream.Signature(data.StructLayout({"x": data.ArrayLayout(signed(24), LANES), "last": 1}))),
+            "room": In(1),
+            "started": Out(1),
+            "o": Out(stream.Signature(rotated_word(self._words), always_ready=True)),
         })
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.head = head = memory.Memory(shape=signed(24), depth=self._dim_max, init=[])
-        m.submodules.table = table = memory.Memory(shape=signed(16), depth=self._dim_max * self._rows, init=[])
-        own, other, cos, sin = head.read_port(), head.read_port(), table.read_port(), table.read_port()
-        head_write, table_write = head.write_port(), table.write_port()
+        bits = ceil_log2(self._words)
+        head_shape = self.i.p.x.shape()
+        m.submodules.heads = heads = memory.Memory(shape=head_shape, depth=_HEADS << bits, init=[],
+                                                   attrs={"ram_style": "distributed"})
+        m.submodules.table = table = memory.Memory(shape=ANGLES, depth=self._words * self._rows, init=[],
+                                                   attrs={"ram_style": "block"})
+        write, read = heads.write_port(), heads.read_port()
+        write_table, read_table = table.write_port(), table.read_port()
         m.d.comb += [
-            self.i_table.ready.eq(1),
-            table_write.en.eq(self.i_table.valid),
-            table_write.addr.eq(self.i_table.p.index),
-            table_write.data.eq(self.i_table.p.value),
+            write_table.en.eq(self.i_table.valid),
+            write_table.addr.eq(self.i_table.p.index),
+            write_table.data.eq(self.i_table.p.angles),
         ]
 
-        half = self.dim >> 1
-        full = Signal()
-        index = Signal(range(self._dim_max))
-        second = Signal()  # reading the second half of the head
-        angle = Mux(second, index - half, index)
-        reading = stream.Signature(data.StructLayout({"second": 1, "last": 1})).create()
+        full, filling, leaving = Signal(_HEADS), Signal(), Signal()
+        filled = Signal(range(self._words))
         m.d.comb += [
-            head_write.addr.eq(index),
-            head_write.data.eq(self.i.p.x),
-            head_write.en.eq(self.i.valid & self.i.ready),
-            self.i.ready.eq(~full),
-            reading.valid.eq(full),
-            reading.p.second.eq(second),
-            reading.p.last.eq(index == self.dim - 1),
-            own.addr.eq(index),
-            other.addr.eq(Mux(second, index - half, index + half)),
-            cos.addr.eq(self.table_base + angle),
-            sin.addr.eq(self.table_base + half + angle),
+            self.i.ready.eq(~full.bit_select(filling, 1)),
+            write.addr.eq(Cat(filled, filling)),
+            write.data.eq(self.i.p.x),
+            write.en.eq(self.i.valid & self.i.ready),
         ]
-        m.d.comb += second.eq(index >= half)
-        with m.If(self.i.valid & self.i.ready):
-            m.d.sync += [index.eq(Mux(self.i.p.last, 0, index + 1)), full.eq(self.i.p.last)]
-        with m.If(reading.valid & reading.ready):
-            m.d.sync += [index.eq(Mux(reading.p.last, 0, index + 1)), full.eq(~reading.p.last)]
+        with m.If(write.en):
+            m.d.sync += filled.eq(Mux(self.i.p.last, 0, filled + 1))
+            with m.If(self.i.p.last):
+                m.d.sync += [full.bit_select(filling, 1).eq(1), filling.eq(~filling)]
 
-        p = Pipeline(m, reading, self.o)
-        m.d.comb += [port.en.eq(p.advance) for port in (own, other, cos, sin)]
-        second, last = p.step(reading.p.second, reading.p.last)
-        x, y, c, s, second, last = p.step(own.data, other.data, cos.data, sin.data, second, last)
-        straight, crossed, second, last = p.step(x * c, y * s, second, last)
-        # first half a cos - b sin, second half b cos + a sin
-        total, last = p.step(Mux(second, straight + crossed, straight - crossed), last)
-        rounded, last = p.step(round_shift(total, ANGLE_FRACTION - ROPE_FRACTION), last)
-        p.finish(x=rounded, last=last)
+        # pairs of words: first half, second half
+        reading, second, first_index = Signal(), Signal(), Signal(range(self._words))
+        half = self.words >> 1
+        index = Signal(range(self._words))
+        ends = Signal()
+        m.d.comb += [
+            self.started.eq(~reading & full.bit_select(leaving, 1) & self.room),
+            index.eq(Mux(second, first_index + half, first_index)),
+            ends.eq(second & (first_index + 1 == half)),
+            read.addr.eq(Cat(index, leaving)),
+            read_table.addr.eq(self.table_base + index),
+        ]
+        with m.If(self.started):
+            m.d.sync += [reading.eq(1), second.eq(0), first_index.eq(0)]
+        with m.If(reading):
+            m.d.sync += [second.eq(~second), first_index.eq(first_index + second)]
+            with m.If(ends):
+                m.d.sync += [reading.eq(0), full.bit_select(leaving, 1).eq(0), leaving.eq(~leaving)]
+
+        # Behind the memories: a and cos in the first cycle of a pair, b and sin in the second.
+        tag = data.StructLayout({"valid": 1, "second": 1, "last": 1, "index": range(self._words)})
+        tags = [Signal(tag, name=f"tag_{n}") for n in range(_STEPS)]
+        m.d.comb += [tags[0].valid.eq(reading), tags[0].second.eq(second), tags[0].last.eq(ends),
+                     tags[0].index.eq(index)]
+        m.d.sync += [after.eq(before) for before, after in zip(tags, tags[1:], strict=False)]
+        value, angle = Signal(head_shape, reset_less=True), Signal(ANGLES, reset_less=True)
+        held, held_angle = Signal(head_shape, reset_less=True), Signal(ANGLES, reset_less=True)
+        m.d.sync += [value.eq(read.data), angle.eq(read_table.data), held.eq(value), held_angle.eq(angle)]
+
+        # tags[2]: value; tags[3], first of a pair: a and cos are held, b and sin are there
+        x, y, cos, sin = (Signal(shape, reset_less=True, name=name) for shape, name in (
+            (head_shape, "x"), (head_shape, "y"), (ANGLES, "cos"), (ANGLES, "sin")))
+        with m.If(tags[3].second):
+            m.d.sync += [Value.cast(x).eq(Value.cast(y)), Value.cast(y).eq(Value.cast(x))]
+        with m.Else():
+            m.d.sync += [x.eq(held), y.eq(value)]
+            for n in range(LANES):
+                m.d.sync += [cos[n].eq(Mux(self.rotate, held_angle[n], 1 << _SHIFT)),
+                             sin[n].eq(Mux(self.rotate, angle[n], 0))]
+        straight, crossed = (Signal(data.ArrayLayout(signed(40), LANES), reset_less=True, name=name)
+                             for name in ("straight", "crossed"))
+        total = Signal(data.ArrayLayout(signed(41), LANES), reset_less=True)
+        for n in range(LANES):
+            m.d.sync += [
+                straight[n].eq(x[n] * cos[n]), crossed[n].eq(y[n] * sin[n]),
+                # first half a cos - b sin, second half b cos + a sin
+                total[n].eq(Mux(tags[5].second, straight[n] + crossed[n], straight[n] - crossed[n])),
+                self.o.p.x[n].eq(round_shift(total[n], _SHIFT)),
+            ]
+        m.d.sync += [self.o.valid.eq(tags[6].valid), self.o.p.last.eq(tags[6].last),
+                     self.o.p.index.eq(tags[6].index)]
         return m

@@ -11,13 +11,16 @@ from math import lcm
 from models.config import ModelConfig
 from models.errors import ModelError
 
-__all__ = ["BOARDS", "CPU", "PORT_BYTES", "TRITS_PER_BYTE", "TRITS_PER_GROUP", "BuildParameters", "board_parameters"]
+__all__ = ["BOARDS", "CPU", "LANES", "PORT_BYTES", "PORT_FIFO_BEATS", "TRITS_PER_BYTE", "TRITS_PER_GROUP",
+           "BuildParameters", "board_parameters"]
 
 PORT_BYTES = 16  # one beat of a 128-bit port
 TRITS_PER_BYTE = 5
 TRITS_PER_GROUP = 3
 OUTPUTS_PER_BEATS = (10, 3)  # so many outputs of a tile fill so many beats of the weight stream, whatever the ports
 BURST_BEATS = 16
+PORT_FIFO_BEATS = 512  # of streams, behind each port: covers 16 bursts under way, and the ports' different paces
+LANES = 4  # channels of one row that the vector engine takes a cycle: a word
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,8 +51,8 @@ class BuildParameters:
             raise ValueError(f"ports must be 1 to 4, got {self.ports}")
         if self.packing not in ("tiles", "rows"):
             raise ValueError(f"packing must be tiles or rows, got {self.packing!r}")
-        if self.outputs_per_step < 4 and self.packing == "tiles":  # else a beat would last for several steps
-            raise ValueError(f"outputs_per_step must be at least 4, got {self.outputs_per_step}")
+        if self.packing == "tiles" and (self.outputs_per_step < 1 or self.outputs_per_step % LANES):
+            raise ValueError(f"outputs_per_step must be a multiple of {LANES}, got {self.outputs_per_step}")
         if self.kv_bits not in (8, 16):
             raise ValueError(f"kv_bits must be 8 or 16, got {self.kv_bits}")
         for name in ("rows", "row_batches"):
@@ -128,6 +131,10 @@ class BuildParameters:
         for what, size, limit in sizes:
             if size > limit:
                 raise ModelError(f"the model's {what} of {size} exceeds the {limit} of build {self.name}")
+        if self.packing == "tiles":
+            for what, size in (("hidden size", config.hidden_size), ("feed-forward size", config.ffn_size)):
+                if size % LANES:
+                    raise ModelError(f"the model's {what} of {size} is not a multiple of {LANES}")
         if config.head_dim % 8:
             raise ModelError(f"the model's head size of {config.head_dim} is not a multiple of 8")
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["IDENTITY", "REGISTERS", "VERSION", "Register", "Status", "register", "register_table"]
+__all__ = ["IDENTITY", "REGISTERS", "SEQUENCES", "VERSION", "Register", "Status", "position_register", "register",
+           "register_table"]
 
 IDENTITY = 0x54524954  # "TRIT"
-VERSION = 1
+VERSION = 2
+SEQUENCES = 16  # sequences whose rows one pass may hold, each with a position of its own
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ REGISTERS: tuple[Register, ...] = (
     Register("PROGRAM_LOW", 0x14, "rw", "address of the first descriptor, bits 0..31; a multiple of 64"),
     Register("PROGRAM_HIGH", 0x18, "rw", "bits 32..39"),
     Register("DESCRIPTORS", 0x1C, "rw", "number of descriptors"),
-    Register("POSITION", 0x20, "rw", "position of the first row's token: tokens already in the cache"),
+    Register("POSITION", 0x20, "rw", "position of sequence 0: tokens already in its cache"),
     Register("WATCHDOG", 0x24, "rw", "cycles without a retired descriptor before the run is stopped; 0: off"),
     Register("CYCLES_LOW", 0x28, "ro", "cycles of the last run, bits 0..31"),
     Register("CYCLES_HIGH", 0x2C, "ro", "bits 32..63"),
@@ -54,12 +56,18 @@ REGISTERS: tuple[Register, ...] = (
     Register("BUSY_VECTOR", 0x50, "ro", "likewise"),
     Register("BUSY_ATTEND", 0x54, "ro", "likewise"),
     Register("BUSY_HEAD", 0x58, "ro", "likewise"),
+    *(Register(f"POSITION_{s}", 0x80 + 4 * s, "rw", f"position of sequence {s}") for s in range(1, SEQUENCES)),
 )
 
 
 def register(name: str) -> Register:
     """A register by name."""
     return next(r for r in REGISTERS if r.name == name)
+
+
+def position_register(sequence: int) -> str:
+    """Name of the register that holds a sequence's position."""
+    return f"POSITION_{sequence}" if sequence else "POSITION"
 
 
 def register_table() -> str:

@@ -104,11 +104,11 @@ class UnitMachine:
         self.add(Opcode.STREAM, address=address)
         self.add(Opcode.LOGITS, vocab=head.shape[0], count=head.shape[1], **fields)
 
-    def run(self, position: int = 0) -> None:
-        """Run and forget the operations."""
+    def run(self, *positions: int) -> None:
+        """Run and forget the operations. positions: of the sequences; 0 unless given."""
         buffers, program, self._program = self.machine._buffers, b"".join(self._program), []
         address = self.place(np.frombuffer(program, np.uint8))
-        self.machine.run(address, len(program) // DESCRIPTOR_BYTES, position)
+        self.machine.run(address, len(program) // DESCRIPTOR_BYTES, *positions)
         assert self.machine._buffers is buffers, "the program exceeds the extents given"
 
     def _stream(self, array: np.ndarray) -> int:

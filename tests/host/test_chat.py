@@ -119,12 +119,12 @@ def test_a_plain_model_says_so_and_continues(talk):
 def test_ctrl_c_ends_the_answer_and_keeps_it(talk, monkeypatch, tmp_path, at):
     decode, count = Session.decode, 0
 
-    def interrupted(session, token):
+    def interrupted(session, token, **options):
         nonlocal count
         count += 1
         if count == at:
             signal.raise_signal(signal.SIGINT)
-        return decode(session, token)
+        return decode(session, token, **options)
 
     monkeypatch.setattr(Session, "decode", interrupted)
     file = tmp_path / "saved.json"
@@ -137,10 +137,10 @@ def test_ctrl_c_ends_the_answer_and_keeps_it(talk, monkeypatch, tmp_path, at):
 def test_ctrl_c_in_the_prompt_takes_the_question_back(talk, monkeypatch):
     feed = Session.feed
 
-    def interrupted(session, ids, on_tokens=None):
+    def interrupted(session, ids, on_tokens=None, **options):
         monkeypatch.setattr(Session, "feed", feed)
         signal.raise_signal(signal.SIGINT)
-        return feed(session, ids, on_tokens)
+        return feed(session, ids, on_tokens, **options)
 
     monkeypatch.setattr(Session, "feed", interrupted)
     talked = talk(["well", "well"], "--json")

@@ -15,7 +15,7 @@ from models.golden.head import top_k
 from models.golden.model import GoldenModel, TapPoint
 from models.golden.tap import NO_CLIP, Tap
 from models.integers import embedding_rows, gain_vector, head_of_embedding
-from models.machine.build import BOARDS, CPU
+from models.machine.build import BOARDS, CPU, LANES
 from models.model import Layer, Model, TernaryMatrix
 from models.synth import synthetic_model
 from models.ternary import pack_trits
@@ -53,9 +53,11 @@ def cases(draw, layers_max=2, size_max=100, tokens_max=24):
     while sum(size for _, size in pieces) > tokens_max:
         pieces.pop(0)
     pieces = pieces or [("score", 1)]
+    build = draw(st.sampled_from(["rows", "tiles"]))
+    widths = st.integers(1, size_max) if build == "rows" else st.integers(1, size_max // LANES).map(LANES.__mul__)
     config = ModelConfig(
-        name="any", vocab_size=draw(st.integers(1, size_max)), hidden_size=draw(st.integers(1, size_max)),
-        ffn_size=draw(st.integers(1, size_max)), layers=draw(st.integers(1, layers_max)),
+        name="any", vocab_size=draw(st.integers(1, size_max)), hidden_size=draw(widths),
+        ffn_size=draw(widths), layers=draw(st.integers(1, layers_max)),
         heads=kv_heads * draw(st.integers(1, 8)), kv_heads=kv_heads, head_dim=8 * draw(st.integers(1, 8)),
         activation=draw(st.sampled_from(["relu2", "silu"])), sub_norms=draw(st.booleans()),
         tied_head=draw(st.booleans()), rope_theta=draw(st.sampled_from([1e4, 5e5])),
@@ -63,7 +65,7 @@ def cases(draw, layers_max=2, size_max=100, tokens_max=24):
     points = [TapPoint(layer, site) for layer in range(config.layers)
               for site in ("qkv", "o", "gate_up", "down", "residual")] + [TapPoint(config.layers, "head")]
     return Case(
-        config=config, build=draw(st.sampled_from(["rows", "tiles"])), kv_bits=draw(st.sampled_from([8, 16])),
+        config=config, build=build, kv_bits=draw(st.sampled_from([8, 16])),
         seed=draw(st.integers(0, 2**32 - 1)),
         uniform=draw(st.dictionaries(st.sampled_from(list(config.linear_shapes)), st.integers(-1, 1), max_size=2)),
         loud=draw(st.sampled_from([0, 0, 0, 6, 40, -40])), outliers=draw(st.booleans()),

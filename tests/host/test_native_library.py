@@ -18,6 +18,7 @@ from host.runtime import Session
 from models.errors import ModelError
 from models.machine.build import CPU
 from models.machine.descriptor import LoadTarget, NormSource, Opcode
+from models.machine.registers import SEQUENCES
 from models.synth import synthetic_model
 from tests.families import FAMILIES
 from tests.host.foreign import FOREIGN_PATHS, NATIVE, can_run_foreign, foreign_paths, move_to_foreign
@@ -36,8 +37,9 @@ def members(name):
     for declaration in filter(str.strip, body.split(";")):
         kind, declarators = re.fullmatch(r"\s*(?:const )?(\w+) (.*)", declaration, re.S).groups()
         for declarator in declarators.split(","):
-            pointer, member = re.fullmatch(r"\s*(\*?)(\w+)\s*", declarator).groups()
-            yield member, ctypes.POINTER(TYPES[kind]) if pointer else TYPES[kind]
+            pointer, member, size = re.fullmatch(r"\s*(\*?)(\w+)(?:\[(\w+)\])?\s*", declarator).groups()
+            kind_of = TYPES[kind] * numbered(size)[size] if size else TYPES[kind]
+            yield member, ctypes.POINTER(kind_of) if pointer else kind_of
 
 
 def numbered(first):
@@ -75,6 +77,7 @@ def test_numbers_are_those_of_the_header():
     assert set(numbered("BAD_ADDRESS").values()) == set(native_machine._FAILURES)
     assert len(native_machine._constants()) == len(numbered("FLOOR"))
     assert numbered("TRITS")["BLOCK"] == native_buffers._BLOCK
+    assert numbered("SEQUENCES") == {"SEQUENCES": SEQUENCES}
     assert numbered("ZEROS") == {"ZEROS": native_machine._ZEROS, "ACTIVATIONS": native_machine._ACTIVATIONS,
                                  "SATURATIONS": native_machine._SATURATIONS, "COUNTERS": native_buffers._COUNTERS}
 

@@ -1,5 +1,7 @@
 """Each unit of the compiled machine equals its golden function at its extremes, by every path."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 
@@ -228,43 +230,52 @@ def some_heads(rng, rows, heads, dim):
 @pytest.mark.parametrize("kv_bits", [8, 16])
 @pytest.mark.parametrize("dim", [2, 8, 96, 256])
 def test_queries_keys_and_values(path, rng, kv_bits, dim):
-    rows, heads, position, tokens = 80, 3, 4, 90
+    rows, heads, tokens, positions = 80, 3, 90, (1, 9, 2, 4)
+    parts = ((3, slice(0, 50)), (1, slice(50, 80)))  # sequence, rows
     x, units, word = some_heads(rng, rows, heads, dim), some_scalars(rng, rows), int(some_words(rng))
     units.e[40:] = np.r_[-142:-122, 112:132] - (word >> 24) + 256 * (word >> 31)  # to both ends of a memory word
-    angles = rope_table(1e4, dim, position + rows)[position:]
+    table = rope_table(1e4, dim, tokens)
+    angles = np.concatenate([table[positions[s]:][:r.stop - r.start] for s, r in parts])
     unit = UnitMachine(path, rows=rows, channels=heads * dim, sums=3 + heads * dim, heads=heads, kv_bits=kv_bits,
-                       memory=1 << 19)
+                       memory=1 << 20)
     unit.sums(rows, 3 + heads * dim)[:, 3:] = x.reshape(rows, -1)
     unit.set_scalars("unit", units)
-    unit.add_load(LoadTarget.ROPE, angles)
+    table_at = unit.place(table)
+    for s, r in parts:
+        unit.add(Opcode.LOAD, target=LoadTarget.ROPE, address=table_at, address_stride=dim * 2, sequence=s,
+                 bytes=(r.stop - r.start) * dim * 2, offset=r.start * dim)
     row_bytes = dim * kv_bits // 8
     words_at, head_bytes = tokens * row_bytes, tokens * (row_bytes + 4)
-    places = {opcode: unit.place(np.zeros(heads * head_bytes, np.uint8)) for opcode in (Opcode.KEY, Opcode.VALUE)}
-    shared = dict(heads=heads, dim=dim, rows=rows, accumulator=3, scale=word)
-    unit.add(Opcode.QUERY, **shared)
-    for opcode, address in places.items():
-        unit.add(opcode, **shared, address=address, address_stride=row_bytes, block_bytes=16 * row_bytes,
-                 scale_address=address + words_at, scale_block_bytes=64, head_bytes=head_bytes)
-    unit.run(position)
+    places = {(opcode, s): unit.place(np.zeros(heads * head_bytes, np.uint8))
+              for opcode in (Opcode.KEY, Opcode.VALUE) for s, _ in parts}
+    shared = dict(heads=heads, dim=dim, accumulator=3, scale=word)
+    unit.add(Opcode.QUERY, **shared, rows=rows)
+    for (opcode, s), address in places.items():
+        r = dict(parts)[s]
+        unit.add(opcode, **shared, sequence=s, first_row=r.start, rows=r.stop - r.start, address=address,
+                 address_stride=row_bytes, block_bytes=16 * row_bytes, scale_address=address + words_at,
+                 scale_block_bytes=64, head_bytes=head_bytes)
+    unit.run(*positions)
     scale = mul(units, from_word(word))
     rotated, rotated_scale = rope(x, angles), shift(scale, -ROPE_FRACTION)
     q, q_scale = head_quant(rotated, rotated_scale, 16)
     assert same(unit.array("queries", rows, heads, dim), q) and same(unit.scalars("query_scales", rows, heads), q_scale)
     for opcode, (wide, unit_of) in {Opcode.KEY: (rotated, rotated_scale), Opcode.VALUE: (x, scale)}.items():
         q, q_scale = head_quant(wide, unit_of, kv_bits)
-        for head in range(heads):
-            start = places[opcode] + head * head_bytes
+        for (s, r), head in product(parts, range(heads)):
+            start, position = places[opcode, s] + head * head_bytes, positions[s]
+            written = slice(position, position + r.stop - r.start)
             found = unit.at(start, f"<i{kv_bits // 8}", tokens, dim)
-            assert same(found[position:position + rows], q[:, head]) and not found[:position].any()
+            assert same(found[written], q[r, head]) and not found[:position].any() and not found[written.stop:].any()
             found = unit.at(start + words_at, "<u4", tokens)
-            assert same(found[position:position + rows], to_word(q_scale)[:, head]) and not found[:position].any()
+            assert same(found[written], to_word(q_scale)[r, head]) and not found[:position].any()
 
 
 @pytest.mark.parametrize("kv_bits", [8, 16])
 @pytest.mark.parametrize("dim", [8, 40, 256])
 @pytest.mark.parametrize("case", ["usual", "extreme", "zeros"])
 def test_attention(path, rng, kv_bits, dim, case):
-    rows, position, kv_heads, group = 3, 29, 2, 3
+    rows, first, position, kv_heads, group = 3, 2, 29, 2, 3
     heads, n, limit = kv_heads * group, position + rows, (1 << (kv_bits - 1)) - 1
     q = rng.integers(-32767, 32768, (rows, heads, dim))
     keys, values = rng.integers(-limit, limit + 1, (2, kv_heads, n, dim))
@@ -276,10 +287,10 @@ def test_attention(path, rng, kv_bits, dim, case):
         values[:, ::2] = -limit
     if case == "zeros":
         scales[:, 0], scales[1, 1, ::2], q[1] = 0, 0, 0
-    unit = UnitMachine(path, rows=rows, channels=heads * dim, sums=heads * dim, heads=heads, kv_bits=kv_bits,
+    unit = UnitMachine(path, rows=first + rows, channels=heads * dim, sums=heads * dim, heads=heads, kv_bits=kv_bits,
                        memory=1 << 18)
-    unit.array("queries", rows, heads, dim)[:] = q
-    unit.set_scalars("query_scales", q_scale)
+    unit.array("queries", first + rows, heads, dim)[first:] = q
+    unit.array("query_scales", first + rows, heads, 2)[first:] = np.stack([q_scale.m, q_scale.e], axis=-1)
     row_bytes = dim * kv_bits // 8 + 16
     rows_of = np.zeros((2, kv_heads, n, row_bytes), np.uint8)
     for stored, what in zip(rows_of, (keys, values), strict=True):
@@ -288,11 +299,13 @@ def test_attention(path, rng, kv_bits, dim, case):
     words = np.zeros((2, kv_heads, head_bytes // 4), np.uint32)
     words[..., :n] = scales
     score_constant = int(to_word(log2_e_over_root(dim)))
-    unit.add(Opcode.ATTEND, heads=heads, kv_heads=kv_heads, dim=dim, rows=rows, head_bytes=head_bytes,
-             row_bytes=row_bytes, score_constant=score_constant, key_scales=unit.place(words[0]),
+    unit.add(Opcode.ATTEND, heads=heads, kv_heads=kv_heads, dim=dim, first_row=first, rows=rows, sequence=1,
+             head_bytes=head_bytes, row_bytes=row_bytes, score_constant=score_constant, key_scales=unit.place(words[0]),
              value_scales=unit.place(words[1]), keys=unit.place(rows_of[0]), values=unit.place(rows_of[1]))
-    unit.run(position)
-    found = unit.array("attention", rows, heads, dim), unit.array("attention_exponents", rows, kv_heads)
+    unit.run(7, position)
+    found = unit.array("attention", first + rows, heads, dim), unit.array("attention_exponents", first + rows, kv_heads)
+    assert not any(part[:first].any() for part in found)
+    found = tuple(part[first:] for part in found)
     for row in range(rows):
         seen = position + row + 1
         key_scales, value_scales = (from_word(s[:, :seen]) for s in scales)

@@ -1,39 +1,27 @@
 """Descriptor lists keep the two rules that make them valid on queues (docs/program.md)."""
 
-import numpy as np
 import pytest
 
 from host.compiler.program import PASS_KINDS, Program
 from host.compiler.schedule import FETCH_LEAD
 from models.machine.build import BOARDS
-from models.machine.descriptor import DESCRIPTOR_BYTES, Opcode, unpack
+from models.machine.descriptor import Opcode
 from models.synth import synthetic_model
 from tests.families import FAMILIES
+from tests.host.listing import assert_semaphores_hold, listed
 
 QUEUE = 8
 
 
 def descriptors(name, kind):
     program = Program(synthetic_model(FAMILIES[name], seed=0), BOARDS["sim-tiny"], rows=4)
-    memory = np.zeros(program.size, np.uint8)
-    program.write(memory, 0x1000)
-    item = program.get_pass(kind, 1)
-    raw = memory[item.offset:item.offset + item.count * DESCRIPTOR_BYTES].tobytes()
-    return program, [unpack(raw[i:i + DESCRIPTOR_BYTES]) for i in range(0, len(raw), DESCRIPTOR_BYTES)]
+    return program, listed(program, kind, 1)
 
 
 @pytest.mark.parametrize("kind", PASS_KINDS)
 @pytest.mark.parametrize("name", list(FAMILIES))
 def test_every_wait_was_signalled_before_and_counters_do_not_overflow(name, kind):
-    counters = [0] * 16
-    for opcode, fields in descriptors(name, kind)[1]:
-        for bit in range(16):
-            if fields["wait"] >> bit & 1:
-                assert counters[bit] > 0, (opcode, bit)
-                counters[bit] -= 1
-        for bit in range(16):
-            counters[bit] += fields["signal"] >> bit & 1
-            assert counters[bit] < 16
+    assert_semaphores_hold(descriptors(name, kind)[1])
 
 
 @pytest.mark.parametrize("kind", PASS_KINDS)

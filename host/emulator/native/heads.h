@@ -62,10 +62,11 @@ INLINE int64_t token_offset(int64_t token, int64_t block_bytes, int64_t stride) 
 
 UNIT void cache(machine *m, const operation *op, int thread, int threads) {
     for (int64_t i = thread; i < op->rows * op->heads; i += threads) {
-        int64_t row = i / op->heads, head = i % op->heads, token = m->position + row, start = head * op->head_bytes;
+        int64_t row = i / op->heads, head = i % op->heads, token = m->positions[op->sequence] + row;
+        int64_t start = head * op->head_bytes;
         int16_t q[DIM_MAX];
         int8_t narrow[DIM_MAX];
-        uint32_t word = to_word(head_quant(m, op, row, head, (int)m->kv_bits, q));
+        uint32_t word = to_word(head_quant(m, op, op->first_row + row, head, (int)m->kv_bits, q));
         for (int64_t d = 0; d < op->dim; d++) narrow[d] = (int8_t)q[d];
         cache_row(m, op->scale_address + start + token_offset(token, op->scale_block_bytes, 4), 0, 4,
                   (uint8_t *)&word, 1);
@@ -132,16 +133,20 @@ UNIT cached cached_head(machine *m, const operation *op, int64_t g, int64_t n, u
     return (cached){keys, values, (uint32_t *)key_scales, (uint32_t *)value_scales};
 }
 
-/* One query head of one row over the tokens it may see. x, weights: int64 [tokens] of scratch; more behind them. */
+/* Tokens of the sequence, with those of this pass. */
+INLINE int64_t tokens_of(const machine *m, const operation *op) { return m->positions[op->sequence] + op->rows; }
+
+/* One query head of one row of a sequence over the tokens it may see. x, weights: int64 [tokens] of scratch; more
+ * behind them. */
 UNIT void attend_head(machine *m, const operation *op, int64_t row, int64_t head, int64_t *x, int64_t *weights) {
-    int64_t n = m->position + row + 1, dim = op->dim, g = head / (op->heads / op->kv_heads);
-    cached kv = cached_head(m, op, g, n, (uint8_t *)(weights + m->position + op->rows));
+    int64_t tokens = tokens_of(m, op), n = tokens - op->rows + row + 1, dim = op->dim;
+    int64_t g = head / (op->heads / op->kv_heads);
+    cached kv = cached_head(m, op, g, n, (uint8_t *)(weights + tokens));
     const uint8_t *keys = kv.keys, *values = kv.values;
     const uint32_t *key_scales = kv.key_scales, *value_scales = kv.value_scales;
     if (!keys || !values || !key_scales || !value_scales || m->failure) return;
-    row += op->first_row;
 
-    int64_t i = row * op->heads + head, best = INT64_MIN, top = -128, sum = 0, total[DIM_MAX] = {0};
+    int64_t i = (op->first_row + row) * op->heads + head, best = INT64_MIN, top = -128, sum = 0, total[DIM_MAX] = {0};
     const int64_t *coarse = m->exp2_coarse, *fine = m->exp2_fine;
     const int16_t *q = m->queries + i * dim;
     scalar unit = mul(m->query_scales[i], from_word((uint32_t)op->score_constant));
@@ -161,11 +166,11 @@ UNIT void attend_head(machine *m, const operation *op, int64_t row, int64_t head
     scaling to = scaling_of(divide(m->constants[ONE], from_int(sum)), fraction + drop, 32);
     int32_t *out = m->attention + i * dim;
     for (int64_t d = 0; d < dim; d++) out[d] = (int32_t)scaled(round_shift_62(total[d], drop), to);
-    m->attention_exponents[row * op->kv_heads + g] = top - 23 + 20 - fraction;
+    m->attention_exponents[(op->first_row + row) * op->kv_heads + g] = top - 23 + 20 - fraction;
 }
 
 UNIT void attend(machine *m, const operation *op, int thread, int threads) {
     int64_t *scratch = m->wide + thread * m->wide_channels;
     for (int64_t i = thread; i < op->rows * op->heads; i += threads)
-        attend_head(m, op, i / op->heads, i % op->heads, scratch, scratch + m->position + op->rows);
+        attend_head(m, op, i / op->heads, i % op->heads, scratch, scratch + tokens_of(m, op));
 }

@@ -16,6 +16,8 @@ enum failure { BAD_ADDRESS = 1, BAD_ORDER };
  * 5 b + j. Beyond the inputs they are zero. */
 enum { TRITS = 5, BLOCK = 64, GROUP = 8 };
 
+enum { SEQUENCES = 16 };
+
 /* Of the cache: models/machine/cache.py. */
 enum { BLOCK_TOKENS = 16, PIECE = 16, BURST = 16 };
 
@@ -33,7 +35,8 @@ typedef struct {
     int64_t unit_exponent, group_channels, eps_sum, gain, gate_accumulator, up_accumulator, gate_scale, up_scale;
     int64_t heads, dim, scale, scale_address, block_bytes, scale_block_bytes, region_bytes, head_bytes;
     int64_t fraction_bits;
-    int64_t kv_heads, key_scales, value_scales, keys, values, row_bytes, score_constant, first_row;
+    int64_t kv_heads, key_scales, value_scales, keys, values, row_bytes, score_constant;
+    int64_t first_row, sequence, offset;
     int64_t vocab, k, write_logits, logits, top;
 } operation;
 
@@ -45,7 +48,8 @@ typedef struct {
 
 typedef struct {
     uint8_t *memory; /* the program's buffer, seen by descriptors at address `base` */
-    int64_t size, base, position;
+    int64_t size, base;
+    int64_t positions[SEQUENCES]; /* tokens in the cache of each */
     int64_t kv_bits, outputs_per_step, top_k;
     int64_t cache_ports;  /* the cache's beats are striped over so many ports; 0: its rows are contiguous */
     int64_t row_sums;     /* accumulators of a row */
@@ -66,6 +70,7 @@ typedef struct {
     int64_t *wide;   /* scratch: [threads][wide_channels] */
     int64_t wide_channels;
     int64_t *counts; /* [threads][COUNTERS] */
+    int16_t *angles; /* rotary vectors: [rows][dim] */
     /* set while running */
     const int16_t *gains, *rope;
     const tap_channel *taps;

@@ -11,13 +11,15 @@
 #include "matmul.h"
 
 UNIT void load(machine *m, const operation *op) {
-    const void *data = view(m, op->address + m->position * op->address_stride, op->bytes);
+    const void *data = view(m, op->address + m->positions[op->sequence] * op->address_stride, op->bytes);
     if (!data) return;
     switch (op->target) {
     case LOAD_RESIDUAL: memcpy(m->residual, data, (size_t)op->bytes); break;
     case LOAD_GAIN: m->gains = data; break;
     case LOAD_TAP: m->taps = data; break;
-    default: m->rope = data;
+    default:
+        memcpy(m->angles + op->offset, data, (size_t)op->bytes);
+        m->rope = m->angles;
     }
 }
 

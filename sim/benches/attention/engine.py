@@ -7,12 +7,15 @@ import numpy as np
 from cocotb.triggers import RisingEdge
 
 from hw.attention.output_memory import OUTPUT_REQUEST, OUTPUT_WORD
-from hw.attention.query_memory import QUERY, QUERY_LANES, QUERY_SCALE
+from hw.attention.query_memory import QUERY, QUERY_SCALE
 from hw.attention.read_requests import READ_REQUEST
-from models.machine.build import BuildParameters
+from hw.command import POSITIONS
+from models.machine.build import LANES, BuildParameters
 from models.machine.cache import chunk_bytes, padded_row
 from models.machine.descriptor import Opcode, pack
+from models.machine.registers import SEQUENCES
 from sim.benches.attention.cases import AttentionCase, attention_case
+from sim.packing import Packing
 from sim.streams import StreamSink, StreamSource
 from sim.testbench import generator, parameters, start
 
@@ -56,20 +59,20 @@ class Bench:
         kv_heads = case.keys.shape[0]
         self.memory, fields = case.image(self.build, BASE, self.rng)
         self.query.send_nowait(*(
-            {"row": first_row + row, "head": head, "index": index,
-             "values": np.resize(case.q[row, head, index:index + QUERY_LANES], QUERY_LANES)}
-            for row in range(rows) for head in range(heads) for index in range(0, dim, QUERY_LANES)))
+            {"row": first_row + row, "head": head, "index": index, "values": case.q[row, head, index:index + LANES]}
+            for row in range(rows) for head in range(heads) for index in range(0, dim, LANES)))
+        scale = case.q_scale
         await self.query_scale.send(
-            {"row": first_row + row, "head": head, "scale": {"m": case.q_scale.m[row, head], "e": case.q_scale.e[row,
-                                                                                                                 head]}}
+            {"row": first_row + row, "head": head, "scale": {"m": scale.m[row, head], "e": scale.e[row, head]}}
             for row in range(rows) for head in range(heads))
         await self.query.drain()
-        self.dut.position.value = case.position
+        sequence = int(self.rng.integers(SEQUENCES))
+        positions = [case.position if s == sequence else 0xFFFF for s in range(SEQUENCES)]
+        self.dut.positions.value = Packing.of(POSITIONS).pack(positions)
         command = pack(Opcode.ATTEND, heads=heads, kv_heads=kv_heads, dim=dim, rows=rows, first_row=first_row,
-                       score_constant=case.score_constant, **fields)
+                       sequence=sequence, score_constant=case.score_constant, **fields)
         self.beats = 0
         await self.command.send([int.from_bytes(command, "little")])
-        self.dut.position.value = 0xFFFF
         cycles = 0
         while not self.dut.retired.value:
             await RisingEdge(self.dut.clk)
@@ -85,9 +88,9 @@ class Bench:
         expected, exponent = case.golden(row)
         await self.request.send([
             {"count": heads * dim, "row": first_row + row, "group_channels": heads // case.keys.shape[0] * dim}])
-        elements = await self.o.receive_packet()
+        words = await self.o.receive_packet()
         assert self.dut.exponent.value.to_signed() == exponent
-        values = [value for element in elements for value in element["values"]]
+        values = [value for word in words for value in word["values"]]
         assert len(values) == heads * dim
         wrong = np.flatnonzero(np.array(values) != expected)
         assert not wrong.size, f"row {row}: {wrong.size} of {len(values)}, first {wrong[0]}: " \
@@ -126,7 +129,7 @@ async def commands(dut):
     given = parameters()
     build = BuildParameters(**given["build"])
     bench = Bench(dut, build, given["stall"])
-    dut.position.value = 0
+    dut.positions.value = 0
     await start(dut)
     cocotb.start_soon(bench.serve())
     for description in given["cases"]:

@@ -7,7 +7,8 @@ import numpy as np
 from cocotb.triggers import ClockCycles
 
 from hw.arith.scalar import SCALAR
-from hw.attention.query_memory import QUERY, QUERY_LANES, QUERY_SCALE, QueryMemory
+from hw.attention.query_memory import QUERY, QUERY_SCALE, QueryMemory
+from models.machine.build import LANES
 from sim.packing import Packing
 from sim.streams import StreamSource
 from sim.testbench import generator, parameters, start
@@ -28,13 +29,12 @@ async def written_and_read(dut):
     queries = np.zeros((rows, heads, unit.words * size), np.int64)
     mantissas, exponents = np.zeros((rows, heads), np.int64), np.zeros((rows, heads), np.int64)
     for share in (1.0, 0.3):
-        places = np.argwhere(rng.random((rows, heads, given["unit"]["dim_max"] // QUERY_LANES)) < share)
+        places = np.argwhere(rng.random((rows, heads, given["unit"]["dim_max"] // LANES)) < share) * (1, 1, LANES)
         rng.shuffle(places)
-        for row, head, four in places:
-            index = QUERY_LANES * four
-            values = rng.integers(-(1 << 15), 1 << 15, QUERY_LANES)
-            queries[row, head, index:index + QUERY_LANES] = values
-            queries_in.send_nowait({"row": row, "head": head, "index": index, "values": values.tolist()})
+        for row, head, index in places:
+            values = rng.integers(-(1 << 15), 1 << 15, LANES)
+            queries[row, head, index:index + LANES] = values
+            queries_in.send_nowait({"row": row, "head": head, "index": index, "values": values})
         for row, head in np.argwhere(rng.random((rows, heads)) < share):
             mantissas[row, head], exponents[row, head] = rng.integers(0, 1 << 24), rng.integers(-512, 512)
             scales_in.send_nowait({"row": row, "head": head, "scale": {

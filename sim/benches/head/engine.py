@@ -18,6 +18,7 @@ from models.golden.scalar import Scalar, from_word
 from models.machine.build import BuildParameters
 from models.machine.descriptor import Opcode, pack
 from models.machine.layout import head_beats_used, head_stream
+from sim.benches.linear.activations import activation_words
 from sim.packing import Packing
 from sim.streams import StreamSink, StreamSource
 from sim.testbench import generator, parameters, start
@@ -98,8 +99,7 @@ async def writes_logits_and_lists(dut):
 
     beats = 0
     for command in commands:
-        await activations.send([{"row": row, "index": index, "value": value}
-                                for row, values in enumerate(command.q) for index, value in enumerate(values)])
+        await activations.send(activation_words(command.q))
         units = [scalar.pack({"m": m, "e": e}) for m, e in command.unit]
         dut.unit.value = sum(unit << n * scalar.width for n, unit in enumerate(units))
         await command_source.send([command.command])

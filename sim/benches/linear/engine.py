@@ -2,7 +2,7 @@
 
 Parameters: ``build``; ``matrices``: {``q`` [rows][inputs] of whole batches, ``trits`` [outputs][inputs],
 ``accumulator``, ``invalid``: positions of stream bytes that become 255, ``kept``: its sums must also be there at the
-end}; ``interleaved``: activations of all rows element by element, else row by row; ``stall``: the probability of a
+end}; ``interleaved``: activations of all rows word by word, else row by row; ``stall``: the probability of a
 stall on every stream; ``late``: cycles between a command and the first offer of its beats, or null to offer the beats
 of all matrices from the start; ``cycles``: the most that each command may take, or null.
 """
@@ -13,11 +13,12 @@ from cocotb.triggers import ClockCycles, RisingEdge
 
 from hw.command import COMMAND_BITS
 from hw.linear.activations import activation_layout
-from hw.linear.reader import READ_REQUEST, SUM_ELEMENT
+from hw.linear.reader import READ_REQUEST, SUM_WORD
 from models.golden.ternary_matmul import ternary_matmul
-from models.machine.build import TRITS_PER_BYTE, BuildParameters
+from models.machine.build import LANES, TRITS_PER_BYTE, BuildParameters
 from models.machine.descriptor import Opcode, pack
 from models.machine.layout import tile_count, weight_beats, weight_beats_used, weight_stream
+from sim.benches.linear.activations import activation_words
 from sim.streams import StreamSink, StreamSource
 from sim.testbench import parameters, start
 
@@ -55,11 +56,8 @@ class Matrix:
             rows=len(self.q), batches=batches, padding=build.padded_outputs(outputs) - outputs), "little")
 
     def elements(self, interleaved: bool) -> list[dict]:
-        """The activations in the order of their transfer."""
-        order = [(row, index) for row in range(self.q.shape[0]) for index in range(self.q.shape[1])]
-        if interleaved:
-            order.sort(key=lambda place: place[1])
-        return [{"row": row, "index": index, "value": self.q[row, index]} for row, index in order]
+        """The activations in the order of their transfer, zeros behind the last."""
+        return activation_words(self.q, interleaved)
 
 
 class Monitor:
@@ -88,7 +86,7 @@ async def computes_and_reads(dut):
     weights = StreamSource(dut, "i_weights", stall=stall)
     activations = StreamSource(dut, "i_activations", activation_layout(8), stall=stall)
     readers = [(StreamSource(dut, f"read_{name}", READ_REQUEST, stall=stall),
-                StreamSink(dut, f"sums_{name}", SUM_ELEMENT, stall=stall)) for name in "ab"]
+                StreamSink(dut, f"sums_{name}", SUM_WORD, stall=stall)) for name in "ab"]
     await start(dut)
     monitor = Monitor(dut)
 
@@ -101,8 +99,10 @@ async def computes_and_reads(dut):
         # the second reader goes through the rows backwards
         for row in range(len(matrix.q))[::-1 if reader else 1]:
             await requests.send([{"accumulator": matrix.base, "count": matrix.outputs, "row": row}])
-            values = await sums.receive_packet()
-            assert [value["value"] for value in values] == list(matrix.sums[row])
+            words = await sums.receive_packet()
+            values = [value for word in words for value in word["values"]]
+            assert len(words) == -(-matrix.outputs // LANES)
+            assert values[:matrix.outputs] == list(matrix.sums[row])
 
     reading = []
     invalid = 0

@@ -1,4 +1,4 @@
-"""Loader: addresses by position, elements of every target, sizes down to nothing."""
+"""Loader: addresses by position, words of every target, sizes down to nothing."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import cocotb
 from cocotb import start_soon
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from hw.memory.loader import ELEMENT_BYTES
-from hw.memory.shapes import LOAD_ELEMENT, READ_REQUEST
+from hw.command import POSITIONS
+from hw.memory.shapes import LOAD_WORD, READ_REQUEST
 from models.machine.descriptor import LoadTarget, Opcode, pack
+from models.machine.registers import SEQUENCES
 from sim.benches.memory.axi_memory import Contents
+from sim.benches.memory.loads import WORD_BYTES, load_words
+from sim.packing import Packing
 from sim.streams import StreamSink, StreamSource
 from sim.testbench import generator, start
 
@@ -32,27 +35,28 @@ async def _count(dut, counts: list[int]) -> None:
 
 @cocotb.test()
 @cocotb.parametrize(stall=[0.0, 0.5], position=[0, 1, 65535])
-async def elements_of_all_targets(dut, stall, position):
+async def words_of_all_targets(dut, stall, position):
+    """Loads of one sequence after another, the positions of the others beside it."""
     random, contents, requests, retired = generator("loads"), Contents(), [], [0]
-    source, sink = StreamSource(dut, "command", stall=stall), StreamSink(dut, "o_load", LOAD_ELEMENT, stall=stall)
-    dut.position.value = position
+    source, sink = StreamSource(dut, "command", stall=stall), StreamSink(dut, "o_load", LOAD_WORD, stall=stall)
+    positions = [random.randrange(1 << 16) for _ in range(SEQUENCES - 1)]
+    positions.insert(random.randrange(SEQUENCES), position)
+    dut.positions.value = Packing.of(POSITIONS).pack(positions)
     start_soon(_memory(dut, contents, requests, stall))
     start_soon(_count(dut, retired))
     await start(dut)
     expected, addresses, loads = [], [], 0
     for target in LoadTarget:
-        width = ELEMENT_BYTES[target]
+        width = WORD_BYTES[target]
         for size in (0, 1, width, 16, 16 + width, 64, 16 * random.randrange(1, 30) + random.randrange(16)):
             address, stride = random.randrange(1 << 30) * 16, random.randrange(1 << 20) * 16
             offset = random.randrange(60_000)
             fields = dict(address=address, target=target, address_stride=stride, bytes=size, offset=offset)
-            source.send_nowait(int.from_bytes(pack(Opcode.LOAD, **fields), "little"))
-            start_address, count = (address + position * stride) % (1 << 40), size // width
-            data = contents.read(start_address, count * width)
-            expected += [{"target": target, "index": offset + i,
-                          "data": int.from_bytes(data[i * width:][:width], "little", signed=True) % (1 << 64)}
-                         for i in range(count)]
-            addresses += [start_address] * bool(count)
+            sequence = random.choice([positions.index(position), random.randrange(SEQUENCES)])
+            source.send_nowait(int.from_bytes(pack(Opcode.LOAD, sequence=sequence, **fields), "little"))
+            start_address = (address + positions[sequence] * stride) % (1 << 40)
+            expected += load_words(target, offset, contents.read(start_address, size))
+            addresses += [start_address] * bool(size // width)
             loads += 1
     assert await sink.receive(len(expected)) == expected
     while retired[0] < loads:
@@ -63,14 +67,14 @@ async def elements_of_all_targets(dut, stall, position):
 
 
 @cocotb.test()
-async def one_element_a_cycle(dut):
+async def one_word_a_cycle(dut):
     contents, requests = Contents(), []
-    source, sink = StreamSource(dut, "command"), StreamSink(dut, "o_load", LOAD_ELEMENT)
-    dut.position.value = 0
+    source, sink = StreamSource(dut, "command"), StreamSink(dut, "o_load", LOAD_WORD)
+    dut.positions.value = 0
     start_soon(_memory(dut, contents, requests, 0.0))
     await start(dut)
-    for target, width in ELEMENT_BYTES.items():
+    for target, width in WORD_BYTES.items():
         fields = dict(address=0, target=target, address_stride=0, bytes=400 * width, offset=0)
-        source.send_nowait(int.from_bytes(pack(Opcode.LOAD, **fields), "little"))
+        source.send_nowait(int.from_bytes(pack(Opcode.LOAD, sequence=0, **fields), "little"))
         await sink.receive(400)
         assert sink.cycles[-1] - sink.cycles[-400] == 399

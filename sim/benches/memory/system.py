@@ -7,17 +7,17 @@ import numpy as np
 from cocotb import start_soon
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from hw.memory.loader import ELEMENT_BYTES
-from hw.memory.shapes import LOAD_ELEMENT, READ_REQUEST, WRITE_BEAT
+from hw.memory.shapes import LOAD_WORD, READ_REQUEST, WRITE_BEAT
 from models.machine.build import BURST_BEATS, PORT_BYTES, BuildParameters
 from models.machine.cache import physical
 from models.machine.descriptor import LoadTarget, Opcode, pack
 from models.machine.layout import unstripe
 from sim.benches.memory.axi_memory import AxiMemory, Contents
+from sim.benches.memory.loads import WORD_BYTES, load_words
 from sim.streams import StreamSink, StreamSource
 from sim.testbench import generator, parameters, start
 
-OUTPUTS = {"weights": None, "head": None, "o_load": LOAD_ELEMENT, "cache": None, "descriptors": None}
+OUTPUTS = {"weights": None, "head": None, "o_load": LOAD_WORD, "cache": None, "descriptors": None}
 INPUTS = {"fetch_command": None, "load_command": None, "cache_read": READ_REQUEST, "descriptor_read": READ_REQUEST,
           "vector_write": WRITE_BEAT, "head_write": WRITE_BEAT}
 
@@ -33,7 +33,7 @@ class Bench:
         self.memories = [AxiMemory(dut, f"axi__{p}", self.contents, stall=stall, latency=latency)
                          for p in range(self.build.ports)]
         dut.stop.value = 0
-        dut.position.value = 0
+        dut.positions.value = 0
         for name in INPUTS:
             getattr(dut, f"{name}__valid").value = 0
         for name in OUTPUTS:
@@ -62,17 +62,14 @@ class Bench:
         return command, [int.from_bytes(beat.tobytes(), "little") for beat in wide[:beats - padding]]
 
     def load(self, address: int, position: int) -> tuple[int, list[dict[str, int]]]:
-        """A random LOAD command and the elements it sends."""
+        """A random LOAD command and the words it sends."""
         target = self.random.choice(list(LoadTarget))
-        width = ELEMENT_BYTES[target]
+        width = WORD_BYTES[target]
         count, offset = self.random.randrange(0, 40), self.random.randrange(0, 1000)
         stride = self.random.randrange(0, 64) * PORT_BYTES
         fields = dict(address=address, target=target, address_stride=stride, bytes=count * width, offset=offset)
         data = self.contents.read(address + position * stride, count * width)
-        elements = [{"target": target, "index": offset + i,
-                     "data": int.from_bytes(data[i * width:][:width], "little", signed=True) % (1 << 64)}
-                    for i in range(count)]
-        return int.from_bytes(pack(Opcode.LOAD, **fields), "little"), elements
+        return int.from_bytes(pack(Opcode.LOAD, sequence=0, **fields), "little"), load_words(target, offset, data)
 
     def read(self, address: int, size: int) -> tuple[dict[str, int], list[int]]:
         """A read request and its beats."""
@@ -103,7 +100,7 @@ async def run_everything(bench: Bench, jobs: int) -> None:
     """All clients at once; every beat right and in order, every command retired, every write in memory."""
     dut, random = bench.dut, bench.random
     position = random.randrange(1 << 16)
-    dut.position.value = position
+    dut.positions.value = position
     kinds = [n % 3 == 2 for n in range(jobs)]
     streams = []
     for head in kinds:
@@ -111,8 +108,7 @@ async def run_everything(bench: Bench, jobs: int) -> None:
         streams.append(bench.stream(bench.address(256), beats, padding=random.choice([0, 3, 15]) if beats else 0,
                                     head=int(head)))
     loads = [bench.load(bench.address(256), position) for _ in range(jobs)]
-    caches = [bench.wide_read(bench.address(bench.build.stream_align), random.randrange(0,
-                                                                                        60)) for _ in range(2 * jobs)]
+    caches = [bench.wide_read(bench.address(bench.build.stream_align), random.randrange(60)) for _ in range(2 * jobs)]
     programs = [bench.read(bench.address(64), 64 * random.randrange(1, 20)) for _ in range(jobs)]
     writes = {client: [{"address": base + 16 * i, "data": random.getrandbits(128), "strobe": random.getrandbits(16)}
                        for i in range(8 * jobs)]

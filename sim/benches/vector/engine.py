@@ -15,9 +15,10 @@ from cocotb.triggers import RisingEdge
 from hw.arith.scalar import SCALAR
 from hw.attention.output_memory import OUTPUT_REQUEST, OUTPUT_WORD
 from hw.attention.query_memory import QUERY, QUERY_SCALE
+from hw.command import POSITIONS
 from hw.linear.activations import activation_layout
-from hw.linear.reader import READ_REQUEST, SUM_ELEMENT
-from hw.memory.shapes import LOAD_ELEMENT, WRITE_BEAT
+from hw.linear.reader import READ_REQUEST, SUM_WORD
+from hw.memory.shapes import LOAD_WORD, WRITE_BEAT
 from models.golden.gated import gated_product
 from models.golden.head_quant import head_quant
 from models.golden.norm_quant import norm_constants, norm_quant
@@ -25,13 +26,16 @@ from models.golden.residual import residual_add
 from models.golden.rope import ROPE_FRACTION, rope
 from models.golden.scalar import Scalar, constant, from_word, mul, shift, to_word
 from models.golden.tap import Tap
+from models.machine.build import LANES
 from models.machine.descriptor import Activation, LoadTarget, NormSource, Opcode, pack
+from models.machine.registers import SEQUENCES
 from models.machine.tables import rope_table
+from sim.benches.memory.loads import load_words
 from sim.packing import Packing
 from sim.streams import StreamSink, StreamSource
 from sim.testbench import parameters, start
 
-POSITION, FRACTION_BITS, GAIN_EXPONENT, EPS = 37, 14, 13, 1e-5
+POSITIONS_OF, FRACTION_BITS, GAIN_EXPONENT, EPS = [37 + 5 * s for s in range(SEQUENCES)], 14, 13, 1e-5
 KEYS, SCALES, HEAD_BYTES = 0x98_7654_3200, 0x12_3456_7800, 0x4000
 NO_TAP = {"tap": 0, "tap_add_exponent": 0, "tap_clip_exponent": 0, "tap_threshold_exponent": 0}
 
@@ -46,7 +50,7 @@ class Surroundings:
     def __init__(self, dut, given: dict[str, Any]):
         self.dut, self.given, self.stall = dut, given, given["stall"]
         self.rng = np.random.default_rng(given["seed"])
-        self.rows, self.kv_bits, self.outputs = given["rows"], given["kv_bits"], given["outputs_per_step"]
+        self.rows, self.kv_bits, self.outputs = given["rows"], given["kv_bits"], LANES
         self.sums = self.rng.integers(-(1 << 17), 1 << 17, (self.rows, given["accumulator_words"] * self.outputs))
         self.attention = np.zeros((self.rows, 0), np.int64)
         self.exponents = [0] * self.rows
@@ -54,11 +58,10 @@ class Surroundings:
         self.counts = dict(saturations=0, zeros=0, activations=0)
         self.memory: dict[int, int] = {}
         self.commands = self._source("command")
-        self.loads = self._source("i_load", LOAD_ELEMENT)
-        self.results = {"o_linear": self._sink("o_linear", activation_layout(8)),
-                        "o_head": self._sink("o_head", activation_layout(16)),
-                        "o_query": self._sink("o_query", QUERY),
-                        "o_query_scale": self._sink("o_query_scale", QUERY_SCALE)}
+        self.loads = self._source("i_load", LOAD_WORD)
+        layouts = {"o_linear": activation_layout(8), "o_head": activation_layout(16), "o_query": QUERY,
+                   "o_query_scale": QUERY_SCALE}
+        self.results = {name: StreamSink(dut, name, layout, always_ready=True) for name, layout in layouts.items()}
         self.writes = self._sink("o_write", WRITE_BEAT)
 
     def _source(self, name, layout=None):
@@ -68,11 +71,11 @@ class Surroundings:
         return StreamSink(self.dut, name, layout, stall=self.stall)
 
     async def begin(self) -> None:
-        self.dut.position.value = POSITION
+        self.dut.positions.value = Packing.of(POSITIONS).pack(POSITIONS_OF)
         self.dut.write_idle.value = 1
         self.dut.attention_exponent.value = 0
         for request, answer in (("read_a", "sums_a"), ("read_b", "sums_b")):
-            cocotb.start_soon(self._answer_sums(self._sink(request, READ_REQUEST), self._source(answer, SUM_ELEMENT)))
+            cocotb.start_soon(self._answer_sums(self._sink(request, READ_REQUEST), self._source(answer, SUM_WORD)))
         cocotb.start_soon(self._answer_attention(
             self._sink("read_attention", OUTPUT_REQUEST), self._source("attention", OUTPUT_WORD)))
         await start(self.dut)
@@ -84,7 +87,7 @@ class Surroundings:
             request = await requests.receive()
             first, count = request["accumulator"] * self.outputs, request["count"]
             values = self.sums[request["row"], first:first + count]
-            sums.send_nowait(*({"value": value, "last": n == count - 1} for n, value in enumerate(values)))
+            sums.send_nowait(*_words(values))
 
     async def _answer_attention(self, requests, results) -> None:
         while True:
@@ -92,7 +95,7 @@ class Surroundings:
             assert request["group_channels"] == 24 and request["count"] == self.attention.shape[1]
             self.dut.attention_exponent.value = self.exponents[request["row"]]
             values = self.attention[request["row"]]
-            results.send_nowait(*({"x": x, "last": n == values.size - 1} for n, x in enumerate(values)))
+            results.send_nowait(*_words(values))
 
     async def _count(self) -> None:
         while True:
@@ -108,22 +111,22 @@ class Surroundings:
             waiting = 20 if self.dut.o_write__valid.value and self.dut.o_write__ready.value else max(waiting - 1, 0)
             self.dut.write_idle.value = waiting == 0
 
-    async def load(self, target: LoadTarget, values) -> None:
-        await self.loads.send({"target": target, "index": n, "data": int(value) & (1 << 64) - 1}
-                              for n, value in enumerate(np.asarray(values).reshape(-1)))
+    async def load(self, target: LoadTarget, values: np.ndarray) -> None:
+        await self.loads.send(load_words(target, 0, values.tobytes()))
 
     async def load_tap(self, tap: Tap) -> None:
-        fields = [np.asarray(f).astype(np.uint16).astype(object) for f in (tap.gain, tap.add, tap.clip, tap.threshold)]
-        await self.load(LoadTarget.TAP, sum(field << 16 * n for n, field in enumerate(fields)))
+        fields = (tap.gain, tap.add, tap.clip, tap.threshold)
+        await self.load(LoadTarget.TAP, np.stack([field.astype("<u2") for field in fields], axis=-1))
 
     async def run(self, opcode: Opcode, **fields) -> None:
         """One command, until it retires."""
-        self.commands.send_nowait(int.from_bytes(pack(opcode, rows=self.rows, **fields), "little"))
+        self.commands.send_nowait(int.from_bytes(pack(opcode, **{"rows": self.rows, **fields}), "little"))
         waited = 0
         while not self.dut.retired.value:
             await RisingEdge(self.dut.clk)
             waited += 1
             assert waited < 50_000, f"{opcode.name} does not retire"
+        self.dut._log.info("%s: %d cycles, %s", opcode.name, waited, fields)
         assert self.dut.write_idle.value, f"{opcode.name} retired before its writes were answered"
         await RisingEdge(self.dut.clk)
         for beat in self.writes.receive_nowait():
@@ -152,8 +155,8 @@ class Surroundings:
             levels16=levels > 127, gain=int(to_word(constants.gain)),
             eps_sum=int(to_word(constants.eps_sum)) if constants.eps_sum else 0,
             **_tap_fields(tap), **{**defaults, **fields})
-        expected = [{"row": row, "index": n, "value": int(q[row, n])}
-                    for row in range(self.rows) for n in range(x.shape[1])]
+        expected = [{"row": row, "index": n, "values": q[row, n:n + LANES].tolist()}
+                    for row in range(self.rows) for n in range(0, x.shape[1], LANES)]
         _equal(self.taken("o_head" if levels > 127 else "o_linear"), expected)
         unit = Packing.of(SCALAR)
         for row in range(self.rows):
@@ -187,6 +190,10 @@ def _tap_fields(tap: Tap | None) -> dict[str, int]:
             "tap_threshold_exponent": tap.threshold_exponent}
 
 
+def _words(values: np.ndarray) -> list[dict[str, Any]]:
+    return [{"values": values[n:n + LANES], "last": n + LANES == values.size} for n in range(0, values.size, LANES)]
+
+
 def _equal(got: list, expected: list) -> None:
     for n, (a, b) in enumerate(zip(got, expected, strict=False)):
         assert a == b, f"element {n} is {a}, not {b}"
@@ -214,8 +221,8 @@ async def norms(dut):
     h[-1, 3] = 1 << 30
     gains = rng.integers(1000, 20000, wide).astype(np.int16)
     tap = _random_tap(rng, wide, 0)
-    await bench.load(LoadTarget.RESIDUAL, h)
-    await bench.load(LoadTarget.GAIN, gains)
+    await bench.load(LoadTarget.RESIDUAL, h.astype("<i4"))
+    await bench.load(LoadTarget.GAIN, gains.astype("<i2"))
     await bench.load_tap(tap)
     narrow = Tap(**{**vars(tap), **{f: getattr(tap, f)[:dim] for f in ("gain", "add", "clip", "threshold")}})
     residual = _rows(constant(2.0**-FRACTION_BITS), rows)
@@ -241,16 +248,18 @@ async def norms(dut):
 
 @cocotb.test()
 async def heads(dut):
-    """QUERY, KEY and VALUE after a NORM, and the bytes they leave in the cache."""
+    """QUERY, KEY and VALUE after a NORM, and the bytes they leave in the cache. The last row is another sequence's."""
     given = parameters()
     bench = Surroundings(dut, given)
     rng, rows, kv_bits = bench.rng, bench.rows, bench.kv_bits
     await bench.begin()
     dim, count, kv_heads = given["dim"], given["heads"], given["kv_heads"]
     h = rng.integers(-(1 << 20), 1 << 20, (rows, given["hidden"]))
-    angles = rope_table(10000.0, dim, POSITION + rows)[POSITION:]
-    await bench.load(LoadTarget.RESIDUAL, h)
-    await bench.load(LoadTarget.ROPE, angles)
+    parts = [(sequence, part) for sequence, part in ((5, range(rows - 1)), (2, range(rows - 1, rows))) if part]
+    tokens = [POSITIONS_OF[sequence] + r for sequence, part in parts for r in range(len(part))]  # of each row
+    angles = rope_table(10000.0, dim, max(tokens) + 1)[tokens]
+    await bench.load(LoadTarget.RESIDUAL, h.astype("<i4"))
+    await bench.load(LoadTarget.ROPE, angles.astype("<i2"))
     await bench.norm(NormSource.RESIDUAL, h, _rows(constant(2.0**-FRACTION_BITS), rows), unit_exponent=-FRACTION_BITS)
 
     word = int(to_word(constant(3.3e-2)))
@@ -260,8 +269,8 @@ async def heads(dut):
     await bench.run(Opcode.QUERY, heads=count, dim=dim, accumulator=5, scale=word)
     scales = bench.results["o_query_scale"].receive_nowait()
     _equal(bench.taken("o_query"), [
-        {"row": row, "head": head, "index": n, "value": int(q[row, head, n])}
-        for row in range(rows) for head in range(count) for n in range(dim)])
+        {"row": row, "head": head, "index": n, "values": q[row, head, n:n + LANES].tolist()}
+        for row in range(rows) for head in range(count) for n in range(0, dim, LANES)])
     _equal(scales, [{"row": row, "head": head, "scale": {"m": steps.m[row, head], "e": steps.e[row, head]}}
                     for row in range(rows) for head in range(count)])
 
@@ -276,12 +285,14 @@ async def heads(dut):
             for base, stride, content in (  # one port: chunks of 16 bytes and no striping
                     (KEYS, row_bytes, q[row, head].astype(f"<i{kv_bits // 8}").tobytes()),
                     (SCALES, 4, int(to_word(steps[row, head])).to_bytes(4, "little"))):
-                address = base + (POSITION + row) * stride + head * HEAD_BYTES
+                address = base + tokens[row] * stride + head * HEAD_BYTES
                 expected.update({address + n: byte for n, byte in enumerate(content)})
         bench.memory.clear()
-        await bench.run(opcode, heads=kv_heads, dim=dim, accumulator=accumulator, scale=word, address=KEYS,
-                        address_stride=row_bytes, block_bytes=16 * row_bytes, region_bytes=16, scale_address=SCALES,
-                        scale_block_bytes=64, head_bytes=HEAD_BYTES)
+        for sequence, part in parts:
+            await bench.run(
+                opcode, heads=kv_heads, dim=dim, accumulator=accumulator, scale=word, address=KEYS,
+                address_stride=row_bytes, block_bytes=16 * row_bytes, region_bytes=16, scale_address=SCALES,
+                scale_block_bytes=64, head_bytes=HEAD_BYTES, sequence=sequence, first_row=part.start, rows=len(part))
         bench.taken("o_linear")
         assert bench.memory == expected, f"{opcode.name}: the cache differs"
 
@@ -298,7 +309,7 @@ async def residuals(dut):
     h[:, 2], h[:, 5] = limit, -limit
     bench.sums[:, 20:20 + dim][:, [2, 5]] = (1 << 20, -(1 << 20))
     tap = _random_tap(rng, dim, 4)
-    await bench.load(LoadTarget.RESIDUAL, h)
+    await bench.load(LoadTarget.RESIDUAL, h.astype("<i4"))
     await bench.load_tap(tap)
     unit = _rows(constant(2.0**-FRACTION_BITS), rows)
     await bench.norm(NormSource.RESIDUAL, h, unit, levels=32767, unit_exponent=-FRACTION_BITS)

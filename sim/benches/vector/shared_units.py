@@ -1,39 +1,72 @@
-"""A unit of the vector engine together with the scalar unit and the tap that the engine shares among its units."""
+"""A unit of the vector engine together with what the engine shares among its units, and with its pace."""
 
 from __future__ import annotations
 
-from amaranth.hdl import Module
-from amaranth.lib import wiring
-from amaranth.lib.wiring import In, connect, flipped
+from amaranth.hdl import Module, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.arith.scalar_unit import ScalarUnit
-from hw.vector.norm_quant import TAP_USER
-from hw.vector.tap import Tap
+from hw.memory.shapes import LOAD_WORD
+from hw.vector.channel_memories import ChannelMemories
+from hw.vector.rescale import Rescale
+from hw.vector.word_tap import WordTap
 
 __all__ = ["WithSharedUnits"]
 
-_SHARED = ("scalar", "o_tap", "i_tap", "tap_settings")
+_CHANNELS = 256
+_INSIDE = ("scalar", "rescale", "tap", "memory", "gain", "room", "started")
 
 
 class WithSharedUnits(wiring.Component):
-    """`unit` with its `scalar` port, and its tap ports where it has them, connected; its other ports go out."""
+    """`unit` with its ports to shared units and memories connected; its other ports go out.
+
+    `i_load` fills the memories. A unit that asks for passes, told on `passes`, gets the words of `i_x`, now with
+    backpressure, a row a pass; one that says when there is room for a head gets those of `i` so.
+    """
 
     def __init__(self, unit: wiring.Component):
         self._unit = unit
-        super().__init__({name: member for name, member in unit.signature.members.items() if name not in _SHARED})
+        members = unit.signature.members
+        outer = {name: member for name, member in members.items() if name not in _INSIDE}
+        self._paced = "i_x" if "o_pass" in members else "i" if "room" in members else None
+        if self._paced:
+            outer[self._paced] = In(stream.Signature(members[self._paced].signature.members["payload"].shape))
+        if "o_pass" in members:
+            # Not by the unit's own name: a wire of its connection has that.
+            outer["passes"] = Out(stream.Signature(members["o_pass"].signature.members["payload"].shape,
+                                                   always_ready=True))
+            del outer["o_pass"]
+        super().__init__({**outer, "i_load": In(stream.Signature(LOAD_WORD))})
 
     def elaborate(self, platform):
         m = Module()
         m.submodules.unit = unit = self._unit
-        m.submodules.scalar = scalar = ScalarUnit()
-        connect(m, unit.scalar.operands, scalar.i)
-        connect(m, scalar.o, unit.scalar.result)
-        if "o_tap" in unit.signature.members:
-            m.submodules.tap = tap = Tap(TAP_USER)
-            connect(m, unit.o_tap, tap.i)
-            connect(m, tap.o, unit.i_tap)
-            m.d.comb += tap.settings.eq(unit.tap_settings)
-        for name, member in self.signature.members.items():
+        members = unit.signature.members
+        m.submodules.memories = memories = ChannelMemories(_CHANNELS, _CHANNELS)
+        connect(m, flipped(self.i_load), memories.i_load)
+        if "scalar" in members:
+            m.submodules.scalar = scalar = ScalarUnit()
+            connect(m, unit.scalar.operands, scalar.i)
+            connect(m, scalar.o, unit.scalar.result)
+        if "rescale" in members:
+            m.submodules.rescale = rescale = Rescale()
+            connect(m, unit.rescale.words, rescale.i)
+            connect(m, rescale.o, unit.rescale.results)
+        if "tap" in members:
+            m.submodules.tap = tap = WordTap()
+            connect(m, unit.tap.words, tap.i)
+            connect(m, tap.o, unit.tap.results)
+            connect(m, tap.memory, memories.tap)
+            m.d.comb += tap.settings.eq(unit.tap.settings)
+        if "gain" in members:
+            connect(m, unit.gain, memories.gain)
+        if "memory" in members:
+            connect(m, unit.memory, memories.residual)
+        self._pace(m)
+        for name, member in members.items():
+            if name in _INSIDE or name in (self._paced, "o_pass"):
+                continue
             outer, inner = getattr(self, name), getattr(unit, name)
             if member.is_signature:
                 connect(m, flipped(outer), inner)
@@ -42,3 +75,20 @@ class WithSharedUnits(wiring.Component):
             else:
                 m.d.comb += outer.eq(inner)
         return m
+
+    def _pace(self, m: Module) -> None:
+        """Words of one row, or of one head, for each one that the unit wants."""
+        if self._paced is None:
+            return
+        unit, active, begin = self._unit, Signal(), Signal()
+        outer, inner = getattr(self, self._paced), getattr(unit, self._paced)
+        if self._paced == "i_x":
+            m.d.comb += [unit.o_pass.ready.eq(~active), begin.eq(unit.o_pass.valid & ~active),
+                         self.passes.valid.eq(begin), self.passes.p.eq(unit.o_pass.p)]
+        else:
+            m.d.comb += [begin.eq(unit.room & outer.valid & ~active), unit.started.eq(begin)]
+        m.d.comb += [outer.ready.eq(active), inner.valid.eq(active & outer.valid), inner.p.eq(outer.p)]
+        with m.If(begin):
+            m.d.sync += active.eq(1)
+        with m.If(inner.valid & inner.p.last):
+            m.d.sync += active.eq(0)

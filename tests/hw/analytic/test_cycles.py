@@ -34,8 +34,8 @@ def step_by_step(config, build, memory, rows, layers):
 
     def beat(step):
         at = (port[-1] if port else round_trip) + beat_time
-        if len(port) >= model.FIFO_BEATS:
-            at = max(at, taken_in[len(port) - model.FIFO_BEATS] + round_trip)
+        if len(port) >= model.PORT_FIFO_BEATS:
+            at = max(at, taken_in[len(port) - model.PORT_FIFO_BEATS] + round_trip)
         port.append(at)
         at = max(at, taken_in[-1] + 1 if taken_in else 0)
         if step >= build.weight_buffer_steps:
@@ -98,7 +98,7 @@ def test_a_batch_more_is_array_time():
 
 
 def test_a_shallow_buffer_leaves_bubbles_uncovered(monkeypatch):
-    monkeypatch.setattr(model, "FIFO_BEATS", 64)
+    monkeypatch.setattr(model, "PORT_FIFO_BEATS", 64)
     deep, shallow = (linear_cycles(LARGE, replace(KV260, weight_buffer_steps=steps), KV260_MEMORY, rows=1, layers=2)
                      for steps in (4096, 16))
     assert shallow.cycles > 1.002 * deep.cycles

@@ -15,8 +15,8 @@ TWO_ROWS = replace(BOARDS["sim-tiny"], name="two rows", ports=1, rows=2, accumul
 BUILDS = {
     "two rows": TWO_ROWS,
     "two batches of two": replace(TWO_ROWS, row_batches=2, accumulator_words=128),
-    "four batches of one": replace(TWO_ROWS, rows=1, row_batches=4, accumulator_words=256, outputs_per_step=5),
-    "three ports": replace(TWO_ROWS, rows=1, ports=3, outputs_per_step=10, accumulator_words=128),
+    "four batches of one": replace(TWO_ROWS, rows=1, row_batches=4, accumulator_words=256, outputs_per_step=8),
+    "three ports": replace(TWO_ROWS, rows=1, ports=3, outputs_per_step=12, accumulator_words=128),
 }
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from models.golden.tap import NO_CLIP, Tap
+from models.machine.descriptor import LoadTarget
+from sim.benches.memory.loads import load_words
 
-__all__ = ["exponents", "random_tap", "words"]
+__all__ = ["exponents", "loads", "random_tap", "tap_bytes", "words"]
 
 
 def random_tap(rng: np.random.Generator, dim: int, *, clip_exponent: int = -14, threshold_exponent: int = -17,
@@ -30,3 +32,14 @@ def exponents(tap: Tap | None) -> dict[str, int]:
     """The shared exponents; zeros without a tap."""
     fields = ("add", "clip", "threshold")
     return {field: getattr(tap, f"{field}_exponent") if tap is not None else 0 for field in fields}
+
+
+def loads(target: LoadTarget, content: bytes) -> list[dict[str, int]]:
+    """The words of a LOAD from channel 0 on."""
+    return load_words(target, 0, content)
+
+
+def tap_bytes(tap: Tap) -> bytes:
+    """The parameters as they lie in DRAM."""
+    fields = (tap.gain, tap.add, tap.clip, tap.threshold)
+    return np.stack([field.astype(np.uint16) for field in fields], axis=-1).astype("<u2").tobytes()

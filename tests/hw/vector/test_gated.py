@@ -26,7 +26,8 @@ def test_equals_golden(activation, stall):
     product, _ = gated_product(gate[None], scale[None], up[None], constant(1)[None], activation)
     unit = GatedProduct()
     pairs = [{"gate": gate[n], "up": up[n], "last": n % 7 == 0} for n in range(COUNT)]
-    results = [{"x": product[0, n], "last": n % 7 == 0} for n in range(COUNT)]
+    results = [{"size": abs(product[0, n]), "negative": (gate[n] < 0) != (up[n] < 0), "last": n % 7 == 0}
+               for n in range(COUNT)]
     run_bench(unit, BENCH, table(unit, settings={"gate_scale": as_fields(scale), "silu": activation == "silu"},
                                  inputs={"i": pairs}, outputs={"o": results}, stall=stall))
 

@@ -9,6 +9,7 @@ import pytest
 from hw.vector.head_quant import HeadQuant
 from models.golden.head_quant import head_quant
 from models.golden.scalar import constant
+from models.machine.build import LANES
 from sim.benches.arith.stream_table import BENCH, table
 from sim.benches.vector.shared_units import WithSharedUnits
 from sim.runner import run_bench
@@ -26,19 +27,22 @@ def _heads(rng: np.random.Generator, dim: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("stall", [0.0, 0.3], ids=["free", "stalls"])
-@pytest.mark.parametrize(("bits", "dim"), [(8, 64), (16, 64), (16, 24), (8, 1)])
+@pytest.mark.parametrize(("bits", "dim"), [(8, 64), (16, 64), (16, 24), (8, 8)])
 def test_equals_golden(bits, dim, stall):
     x = _heads(np.random.default_rng([bits, dim]), dim)
     scale = constant(3.7e-6)
     q, steps = head_quant(x, scale[None], bits)
+    words, rng = dim // LANES, np.random.default_rng(bits)
     unit = WithSharedUnits(HeadQuant(64))
-    channels = [{"x": value, "last": (n + 1) % dim == 0} for n, value in enumerate(x.reshape(-1))]
-    results = [{"value": value, "last": (n + 1) % dim == 0} for n, value in enumerate(q.reshape(-1))]
+    channels = [{"x": head[n * LANES:][:LANES], "index": n, "last": place == words - 1}
+                for head in x[0] for place, n in enumerate(rng.permutation(words))]
+    results = [{"values": head[n:n + LANES], "last": n + LANES == dim} for head in q[0] for n in range(0, dim, LANES)]
     scales = [as_fields(steps[0, head]) for head in range(x.shape[1])]
-    run_bench(unit, BENCH, table(unit, settings={"scale": as_fields(scale), "narrow": bits == 8},
-                                 inputs={"i": channels}, outputs={"o": results, "o_scale": scales}, stall=stall))
+    settings = {"scale": as_fields(scale), "narrow": bits == 8, "words": words, "go": 1}
+    run_bench(unit, BENCH, table(unit, settings=settings, inputs={"i": channels},
+                                 outputs={"o": results, "o_scale": scales}, stall=stall))
 
 
 def test_dim_is_checked():
-    with pytest.raises(ValueError, match="^dim_max must be positive, got 0$"):
+    with pytest.raises(ValueError, match="^dim_max must be a multiple of 4, got 0$"):
         HeadQuant(0)

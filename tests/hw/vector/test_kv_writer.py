@@ -10,7 +10,7 @@ import pytest
 
 from hw.vector.kv_writer import KVWriter
 from models.golden.scalar import to_word
-from models.machine.build import BOARDS
+from models.machine.build import BOARDS, LANES
 from models.machine.cache import BLOCK_TOKENS, chunk_bytes, physical
 from sim.benches.arith.stream_table import BENCH, table
 from sim.runner import run_bench
@@ -33,7 +33,7 @@ def _writes(address: int, content: bytes) -> list[tuple[dict[str, int], dict[str
 
 
 @pytest.mark.parametrize("stall", [0.0, 0.3], ids=["free", "stalls"])
-@pytest.mark.parametrize(("kv_bits", "dim", "ports"), [(8, 64, 4), (8, 40, 2), (8, 1, 4), (16, 24, 4), (16, 3, 1),
+@pytest.mark.parametrize(("kv_bits", "dim", "ports"), [(8, 64, 4), (8, 40, 2), (8, 4, 4), (16, 24, 4), (16, 4, 1),
                                                        (8, 56, 1)])
 def test_layout(kv_bits, dim, ports, stall):
     build = replace(BOARDS["sim-tiny"], ports=ports)
@@ -58,7 +58,8 @@ def test_layout(kv_bits, dim, ports, stall):
     unit = KVWriter(kv_bits, ports)
     inputs = {
         "start": [{**target, "token": FIRST + token} for token in range(TOKENS)],
-        "i": [{"value": value, "last": (n + 1) % dim == 0} for n, value in enumerate(q.reshape(-1))],
+        "i": [{"values": head[n:n + LANES], "last": n + LANES == dim}
+              for head in q.reshape(-1, dim) for n in range(0, dim, LANES)],
         "i_scale": [as_fields(scales[n]) for n in range(TOKENS * HEADS)],
     }
     run_bench(unit, BENCH, table(unit, inputs=inputs, outputs={"o_write": [beat for beat, _ in writes]},

@@ -8,11 +8,13 @@ import pytest
 from hw.vector.norm_quant import NormPass, NormQuant
 from models.golden.norm_quant import norm_constants, norm_quant
 from models.golden.scalar import ZERO, Scalar, constant
+from models.machine.build import LANES
+from models.machine.descriptor import LoadTarget
 from sim.benches.arith.stream_table import BENCH, table
 from sim.benches.vector.shared_units import WithSharedUnits
 from sim.runner import run_bench
 from tests.hw.arith.scalars import as_fields
-from tests.hw.vector.taps import exponents, random_tap, words
+from tests.hw.vector.taps import exponents, loads, random_tap, tap_bytes
 
 LIMIT = (1 << 60) - 1
 ROWS = {
@@ -35,17 +37,20 @@ def _check(row: str, dim: int, *, scale: Scalar, rms=True, gained=True, levels=1
 
     unit = WithSharedUnits(NormQuant())
     channel_gains = gains if gained else rng.integers(-99, 99, dim)  # without gains or tap, theirs are noise
-    channels = [{"x": x[n], "gain": channel_gains[n], "tap": word, "last": n == dim - 1}
-                for n, word in enumerate(words(tap if tapped else random_tap(rng, dim)))]
+    memories = [*loads(LoadTarget.GAIN, channel_gains.astype("<i2").tobytes()),
+                *loads(LoadTarget.TAP, tap_bytes(tap if tapped else random_tap(rng, dim)))]
+    channels = [{"size": abs(int(value)), "negative": value < 0} for value in x]
+    words = [{"channels": channels[n:n + LANES], "last": n + LANES == dim} for n in range(0, dim, LANES)]
     passes = [NormPass.LARGEST, *([NormPass.SQUARES] if rms or not tapped else []),
               *([NormPass.TAPPED] if tapped else []), NormPass.QUANTISE]
     start = {"gain": as_fields(constants.gain), "eps_sum": as_fields(constants.eps_sum if rms else ZERO), "rms": rms,
              "gained": gained, "levels16": levels > 127, "tapped": tapped, "exponents": exponents(tap)}
     run_bench(unit, BENCH, table(
-        unit, settings={"scale": as_fields(scale)}, inputs={"start": [start], "i_x": channels * len(passes)},
-        outputs={"o_pass": [kind.value for kind in passes],
-                 "o_q": [{"value": value, "last": n == dim - 1} for n, value in enumerate(q[0])],
-                 "o_scale": [as_fields(step[0])]}, stall=stall))
+        unit, settings={"scale": as_fields(scale)},
+        inputs={"i_load": memories, "start": [start], "i_x": words * len(passes)},
+        outputs={"passes": [kind.value for kind in passes],
+                 "o_q": [{"values": q[0, n:n + LANES], "last": n + LANES == dim} for n in range(0, dim, LANES)],
+                 "o_scale": [as_fields(step[0])]}, first="i_load", stall=stall))
     return q[0]
 
 
@@ -53,7 +58,7 @@ def _check(row: str, dim: int, *, scale: Scalar, rms=True, gained=True, levels=1
 @pytest.mark.parametrize("tapped", [False, True], ids=["", "tap"])
 @pytest.mark.parametrize("row", ROWS)
 def test_rows(row, tapped, stall):
-    q = _check(row, 97, scale=constant(2.0**-14), tapped=tapped, stall=stall)
+    q = _check(row, 96, scale=constant(2.0**-14), tapped=tapped, stall=stall)
     assert (np.abs(q).max() == 127) == (row != "zeros" or tapped)
 
 
@@ -61,7 +66,7 @@ def test_rows(row, tapped, stall):
 @pytest.mark.parametrize("rms", [False, True], ids=["", "rms"])
 @pytest.mark.parametrize("gained", [False, True], ids=["", "gains"])
 def test_variants(rms, gained, tapped):
-    _check("random", 130, scale=constant(3e-7), rms=rms, gained=gained, tapped=tapped, levels=32767, stall=0.1)
+    _check("random", 132, scale=constant(3e-7), rms=rms, gained=gained, tapped=tapped, levels=32767, stall=0.1)
 
 
 @pytest.mark.parametrize("scale", [constant(2.0**-40), Scalar(np.int64(1 << 23), np.int64(-500)), ZERO],
@@ -72,5 +77,6 @@ def test_clamped_maximum(scale, rms):
     assert np.abs(_check("small", 64, scale=scale, rms=rms)).max() < 127
 
 
-def test_one_channel():
-    assert abs(_check("largest", 1, scale=constant(1))[0]) == 127
+@pytest.mark.parametrize("tapped", [False, True], ids=["", "tap"])
+def test_one_word(tapped):
+    assert np.abs(_check("largest", LANES, scale=constant(1), tapped=tapped)).max() == 127

@@ -1,4 +1,4 @@
-"""ResidualAdd equals golden residual_add."""
+"""ResidualAdd, with what it shares, equals golden residual_add."""
 
 from __future__ import annotations
 
@@ -8,27 +8,40 @@ import pytest
 from hw.vector.residual import ResidualAdd
 from models.golden.residual import residual_add
 from models.golden.scalar import constant
+from models.machine.build import LANES
+from models.machine.descriptor import LoadTarget
 from sim.benches.arith.stream_table import BENCH, table
+from sim.benches.vector.shared_units import WithSharedUnits
 from sim.runner import run_bench
 from tests.hw.arith.scalars import as_fields
+from tests.hw.vector.taps import exponents, loads, random_tap, tap_bytes
 
-COUNT = 800
+COUNT, BASE = 200, 9
 
 
 @pytest.mark.parametrize("stall", [0.0, 0.3], ids=["free", "stalls"])
+@pytest.mark.parametrize("tapped", [False, True], ids=["", "tap"])
 @pytest.mark.parametrize(("scale", "fraction_bits"), [(2.3e-3, 16), (1.7e-2, 16), (0, 16), (1e6, -12)])
-def test_equals_golden(scale, fraction_bits, stall):
+def test_equals_golden(scale, fraction_bits, tapped, stall):
+    """Two rows after each other, each onto what was loaded."""
     rng = np.random.default_rng(fraction_bits + 100)
     limit = (1 << 31) - 1
     h = rng.integers(-limit, limit + 1, COUNT) >> rng.integers(0, 31, COUNT)
     h[:4] = limit, -limit, 0, limit
-    sums = rng.integers(-(1 << 23) + 1, 1 << 23, COUNT)
-    sums[:4] = 1, -1, 0, 0
-    unit, scale = ResidualAdd(10), constant(scale)
-    total, saturated = residual_add(h[None], sums[None], scale[None], fraction_bits)
-    exact = [residual_add(h[None, n:n + 1], sums[None, n:n + 1], scale[None], fraction_bits)[1] for n in range(COUNT)]
-    assert sum(exact) == saturated
-    operands = [{"h": h[n], "sum": sums[n], "user": n} for n in range(COUNT)]
-    results = [{"h": total[0, n], "saturated": exact[n], "user": n} for n in range(COUNT)]
-    run_bench(unit, BENCH, table(unit, settings={"scale": as_fields(scale), "fraction_bits": fraction_bits},
-                                 inputs={"i": operands}, outputs={"o": results}, stall=stall))
+    sums = rng.integers(-(1 << 23) + 1, 1 << 23, (2, COUNT))
+    sums[:, :4] = 1, -1, 0, 0
+    unit, scale = WithSharedUnits(ResidualAdd()), constant(scale)
+    tap = random_tap(rng, COUNT, clip_exponent=8, threshold_exponent=-8, add_exponent=-9)
+    memories = [{**word, "index": word["index"] + BASE * LANES}
+                for word in loads(LoadTarget.RESIDUAL, h.astype("<i4").tobytes())]
+    memories += loads(LoadTarget.TAP, tap_bytes(tap))
+    words, writes = [], []
+    for row in sums:
+        new = residual_add(h[None], row[None], scale[None], fraction_bits, tap if tapped else None)[0][0]
+        starts = range(0, COUNT, LANES)
+        words += [{"values": row[n:n + LANES], "last": n + LANES == COUNT} for n in starts]
+        writes += [{"index": BASE + n // LANES, "h": new[n:n + LANES]} for n in starts]
+    settings = {"scale": as_fields(scale), "fraction_bits": fraction_bits, "tapped": tapped, "base": BASE,
+                "exponents": exponents(tap)}
+    run_bench(unit, BENCH, table(unit, settings={"settings": settings}, inputs={"i_load": memories, "i": words},
+                                 outputs={"o_write": writes}, first="i_load", stall=stall))

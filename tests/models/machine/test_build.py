@@ -16,7 +16,7 @@ def test_geometry_follows_the_ports():
 
 
 def test_outputs_are_padded_to_whole_steps_and_whole_beats():
-    for outputs_per_step, align in ((4, 20), (5, 10), (8, 40), (10, 10)):
+    for outputs_per_step, align in ((4, 20), (8, 40), (12, 60), (20, 20)):
         build = replace(BOARDS["sim-tiny"], outputs_per_step=outputs_per_step)
         assert build.outputs_align == align
         assert [build.padded_outputs(n) for n in (1, align, align + 1)] == [align, align, 2 * align]
@@ -32,7 +32,7 @@ def test_a_pass_takes_one_batch_where_the_weight_buffer_cannot_hold_a_tile():
 
 @pytest.mark.parametrize("change,message", [
     ({"ports": 5}, "ports must be 1 to 4, got 5"),
-    ({"outputs_per_step": 3}, "outputs_per_step must be at least 4, got 3"),
+    ({"outputs_per_step": 5}, "outputs_per_step must be a multiple of 4, got 5"),
     ({"kv_bits": 4}, "kv_bits must be 8 or 16, got 4"), ({"rows": 0}, "rows must be a power of two, got 0"),
     ({"row_batches": 3}, "row_batches must be a power of two, got 3"),
     ({"packing": "pile"}, "packing must be tiles or rows, got 'pile'"),
@@ -47,6 +47,8 @@ def test_parameters_are_validated(change, message):
     ({"ffn_size": 2048}, "linear input of 2048 exceeds the 1536"),
     ({"heads": 16, "kv_heads": 16}, "head count of 16 exceeds the 8"),
     ({"head_dim": 128}, "head size of 128 exceeds the 64"),
+    ({"hidden_size": 50}, "hidden size of 50 is not a multiple of 4"),
+    ({"ffn_size": 49}, "feed-forward size of 49 is not a multiple of 4"),
     ({"head_dim": 20}, "head size of 20 is not a multiple of 8"),
     ({"context": 1024}, "context of 1024 exceeds the 512")])
 def test_models_that_do_not_fit_are_named(change, message):

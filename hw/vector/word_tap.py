@@ -1,0 +1,65 @@
+"""The tap on words of channels, with its parameters out of their memory."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.vector.channel_memories import READ_LATENCY, TAP_WORD, channel_read
+from hw.vector.tap import TAP_SETTINGS, Tap
+from models.machine.build import LANES
+
+__all__ = ["TAPPED_WORD", "WordTap", "WordTapPort"]
+
+TAPPED_WORD = data.StructLayout({"x": data.ArrayLayout(signed(40), LANES), "last": 1})
+
+
+class WordTapPort(wiring.Signature):
+    """A user's side of a WordTap: settings and words go out, results come back; flipped, the unit's side."""
+
+    def __init__(self):
+        super().__init__({"settings": Out(TAP_SETTINGS),
+                          "words": Out(stream.Signature(TAPPED_WORD, always_ready=True)),
+                          "results": In(stream.Signature(TAPPED_WORD, always_ready=True))})
+
+
+class WordTap(wiring.Component):
+    """`Tap` on LANES channels a cycle, `LATENCY` cycles later; no backpressure.
+
+    Words are those of a whole row, channel 0 first and the last one marked: their parameters are read in step.
+    `settings` hold still while words are inside.
+    """
+
+    LATENCY = READ_LATENCY + Tap.LATENCY
+
+    def __init__(self):
+        super().__init__({
+            "settings": In(TAP_SETTINGS),
+            "i": In(stream.Signature(TAPPED_WORD, always_ready=True)),
+            "o": Out(stream.Signature(TAPPED_WORD, always_ready=True)),
+            "memory": Out(channel_read(TAP_WORD)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        index = Signal(16)
+        m.d.comb += self.memory.index.eq(index)
+        with m.If(self.i.valid):
+            m.d.sync += index.eq(Mux(self.i.p.last, 0, index + 1))
+        valid, word = self.i.valid, self.i.p
+        for _ in range(READ_LATENCY):
+            later_valid, later = Signal(), Signal(TAPPED_WORD, reset_less=True)
+            m.d.sync += [later_valid.eq(valid), later.eq(word)]
+            valid, word = later_valid, later
+
+        for n in range(LANES):
+            m.submodules[f"lane_{n}"] = lane = Tap(0 if n else 1)
+            m.d.comb += [
+                lane.settings.eq(self.settings), lane.i.valid.eq(valid), lane.i.p.x.eq(word.x[n]),
+                lane.i.p.parameters.eq(self.memory.word[n]), lane.o.ready.eq(1), self.o.p.x[n].eq(lane.o.p.y),
+            ]
+            if n == 0:
+                m.d.comb += [lane.i.p.user.eq(word.last), self.o.valid.eq(lane.o.valid),
+                             self.o.p.last.eq(lane.o.p.user)]
+        return m

@@ -1,0 +1,175 @@
+"""Rows of one pass that belong to several sequences: each sequence gets the golden model's bits, as if alone."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+from hypothesis import given, note, settings
+from hypothesis import strategies as st
+
+from host.compiler.program import PASS_KINDS, Program
+from host.compiler.schedule import Part
+from host.devices.emulator import EmulatorDevice
+from host.emulator.library import NUMPY, native_paths
+from host.runtime import Session
+from models.errors import ModelError
+from models.golden.head import top_k
+from models.golden.model import GoldenModel
+from models.machine.build import BOARDS, CPU
+from models.machine.descriptor import Opcode
+from models.machine.registers import SEQUENCES, position_register
+from models.synth import synthetic_model
+from tests.families import FAMILIES
+from tests.host.foreign import move_to_foreign
+from tests.host.listing import assert_semaphores_hold, listed
+from tests.host.native_units import PATHS
+from tests.host.test_emulator_properties import TINY, Case, cases, model_of, taps_of
+
+TOKENS_MAX = 24
+
+
+@dataclass(frozen=True)
+class Plan:
+    """passes: kind, then (sequence, tokens) of each part."""
+
+    sequences: int
+    passes: tuple[tuple[str, tuple[tuple[int, int], ...]], ...]
+
+
+@st.composite
+def plans(draw):
+    sequences = draw(st.sampled_from([1, 2, 3, SEQUENCES]))
+    passes, used = [], [0] * sequences
+    for _ in range(draw(st.integers(1, 5))):
+        kind = draw(st.sampled_from(["prefill", "decode", "score"]))
+        order = draw(st.permutations(range(sequences)))[:4]
+        parts = [(sequence, draw(st.integers(1, 5))) for sequence in order]
+        for sequence, rows in parts:
+            used[sequence] += rows
+        if max(used) <= TOKENS_MAX:
+            passes.append((kind, tuple(parts)))
+        else:
+            break
+    return Plan(sequences, tuple(passes) or (("score", ((0, 1),)),))
+
+
+def check(case: Case, plan: Plan, paths: list[str]) -> None:
+    model, taps = model_of(case), taps_of(case)
+    build = replace({"rows": CPU, "tiles": TINY}[case.build], kv_bits=case.kv_bits)
+    rng, vocab = np.random.default_rng(case.seed + 3), case.config.vocab_size
+    ids = rng.integers(0, vocab, (plan.sequences, TOKENS_MAX))
+    lengths = [sum(rows for _, parts in plan.passes for s, rows in parts if s == sequence)
+               for sequence in range(plan.sequences)]
+    golden = [GoldenModel(model, kv_bits=case.kv_bits, taps=taps) for _ in lengths]
+    logits = [[g.step(int(i)) for i in ids[s, :n]] for s, (g, n) in enumerate(zip(golden, lengths, strict=True))]
+    for path in paths:
+        note(f"kernels {path}")
+        foreign = path not in (*native_paths(), NUMPY)
+        device = EmulatorDevice(build, kernels="portable" if foreign else path, threads=case.threads)
+        session = Session(model, device, taps=taps, sequences=plan.sequences)
+        if foreign:
+            move_to_foreign(device.machine, path)
+        for kind, parts in plan.passes:
+            given_ids = [(s, ids[s, session.positions[s]:session.positions[s] + rows]) for s, rows in parts]
+            expected = [logits[s][session.positions[s] + row] for s, rows in parts for row in range(rows)]
+            if kind == "prefill":
+                session._run("prefill", given_ids)
+            elif kind == "score":
+                assert (session.score_parts(given_ids) == np.stack(expected)).all()
+            else:
+                for top, values in zip(session.advance(given_ids), expected, strict=True):
+                    best, best_values = top_k(values, build.top_k)
+                    assert (top.ids == best).all() and (top.logits == best_values).all()
+        assert session.saturations == sum(g.saturations for g in golden)
+        for sequence, length in enumerate(lengths):
+            for layer, cache in enumerate(golden[sequence].caches if length else ()):
+                for name, found in session.cache(layer, sequence).items():
+                    assert (found == np.stack(getattr(cache, name), axis=1)).all(), (sequence, name)
+
+
+@given(cases(tokens_max=TOKENS_MAX), plans())
+@settings(max_examples=25, deadline=None, derandomize=True)
+def test_sequences_of_any_small_model_equal_the_golden_model(case, plan):
+    check(case, plan, [*native_paths(), NUMPY])
+
+
+@pytest.mark.slow
+@given(cases(layers_max=3, size_max=700, tokens_max=TOKENS_MAX), plans())
+@settings(max_examples=100, deadline=None, database=None, print_blob=True)
+def test_sequences_of_any_model_equal_the_golden_model(case, plan):
+    check(case, plan, [*PATHS, NUMPY])
+
+
+def descriptors(kind, parts, sequences=SEQUENCES):
+    program = Program(synthetic_model(FAMILIES["relu2 grouped heads"], seed=0), BOARDS["sim-tiny"], rows=64,
+                      sequences=sequences)
+    return program, listed(program, kind, sum(part.rows for part in parts), parts)
+
+
+@pytest.mark.parametrize("kind", PASS_KINDS)
+def test_semaphores_of_a_pass_of_all_sequences(kind):
+    assert_semaphores_hold(descriptors(kind, tuple(Part(s, 1 + s % 3) for s in range(SEQUENCES)))[1])
+
+
+def test_only_what_looks_along_a_sequence_is_listed_for_each():
+    parts = (Part(3, 2), Part(0, 1), Part(7, 4))
+    found = {}
+    for opcode, fields in descriptors("decode", parts)[1]:
+        if "first_row" in fields:
+            found.setdefault(opcode, []).append((fields["sequence"], fields["first_row"], fields["rows"]))
+        elif "rows" in fields:
+            assert fields["rows"] == 7
+    layers = FAMILIES["relu2 grouped heads"].layers
+    assert found == {opcode: [(3, 0, 2), (0, 2, 1), (7, 3, 4)] * layers
+                     for opcode in (Opcode.KEY, Opcode.VALUE, Opcode.ATTEND)}
+
+
+def test_caches_do_not_overlap():
+    program, items = descriptors("decode", tuple(Part(s, 1) for s in range(SEQUENCES)))
+    kv = program.memory.kv
+    starts = sorted(fields["key_scales"] for opcode, fields in items if opcode == Opcode.ATTEND)
+    assert all(b - a >= kv.layer_bytes for a, b in zip(starts, starts[1:], strict=False))
+    assert len(starts) == SEQUENCES * FAMILIES["relu2 grouped heads"].layers
+
+
+def test_one_sequence_takes_one_cache_and_one_position_register():
+    model = synthetic_model(FAMILIES["one head"], seed=1)
+    one, two = (Program(model, CPU, rows=4, sequences=sequences) for sequences in (1, 2))
+    assert two.size >= one.size + one.memory.kv.layer_bytes
+    session, written = Session(model, EmulatorDevice(CPU)), []
+    write = session.device.write_register
+    session.device.write_register = lambda offset, value: (written.append(offset), write(offset, value))
+    session.decode(1)
+    assert [position_register(0), position_register(3)] == ["POSITION", "POSITION_3"]
+    assert 0x20 in written and not any(offset >= 0x80 for offset in written)
+
+
+@pytest.mark.parametrize("sequences", [0, SEQUENCES + 1])
+def test_a_count_of_sequences_out_of_range_is_refused(sequences):
+    with pytest.raises(ModelError, match=f"^sequences must be 1 to 16, got {sequences}$"):
+        Session(synthetic_model(FAMILIES["one head"], seed=1), EmulatorDevice(CPU), sequences=sequences)
+
+
+def test_more_rows_than_a_pass_takes_are_refused():
+    session = Session(synthetic_model(FAMILIES["one head"], seed=1), EmulatorDevice(CPU), sequences=2)
+    session.head_rows = 3
+    with pytest.raises(ModelError, match="^a decode pass of 4 rows exceeds the 3 of device emulator with build cpu$"):
+        session.advance([(0, [1, 2]), (1, [3, 4])])
+    assert session.positions == [0, 0]
+
+
+def test_a_full_cache_names_its_own_position():
+    session = Session(synthetic_model(FAMILIES["one head"], seed=1), EmulatorDevice(CPU), sequences=2)
+    session.feed([1] * 63, sequence=1)
+    session.advance([(0, [1]), (1, [2])])
+    with pytest.raises(ModelError, match="context is full: 64 tokens are in it and 1 more"):
+        session.advance([(0, [1]), (1, [2])])
+    assert session.positions == [1, 64]
+
+
+def test_a_device_that_knows_one_sequence_refuses_more():
+    class OneSequence(EmulatorDevice):
+        sequences = 1
+
+    with pytest.raises(ModelError, match="device emulator takes at most 1 sequences at a time, not 2"):
+        Session(synthetic_model(FAMILIES["one head"], seed=1), OneSequence(CPU), sequences=2)

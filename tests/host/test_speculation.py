@@ -1,0 +1,149 @@
+"""Drafts change the number of passes, never a token: greedy or drawn, whatever the model, the drafts or the kernels."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, note, settings
+from hypothesis import strategies as st
+
+from host.devices.emulator import EmulatorDevice
+from host.emulator.library import NUMPY, native_paths
+from host.generate import generate
+from host.runtime import Session
+from host.sampler import Sampler
+from host.speculation import PromptLookup
+from models.errors import ModelError
+from models.machine.build import CPU
+from models.synth import synthetic_model
+from tests.families import FAMILIES
+from tests.host.test_emulator_properties import TINY, cases, model_of, taps_of
+
+TOKENS = 24
+
+
+class Oracle(PromptLookup):
+    """Drafts from the text that plain decoding gave, some of them wrong by a random choice."""
+
+    def __init__(self, drafts, truth, rng, wrong=0.2):
+        super().__init__(drafts)
+        self._truth, self._rng, self._wrong = truth, rng, wrong
+
+    def propose(self, limit):
+        ahead = self._truth[len(self._ids):][:min(limit, self.drafts)]
+        return [token + 1 if token and self._rng.random() < self._wrong else token for token in ahead]
+
+
+def spoken(session, prompt, count, sampler, lookup=None):
+    """The ids; with each, the cache must hold all before it."""
+    ids = []
+    session.reset()
+    for token in generate(session, prompt, count, sampler, ends=(), lookup=lookup):
+        assert session.position == len(prompt) + len(ids)
+        ids.append(token)
+    return ids
+
+
+@given(cases(tokens_max=TOKENS), st.integers(1, 9), st.sampled_from([0.0, 0.0, 0.8, 3.0]),
+       st.sampled_from([1.0, 1.0, 1.3]), st.integers(2, 6))
+@settings(max_examples=15, deadline=None, derandomize=True)
+def test_drafts_change_no_token_of_any_small_model(case, drafts, temperature, penalty, period):
+    model, taps, rng = model_of(case), taps_of(case), np.random.default_rng(case.seed + 4)
+    build = replace({"rows": CPU, "tiles": TINY}[case.build], kv_bits=case.kv_bits)
+    vocab = case.config.vocab_size
+    prompt = np.resize(rng.integers(0, vocab, period), 9).tolist()  # something to look up
+    expected = None
+    for path in [*native_paths()][:1] + [NUMPY]:
+        note(f"kernels {path}")
+        session = Session(model, EmulatorDevice(build, kernels=path, threads=case.threads), taps=taps)
+
+        def sampler():
+            return Sampler(temperature, seed=7, repeat_penalty=penalty)
+
+        plain = spoken(session, prompt, TOKENS - len(prompt), sampler())
+        cache = [session.cache(layer) for layer in range(case.config.layers)]
+        expected = expected or plain
+        truth = [*prompt, *plain]
+        for lookup in (PromptLookup(drafts), Oracle(drafts, truth, rng, 0.0 if vocab == 1 else 0.2)):
+            if isinstance(lookup, Oracle) and max(truth) + 1 >= vocab:
+                lookup._wrong = 0.0
+            assert spoken(session, prompt, TOKENS - len(prompt), sampler(), lookup) == plain == expected
+            assert 1 <= lookup.passes <= len(plain) - 1
+            for layer, before in enumerate(cache):
+                after = session.cache(layer)
+                assert all((after[name] == before[name]).all() for name in before)
+
+
+@pytest.fixture
+def demo():
+    from models.checkpoint import load_model
+    return Session(load_model("demo"), EmulatorDevice(CPU))
+
+
+def test_right_drafts_are_all_taken(demo):
+    prompt = [0, 5, 9, 700]
+    plain = spoken(demo, prompt, 33, Sampler(0.0))
+    lookup = Oracle(7, [*prompt, *plain], np.random.default_rng(0), wrong=0.0)
+    assert spoken(demo, prompt, 33, Sampler(0.0), lookup) == plain
+    assert lookup.passes == 4  # 32 tokens after the first, eight a pass
+
+
+def test_wrong_drafts_cost_no_token(demo):
+    prompt = [0, 5, 9, 700]
+    plain = spoken(demo, prompt, 20, Sampler(0.0))
+    lookup = Oracle(7, [*prompt, *plain], np.random.default_rng(0), wrong=1.0)
+    assert spoken(demo, prompt, 20, Sampler(0.0), lookup) == plain and lookup.passes == 19
+
+
+def test_an_end_of_text_among_the_drafts_ends_it(demo):
+    prompt = [0, 5, 9, 700]
+    plain = spoken(demo, prompt, 20, Sampler(0.0))
+    end = plain[10]
+    until = plain.index(end)
+    demo.reset()
+    lookup = Oracle(7, [*prompt, *plain], np.random.default_rng(0), wrong=0.0)
+    assert list(generate(demo, prompt, 20, Sampler(0.0), ends={end}, lookup=lookup)) == plain[:until]
+    assert demo.position == len(prompt) + until
+
+
+def test_a_draft_never_runs_over_the_context():
+    model = synthetic_model(FAMILIES["one head"], seed=1)
+    session = Session(model, EmulatorDevice(CPU))
+    plain = spoken(session, [1, 2, 1, 2, 1], session.context - 4, Sampler(0.0))
+    assert spoken(session, [1, 2, 1, 2, 1], session.context - 4, Sampler(0.0), PromptLookup(40)) == plain
+    assert session.position == session.context
+
+
+def test_more_rows_than_a_pass_has_are_refused():
+    session = Session(synthetic_model(FAMILIES["one head"], seed=1), EmulatorDevice(CPU))
+    session.head_rows = 8
+    assert next(generate(session, [1], 5, Sampler(0.0), lookup=PromptLookup(7))) >= 0
+    with pytest.raises(ModelError, match="^--speculate 8 takes the best tokens after 9 rows of a pass"):
+        next(generate(session, [1], 5, Sampler(0.0), lookup=PromptLookup(8)))
+
+
+def proposed(text, limit=9, drafts=9):
+    lookup = PromptLookup(drafts)
+    lookup.extend(text)
+    return lookup.propose(limit)
+
+
+def test_the_longest_match_counts_then_the_latest():
+    assert proposed([1, 2, 3, 4, 9, 9, 3, 5, 5, 1, 2, 3], 2) == [4, 9]  # after 1 2 3, not after the later 3
+    assert proposed([7, 1, 7, 2, 7], 1) == [2]
+    assert proposed([1, 2, 3, 8, 4, 1, 2, 3, 9, 4, 1, 2, 3], 1) == [9]
+
+
+def test_a_copy_at_the_end_goes_on_with_itself():
+    assert proposed([5, 1, 2, 1, 2], 6) == [1, 2, 1, 2, 1, 2]
+    assert proposed([4, 4], 3) == [4, 4, 4]
+
+
+def test_nothing_to_copy_is_no_draft():
+    assert proposed([]) == proposed([1]) == proposed([1, 2, 3]) == proposed([1, 1, 1], 0) == []
+
+
+def test_drafts_are_as_many_as_asked_for():
+    assert len(proposed([1, 1], 100, 5)) == 5
+    with pytest.raises(ModelError, match="--speculate must be at least 1, got 0"):
+        PromptLookup(0)
