@@ -67,9 +67,6 @@ class Session:
         self.rows = device.pass_rows(model.config)
         self.head_rows = min(self.rows, device.head_rows)
         self.program = Program(model, device.build, rows=self.rows, taps=taps, sequences=sequences)
-        if sequences > device.sequences:
-            raise ModelError(f"device {device.name} takes at most {device.sequences} sequences at a time, not "
-                             f"{sequences}")
         self.buffer = device.allocate(self.program.size)
         self.program.write(self.buffer.array, self.buffer.address, place=partial(device.place, self.buffer),
                            progress=progress)

@@ -36,15 +36,13 @@ class Buffer:
 class Device(ABC):
     """An accelerator, real or not. `build` says what it can hold, `rows_max` how many tokens a pass takes.
 
-    head_rows: of how many of them a pass gives logits. sequences: how many caches and positions it tells apart; the
-    fabric's units do not know more than one yet.
+    head_rows: of how many of them a pass gives logits.
     """
 
     name: str
     build: BuildParameters
     rows_max: int
     head_rows: int
-    sequences: int = 1
 
     @abstractmethod
     def allocate(self, size: int) -> Buffer:

@@ -31,7 +31,6 @@ class EmulatorDevice(Device):
 
     name = "emulator"
     rows_max = head_rows = 128
-    sequences = SEQUENCES
 
     def __init__(self, build: BuildParameters, *, kernels: str = "auto", threads: int | None = None):
         if threads is not None and threads < 1:

@@ -165,11 +165,3 @@ def test_a_full_cache_names_its_own_position():
     with pytest.raises(ModelError, match="context is full: 64 tokens are in it and 1 more"):
         session.advance([(0, [1]), (1, [2])])
     assert session.positions == [1, 64]
-
-
-def test_a_device_that_knows_one_sequence_refuses_more():
-    class OneSequence(EmulatorDevice):
-        sequences = 1
-
-    with pytest.raises(ModelError, match="device emulator takes at most 1 sequences at a time, not 2"):
-        Session(synthetic_model(FAMILIES["one head"], seed=1), OneSequence(CPU), sequences=2)
