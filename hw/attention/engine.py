@@ -127,7 +127,8 @@ class AttentionEngine(wiring.Component):
             self.exponent.eq(outputs.exponent),
             *(getattr(requests, name).eq(fields[name]) for name in (
                 "head_bytes", "row_bytes", "block_bytes", "region_bytes", "key_scales", "values")),
-            load.dim.eq(fields.dim), load.score_constant.eq(fields.score_constant),
+            load.dim.eq(fields.dim), requests.dim.eq(fields.dim), intake.dim.eq(fields.dim),
+            load.score_constant.eq(fields.score_constant),
             intake.row_bytes.eq(fields.row_bytes), normaliser.dim.eq(fields.dim),
 
             # queries

@@ -51,6 +51,7 @@ class Intake(wiring.Component):
         self._parts = build.beat_bytes // chunk_bytes(build.ports)
         self._chunks = chunks
         super().__init__({
+            "dim": In(16),
             "row_bytes": In(16),
             "i": In(stream.Signature(JOB)),
             "o": Out(stream.Signature(JOB)),
@@ -78,7 +79,11 @@ class Intake(wiring.Component):
         bank = Signal()
         token, last_token = Signal(tokens, reset_less=True), Signal(tokens, reset_less=True)
         chunk_last = Signal(range(self._chunks), reset_less=True)
-        m.d.sync += chunk_last.eq(self.row_bytes // chunk_bytes(build.ports) - 1)
+        value_chunk_last = Signal.like(chunk_last, reset_less=True)
+        m.d.sync += [
+            chunk_last.eq(self.row_bytes // chunk_bytes(build.ports) - 1),
+            value_chunk_last.eq((self.dim * (build.kv_bits // 8) - 1) // chunk_bytes(build.ports)),
+        ]
         waiting, waiting_last = Signal(), Signal(tokens, reset_less=True)  # the job whose values are to come
         waiting_bank = Signal()
         ending = Signal()
@@ -159,7 +164,7 @@ class Intake(wiring.Component):
                     m.d.sync += [beat.eq(Mux(pass_ends, 0, beat + 1)), first_beat.eq(pass_ends)]
                     with m.If(pass_ends):
                         m.d.sync += chunk.eq(chunk + 1)
-                        with m.If(chunk == chunk_last):
+                        with m.If(chunk == value_chunk_last):
                             m.next = "NEXT"
             with m.State("NEXT"):
                 # the values of this job come behind the keys of the next, if there is one

@@ -19,15 +19,17 @@ class ReadRequests(wiring.Component):
 
     So a job's softmax has the time of two reads. A job goes on to `o` when the read of its keys is on its way. Keys are
     one read: whole blocks with their scales, and of the last block as many rows as there are tokens. Values are one
-    read a chunk. Sizes are whole beats of all ports; addresses are logical (`models.machine.cache`). The command's
-    sizes and bases hold from the first job to the last. Requests go out as fast as they are taken.
+    read a chunk that has channels of the head's `dim`. Sizes are whole beats of all ports; addresses are logical
+    (`models.machine.cache`). The command's sizes and bases hold from the first job to the last. Requests go out as
+    fast as they are taken.
     """
 
     def __init__(self, build: BuildParameters):
-        self._chunk = chunk_bytes(build.ports)
+        self._chunk, self._element = chunk_bytes(build.ports), build.kv_bits // 8
         self._beat = build.beat_bytes
         self._tokens = range(build.context_max + 1)
         super().__init__({
+            "dim": In(16),
             "head_bytes": In(32),
             "row_bytes": In(16),
             "block_bytes": In(16),
@@ -58,7 +60,7 @@ class ReadRequests(wiring.Component):
         some_rows = tokens % BLOCK_TOKENS
         m.d.comb += [self.read.payload.eq(request), self.o.payload.eq(job)]
         m.d.sync += [
-            chunks.eq(self.row_bytes // self._chunk),
+            chunks.eq((self.dim * self._element + self._chunk - 1) // self._chunk),
             blocks_size.eq((tokens // BLOCK_TOKENS) * self.block_bytes),
             rows_size.eq(some_rows * self.row_bytes),
         ]

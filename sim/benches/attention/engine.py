@@ -11,10 +11,10 @@ from hw.attention.query_memory import QUERY, QUERY_SCALE
 from hw.attention.read_requests import READ_REQUEST
 from hw.command import POSITIONS
 from models.machine.build import LANES, BuildParameters
-from models.machine.cache import chunk_bytes, padded_row
 from models.machine.descriptor import Opcode, pack
 from models.machine.registers import SEQUENCES
 from sim.benches.attention.cases import AttentionCase, attention_case
+from sim.benches.attention.pace import command_cycles, jobs_of
 from sim.packing import Packing
 from sim.streams import StreamSink, StreamSource
 from sim.testbench import generator, parameters, start
@@ -78,7 +78,7 @@ class Bench:
             await RisingEdge(self.dut.clk)
             cycles += 1
             assert cycles < 500_000, "no end"
-        assert self.beats == sum(beats for beats, _ in job_beats(self.build, case)), self.beats
+        assert self.beats == sum(job.beats for job in jobs_of(self.build, case)), self.beats
         for row in (*range(rows), 0):
             await self.check_row(case, row, first_row)
         return cycles
@@ -97,32 +97,6 @@ class Bench:
             f"{values[wrong[0]]}, expected {expected[wrong[0]]}"
 
 
-def jobs(case: AttentionCase) -> list[tuple[int, int]]:
-    """Tokens and pairs of each job."""
-    rows, heads, _ = case.q.shape
-    kv_heads = case.keys.shape[0]
-    group = heads // kv_heads
-    most = {1: 4, 2: 2}.get(group, 1)
-    found = []
-    for row in range(0, rows, most):
-        part = min(most, rows - row)
-        pairs = [part * min(4, group - head) for head in range(0, group, 4)]
-        found += [(case.position + row + part, count) for _ in range(kv_heads) for count in pairs]
-    return found
-
-
-def job_beats(build: BuildParameters, case: AttentionCase) -> list[tuple[int, int]]:
-    """Beats that each job reads (scales and keys in blocks, values chunk by chunk), and its pairs."""
-    size, chunk = build.beat_bytes, chunk_bytes(build.ports)
-    row_bytes = padded_row(case.q.shape[2] * case.kv_bits // 8, build)
-    found = []
-    for tokens, pairs in jobs(case):
-        blocks, some = divmod(tokens, 16)
-        keys = blocks * (128 + 16 * row_bytes) // size + (-(-(128 + some * row_bytes) // size) if some else 0)
-        found.append((keys + row_bytes // chunk * -(-tokens * chunk // size), pairs))
-    return found
-
-
 @cocotb.test()
 async def commands(dut):
     """Every case of the parameters, one command each."""
@@ -137,7 +111,5 @@ async def commands(dut):
         cycles = await bench.run(case)
         dut._log.info("%s: %d cycles", description, cycles)
         if not given["stall"]:
-            dim = case.q.shape[2]
-            bound = READ_DELAY + 400 + sum(
-                max(beats, count * 50, count * -(-dim // 2) + 8) + 12 for beats, count in job_beats(build, case))
+            bound = READ_DELAY + command_cycles(jobs_of(build, case))
             assert cycles <= bound, f"{description}: {cycles} cycles, more than {bound}"

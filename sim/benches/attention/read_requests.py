@@ -7,7 +7,7 @@ from cocotb.triggers import ClockCycles
 
 from hw.attention.read_requests import READ_REQUEST, ReadRequests
 from models.machine.build import BuildParameters
-from models.machine.cache import block_bytes, chunk_bytes
+from models.machine.cache import block_bytes, chunk_bytes, padded_row
 from sim.streams import StreamSink, StreamSource
 from sim.testbench import parameters, start
 
@@ -23,7 +23,7 @@ def expected_reads(build: BuildParameters, fields: dict[str, int], jobs: list[di
         reads.append({"address": fields["key_scales"] + offset, "bytes": length})
         reads += values
         values = [{"address": fields["values"] + offset + n * fields["region_bytes"],
-                   "bytes": -(-tokens * chunk // size) * size} for n in range(fields["row_bytes"] // chunk)]
+                   "bytes": -(-tokens * chunk // size) * size} for n in range(-(-fields["dim"] // chunk))]
         if job["last"]:
             reads, values = reads + values, []
     return reads
@@ -38,12 +38,13 @@ async def reads_in_order(dut):
     jobs_in = StreamSource(dut, "i", unit.i.payload.shape())
     jobs_out = StreamSink(dut, "o", unit.o.payload.shape(), stall=given["stall"])
     reads = StreamSink(dut, "read", READ_REQUEST, stall=given["stall"])
-    names = ("head_bytes", "row_bytes", "block_bytes", "region_bytes", "key_scales", "values")
+    names = ("dim", "head_bytes", "row_bytes", "block_bytes", "region_bytes", "key_scales", "values")
     for name in names:
         getattr(dut, name).value = 0
     await start(dut)
-    for tokens, kv_heads, row_bytes, row_blocks in given["commands"]:
-        fields = {"head_bytes": 0x12_3400, "row_bytes": row_bytes, "block_bytes": block_bytes(row_bytes),
+    for tokens, kv_heads, dim, row_blocks in given["commands"]:
+        row_bytes = padded_row(dim, build)  # an element has a byte
+        fields = {"dim": dim, "head_bytes": 0x12_3400, "row_bytes": row_bytes, "block_bytes": block_bytes(row_bytes),
                   "region_bytes": 0x4400, "key_scales": 0x80_0000_1000, "values": 0x80_0008_0000}
         for name in names:
             getattr(dut, name).value = fields[name]

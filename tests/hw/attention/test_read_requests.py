@@ -10,7 +10,8 @@ from hw.attention.read_requests import ReadRequests
 from models.machine.build import BOARDS
 from sim.runner import run_bench
 
-COMMANDS = [(1, 1, 64, [1]), (16, 3, 96, [4, 1]), (17, 2, 128, [2]), (4093, 5, 256, [4]), (31, 2, 96, [1, 4, 2])]
+COMMANDS = [(1, 1, 8, [1]), (16, 3, 96, [4, 1]), (3, 2, 32, [1]), (17, 2, 120, [2]), (4093, 5, 256, [4]),
+            (31, 2, 96, [1, 4, 2])]
 
 
 @pytest.mark.parametrize("stall", [0.0, 0.4], ids=["free", "stalls"])
