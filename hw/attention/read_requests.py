@@ -50,6 +50,7 @@ class ReadRequests(wiring.Component):
         waiting, ending = Signal(), Signal()
         kv_head = Signal(8, reset_less=True)
         blocks_size, rows_size = Signal(32, reset_less=True), Signal(16, reset_less=True)
+        tail_size = Signal(16, reset_less=True)  # of the last block, if it is not whole
         request = Signal(READ_REQUEST, reset_less=True)
         chunks = Signal(range(512 // self._chunk + 1), reset_less=True)
         left = Signal.like(chunks, reset_less=True)
@@ -76,11 +77,14 @@ class ReadRequests(wiring.Component):
                     m.d.sync += offset.eq(0)
                 with m.Elif(job.kv_head != kv_head):
                     m.d.sync += offset.eq(offset + self.head_bytes)
+                m.next = "SIZE"
+            with m.State("SIZE"):
+                m.d.sync += tail_size.eq(Mux(some_rows == 0, 0, HEADER_BYTES + whole_beats(rows_size)))
                 m.next = "ADD"
             with m.State("ADD"):
                 m.d.sync += [
                     request.address.eq(self.key_scales + offset),
-                    request.bytes.eq(blocks_size + Mux(some_rows == 0, 0, HEADER_BYTES + whole_beats(rows_size))),
+                    request.bytes.eq(blocks_size + tail_size),
                 ]
                 m.next = "KEYS"
             with m.State("KEYS"):
