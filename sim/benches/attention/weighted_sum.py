@@ -38,18 +38,23 @@ async def exact_sums(dut):
                 continue
             indices = [(pair, step) for pair in range(PAIRS) for step in range(unit.steps)]
             want, got = expected.pop(0), []
-            for n in range(len(indices) + unit.READ_LATENCY + 1):
+            for n in range(len(indices) + unit.READ_LATENCY):
                 pair, step = indices[min(n, len(indices) - 1)]
                 dut.pair.value, dut.step.value = pair, step
                 await RisingEdge(dut.clk)
-                if n > unit.READ_LATENCY - 1:
+                if n >= unit.READ_LATENCY:
                     got.append(sums.unpack(int(dut.sums.value)))
-            flat = np.array(got[-len(indices):]).reshape(PAIRS, unit.steps * SUM_LANES)
+            flat = np.array(got).reshape(PAIRS, unit.steps * SUM_LANES)
             assert (flat == want).all(), (flat - want)
             finished[0] += 1
 
     cocotb.start_soon(reader())
     for tokens, extreme in given["passes"]:
+        # a pass may begin while the one before is read, but not end
+        for _ in range(max(0, PAIRS * unit.steps + 4 - tokens)):
+            late.append(0)
+            dut.weights.value = late.pop(0)
+            await RisingEdge(dut.clk)
         values = rng.integers(-limit, limit, (tokens, unit.parts, unit.lanes))
         weights = rng.integers(0, WEIGHT_MAX + 1, (tokens, unit.parts, PAIRS))
         if extreme:
@@ -69,11 +74,8 @@ async def exact_sums(dut):
             dut.weights.value = late.pop(0)
             await RisingEdge(dut.clk)
         dut.valid.value = 0
-        # the next pass may begin at once, but its end waits for the reader
-        for _ in range(PAIRS * unit.steps + 12 if tokens < PAIRS * unit.steps else 0):
-            late.append(0)
-            dut.weights.value = late.pop(0)
-            await RisingEdge(dut.clk)
     for _ in range(PAIRS * unit.steps + 20):
+        late.append(0)
+        dut.weights.value = late.pop(0)
         await RisingEdge(dut.clk)
     assert finished[0] == len(given["passes"])
