@@ -66,9 +66,6 @@ class Session:
         self.model, self.device = model, device
         self.rows = device.rows_max
         self.program = Program(model, device.build, rows=self.rows, taps=taps, sequences=sequences)
-        if sequences > device.sequences:
-            raise ModelError(f"device {device.name} takes at most {device.sequences} sequences at a time, not "
-                             f"{sequences}")
         self.buffer = device.allocate(self.program.size)
         self.program.write(self.buffer.array, self.buffer.address, place=partial(device.place, self.buffer),
                            progress=progress)
@@ -152,19 +149,16 @@ class Session:
 
     def cache(self, layer: int, sequence: int = 0) -> dict[str, np.ndarray]:
         """One layer's cached keys and values so far: rows [kv_heads, n, dim] and scale words [kv_heads, n]."""
-        kv, n, dim = self.program.memory.kv, self.positions[sequence], self.model.config.head_dim
-        data = self._read(cache_name(layer, sequence), kv.layer_bytes).reshape(kv.kv_heads, kv.head_bytes)
-        dtype = np.dtype(f"<i{self.device.build.kv_bits // 8}")
+        kv, n, build = self.program.memory.kv, self.positions[sequence], self.device.build
+        data = self._read(cache_name(layer, sequence), kv.layer_bytes)
+        integer = np.dtype(f"<i{build.kv_bits // 8}")
+        row_bytes = self.model.config.head_dim * integer.itemsize
 
-        def rows(start: int) -> np.ndarray:
-            area = data[:, start:start + n * kv.row_bytes].reshape(kv.kv_heads, n, kv.row_bytes)
-            return np.ascontiguousarray(area).view(dtype)[..., :dim]
+        def stored(what: str, size: int) -> np.ndarray:
+            return data[kv.places(what, np.arange(n), size)]
 
-        def words(start: int) -> np.ndarray:
-            return np.ascontiguousarray(data[:, start:start + n * 4]).view("<u4")
-
-        return {"keys": rows(kv.keys), "values": rows(kv.values), "key_scales": words(0),
-                "value_scales": words(kv.value_scales)}
+        return {**{what: stored(what, row_bytes).view(integer) for what in ("keys", "values")},
+                **{what: stored(what, 4).view("<u4")[..., 0] for what in ("key_scales", "value_scales")}}
 
     def _room(self, sequence: int, tokens: int) -> None:
         position = self.positions[sequence]

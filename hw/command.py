@@ -6,10 +6,13 @@ from amaranth.hdl import signed, unsigned
 from amaranth.lib import data
 
 from models.machine.descriptor import DESCRIPTOR_BYTES, HEADER, OPCODES, Opcode
+from models.machine.registers import SEQUENCES
 
-__all__ = ["COMMAND_BITS", "HEADER_LAYOUT", "command_layout"]
+__all__ = ["COMMAND_BITS", "HEADER_LAYOUT", "POSITIONS", "command_layout"]
 
 COMMAND_BITS = DESCRIPTOR_BYTES * 8
+POSITIONS = data.ArrayLayout(unsigned(16), SEQUENCES)
+"""Tokens in each sequence's cache as the run began; a command's `sequence` picks one."""
 
 
 def _layout(fields) -> data.FlexibleLayout:

@@ -81,7 +81,7 @@ class Core(wiring.Component):
 
         m.d.comb += [
             self.irq.eq(control.irq),
-            memory.position.eq(control.position),
+            memory.positions.eq(control.positions),
             memory.stop.eq(control.reset_engines),
             control.memory_quiet.eq(memory.quiet),
             control.axi_errors.eq(memory.errors),
@@ -89,10 +89,10 @@ class Core(wiring.Component):
             control.saturations.eq(vector.saturations),
             control.zeros.eq(vector.zeros),
             control.activations.eq(vector.activations),
-            vector.position.eq(control.position),
+            vector.positions.eq(control.positions),
             vector.write_idle.eq(memory.vector_write_idle),
             vector.attention_exponent.eq(attention.exponent),
-            attention.position.eq(control.position),
+            attention.positions.eq(control.positions),
             *(head.unit[row].eq(vector.unit[row]) for row in range(build.head_rows)),
             head.write_idle.eq(memory.head_write_idle),
         ]

@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from models.config import ModelConfig
 from models.golden.model import TapPoint
 from models.machine.build import BuildParameters
+from models.machine.cache import (
+    BLOCK_TOKENS,
+    HEADER_BYTES,
+    VALUE_SCALES,
+    block_bytes,
+    chunk_bytes,
+    padded_row,
+    physical,
+    value_region,
+)
 from models.machine.descriptor import DESCRIPTOR_BYTES
 from models.machine.layout import head_beats, weight_beats
 
@@ -18,25 +30,58 @@ PAGE = 4096
 
 @dataclass(frozen=True)
 class KVLayout:
-    """One layer's cache: for each key-value head, key scales, value scales, keys, values of all positions.
+    """One layer's cache, for each key-value head. Offsets are from the head's start, addresses logical.
 
-    Offsets are from the head's start; scales are 32-bit words, rows `row_bytes` apart.
+    Token t's key: `keys` + t div 16 * block_bytes + t mod 16 * row_bytes. Its scales, 32-bit words: `key_scales` or
+    `value_scales` + t div 16 * scale_block_bytes + t mod 16 * 4. Chunk c of its value: `values` + c * region_bytes +
+    t * value_stride. A build that packs by rows has its four lists one after another, rows in one chunk; others:
+    `models.machine.cache`.
     """
 
+    build: BuildParameters
     kv_heads: int
     row_bytes: int
+    chunk_bytes: int
+    key_scales: int
     value_scales: int
+    scale_block_bytes: int
     keys: int
+    block_bytes: int
     values: int
+    value_stride: int
+    region_bytes: int
     head_bytes: int
 
     @classmethod
     def of(cls, config: ModelConfig, build: BuildParameters) -> KVLayout:
         """The layout of a model's layers on a build."""
-        row_bytes = _align(config.head_dim * build.kv_bits // 8, 16)
-        scales = _align(config.context * 4, 256)
-        rows = _align(config.context * row_bytes, 256)
-        return cls(config.kv_heads, row_bytes, scales, 2 * scales, 2 * scales + rows, 2 * scales + 2 * rows)
+        size, context, align = config.head_dim * build.kv_bits // 8, config.context, build.stream_align
+        if build.packing == "rows":
+            row_bytes, scales = _align(size, 16), _align(context * 4, 256)
+            rows = _align(context * row_bytes, 256)
+            return cls(build, config.kv_heads, row_bytes, row_bytes, 0, scales, 4 * BLOCK_TOKENS, 2 * scales,
+                       BLOCK_TOKENS * row_bytes, 2 * scales + rows, row_bytes, 0, 2 * scales + 2 * rows)
+        row_bytes, chunk = padded_row(size, build), chunk_bytes(build.ports)
+        block, region = block_bytes(row_bytes), value_region(context, build)
+        values = _align(-(-context // BLOCK_TOKENS) * block, align)
+        return cls(build, config.kv_heads, row_bytes, chunk, 0, VALUE_SCALES, block, HEADER_BYTES, block, values, chunk,
+                   region, values + row_bytes // chunk * region)
+
+    def places(self, what: str, tokens: np.ndarray, size: int) -> np.ndarray:
+        """Offsets from the layer's start of `size` bytes of each token's "keys", "values", "key_scales" or
+        "value_scales".
+
+        tokens: int [n]. Returns int [kv_heads, n, size].
+        """
+        stride, block = {"keys": (self.row_bytes, self.block_bytes),
+                         "values": (self.value_stride, BLOCK_TOKENS * self.value_stride)}.get(
+                             what, (4, self.scale_block_bytes))
+        chunk_at = self.region_bytes if what == "values" else self.chunk_bytes
+        byte = np.arange(size)
+        at = getattr(self, what) + tokens // BLOCK_TOKENS * block + tokens % BLOCK_TOKENS * stride
+        at = at[:, None] + byte // self.chunk_bytes * chunk_at + byte % self.chunk_bytes
+        at = np.arange(self.kv_heads)[:, None, None] * self.head_bytes + at
+        return physical(at, self.build) if self.build.packing == "tiles" else at
 
     @property
     def layer_bytes(self) -> int:

@@ -23,6 +23,7 @@ from models.golden.model import TapPoint
 from models.golden.scalar import log2_e_over_root, to_word
 from models.golden.tap import Tap
 from models.machine.build import BuildParameters
+from models.machine.cache import BLOCK_TOKENS
 from models.machine.descriptor import Activation, LoadTarget, NormSource, Opcode
 from models.machine.layout import head_beats, head_beats_used, tile_count, weight_beats, weight_beats_used
 
@@ -180,20 +181,24 @@ class Schedule:
                        heads=config.heads, dim=config.head_dim, accumulator=self._sums("q", names),
                        scale=self._scale(layer, "q"), **self._rows_of(group))
         for piece in group.pieces:
-            start, rows = self._address(cache_name(layer, piece.sequence)), piece._asdict()
-            for opcode, name, at, scales in ((Opcode.KEY, "k", kv.keys, 0),
-                                             (Opcode.VALUE, "v", kv.values, kv.value_scales)):
-                self._list.add(opcode, wait=(Semaphore.SUMS_READY,) if piece == group.pieces[0] else (),
-                               signal=(Semaphore.CACHE_READY,) if opcode == Opcode.VALUE else (),
-                               heads=config.kv_heads, dim=config.head_dim, accumulator=self._sums(name, names),
-                               scale=self._scale(layer, name), address=start + at, address_stride=kv.row_bytes,
-                               scale_address=start + scales, scale_address_stride=4, head_bytes=kv.head_bytes, **rows)
+            start = self._address(cache_name(layer, piece.sequence))
+            shared = {"dim": config.head_dim, "head_bytes": kv.head_bytes, **piece._asdict()}
+            written = {"heads": config.kv_heads, "scale_block_bytes": kv.scale_block_bytes, **shared}
+            waits = (Semaphore.SUMS_READY,) if piece == group.pieces[0] else ()
+            self._list.add(Opcode.KEY, wait=waits, accumulator=self._sums("k", names), scale=self._scale(layer, "k"),
+                           address=start + kv.keys, address_stride=kv.row_bytes, block_bytes=kv.block_bytes,
+                           region_bytes=kv.chunk_bytes, scale_address=start + kv.key_scales, **written)
+            self._list.add(Opcode.VALUE, wait=waits, signal=(Semaphore.CACHE_READY,),
+                           accumulator=self._sums("v", names), scale=self._scale(layer, "v"),
+                           address=start + kv.values, address_stride=kv.value_stride,
+                           block_bytes=BLOCK_TOKENS * kv.value_stride, region_bytes=kv.region_bytes,
+                           scale_address=start + kv.value_scales, **written)
             self._list.add(Opcode.ATTEND, wait=(Semaphore.CACHE_READY,),
                            signal=(Semaphore.ATTENTION_READY,) if piece == group.pieces[-1] else (),
-                           heads=config.heads, kv_heads=config.kv_heads, dim=config.head_dim, key_scales=start,
+                           heads=config.heads, kv_heads=config.kv_heads, key_scales=start + kv.key_scales,
                            value_scales=start + kv.value_scales, keys=start + kv.keys, values=start + kv.values,
-                           head_bytes=kv.head_bytes, row_bytes=kv.row_bytes,
-                           score_constant=int(to_word(log2_e_over_root(config.head_dim))), **rows)
+                           block_bytes=kv.block_bytes, region_bytes=kv.region_bytes, row_bytes=kv.row_bytes,
+                           score_constant=int(to_word(log2_e_over_root(config.head_dim))), **shared)
 
     def _out(self, turn: Turn, group: Group) -> None:
         config, layer = self.config, turn.layer

@@ -33,15 +33,11 @@ class Buffer:
 
 
 class Device(ABC):
-    """An accelerator, real or not. `build` says what it can hold, `rows_max` how many tokens a pass takes.
-
-    sequences: how many caches and positions it tells apart; the fabric's units do not know more than one yet.
-    """
+    """An accelerator, real or not. `build` says what it can hold, `rows_max` how many tokens a pass takes."""
 
     name: str
     build: BuildParameters
     rows_max: int
-    sequences: int = 1
 
     @abstractmethod
     def allocate(self, size: int) -> Buffer:

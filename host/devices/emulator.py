@@ -29,7 +29,6 @@ class EmulatorDevice(Device):
     """
 
     name = "emulator"
-    sequences = SEQUENCES
 
     def __init__(self, build: BuildParameters, *, kernels: str = "auto", threads: int | None = None):
         if threads is not None and threads < 1:

@@ -40,9 +40,9 @@ class NativeOperation(ctypes.Structure):
             "source", "rms", "gained", "levels16", "activation", "tap", "tap_add_exponent", "tap_clip_exponent",
             "tap_threshold_exponent", "unit_exponent", "group_channels", "eps_sum", "gain", "gate_accumulator",
             "up_accumulator", "gate_scale", "up_scale", "heads", "dim", "scale", "scale_address",
-            "scale_address_stride", "head_bytes", "fraction_bits", "kv_heads", "key_scales", "value_scales", "keys",
-            "values", "row_bytes", "score_constant", "first_row", "sequence", "token", "offset", "vocab", "k",
-            "write_logits", "logits", "top"))]
+            "block_bytes", "scale_block_bytes", "region_bytes", "head_bytes", "fraction_bits", "kv_heads",
+            "key_scales", "value_scales", "keys", "values", "row_bytes", "score_constant", "first_row", "sequence",
+            "token", "offset", "vocab", "k", "write_logits", "logits", "top"))]
 
 
 class MachineState(ctypes.Structure):
@@ -51,7 +51,8 @@ class MachineState(ctypes.Structure):
     _fields_ = [
         ("memory", POINTER(c_uint8)), ("size", c_int64), ("base", c_int64),
         ("positions", c_int64 * SEQUENCES),
-        ("kv_bits", c_int64), ("outputs_per_step", c_int64), ("top_k", c_int64), ("row_sums", c_int64),
+        ("kv_bits", c_int64), ("outputs_per_step", c_int64), ("top_k", c_int64), ("cache_ports", c_int64),
+        ("row_sums", c_int64),
         ("group_bytes", c_int64), ("exp2_coarse", POINTER(c_int64)), ("exp2_fine", POINTER(c_int64)),
         ("sigmoid", POINTER(c_int64)), ("constants", POINTER(NativeScalar)), ("residual", POINTER(c_int32)),
         ("activations", POINTER(c_int8)), ("activation_sums", POINTER(c_int32)), ("inputs", POINTER(c_int64)),

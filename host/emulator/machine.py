@@ -25,6 +25,7 @@ from models.golden.rounding import round_shift
 from models.golden.scalar import Scalar, constant, from_word, mul, scale_round, shift, to_word
 from models.golden.tap import Tap
 from models.machine.build import BuildParameters
+from models.machine.cache import BLOCK_TOKENS, chunk_bytes, physical
 from models.machine.descriptor import DESCRIPTOR_BYTES, Activation, LoadTarget, NormSource, Opcode
 
 __all__ = ["Machine", "ProgramError"]
@@ -157,32 +158,47 @@ class Machine:
         self._cache(f, *self._heads(f, False, self.build.kv_bits))
 
     def _cache(self, f: dict[str, int], q: np.ndarray, scale: Scalar) -> None:
-        words = to_word(scale)
+        words, rows = to_word(scale), f["rows"]
         dtype = np.dtype(f"<i{self.build.kv_bits // 8}")
-        row_bytes, rows, size = f["address_stride"], f["rows"], f["dim"] * dtype.itemsize
-        position = self.positions[f["sequence"]] + f["token"]
+        tokens, size = self.positions[f["sequence"]] + f["token"] + np.arange(rows), f["dim"] * dtype.itemsize
         for head in range(f["heads"]):
-            start = head * f["head_bytes"] + position * row_bytes
-            area = self._view(f["address"] + start, rows * row_bytes).reshape(rows, row_bytes)
-            area[:, :size] = q[:, head].astype(dtype).view(np.uint8).reshape(rows, size)
-            start = head * f["head_bytes"] + position * f["scale_address_stride"]
-            self._view(f["scale_address"] + start, rows * 4).view("<u4")[:] = words[:, head]
+            start = head * f["head_bytes"]
+            at = self._cached(f["address"] + start, tokens, f["address_stride"], f["block_bytes"], f["region_bytes"],
+                              size)
+            self.image.memory[at] = q[:, head].astype(dtype).view(np.uint8).reshape(rows, size)
+            at = self._cached(f["scale_address"] + start, tokens, 4, f["scale_block_bytes"], 0, 4)
+            self.image.memory[at] = words[:, head].astype("<u4").view(np.uint8).reshape(rows, 4)
+
+    def _cached(self, address: int, tokens: np.ndarray, stride: int, block_bytes: int, region_bytes: int,
+                size: int) -> np.ndarray:
+        """Places in the memory of `size` bytes of each token, [tokens, size]."""
+        byte = np.arange(size)
+        at = address + (tokens // BLOCK_TOKENS * block_bytes + tokens % BLOCK_TOKENS * stride)[:, None] + byte
+        if self.build.packing == "tiles":
+            chunk = chunk_bytes(self.build.ports)
+            at = physical(at + byte // chunk * (region_bytes - chunk), self.build)
+        self._view(int(at.min()), int(at.max() - at.min()) + 1)
+        return at - self.image.base
 
     def _attend(self, f: dict[str, int]) -> None:
         dtype = np.dtype(f"<i{self.build.kv_bits // 8}")
-        position, row_bytes, kv_heads = self.positions[f["sequence"]] + f["token"], f["row_bytes"], f["kv_heads"]
-        n, rows = position + f["rows"], _rows(f)
+        position, rows = self.positions[f["sequence"]] + f["token"], _rows(f)
+        framed, block, chunk = self.build.packing == "tiles", f["block_bytes"], chunk_bytes(self.build.ports)
+        tokens, size = np.arange(position + f["rows"]), f["dim"] * dtype.itemsize
 
-        def rows_of(name: str) -> np.ndarray:
-            areas = [self._view(f[name] + g * f["head_bytes"], n * row_bytes) for g in range(kv_heads)]
-            return np.stack([a.view(dtype).reshape(n, -1)[:, :f["dim"]] for a in areas])
+        def bytes_of(name: str, *shape: int) -> np.ndarray:
+            places = [self._cached(f[name] + g * f["head_bytes"], tokens, *shape) for g in range(f["kv_heads"])]
+            return self.image.memory[np.stack(places)]
 
         def scales_of(name: str) -> Scalar:
-            return from_word(np.stack([self._view(f[name] + g * f["head_bytes"], n * 4).view("<u4")
-                                       for g in range(kv_heads)]))
+            found = bytes_of(name, 4, block if framed else 4 * BLOCK_TOKENS, 0, 4)
+            return from_word(found.view("<u4")[..., 0])
 
+        keys = bytes_of("keys", f["row_bytes"], block, chunk, size).view(dtype)
+        stride = chunk if framed else f["row_bytes"]
+        values = bytes_of("values", stride, BLOCK_TOKENS * stride, f["region_bytes"], size).view(dtype)
         self._attention[rows], self._exponents[rows] = attention_rows(
-            self._queries[rows], self._query_scales[rows], rows_of("keys"), scales_of("key_scales"), rows_of("values"),
+            self._queries[rows], self._query_scales[rows], keys, scales_of("key_scales"), values,
             scales_of("value_scales"), from_word(f["score_constant"]), position, kv_bits=self.build.kv_bits)
 
     def _residual(self, f: dict[str, int]) -> None:

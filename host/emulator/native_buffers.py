@@ -31,6 +31,7 @@ class Extents:
     heads: int
     vocab: int
     tokens: int
+    row_bytes: int  # of the cache, where its rows must be gathered
 
     @classmethod
     def of(cls, operations: Sequence[dict[str, int]], build: BuildParameters) -> Extents:
@@ -48,8 +49,9 @@ class Extents:
                      default=1)
         rows = max(max((f.get("first_row", 0) + f["rows"] for f in operations if "rows" in f), default=1),
                    -(-angles // _DIM_MAX))
+        gathered = most("row_bytes") if build.packing == "tiles" else 0
         return cls(rows, max(most("count"), heads, -(-loaded // rows)), max(sums, heads), most("heads"), most("vocab"),
-                   build.context_max)
+                   build.context_max, gathered)
 
 
 class Buffers:
@@ -61,7 +63,8 @@ class Buffers:
         self.extents = e = needed
         blocks = -(-e.channels // (_BLOCK * TRITS_PER_BYTE))
         self.row_sums, self.group_bytes = e.sums + _SUM_SLACK, blocks * TRITS_PER_BYTE * _BLOCK
-        self.wide_channels = max(e.channels, 2 * e.tokens)  # scores and weights of a head
+        # scores and weights of a head, and its keys, values and scales where they are gathered
+        self.wide_channels = max(e.channels, e.tokens * (2 + (e.row_bytes // 4 + 1 if e.row_bytes else 0)))
         self._kept: dict[str, np.ndarray] = {}
         wide = e.rows * e.channels
         for name, dtype, size in (

@@ -1,1 +1,1 @@
-"""Decode attention: keys and values streamed once, scores on chip, exact maximum, integer softmax."""
+"""Attention: keys and values streamed once for four pairs of head and row, scores on chip, exact maximum."""

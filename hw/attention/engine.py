@@ -1,144 +1,170 @@
-"""The decode attention engine: one ATTEND command, all heads of all rows."""
+"""The attention engine: one ATTEND command, all heads of all its rows, at the pace of the ports."""
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, signed
-from amaranth.lib import stream, wiring
+from amaranth.hdl import Module, Signal, Value, signed
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from hw.attention.control import AttentionControl
-from hw.attention.normaliser import Normaliser, output_fraction
+from hw.attention.intake import Intake, key_event
+from hw.attention.jobs import JOB, JobWalk
+from hw.attention.normaliser import Normaliser
 from hw.attention.output_memory import OUTPUT_REQUEST, OUTPUT_WORD, OutputMemory
 from hw.attention.query_key_dot import QueryKeyDot
+from hw.attention.query_load import QueryLoad
 from hw.attention.query_memory import QUERY, QUERY_SCALE, QueryMemory
 from hw.attention.read_requests import READ_REQUEST, ReadRequests
-from hw.attention.scale_memory import ScaleMemory
+from hw.attention.reciprocals import Reciprocals
 from hw.attention.score_memory import ScoreMemory
 from hw.attention.score_scale import ScoreScale
 from hw.attention.softmax import Softmax
+from hw.attention.weight_memory import WeightMemory
 from hw.attention.weighted_sum import WeightedSum
-from hw.command import COMMAND_BITS
-from models.machine.build import PORT_BYTES, BuildParameters
-from models.machine.scalar_format import MANTISSA_BITS
-from models.machine.tables import P_FRACTION
+from hw.command import COMMAND_BITS, POSITIONS
+from models.machine.build import BuildParameters
+from models.machine.cache import chunk_bytes
 
 __all__ = ["AttentionEngine"]
 
+_JOBS_AHEAD = 4  # whose reads are under way
+_SCALES_LATE = 2  # cycles from a key's event to its scales
+
+
+def _delayed(m: Module, name: str, value: Value, cycles: int) -> Value:
+    """A value some cycles ago, through shift registers."""
+    for n in range(cycles):
+        before, value = value, Signal(value.shape(), name=f"{name}_{n}", reset_less=True)
+        m.d.sync += Value.cast(value).eq(Value.cast(before))
+    return value
+
 
 class AttentionEngine(wiring.Component):
-    """Attention of query rows over the cache, keys and values streamed once per row and kv head.
+    """Attention of query rows over the cache: keys and values streamed once for up to four (head, row) pairs.
 
     Contract: golden `attention` bit for bit, row by row (docs/numerics.md §7), for ATTEND commands.
-    `position` is sampled with the command; row r attends to tokens 0 .. position + r. `retired` pulses
-    when all results are in the output memory. Queries and query scales of all rows and heads are written
-    before the command and may not change until then; those inputs are always ready.
+    Row first_row + r attends to tokens 0 .. positions[sequence] + r; `positions` hold still during a command.
+    `retired` pulses when all results are in the output memory. Queries and query scales of the command's rows and
+    heads are written before the command and may not change until then; those inputs are always ready.
 
-    Reads go out on `o_read` {address, bytes}, for each row and kv head: key scales, value scales, keys,
-    values (`ReadRequests`), and come back on `i_data` in that order, each read rounded up to 16-byte
-    beats. Scales are 32-bit memory words; a key or value is row_bytes (a multiple of 16), its elements
-    int8 (kv_bits = 8) or little-endian int16, padding of keys zero. Requests run ahead of the data.
+    Work goes by jobs (`JobWalk`): a key-value head and the pairs that share its pass; the heads of a group, or several
+    rows where a group has one or two heads. Reads go out on `o_read` {address, bytes}, whole beats of all ports, at
+    logical addresses (`models.machine.cache`), and come back on `i_data` in order. A job's keys come before the
+    values of the job before it, so that its softmax runs beside both. Of the last row's tokens nothing beyond is
+    read.
 
-    Results: a transfer on `i_request` {count, row, group_channels} gives the row's channels on `o`,
+    Results: a transfer on `i_request` {count, row, group_channels} gives the row's channels on `o`, four at a time,
     aligned to the row's largest exponent, and that exponent on `exponent` (`OutputMemory`).
 
-    Throughput: a beat of keys or values serves the heads of a group one after another. With n tokens,
-    g = heads / kv_heads and b = row_bytes / 16 a kv head takes 2 ceil(n / 4) + 2 g b n + 47 cycles when
-    the data is there. The normalisation of its results, g (dim + 42) + 21, runs beside the next head's
-    scales and keys and shows after the last head; where it is the longer, a kv head takes
-    g b n + g (dim + 42) + 22.
+    Throughput: a beat a cycle. With n tokens of the job's last row, c chunks a row and h of them a beat, a job takes
+    ceil(n / 16) * 128 / beat + 2 c n / h cycles and about 8 more, if that is at least: 2 n where it has more than two
+    pairs and c is less than 3 (softmax); 45 a pair (`Reciprocals`); dim / 2 a pair (`Normaliser`).
 
-    Limits: heads <= heads_max, heads / kv_heads <= group_max, dim <= head_dim_max, position + rows <=
-    context_max, rows <= build.slots; scores on chip: group_max * context_max words.
+    Limits: heads <= heads_max, dim <= head_dim_max and a multiple of 8, position + rows <= context_max, rows <=
+    build.slots, ports 1, 2 or 4. Any group size.
     """
 
-    def __init__(self, build: BuildParameters, *, group_max: int | None = None):
-        self._build, self._group_max = build, build.group_max if group_max is None else group_max
+    def __init__(self, build: BuildParameters):
+        if build.ports == 3:
+            raise ValueError("the cache is laid out for 1, 2 or 4 ports, not 3")
+        self._build = build
         super().__init__({
             "command": In(stream.Signature(COMMAND_BITS)),
             "retired": Out(1),
-            "position": In(16),
+            "positions": In(POSITIONS),
             "i_query": In(stream.Signature(QUERY)),
             "i_query_scale": In(stream.Signature(QUERY_SCALE)),
             "o_read": Out(stream.Signature(READ_REQUEST)),
-            "i_data": In(stream.Signature(PORT_BYTES * 8)),
+            "i_data": In(stream.Signature(build.beat_bytes * 8)),
             "i_request": In(stream.Signature(OUTPUT_REQUEST)),
             "o": Out(stream.Signature(OUTPUT_WORD)),
             "exponent": Out(signed(10)),
         })
 
     def elaborate(self, platform):
-        build, context = self._build, self._build.context_max
-        sizes = {"kv_bits": build.kv_bits, "dim_max": build.head_dim_max, "group_max": self._group_max}
-        scores_sizes = {"group_max": self._group_max, "context_max": context}
+        build, context, rows = self._build, self._build.context_max, self._build.slots
+        dim_max, kv_bits = build.head_dim_max, build.kv_bits
+        chunk, parts = chunk_bytes(build.ports), build.beat_bytes // chunk_bytes(build.ports)
+        channels = build.heads_max * dim_max
+        sizes = {"kv_bits": kv_bits, "chunk_bits": chunk * 8, "parts": parts}
         m = Module()
-        m.submodules.control = control = AttentionControl(build, self._group_max)
-        m.submodules.requests = requests = ReadRequests(rows=build.slots, context_max=context)
-        m.submodules.dot = dot = QueryKeyDot(**sizes)
-        m.submodules.queries = queries = QueryMemory(
-            rows=build.slots, heads=build.heads_max, dim_max=build.head_dim_max, lanes=dot.lanes)
-        m.submodules.key_scales = key_scales = ScaleMemory(context_max=context)
-        m.submodules.value_scales = value_scales = ScaleMemory(context_max=context)
-        m.submodules.scaling = scaling = ScoreScale(dot_bits=dot.dot_bits, **scores_sizes)
-        m.submodules.scores = scores = ScoreMemory(**scores_sizes)
-        m.submodules.softmax = softmax = Softmax(**scores_sizes)
+        m.submodules.walk = walk = JobWalk(build)
+        m.submodules.requests = requests = ReadRequests(build)
+        m.submodules.queries = queries = QueryMemory(rows=rows, heads=build.heads_max, dim_max=dim_max)
+        m.submodules.dot = dot = QueryKeyDot(**sizes, dim_max=dim_max)
+        m.submodules.load = load = QueryLoad(
+            rows=rows, heads=build.heads_max, words=dot.chunks * dot.lanes // QueryMemory.WORD)
+        m.submodules.intake = intake = Intake(build, chunks=dot.chunks)
+        event_layout = key_event(context)
+        user = data.StructLayout({"value_scale": 32, "event": event_layout})
+        m.submodules.scaling = scaling = ScoreScale(dot_bits=dot.dot_bits, user_layout=user)
+        m.submodules.scores = scores = ScoreMemory(context_max=context)
+        m.submodules.softmax = softmax = Softmax(context_max=context, parts=parts)
+        m.submodules.weights = weights = WeightMemory(context_max=context, parts=parts)
         m.submodules.sums = sums = WeightedSum(**sizes, context_max=context)
+        m.submodules.reciprocals = reciprocals = Reciprocals(kv_bits=kv_bits, context_max=context)
         m.submodules.normaliser = normaliser = Normaliser(
-            **sizes, sum_bits=sums.sum_bits, total_bits=len(softmax.total))
-        m.submodules.outputs = outputs = OutputMemory(
-            rows=build.slots, channels=build.heads_max * build.head_dim_max, groups=build.heads_max)
+            kv_bits=kv_bits, lanes=sums.lanes, sum_bits=sums.sum_bits, rows=rows, channels=channels, dim_max=dim_max)
+        m.submodules.outputs = outputs = OutputMemory(rows=rows, channels=channels, groups=build.heads_max)
+        m.submodules.waiting = waiting = SyncFIFO(width=JOB.size, depth=_JOBS_AHEAD)
 
         for source, sink in (
-            (flipped(self.command), control.command), (flipped(self.i_data), control.i_data),
+            (flipped(self.command), walk.command), (flipped(self.i_data), intake.i_data),
             (flipped(self.i_query), queries.i_query), (flipped(self.i_query_scale), queries.i_query_scale),
             (flipped(self.i_request), outputs.i_request), (outputs.o, flipped(self.o)),
-            (requests.o, flipped(self.o_read)),
-            (control.o_key_scales, key_scales.i), (control.o_value_scales, value_scales.i),
-            (control.o_keys, dot.i), (dot.o, scaling.i), (scaling.o, scores.i),
-            (control.o_values, sums.i_values), (softmax.o, sums.i_weights), (normaliser.o, outputs.i),
+            (requests.read, flipped(self.o_read)),
+            (walk.o, requests.i), (load.o, intake.i),
+            (intake.o, softmax.i), (softmax.o, weights.i), (softmax.o_totals, reciprocals.i),
+            (reciprocals.o, normaliser.i), (reciprocals.o_exponent, outputs.i_exponent), (normaliser.o, outputs.i),
         ):
             connect(m, source, sink)
 
-        fields = control.fields
+        fields = walk.fields
         m.d.comb += [
-            control.position.eq(self.position), self.retired.eq(control.retired),
+            waiting.w_en.eq(requests.o.valid), waiting.w_data.eq(requests.o.p), requests.o.ready.eq(waiting.w_rdy),
+            load.i.valid.eq(waiting.r_rdy), load.i.p.eq(waiting.r_data), waiting.r_en.eq(load.i.ready),
+            walk.positions.eq(self.positions), walk.retired.eq(normaliser.retired), self.retired.eq(normaliser.retired),
             self.exponent.eq(outputs.exponent),
-            requests.start.eq(control.begin_reads), requests.tokens.eq(control.tokens),
             *(getattr(requests, name).eq(fields[name]) for name in (
-                "rows", "kv_heads", "row_bytes", "head_bytes",
-                "key_scales", "value_scales", "keys", "values")),
-            *(unit.group_last.eq(control.group_last)
-              for unit in (dot, scaling, scores, softmax, sums, normaliser)),
-            *(unit.beats_last.eq(control.beats_last) for unit in (dot, sums)),
-            *(unit.tokens.eq(control.tokens) for unit in (key_scales, value_scales)),
+                "head_bytes", "row_bytes", "block_bytes", "region_bytes", "key_scales", "values")),
+            load.dim.eq(fields.dim), requests.dim.eq(fields.dim), intake.dim.eq(fields.dim),
+            load.score_constant.eq(fields.score_constant),
+            intake.row_bytes.eq(fields.row_bytes), normaliser.dim.eq(fields.dim),
+
+            # queries
+            queries.row.eq(load.row), queries.head.eq(load.head), queries.index.eq(load.index),
+            load.word.eq(queries.word), load.scale.eq(queries.scale),
+            dot.write_valid.eq(load.write_valid), dot.write.eq(load.write),
 
             # keys
-            *(unit.start.eq(control.begin_keys) for unit in (key_scales, value_scales, scaling, scores)),
-            queries.row.eq(control.row), queries.head.eq(control.first_head + dot.head),
-            queries.chunk.eq(dot.chunk), dot.queries.eq(queries.word),
-            queries.scale_row.eq(control.row), queries.scale_head.eq(control.first_head + scaling.head),
-            scaling.query_scale.eq(queries.scale), scaling.score_constant.eq(fields.score_constant),
-            key_scales.token.eq(scaling.token), scaling.key_scale.eq(key_scales.word),
-            control.scores_complete.eq(scores.complete),
+            dot.valid.eq(intake.keys_valid), dot.i.eq(intake.keys),
+        ]
+        valid = Signal(dot.latency)
+        m.d.sync += valid.eq((valid << 1) | intake.event_valid)
+        event = data.View(event_layout, Value.cast(_delayed(m, "event", intake.event, dot.latency)))
+        key_scale = _delayed(m, "key_scale", intake.key_scale, dot.latency - _SCALES_LATE)
+        value_scale = _delayed(m, "value_scale", intake.value_scale, dot.latency - _SCALES_LATE)
+        scored = scaling.o.p
+        m.d.comb += [
+            scaling.i.valid.eq(valid[-1]), scaling.i.p.dots.eq(dot.dots), scaling.i.p.key_scale.eq(key_scale),
+            scaling.i.p.units.eq(load.units[event.bank]),
+            scaling.i.p.user.event.eq(event), scaling.i.p.user.value_scale.eq(value_scale), scaling.o.ready.eq(1),
+            load.bank_free.eq(valid[-1] & event.last),
+            scores.i.valid.eq(scaling.o.valid), scores.i.p.scores.eq(scored.scores),
+            scores.i.p.value_scale.eq(scored.user.value_scale), scores.i.p.token.eq(scored.user.event.token),
+            scores.i.p.counts.eq(scored.user.event.counts), scores.i.p.last.eq(scored.user.event.last),
+
+            # softmax
+            softmax.complete.eq(scores.complete), scores.address.eq(softmax.address), softmax.word.eq(scores.word),
+            softmax.maximum.eq(scores.maximum), softmax.largest.eq(scores.largest),
+            intake.softmax_token.eq(softmax.token), intake.softmax_read.eq(softmax.read),
+            intake.weights_ready.eq(softmax.ready),
 
             # values
-            *(unit.start.eq(control.begin_values) for unit in (softmax, sums)),
-            softmax.count.eq(scores.count), softmax.largest.eq(value_scales.largest),
-            scores.enable.eq(softmax.enable), scores.address.eq(softmax.address),
-            softmax.score.eq(scores.score),
-            scores.maximum_head.eq(softmax.maximum_head), softmax.maximum.eq(scores.maximum),
-            value_scales.enable.eq(softmax.enable), value_scales.token.eq(softmax.token),
-            softmax.value_scale.eq(value_scales.word),
-
-            # results
-            normaliser.start.eq(sums.done), normaliser.dim.eq(fields.dim),
-            softmax.total_head.eq(normaliser.head), normaliser.total.eq(softmax.total),
-            sums.head.eq(normaliser.head), sums.chunk.eq(normaliser.chunk), normaliser.sums.eq(sums.sums),
-            control.normalised.eq(normaliser.done),
-            outputs.row_start.eq(control.begin_values & (control.group == 0)),
-            outputs.write_row.eq(control.row),
-            outputs.i_exponent.valid.eq(control.begin_values),
-            outputs.i_exponent.p.row.eq(control.row), outputs.i_exponent.p.group.eq(control.group),
-            outputs.i_exponent.p.exponent.eq(
-                value_scales.largest + (P_FRACTION - (MANTISSA_BITS - 1) - output_fraction(build.kv_bits))),
+            weights.bank.eq(intake.values.bank), weights.beat.eq(intake.values.weights),
+            sums.valid.eq(intake.values_valid), sums.values.eq(intake.values.data),
+            sums.first.eq(intake.values.first), sums.last.eq(intake.values.last), sums.weights.eq(weights.weights),
+            normaliser.done.eq(sums.done), intake.sums_free.eq(normaliser.freed),
+            sums.pair.eq(normaliser.pair), sums.step.eq(normaliser.step), normaliser.sums.eq(sums.sums),
         ]
         return m

@@ -5,121 +5,126 @@ from __future__ import annotations
 from amaranth.hdl import Array, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import ceil_log2
 
 from hw.arith.pipeline import Pipeline
 from hw.arith.rounding import round_shift
-from hw.arith.scalar import SCALAR, scalar_const
-from hw.arith.scalar_unit import ScalarOp, ScalarUnit
 from hw.arith.scale_round import ScaleRound
-from models.machine.build import PORT_BYTES
+from hw.attention.jobs import PAIRS, pair_head, pair_row, pairs_last
+from hw.attention.output_memory import OUTPUT_BITS, output_pair
+from hw.attention.reciprocals import JOB_RECIPROCALS, output_fraction
+from hw.attention.weighted_sum import SUM_LANES
 
-__all__ = ["OUTPUT_BITS", "Normaliser", "output_fraction"]
-
-OUTPUT_BITS = 26  # |o| <= 2**24, docs/numerics.md §7
-_VALUE_BITS = 24 - 4  # of an output below its unit, for values of magnitude 1
-
-
-def output_fraction(kv_bits: int) -> int:
-    """Fraction bits of an output, in units of the group's largest value scale."""
-    return _VALUE_BITS - (kv_bits - 1)
+__all__ = ["Normaliser"]
 
 
 class Normaliser(wiring.Component):
-    """o = scale_round(round(sum / 2**drop), 1 / total, fraction + drop) for all channels of a group.
+    """o = scale_round(round(sum / 2**drop), 1 / total, fraction + drop) for the channels of a job, chunk by chunk.
 
-    A pulse on `start` begins with head 0 of the group; for each head the unit forms the reciprocal of
-    its `total` (about 45 cycles), then gives its `dim` channels one a cycle. `done` pulses after the
-    last is out. Output is always taken. The memories behind `head` and `chunk` answer combinationally
-    and must hold still from start to done. Golden: `reciprocal`, `total` and `out` of `attention`;
-    drop = kv_bits - 3, fraction = 20 - (kv_bits - 1). docs/numerics.md §7.
+    A job with its reciprocals is taken when the one before is out. Each of its chunks begins when `done` has pulsed
+    (`WeightedSum`, which answers `pair` and `step` after READ_LATENCY cycles with `sums`); when the chunk's sums are
+    read, `freed` pulses. Two channels a cycle, pair by pair; channels past the head's size `dim`, a multiple of 8,
+    are left out. `retired` pulses after the last channel of a command's last job. Output, {row, channel, x[2]}, is
+    always taken. Golden: `total` and `out` of `attention`; drop = kv_bits - 3, fraction = 20 - (kv_bits - 1).
 
     Widths: sums signed(sum_bits), rounded to sum_bits - drop + 1 <= 40 bits; outputs signed(26), |o| <= 2**24
     for sums that weights can give.
     """
 
-    def __init__(self, *, kv_bits: int, dim_max: int, group_max: int, sum_bits: int, total_bits: int):
-        self._lanes = PORT_BYTES * 8 // kv_bits
+    def __init__(self, *, kv_bits: int, lanes: int, sum_bits: int, rows: int, channels: int, dim_max: int):
+        self._lanes, self._dim_max = lanes, dim_max
         self._drop = kv_bits - 3
         self._fraction = output_fraction(kv_bits) + self._drop
         self._x_bits = sum_bits - self._drop + 1
-        self._dim_max = dim_max
-        head = range(group_max)
+        self._user = data.StructLayout({"row": range(rows), "channel": range(channels), "end": 1})
         super().__init__({
-            "start": In(1),
-            "group_last": In(head),
             "dim": In(range(dim_max + 1)),
-            "head": Out(head),
-            "chunk": Out(range(-(-dim_max // self._lanes))),
-            "total": In(total_bits),
-            "sums": In(data.ArrayLayout(signed(sum_bits), self._lanes)),
-            "o": Out(stream.Signature(signed(OUTPUT_BITS))),
-            "done": Out(1),
+            "i": In(stream.Signature(JOB_RECIPROCALS)),
+            "done": In(1),
+            "freed": Out(1),
+            "pair": Out(range(PAIRS)),
+            "step": Out(range(lanes // SUM_LANES)),
+            "sums": In(data.ArrayLayout(signed(sum_bits), SUM_LANES)),
+            "o": Out(stream.Signature(output_pair(rows, channels))),
+            "retired": Out(1),
         })
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.scalar = scalar = ScalarUnit()
-        m.submodules.rounding = rounding = ScaleRound(self._x_bits, OUTPUT_BITS, 1)
-        total, reciprocal = Signal(SCALAR, reset_less=True), Signal(SCALAR, reset_less=True)
-        channel = Signal(range(self._dim_max + 1))
-        issue = stream.Signature(0).create()
-        head_end = self.head == self.group_last
-        dim_end = channel == self.dim - 1
+        given = Signal(JOB_RECIPROCALS, reset_less=True)
+        job = given.job
+        full = Signal()  # a chunk's sums are there
+        m.d.sync += full.eq((full | self.done) & ~self.freed)
+        last_pair, last_step = Signal(range(PAIRS), reset_less=True), Signal.like(self.step, reset_less=True)
+        left = Signal(range(self._dim_max + 1), reset_less=True)  # channels of a head from this chunk on
+        running = Signal()
+        channel_shape = self._user["channel"].shape
+        # of the job's first head, of the chunk in it, of the pair's chunk
+        head_base, chunk_base, pair_base = (Signal(channel_shape, name=name, reset_less=True)
+                                            for name in ("head_base", "chunk_base", "pair_base"))
+        next_pair = Signal.like(self.pair)
+        row_of, head_of = Signal(2), Signal(2)
+        m.d.comb += next_pair.eq(self.pair + 1)
+        for number in range(PAIRS):
+            with m.If(self.pair == number):
+                m.d.comb += row_of.eq(pair_row(job, number))
+            with m.If(next_pair == number):
+                m.d.comb += head_of.eq(pair_head(job, number))
 
+        chunk_ends = (self.step == last_step) & (self.pair == last_pair)
+        final = left <= self._lanes
         with m.FSM():
             with m.State("IDLE"):
-                m.d.sync += self.head.eq(0)
-                with m.If(self.start):
-                    m.next = "TOTAL"
-            with m.State("TOTAL"):
-                m.d.comb += [scalar.i.valid.eq(1), scalar.i.p.op.eq(ScalarOp.FROM_INT),
-                             scalar.i.p.n.eq(self.total)]
-                with m.If(scalar.i.ready):
-                    m.next = "TOTAL WAIT"
-            with m.State("TOTAL WAIT"):
-                m.d.comb += scalar.o.ready.eq(1)
-                m.d.sync += total.eq(scalar.o.p)
-                with m.If(scalar.o.valid):
-                    m.next = "DIVIDE"
-            with m.State("DIVIDE"):
-                m.d.comb += [scalar.i.valid.eq(1), scalar.i.p.op.eq(ScalarOp.DIV),
-                             scalar.i.p.a.eq(scalar_const(1)), scalar.i.p.b.eq(total)]
-                with m.If(scalar.i.ready):
-                    m.next = "DIVIDE WAIT"
-            with m.State("DIVIDE WAIT"):
-                m.d.comb += scalar.o.ready.eq(1)
-                m.d.sync += [reciprocal.eq(scalar.o.p), channel.eq(0)]
-                with m.If(scalar.o.valid):
-                    m.next = "CHANNELS"
-            with m.State("CHANNELS"):
-                m.d.comb += issue.valid.eq(1)
-                m.d.sync += channel.eq(channel + 1)
-                with m.If(dim_end):
-                    m.d.sync += self.head.eq(Mux(head_end, 0, self.head + 1))
-                    with m.If(head_end):
+                m.d.comb += self.i.ready.eq(1)
+                m.d.sync += [given.eq(self.i.p), left.eq(self.dim), last_pair.eq(pairs_last(self.i.p.job)),
+                             head_base.eq(self.i.p.job.head * self.dim)]
+                with m.If(self.i.valid):
+                    m.next = "JOB"
+            with m.State("JOB"):
+                m.d.sync += chunk_base.eq(head_base)
+                m.next = "CHUNK"
+            with m.State("CHUNK"):
+                m.d.sync += [self.pair.eq(0), self.step.eq(0), pair_base.eq(chunk_base),
+                             last_step.eq(Mux(final, left - 1, self._lanes - 1) >> (SUM_LANES - 1).bit_length())]
+                with m.If(full):
+                    m.next = "SUMS"
+            with m.State("SUMS"):
+                m.d.comb += running.eq(1)
+                m.d.sync += self.step.eq(self.step + 1)
+                with m.If(self.step == last_step):
+                    m.d.sync += [self.step.eq(0), self.pair.eq(next_pair),
+                                 pair_base.eq(Mux(head_of == 0, chunk_base, pair_base + self.dim))]
+                with m.If(chunk_ends):
+                    m.d.comb += self.freed.eq(1)
+                    m.d.sync += [left.eq(left - self._lanes), chunk_base.eq(chunk_base + self._lanes)]
+                    m.next = "CHUNK"
+                    with m.If(final):
                         m.next = "IDLE"
-                    with m.Else():
-                        m.next = "TOTAL"
 
-        self._elaborate_channels(m, issue, channel, dim_end & head_end, reciprocal, rounding)
+        user = Signal(self._user)
+        m.d.comb += [user.row.eq(job.row + row_of), user.channel.eq(pair_base + SUM_LANES * self.step),
+                     user.end.eq(job.last & final & chunk_ends)]
+        for lane in range(SUM_LANES):
+            self._lane(m, lane, running, user, given.reciprocals)
         return m
 
-    def _elaborate_channels(self, m, issue, channel, last, reciprocal, rounding) -> None:
-        """Pick the channel's sum in two levels of multiplexers, drop the low bits, scale."""
-        lane_bits = ceil_log2(self._lanes)
-        m.d.comb += self.chunk.eq(channel >> lane_bits)
+    def _lane(self, m: Module, lane: int, running, user, reciprocals) -> None:
+        """One of the channels read: drop the low bits, scale. Lane 0 carries where they go."""
+        rounding = ScaleRound(self._x_bits, OUTPUT_BITS, self._user if lane == 0 else 0)
+        m.submodules[f"rounding_{lane}"] = rounding
+        issue = stream.Signature(0).create(path=(f"issue_{lane}",))
+        m.d.comb += issue.valid.eq(running)
         p = Pipeline(m, issue, rounding.i)
-        fours = [Array(self.sums[lane] for lane in range(low, self._lanes, 4))[channel[2:lane_bits]]
-                 for low in range(4)]
-        *candidates, low, last = p.step(*fours, channel[:2], last)
-        chosen, last = p.step(Array(candidates)[low], last)
-        dropped, last = p.step(round_shift(chosen, self._drop), last)
-        # the next head's reciprocal is ready long after this head's last sum has left
-        p.finish(x=dropped, a=reciprocal, fraction=self._fraction, user=last)
-        m.d.comb += [
-            rounding.o.ready.eq(1),
-            self.o.valid.eq(rounding.o.valid),
-            self.o.payload.eq(rounding.o.p.y),
-        ]
-        m.d.sync += self.done.eq(rounding.o.valid & rounding.o.p.user)
+        carried = [user] if lane == 0 else []
+        pair, *carried = p.step(self.pair, *carried)
+        reciprocal, *carried = p.step(Array(reciprocals)[pair], *carried)  # WeightedSum.READ_LATENCY
+        dropped, reciprocal, *carried = p.step(round_shift(self.sums[lane], self._drop), reciprocal, *carried)
+        tag = Signal(rounding.i.p.user.shape(), name=f"tag_{lane}")
+        if carried:
+            m.d.comb += tag.eq(carried[0])
+        p.finish(x=dropped, a=data.View(rounding.i.p.a.shape(), reciprocal), fraction=self._fraction, user=tag)
+        o = self.o.p
+        m.d.comb += [rounding.o.ready.eq(1), o.x[lane].eq(rounding.o.p.y)]
+        if lane == 0:
+            m.d.comb += [self.o.valid.eq(rounding.o.valid), o.row.eq(rounding.o.p.user.row),
+                         o.channel.eq(rounding.o.p.user.channel)]
+            m.d.sync += self.retired.eq(rounding.o.valid & rounding.o.p.user.end)

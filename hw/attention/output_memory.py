@@ -10,43 +10,50 @@ from amaranth.utils import ceil_log2, exact_log2
 
 from hw.arith.pipeline import Pipeline
 from hw.arith.rounding import shift_sticky
-from hw.attention.normaliser import OUTPUT_BITS
 from models.machine.build import LANES
 
-__all__ = ["OUTPUT_WORD", "OUTPUT_REQUEST", "OutputMemory"]
+__all__ = ["OUTPUT_BITS", "OUTPUT_REQUEST", "OUTPUT_WORD", "ROW_EXPONENT", "OutputMemory", "output_pair"]
+
+OUTPUT_BITS = 26  # |o| <= 2**24, docs/numerics.md §7
+_WRITTEN = 2
+_LANE_BITS = exact_log2(LANES)
 
 OUTPUT_REQUEST = data.StructLayout({"count": 16, "row": 8, "group_channels": 16})
 OUTPUT_WORD = data.StructLayout({"values": data.ArrayLayout(signed(OUTPUT_BITS), LANES), "last": 1})
 _EXPONENT = signed(10)
-_LANE_BITS = exact_log2(LANES)
+ROW_EXPONENT = data.StructLayout({"row": 8, "group": 8, "exponent": _EXPONENT})
+
+
+def output_pair(rows: int, channels: int) -> data.StructLayout:
+    """Results of channels channel (even) and channel + 1 of a row."""
+    return data.StructLayout({"row": range(rows), "channel": range(channels),
+                              "x": data.ArrayLayout(signed(OUTPUT_BITS), _WRITTEN)})
 
 
 class OutputMemory(wiring.Component):
     """Keeps o of every row and channel; gives a row's channels aligned to the row's largest exponent.
 
-    Writing: `row_start` makes `write_row` the row of what follows and sets its channel back to 0; then
-    each transfer on `i` (always ready) is its next channel. Each `i_exponent` transfer {row, group,
-    exponent}, in ascending order of groups, sets the exponent of a group; group 0 restarts the row's
-    largest.
+    Writing: each transfer on `i` (always ready) is two channels of a row. Each `i_exponent` transfer {row, group,
+    exponent}, for each row in ascending order of groups, sets the exponent of a group; group 0 restarts the row's
+    largest. A group may come several times in a row.
 
     Reading: a request on `i_request` gives channels 0 .. count - 1 of `row` on `o`, LANES a cycle, the
     last word marked: x = round(o / 2**(E - exponent of the channel's group)), half to even, where a group has
-    `group_channels` channels, count and group_channels being multiples of LANES. `exponent` is E, from the cycle
-    after the request's acceptance until the next; a request is accepted once the last word of the one before is
-    taken. First word `LATENCY` cycles after the request. Writing and reading a row at once is undefined. Golden: the
-    end of `_attend` in models/golden/model.py.
+    `group_channels` channels; both counts are multiples of LANES. `exponent` is E, from the cycle after the request's
+    acceptance until the next; a request is accepted once the last word of the one before is taken. First word
+    `LATENCY` cycles after the request. Writing and reading a row at once is undefined. Golden: the end
+    of `_attend` in models/golden/model.py.
     """
 
-    LATENCY = 7
+    LATENCY = 8
 
     def __init__(self, *, rows: int, channels: int, groups: int):
+        if channels % LANES:
+            raise ValueError(f"channels must be a multiple of {LANES}, got {channels}")
         self._rows, self._channels, self._groups = rows, channels, groups
         super().__init__({
-            "row_start": In(1),
-            "write_row": In(range(rows)),
-            "i": In(stream.Signature(signed(OUTPUT_BITS))),
-            "i_exponent": In(stream.Signature(data.StructLayout(
-                {"row": range(rows), "group": range(groups), "exponent": _EXPONENT}))),
+            "i": In(stream.Signature(output_pair(rows, channels))),
+            "i_exponent": In(stream.Signature(ROW_EXPONENT)),
             "i_request": In(stream.Signature(OUTPUT_REQUEST)),
             "o": Out(stream.Signature(OUTPUT_WORD)),
             "exponent": Out(_EXPONENT),
@@ -54,9 +61,9 @@ class OutputMemory(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        word_bits, group_bits = ceil_log2(-(-self._channels // LANES)), ceil_log2(self._groups)
-        m.submodules.outputs = outputs = Memory(
-            shape=data.ArrayLayout(signed(OUTPUT_BITS), LANES), depth=self._rows << word_bits, init=[])
+        words, group_bits = self._channels // LANES, ceil_log2(self._groups)
+        halves = data.ArrayLayout(output_pair(self._rows, self._channels)["x"].shape, LANES // _WRITTEN)
+        m.submodules.outputs = outputs = Memory(shape=halves, depth=self._rows << ceil_log2(words), init=[])
         m.submodules.exponents = exponents = Memory(shape=_EXPONENT, depth=self._rows << group_bits, init=[])
         m.submodules.largest = largest = Memory(shape=_EXPONENT, depth=self._rows, init=[])
 
@@ -65,52 +72,57 @@ class OutputMemory(wiring.Component):
         return m
 
     def _elaborate_write(self, m: Module, outputs: Memory, exponents: Memory, largest: Memory) -> None:
-        row, channel = Signal(range(self._rows)), Signal(range(self._channels))
         write = outputs.write_port(granularity=1)
-        m.d.comb += [self.i.ready.eq(1), write.addr.eq(Cat(channel[_LANE_BITS:], row)),
-                     *(write.data[n].eq(self.i.payload) for n in range(LANES)),
-                     write.en.eq(self.i.valid << channel[:_LANE_BITS])]
-        with m.If(self.row_start):
-            m.d.sync += [row.eq(self.write_row), channel.eq(0)]
-        with m.Elif(self.i.valid):
-            m.d.sync += channel.eq(channel + 1)
+        m.d.comb += [
+            self.i.ready.eq(1), write.addr.eq(Cat(self.i.p.channel[_LANE_BITS:], self.i.p.row)),
+            write.en.eq(self.i.valid << self.i.p.channel[exact_log2(_WRITTEN):_LANE_BITS]),
+            *(write.data[half].eq(self.i.p.x) for half in range(LANES // _WRITTEN)),
+        ]
 
+        group_bits, row_bits = ceil_log2(self._groups), ceil_log2(self._rows)
         write, write_largest = exponents.write_port(), largest.write_port()
         read_largest = largest.read_port(domain="comb")
         new = self.i_exponent.p
+        row = new.row[:row_bits]
         m.d.comb += [
             self.i_exponent.ready.eq(1),
-            write.addr.eq(Cat(new.group, new.row)), write.data.eq(new.exponent),
+            write.addr.eq(Cat(new.group[:group_bits], row)), write.data.eq(new.exponent),
             write.en.eq(self.i_exponent.valid),
-            read_largest.addr.eq(new.row),
-            write_largest.addr.eq(new.row), write_largest.data.eq(new.exponent),
+            read_largest.addr.eq(row),
+            write_largest.addr.eq(row), write_largest.data.eq(new.exponent),
             write_largest.en.eq(
                 self.i_exponent.valid & ((new.group == 0) | (new.exponent > read_largest.data))),
         ]
 
     def _elaborate_read(self, m: Module, outputs: Memory, exponents: Memory, largest: Memory) -> None:
         request = Signal(OUTPUT_REQUEST, reset_less=True)
-        word, group = Signal(range(-(-self._channels // LANES))), Signal(range(self._groups))
-        in_group = Signal(16)
+        words, row_bits = self._channels // LANES, ceil_log2(self._rows)
+        word, group = Signal(range(words)), Signal(range(self._groups))
+        last_word = Signal(14, reset_less=True)
+        in_group, last_in_group = Signal(14), Signal(14, reset_less=True)
         issue = stream.Signature(0).create()
-        row_ends = word == (request.count >> _LANE_BITS) - 1
+        row_end = word == last_word
 
         read_largest = largest.read_port(domain="comb")
-        m.d.comb += read_largest.addr.eq(self.i_request.p.row)
+        m.d.comb += read_largest.addr.eq(self.i_request.p.row[:row_bits])
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.i_request.ready.eq(1)
                 m.d.sync += [request.eq(self.i_request.p), word.eq(0), group.eq(0), in_group.eq(0)]
                 with m.If(self.i_request.valid):
                     m.d.sync += self.exponent.eq(read_largest.data)
-                    m.next = "READ"
+                    m.next = "SHAPE"
+            with m.State("SHAPE"):
+                m.d.sync += [last_word.eq((request.count - 1) >> _LANE_BITS),
+                             last_in_group.eq((request.group_channels - 1) >> _LANE_BITS)]
+                m.next = "READ"
             with m.State("READ"):
                 m.d.comb += issue.valid.eq(1)
                 with m.If(issue.ready):
                     m.d.sync += [word.eq(word + 1), in_group.eq(in_group + 1)]
-                    with m.If(in_group == (request.group_channels >> _LANE_BITS) - 1):
+                    with m.If(in_group == last_in_group):
                         m.d.sync += [in_group.eq(0), group.eq(group + 1)]
-                    with m.If(row_ends):
+                    with m.If(row_end):
                         m.next = "DRAIN"
             with m.State("DRAIN"):
                 with m.If(self.o.valid & self.o.ready & self.o.p.last):
@@ -118,18 +130,22 @@ class OutputMemory(wiring.Component):
 
         p = Pipeline(m, issue, self.o)
         read, read_exponent = outputs.read_port(), exponents.read_port()
-        m.d.comb += [read.addr.eq(Cat(word, request.row)), read.en.eq(p.advance),
-                     read_exponent.addr.eq(Cat(group, request.row)), read_exponent.en.eq(p.advance)]
-        last, = p.step(row_ends)
-        *values, apart, last = p.step(*read.data, self.exponent - read_exponent.data, last)
+        row = request.row[:row_bits]
+        m.d.comb += [read.addr.eq(Cat(word, row)), read.en.eq(p.advance),
+                     read_exponent.addr.eq(Cat(group, row)), read_exponent.en.eq(p.advance)]
+        last, = p.step(row_end)
+        *values, apart, last = p.step(*(read.data[lane // _WRITTEN][lane % _WRITTEN] for lane in range(LANES)),
+                                      self.exponent - read_exponent.data, last)
         # from a shift of 26 on nothing is left of 24 bits and sign
         *values, amount, last = p.step(*values, Mux(apart > OUTPUT_BITS, OUTPUT_BITS + 1, apart)[:5], last)
-        for bits, unit in ((slice(3, None), 8), (slice(0, 3), 1)):
-            pairs = values if unit == 1 else [(x << 1, Const(0, 1)) for x in values]
-            moved = [shift_sticky(x, sticky, amount[bits], unit=unit) for x, sticky in pairs]
-            *flat, amount, last = p.step(*(part for pair in moved for part in pair), amount, last)
-            values = list(zip(flat[::2], flat[1::2], strict=True))
-        *values, last = p.step(*(
-            (shifted[1:].as_signed() + (shifted[0] & (sticky | shifted[1])))[:OUTPUT_BITS].as_signed()
-            for shifted, sticky in values), last)
-        p.finish(values=Cat(values), last=last)
+        shifted = [shift_sticky(x << 1, Const(0, 1), amount[3:], unit=8) for x in values]
+        *flat, amount, last = p.step(*(part for pair in shifted for part in pair), amount[:3], last)
+        shifted = [shift_sticky(*pair, amount) for pair in zip(flat[::2], flat[1::2], strict=True)]
+        *flat, last = p.step(*(part for pair in shifted for part in pair), last)
+        rounded = []
+        for x, sticky in zip(flat[::2], flat[1::2], strict=True):
+            quotient = x[1:].as_signed()
+            rounded.append((quotient + (x[0] & (sticky | x[1])))[:OUTPUT_BITS].as_signed())
+        *values, last = p.step(*rounded, last)
+        p.finish(last=last)
+        m.d.comb += [self.o.p.values[lane].eq(value) for lane, value in enumerate(values)]

@@ -1,102 +1,131 @@
-"""Dot products of the queries of one group with each key, while the keys stream by."""
+"""Dot products of up to four queries with each key, while the keys stream by."""
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, Value, signed
-from amaranth.lib import data, stream, wiring
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from models.machine.build import PORT_BYTES
+from hw.arith.multiply_add import MULTIPLY_ADD_LATENCY, multiply_add
+from hw.attention.jobs import PAIRS
+from hw.attention.query_memory import QueryMemory
 
-__all__ = ["ROW_BEAT", "QueryKeyDot"]
+__all__ = ["QueryKeyDot", "key_beat", "query_word"]
 
-ROW_BEAT = data.StructLayout({"data": PORT_BYTES * 8, "last": 1})  # last: the last beat of a head's last row
+_BANKS = 2
+
+
+def key_beat(chunk_bits: int, parts: int, chunks: int) -> data.StructLayout:
+    """A beat of keys: chunks one after another, lowest first, and for each its number in its key.
+
+    `first`, `last`: the chunk is its key's first, its last. A key has at least `parts` chunks, so that at most one
+    ends in a beat.
+    """
+    part = data.StructLayout({"chunk": range(chunks), "first": 1, "last": 1})
+    return data.StructLayout({"data": data.ArrayLayout(chunk_bits, parts), "parts": data.ArrayLayout(part, parts),
+                              "bank": 1})
+
+
+def query_word(words: int) -> data.StructLayout:
+    """Sixteen elements of the queries of all pairs, number `index` of their heads."""
+    return data.StructLayout({"bank": 1, "index": range(words),
+                              "values": data.ArrayLayout(data.ArrayLayout(signed(16), QueryMemory.WORD), PAIRS)})
 
 
 class QueryKeyDot(wiring.Component):
-    """dot[token][head] = sum over a key's elements of key * query, exact, for all heads of a group.
+    """dots[pair] = sum over a key's elements of key * query, exact, for all four pairs at a time, a beat a cycle.
 
-    A beat holds lanes = 128 / kv_bits elements of one key, LSB first; a key is `beats_last` + 1 beats, a
-    group `group_last` + 1 heads. Each beat is used once per head, in order of the heads, so the unit
-    takes a beat every `group_last` + 1 cycles and gives the heads' dot products of a token one after
-    another with the key's last beat, `latency` cycles after each use. Elements of a key past the head's
-    size count unless they are zero.
+    A beat (`key_beat`, with `valid`) holds `parts` chunks of `chunk_bits`, elements of kv_bits LSB first. With each
+    key's last chunk `dots` are complete, `latency` cycles later. Elements of a key past the head's size count unless
+    they are zero. No backpressure. Golden: `k @ q[h]` of `attention`.
 
-    `chunk` and `head` address the queries; `queries` answers one cycle later (`QueryMemory`). The
-    output is always taken: there is no backpressure behind the input, and bubbles at the input pass
-    through. Golden: `k @ q[h]` of `attention`.
+    Queries lie in two banks; `write` {bank, index, values} with `write_valid` sets elements 16 * index .. + 15 of all
+    pairs. A beat uses its bank up to `latency` cycles after it came.
+
+    The lanes of a chunk are a chain of DSP blocks, each lane a cycle after the one before, so that no adder is
+    left for the fabric: a key's lanes are delayed in shift registers, a query's by the delay of their address.
 
     Widths: kv_bits x 16 bit products, sums signed(kv_bits + 16 + log2 dim_max).
-    o: {dot, head, last}; `last` marks the last head of the beat marked `last`.
     """
 
-    def __init__(self, *, kv_bits: int, dim_max: int, group_max: int):
+    def __init__(self, *, kv_bits: int, chunk_bits: int, parts: int, dim_max: int):
         if kv_bits not in (8, 16):
             raise ValueError(f"kv_bits must be 8 or 16, got {kv_bits}")
-        self.kv_bits = kv_bits
-        self.lanes = PORT_BYTES * 8 // kv_bits
+        if parts not in (1, 2):
+            raise ValueError(f"a beat has 1 or 2 chunks, got {parts}")
+        self.kv_bits, self.parts = kv_bits, parts
+        self.lanes = chunk_bits // kv_bits
+        if self.lanes % QueryMemory.WORD:
+            raise ValueError(f"a chunk must hold whole words of {QueryMemory.WORD} queries, not {self.lanes} elements")
+        self.chunks = max(parts, -(-dim_max // self.lanes))
         self.dot_bits = kv_bits + 16 + ceil_log2(dim_max)
-        self.group_max = group_max
-        self.latency = 5 + ceil_log2(self.lanes)
-        chunks = -(-dim_max // self.lanes)
-        head = range(group_max)
+        self.latency = self.lanes + MULTIPLY_ADD_LATENCY + 2
         super().__init__({
-            "group_last": In(head),
-            "beats_last": In(range(chunks)),
-            "i": In(stream.Signature(ROW_BEAT)),
-            "head": Out(head),
-            "chunk": Out(range(chunks)),
-            "queries": In(data.ArrayLayout(signed(16), self.lanes)),
-            "o": Out(stream.Signature(data.StructLayout({
-                "dot": signed(self.dot_bits), "head": head, "last": 1}))),
+            "valid": In(1),
+            "i": In(key_beat(chunk_bits, parts, self.chunks)),
+            "write_valid": In(1),
+            "write": In(query_word(self.chunks * self.lanes // QueryMemory.WORD)),
+            "dots": Out(data.ArrayLayout(signed(self.dot_bits), PAIRS)),
         })
 
     def elaborate(self, platform):
         m = Module()
-        group_end = self.head == self.group_last
-        key_end = self.chunk == self.beats_last
-        m.d.comb += self.i.ready.eq(group_end)
-        with m.If(self.i.valid):
-            m.d.sync += self.head.eq(Mux(group_end, 0, self.head + 1))
-            with m.If(group_end):
-                m.d.sync += self.chunk.eq(Mux(key_end, 0, self.chunk + 1))
+        chains = [self._chain(m, part) for part in range(self.parts)]  # [part][pair]
 
-        tag_layout = data.StructLayout({"head": self.head.shape(), "first": 1, "emit": 1, "last": 1})
-        tag = Signal(tag_layout)
-        m.d.comb += [tag.head.eq(self.head), tag.first.eq(self.chunk == 0), tag.emit.eq(key_end),
-                     tag.last.eq(self.i.p.last & group_end)]
-        valid = self.i.valid
+        # first and last chunks, with the chains' results
+        flags = data.StructLayout({"valid": 1, "first": self.parts, "last": self.parts})
+        stage = Signal(flags)
+        m.d.comb += [stage.valid.eq(self.valid), stage.first.eq(Cat(part.first for part in self.i.parts)),
+                     stage.last.eq(Cat(part.last for part in self.i.parts))]
+        for n in range(self.latency - 1):
+            before, stage = stage, Signal(flags, name=f"flags_{n}", reset_less=True)
+            m.d.sync += stage.eq(before)
 
-        def stage(*values: Value) -> list[Signal]:
-            """One register level; tag and valid bit go along."""
-            nonlocal tag, valid
-            registers = [Signal(value.shape(), reset_less=True) for value in values]
-            next_tag, next_valid = Signal(tag_layout, reset_less=True), Signal()
-            m.d.sync += [next_tag.eq(tag), next_valid.eq(valid),
-                         *(register.eq(value) for register, value in zip(registers, values, strict=True))]
-            tag, valid = next_tag, next_valid
-            return registers
-
-        (beat,) = stage(self.i.p.data)
-        keys = data.View(data.ArrayLayout(signed(self.kv_bits), self.lanes), beat)
-        operands = stage(*(keys[lane] for lane in range(self.lanes)),
-                         *(self.queries[lane] for lane in range(self.lanes)))
-        sums = stage(*(k * q for k, q in zip(operands[:self.lanes], operands[self.lanes:], strict=True)))
-        while len(sums) > 1:
-            sums = stage(*(a + b for a, b in zip(sums[::2], sums[1::2], strict=True)))
-
-        m.submodules.partial = partial = Memory(shape=signed(self.dot_bits), depth=self.group_max, init=[])
-        write, read = partial.write_port(), partial.read_port(domain="comb")
-        total = Signal(signed(self.dot_bits))
-        m.d.comb += [
-            read.addr.eq(tag.head),
-            total.eq(Mux(tag.first, 0, read.data) + sums[0]),
-            write.addr.eq(tag.head), write.data.eq(total), write.en.eq(valid),
-        ]
-        valid = valid & tag.emit
-        dot, = stage(total)
-        m.d.comb += [self.o.valid.eq(valid), self.o.p.dot.eq(dot), self.o.p.head.eq(tag.head),
-                     self.o.p.last.eq(tag.last)]
+        # Where the first chunk ends its key, the second begins the next one; else both belong to one key.
+        split = stage.last[0] if self.parts == 2 else None
+        for pair in range(PAIRS):
+            left, both = Signal(signed(self.dot_bits), reset_less=True), Signal(signed(self.dot_bits), reset_less=True)
+            m.d.sync += [left.eq(chains[0][pair]), both.eq(sum((chain[pair] for chain in chains[1:]), chains[0][pair]))]
+            right = Signal.like(left)
+            if self.parts == 2:
+                m.d.sync += right.eq(chains[1][pair])
+            partial, total = Signal.like(left), Signal.like(left)
+            added = both if split is None else Mux(split, left, both)
+            m.d.comb += total.eq(Mux(stage.first[0], 0, partial) + added)
+            with m.If(stage.valid):
+                m.d.sync += partial.eq(total if split is None else Mux(split, right, total))
+            m.d.sync += self.dots[pair].eq(total)
         return m
+
+    def _chain(self, m: Module, part: int) -> list[Signal]:
+        """Sums of a chunk's products, for each pair."""
+        chunk_bits = ceil_log2(self.chunks)
+        write = self.write
+        words = self.lanes // QueryMemory.WORD
+        word_bits = ceil_log2(words)
+        keys, address = Signal(self.lanes * self.kv_bits, reset_less=True), Signal(1 + chunk_bits, reset_less=True)
+        m.d.sync += [keys.eq(self.i.data[part]), address.eq(Cat(self.i.parts[part].chunk[:chunk_bits], self.i.bank))]
+        totals = [None] * PAIRS
+        for lane in range(self.lanes):
+            queries = Memory(shape=data.ArrayLayout(signed(16), PAIRS), depth=_BANKS << chunk_bits, init=[],
+                             attrs={"ram_style": "distributed"})
+            m.submodules[f"queries_{part}_{lane}"] = queries
+            store, read = queries.write_port(), queries.read_port(domain="comb")
+            word, element = divmod(lane, QueryMemory.WORD)
+            m.d.comb += [
+                store.addr.eq(Cat(write.index[word_bits:word_bits + chunk_bits], write.bank)),
+                store.en.eq(self.write_valid & (write.index[:word_bits] == word)),
+                *(store.data[pair].eq(write.values[pair][element]) for pair in range(PAIRS)),
+                read.addr.eq(address),
+            ]
+            key = keys[:self.kv_bits].as_signed()
+            width = self.kv_bits + 16 + ceil_log2(self.lanes)
+            totals = [multiply_add(m, read.data[pair], key, totals[pair], width) for pair in range(PAIRS)]
+            if lane < self.lanes - 1:
+                keys_before, address_before = keys, address
+                keys = Signal(len(keys) - self.kv_bits, name=f"keys_{part}_{lane}", reset_less=True)
+                address = Signal.like(address, name=f"address_{part}_{lane}", reset_less=True)
+                m.d.sync += [keys.eq(keys_before >> self.kv_bits), address.eq(address_before)]
+        return totals

@@ -2,71 +2,120 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Module, Mux, Signal
-from amaranth.lib import data, stream, wiring
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
+
+from hw.attention.jobs import JOB
+from hw.memory.shapes import READ_REQUEST
+from models.machine.build import BuildParameters
+from models.machine.cache import BLOCK_TOKENS, HEADER_BYTES, chunk_bytes
 
 __all__ = ["READ_REQUEST", "ReadRequests"]
 
-READ_REQUEST = data.StructLayout({"address": 40, "bytes": 32})
-
 
 class ReadRequests(wiring.Component):
-    """For every row and kv head, in this order: key scales, value scales, keys, values of the row's tokens.
+    """For each job the read of its keys, then those of the values of the job before; the last job's values at once.
 
-    A pulse on `start` takes the bases and sizes, which must hold while `busy`. Row r reads
-    `tokens` + r tokens, 4 bytes of scale and `row_bytes` of keys or values each, from
-    base + kv head * head_bytes. Requests go out as fast as they are taken, so the reader may run ahead
-    of the computation by as many as it queues; `bytes` is not rounded to beats.
+    So a job's softmax has the time of two reads. A job goes on to `o` when the read of its keys is on its way. Keys are
+    one read: whole blocks with their scales, and of the last block as many rows as there are tokens. Values are one
+    read a chunk that has channels of the head's `dim`. Sizes are whole beats of all ports; addresses are logical
+    (`models.machine.cache`). The command's sizes and bases hold from the first job to the last. Requests go out as
+    fast as they are taken.
     """
 
-    def __init__(self, *, rows: int, context_max: int):
+    def __init__(self, build: BuildParameters):
+        self._chunk, self._element = chunk_bytes(build.ports), build.kv_bits // 8
+        self._beat = build.beat_bytes
+        self._tokens = range(build.context_max + 1)
         super().__init__({
-            "start": In(1),
-            "tokens": In(range(context_max + 1)),
-            "rows": In(range(rows + 1)),
-            "kv_heads": In(8),
-            "row_bytes": In(16),
+            "dim": In(16),
             "head_bytes": In(32),
+            "row_bytes": In(16),
+            "block_bytes": In(16),
+            "region_bytes": In(32),
             "key_scales": In(40),
-            "value_scales": In(40),
-            "keys": In(40),
             "values": In(40),
-            "busy": Out(1),
-            "o": Out(stream.Signature(READ_REQUEST)),
+            "i": In(stream.Signature(JOB)),
+            "o": Out(stream.Signature(JOB)),
+            "read": Out(stream.Signature(READ_REQUEST)),
         })
 
     def elaborate(self, platform):
         m = Module()
-        row, head, which = Signal.like(self.rows), Signal(8), Signal(2)
-        offset = Signal(40)
-        tokens, row_size = Signal.like(self.tokens), Signal(32)
-        bases = Array((self.key_scales, self.value_scales, self.keys, self.values))
+        job = Signal(JOB, reset_less=True)
+        # of the job, and of the one whose values are still to be read
+        tokens, waiting_tokens = Signal(self._tokens, reset_less=True), Signal(self._tokens, reset_less=True)
+        offset, waiting_offset = Signal(32, reset_less=True), Signal(32, reset_less=True)
+        waiting, ending = Signal(), Signal()
+        kv_head = Signal(8, reset_less=True)
+        blocks_size, rows_size = Signal(32, reset_less=True), Signal(16, reset_less=True)
+        tail_size = Signal(16, reset_less=True)  # of the last block, if it is not whole
         request = Signal(READ_REQUEST, reset_less=True)
-        m.d.comb += [self.o.payload.eq(request), self.busy.eq(1)]
+        chunks = Signal(range(512 // self._chunk + 1), reset_less=True)
+        left = Signal.like(chunks, reset_less=True)
+
+        def whole_beats(size):
+            return (size + (self._beat - 1)) & ~(self._beat - 1)
+
+        some_rows = tokens % BLOCK_TOKENS
+        m.d.comb += [self.read.payload.eq(request), self.o.payload.eq(job)]
+        m.d.sync += [
+            chunks.eq((self.dim * self._element + self._chunk - 1) // self._chunk),
+            blocks_size.eq((tokens // BLOCK_TOKENS) * self.block_bytes),
+            rows_size.eq(some_rows * self.row_bytes),
+        ]
         with m.FSM():
             with m.State("IDLE"):
-                m.d.comb += self.busy.eq(0)
-                m.d.sync += [tokens.eq(self.tokens), row.eq(0), head.eq(0), which.eq(0), offset.eq(0)]
-                with m.If(self.start):
-                    m.next = "SIZE"
+                m.d.comb += self.i.ready.eq(1)
+                m.d.sync += [job.eq(self.i.p), tokens.eq(self.i.p.tokens + self.i.p.rows_last)]
+                with m.If(self.i.valid):
+                    m.next = "MULTIPLY"
+            with m.State("MULTIPLY"):
+                m.d.sync += kv_head.eq(job.kv_head)
+                with m.If(job.kv_head == 0):
+                    m.d.sync += offset.eq(0)
+                with m.Elif(job.kv_head != kv_head):
+                    m.d.sync += offset.eq(offset + self.head_bytes)
+                m.next = "SIZE"
             with m.State("SIZE"):
-                m.d.sync += row_size.eq(tokens * self.row_bytes)
-                m.next = "PREPARE"
-            with m.State("PREPARE"):
-                m.d.sync += [request.address.eq(bases[which] + offset),
-                             request.bytes.eq(Mux(which[1], row_size, tokens << 2))]
-                m.next = "REQUEST"
-            with m.State("REQUEST"):
+                m.d.sync += tail_size.eq(Mux(some_rows == 0, 0, HEADER_BYTES + whole_beats(rows_size)))
+                m.next = "ADD"
+            with m.State("ADD"):
+                m.d.sync += [
+                    request.address.eq(self.key_scales + offset),
+                    request.bytes.eq(blocks_size + tail_size),
+                ]
+                m.next = "KEYS"
+            with m.State("KEYS"):
+                m.d.comb += self.read.valid.eq(1)
+                with m.If(self.read.ready):
+                    m.next = "GO ON"
+            with m.State("GO ON"):
                 m.d.comb += self.o.valid.eq(1)
                 with m.If(self.o.ready):
-                    m.next = "PREPARE"
-                    m.d.sync += which.eq(which + 1)
-                    with m.If(which == 3):
-                        m.d.sync += [head.eq(head + 1), offset.eq(offset + self.head_bytes)]
-                        with m.If(head == self.kv_heads - 1):
-                            m.d.sync += [head.eq(0), offset.eq(0), row.eq(row + 1), tokens.eq(tokens + 1)]
-                            m.next = "SIZE"
-                            with m.If(row == self.rows - 1):
-                                m.next = "IDLE"
+                    m.next = "VALUES"
+                    with m.If(~waiting):
+                        m.next = "HAND OVER"
+            with m.State("VALUES"):
+                m.d.sync += [
+                    request.address.eq(self.values + waiting_offset),
+                    request.bytes.eq(whole_beats(waiting_tokens * self._chunk)),
+                    left.eq(chunks),
+                ]
+                m.next = "CHUNK"
+            with m.State("CHUNK"):
+                m.d.comb += self.read.valid.eq(1)
+                with m.If(self.read.ready):
+                    m.d.sync += [left.eq(left - 1), request.address.eq(request.address + self.region_bytes)]
+                    with m.If(left == 1):
+                        m.next = "HAND OVER"
+                        with m.If(ending):
+                            m.d.sync += [ending.eq(0), waiting.eq(0)]
+                            m.next = "IDLE"
+            with m.State("HAND OVER"):
+                m.d.sync += [waiting.eq(1), waiting_tokens.eq(tokens), waiting_offset.eq(offset), ending.eq(job.last)]
+                m.next = "IDLE"
+                with m.If(job.last):
+                    m.next = "VALUES"
         return m

@@ -1,4 +1,4 @@
-"""The scores of one group over all tokens, and their exact maxima."""
+"""The scores of a job over all tokens with the value scales they meet, and the maxima of both."""
 
 from __future__ import annotations
 
@@ -7,60 +7,71 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from hw.arith.scalar import from_word
+from hw.attention.jobs import PAIRS
 from hw.attention.score_scale import SCORE_BITS
 
-__all__ = ["ScoreMemory"]
+__all__ = ["TOKEN_SCORES", "ScoreMemory"]
+
+_NO_EXPONENT = -128
+TOKEN_SCORES = data.StructLayout({"scores": data.ArrayLayout(signed(SCORE_BITS), PAIRS), "value_scale": 32})
 
 
 class ScoreMemory(wiring.Component):
-    """Stores scores in order of arrival, token by token and head by head within a token.
+    """Stores a token's four scores and its value scale, a token a cycle, in order from token 0 on.
 
-    `start` empties the memory; `i` is always ready. `complete` rises with the score marked `last`
-    stored and stays until the next `start`; then `count` is the number of scores and `maximum` that of
-    head `maximum_head`, combinational. `score` belongs to the `address` of one enabled cycle before.
-    Holds group_max * context_max scores; any group and token count whose product fits may be used.
+    i: {scores, value_scale, token, counts, last}; always ready. `counts` has a bit a pair: the pair attends to the
+    token. With the token marked `last`, `complete` pulses `LATENCY` cycles later: from then on and until the next
+    job's last token, `maximum` is each pair's largest score and `largest` the greatest exponent among its nonzero
+    value scales, -128 where there is none. `word` belongs to the `address` of READ_LATENCY cycles before.
+    Golden: `score.max()` and `top` of `attention`, docs/numerics.md §7.
     """
 
-    def __init__(self, *, group_max: int, context_max: int):
-        self._group_max, self._depth = group_max, group_max * context_max
-        head = range(group_max)
+    LATENCY = 3
+    READ_LATENCY = 2
+
+    def __init__(self, *, context_max: int):
+        self._context = context_max
         super().__init__({
-            "start": In(1),
-            "group_last": In(head),
             "i": In(stream.Signature(data.StructLayout({
-                "score": signed(SCORE_BITS), "head": head, "last": 1}))),
+                "scores": TOKEN_SCORES["scores"].shape, "value_scale": 32, "token": range(context_max),
+                "counts": PAIRS, "last": 1}))),
             "complete": Out(1),
-            "count": Out(range(self._depth + 1)),
-            "address": In(range(self._depth)),
-            "enable": In(1, init=1),
-            "score": Out(signed(SCORE_BITS)),
-            "maximum_head": In(head),
-            "maximum": Out(signed(SCORE_BITS)),
+            "address": In(range(context_max)),
+            "word": Out(TOKEN_SCORES),
+            "maximum": Out(data.ArrayLayout(signed(SCORE_BITS), PAIRS)),
+            "largest": Out(data.ArrayLayout(signed(8), PAIRS)),
         })
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.scores = scores = Memory(shape=signed(SCORE_BITS), depth=self._depth, init=[])
+        m.submodules.scores = scores = Memory(shape=TOKEN_SCORES, depth=self._context, init=[])
         write, read = scores.write_port(), scores.read_port()
-        m.submodules.maxima = maxima = Memory(shape=signed(SCORE_BITS), depth=self._group_max, init=[])
-        write_maximum, read_maximum = maxima.write_port(), maxima.read_port(domain="comb")
-
-        first = Signal()  # token 0: its scores are the first maxima
-        score = self.i.p.score
-        larger = score > read_maximum.data
+        new = Signal(self.i.p.shape(), reset_less=True)
+        valid, complete = Signal(), Signal()
+        m.d.sync += [valid.eq(self.i.valid), new.eq(self.i.p), self.word.eq(read.data),
+                     complete.eq(valid & new.last), self.complete.eq(complete)]
         m.d.comb += [
             self.i.ready.eq(1),
-            write.addr.eq(self.count), write.data.eq(score), write.en.eq(self.i.valid),
-            read.addr.eq(self.address), read.en.eq(self.enable), self.score.eq(read.data),
-            read_maximum.addr.eq(Mux(self.complete, self.maximum_head, self.i.p.head)),
-            self.maximum.eq(read_maximum.data),
-            write_maximum.addr.eq(self.i.p.head), write_maximum.data.eq(score),
-            write_maximum.en.eq(self.i.valid & (first | larger)),
+            write.addr.eq(new.token), write.en.eq(valid),
+            write.data.scores.eq(new.scores), write.data.value_scale.eq(new.value_scale),
+            read.addr.eq(self.address),
         ]
-        with m.If(self.start):
-            m.d.sync += [self.count.eq(0), self.complete.eq(0), first.eq(1)]
-        with m.Elif(self.i.valid):
-            m.d.sync += [self.count.eq(self.count + 1), self.complete.eq(self.i.p.last)]
-            with m.If(self.i.p.head == self.group_last):
-                m.d.sync += first.eq(0)
+
+        mantissa, exponent = from_word(new.value_scale)
+        scaled = Signal(reset_less=True)  # of the token in `new`
+        m.d.sync += scaled.eq(self.i.p.value_scale[:len(mantissa)].any())
+        for pair in range(PAIRS):
+            best = Signal(signed(SCORE_BITS), name=f"best_{pair}", reset_less=True)
+            top = Signal(signed(8), name=f"top_{pair}", reset_less=True)
+            score, first = new.scores[pair], new.token == 0
+            counts = new.counts[pair]
+            with m.If(valid & counts & (first | (score > best))):
+                m.d.sync += best.eq(score)
+            with m.If(valid & first):
+                m.d.sync += top.eq(Mux(counts & scaled, exponent, _NO_EXPONENT))
+            with m.Elif(valid & counts & scaled & (exponent > top)):
+                m.d.sync += top.eq(exponent)
+            with m.If(complete):
+                m.d.sync += [self.maximum[pair].eq(best), self.largest[pair].eq(top)]
         return m

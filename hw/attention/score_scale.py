@@ -10,6 +10,7 @@ from hw.arith.pipeline import Pipeline
 from hw.arith.scalar import SCALAR, from_word
 from hw.arith.scalar_product import SCALAR_PRODUCT_STEPS, scalar_product_steps
 from hw.arith.scale_round import ScaleRound
+from hw.attention.jobs import PAIRS
 from models.machine.tables import EXP2_FRACTION
 
 __all__ = ["SCORE_BITS", "ScoreScale"]
@@ -18,64 +19,48 @@ SCORE_BITS = 32
 
 
 class ScoreScale(wiring.Component):
-    """score = scale_round(dot, q_scale * score_constant * key_scale, fraction 12), 32 bits, saturated.
+    """score[pair] = scale_round(dot[pair], unit[pair] * key_scale, fraction 12), 32 bits, saturated.
 
-    Takes dot products in order of token and head, one a cycle, and gives scores in the same order
-    `LATENCY` cycles later; the output is always taken. `start` sets the token back to 0.
-
-    `head` (the dot product's, given at once) addresses the query scale, answered one cycle later;
-    `token` addresses the key scale's memory word, answered two cycles later. Golden: `unit` and
-    `score` of `attention`; both products truncate (docs/numerics.md §2, §7).
+    The dot products of one token with all pairs, with the key's scale as its memory word and each pair's
+    unit = q_scale * score_constant; a token a cycle, `LATENCY` cycles later on `o`, which is always taken. `user`
+    travels along. Golden: `unit` and `score` of `attention`; the products truncate (docs/numerics.md §2, §7).
     """
 
-    LATENCY = 2 + 2 * SCALAR_PRODUCT_STEPS + ScaleRound.LATENCY
+    LATENCY = 1 + SCALAR_PRODUCT_STEPS + ScaleRound.LATENCY
 
-    def __init__(self, *, dot_bits: int, group_max: int, context_max: int):
-        self._dot_bits = dot_bits
-        head = range(group_max)
-        self._user = data.StructLayout({"head": head, "last": 1})
+    def __init__(self, *, dot_bits: int, user_layout):
+        self._dot_bits, self._user_layout = dot_bits, user_layout
         super().__init__({
-            "start": In(1),
-            "group_last": In(head),
-            "score_constant": In(32),
-            "i": In(stream.Signature(data.StructLayout({"dot": signed(dot_bits), "head": head, "last": 1}))),
-            "head": Out(head),
-            "query_scale": In(SCALAR),
-            "token": Out(range(context_max)),
-            "key_scale": In(32),
+            "i": In(stream.Signature(data.StructLayout({
+                "dots": data.ArrayLayout(signed(dot_bits), PAIRS), "units": data.ArrayLayout(SCALAR, PAIRS),
+                "key_scale": 32, "user": user_layout}))),
             "o": Out(stream.Signature(data.StructLayout({
-                "score": signed(SCORE_BITS), "head": head, "last": 1}))),
+                "scores": data.ArrayLayout(signed(SCORE_BITS), PAIRS), "user": user_layout}))),
         })
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.rounding = rounding = ScaleRound(self._dot_bits, SCORE_BITS, self._user)
-        m.d.comb += self.head.eq(self.i.p.head)
-        with m.If(self.start):
-            m.d.sync += self.token.eq(0)
-        with m.Elif(self.i.valid & (self.i.p.head == self.group_last)):
-            m.d.sync += self.token.eq(self.token + 1)
-
-        constant, key_scale = Signal(SCALAR), Signal(SCALAR)
-        for scalar, word in ((constant, self.score_constant), (key_scale, self.key_scale)):
-            mantissa, exponent = from_word(word)
-            m.d.comb += [scalar.m.eq(mantissa), scalar.e.eq(exponent)]
-
-        p = Pipeline(m, self.i, rounding.i)
-        dot, head, last = p.step(self.i.p.dot, self.i.p.head, self.i.p.last)
-        query_scale, dot, head, last = p.step(self.query_scale, dot, head, last)
-        unit, key, dot, head, last = scalar_product_steps(
-            p, data.View(SCALAR, query_scale), constant, key_scale, dot, head, last)
-        unit, dot, head, last = scalar_product_steps(p, unit, data.View(SCALAR, key), dot, head, last)
-        user = Signal(self._user)
-        m.d.comb += [user.head.eq(head), user.last.eq(last)]
-        p.finish(x=dot, a=unit, fraction=EXP2_FRACTION, user=user)
-
-        m.d.comb += [
-            rounding.o.ready.eq(1),
-            self.o.valid.eq(rounding.o.valid),
-            self.o.p.score.eq(rounding.o.p.y),
-            self.o.p.head.eq(rounding.o.p.user.head),
-            self.o.p.last.eq(rounding.o.p.user.last),
-        ]
+        m.d.comb += [self.i.ready.eq(1)]
+        key_scale = Signal(SCALAR)
+        mantissa, exponent = from_word(self.i.p.key_scale)
+        m.d.comb += [key_scale.m.eq(mantissa), key_scale.e.eq(exponent)]
+        for pair in range(PAIRS):
+            # all lanes move in step: the first one's valid and user stand for all
+            user_layout = self._user_layout if pair == 0 else 0
+            rounding = ScaleRound(self._dot_bits, SCORE_BITS, user_layout)
+            m.submodules[f"rounding_{pair}"] = rounding
+            given = stream.Signature(0).create(path=(f"given_{pair}",))
+            m.d.comb += given.valid.eq(self.i.valid)
+            p = Pipeline(m, given, rounding.i)
+            carried = [self.i.p.user] if pair == 0 else []
+            dot, key, unit, *carried = p.step(self.i.p.dots[pair], key_scale, self.i.p.units[pair], *carried)
+            product, dot, *carried = scalar_product_steps(
+                p, data.View(SCALAR, unit), data.View(SCALAR, key), dot, *carried)
+            user = Signal(rounding.i.p.user.shape(), name=f"user_{pair}")
+            if pair == 0:
+                m.d.comb += user.eq(carried[0])
+            p.finish(x=dot, a=product, fraction=EXP2_FRACTION, user=user)
+            m.d.comb += [rounding.o.ready.eq(1), self.o.p.scores[pair].eq(rounding.o.p.y)]
+            if pair == 0:
+                m.d.comb += [self.o.valid.eq(rounding.o.valid), self.o.p.user.eq(rounding.o.p.user)]
         return m

@@ -1,110 +1,108 @@
-"""Weighted sums of the values, while the values stream by."""
+"""Weighted sums of one chunk of the values for four pairs, while the chunk's tokens stream by."""
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
-from amaranth.lib import data, stream, wiring
-from amaranth.lib.memory import Memory
+from amaranth.hdl import Array, Module, Signal, signed
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from hw.attention.query_key_dot import ROW_BEAT
+from hw.arith.multiply_add import accumulate
+from hw.attention.jobs import PAIRS
 from hw.attention.softmax import WEIGHT_BITS
-from models.machine.build import PORT_BYTES
+from hw.attention.weight_memory import WeightMemory
 
-__all__ = ["WeightedSum"]
+__all__ = ["SUM_LANES", "WeightedSum"]
+
+SUM_LANES = 2  # sums that leave a cycle
+_MUX = 8  # inputs of each of the two levels that choose them
 
 
 class WeightedSum(wiring.Component):
-    """sum[head][channel] = sum over tokens of weight[token][head] * value[token][channel], exact.
+    """sums[pair][channel] = sum over a pass' tokens of weight[token][pair] * value[token][channel], exact.
 
-    A beat of `i_values` holds lanes = 128 / kv_bits channels, LSB first; a row is `beats_last` + 1
-    beats, a group `group_last` + 1 heads. `i_weights` gives a weight for each head with the first beat
-    of a row. Each beat is used once per head, so the unit takes a beat every `group_last` + 1 cycles,
-    when the weights are there.
-
-    `start` begins new sums with the next row. `done` pulses when the beat marked `last` is in the sums.
-    From then to the next row, `sums` are those of channels chunk * lanes .. + lanes - 1 of the head,
-    combinational. Golden: `w @ v` of `attention`.
+    `valid` with `values` (a chunk of consecutive tokens each), `first` and `last`: a beat a cycle, no backpressure.
+    `weights` are those of the beat READ_LATENCY cycles before (`WeightMemory`). Each channel and pair has one
+    accumulator, a DSP block, and a second multiplies the beat's second token. After the last beat the sums move to
+    registers, and `done` pulses; they stay until the next pass' last beat has gone the same way, `LATENCY` cycles or
+    more. Two cycles after `pair` and `step`, `sums` are those of channels SUM_LANES * step on. Golden: `w @ v` of
+    `attention`.
 
     Widths: weights unsigned(24), sums signed(24 + kv_bits + log2 context_max), which hold any tokens.
     """
 
-    def __init__(self, *, kv_bits: int, dim_max: int, group_max: int, context_max: int):
+    LATENCY = WeightMemory.READ_LATENCY + 5
+    READ_LATENCY = 2
+
+    def __init__(self, *, kv_bits: int, chunk_bits: int, parts: int, context_max: int):
         if kv_bits not in (8, 16):
             raise ValueError(f"kv_bits must be 8 or 16, got {kv_bits}")
-        self.kv_bits = kv_bits
-        self.lanes = PORT_BYTES * 8 // kv_bits
+        self.kv_bits, self.parts = kv_bits, parts
+        self.lanes = chunk_bits // kv_bits
+        self.steps = self.lanes // SUM_LANES
         self.sum_bits = WEIGHT_BITS + kv_bits + ceil_log2(context_max)
-        self._group_max, self._chunks = group_max, -(-dim_max // self.lanes)
-        head, chunk = range(group_max), range(self._chunks)
         super().__init__({
-            "start": In(1),
-            "group_last": In(head),
-            "beats_last": In(chunk),
-            "i_values": In(stream.Signature(ROW_BEAT)),
-            "i_weights": In(stream.Signature(data.StructLayout({"weight": WEIGHT_BITS}))),
+            "valid": In(1),
+            "first": In(1),
+            "last": In(1),
+            "values": In(data.ArrayLayout(chunk_bits, parts)),
+            "weights": In(data.ArrayLayout(data.ArrayLayout(WEIGHT_BITS, PAIRS), parts)),
             "done": Out(1),
-            "head": In(head),
-            "chunk": In(chunk),
-            "sums": Out(data.ArrayLayout(signed(self.sum_bits), self.lanes)),
+            "pair": In(range(PAIRS)),
+            "step": In(range(self.steps)),
+            "sums": Out(data.ArrayLayout(signed(self.sum_bits), SUM_LANES)),
         })
 
     def elaborate(self, platform):
         m = Module()
-        head, chunk = Signal(range(self._group_max)), Signal(range(self._chunks))
-        chunk_bits = ceil_log2(self._chunks)
+        # values wait for their weights, the second token's a cycle longer
+        operands = []
+        for part in range(self.parts):
+            values = self.values[part]
+            weights = [self.weights[part][pair] for pair in range(PAIRS)]
+            for _ in range(WeightMemory.READ_LATENCY + part):
+                before, values = values, Signal(len(values), name=f"values_{part}", reset_less=True)
+                m.d.sync += values.eq(before)
+            if part:
+                before, weights = weights, [Signal(WEIGHT_BITS, name=f"weight_{pair}", reset_less=True)
+                                            for pair in range(PAIRS)]
+                m.d.sync += [late.eq(weight) for late, weight in zip(weights, before, strict=True)]
+            operands.append((values, weights))
 
-        # weights of the row, kept for its later beats
-        m.submodules.held = held = Memory(shape=WEIGHT_BITS, depth=self._group_max, init=[])
-        hold, recall = held.write_port(), held.read_port(domain="comb")
-        row_start, row_end, group_end = chunk == 0, chunk == self.beats_last, head == self.group_last
-        use = self.i_values.valid & (~row_start | self.i_weights.valid)
-        m.d.comb += [
-            self.i_weights.ready.eq(self.i_values.valid & row_start),
-            self.i_values.ready.eq(use & group_end),
-            hold.addr.eq(head), hold.data.eq(self.i_weights.p.weight), hold.en.eq(use & row_start),
-            recall.addr.eq(head),
-        ]
-        first_row = Signal()
-        with m.If(self.start):
-            m.d.sync += first_row.eq(1)
-        with m.If(use):
-            m.d.sync += head.eq(Mux(group_end, 0, head + 1))
-            with m.If(group_end):
-                m.d.sync += chunk.eq(Mux(row_end, 0, chunk + 1))
-                with m.If(row_end):
-                    m.d.sync += first_row.eq(0)
+        flags = data.StructLayout({"valid": 1, "first": 1, "last": 1})
+        stage = Signal(flags)
+        m.d.comb += [stage.valid.eq(self.valid), stage.first.eq(self.first), stage.last.eq(self.last)]
+        for n in range(WeightMemory.READ_LATENCY + self.parts - 1 + 2):
+            before, stage = stage, Signal(flags, name=f"flags_{n}")
+            m.d.sync += stage.eq(before)
+        finished = Signal()
+        m.d.sync += [finished.eq(stage.valid & stage.last), self.done.eq(finished)]
 
-        # operands, products, sums
-        address = Cat(chunk[:chunk_bits], head)
-        tag_layout = data.StructLayout({"address": len(address), "first": 1, "last": 1})
-        tags = [Signal(tag_layout, name=f"tag_{n}", reset_less=True) for n in range(2)]
-        valid = Signal(2)
-        weight = Signal(WEIGHT_BITS, reset_less=True)
-        values = Signal(data.ArrayLayout(signed(self.kv_bits), self.lanes), reset_less=True)
-        products = Signal(data.ArrayLayout(signed(WEIGHT_BITS + self.kv_bits), self.lanes), reset_less=True)
-        m.d.sync += [
-            valid.eq(Cat(use, valid)),
-            tags[0].address.eq(address),
-            tags[0].first.eq(first_row),
-            tags[0].last.eq(self.i_values.p.last & group_end),
-            tags[1].eq(tags[0]),
-            weight.eq(Mux(row_start, self.i_weights.p.weight, recall.data)),
-            values.eq(self.i_values.p.data),
-            *(products[lane].eq(weight * values[lane]) for lane in range(self.lanes)),
-        ]
-
-        m.submodules.accumulators = accumulators = Memory(
-            shape=self.sums.shape(), depth=self._group_max << chunk_bits, init=[])
-        write, read = accumulators.write_port(), accumulators.read_port(domain="comb")
-        tag = tags[1]
-        m.d.comb += [
-            read.addr.eq(Mux(valid[1], tag.address, Cat(self.chunk[:chunk_bits], self.head))),
-            self.sums.eq(read.data),
-            write.addr.eq(tag.address), write.en.eq(valid[1]),
-            *(write.data[lane].eq(Mux(tag.first, 0, read.data[lane]) + products[lane])
-              for lane in range(self.lanes)),
-        ]
-        m.d.sync += self.done.eq(valid[1] & tag.last)
+        held = []  # [pair][channel]
+        for pair in range(PAIRS):
+            for lane in range(self.lanes):
+                products = [(weights[pair], values[lane * self.kv_bits:(lane + 1) * self.kv_bits].as_signed())
+                            for values, weights in operands]
+                total = accumulate(m, products, first=stage.first, enable=stage.valid, width=self.sum_bits)
+                kept = Signal(signed(self.sum_bits), name=f"kept_{pair}_{lane}", reset_less=True)
+                with m.If(finished):
+                    m.d.sync += kept.eq(total)
+                held.append(kept)
+        self._choose(m, held)
         return m
+
+    def _choose(self, m: Module, held: list[Signal]) -> None:
+        """The sums of a pair's step, by two levels of multiplexers with a register behind each."""
+        index = Signal(len(self.step) + len(self.pair))
+        m.d.comb += index.eq(self.pair * self.steps + self.step)
+        low_bits = ceil_log2(_MUX)
+        high = Signal(len(index) - low_bits, reset_less=True)
+        m.d.sync += high.eq(index[low_bits:])
+        for lane in range(SUM_LANES):
+            inputs = held[lane::SUM_LANES]
+            groups = []
+            for start in range(0, len(inputs), _MUX):
+                group = Signal(signed(self.sum_bits), name=f"group_{lane}", reset_less=True)
+                m.d.sync += group.eq(Array(inputs[start:start + _MUX])[index[:low_bits]])
+                groups.append(group)
+            m.d.sync += self.sums[lane].eq(Array(groups)[high])

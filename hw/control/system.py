@@ -6,7 +6,7 @@ from amaranth.hdl import Cat, Const, Module, ResetInserter, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.command import COMMAND_BITS
+from hw.command import COMMAND_BITS, POSITIONS
 from hw.control.engine_queue import EngineQueue
 from hw.control.event_counter import EventCounter
 from hw.control.registers import Registers
@@ -18,7 +18,7 @@ from hw.memory.axi import DATA_BITS, Axi4Lite
 from hw.memory.shapes import READ_REQUEST
 from models.machine.build import BuildParameters
 from models.machine.descriptor import Engine
-from models.machine.registers import IDENTITY, VERSION
+from models.machine.registers import IDENTITY, SEQUENCES, VERSION, position_register
 
 __all__ = ["ControlSystem"]
 
@@ -32,7 +32,7 @@ class ControlSystem(wiring.Component):
 
     reset_engines: reset of all engines and `stop` of the memory system, high before each run and after an
     error, each time until `memory_quiet`; from a register. axi_errors, saturations, invalid_trits, zeros,
-    activations: events of this cycle, added to the registers. position: the POSITION register as of the
+    activations: events of this cycle, added to the registers. positions: the POSITION registers as of the
     start of the run. irq: high from the end of a run until it is acknowledged.
     """
 
@@ -43,7 +43,7 @@ class ControlSystem(wiring.Component):
         super().__init__({
             "bus": In(Axi4Lite()),
             "irq": Out(1),
-            "position": Out(16),
+            "positions": Out(POSITIONS),
             "reset_engines": Out(1),
             "memory_quiet": In(1),
             "descriptor_read": Out(stream.Signature(READ_REQUEST)),
@@ -87,7 +87,7 @@ class ControlSystem(wiring.Component):
             m.d.sync += [
                 sequencer.program.eq(program),
                 sequencer.count.eq(registers.descriptors),
-                self.position.eq(registers.position),
+                *(self.positions[s].eq(getattr(registers, position_register(s).lower())) for s in range(SEQUENCES)),
             ]
         m.d.comb += [
             run.start.eq(registers.control[0]),

@@ -6,7 +6,7 @@ from amaranth.hdl import Array, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.command import COMMAND_BITS, command_layout
+from hw.command import COMMAND_BITS, POSITIONS, command_layout
 from hw.memory.axi import DATA_BITS
 from hw.memory.shapes import LOAD_CHANNELS, LOAD_WORD, READ_REQUEST
 from models.machine.build import PORT_BYTES
@@ -20,12 +20,13 @@ _HALF_BITS = DATA_BITS // 2
 
 
 class Loader(wiring.Component):
-    """Read `bytes` from address + position x address_stride and send them as words of the target.
+    """Read `bytes` from address + positions[sequence] x address_stride and send them as words of the target.
 
     Channels have 4 bytes for RESIDUAL, 2 for GAIN and ROPE, 8 for TAP. A beat of 16 bytes is one word of four
     residual channels or two taps, or two words of four gains or angles; `data` is zero above them. The words'
     indices ascend from `offset`, in channels. Bytes beyond a whole word are ignored. Address and stride are
-    multiples of 16. One word a cycle. `retired` pulses when the last word is taken.
+    multiples of 16. One word a cycle. `retired` pulses when the last word is taken. `positions` hold still during a
+    command.
 
     read, beats: a `hw.memory.reader.Reader` of this engine alone.
     """
@@ -34,7 +35,7 @@ class Loader(wiring.Component):
         super().__init__({
             "command": In(stream.Signature(COMMAND_BITS)),
             "retired": Out(1),
-            "position": In(16),
+            "positions": In(POSITIONS),
             "read": Out(stream.Signature(READ_REQUEST)),
             "beats": In(stream.Signature(DATA_BITS)),
             "o_load": Out(stream.Signature(LOAD_WORD)),
@@ -44,7 +45,8 @@ class Loader(wiring.Component):
         m = Module()
         layout = command_layout(Opcode.LOAD)
         command = data.View(layout, Signal(COMMAND_BITS, reset_less=True))
-        product = Signal(layout["address_stride"].shape.width + self.position.shape().width, reset_less=True)
+        position = Signal(self.positions[0].shape(), reset_less=True)
+        product = Signal(layout["address_stride"].shape.width + len(position), reset_less=True)
         address = Signal(self.read.payload.address.shape(), reset_less=True)
 
         # The memories' enumeration is dense.
@@ -74,10 +76,13 @@ class Loader(wiring.Component):
                 m.d.comb += self.command.ready.eq(1)
                 m.d.sync += command.eq(self.command.payload)
                 with m.If(self.command.valid):
-                    m.next = "MULTIPLY"
+                    m.next = "POSITION"
+            with m.State("POSITION"):
+                m.d.sync += position.eq(self.positions[command.sequence])
+                m.next = "MULTIPLY"
             with m.State("MULTIPLY"):
                 m.d.sync += [
-                    product.eq(self.position * command.address_stride),
+                    product.eq(position * command.address_stride),
                     half.eq(halves[command.target]),
                     step.eq(steps[command.target]),
                 ]

@@ -21,12 +21,15 @@ class Reader(wiring.Component):
     them wait in a queue. o: beats, from a FIFO of `depth` beats. A burst is sent once the FIFO has room for
     16 beats more than those under way; it ends with its request or its 256-byte block, so it never
     crosses 4 KiB. Four cycles from a request to its first burst, then a burst every other cycle.
+
+    blocks_apart: of the 256-byte blocks of a request only every so many-th is read, from its address on; `bytes`
+    counts those (`hw.memory.wide_reader`).
     """
 
-    def __init__(self, *, depth: int, requests: int = 4) -> None:
+    def __init__(self, *, depth: int, requests: int = 4, blocks_apart: int = 1) -> None:
         if requests < 1:
             raise ValueError(f"requests must be positive, got {requests}")
-        self._requests = requests
+        self._requests, self._blocks_apart = requests, blocks_apart
         self._depth = depth
         self._fifo = BeatFifo(DATA_BITS, depth)
         super().__init__({
@@ -73,7 +76,7 @@ class Reader(wiring.Component):
         with m.If(burst.ready):
             m.d.sync += burst.valid.eq(0)
         with m.If(known & more & ~burst.valid & (room >= BURST_BEATS)):
-            next_block = address[block_bits - beat_bits:] + 1
+            next_block = address[block_bits - beat_bits:] + self._blocks_apart
             m.d.sync += [
                 burst.valid.eq(1),
                 burst.payload.address.eq(Cat(Const(0, beat_bits), address)),

@@ -6,7 +6,7 @@ from amaranth.hdl import Module, ResetInserter
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.command import COMMAND_BITS, command_layout
+from hw.command import COMMAND_BITS, POSITIONS, command_layout
 from hw.memory.axi import DATA_BITS, Axi4, connect_master
 from hw.memory.loader import Loader
 from hw.memory.port_fifos import PortFifos
@@ -15,13 +15,14 @@ from hw.memory.reader import Reader
 from hw.memory.shapes import LOAD_WORD, READ_REQUEST, WRITE_BEAT
 from hw.memory.stream_fetcher import StreamFetcher
 from hw.memory.stream_router import StreamRouter
+from hw.memory.wide_reader import WideReader
 from hw.memory.write_master import WriteMaster
 from models.machine.build import PORT_FIFO_BEATS, BuildParameters
 from models.machine.descriptor import Opcode
 
 __all__ = ["MemorySystem"]
 
-CACHE_READER_BEATS = 256  # covers 16 bursts under way
+CACHE_READER_BEATS = 256  # of each port, covers 16 bursts under way
 LOAD_READER_BEATS = 64
 DESCRIPTOR_READER_BEATS = 32  # eight descriptors
 
@@ -29,13 +30,12 @@ DESCRIPTOR_READER_BEATS = 32  # eight descriptors
 class MemorySystem(wiring.Component):
     """Engines FETCH and LOAD, and the clients of the attention and vector engines.
 
-    Port 0 carries its share of the weights, the KV cache, loads, descriptors and all writes; the other ports
-    carry weights alone. Every reader reserves room before it asks, so none holds up another; they take turns
-    burst by burst.
+    All ports carry weights and the KV cache, port 0 also loads, descriptors and all writes. Every reader reserves
+    room before it asks, so none holds up another; they take turns burst by burst.
 
     weights, head: wide beats of the streams in their order, each for its engine, without padding. cache_read and
-    cache: the attention engine's requests and beats; descriptor_read and descriptors: the sequencer's. vector_write
-    and head_write: single beats, with idle outputs that are high when all of them are answered.
+    cache: the attention engine's requests and wide beats; descriptor_read and descriptors: the sequencer's.
+    vector_write and head_write: single beats, with idle outputs that are high when all of them are answered.
 
     quiet: the ports have nothing under way, and FETCH has nothing to ask for. stop: drop everything on the way in:
     the readers, FETCH and LOAD are held in reset, beats that still arrive are lost, writes are refused. Held until
@@ -51,12 +51,12 @@ class MemorySystem(wiring.Component):
             "fetch_retired": Out(1),
             "load_command": In(stream.Signature(COMMAND_BITS)),
             "load_retired": Out(1),
-            "position": In(16),
+            "positions": In(POSITIONS),
             "weights": Out(stream.Signature(build.ports * DATA_BITS)),
             "head": Out(stream.Signature(build.ports * DATA_BITS)),
             "o_load": Out(stream.Signature(LOAD_WORD)),
             "cache_read": In(stream.Signature(READ_REQUEST)),
-            "cache": Out(stream.Signature(DATA_BITS)),
+            "cache": Out(stream.Signature(build.ports * DATA_BITS)),
             "descriptor_read": In(stream.Signature(READ_REQUEST)),
             "descriptors": Out(stream.Signature(DATA_BITS)),
             "vector_write": In(writes),
@@ -77,8 +77,8 @@ class MemorySystem(wiring.Component):
         fifos = PortFifos(build.ports, PORT_FIFO_BEATS)
         router = StreamRouter(build.ports * DATA_BITS)
         loader = Loader()
+        cache = WideReader(build.ports, depth=CACHE_READER_BEATS, requests=8)
         readers = {
-            "cache": Reader(depth=CACHE_READER_BEATS, requests=8),
             "load": Reader(depth=LOAD_READER_BEATS, requests=1),
             "descriptor": Reader(depth=DESCRIPTOR_READER_BEATS, requests=1),
         }
@@ -86,18 +86,21 @@ class MemorySystem(wiring.Component):
         m.submodules.fifos = stoppable(fifos)
         m.submodules.router = stoppable(router)
         m.submodules.loader = stoppable(loader)
+        m.submodules.cache_reader = stoppable(cache)
         for name, reader in readers.items():
             m.submodules[f"{name}_reader"] = stoppable(reader)
 
-        masters = [ReadMaster(1 + len(readers) if port == 0 else 1) for port in range(build.ports)]
+        masters = [ReadMaster(2 + len(readers) if port == 0 else 2) for port in range(build.ports)]
         m.submodules.writer = writer = WriteMaster(2)
         for port, master in enumerate(masters):
             m.submodules[f"master_{port}"] = master
             m.d.comb += master.stop.eq(self.stop)
             wiring.connect(m, fetcher.bursts[port], master.bursts[0])
             wiring.connect(m, master.beats[0], fifos.i[port])
+            wiring.connect(m, cache.bursts[port], master.bursts[1])
+            wiring.connect(m, master.beats[1], cache.beats[port])
             connect_master(m, master.axi, self.axi[port])
-        for client, reader in enumerate(readers.values(), start=1):
+        for client, reader in enumerate(readers.values(), start=2):
             wiring.connect(m, reader.bursts, masters[0].bursts[client])
             wiring.connect(m, masters[0].beats[client], reader.beats)
         connect_master(m, writer.axi, self.axi[0])
@@ -109,8 +112,8 @@ class MemorySystem(wiring.Component):
         wiring.connect(m, loader.read, readers["load"].i)
         wiring.connect(m, readers["load"].o, loader.beats)
         wiring.connect(m, loader.o_load, wiring.flipped(self.o_load))
-        wiring.connect(m, wiring.flipped(self.cache_read), readers["cache"].i)
-        wiring.connect(m, readers["cache"].o, wiring.flipped(self.cache))
+        wiring.connect(m, wiring.flipped(self.cache_read), cache.i)
+        wiring.connect(m, cache.o, wiring.flipped(self.cache))
         wiring.connect(m, wiring.flipped(self.descriptor_read), readers["descriptor"].i)
         wiring.connect(m, readers["descriptor"].o, wiring.flipped(self.descriptors))
         wiring.connect(m, wiring.flipped(self.vector_write), writer.i[0])
@@ -129,7 +132,7 @@ class MemorySystem(wiring.Component):
             fetcher.taken.eq(fifos.taken),
             self.fetch_retired.eq(fetcher.retired),
             self.load_retired.eq(loader.retired),
-            loader.position.eq(self.position),
+            loader.positions.eq(self.positions),
             self.vector_write_idle.eq(writer.idle[0]),
             self.head_write_idle.eq(writer.idle[1]),
             writer.stop.eq(self.stop),

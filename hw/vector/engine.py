@@ -11,7 +11,7 @@ from hw.arith.scalar_steps import ScalarSteps
 from hw.arith.scalar_unit import ScalarOp, ScalarPort, ScalarUnit
 from hw.attention.output_memory import OUTPUT_REQUEST, OUTPUT_WORD
 from hw.attention.query_memory import QUERY, QUERY_SCALE
-from hw.command import COMMAND_BITS, HEADER_LAYOUT, command_layout
+from hw.command import COMMAND_BITS, HEADER_LAYOUT, POSITIONS, command_layout
 from hw.linear.activations import activation_layout
 from hw.linear.reader import READ_REQUEST, SUM_WORD
 from hw.memory.shapes import LOAD_WORD, WRITE_BEAT
@@ -40,7 +40,8 @@ class VectorEngine(wiring.Component):
     NORM: `norm_quant` of the residual stream, of attention's results or of `gated_product`, to `o_linear`
     (levels 127) or, with levels16, to `o_head`; `unit[row]` becomes the value of one unit of the result.
     QUERY, KEY: `rope`, then `head_quant`; VALUE: `head_quant`; the sums' unit is unit[row] * scale. Queries go to
-    `o_query` and `o_query_scale`, keys and values to the cache, at token position + row (`KVWriter`).
+    `o_query` and `o_query_scale`. KEY and VALUE are of rows first_row + r, r < rows, tokens positions[sequence] + r;
+    they go to the cache (`KVWriter`).
     RESIDUAL: `residual_add` with its tap into the residual memory; the sums' unit is unit[row] * scale.
     Counts of channels are multiples of LANES, dim one of 2 * LANES.
 
@@ -55,7 +56,7 @@ class VectorEngine(wiring.Component):
 
     `command` is taken when idle, with rows and count, or heads and dim, at least 1; `retired` pulses
     when results are delivered and `write_idle` says that written beats are answered (it falls the
-    cycle after a beat is taken). `position` holds still during a command. Other opcodes retire without effect.
+    cycle after a beat is taken). `positions` hold still during a command. Other opcodes retire without effect.
 
     Cycles of a row of n channels, L = LANES: NORM 3 n / L or, with rms and a tap, 4 n / L, and CYCLES;
     RESIDUAL n / L + CYCLES; QUERY, KEY, VALUE heads * max(dim / L + 1, 40) + CYCLES.
@@ -66,7 +67,7 @@ class VectorEngine(wiring.Component):
         super().__init__({
             "command": In(stream.Signature(COMMAND_BITS)),
             "retired": Out(1),
-            "position": In(16),
+            "positions": In(POSITIONS),
             "i_load": In(stream.Signature(LOAD_WORD)),
             "read_a": Out(stream.Signature(READ_REQUEST)),
             "sums_a": In(stream.Signature(SUM_WORD)),
@@ -97,7 +98,7 @@ class VectorEngine(wiring.Component):
         m.submodules.source = self._source = NormSource()
         m.submodules.norm = self._norm = NormQuant()
         m.submodules.heads = self._heads = HeadPath(
-            dim_max=build.head_dim_max, rows=build.slots, kv_bits=build.kv_bits)
+            dim_max=build.head_dim_max, rows=build.slots, kv_bits=build.kv_bits, ports=build.ports)
         m.submodules.add = self._add = ResidualAdd()
         m.submodules.scalar = self._scalar_unit = ScalarUnit()
 
@@ -105,7 +106,7 @@ class VectorEngine(wiring.Component):
         self._opcode = data.View(HEADER_LAYOUT, command).opcode
         self._norm_fields = data.View(command_layout(Opcode.NORM), command)
         self._add_fields = data.View(command_layout(Opcode.RESIDUAL), command)
-        # QUERY has the first fields of KEY and VALUE, which are alike.
+        # QUERY has the first fields of KEY and VALUE, which are alike, and zeros in place of the others.
         self._head_fields = data.View(command_layout(Opcode.KEY), command)
         # what the command is, decoded before it is worked on
         self._norming, self._adding, self._rotating, self._caching = (Signal() for _ in range(4))
@@ -250,7 +251,8 @@ class VectorEngine(wiring.Component):
                 Mux(self._rotating, shift(self._scale, -ROPE_FRACTION), Value.cast(self._scale))),
             target.token.eq(self._token),
             *(getattr(target, name).eq(fields[name]) for name in (
-                "heads", "address", "address_stride", "scale_address", "scale_address_stride", "head_bytes")),
+                "heads", "address", "address_stride", "block_bytes", "region_bytes", "scale_address",
+                "scale_block_bytes", "head_bytes")),
         ]
 
     def _connect_residual(self, m: Module) -> None:
@@ -286,12 +288,11 @@ class VectorEngine(wiring.Component):
 
         up_scale, product = Signal(SCALAR, reset_less=True), Signal(SCALAR, reset_less=True)
         row_sums, words = Signal(16, reset_less=True), Signal(16, reset_less=True)  # of a row
-        rows, last_row = Signal(8, reset_less=True), Signal(reset_less=True)
+        end, last_row = Signal(8, reset_less=True), Signal(reset_less=True)  # behind the last row; the row is the last
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.command.ready.eq(1)
-                m.d.sync += [command.eq(self.command.payload), self._row.eq(0), self._base.eq(0),
-                             self._token.eq(self.position)]
+                m.d.sync += command.eq(self.command.payload)
                 with m.If(self.command.valid):
                     m.next = "DECODE"
             with m.State("DECODE"):
@@ -299,6 +300,8 @@ class VectorEngine(wiring.Component):
                     self._norming.eq(opcode == Opcode.NORM), self._adding.eq(opcode == Opcode.RESIDUAL),
                     self._rotating.eq(opcode != Opcode.VALUE), self._caching.eq(opcode != Opcode.QUERY),
                     row_sums.eq(heads.heads * heads.dim),
+                    self._row.eq(Mux(opcode.matches(Opcode.KEY, Opcode.VALUE), heads.first_row, 0)),
+                    self._token.eq(self.positions[heads.sequence]),
                 ]
                 m.next = "COUNT"
             with m.State("COUNT"):
@@ -306,13 +309,17 @@ class VectorEngine(wiring.Component):
                 m.d.sync += [
                     self._count.eq(Mux(self._adding, self._add_fields.count, row_sums)),
                     words.eq(step >> _LANE_BITS),
-                    rows.eq(Mux(self._norming, norm.rows, Mux(self._adding, self._add_fields.rows, heads.rows))),
+                    end.eq(Mux(self._norming, norm.rows, Mux(self._adding, self._add_fields.rows, heads.rows))
+                           + self._row),
                 ]
+                m.next = "BASE"
+            with m.State("BASE"):
+                m.d.sync += self._base.eq(self._row * words)
                 m.next = "ROW"
             with m.State("ROW"):
                 m.d.sync += [Value.cast(self._unit).eq(Value.cast(self.unit[self._row])),
                              Value.cast(self._scale).eq(power_of_two(norm.unit_exponent)),
-                             last_row.eq(self._row + 1 == rows)]
+                             last_row.eq(self._row + 1 == end)]
                 with m.Switch(opcode):
                     with m.Case(Opcode.NORM):
                         m.next = "NORM"

@@ -45,8 +45,8 @@ class HeadPath(wiring.Component):
     first head.
     """
 
-    def __init__(self, *, dim_max: int, rows: int, kv_bits: int):
-        self._dim_max, self._rows, self._kv_bits = dim_max, rows, kv_bits
+    def __init__(self, *, dim_max: int, rows: int, kv_bits: int, ports: int):
+        self._dim_max, self._rows, self._kv_bits, self._ports = dim_max, rows, kv_bits, ports
         super().__init__({
             "start": In(stream.Signature(HEADS)),
             "i_sums": In(stream.Signature(SUM_WORD)),
@@ -63,7 +63,7 @@ class HeadPath(wiring.Component):
         m = Module()
         m.submodules.rope = rope = Rope(self._dim_max, self._rows)
         m.submodules.quant = quant = HeadQuant(self._dim_max)
-        m.submodules.writer = writer = KVWriter(self._kv_bits)
+        m.submodules.writer = writer = KVWriter(self._kv_bits, self._ports)
         connect(m, quant.scalar, flipped(self.scalar))
         connect(m, quant.rescale, flipped(self.rescale))
         connect(m, writer.o_write, flipped(self.o_write))

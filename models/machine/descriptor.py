@@ -1,10 +1,10 @@
 """Descriptors: the 64-byte commands that the sequencer fetches from DRAM and hands to engine queues.
 
 Word 0 holds engine, opcode and flags, word 1 the semaphores to take before the start (wait) and to
-give at the end (signal). The other words belong to the opcode. An address field spans 40 bits. A
-field whose name ends in `_stride` is multiplied by the position register of the descriptor's sequence and
-added to the address of the same stem, so that one program serves every token. Rows that belong to one sequence
-are adjacent: `rows` of them from `first_row` on. docs/program.md.
+give at the end (signal). The other words belong to the opcode. An address field spans 40 bits. What
+depends on a token's place is reckoned from the position register of the descriptor's `sequence`, so that one
+program serves every token. Rows that belong to one sequence are adjacent: `rows` of them from `first_row` on.
+docs/program.md.
 """
 
 from __future__ import annotations
@@ -128,16 +128,16 @@ OPCODES: dict[Opcode, Operation] = {
         _words(Opcode.QUERY, Engine.VECTOR, ("heads", 8), ("dim", 16), ("rows", 8), ("accumulator", 16),
                ("scale", 32), ("first_row", 8)),
         _words(Opcode.KEY, Engine.VECTOR, ("heads", 8), ("dim", 16), ("rows", 8), ("accumulator", 16), ("scale", 32),
-               ("address", 40), ("address_stride", 16), ("scale_address", 40), ("scale_address_stride", 16),
-               ("head_bytes", 32), *_SEQUENCE),
+               ("address", 40), ("address_stride", 16), ("scale_address", 40), ("block_bytes", 16),
+               ("head_bytes", 32), ("region_bytes", 32), ("scale_block_bytes", 16), *_SEQUENCE),
         _words(Opcode.VALUE, Engine.VECTOR, ("heads", 8), ("dim", 16), ("rows", 8), ("accumulator", 16), ("scale", 32),
-               ("address", 40), ("address_stride", 16), ("scale_address", 40), ("scale_address_stride", 16),
-               ("head_bytes", 32), *_SEQUENCE),
+               ("address", 40), ("address_stride", 16), ("scale_address", 40), ("block_bytes", 16),
+               ("head_bytes", 32), ("region_bytes", 32), ("scale_block_bytes", 16), *_SEQUENCE),
         _words(Opcode.RESIDUAL, Engine.VECTOR, ("count", 16), ("rows", 8), ("fraction_bits", 8, True), ("scale", 32),
                *_TAP, ("accumulator", 16), ("first_row", 8)),
         _words(Opcode.ATTEND, Engine.ATTEND, ("heads", 8), ("kv_heads", 8), ("dim", 16), ("key_scales", 40),
                ("value_scales", 40), ("keys", 40), ("values", 40), ("head_bytes", 32), ("row_bytes", 16),
-               ("score_constant", 32), ("rows", 8), *_SEQUENCE),
+               ("block_bytes", 16), ("score_constant", 32), ("region_bytes", 32), ("rows", 8), *_SEQUENCE),
         _words(Opcode.LOGITS, Engine.HEAD, ("vocab", 24), ("rows", 8), ("count", 16), ("k", 8), ("write_logits", 1),
                ("logits", 40), ("top", 40), ("first_row", 8)),
     )

@@ -77,14 +77,12 @@ def fill_cache(session: Session, seed: int = 0) -> None:
     n = config.context
     for layer in range(config.layers):
         start = session.program.memory[f"{layer}.kv"]
-        region = session.buffer.array[start:start + kv.layer_bytes].reshape(kv.kv_heads, kv.head_bytes)
-        for head in region:
-            for offset in (0, kv.value_scales):
-                mantissas = rng.integers(1 << MANTISSA_BITS - 1, 1 << MANTISSA_BITS, n)
-                words = pack_words(mantissas, np.full(n, _SCALE_EXPONENT))
-                head[offset:offset + 4 * n] = words.astype("<u4").view(np.uint8)
-            for offset in (kv.keys, kv.values):
-                rows = head[offset:offset + n * kv.row_bytes].reshape(n, kv.row_bytes)
-                numbers = rng.integers(-limit, limit + 1, (n, config.head_dim)).astype(dtype)
-                rows[:, :config.head_dim * dtype.itemsize] = numbers.view(np.uint8)
+        region = session.buffer.array[start:start + kv.layer_bytes]
+        for what in ("key_scales", "value_scales"):
+            mantissas = rng.integers(1 << MANTISSA_BITS - 1, 1 << MANTISSA_BITS, (kv.kv_heads, n))
+            words = pack_words(mantissas, np.full((kv.kv_heads, n), _SCALE_EXPONENT)).astype("<u4")
+            region[kv.places(what, np.arange(n), 4)] = words[..., None].view(np.uint8)
+        for what in ("keys", "values"):
+            numbers = rng.integers(-limit, limit + 1, (kv.kv_heads, n, config.head_dim)).astype(dtype)
+            region[kv.places(what, np.arange(n), config.head_dim * dtype.itemsize)] = numbers.view(np.uint8)
         session.device.flush(session.buffer, start, kv.layer_bytes)

@@ -35,7 +35,7 @@ class UnitMachine:
         self.memory = np.zeros(memory, np.uint8)
         self.machine = NativeMachine(replace(CPU, kv_bits=kv_bits), self.memory, _BASE,
                                      kernels="portable" if foreign else path, threads=threads)
-        extents = Extents(rows, channels, sums, heads, vocab, CPU.context_max)
+        extents = Extents(rows, channels, sums, heads, vocab, CPU.context_max, 0)
         self.machine._buffers = Buffers(extents, None, threads=threads)
         self.machine._buffers.attach(self.machine._state)
         if foreign:

@@ -54,7 +54,7 @@ def cases(draw, layers_max=2, size_max=100, tokens_max=24):
     while sum(size for _, size in pieces) > tokens_max:
         pieces.pop(0)
     pieces = pieces or [("score", 1)]
-    build = draw(st.sampled_from(["rows", "frames"]))
+    build = draw(st.sampled_from(["rows", "tiles"]))
     widths = st.integers(1, size_max) if build == "rows" else st.integers(1, size_max // LANES).map(LANES.__mul__)
     config = ModelConfig(
         name="any", vocab_size=draw(st.integers(1, size_max)), hidden_size=draw(widths),
@@ -127,7 +127,7 @@ def check(case: Case, paths: list[str]) -> None:
     ids = np.random.default_rng(case.seed + 2).integers(0, case.config.vocab_size, sum(n for _, n in case.pieces))
     golden = GoldenModel(model, kv_bits=case.kv_bits, taps=taps)
     logits = np.stack([golden.step(int(i)) for i in ids])
-    build = replace({"rows": CPU, "frames": TINY}[case.build], kv_bits=case.kv_bits)
+    build = replace({"rows": CPU, "tiles": TINY}[case.build], kv_bits=case.kv_bits)
     for path in paths:
         note(f"kernels {path}")
         foreign = path not in (*native_paths(), NUMPY)

@@ -253,8 +253,8 @@ def test_queries_keys_and_values(path, rng, kv_bits, dim):
     for (opcode, s), address in places.items():
         r = dict(parts)[s]
         unit.add(opcode, **shared, sequence=s, first_row=r.start, rows=r.stop - r.start, address=address,
-                 address_stride=row_bytes, scale_address=address + words_at, scale_address_stride=4,
-                 head_bytes=head_bytes)
+                 address_stride=row_bytes, block_bytes=16 * row_bytes, scale_address=address + words_at,
+                 scale_block_bytes=64, head_bytes=head_bytes)
     unit.run(*positions)
     scale = mul(units, from_word(word))
     rotated, rotated_scale = rope(x, angles), shift(scale, -ROPE_FRACTION)

@@ -55,7 +55,7 @@ def plans(draw):
 
 def check(case: Case, plan: Plan, paths: list[str]) -> None:
     model, taps = model_of(case), taps_of(case)
-    build = replace({"rows": CPU, "frames": TINY}[case.build], kv_bits=case.kv_bits)
+    build = replace({"rows": CPU, "tiles": TINY}[case.build], kv_bits=case.kv_bits)
     rng, vocab = np.random.default_rng(case.seed + 3), case.config.vocab_size
     ids = rng.integers(0, vocab, (plan.sequences, TOKENS_MAX))
     lengths = [sum(rows for _, parts in plan.passes for s, rows in parts if s == sequence)
@@ -173,11 +173,3 @@ def test_a_full_cache_names_its_own_position():
     with pytest.raises(ModelError, match="context is full: 64 tokens are in it and 1 more"):
         session.advance([(0, [1]), (1, [2])])
     assert session.positions == [1, 64]
-
-
-def test_a_device_that_knows_one_sequence_refuses_more():
-    class OneSequence(EmulatorDevice):
-        sequences = 1
-
-    with pytest.raises(ModelError, match="device emulator takes at most 1 sequences at a time, not 2"):
-        Session(synthetic_model(FAMILIES["one head"], seed=1), OneSequence(CPU), sequences=2)

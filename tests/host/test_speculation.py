@@ -49,7 +49,7 @@ def spoken(session, prompt, count, sampler, lookup=None):
 @settings(max_examples=15, deadline=None, derandomize=True)
 def test_drafts_change_no_token_of_any_small_model(case, drafts, temperature, penalty, period):
     model, taps, rng = model_of(case), taps_of(case), np.random.default_rng(case.seed + 4)
-    build = replace({"rows": CPU, "frames": TINY}[case.build], kv_bits=case.kv_bits)
+    build = replace({"rows": CPU, "tiles": TINY}[case.build], kv_bits=case.kv_bits)
     vocab = case.config.vocab_size
     prompt = np.resize(rng.integers(0, vocab, period), 9).tolist()  # something to look up
     expected = None

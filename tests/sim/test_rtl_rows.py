@@ -1,19 +1,27 @@
-"""A build of two batches of two rows: a prompt's tokens share one stream of weights, with the emulator's bits."""
+"""A build of two batches of two rows: a prompt's tokens, sequences and drafts share one stream of weights, with the
+emulator's bits."""
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from host.batching import Batch
 from host.devices.emulator import EmulatorDevice
+from host.generate import generate
 from host.runtime import Session
+from host.sampler import Sampler
+from models.checkpoint import load_model
 from models.machine.build import BOARDS
+from models.machine.registers import SEQUENCES
 from models.synth import synthetic_model
 from sim.rtl_device import RtlDevice
 from tests.families import FAMILIES
 from tests.host.test_emulator import random_ids, random_taps
+from tests.host.test_speculation import Oracle
 from tests.sim.test_rtl_device import check_equal
 
-FOUR_SLOTS = replace(BOARDS["sim-tiny"], name="four slots", rows=2, row_batches=2, accumulator_words=2048)
+FOUR_SLOTS = replace(BOARDS["sim-tiny"], name="four slots", rows=2, row_batches=2, accumulator_words=2048, head_rows=4)
 
 
 @pytest.fixture(scope="module")
@@ -45,3 +53,43 @@ def test_rows_share_the_weights(rtl):
             session.feed(piece)
         read.append(sum(rtl.core.bytes_read) - before)
     assert read[0] < 0.4 * read[1]
+
+
+@pytest.mark.parametrize("name", list(FAMILIES))
+def test_passes_of_several_sequences_equal_the_emulator(name, rtl):
+    """Sequences of different lengths, in any order of rows, one of them the last that there is."""
+    model = synthetic_model(FAMILIES[name], seed=5)
+    ids, last = random_ids(model.config, 40).tolist(), SEQUENCES - 1
+    pair = [Session(model, device, sequences=SEQUENCES) for device in (EmulatorDevice(FOUR_SLOTS), rtl)]
+    rtl.configure(stall_probability=0.1, seed=6)
+    found = []
+    for session in pair:
+        session.feed(ids[:18], sequence=last)  # more than a block of the cache
+        session.feed(ids[18:21], sequence=2)
+        passes = ([(last, ids[21:22]), (0, ids[22:23]), (2, ids[23:25])], [(2, ids[25:26]), (last, ids[26:29])],
+                  [(0, ids[29:30]), (1, ids[30:31]), (2, ids[31:32]), (last, ids[32:33])])
+        found.append(np.concatenate([session.score_parts(parts) for parts in passes]))
+    assert (found[0] == found[1]).all()
+    for sequence in (0, 1, 2, last):
+        for layer in range(model.config.layers):
+            expected, stored = (session.cache(layer, sequence) for session in pair)
+            assert all((expected[what] == stored[what]).all() for what in expected), (layer, sequence)
+
+
+def test_batches_and_drafts_give_the_tokens_of_plain_decoding(rtl):
+    model = load_model("demo")
+    prompts = [random_ids(model.config, n, seed=n).tolist() for n in (3, 2, 5)]
+    rtl.configure()
+
+    def plain(prompt):
+        return list(generate(Session(model, EmulatorDevice(FOUR_SLOTS)), prompt, 5, Sampler(0.0)))
+
+    expected = [plain(prompt) for prompt in prompts]
+    batch = Batch(Session(model, rtl, sequences=2), prompts, 5, [Sampler(0.0) for _ in prompts])
+    found = [[] for _ in prompts]
+    for index, token in batch.run():
+        found[index].append(token)
+    assert found == expected
+    drafts = Oracle(3, prompts[0] + expected[0], np.random.default_rng(7))
+    assert list(generate(Session(model, rtl), prompts[0], 5, Sampler(0.0), lookup=drafts)) == expected[0]
+    assert drafts.passes < 4

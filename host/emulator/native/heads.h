@@ -34,22 +34,43 @@ UNIT void queries(machine *m, const operation *op, int thread, int threads) {
     }
 }
 
+/* Where the byte at a logical address of the cache lies: its port's number moves above its beat's in a group of 16. */
+INLINE int64_t cache_place(const machine *m, int64_t address) {
+    if (!m->cache_ports) return address;
+    int64_t beat = m->cache_ports * PIECE, inside = address % (beat * BURST);
+    return address - inside + (inside % beat / PIECE * BURST + inside / beat) * PIECE + inside % PIECE;
+}
+
+/* Copy a row of the cache to memory (store) or from it, chunk by chunk, `region` bytes from one to the next. */
+UNIT void cache_row(machine *m, int64_t address, int64_t region, int64_t size, uint8_t *row, int store) {
+    int64_t chunk = !m->cache_ports ? size : m->cache_ports == 1 ? PIECE : 2 * PIECE;
+    for (int64_t i = 0, part; i < size; i += part) {
+        part = m->cache_ports ? min64(PIECE, size - i) : size;
+        uint8_t *at = view(m, cache_place(m, address + i / chunk * region + i % chunk), part);
+        if (!at) return;
+        if (store)
+            memcpy(at, row + i, part);
+        else
+            memcpy(row + i, at, part);
+    }
+}
+
+INLINE int64_t token_offset(int64_t token, int64_t block_bytes, int64_t stride) {
+    return token / BLOCK_TOKENS * block_bytes + token % BLOCK_TOKENS * stride;
+}
+
 UNIT void cache(machine *m, const operation *op, int thread, int threads) {
     for (int64_t i = thread; i < op->rows * op->heads; i += threads) {
-        int64_t row = i / op->heads, head = i % op->heads, position = m->positions[op->sequence] + op->token + row;
+        int64_t row = i / op->heads, head = i % op->heads, token = m->positions[op->sequence] + op->token + row;
         int64_t start = head * op->head_bytes;
         int16_t q[DIM_MAX];
-        scalar scale = head_quant(m, op, op->first_row + row, head, (int)m->kv_bits, q);
-        void *out = view(m, op->address + start + position * op->address_stride, op->dim * m->kv_bits / 8);
-        uint32_t *word = view(m, op->scale_address + start + position * op->scale_address_stride, 4);
-        if (!out || !word) return;
-        *word = to_word(scale);
-        for (int64_t d = 0; d < op->dim; d++) {
-            if (m->kv_bits == 8)
-                ((int8_t *)out)[d] = (int8_t)q[d];
-            else
-                ((int16_t *)out)[d] = q[d];
-        }
+        int8_t narrow[DIM_MAX];
+        uint32_t word = to_word(head_quant(m, op, op->first_row + row, head, (int)m->kv_bits, q));
+        for (int64_t d = 0; d < op->dim; d++) narrow[d] = (int8_t)q[d];
+        cache_row(m, op->scale_address + start + token_offset(token, op->scale_block_bytes, 4), 0, 4,
+                  (uint8_t *)&word, 1);
+        cache_row(m, op->address + start + token_offset(token, op->block_bytes, op->address_stride),
+                  op->region_bytes, op->dim * m->kv_bits / 8, m->kv_bits == 8 ? (uint8_t *)narrow : (uint8_t *)q, 1);
     }
 }
 
@@ -87,14 +108,42 @@ enum { STRIP = 32 };
 WEIGH(weigh_8, int8_t)
 WEIGH(weigh_16, int16_t)
 
-/* One query head of one row of a sequence over the tokens it may see. x, weights: int64 [tokens] of scratch. */
+/* The cache of one key-value head up to n tokens: keys, values, key scales, value scales. */
+typedef struct {
+    const uint8_t *keys, *values;
+    const uint32_t *key_scales, *value_scales;
+} cached;
+
+/* Contiguous rows, where they are so in memory; else gathered into `scratch`. */
+UNIT cached cached_head(machine *m, const operation *op, int64_t g, int64_t n, uint8_t *scratch) {
+    int64_t start = g * op->head_bytes, stride = op->row_bytes, extent = n * stride;
+    if (!m->cache_ports)
+        return (cached){view(m, op->keys + start, extent), view(m, op->values + start, extent),
+                        view(m, op->key_scales + start, n * 4), view(m, op->value_scales + start, n * 4)};
+    int64_t chunk = m->cache_ports == 1 ? PIECE : 2 * PIECE;
+    uint8_t *keys = scratch, *values = keys + extent, *key_scales = values + extent, *value_scales = key_scales + n * 4;
+    for (int64_t t = 0; t < n; t++) {
+        int64_t block = start + token_offset(t, op->block_bytes, 0), within = t % BLOCK_TOKENS;
+        cache_row(m, op->keys + block + within * stride, chunk, stride, keys + t * stride, 0);
+        cache_row(m, op->values + start + t * chunk, op->region_bytes, stride, values + t * stride, 0);
+        cache_row(m, op->key_scales + block + within * 4, 0, 4, key_scales + t * 4, 0);
+        cache_row(m, op->value_scales + block + within * 4, 0, 4, value_scales + t * 4, 0);
+    }
+    return (cached){keys, values, (uint32_t *)key_scales, (uint32_t *)value_scales};
+}
+
+/* Tokens of the sequence, with those of this pass. */
+INLINE int64_t tokens_of(const machine *m, const operation *op) { return m->positions[op->sequence] + op->token + op->rows; }
+
+/* One query head of one row of a sequence over the tokens it may see. x, weights: int64 [tokens] of scratch; more
+ * behind them. */
 UNIT void attend_head(machine *m, const operation *op, int64_t row, int64_t head, int64_t *x, int64_t *weights) {
-    int64_t n = m->positions[op->sequence] + op->token + row + 1, dim = op->dim, g = head / (op->heads / op->kv_heads);
-    int64_t start = g * op->head_bytes, extent = n * op->row_bytes;
-    const uint8_t *keys = view(m, op->keys + start, extent), *values = view(m, op->values + start, extent);
-    const uint32_t *key_scales = view(m, op->key_scales + start, n * 4);
-    const uint32_t *value_scales = view(m, op->value_scales + start, n * 4);
-    if (!keys || !values || !key_scales || !value_scales) return;
+    int64_t tokens = tokens_of(m, op), n = tokens - op->rows + row + 1, dim = op->dim;
+    int64_t g = head / (op->heads / op->kv_heads);
+    cached kv = cached_head(m, op, g, n, (uint8_t *)(weights + tokens));
+    const uint8_t *keys = kv.keys, *values = kv.values;
+    const uint32_t *key_scales = kv.key_scales, *value_scales = kv.value_scales;
+    if (!keys || !values || !key_scales || !value_scales || m->failure) return;
 
     int64_t i = (op->first_row + row) * op->heads + head, best = INT64_MIN, top = -128, sum = 0, total[DIM_MAX] = {0};
     const int64_t *coarse = m->exp2_coarse, *fine = m->exp2_fine;
@@ -122,5 +171,5 @@ UNIT void attend_head(machine *m, const operation *op, int64_t row, int64_t head
 UNIT void attend(machine *m, const operation *op, int thread, int threads) {
     int64_t *scratch = m->wide + thread * m->wide_channels;
     for (int64_t i = thread; i < op->rows * op->heads; i += threads)
-        attend_head(m, op, i / op->heads, i % op->heads, scratch, scratch + m->wide_channels / 2);
+        attend_head(m, op, i / op->heads, i % op->heads, scratch, scratch + tokens_of(m, op));
 }

@@ -18,6 +18,9 @@ enum { TRITS = 5, BLOCK = 64, GROUP = 8 };
 
 enum { SEQUENCES = 16 };
 
+/* Of the cache: models/machine/cache.py. */
+enum { BLOCK_TOKENS = 16, PIECE = 16, BURST = 16 };
+
 /* Fields of a descriptor by their names (models/machine/descriptor.py), and host pointers in place of streams. */
 typedef struct {
     int64_t opcode;
@@ -30,7 +33,7 @@ typedef struct {
     int64_t count, source, rms, gained, levels16, activation;
     int64_t tap, tap_add_exponent, tap_clip_exponent, tap_threshold_exponent;
     int64_t unit_exponent, group_channels, eps_sum, gain, gate_accumulator, up_accumulator, gate_scale, up_scale;
-    int64_t heads, dim, scale, scale_address, scale_address_stride, head_bytes;
+    int64_t heads, dim, scale, scale_address, block_bytes, scale_block_bytes, region_bytes, head_bytes;
     int64_t fraction_bits;
     int64_t kv_heads, key_scales, value_scales, keys, values, row_bytes, score_constant;
     int64_t first_row, sequence, token, offset;
@@ -48,6 +51,7 @@ typedef struct {
     int64_t size, base;
     int64_t positions[SEQUENCES]; /* tokens in the cache of each */
     int64_t kv_bits, outputs_per_step, top_k;
+    int64_t cache_ports;  /* the cache's beats are striped over so many ports; 0: its rows are contiguous */
     int64_t row_sums;     /* accumulators of a row */
     int64_t group_bytes;  /* activations of one row: blocks * TRITS * BLOCK */
     const int64_t *exp2_coarse, *exp2_fine, *sigmoid;

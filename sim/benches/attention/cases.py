@@ -9,6 +9,16 @@ import numpy as np
 from models.golden.attention import attention
 from models.golden.rounding import round_shift
 from models.golden.scalar import Scalar, from_word, log2_e_over_root, to_word
+from models.machine.build import BuildParameters
+from models.machine.cache import (
+    BLOCK_TOKENS,
+    HEADER_BYTES,
+    VALUE_SCALES,
+    block_bytes,
+    chunk_bytes,
+    padded_row,
+    value_region,
+)
 
 __all__ = ["KINDS", "AttentionCase", "attention_case"]
 
@@ -38,11 +48,6 @@ class AttentionCase:
         return self.keys.shape[1] - self.q.shape[0]
 
     @property
-    def row_bytes(self) -> int:
-        """Bytes of a key or value in memory, whole beats."""
-        return -(-self.q.shape[2] * self.kv_bits // 128) * 16
-
-    @property
     def score_constant(self) -> int:
         """The command's constant, log2(e) / sqrt(dim), as a memory word."""
         return int(to_word(log2_e_over_root(self.q.shape[2])))
@@ -57,32 +62,35 @@ class AttentionCase:
         align = np.repeat(top - exponents, self.q.shape[1] // self.keys.shape[0])[:, None]
         return round_shift(out, align).reshape(-1), int(top)
 
-    def image(self, base: int, rng: np.random.Generator) -> tuple[bytes, dict[str, int]]:
-        """Bytes of the cache from `base` on, and the command's address fields. What is unused is noise."""
+    def image(self, build: BuildParameters, base: int, rng: np.random.Generator) -> tuple[bytes, dict[str, int]]:
+        """Bytes of the cache from `base` on, logical, and the command's fields. What is unused is noise."""
         kv_heads, tokens, dim = self.keys.shape
-        context = -(-(tokens + int(rng.integers(0, 9))) // 4) * 4
-        row_bytes = self.row_bytes
-        sizes = {"key_scales": 4 * context, "value_scales": 4 * context, "keys": context * row_bytes,
-                 "values": context * row_bytes}
-        head_bytes = sum(sizes.values()) + 16 * int(rng.integers(0, 3))
+        context = tokens + int(rng.integers(0, 9))
+        integer, chunk = np.dtype(f"<i{self.kv_bits // 8}"), chunk_bytes(build.ports)
+        row_bytes = padded_row(dim * integer.itemsize, build)
+        block, region = block_bytes(row_bytes), value_region(context, build)
+        values_at = -(-(-(-context // BLOCK_TOKENS) * block) // build.stream_align) * build.stream_align
+        head_bytes = values_at + region * (row_bytes // chunk) + build.stream_align * int(rng.integers(0, 3))
         memory = rng.integers(0, 256, head_bytes * kv_heads, dtype=np.uint8)
-        fields, start = {"head_bytes": head_bytes, "row_bytes": row_bytes}, 0
-        integer = np.dtype(f"<i{self.kv_bits // 8}")
-        for name, size in sizes.items():
-            fields[name] = base + start
-            for head in range(kv_heads):
-                if name.endswith("scales"):
-                    stored = getattr(self, name)[head].astype("<u4").view(np.uint8)
-                else:
-                    rows = np.zeros((tokens, row_bytes * 8 // self.kv_bits), integer)
-                    if name == "values":
-                        rows[:] = rng.integers(-128, 128, rows.shape)
-                    rows[:, :dim] = getattr(self, name)[head]
-                    stored = rows.view(np.uint8).reshape(-1)
-                low = head * head_bytes + start
-                memory[low:low + stored.size] = stored
-            start += size
-        return memory.tobytes(), fields
+        t = np.arange(tokens)
+        start = t // BLOCK_TOKENS * block
+        for head in range(kv_heads):
+            at = memory[head * head_bytes:]
+            for scales, offset in ((self.key_scales, 0), (self.value_scales, VALUE_SCALES)):
+                places = (start + offset + t % BLOCK_TOKENS * 4)[:, None] + np.arange(4)
+                at[places] = scales[head].astype("<u4").view(np.uint8).reshape(-1, 4)
+            rows = np.zeros((tokens, row_bytes // integer.itemsize), integer)
+            rows[:, :dim] = self.keys[head]
+            places = start + HEADER_BYTES + t % BLOCK_TOKENS * row_bytes
+            at[places[:, None] + np.arange(row_bytes)] = rows.view(np.uint8)
+            rows[:] = rng.integers(-128, 128, rows.shape)
+            rows[:, :dim] = self.values[head]
+            places = values_at + np.arange(row_bytes // chunk)[:, None] * region + np.arange(chunk)
+            at[t[:, None, None] * chunk + places] = rows.view(np.uint8).reshape(tokens, -1, chunk)
+        return memory.tobytes(), {
+            "head_bytes": head_bytes, "row_bytes": row_bytes, "block_bytes": block, "region_bytes": region,
+            "keys": base + HEADER_BYTES, "values": base + values_at, "key_scales": base,
+            "value_scales": base + VALUE_SCALES}
 
 
 def _scales(rng: np.random.Generator, shape: tuple[int, ...], low: int, high: int) -> np.ndarray:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import cocotb
 import numpy as np
-from cocotb.triggers import RisingEdge
 
 from hw.attention.output_memory import OutputMemory
 from models.golden.rounding import round_shift
@@ -21,7 +20,6 @@ async def aligned_rows(dut):
     exponents_in = StreamSource(dut, "i_exponent", unit.i_exponent.payload.shape())
     requests = StreamSource(dut, "i_request", unit.i_request.payload.shape())
     sink = StreamSink(dut, "o", unit.o.payload.shape(), stall=given["stall"])
-    dut.row_start.value = dut.write_row.value = 0
     await start(dut)
     rng = np.random.default_rng(generator().getrandbits(64))
     for groups, channels, span in given["cases"]:
@@ -31,11 +29,10 @@ async def aligned_rows(dut):
             x[::3] &= -(1 << 12)  # ties
             exponents = rng.integers(-144, -144 + span, groups)
             rows.append((x, exponents))
-            dut.write_row.value, dut.row_start.value = row, 1
-            await RisingEdge(dut.clk)
-            dut.row_start.value = 0
-            await exponents_in.send({"row": row, "group": g, "exponent": e} for g, e in enumerate(exponents))
-            await writes.send(x)
+            await exponents_in.send({"row": row, "group": g // 2, "exponent": exponents[g // 2]}
+                                    for g in range(2 * len(exponents)))  # each group twice
+            places = rng.permutation(len(x) // 2) * 2
+            await writes.send({"row": row, "channel": n, "x": x[n:n + 2].tolist()} for n in places)
         for row in (*range(len(rows)), *range(len(rows))):
             x, exponents = rows[row]
             requests.send_nowait({"count": len(x), "row": row, "group_channels": channels})

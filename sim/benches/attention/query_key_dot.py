@@ -1,4 +1,4 @@
-"""QueryKeyDot against NumPy: exact dot products of a group's queries with each key."""
+"""QueryKeyDot against NumPy: exact dot products of four queries with each key."""
 
 from __future__ import annotations
 
@@ -6,50 +6,66 @@ import cocotb
 import numpy as np
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from hw.attention.query_key_dot import ROW_BEAT, QueryKeyDot
+from hw.attention.jobs import PAIRS
+from hw.attention.query_key_dot import QueryKeyDot
+from hw.attention.query_memory import QueryMemory
 from sim.packing import Packing
-from sim.streams import StreamSource
 from sim.testbench import generator, parameters, start
 
 
 @cocotb.test()
 async def exact_dots(dut):
-    """Groups and key lengths of all sizes, extremes among them, with and without bubbles."""
+    """Keys of all lengths in whole beats, extremes among them, with and without bubbles, banks in turn."""
     given = parameters()
     unit = QueryKeyDot(**given["unit"])
-    words, out = Packing.of(unit.queries.shape()), Packing.of(unit.o.payload.shape())
-    keys_in = StreamSource(dut, "i", ROW_BEAT, stall=given["stall"])
-    queries = np.zeros((unit.group_max, 1, unit.lanes), np.int64)
-    results: list[dict[str, int]] = []
-
-    async def edges():
-        """The query memory, one cycle behind its address, and the output, always taken."""
-        while True:
-            await RisingEdge(dut.clk)
-            if dut.o__valid.value:
-                results.append(out.unpack(int(dut.o__payload.value)))
-            head, chunk = int(dut.head.value), int(dut.chunk.value)
-            dut.queries.value = words.pack(queries[head, min(chunk, queries.shape[1] - 1)])
-
-    dut.group_last.value = dut.beats_last.value = dut.queries.value = 0
-    dut.o__ready.value = 1
+    beat_packing, write_packing = Packing.of(unit.i.shape()), Packing.of(unit.write.shape())
+    out = Packing.of(unit.dots.shape())
+    dut.valid.value = dut.i.value = dut.write_valid.value = dut.write.value = 0
     await start(dut)
-    cocotb.start_soon(edges())
     rng = np.random.default_rng(generator().getrandbits(64))
     limit = 1 << (unit.kv_bits - 1)
-    for tokens, heads, beats, extreme in given["groups"]:
-        dut.group_last.value, dut.beats_last.value = heads - 1, beats - 1
-        keys = rng.integers(-limit, limit, (tokens, beats * unit.lanes))
-        queries = rng.integers(-(1 << 15), 1 << 15, (unit.group_max, beats, unit.lanes))
+    for bank, (tokens, chunks, extreme) in enumerate(given["keys"]):
+        keys = rng.integers(-limit, limit, (tokens, chunks * unit.lanes))
+        queries = rng.integers(-(1 << 15), 1 << 15, (PAIRS, chunks * unit.lanes))
         if extreme:
             keys[:], queries[:] = -limit, -(1 << 15)
+        for index in range(chunks * unit.lanes // QueryMemory.WORD):
+            values = queries[:, index * QueryMemory.WORD:(index + 1) * QueryMemory.WORD]
+            dut.write_valid.value = 1
+            dut.write.value = write_packing.pack({"bank": bank % 2, "index": index, "values": values.tolist()})
+            await RisingEdge(dut.clk)
+        dut.write_valid.value = 0
+
         stored = keys.astype(f"<i{unit.kv_bits // 8}").tobytes()
-        sent = [int.from_bytes(stored[low:low + 16], "little") for low in range(0, len(stored), 16)]
-        results.clear()
-        await keys_in.send({"data": beat, "last": n == len(sent) - 1} for n, beat in enumerate(sent))
-        await ClockCycles(dut.clk, unit.latency + 1)
-        expected = keys @ queries[:heads].reshape(heads, -1).T
-        order = [(token, head) for token in range(tokens) for head in range(heads)]
-        assert results == [
-            {"dot": expected[token, head], "head": head, "last": (token, head) == order[-1]}
-            for token, head in order], (tokens, heads, beats)
+        size = unit.lanes * unit.kv_bits // 8
+        pieces = [int.from_bytes(stored[low:low + size], "little") for low in range(0, len(stored), size)]
+        numbers = [n % chunks for n in range(len(pieces))]
+        while len(pieces) % unit.parts:  # behind the last key: another's first chunk, of no use
+            pieces.append(0)
+            numbers.append(0)
+        got, due = [], []
+        for low in range(0, len(pieces), unit.parts):
+            while rng.random() < given["stall"]:
+                dut.valid.value = 0
+                await _step(dut, due, got, out)
+            parts = [{"chunk": n, "first": n == 0, "last": n == chunks - 1} for n in numbers[low:low + unit.parts]]
+            ends = any(part["last"] for part in parts)
+            dut.valid.value = 1
+            dut.i.value = beat_packing.pack({"data": pieces[low:low + unit.parts], "parts": parts, "bank": bank % 2})
+            if ends:
+                due.append(unit.latency)
+            await _step(dut, due, got, out)
+        dut.valid.value = 0
+        while due:
+            await _step(dut, due, got, out)
+        assert got == (keys @ queries.T).tolist(), (tokens, chunks, extreme)
+        await ClockCycles(dut.clk, 2)
+
+
+async def _step(dut, due: list[int], got: list[list[int]], out: Packing) -> None:
+    """A cycle; the dot products that are due at its end."""
+    await RisingEdge(dut.clk)
+    due[:] = [cycles - 1 for cycles in due]
+    if due and due[0] < 0:
+        got.append(out.unpack(int(dut.dots.value)))
+        due.pop(0)

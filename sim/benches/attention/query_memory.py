@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import cocotb
 import numpy as np
-from cocotb.triggers import RisingEdge
+from cocotb.triggers import ClockCycles
 
 from hw.arith.scalar import SCALAR
 from hw.attention.query_memory import QUERY, QUERY_SCALE, QueryMemory
@@ -21,12 +21,12 @@ async def written_and_read(dut):
     unit = QueryMemory(**given["unit"])
     word, scalar = Packing.of(unit.word.shape()), Packing.of(SCALAR)
     queries_in, scales_in = StreamSource(dut, "i_query", QUERY), StreamSource(dut, "i_query_scale", QUERY_SCALE)
-    for port in (dut.row, dut.head, dut.chunk, dut.scale_row, dut.scale_head):
+    for port in (dut.row, dut.head, dut.index):
         port.value = 0
     await start(dut)
     rng = np.random.default_rng(generator().getrandbits(64))
-    rows, heads, lanes = unit.rows, unit.heads, unit.lanes
-    queries = np.zeros((rows, heads, unit.chunks * lanes), np.int64)
+    rows, heads, size = unit.rows, unit.heads, unit.WORD
+    queries = np.zeros((rows, heads, unit.words * size), np.int64)
     mantissas, exponents = np.zeros((rows, heads), np.int64), np.zeros((rows, heads), np.int64)
     for share in (1.0, 0.3):
         places = np.argwhere(rng.random((rows, heads, given["unit"]["dim_max"] // LANES)) < share) * (1, 1, LANES)
@@ -41,10 +41,8 @@ async def written_and_read(dut):
                 "m": mantissas[row, head], "e": exponents[row, head]}})
         await queries_in.drain()
         await scales_in.drain()
-        for row, head, chunk in np.ndindex(rows, heads, unit.chunks):
-            dut.row.value, dut.head.value, dut.chunk.value = row, head, chunk
-            dut.scale_row.value, dut.scale_head.value = row, head
-            await RisingEdge(dut.clk)
-            await RisingEdge(dut.clk)
-            assert word.unpack(int(dut.word.value)) == queries[row, head, chunk * lanes:(chunk + 1) * lanes].tolist()
+        for row, head, index in np.ndindex(rows, heads, unit.words):
+            dut.row.value, dut.head.value, dut.index.value = row, head, index
+            await ClockCycles(dut.clk, 1 + unit.LATENCY)
+            assert word.unpack(int(dut.word.value)) == queries[row, head, index * size:(index + 1) * size].tolist()
             assert scalar.unpack(int(dut.scale.value)) == {"m": mantissas[row, head], "e": exponents[row, head]}

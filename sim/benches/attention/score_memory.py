@@ -1,4 +1,4 @@
-"""ScoreMemory: scores come back as written, maxima are exact."""
+"""ScoreMemory: scores and value scales come back as written, maxima are exact."""
 
 from __future__ import annotations
 
@@ -6,43 +6,44 @@ import cocotb
 import numpy as np
 from cocotb.triggers import RisingEdge
 
+from hw.attention.jobs import PAIRS
 from hw.attention.score_memory import ScoreMemory
+from models.golden.scalar import Scalar, from_word, to_word
+from sim.packing import Packing
 from sim.streams import StreamSource
 from sim.testbench import generator, parameters, start
 
 
 @cocotb.test()
 async def keeps_scores_and_maxima(dut):
-    """Fill, check count and maxima, read back with pauses, begin again with another group."""
+    """Jobs one after another: pairs that stop one token after another, zero scales, maxima at any place."""
     given = parameters()
     unit = ScoreMemory(**given["unit"])
     scores_in = StreamSource(dut, "i", unit.i.payload.shape(), stall=given["stall"])
-    for port in (dut.start, dut.group_last, dut.address, dut.maximum_head):
-        port.value = 0
-    dut.enable.value = 1
+    word, maxima, tops = (Packing.of(port.shape()) for port in (unit.word, unit.maximum, unit.largest))
+    dut.address.value = 0
     await start(dut)
     rng = np.random.default_rng(generator().getrandbits(64))
     edge = RisingEdge(dut.clk)
-    for tokens, heads, low, high in given["groups"]:
-        scores = rng.integers(low, high, (tokens, heads))
-        dut.group_last.value, dut.start.value = heads - 1, 1
-        await edge
-        dut.start.value = 0
-        await edge
-        assert not dut.complete.value
-        await scores_in.send(
-            {"score": scores[token, head], "head": head, "last": token == tokens - 1 and head == heads - 1}
-            for token in range(tokens) for head in range(heads))
-        await edge
-        assert dut.complete.value and int(dut.count.value) == scores.size
-        for head in range(heads):
-            dut.maximum_head.value = head
+    for tokens, low, high, zeros in given["jobs"]:
+        scores = rng.integers(low, high, (tokens, PAIRS))
+        words = to_word(Scalar(rng.integers(1 << 23, 1 << 24, tokens), rng.integers(-128, 128, tokens)))
+        words[rng.random(tokens) < zeros] = 0
+        attended = [max(1, tokens - back) for back in (3, 2, 1, 0)]
+        scores_in.send_nowait(*(
+            {"scores": scores[t].tolist(), "value_scale": int(words[t]), "token": t, "last": t == tokens - 1,
+             "counts": sum((t < n) << pair for pair, n in enumerate(attended))} for t in range(tokens)))
+        waited = 0
+        while not dut.complete.value:
             await edge
-            assert dut.maximum.value.to_signed() == scores[:, head].max(), (tokens, heads, head)
-        for address, expected in enumerate(scores.reshape(-1)):
-            dut.address.value, dut.enable.value = address, 1
-            await edge
-            dut.address.value, dut.enable.value = int(rng.integers(0, scores.size)), 0
-            for _ in range(int(rng.integers(1, 3))):
+            waited += 1
+        m, e = from_word(words)
+        assert waited >= tokens
+        assert maxima.unpack(int(dut.maximum.value)) == [scores[:n, p].max() for p, n in enumerate(attended)]
+        assert tops.unpack(int(dut.largest.value)) == [np.where(m > 0, e, -128)[:n].max() for n in attended]
+        for t in range(tokens):
+            dut.address.value = t
+            for _ in range(1 + unit.READ_LATENCY):
                 await edge
-                assert dut.score.value.to_signed() == expected, (tokens, heads, address)
+            assert word.unpack(int(dut.word.value)) == {"scores": scores[t].tolist(), "value_scale": words[t]}, t
+            assert not dut.complete.value

@@ -4,62 +4,83 @@ from __future__ import annotations
 
 import cocotb
 import numpy as np
-from cocotb.triggers import ReadWrite, RisingEdge
+from cocotb.triggers import RisingEdge
 
-from hw.attention.softmax import Softmax
+from hw.attention.jobs import PAIRS
+from hw.attention.score_memory import ScoreMemory
+from hw.attention.softmax import SOFTMAX_LANES, Softmax
 from models.golden.attention import exp2_negative
 from models.golden.rounding import round_shift
 from models.golden.scalar import Scalar, from_word, to_word
-from sim.streams import StreamSink
+from sim.packing import Packing
+from sim.streams import StreamSink, StreamSource
 from sim.testbench import generator, parameters, start
 
 
 @cocotb.test()
 async def equals_golden(dut):
-    """Spreads of scores from none to saturated, scales from equal to any, zeros among them."""
+    """Spreads of scores from none to saturated, scales from equal to any, zeros among them, rows of all lengths."""
     given = parameters()
     unit = Softmax(**given["unit"])
-    weights_out = StreamSink(dut, "o", unit.o.payload.shape(), stall=given["stall"])
+    job_in = StreamSource(dut, "i", unit.i.payload.shape())
+    totals_out = StreamSink(dut, "o_totals", unit.o_totals.payload.shape(), stall=given["stall"])
+    weight_packing, word_packing = Packing.of(unit.o.payload.shape()), Packing.of(unit.word.shape())
+    maxima, tops = Packing.of(unit.maximum.shape()), Packing.of(unit.largest.shape())
     rng = np.random.default_rng(generator().getrandbits(64))
-    scores, maxima, words = np.zeros(1, np.int64), np.zeros(4, np.int64), np.zeros(1, np.uint32)
+    words: list[int] = [0]
+    got: list[dict] = []
 
-    async def memories():
-        """Score and scale memories with `enable`, and the maxima, combinational."""
-        score, word, next_word = 0, 0, 0
+    async def surroundings():
+        """The score memory, READ_LATENCY cycles behind its address, and the weights, always taken."""
+        late = [0] * (ScoreMemory.READ_LATENCY - 1)
         while True:
-            await ReadWrite()
-            dut.score.value, dut.value_scale.value = score & 0xFFFFFFFF, word
-            dut.maximum.value = int(maxima[int(dut.maximum_head.value)]) & 0xFFFFFFFF
             await RisingEdge(dut.clk)
-            if dut.enable.value:
-                score = int(scores[int(dut.address.value) % len(scores)])
-                word, next_word = next_word, int(words[int(dut.token.value) % len(words)])
+            late.append(words[min(int(dut.address.value), len(words) - 1)])
+            dut.word.value = late.pop(0)
+            if dut.o__valid.value:
+                got.append(weight_packing.unpack(int(dut.o__payload.value)))
 
-    for port in (dut.start, dut.group_last, dut.count, dut.largest, dut.score, dut.maximum, dut.value_scale,
-                 dut.total_head):
+    for port in (dut.complete, dut.word, dut.maximum, dut.largest):
         port.value = 0
+    dut.o__ready.value = 1
     await start(dut)
-    cocotb.start_soon(memories())
-    for tokens, heads, score_bits, exponents, zeros in given["groups"]:
-        limit = (1 << score_bits) - 1
-        table = rng.integers(-limit, limit + 1, (tokens, heads))
-        scores, maxima = table.reshape(-1), np.pad(table.max(axis=0), (0, 4 - heads))
-        words = to_word(Scalar(rng.integers(1 << 23, 1 << 24, tokens),
-                               rng.integers(-exponents, max(1, exponents), tokens)))
-        words[rng.random(tokens) < zeros] = 0
-        m, e = from_word(words)
-        top = int(np.where(m > 0, e, -128).max())
-        dut.group_last.value, dut.count.value, dut.largest.value, dut.start.value = heads - 1, scores.size, top & 255, 1
+    cocotb.start_soon(surroundings())
+    for number, (tokens, heads, rows, score_bits, exponents, zeros) in enumerate(given["jobs"]):
+        pairs, limit = heads * rows, (1 << score_bits) - 1
+        attended = np.array([tokens + pair // heads for pair in range(pairs)])
+        n = int(attended.max())
+        scores = rng.integers(-limit, limit + 1, (n, PAIRS))
+        scales = to_word(Scalar(rng.integers(1 << 23, 1 << 24, n), rng.integers(-exponents, max(1, exponents), n)))
+        scales[rng.random(n) < zeros] = 0
+        m, e = from_word(scales)
+        hidden = np.arange(n)[:, None] >= attended
+        best = np.where(hidden, -(1 << 40), scores[:, :pairs]).max(axis=0)
+        top = np.where(hidden, -128, np.where(m > 0, e, -128)[:, None]).max(axis=0)
+        words[:] = [word_packing.pack({"scores": row.tolist(), "value_scale": int(scale)})
+                    for row, scale in zip(scores, scales, strict=True)]
+        got.clear()
+        job = {"last": 0, "kv_head": 0, "head": 3, "row": 2, "tokens": tokens, "heads_last": heads - 1,
+               "rows_last": rows - 1}
+        await job_in.send([job])
+        dut.maximum.value = maxima.pack(np.resize(best, PAIRS).tolist())
+        dut.largest.value = tops.pack(np.resize(top, PAIRS).tolist())
+        dut.complete.value = 1
         await RisingEdge(dut.clk)
-        dut.start.value = 0
-        p = exp2_negative(table.max(axis=0) - table)
-        expected = round_shift(p * m[:, None], 20 + np.clip(top - e, 0, 40)[:, None])
-        got = [w["weight"] for w in await weights_out.receive(scores.size)]
-        assert got == expected.reshape(-1).tolist(), (tokens, heads, score_bits, exponents, zeros)
-        for head in range(heads):
-            dut.total_head.value = head
-            await RisingEdge(dut.clk)
-            assert int(dut.total.value) == p[:, head].sum(), (tokens, heads, head)
-        for _ in range(2 * unit.LATENCY):
-            await RisingEdge(dut.clk)
-        assert weights_out.receive_nowait() == [], "more weights than scores"
+        dut.complete.value = 0
+        totals = await totals_out.receive()
+        p = np.where(hidden, 0, exp2_negative(np.maximum(best - scores[:, :pairs], 0)))
+        expected = round_shift(p * m[:, None], 20 + np.clip(top - e[:, None], 0, 40))
+        parts = given["unit"]["parts"]
+        filled = -(-n // parts) * parts
+        expected = np.concatenate([expected, np.zeros((filled - n, pairs), np.int64)])
+        steps = -(-pairs // SOFTMAX_LANES)
+        assert len(got) == filled * steps, (len(got), filled, steps)
+        for index, entry in enumerate(got):
+            token, step = divmod(index, steps)
+            assert (entry["token"], entry["step"], entry["bank"]) == (token, step, number % 2)
+            first = SOFTMAX_LANES * step
+            used = min(SOFTMAX_LANES, pairs - first)
+            assert entry["weights"][:used] == expected[token, first:first + used].tolist(), (token, step)
+            assert entry["last"] == (index == len(got) - 1)
+        assert totals["totals"][:pairs] == p.sum(axis=0).tolist() and totals["job"] == job
+        assert totals["largest"][:pairs] == top.tolist()

@@ -1,61 +1,81 @@
-"""WeightedSum against NumPy: exact sums of weights times values."""
+"""WeightedSum against NumPy: exact sums of weights times values, passes one after another."""
 
 from __future__ import annotations
 
 import cocotb
 import numpy as np
-from cocotb.triggers import ClockCycles, ReadOnly, RisingEdge
+from cocotb.triggers import RisingEdge
 
-from hw.attention.query_key_dot import ROW_BEAT
-from hw.attention.weighted_sum import WeightedSum
+from hw.attention.jobs import PAIRS
+from hw.attention.weight_memory import WeightMemory
+from hw.attention.weighted_sum import SUM_LANES, WeightedSum
 from sim.packing import Packing
-from sim.streams import StreamSource
 from sim.testbench import generator, parameters, start
 
 WEIGHT_MAX = (1 << 24) - 1
 
 
-def _beats(values: np.ndarray, lanes: int, kv_bits: int) -> list[int]:
-    """Tokens x channels as beats, channels ascending from the least significant bits."""
-    mask = (1 << kv_bits) - 1
-    return [sum((int(v) & mask) << (kv_bits * lane) for lane, v in enumerate(row[low:low + lanes]))
-            for row in values for low in range(0, len(row), lanes)]
-
-
 @cocotb.test()
 async def exact_sums(dut):
-    """Random and extreme weights and values, several groups one after another."""
+    """Random and extreme weights and values; a pass begins while the sums of the one before are read."""
     given = parameters()
     unit = WeightedSum(**given["unit"])
-    packing = Packing.of(unit.sums.shape())
-    values_in = StreamSource(dut, "i_values", ROW_BEAT, stall=given["stall"])
-    weights_in = StreamSource(dut, "i_weights", stall=given["stall"])
-    for port in (dut.start, dut.group_last, dut.beats_last, dut.head, dut.chunk):
+    sums, values_in, weights_in = (Packing.of(port.shape()) for port in (unit.sums, unit.values, unit.weights))
+    for port in (dut.valid, dut.first, dut.last, dut.values, dut.weights, dut.pair, dut.step):
         port.value = 0
     await start(dut)
     rng = np.random.default_rng(generator().getrandbits(64))
     limit = 1 << (unit.kv_bits - 1)
-    for tokens, heads, beats, extreme in given["groups"]:
-        values = rng.integers(-limit, limit, (tokens, beats * unit.lanes))
-        weights = rng.integers(0, WEIGHT_MAX + 1, (tokens, heads))
-        if extreme:
-            values[:] = np.where(np.arange(beats * unit.lanes) % 2, -limit, limit - 1)
-            weights[:] = WEIGHT_MAX
-        dut.group_last.value, dut.beats_last.value, dut.start.value = heads - 1, beats - 1, 1
-        await RisingEdge(dut.clk)
-        dut.start.value = 0
-        weights_in.send_nowait(*weights.reshape(-1))
-        sent = _beats(values, unit.lanes, unit.kv_bits)
-        values_in.send_nowait(*({"data": beat, "last": n == len(sent) - 1} for n, beat in enumerate(sent)))
-        await RisingEdge(dut.done)
-        await RisingEdge(dut.clk)
-        for head in range(heads):
-            for chunk in range(beats):
-                dut.head.value, dut.chunk.value = head, chunk
-                await ReadOnly()
+    late: list[int] = [0] * WeightMemory.READ_LATENCY
+    expected: list[np.ndarray] = []
+    finished = [0]
+
+    async def reader():
+        """After each pass' end all its sums, pair by pair, an index a cycle."""
+        while True:
+            await RisingEdge(dut.clk)
+            if not dut.done.value:
+                continue
+            indices = [(pair, step) for pair in range(PAIRS) for step in range(unit.steps)]
+            want, got = expected.pop(0), []
+            for n in range(len(indices) + unit.READ_LATENCY):
+                pair, step = indices[min(n, len(indices) - 1)]
+                dut.pair.value, dut.step.value = pair, step
                 await RisingEdge(dut.clk)
-                got = packing.unpack(int(dut.sums.value))
-                expected = weights[:, head] @ values[:, chunk * unit.lanes:(chunk + 1) * unit.lanes]
-                assert got == expected.tolist(), (tokens, heads, beats, head, chunk)
-        await ClockCycles(dut.clk, 3)
-        assert not dut.done.value
+                if n >= unit.READ_LATENCY:
+                    got.append(sums.unpack(int(dut.sums.value)))
+            flat = np.array(got).reshape(PAIRS, unit.steps * SUM_LANES)
+            assert (flat == want).all(), (flat - want)
+            finished[0] += 1
+
+    cocotb.start_soon(reader())
+    for tokens, extreme in given["passes"]:
+        # a pass may begin while the one before is read, but not end
+        for _ in range(max(0, PAIRS * unit.steps + 4 - tokens)):
+            late.append(0)
+            dut.weights.value = late.pop(0)
+            await RisingEdge(dut.clk)
+        values = rng.integers(-limit, limit, (tokens, unit.parts, unit.lanes))
+        weights = rng.integers(0, WEIGHT_MAX + 1, (tokens, unit.parts, PAIRS))
+        if extreme:
+            values[:], weights[:] = -limit, WEIGHT_MAX
+        expected.append(np.einsum("tkp,tkc->pc", weights, values))
+        beats = [row.astype(f"<i{unit.kv_bits // 8}") for row in values]
+        for n, beat in enumerate(beats):
+            while rng.random() < given["stall"]:
+                dut.valid.value = 0
+                late.append(0)
+                dut.weights.value = late.pop(0)
+                await RisingEdge(dut.clk)
+            chunks = [int.from_bytes(chunk.tobytes(), "little") for chunk in beat]
+            dut.valid.value, dut.first.value, dut.last.value = 1, int(n == 0), int(n == len(beats) - 1)
+            dut.values.value = values_in.pack(chunks)
+            late.append(weights_in.pack(weights[n].tolist()))
+            dut.weights.value = late.pop(0)
+            await RisingEdge(dut.clk)
+        dut.valid.value = 0
+    for _ in range(PAIRS * unit.steps + 20):
+        late.append(0)
+        dut.weights.value = late.pop(0)
+        await RisingEdge(dut.clk)
+    assert finished[0] == len(given["passes"])

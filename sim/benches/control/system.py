@@ -5,11 +5,13 @@ from __future__ import annotations
 import cocotb
 from cocotb.triggers import ClockCycles, RisingEdge
 
+from hw.command import POSITIONS
 from models.machine.descriptor import OPCODES, Engine, LoadTarget, Opcode, unpack
-from models.machine.registers import IDENTITY, VERSION, Status
+from models.machine.registers import IDENTITY, SEQUENCES, VERSION, Status, position_register
 from sim.benches.control.engines import Engines
 from sim.benches.control.lite_master import LiteMaster
 from sim.benches.control.programs import random_descriptor, random_program
+from sim.packing import Packing
 from sim.testbench import generator, parameters, start
 
 EVENTS = ("axi_errors", "saturations", "invalid_trits", "zeros", "activations")
@@ -31,7 +33,7 @@ class Bench:
             getattr(dut, name).value = 0
         self.engines = Engines(dut, stall=stall, slowest=slowest)
 
-    async def begin(self, program: list[bytes], *, position: int = 0, control: int = 1) -> None:
+    async def begin(self, program: list[bytes], *, positions: tuple[int, ...] = (0,), control: int = 1) -> None:
         """Write the registers and start."""
         self.engines.programs[PROGRAM] = program
         self.engines.started = {engine: [] for engine in Engine}
@@ -39,7 +41,8 @@ class Bench:
         await self.bus.write("PROGRAM_LOW", PROGRAM & 0xFFFFFFFF)
         await self.bus.write("PROGRAM_HIGH", PROGRAM >> 32)
         await self.bus.write("DESCRIPTORS", len(program))
-        await self.bus.write("POSITION", position)
+        for sequence, position in enumerate(positions):
+            await self.bus.write(position_register(sequence), position)
         await self.bus.write("CONTROL", control)
 
     async def end(self, patience: int = 20_000) -> int:
@@ -50,7 +53,7 @@ class Bench:
                 return await self.bus.read("STATUS")
         raise AssertionError("no interrupt")
 
-    async def run_well(self, program: list[bytes], **fields: int) -> None:
+    async def run_well(self, program: list[bytes], **fields) -> None:
         """A run that ends well, everything in order, acknowledged."""
         await self.begin(program, **fields)
         assert await self.end() == Status.DONE
@@ -75,9 +78,9 @@ async def random_programs_back_to_back(dut, stall, slowest):
     bench = Bench(dut, stall=stall, slowest=slowest)
     await start(dut)
     for count in (1, 2, 30, 120, 7):
-        position = bench.random.randrange(1 << 16)
-        await bench.run_well(random_program(bench.random, count), position=position)
-        assert dut.position.value == position
+        positions = tuple(bench.random.randrange(1 << 16) for _ in range(SEQUENCES))
+        await bench.run_well(random_program(bench.random, count), positions=positions)
+        assert dut.positions.value == Packing.of(POSITIONS).pack(positions)
 
 
 @cocotb.test()
@@ -101,7 +104,7 @@ async def identity_and_counters(dut):
             await bench.event(name, value // 3, 3)
         # POSITION written amid a run belongs to the next one.
         await bench.bus.write("POSITION", 77)
-        assert dut.position.value == 0
+        assert dut.positions.value == 0
         assert await bench.bus.read("STATUS") == Status.BUSY
         assert await bench.end() == Status.DONE
         for name, value in {**since_reset, **of_run}.items():
@@ -111,7 +114,7 @@ async def identity_and_counters(dut):
         assert await bench.bus.read("CYCLES_LOW") == cycles
         assert await bench.bus.read("CYCLES_HIGH") == 0
     # Without an acknowledge so far: a start clears DONE.
-    await bench.run_well([], position=1)
+    await bench.run_well([], positions=(1,))
 
 
 @cocotb.test()

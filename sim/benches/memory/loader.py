@@ -6,10 +6,13 @@ import cocotb
 from cocotb import start_soon
 from cocotb.triggers import ClockCycles, RisingEdge
 
+from hw.command import POSITIONS
 from hw.memory.shapes import LOAD_WORD, READ_REQUEST
 from models.machine.descriptor import LoadTarget, Opcode, pack
+from models.machine.registers import SEQUENCES
 from sim.benches.memory.axi_memory import Contents
 from sim.benches.memory.loads import WORD_BYTES, load_words
+from sim.packing import Packing
 from sim.streams import StreamSink, StreamSource
 from sim.testbench import generator, start
 
@@ -33,9 +36,12 @@ async def _count(dut, counts: list[int]) -> None:
 @cocotb.test()
 @cocotb.parametrize(stall=[0.0, 0.5], position=[0, 1, 65535])
 async def words_of_all_targets(dut, stall, position):
+    """Loads of one sequence after another, the positions of the others beside it."""
     random, contents, requests, retired = generator("loads"), Contents(), [], [0]
     source, sink = StreamSource(dut, "command", stall=stall), StreamSink(dut, "o_load", LOAD_WORD, stall=stall)
-    dut.position.value = position
+    positions = [random.randrange(1 << 16) for _ in range(SEQUENCES - 1)]
+    positions.insert(random.randrange(SEQUENCES), position)
+    dut.positions.value = Packing.of(POSITIONS).pack(positions)
     start_soon(_memory(dut, contents, requests, stall))
     start_soon(_count(dut, retired))
     await start(dut)
@@ -46,8 +52,9 @@ async def words_of_all_targets(dut, stall, position):
             address, stride = random.randrange(1 << 30) * 16, random.randrange(1 << 20) * 16
             offset = random.randrange(60_000)
             fields = dict(address=address, target=target, address_stride=stride, bytes=size, offset=offset)
-            source.send_nowait(int.from_bytes(pack(Opcode.LOAD, sequence=0, **fields), "little"))
-            start_address = (address + position * stride) % (1 << 40)
+            sequence = random.choice([positions.index(position), random.randrange(SEQUENCES)])
+            source.send_nowait(int.from_bytes(pack(Opcode.LOAD, sequence=sequence, **fields), "little"))
+            start_address = (address + positions[sequence] * stride) % (1 << 40)
             expected += load_words(target, offset, contents.read(start_address, size))
             addresses += [start_address] * bool(size // width)
             loads += 1
@@ -63,7 +70,7 @@ async def words_of_all_targets(dut, stall, position):
 async def one_word_a_cycle(dut):
     contents, requests = Contents(), []
     source, sink = StreamSource(dut, "command"), StreamSink(dut, "o_load", LOAD_WORD)
-    dut.position.value = 0
+    dut.positions.value = 0
     start_soon(_memory(dut, contents, requests, 0.0))
     await start(dut)
     for target, width in WORD_BYTES.items():

@@ -8,7 +8,8 @@ from cocotb import start_soon
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from hw.memory.shapes import LOAD_WORD, READ_REQUEST, WRITE_BEAT
-from models.machine.build import PORT_BYTES, BuildParameters
+from models.machine.build import BURST_BEATS, PORT_BYTES, BuildParameters
+from models.machine.cache import physical
 from models.machine.descriptor import LoadTarget, Opcode, pack
 from models.machine.layout import unstripe
 from sim.benches.memory.axi_memory import AxiMemory, Contents
@@ -32,7 +33,7 @@ class Bench:
         self.memories = [AxiMemory(dut, f"axi__{p}", self.contents, stall=stall, latency=latency)
                          for p in range(self.build.ports)]
         dut.stop.value = 0
-        dut.position.value = 0
+        dut.positions.value = 0
         for name in INPUTS:
             getattr(dut, f"{name}__valid").value = 0
         for name in OUTPUTS:
@@ -75,6 +76,14 @@ class Bench:
         beats = range(address, address + size, PORT_BYTES)
         return {"address": address, "bytes": size}, [self.contents.beat(a) for a in beats]
 
+    def wide_read(self, address: int, beats: int) -> tuple[dict[str, int], list[int]]:
+        """A read of the cache and its wide beats."""
+        groups = -(-beats // BURST_BEATS)
+        memory = np.frombuffer(self.contents.read(address, groups * self.build.stream_align), np.uint8)
+        wide = memory[physical(np.arange(memory.size), self.build)].reshape(-1, self.build.beat_bytes)
+        return ({"address": address, "bytes": beats * self.build.beat_bytes},
+                [int.from_bytes(beat.tobytes(), "little") for beat in wide[:beats]])
+
     def address(self, alignment: int) -> int:
         """A random address; the highest one ends the 40 bits."""
         return self.random.randrange(0, (1 << 39) // alignment) * 2 * alignment
@@ -91,7 +100,7 @@ async def run_everything(bench: Bench, jobs: int) -> None:
     """All clients at once; every beat right and in order, every command retired, every write in memory."""
     dut, random = bench.dut, bench.random
     position = random.randrange(1 << 16)
-    dut.position.value = position
+    dut.positions.value = position
     kinds = [n % 3 == 2 for n in range(jobs)]
     streams = []
     for head in kinds:
@@ -99,7 +108,7 @@ async def run_everything(bench: Bench, jobs: int) -> None:
         streams.append(bench.stream(bench.address(256), beats, padding=random.choice([0, 3, 15]) if beats else 0,
                                     head=int(head)))
     loads = [bench.load(bench.address(256), position) for _ in range(jobs)]
-    caches = [bench.read(bench.address(16), random.randrange(0, 900)) for _ in range(2 * jobs)]
+    caches = [bench.wide_read(bench.address(bench.build.stream_align), random.randrange(60)) for _ in range(2 * jobs)]
     programs = [bench.read(bench.address(64), 64 * random.randrange(1, 20)) for _ in range(jobs)]
     writes = {client: [{"address": base + 16 * i, "data": random.getrandbits(128), "strobe": random.getrandbits(16)}
                        for i in range(8 * jobs)]
@@ -158,14 +167,16 @@ async def blocked_clients_hold_up_nobody(dut, wanted):
     bench = Bench(dut, stall=0.0, latency=(10, 30))
     await start(dut)
     requests = {"weights": ("fetch_command", bench.stream(0, 2048)[0]),
-                "cache": ("cache_read", {"address": 48, "bytes": 1 << 20}),
+                "cache": ("cache_read", {"address": 0, "bytes": 1 << 20}),
                 "descriptors": ("descriptor_read", {"address": 64, "bytes": 1 << 20}),
                 "o_load": ("load_command", bench.load(256, 0)[0])}
     source, _ = requests.pop(wanted)
     for other, request in requests.values():
         bench.source(other).send_nowait(request)
     await ClockCycles(dut.clk, 2000)
-    request, beats = (bench.stream(1 << 24, 512) if wanted == "weights" else bench.read(1 << 24, 16384))
+    read = {"weights": lambda: bench.stream(1 << 24, 512), "cache": lambda: bench.wide_read(1 << 24, 700),
+            "descriptors": lambda: bench.read(1 << 24, 16384)}[wanted]
+    request, beats = read()
     bench.source(source).send_nowait(request)
     assert await bench.sink(wanted).receive(len(beats)) == beats
     await ClockCycles(dut.clk, 100)
@@ -191,9 +202,9 @@ async def streams_keep_the_ports_busy(dut):
 async def error_responses_are_counted(dut):
     bench = Bench(dut, stall=0.2, latency=(2, 9))
     await start(dut)
-    bench.contents.refused |= {0x1000, 0x1010, 0x10100, 0x2000}
+    bench.contents.refused |= {0x1000, 0x1010, 0x10000, 0x2000}
     bench.source("fetch_command").send_nowait(bench.stream(0x1000, 16)[0])  # two refused beats on port 0
-    bench.source("cache_read").send_nowait({"address": 0x10100, "bytes": 16})
+    bench.source("cache_read").send_nowait({"address": 0x10000, "bytes": bench.build.beat_bytes})
     bench.source("vector_write").send_nowait({"address": 0x2000, "data": 1, "strobe": 0xFFFF})
     await bench.sink("weights").receive(16)
     await bench.sink("cache").receive(1)

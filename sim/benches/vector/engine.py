@@ -15,6 +15,7 @@ from cocotb.triggers import RisingEdge
 from hw.arith.scalar import SCALAR
 from hw.attention.output_memory import OUTPUT_REQUEST, OUTPUT_WORD
 from hw.attention.query_memory import QUERY, QUERY_SCALE
+from hw.command import POSITIONS
 from hw.linear.activations import activation_layout
 from hw.linear.reader import READ_REQUEST, SUM_WORD
 from hw.memory.shapes import LOAD_WORD, WRITE_BEAT
@@ -27,13 +28,14 @@ from models.golden.scalar import Scalar, constant, from_word, mul, shift, to_wor
 from models.golden.tap import Tap
 from models.machine.build import LANES
 from models.machine.descriptor import Activation, LoadTarget, NormSource, Opcode, pack
+from models.machine.registers import SEQUENCES
 from models.machine.tables import rope_table
 from sim.benches.memory.loads import load_words
 from sim.packing import Packing
 from sim.streams import StreamSink, StreamSource
 from sim.testbench import parameters, start
 
-POSITION, FRACTION_BITS, GAIN_EXPONENT, EPS = 37, 14, 13, 1e-5
+POSITIONS_OF, FRACTION_BITS, GAIN_EXPONENT, EPS = [37 + 5 * s for s in range(SEQUENCES)], 14, 13, 1e-5
 KEYS, SCALES, HEAD_BYTES = 0x98_7654_3200, 0x12_3456_7800, 0x4000
 NO_TAP = {"tap": 0, "tap_add_exponent": 0, "tap_clip_exponent": 0, "tap_threshold_exponent": 0}
 
@@ -69,7 +71,7 @@ class Surroundings:
         return StreamSink(self.dut, name, layout, stall=self.stall)
 
     async def begin(self) -> None:
-        self.dut.position.value = POSITION
+        self.dut.positions.value = Packing.of(POSITIONS).pack(POSITIONS_OF)
         self.dut.write_idle.value = 1
         self.dut.attention_exponent.value = 0
         for request, answer in (("read_a", "sums_a"), ("read_b", "sums_b")):
@@ -118,7 +120,7 @@ class Surroundings:
 
     async def run(self, opcode: Opcode, **fields) -> None:
         """One command, until it retires."""
-        self.commands.send_nowait(int.from_bytes(pack(opcode, rows=self.rows, **fields), "little"))
+        self.commands.send_nowait(int.from_bytes(pack(opcode, **{"rows": self.rows, **fields}), "little"))
         waited = 0
         while not self.dut.retired.value:
             await RisingEdge(self.dut.clk)
@@ -246,14 +248,16 @@ async def norms(dut):
 
 @cocotb.test()
 async def heads(dut):
-    """QUERY, KEY and VALUE after a NORM, and the bytes they leave in the cache."""
+    """QUERY, KEY and VALUE after a NORM, and the bytes they leave in the cache. The last row is another sequence's."""
     given = parameters()
     bench = Surroundings(dut, given)
     rng, rows, kv_bits = bench.rng, bench.rows, bench.kv_bits
     await bench.begin()
     dim, count, kv_heads = given["dim"], given["heads"], given["kv_heads"]
     h = rng.integers(-(1 << 20), 1 << 20, (rows, given["hidden"]))
-    angles = rope_table(10000.0, dim, POSITION + rows)[POSITION:]
+    parts = [(sequence, part) for sequence, part in ((5, range(rows - 1)), (2, range(rows - 1, rows))) if part]
+    tokens = [POSITIONS_OF[sequence] + r for sequence, part in parts for r in range(len(part))]  # of each row
+    angles = rope_table(10000.0, dim, max(tokens) + 1)[tokens]
     await bench.load(LoadTarget.RESIDUAL, h.astype("<i4"))
     await bench.load(LoadTarget.ROPE, angles.astype("<i2"))
     await bench.norm(NormSource.RESIDUAL, h, _rows(constant(2.0**-FRACTION_BITS), rows), unit_exponent=-FRACTION_BITS)
@@ -278,15 +282,17 @@ async def heads(dut):
         q, steps = head_quant(x, scale, kv_bits)
         expected = {}
         for row, head in np.ndindex(rows, kv_heads):
-            for base, stride, content in (
+            for base, stride, content in (  # one port: chunks of 16 bytes and no striping
                     (KEYS, row_bytes, q[row, head].astype(f"<i{kv_bits // 8}").tobytes()),
                     (SCALES, 4, int(to_word(steps[row, head])).to_bytes(4, "little"))):
-                address = base + (POSITION + row) * stride + head * HEAD_BYTES
+                address = base + tokens[row] * stride + head * HEAD_BYTES
                 expected.update({address + n: byte for n, byte in enumerate(content)})
         bench.memory.clear()
-        await bench.run(opcode, heads=kv_heads, dim=dim, accumulator=accumulator, scale=word, address=KEYS,
-                        address_stride=row_bytes, scale_address=SCALES, scale_address_stride=4, head_bytes=HEAD_BYTES,
-                        first_row=0, sequence=0)
+        for sequence, part in parts:
+            await bench.run(
+                opcode, heads=kv_heads, dim=dim, accumulator=accumulator, scale=word, address=KEYS,
+                address_stride=row_bytes, block_bytes=16 * row_bytes, region_bytes=16, scale_address=SCALES,
+                scale_block_bytes=64, head_bytes=HEAD_BYTES, sequence=sequence, first_row=part.start, rows=len(part))
         bench.taken("o_linear")
         assert bench.memory == expected, f"{opcode.name}: the cache differs"
 
@@ -301,7 +307,7 @@ async def residuals(dut):
     limit = (1 << 31) - 1
     h = rng.integers(-(1 << 22), 1 << 22, (rows, dim))
     h[:, 2], h[:, 5] = limit, -limit
-    bench.sums[:, 20:20 + dim][:, [2, 5]] = (1 << 20, -(1 << 20))
+    bench.slice(4, dim)[:, [2, 5]] = (1 << 20, -(1 << 20))
     tap = _random_tap(rng, dim, 4)
     await bench.load(LoadTarget.RESIDUAL, h.astype("<i4"))
     await bench.load_tap(tap)

@@ -7,12 +7,11 @@ import pytest
 from hw.attention.normaliser import Normaliser
 from sim.runner import run_bench
 
-GROUPS = [(1, 16, "random"), (4, 64, "random"), (3, 40, "extreme"), (2, 1, "random"), (4, 33, "small"),
-          (1, 64, "extreme")]
+JOBS = [(1, 1, 16, "random", 0), (4, 1, 64, "random", 1), (3, 1, 40, "extreme", 0), (2, 2, 8, "random", 1),
+        (1, 4, 56, "small", 0), (2, 1, 64, "extreme", 0), (1, 3, 24, "random", 0)]
 
 
 @pytest.mark.parametrize("kv_bits", [8, 16])
 def test_equals_golden(kv_bits):
-    unit = dict(kv_bits=kv_bits, dim_max=64, group_max=4, sum_bits=36 + kv_bits, total_bits=33)
-    run_bench(Normaliser(**unit), "sim.benches.attention.normaliser",
-              {"unit": unit, "groups": GROUPS, "tokens_max": 4096})
+    unit = dict(kv_bits=kv_bits, lanes=256 // kv_bits, sum_bits=36 + kv_bits, rows=8, channels=512, dim_max=64)
+    run_bench(Normaliser(**unit), "sim.benches.attention.normaliser", {"unit": unit, "jobs": JOBS, "tokens_max": 4096})

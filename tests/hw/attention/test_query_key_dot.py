@@ -1,4 +1,4 @@
-"""QueryKeyDot: exact dot products for both widths of keys."""
+"""QueryKeyDot: exact dot products for both widths of keys and beats of one and two chunks."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ import pytest
 from hw.attention.query_key_dot import QueryKeyDot
 from sim.runner import run_bench
 
-GROUPS = [(1, 1, 1, False), (6, 1, 1, False), (3, 4, 4, True), (9, 3, 4, False), (5, 2, 3, False), (4, 1, 4, True)]
+KEYS = [(1, 2, False), (6, 2, True), (7, 3, False), (8, 3, True), (5, 4, False), (1, 3, False), (3, 8, False)]
 
 
 @pytest.mark.parametrize("stall", [0.0, 0.4], ids=["free", "stalls"])
-@pytest.mark.parametrize("kv_bits", [8, 16])
-def test_exact_dots(kv_bits, stall):
-    unit = dict(kv_bits=kv_bits, dim_max=64 * 8 // kv_bits, group_max=4)
-    run_bench(QueryKeyDot(**unit), "sim.benches.attention.query_key_dot",
-              {"unit": unit, "groups": GROUPS, "stall": stall})
+@pytest.mark.parametrize(("kv_bits", "parts"), [(8, 2), (8, 1), (16, 2)])
+def test_exact_dots(kv_bits, parts, stall):
+    unit = dict(kv_bits=kv_bits, chunk_bits=256, parts=parts, dim_max=2048 // kv_bits)
+    run_bench(QueryKeyDot(**unit), "sim.benches.attention.query_key_dot", {"unit": unit, "keys": KEYS, "stall": stall})
 
 
-def test_kv_bits_are_8_or_16():
-    with pytest.raises(ValueError, match="^kv_bits must be 8 or 16, got 12$"):
-        QueryKeyDot(kv_bits=12, dim_max=64, group_max=4)
+@pytest.mark.parametrize(("changes", "message"), [
+    ({"kv_bits": 12}, "kv_bits must be 8 or 16, got 12"), ({"parts": 3}, "a beat has 1 or 2 chunks, got 3"),
+    ({"chunk_bits": 64}, "a chunk must hold whole words of 16 queries, not 8 elements")])
+def test_refused(changes, message):
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        QueryKeyDot(**{"kv_bits": 8, "chunk_bits": 256, "parts": 2, "dim_max": 64, **changes})

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
+
 import pytest
 
 from hw.attention.read_requests import ReadRequests
+from models.machine.build import BOARDS
 from sim.runner import run_bench
 
-
-def command(tokens: int, rows: int, kv_heads: int, row_bytes: int, head_bytes: int) -> dict[str, int]:
-    bases = dict(key_scales=0x8000_0000, value_scales=0x80_0000_1000, keys=0x3_0000_0010, values=0x7F_FFF0)
-    return dict(tokens=tokens, rows=rows, kv_heads=kv_heads, row_bytes=row_bytes, head_bytes=head_bytes, **bases)
-
-
-COMMANDS = [command(1, 1, 1, 64, 0), command(17, 2, 3, 96, 0x12340), command(4094, 2, 20, 256, 1 << 24)]
+COMMANDS = [(1, 1, 8, [1]), (16, 3, 96, [4, 1]), (3, 2, 32, [1]), (17, 2, 120, [2]), (4093, 5, 256, [4]),
+            (31, 2, 96, [1, 4, 2])]
 
 
 @pytest.mark.parametrize("stall", [0.0, 0.4], ids=["free", "stalls"])
-def test_reads_in_order(stall):
-    run_bench(ReadRequests(rows=2, context_max=4096), "sim.benches.attention.read_requests",
-              {"commands": COMMANDS, "stall": stall})
+@pytest.mark.parametrize("ports", [1, 4])
+def test_reads_in_order(ports, stall):
+    build = replace(BOARDS["kv260"], ports=ports)
+    run_bench(ReadRequests(build), "sim.benches.attention.read_requests",
+              {"build": asdict(build), "commands": COMMANDS, "stall": stall})

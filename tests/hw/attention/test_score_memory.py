@@ -8,12 +8,12 @@ from hw.attention.score_memory import ScoreMemory
 from sim.runner import run_bench
 
 LIMIT = (1 << 31) - 1
-GROUPS = [(1, 1, -5, 5), (32, 4, -LIMIT, LIMIT + 1), (64, 2, -100, -50), (7, 3, -LIMIT, -LIMIT + 2), (5, 4, 0, 1),
-          (1, 4, -3, 0)]
+JOBS = [(1, -5, 5, 0.0), (32, -LIMIT, LIMIT + 1, 0.2), (64, -100, -50, 0.9), (7, -LIMIT, -LIMIT + 2, 1.0), (5, 0, 1,
+                                                                                                            0.5),
+        (1, -3, 0, 1.0), (2, -9, 9, 0.0)]
 
 
 @pytest.mark.parametrize("stall", [0.0, 0.4], ids=["free", "stalls"])
 def test_keeps_scores_and_maxima(stall):
-    unit = dict(group_max=4, context_max=32)
-    run_bench(ScoreMemory(**unit), "sim.benches.attention.score_memory",
-              {"unit": unit, "groups": GROUPS, "stall": stall})
+    unit = dict(context_max=64)
+    run_bench(ScoreMemory(**unit), "sim.benches.attention.score_memory", {"unit": unit, "jobs": JOBS, "stall": stall})

@@ -7,11 +7,13 @@ import pytest
 from hw.attention.softmax import Softmax
 from sim.runner import run_bench
 
-GROUPS = [(1, 1, 0, 3, 0.0), (1, 4, 10, 0, 0.0), (32, 4, 0, 0, 0.0), (32, 4, 13, 3, 0.1), (64, 2, 15, 10, 0.2),
-          (20, 3, 31, 128, 0.3), (30, 4, 12, 30, 0.0), (9, 1, 10, 5, 1.0)]
+JOBS = [(1, 1, 1, 0, 3, 0.0), (1, 4, 1, 10, 0, 0.0), (32, 4, 1, 0, 0, 0.0), (31, 2, 2, 13, 3, 0.1), (60, 1, 4, 15,
+                                                                                                     10, 0.2),
+        (20, 3, 1, 31, 128, 0.3), (30, 1, 3, 12, 30, 0.0), (9, 1, 1, 10, 5, 1.0), (5, 2, 1, 12, 5, 0.0)]
 
 
 @pytest.mark.parametrize("stall", [0.0, 0.4], ids=["free", "stalls"])
-def test_equals_golden(stall):
-    unit = dict(group_max=4, context_max=64)
-    run_bench(Softmax(**unit), "sim.benches.attention.softmax", {"unit": unit, "groups": GROUPS, "stall": stall})
+@pytest.mark.parametrize("parts", [1, 2])
+def test_equals_golden(parts, stall):
+    unit = dict(context_max=64, parts=parts)
+    run_bench(Softmax(**unit), "sim.benches.attention.softmax", {"unit": unit, "jobs": JOBS, "stall": stall})

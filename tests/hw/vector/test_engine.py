@@ -1,4 +1,4 @@
-"""VectorEngine: every command against the golden functions, one row and two, both widths of the cache."""
+"""VectorEngine: every command against the golden functions, one row and four, both widths of the cache."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _build(rows: int, kv_bits: int) -> BuildParameters:
 
 @pytest.mark.parametrize("stall", [0.0, 0.3], ids=["free", "stalls"])
 @pytest.mark.parametrize("testcase", ["norms", "heads", "residuals"])
-@pytest.mark.parametrize(("rows", "kv_bits"), [(1, 8), (2, 16)])
+@pytest.mark.parametrize(("rows", "kv_bits"), [(1, 8), (4, 16)])
 def test_commands(rows, kv_bits, testcase, stall):
     build = _build(rows, kv_bits)
     run_bench(VectorEngine(build), "sim.benches.vector.engine", {

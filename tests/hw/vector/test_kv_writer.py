@@ -3,17 +3,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from hw.vector.kv_writer import KVWriter
 from models.golden.scalar import to_word
-from models.machine.build import LANES
+from models.machine.build import BOARDS, LANES
+from models.machine.cache import BLOCK_TOKENS, chunk_bytes, physical
 from sim.benches.arith.stream_table import BENCH, table
 from sim.runner import run_bench
 from tests.hw.arith.scalars import as_fields, random_scalars
 
 HEADS, TOKENS = 3, 2
+FIRST = 703  # the second token begins a block
 
 
 def _writes(address: int, content: bytes) -> list[tuple[dict[str, int], dict[str, int]]]:
@@ -29,24 +33,31 @@ def _writes(address: int, content: bytes) -> list[tuple[dict[str, int], dict[str
 
 
 @pytest.mark.parametrize("stall", [0.0, 0.3], ids=["free", "stalls"])
-@pytest.mark.parametrize(("kv_bits", "dim"), [(8, 64), (8, 40), (8, 4), (16, 24), (16, 4)])
-def test_layout(kv_bits, dim, stall):
+@pytest.mark.parametrize(("kv_bits", "dim", "ports"), [(8, 64, 4), (8, 40, 2), (8, 4, 4), (16, 24, 4), (16, 4, 1),
+                                                       (8, 56, 1)])
+def test_layout(kv_bits, dim, ports, stall):
+    build = replace(BOARDS["sim-tiny"], ports=ports)
     rng = np.random.default_rng([kv_bits, dim])
     limit = (1 << (kv_bits - 1)) - 1
     q = rng.integers(-limit, limit + 1, (TOKENS, HEADS, dim))
     scales = random_scalars(rng, TOKENS * HEADS, -160, 160)
-    target = {"address": 0x99_0000_1000, "address_stride": 128, "scale_address": 0x12_3456_7004,
-              "scale_address_stride": 4, "head_bytes": 0x8010, "heads": HEADS}
+    target = {"address": 0x99_0000_1000, "address_stride": 128, "block_bytes": 0x840, "region_bytes": 0x4400,
+              "scale_address": 0x12_3456_7040, "scale_block_bytes": 0x480, "head_bytes": 0x8400, "heads": HEADS}
+    chunk = chunk_bytes(ports)
     writes = []
     for token in range(TOKENS):
         for head in range(HEADS):
-            row = target["address"] + (700 + token) * 128 + head * 0x8010
-            writes += _writes(row, q[token, head].astype(f"<i{kv_bits // 8}").tobytes())
+            block, within = divmod(FIRST + token, BLOCK_TOKENS)
+            row = target["address"] + block * 0x840 + within * 128 + head * 0x8400
+            content = q[token, head].astype(f"<i{kv_bits // 8}").tobytes()
+            for n in range(0, len(content), 16):
+                writes += _writes(physical(row + n // chunk * 0x4400 + n % chunk, build), content[n:n + 16])
             word = int(to_word(scales[token * HEADS + head]))
-            writes += _writes(target["scale_address"] + (700 + token) * 4 + head * 0x8010, word.to_bytes(4, "little"))
-    unit = KVWriter(kv_bits)
+            address = target["scale_address"] + block * 0x480 + within * 4 + head * 0x8400
+            writes += _writes(physical(address, build), word.to_bytes(4, "little"))
+    unit = KVWriter(kv_bits, ports)
     inputs = {
-        "start": [{**target, "token": 700 + token} for token in range(TOKENS)],
+        "start": [{**target, "token": FIRST + token} for token in range(TOKENS)],
         "i": [{"values": head[n:n + LANES], "last": n + LANES == dim}
               for head in q.reshape(-1, dim) for n in range(0, dim, LANES)],
         "i_scale": [as_fields(scales[n]) for n in range(TOKENS * HEADS)],
@@ -57,4 +68,4 @@ def test_layout(kv_bits, dim, stall):
 
 def test_kv_bits_are_8_or_16():
     with pytest.raises(ValueError, match="^kv_bits must be 8 or 16, got 4$"):
-        KVWriter(4)
+        KVWriter(4, 4)

@@ -1,0 +1,121 @@
+"""Jobs: what shares one pass over a key-value head's keys and values."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.command import COMMAND_BITS, POSITIONS, command_layout
+from models.machine.build import BuildParameters
+from models.machine.descriptor import Opcode
+
+__all__ = ["JOB", "PAIRS", "JobWalk", "pair_head", "pair_row", "pairs_last"]
+
+PAIRS = 4  # (head, row) pairs that share a pass
+
+JOB = data.StructLayout({
+    "last": 1,  # of the command
+    "kv_head": 8, "head": 8,  # the key-value head; the first query head
+    "row": 8, "tokens": 16,  # the first row, and the tokens it attends to: one more for each row after it
+    "heads_last": 2, "rows_last": 2,  # heads a row, rows, each less one; their product is at most PAIRS
+})
+"""Pair p is head p mod heads of row p div heads, where heads = heads_last + 1 is 1 or 2, or rows_last is 0."""
+
+
+def pair_row(job: data.View, pair: int) -> Value:
+    """Row of a pair, counted from the job's first: 0 .. 3."""
+    return Mux(job.heads_last == 0, pair, Mux(job.heads_last == 1, pair >> 1, 0))[:2]
+
+
+def pair_head(job: data.View, pair: int) -> Value:
+    """Head of a pair, counted from the job's first: 0 .. 3."""
+    return Mux(job.heads_last == 0, 0, Mux(job.heads_last == 1, pair & 1, pair))[:2]
+
+
+def pairs_last(job: data.View) -> Value:
+    """The job's pairs, less one."""
+    heads, rows = job.heads_last, job.rows_last
+    return Cat(rows[0] | heads[0], rows[1] | heads[1] | (rows[0] & heads[0]))
+
+
+class JobWalk(wiring.Component):
+    """The jobs of an ATTEND command, in the order of their work: by rows, then key-value heads, then query heads.
+
+    A group of one head takes four rows at a time, of two heads two, larger ones one row and up to four heads at a
+    time. The command is taken when the walk is idle; its fields hold in `fields` until `retired` comes back.
+    Of its sequence positions[sequence] tokens come before its first row, `first_row`; that is read two cycles after
+    the command was taken.
+
+    heads must be a multiple of kv_heads; the group size is found by adding, a cycle a head of the group. Then a job
+    every other cycle.
+    """
+
+    def __init__(self, build: BuildParameters):
+        self._build = build
+        super().__init__({
+            "command": In(stream.Signature(COMMAND_BITS)),
+            "positions": In(POSITIONS),
+            "retired": In(1),
+            "fields": Out(command_layout(Opcode.ATTEND)),
+            "o": Out(stream.Signature(JOB)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        fields, job = self.fields, self.o.p
+        heads, group = Signal(8), Signal(8)  # kv_heads times the group size tried; the size
+        rows_left, heads_left = Signal(8), Signal(8)  # behind the current row; of the group, from the current head on
+        rows_most = Signal(2)  # rows of a full job, less one
+        position = Signal(16, reset_less=True)  # of the command's sequence
+        taken = self.o.valid & self.o.ready
+
+        m.d.comb += rows_most.eq(Mux(group == 1, 3, Mux(group == 2, 1, 0)))
+        final_head = heads_left <= PAIRS
+        final_group = job.kv_head == fields.kv_heads - 1
+        final_rows = rows_left == job.rows_last
+        with m.FSM():
+            with m.State("IDLE"):
+                m.d.comb += self.command.ready.eq(1)
+                m.d.sync += fields.eq(self.command.payload)
+                with m.If(self.command.valid):
+                    m.next = "SHAPE"
+            with m.State("SHAPE"):
+                m.d.sync += [position.eq(self.positions[fields.sequence]), heads.eq(fields.kv_heads), group.eq(1),
+                             rows_left.eq(fields.rows - 1), job.row.eq(fields.first_row), job.kv_head.eq(0),
+                             job.head.eq(0)]
+                m.next = "GROUP SIZE"
+            with m.State("GROUP SIZE"):
+                m.d.sync += [heads_left.eq(group), job.tokens.eq(position + 1)]
+                with m.If(heads == fields.heads):
+                    m.next = "SIZE"
+                with m.Else():
+                    m.d.sync += [heads.eq(heads + fields.kv_heads), group.eq(group + 1)]
+            with m.State("SIZE"):
+                m.d.sync += [
+                    job.rows_last.eq(Mux(rows_left < rows_most, rows_left, rows_most)),
+                    job.heads_last.eq(Mux(final_head, heads_left - 1, PAIRS - 1)),
+                ]
+                m.next = "LAST"
+            with m.State("LAST"):
+                m.d.sync += job.last.eq(final_head & final_group & final_rows)
+                m.next = "JOB"
+            with m.State("JOB"):
+                m.d.comb += self.o.valid.eq(1)
+                with m.If(taken):
+                    m.d.sync += [job.head.eq(job.head + job.heads_last + 1), heads_left.eq(heads_left - PAIRS)]
+                    m.next = "SIZE"
+                    with m.If(final_head):
+                        m.d.sync += [heads_left.eq(group), job.kv_head.eq(job.kv_head + 1)]
+                        with m.If(final_group):
+                            m.d.sync += [
+                                job.kv_head.eq(0), job.head.eq(0), job.row.eq(job.row + job.rows_last + 1),
+                                job.tokens.eq(job.tokens + job.rows_last + 1),
+                                rows_left.eq(rows_left - job.rows_last - 1),
+                            ]
+                    with m.If(job.last):
+                        m.next = "WORK"
+            with m.State("WORK"):
+                with m.If(self.retired):
+                    m.next = "IDLE"
+        return m

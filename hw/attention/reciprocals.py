@@ -1,0 +1,89 @@
+"""One over each pair's sum of the softmax numerators, and the exponents of its results."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Signal, signed
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.arith.scalar import SCALAR, scalar_const
+from hw.arith.scalar_unit import ScalarOp, ScalarUnit
+from hw.attention.jobs import JOB, PAIRS, pair_row, pairs_last
+from hw.attention.output_memory import ROW_EXPONENT
+from hw.attention.softmax import softmax_totals
+from models.machine.scalar_format import MANTISSA_BITS
+from models.machine.tables import P_FRACTION
+
+__all__ = ["JOB_RECIPROCALS", "Reciprocals", "output_fraction"]
+
+JOB_RECIPROCALS = data.StructLayout({"job": JOB, "reciprocals": data.ArrayLayout(SCALAR, PAIRS)})
+_VALUE_BITS = 24 - 4  # of an output below its unit, for values of magnitude 1
+
+
+def output_fraction(kv_bits: int) -> int:
+    """Fraction bits of an output, in units of the group's largest value scale."""
+    return _VALUE_BITS - (kv_bits - 1)
+
+
+class Reciprocals(wiring.Component):
+    """reciprocal[pair] = 1 / total[pair] for the pairs of a job, one after another, about 45 cycles each.
+
+    On the way each pair's exponent goes out on `o_exponent` {row, group, exponent}, always taken. Golden: `reciprocal`
+    and `exponents` of `attention`.
+    """
+
+    def __init__(self, *, kv_bits: int, context_max: int):
+        self._unit = P_FRACTION - (MANTISSA_BITS - 1) - output_fraction(kv_bits)  # beside the largest value scale
+        super().__init__({
+            "i": In(stream.Signature(softmax_totals(context_max))),
+            "o": Out(stream.Signature(JOB_RECIPROCALS)),
+            "o_exponent": Out(stream.Signature(ROW_EXPONENT)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.scalar = scalar = ScalarUnit()
+        pair, total = Signal(range(PAIRS)), Signal(SCALAR, reset_less=True)
+        last = Signal(range(PAIRS), reset_less=True)
+        given = Signal(self.i.p.shape(), reset_less=True)
+        row, exponent = Signal(2), Signal(signed(10))
+        with m.Switch(pair):
+            for number in range(PAIRS):
+                with m.Case(number):
+                    m.d.comb += [row.eq(pair_row(given.job, number)), exponent.eq(given.largest[number] + self._unit),
+                                 scalar.i.p.n.eq(given.totals[number])]
+        m.d.comb += [self.o.p.job.eq(given.job), self.o_exponent.p.row.eq(given.job.row + row),
+                     self.o_exponent.p.group.eq(given.job.kv_head), self.o_exponent.p.exponent.eq(exponent)]
+        with m.FSM():
+            with m.State("IDLE"):
+                m.d.comb += self.i.ready.eq(1)
+                m.d.sync += [given.eq(self.i.p), pair.eq(0), last.eq(pairs_last(self.i.p.job))]
+                with m.If(self.i.valid):
+                    m.next = "TOTAL"
+            with m.State("TOTAL"):
+                m.d.comb += [scalar.i.valid.eq(1), scalar.i.p.op.eq(ScalarOp.FROM_INT),
+                             self.o_exponent.valid.eq(scalar.i.ready)]
+                with m.If(scalar.i.ready):
+                    m.next = "TOTAL WAIT"
+            with m.State("TOTAL WAIT"):
+                m.d.comb += scalar.o.ready.eq(1)
+                m.d.sync += total.eq(scalar.o.p)
+                with m.If(scalar.o.valid):
+                    m.next = "DIVIDE"
+            with m.State("DIVIDE"):
+                m.d.comb += [scalar.i.valid.eq(1), scalar.i.p.op.eq(ScalarOp.DIV),
+                             scalar.i.p.a.eq(scalar_const(1)), scalar.i.p.b.eq(total)]
+                with m.If(scalar.i.ready):
+                    m.next = "DIVIDE WAIT"
+            with m.State("DIVIDE WAIT"):
+                m.d.comb += scalar.o.ready.eq(1)
+                with m.If(scalar.o.valid):
+                    m.d.sync += [self.o.p.reciprocals[pair].eq(scalar.o.p), pair.eq(pair + 1)]
+                    m.next = "TOTAL"
+                    with m.If(pair == last):
+                        m.next = "GO ON"
+            with m.State("GO ON"):
+                m.d.comb += self.o.valid.eq(1)
+                with m.If(self.o.ready):
+                    m.next = "IDLE"
+        return m

@@ -1,0 +1,49 @@
+"""The softmax weights of all tokens, kept on chip from pass to pass over the values."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from hw.attention.jobs import PAIRS
+from hw.attention.softmax import SOFTMAX_LANES, WEIGHT_BITS, softmax_weights
+
+__all__ = ["WeightMemory"]
+
+
+class WeightMemory(wiring.Component):
+    """Two banks of weights: one is filled, two pairs of a token at a time, while the other is read.
+
+    `i` is always ready. `weights[part][pair]` are those of token parts * beat + part, READ_LATENCY cycles after
+    `bank` and `beat`.
+    """
+
+    READ_LATENCY = 2
+
+    def __init__(self, *, context_max: int, parts: int):
+        self._parts, self._beats = parts, context_max // parts
+        super().__init__({
+            "i": In(stream.Signature(softmax_weights(context_max))),
+            "bank": In(1),
+            "beat": In(range(self._beats)),
+            "weights": Out(data.ArrayLayout(data.ArrayLayout(WEIGHT_BITS, PAIRS), parts)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        steps, part_bits, beat_bits = PAIRS // SOFTMAX_LANES, ceil_log2(self._parts), ceil_log2(self._beats)
+        fields = data.ArrayLayout(self.i.p.weights.shape(), self._parts * steps)
+        m.submodules.memory = memory = Memory(shape=fields, depth=2 << beat_bits, init=[])
+        write, read = memory.write_port(granularity=1), memory.read_port()
+        m.d.comb += [
+            self.i.ready.eq(1),
+            write.addr.eq(Cat(self.i.p.token[part_bits:part_bits + beat_bits], self.i.p.bank)),
+            write.en.eq(self.i.valid << Cat(self.i.p.step, self.i.p.token[:part_bits])),
+            *(write.data[field].eq(self.i.p.weights) for field in range(fields.length)),
+            read.addr.eq(Cat(self.beat[:beat_bits], self.bank)),
+        ]
+        m.d.sync += self.weights.eq(read.data)
+        return m

@@ -1,0 +1,55 @@
+"""JobWalk: every (head, row) pair of a command in exactly one job, in the order of the contract."""
+
+from __future__ import annotations
+
+import cocotb
+from cocotb.triggers import ClockCycles, RisingEdge
+
+from hw.attention.jobs import JOB, PAIRS
+from hw.command import POSITIONS
+from models.machine.descriptor import Opcode, pack
+from models.machine.registers import SEQUENCES
+from sim.packing import Packing
+from sim.streams import StreamSink, StreamSource
+from sim.testbench import parameters, start
+
+
+def expected_jobs(heads: int, kv_heads: int, rows: int, first_row: int, position: int) -> list[dict[str, int]]:
+    """The contract, written out."""
+    group = heads // kv_heads
+    most = {1: 4, 2: 2}.get(group, 1)
+    jobs = [
+        {"last": 0, "kv_head": kv_head, "head": kv_head * group + head, "row": first_row + row,
+         "tokens": position + row + 1, "heads_last": min(PAIRS, group - head) - 1,
+         "rows_last": min(most, rows - row) - 1}
+        for row in range(0, rows, most) for kv_head in range(kv_heads) for head in range(0, group, PAIRS)]
+    jobs[-1]["last"] = 1
+    return jobs
+
+
+@cocotb.test()
+async def all_pairs_once(dut):
+    given = parameters()
+    commands = StreamSource(dut, "command")
+    sink = StreamSink(dut, "o", JOB, stall=given["stall"])
+    dut.positions.value = dut.retired.value = 0
+    await start(dut)
+    unused = dict.fromkeys(("key_scales", "value_scales", "keys", "values", "head_bytes", "row_bytes", "block_bytes",
+                            "region_bytes", "score_constant", "dim"), 0)
+    for heads, kv_heads, rows, first_row, position in given["commands"]:
+        sequence = (heads + position) % SEQUENCES
+        positions = [position if s == sequence else 0xFFFF for s in range(SEQUENCES)]
+        dut.positions.value = Packing.of(POSITIONS).pack(positions)
+        command = pack(Opcode.ATTEND, heads=heads, kv_heads=kv_heads, rows=rows, first_row=first_row,
+                       sequence=sequence, **unused)
+        await commands.send([int.from_bytes(command, "little")])
+        expected = expected_jobs(heads, kv_heads, rows, first_row, position)
+        assert await sink.receive(len(expected)) == expected, (heads, kv_heads, rows)
+        pairs = {(job["row"] + r, job["head"] + h) for job in expected for r in range(job["rows_last"] + 1)
+                 for h in range(job["heads_last"] + 1)}
+        assert len(pairs) == heads * rows
+        await ClockCycles(dut.clk, 10)
+        assert sink.receive_nowait() == [] and not dut.command__ready.value
+        dut.retired.value = 1
+        await RisingEdge(dut.clk)
+        dut.retired.value = 0

@@ -1,0 +1,18 @@
+"""JobWalk: the jobs of ATTEND commands."""
+
+from __future__ import annotations
+
+import pytest
+
+from hw.attention.jobs import JobWalk
+from models.machine.build import BOARDS
+from sim.runner import run_bench
+
+COMMANDS = [(1, 1, 1, 0, 0), (16, 16, 9, 3, 127), (20, 5, 2, 0, 4000), (6, 3, 5, 1, 17), (8, 1, 3, 0, 5), (5, 1, 1,
+                                                                                                           15, 9),
+            (12, 4, 16, 0, 100), (6, 1, 2, 2, 30), (7, 7, 4, 0, 1)]
+
+
+@pytest.mark.parametrize("stall", [0.0, 0.4], ids=["free", "stalls"])
+def test_all_pairs_once(stall):
+    run_bench(JobWalk(BOARDS["kv260"]), "sim.benches.attention.jobs", {"commands": COMMANDS, "stall": stall})
