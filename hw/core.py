@@ -93,7 +93,7 @@ class Core(wiring.Component):
             vector.write_idle.eq(memory.vector_write_idle),
             vector.attention_exponent.eq(attention.exponent),
             attention.positions.eq(control.positions),
-            *(head.unit[row].eq(vector.unit[row]) for row in range(build.head_rows)),
+            head.unit.eq(vector.unit),
             head.write_idle.eq(memory.head_write_idle),
         ]
         return m

@@ -43,7 +43,7 @@ class AttentionEngine(wiring.Component):
     """Attention of query rows over the cache: keys and values streamed once for up to four (head, row) pairs.
 
     Contract: golden `attention` bit for bit, row by row (docs/numerics.md §7), for ATTEND commands.
-    Row first_row + r attends to tokens 0 .. positions[sequence] + r; `positions` hold still during a command.
+    Row first_row + r attends to tokens 0 .. positions[sequence] + token + r; `positions` hold still during a command.
     `retired` pulses when all results are in the output memory. Queries and query scales of the command's rows and
     heads are written before the command and may not change until then; those inputs are always ready.
 

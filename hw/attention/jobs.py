@@ -44,8 +44,8 @@ class JobWalk(wiring.Component):
 
     A group of one head takes four rows at a time, of two heads two, larger ones one row and up to four heads at a
     time. The command is taken when the walk is idle; its fields hold in `fields` until `retired` comes back.
-    Of its sequence positions[sequence] tokens come before its first row, `first_row`; that is read two cycles after
-    the command was taken.
+    Of its sequence positions[sequence] + token tokens come before its first row, `first_row`; that is read two cycles
+    after the command was taken.
 
     heads must be a multiple of kv_heads; the group size is found by adding, a cycle a head of the group. Then a job
     every other cycle.
@@ -81,8 +81,8 @@ class JobWalk(wiring.Component):
                 with m.If(self.command.valid):
                     m.next = "SHAPE"
             with m.State("SHAPE"):
-                m.d.sync += [position.eq(self.positions[fields.sequence]), heads.eq(fields.kv_heads), group.eq(1),
-                             rows_left.eq(fields.rows - 1), job.row.eq(fields.first_row), job.kv_head.eq(0),
+                m.d.sync += [position.eq(self.positions[fields.sequence] + fields.token),
+                             heads.eq(fields.kv_heads), group.eq(1), rows_left.eq(fields.rows - 1), job.row.eq(fields.first_row), job.kv_head.eq(0),
                              job.head.eq(0)]
                 m.next = "GROUP SIZE"
             with m.State("GROUP SIZE"):

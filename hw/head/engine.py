@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -36,7 +36,7 @@ class HeadEngine(wiring.Component):
     top + 8 * (r * build.top_k + j); where k > vocab the entries left over have id 2**24 - 1, logit -2**31.
     `logits`, `top` and 8 * build.top_k are multiples of 16.
 
-    `i_activations`: int16 elements, complete before the command; always ready; `unit`: their scale, by row.
+    `i_activations`: int16 elements, complete before the command; always ready; row r's scale is unit[first_row + r].
     Both stay unchanged until the command retires. `i_weights`: `models.machine.layout.head_stream` without its
     padding to bursts; no beat is taken between commands.
     `o_write`: single beats; `write_idle`: high when all of them are answered, low from the cycle after a
@@ -57,7 +57,7 @@ class HeadEngine(wiring.Component):
             "retired": Out(1),
             "i_weights": In(stream.Signature(build.beat_bytes * 8)),
             "i_activations": In(stream.Signature(activation_layout(ACTIVATION_BITS))),
-            "unit": In(data.ArrayLayout(SCALAR, build.head_rows)),
+            "unit": In(data.ArrayLayout(SCALAR, build.slots)),
             "o_write": Out(stream.Signature(WRITE_BEAT)),
             "write_idle": In(1),
         })
@@ -106,12 +106,15 @@ class HeadEngine(wiring.Component):
         m.submodules.scale = scale = LogitScale(dot.sum_bits, user)
         tag = data.View(ROW_TAG, tags.r_data)
         row = Signal(8)
+        units = [Signal(SCALAR, reset_less=True, name=f"unit_{n}") for n in range(build.head_rows)]
+        m.d.sync += [Value.cast(unit).eq(Value.cast(self.unit[fields.first_row + n])) for n, unit in enumerate(units)]
         row_sums = data.View(dot.sums.shape(), sums.r_data)
         row_mantissa, row_exponent = from_word(tag.scale)
         last_row = row == fields.rows - 1
         m.d.comb += [
             scale.i.valid.eq(sums.r_rdy),
-            scale.i.p.x.eq(row_sums[row]), scale.i.p.unit.eq(self.unit[row]),
+            scale.i.p.x.eq(row_sums[row]),
+            Value.cast(scale.i.p.unit).eq(Array(Value.cast(unit) for unit in units)[row]),
             scale.i.p.scale.m.eq(row_mantissa), scale.i.p.scale.e.eq(row_exponent),
             scale.i.p.user.row.eq(row), scale.i.p.user.id.eq(tag.id),
             take_result.eq(scale.i.valid & scale.i.ready & last_row),

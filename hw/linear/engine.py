@@ -5,6 +5,7 @@ from __future__ import annotations
 from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.utils import exact_log2
 
 from hw.command import COMMAND_BITS, command_layout
 from hw.linear.accumulator import Accumulator
@@ -22,13 +23,13 @@ __all__ = ["LinearEngine"]
 
 
 class LinearEngine(wiring.Component):
-    """MATMUL {tiles, outputs, padding, accumulator, batches}: sums = activations x trits, all rows of all batches.
+    """MATMUL {tiles, outputs, padding, accumulator, first_row, batches}: sums = activations x trits, of whole batches.
 
-    Contract: golden `ternary_matmul` (docs/numerics.md §3), exact. Output n of batch b lies in word
-    b * build.batch_words + accumulator + n // Q, slot n % Q of the accumulator memory, Q = build.outputs_per_step;
-    row r is row r % M of batch r // M, M = build.rows. `outputs` is the padded number, a multiple of
-    build.outputs_align; words of nothing but the last `padding` ones are left alone. `tiles` and `batches` are at
-    least 1. All M rows of a batch are computed.
+    Contract: golden `ternary_matmul` (docs/numerics.md §3), exact. Row r is row r % M of batch r // M, M = build.rows;
+    `batches` batches follow from that of `first_row` on, and all rows of a batch are computed. Output n of batch b
+    lies in word b * build.batch_words + accumulator + n // Q, slot n % Q of the accumulator memory,
+    Q = build.outputs_per_step. `outputs` is the padded number, a multiple of build.outputs_align; words of nothing
+    but the last `padding` ones are left alone. `tiles` and `batches` are at least 1.
 
     `i_activations`: int8 elements of the command's input, complete before the command; always ready. They
     stay unchanged until the command retires. Inputs beyond the matrix meet zero trits.
@@ -97,8 +98,10 @@ class LinearEngine(wiring.Component):
             m.d.comb += [reader.words.eq(accumulator.words[n]), reader.returned.eq(accumulator.returned[n])]
 
         command = data.View(command_layout(Opcode.MATMUL), self.command.payload)
-        start = Signal()
+        start, first_batch = Signal(), Signal(range(build.row_batches))
         m.d.comb += [
+            first_batch.eq(command.first_row >> exact_log2(build.rows)),
+            fill.first_batch.eq(first_batch), issue.first_batch.eq(first_batch),
             buffer.plan.valid.eq(start),  # idle by then: the command before has taken all its steps
             *(buffer.plan.p[name].eq(command[name]) for name in ("outputs", "tiles", "batches")),
             fill.start.eq(start), fill.tiles.eq(command.tiles), fill.batches.eq(command.batches),

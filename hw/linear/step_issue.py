@@ -31,6 +31,7 @@ class StepIssue(wiring.Component):
             "start": In(1),
             "tiles": In(16),
             "batches": In(8),
+            "first_batch": In(range(build.row_batches)),
             "outputs": In(16),
             "padding": In(8),
             "base": In(16),
@@ -48,7 +49,8 @@ class StepIssue(wiring.Component):
         active = Signal()
         tiles, outputs, left = (Signal(16, reset_less=True, name=name) for name in ("tiles_left", "outputs", "left"))
         base, word = (Signal(range(self._build.batch_words), reset_less=True, name=n) for n in ("base", "word"))
-        batches, batch = Signal(8, reset_less=True), Signal(range(self._build.row_batches))
+        batch = Signal(range(self._build.row_batches))
+        first_batch, final = (Signal.like(batch, reset_less=True, name=name) for name in ("first_batch", "final"))
         padding = Signal(8, reset_less=True)
         first_tile, tile_start, short = Signal(), Signal(), Signal()
         cooling = Signal(range(REUSE_DISTANCE))  # cycles until a short command's next tile may start
@@ -58,7 +60,7 @@ class StepIssue(wiring.Component):
             self.done.eq(~active),
             self.take.eq(active & self.available & self.tables_ready
                          & ~(short & tile_start & (cooling != 0))),
-            last.eq(left == outputs_per_step), last_batch.eq(batch == batches - 1),
+            last.eq(left == outputs_per_step), last_batch.eq(batch == final),
             self.step.valid.eq(self.take & (left > padding)), self.step.word.eq(Cat(word, batch)),
             self.step.overwrite.eq(first_tile),
             self.release.eq(self.take & last),
@@ -73,10 +75,11 @@ class StepIssue(wiring.Component):
             with m.If(last):
                 m.d.sync += batch.eq(batch + 1)
                 with m.If(last_batch):
-                    m.d.sync += [batch.eq(0), first_tile.eq(0), tiles.eq(tiles - 1), active.eq(tiles != 1)]
+                    m.d.sync += [batch.eq(first_batch), first_tile.eq(0), tiles.eq(tiles - 1), active.eq(tiles != 1)]
         with m.If(self.start):
             m.d.sync += [
-                active.eq(1), tiles.eq(self.tiles), batches.eq(self.batches), batch.eq(0),
+                active.eq(1), tiles.eq(self.tiles), batch.eq(self.first_batch), first_batch.eq(self.first_batch),
+                final.eq(self.first_batch + self.batches - 1),
                 outputs.eq(self.outputs), left.eq(self.outputs), padding.eq(self.padding),
                 base.eq(self.base), word.eq(self.base), first_tile.eq(1), tile_start.eq(1), cooling.eq(0),
                 short.eq(self.outputs < REUSE_DISTANCE * outputs_per_step),

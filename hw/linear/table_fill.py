@@ -19,8 +19,8 @@ _STEP = data.StructLayout({"index": INDEX_BITS, "digit": range(TRITS_PER_GROUP),
 class TableFill(wiring.Component):
     """Control of all tables: loads the tile's activations, fills a bank, hands it over, goes on with the next.
 
-    `start` (while idle): tiles 0 .. `tiles` - 1 follow, each with the activations of batches 0 .. `batches` - 1; at
-    least one of both. `address` and `batch` read the activation memory, whose word, one cycle later, is the tile's
+    `start` (while idle): tiles 0 .. `tiles` - 1 follow, each with the activations of `batches` batches from
+    `first_batch` on; at least one of both. `address` and `batch` read the activation memory, whose word, one cycle later, is the tile's
     word named by `load` (one-hot, `words` of them).
     `ready`: bank `bank` holds the tile to be used next; `release` (for one cycle, while `ready`) gives it
     back. Its first entry is overwritten four cycles later, not earlier: reads may be that much behind.
@@ -36,6 +36,7 @@ class TableFill(wiring.Component):
             "start": In(1),
             "tiles": In(16),
             "batches": In(8),
+            "first_batch": In(range(batches)),
             "address": Out(range(depth)),
             "batch": Out(range(batches)),
             "load": Out(words),
@@ -51,7 +52,8 @@ class TableFill(wiring.Component):
         step = Signal(_STEP, reset_less=True)
         entry = Signal(range(ENTRIES))
         word = Signal(range(self._words))
-        tiles, batches = Signal(16, reset_less=True), Signal(8, reset_less=True)
+        tiles = Signal(16, reset_less=True)
+        first_batch, final = (Signal.like(self.batch, reset_less=True, name=n) for n in ("first_batch", "final"))
         tile_start, last_batch = Signal.like(self.address), Signal()
         full = Signal(2)
         bank = Signal()  # the one to be filled
@@ -59,12 +61,13 @@ class TableFill(wiring.Component):
 
         loading, read = Signal(), Signal(range(self._words))
         m.d.sync += [loading.eq(0), adding.eq(0), last.eq(0), read.eq(word)]
-        m.d.comb += [self.load.eq(loading << read), last_batch.eq(self.batch == batches - 1)]
+        m.d.comb += [self.load.eq(loading << read), last_batch.eq(self.batch == final)]
 
         with m.FSM():
             with m.State("IDLE"):
-                m.d.sync += [self.address.eq(0), self.batch.eq(0), tile_start.eq(0), word.eq(0), tiles.eq(self.tiles),
-                             batches.eq(self.batches)]
+                m.d.sync += [self.address.eq(0), self.batch.eq(self.first_batch), tile_start.eq(0), word.eq(0),
+                             tiles.eq(self.tiles), first_batch.eq(self.first_batch),
+                             final.eq(self.first_batch + self.batches - 1)]
                 with m.If(self.start):
                     m.next = "LOAD"
 
@@ -84,7 +87,7 @@ class TableFill(wiring.Component):
                 with m.If(entry == ENTRIES - 1):
                     m.d.sync += last.eq(1)
                     with m.If(last_batch):
-                        m.d.sync += [self.batch.eq(0), tile_start.eq(self.address), tiles.eq(tiles - 1)]
+                        m.d.sync += [self.batch.eq(first_batch), tile_start.eq(self.address), tiles.eq(tiles - 1)]
                     with m.Else():
                         m.d.sync += [self.batch.eq(self.batch + 1), self.address.eq(tile_start)]
                     m.next = "FINISH"

@@ -34,14 +34,13 @@ _LANE_BITS = LANES.bit_length() - 1
 
 
 class VectorEngine(wiring.Component):
-    """NORM, QUERY, KEY, VALUE and RESIDUAL, row after row of a command, LANES channels of a row a cycle.
+    """NORM, QUERY, KEY, VALUE and RESIDUAL of rows first_row + r, r < rows, LANES channels of a row a cycle.
 
     Contract, by golden function (docs/numerics.md):
     NORM: `norm_quant` of the residual stream, of attention's results or of `gated_product`, to `o_linear`
-    (levels 127) or, with levels16, to `o_head`; `unit[row]` becomes the value of one unit of the result.
+    (levels 127) or, with levels16, as row r to `o_head`; `unit[row]` becomes the value of one unit of the result.
     QUERY, KEY: `rope`, then `head_quant`; VALUE: `head_quant`; the sums' unit is unit[row] * scale. Queries go to
-    `o_query` and `o_query_scale`. KEY and VALUE are of rows first_row + r, r < rows, tokens positions[sequence] + r;
-    they go to the cache (`KVWriter`).
+    `o_query` and `o_query_scale`, keys and values to the cache (`KVWriter`), as token positions[sequence] + token + r.
     RESIDUAL: `residual_add` with its tap into the residual memory; the sums' unit is unit[row] * scale.
     Counts of channels are multiples of LANES, dim one of 2 * LANES.
 
@@ -110,7 +109,7 @@ class VectorEngine(wiring.Component):
         self._head_fields = data.View(command_layout(Opcode.KEY), command)
         # what the command is, decoded before it is worked on
         self._norming, self._adding, self._rotating, self._caching = (Signal() for _ in range(4))
-        self._row = Signal(8, reset_less=True)
+        self._row, self._head_row = Signal(8, reset_less=True), Signal(8, reset_less=True)  # counted from first_row
         self._base = Signal(16, reset_less=True)  # word of the row in the residual memory or in the rotary table
         self._token = Signal(16, reset_less=True)
         self._unit = Signal(SCALAR, reset_less=True)  # of the row, before the command
@@ -224,7 +223,8 @@ class VectorEngine(wiring.Component):
 
         index, words = Signal(16), norm.o_q
         for target, chosen in ((self.o_linear, ~fields.levels16), (self.o_head, fields.levels16)):
-            m.d.comb += [target.valid.eq(words.valid & chosen), target.p.row.eq(self._row), target.p.index.eq(index)]
+            row = self._row if target is self.o_linear else self._head_row
+            m.d.comb += [target.valid.eq(words.valid & chosen), target.p.row.eq(row), target.p.index.eq(index)]
             m.d.comb += [target.p["values"][n].eq(words.p["values"][n]) for n in range(LANES)]
         with m.If(words.valid):
             m.d.sync += index.eq(Mux(words.p.last, 0, index + LANES))
@@ -300,18 +300,13 @@ class VectorEngine(wiring.Component):
                     self._norming.eq(opcode == Opcode.NORM), self._adding.eq(opcode == Opcode.RESIDUAL),
                     self._rotating.eq(opcode != Opcode.VALUE), self._caching.eq(opcode != Opcode.QUERY),
                     row_sums.eq(heads.heads * heads.dim),
-                    self._row.eq(Mux(opcode.matches(Opcode.KEY, Opcode.VALUE), heads.first_row, 0)),
-                    self._token.eq(self.positions[heads.sequence]),
+                    self._row.eq(heads.first_row), self._head_row.eq(0), end.eq(heads.first_row + heads.rows),
+                    self._token.eq(self.positions[heads.sequence] + heads.token),
                 ]
                 m.next = "COUNT"
             with m.State("COUNT"):
-                step = Mux(self._norming, norm.count, Mux(self._adding, self._add_fields.count, heads.dim))
-                m.d.sync += [
-                    self._count.eq(Mux(self._adding, self._add_fields.count, row_sums)),
-                    words.eq(step >> _LANE_BITS),
-                    end.eq(Mux(self._norming, norm.rows, Mux(self._adding, self._add_fields.rows, heads.rows))
-                           + self._row),
-                ]
+                m.d.sync += [self._count.eq(Mux(self._adding, self._add_fields.count, row_sums)),
+                             words.eq(norm.count >> _LANE_BITS)]
                 m.next = "BASE"
             with m.State("BASE"):
                 m.d.sync += self._base.eq(self._row * words)
@@ -374,8 +369,8 @@ class VectorEngine(wiring.Component):
                 m.next = "NEXT"
 
             with m.State("NEXT"):
-                m.d.sync += [self._row.eq(self._row + 1), self._base.eq(self._base + words),
-                             self._token.eq(self._token + 1)]
+                m.d.sync += [self._row.eq(self._row + 1), self._head_row.eq(self._head_row + 1),
+                             self._base.eq(self._base + words), self._token.eq(self._token + 1)]
                 m.next = "ROW"
                 with m.If(last_row):
                     m.next = "WRITTEN"

@@ -108,9 +108,14 @@ def _words(opcode: Opcode, engine: Engine, *names: tuple[str, int] | tuple[str, 
     return Operation(opcode, engine, tuple(fields))
 
 
-# rows first_row .. first_row + rows - 1 are tokens of a sequence, the first one `token` behind its position
-_SEQUENCE = (("first_row", 8), ("sequence", 4), ("token", 8))
+# what a descriptor works on: rows first_row .. first_row + rows - 1, each of `count` or `dim` channels
+_ROWS = (("rows", 8), ("first_row", 8))
+# which are tokens of a sequence, the first one `token` behind its position
+_SEQUENCE = (("sequence", 4), ("token", 8))
 _TAP = (("tap", 1), ("tap_add_exponent", 7, True), ("tap_clip_exponent", 7, True), ("tap_threshold_exponent", 7, True))
+_HEADS = (*_ROWS, ("dim", 16), ("heads", 8), ("accumulator", 16), ("scale", 32))
+_CACHE = (*_HEADS, *_SEQUENCE, ("address", 40), ("address_stride", 16), ("scale_address", 40), ("block_bytes", 16),
+          ("head_bytes", 32), ("region_bytes", 32), ("scale_block_bytes", 16))
 
 OPCODES: dict[Opcode, Operation] = {
     op.opcode: op
@@ -118,28 +123,22 @@ OPCODES: dict[Opcode, Operation] = {
         _words(Opcode.STREAM, Engine.FETCH, ("address", 40), ("beats", 32), ("padding", 4), ("head", 1)),
         _words(Opcode.LOAD, Engine.LOAD, ("address", 40), ("target", 4), ("address_stride", 24), ("bytes", 24),
                ("offset", 16), ("sequence", 4)),
-        _words(Opcode.MATMUL, Engine.LINEAR, ("tiles", 16), ("outputs", 16), ("accumulator", 16), ("rows", 8),
-               ("batches", 8), ("padding", 8), ("first_row", 8)),
-        _words(Opcode.NORM, Engine.VECTOR, ("count", 16), ("rows", 8), ("source", 2), ("rms", 1), ("gained", 1),
-               ("levels16", 1), ("activation", 1), *_TAP, ("unit_exponent", 8, True), ("group_channels", 16),
-               ("first_row", 8),
+        _words(Opcode.MATMUL, Engine.LINEAR, *_ROWS, ("tiles", 16), ("outputs", 16), ("accumulator", 16),
+               ("batches", 8), ("padding", 8)),
+        _words(Opcode.NORM, Engine.VECTOR, *_ROWS, ("count", 16), ("source", 2), ("rms", 1), ("gained", 1),
+               ("levels16", 1), ("activation", 1), ("unit_exponent", 8, True), ("group_channels", 16), *_TAP,
                ("eps_sum", 32), ("gain", 32),
                ("gate_accumulator", 16), ("up_accumulator", 16), ("gate_scale", 32), ("up_scale", 32)),
-        _words(Opcode.QUERY, Engine.VECTOR, ("heads", 8), ("dim", 16), ("rows", 8), ("accumulator", 16),
-               ("scale", 32), ("first_row", 8)),
-        _words(Opcode.KEY, Engine.VECTOR, ("heads", 8), ("dim", 16), ("rows", 8), ("accumulator", 16), ("scale", 32),
-               ("address", 40), ("address_stride", 16), ("scale_address", 40), ("block_bytes", 16),
-               ("head_bytes", 32), ("region_bytes", 32), ("scale_block_bytes", 16), *_SEQUENCE),
-        _words(Opcode.VALUE, Engine.VECTOR, ("heads", 8), ("dim", 16), ("rows", 8), ("accumulator", 16), ("scale", 32),
-               ("address", 40), ("address_stride", 16), ("scale_address", 40), ("block_bytes", 16),
-               ("head_bytes", 32), ("region_bytes", 32), ("scale_block_bytes", 16), *_SEQUENCE),
-        _words(Opcode.RESIDUAL, Engine.VECTOR, ("count", 16), ("rows", 8), ("fraction_bits", 8, True), ("scale", 32),
-               *_TAP, ("accumulator", 16), ("first_row", 8)),
-        _words(Opcode.ATTEND, Engine.ATTEND, ("heads", 8), ("kv_heads", 8), ("dim", 16), ("key_scales", 40),
-               ("value_scales", 40), ("keys", 40), ("values", 40), ("head_bytes", 32), ("row_bytes", 16),
-               ("block_bytes", 16), ("score_constant", 32), ("region_bytes", 32), ("rows", 8), *_SEQUENCE),
-        _words(Opcode.LOGITS, Engine.HEAD, ("vocab", 24), ("rows", 8), ("count", 16), ("k", 8), ("write_logits", 1),
-               ("logits", 40), ("top", 40), ("first_row", 8)),
+        _words(Opcode.QUERY, Engine.VECTOR, *_HEADS),
+        _words(Opcode.KEY, Engine.VECTOR, *_CACHE),
+        _words(Opcode.VALUE, Engine.VECTOR, *_CACHE),
+        _words(Opcode.RESIDUAL, Engine.VECTOR, *_ROWS, ("count", 16), ("fraction_bits", 8, True), ("accumulator", 16),
+               ("scale", 32), *_TAP),
+        _words(Opcode.ATTEND, Engine.ATTEND, *_ROWS, ("dim", 16), ("heads", 8), ("kv_heads", 8), *_SEQUENCE,
+               ("key_scales", 40), ("value_scales", 40), ("keys", 40), ("values", 40), ("head_bytes", 32),
+               ("row_bytes", 16), ("block_bytes", 16), ("score_constant", 32), ("region_bytes", 32)),
+        _words(Opcode.LOGITS, Engine.HEAD, *_ROWS, ("count", 16), ("vocab", 24), ("k", 8), ("write_logits", 1),
+               ("logits", 40), ("top", 40)),
     )
 }
 

@@ -67,10 +67,11 @@ class Bench:
             for row in range(rows) for head in range(heads))
         await self.query.drain()
         sequence = int(self.rng.integers(SEQUENCES))
-        positions = [case.position if s == sequence else 0xFFFF for s in range(SEQUENCES)]
+        token = int(self.rng.integers(0, min(case.position, 3) + 1))
+        positions = [case.position - token if s == sequence else 0xFFFF for s in range(SEQUENCES)]
         self.dut.positions.value = Packing.of(POSITIONS).pack(positions)
         command = pack(Opcode.ATTEND, heads=heads, kv_heads=kv_heads, dim=dim, rows=rows, first_row=first_row,
-                       sequence=sequence, score_constant=case.score_constant, **fields)
+                       sequence=sequence, token=token, score_constant=case.score_constant, **fields)
         self.beats = 0
         await self.command.send([int.from_bytes(command, "little")])
         cycles = 0

@@ -39,10 +39,11 @@ class Command:
         stream = head_stream(weights, scales, build)
         stream = stream.reshape(-1, build.beat_bytes)[:head_beats_used(vocab, count, build)]
         self.beats = [int.from_bytes(beat.tobytes(), "little") for beat in stream]
-        self.unit = given["unit"] + [[0, 0]] * (build.head_rows - rows)
+        first_row = number % (build.slots - rows + 1)
+        self.unit = [[0, 0]] * first_row + given["unit"]
         self.command = int.from_bytes(pack(
-            Opcode.LOGITS, vocab=vocab, rows=rows, count=count, k=k, write_logits=given["write_logits"],
-            logits=logits_base, top=top_base), "little")
+            Opcode.LOGITS, vocab=vocab, rows=rows, first_row=first_row, count=count, k=k,
+            write_logits=given["write_logits"], logits=logits_base, top=top_base), "little")
 
         unit = Scalar(*np.array(given["unit"], np.int64).T)
         values = logits(self.q, unit, weights, from_word(scales))

@@ -1,9 +1,9 @@
 """The linear engine runs matrices one after another; both readers read each result while the next one runs.
 
 Parameters: ``build``; ``matrices``: {``q`` [rows][inputs] of whole batches, ``trits`` [outputs][inputs],
-``accumulator``, ``invalid``: positions of stream bytes that become 255, ``kept``: its sums must also be there at the
-end}; ``interleaved``: activations of all rows word by word, else row by row; ``stall``: the probability of a
-stall on every stream; ``late``: cycles between a command and the first offer of its beats, or null to offer the beats
+``accumulator``, ``first_row``, ``invalid``: positions of stream bytes that become 255, ``kept``: its sums must also be
+there at the end}; ``interleaved``: activations of all rows word by word, else row by row; ``stall``: the probability
+of a stall on every stream; ``late``: cycles between a command and the first offer of its beats, or null to offer the beats
 of all matrices from the start; ``cycles``: the most that each command may take, or null.
 """
 
@@ -41,6 +41,7 @@ class Matrix:
     def __init__(self, given: dict, build: BuildParameters):
         self.q, trits = np.array(given["q"]), np.array(given["trits"], np.int8)
         self.base, self.outputs, self.kept = given["accumulator"], len(trits), given.get("kept", False)
+        self.first_row = given.get("first_row", 0)
         outputs, inputs = trits.shape
         stream = weight_stream(trits, build)
         stream[given["invalid"]] = INVALID_BYTE
@@ -53,11 +54,12 @@ class Matrix:
         self.sums = ternary_matmul(self.q, without(trits, given["invalid"], build))
         self.command = int.from_bytes(pack(
             Opcode.MATMUL, tiles=tiles, outputs=build.padded_outputs(outputs), accumulator=self.base,
-            rows=len(self.q), batches=batches, padding=build.padded_outputs(outputs) - outputs), "little")
+            first_row=self.first_row, rows=len(self.q), batches=batches,
+            padding=build.padded_outputs(outputs) - outputs), "little")
 
     def elements(self, interleaved: bool) -> list[dict]:
         """The activations in the order of their transfer, zeros behind the last."""
-        return activation_words(self.q, interleaved)
+        return [{**word, "row": self.first_row + word["row"]} for word in activation_words(self.q, interleaved)]
 
 
 class Monitor:
@@ -98,7 +100,8 @@ async def computes_and_reads(dut):
         requests, sums = readers[reader]
         # the second reader goes through the rows backwards
         for row in range(len(matrix.q))[::-1 if reader else 1]:
-            await requests.send([{"accumulator": matrix.base, "count": matrix.outputs, "row": row}])
+            await requests.send([{"accumulator": matrix.base, "count": matrix.outputs,
+                                  "row": matrix.first_row + row}])
             words = await sums.receive_packet()
             values = [value for word in words for value in word["values"]]
             assert len(words) == -(-matrix.outputs // LANES)

@@ -35,6 +35,7 @@ from sim.packing import Packing
 from sim.streams import StreamSink, StreamSource
 from sim.testbench import parameters, start
 
+TOKEN = 3  # of a sequence, rows before these in the pass
 POSITIONS_OF, FRACTION_BITS, GAIN_EXPONENT, EPS = [37 + 5 * s for s in range(SEQUENCES)], 14, 13, 1e-5
 KEYS, SCALES, HEAD_BYTES = 0x98_7654_3200, 0x12_3456_7800, 0x4000
 NO_TAP = {"tap": 0, "tap_add_exponent": 0, "tap_clip_exponent": 0, "tap_threshold_exponent": 0}
@@ -118,9 +119,18 @@ class Surroundings:
         fields = (tap.gain, tap.add, tap.clip, tap.threshold)
         await self.load(LoadTarget.TAP, np.stack([field.astype("<u2") for field in fields], axis=-1))
 
+    def parts(self) -> list[tuple[int, int]]:
+        """The rows in one command or, if there are several, in two: first row and rows."""
+        return [(0, self.rows)] if self.rows == 1 else [(0, self.rows - 1), (self.rows - 1, 1)]
+
+    async def run_rows(self, opcode: Opcode, **fields) -> None:
+        """All rows, by their parts."""
+        for first_row, rows in self.parts():
+            await self.run(opcode, first_row=first_row, rows=rows, **fields)
+
     async def run(self, opcode: Opcode, **fields) -> None:
         """One command, until it retires."""
-        self.commands.send_nowait(int.from_bytes(pack(opcode, **{"rows": self.rows, **fields}), "little"))
+        self.commands.send_nowait(int.from_bytes(pack(opcode, **fields), "little"))
         waited = 0
         while not self.dut.retired.value:
             await RisingEdge(self.dut.clk)
@@ -150,13 +160,14 @@ class Surroundings:
         before = dict(self.counts)
         defaults = {"activation": 0, "unit_exponent": 0, "group_channels": 0, "gate_accumulator": 0,
                     "up_accumulator": 0, "gate_scale": 0, "up_scale": 0}
-        await self.run(
+        await self.run_rows(
             Opcode.NORM, count=x.shape[1], source=source, rms=gains is not None, gained=gains is not None,
             levels16=levels > 127, gain=int(to_word(constants.gain)),
             eps_sum=int(to_word(constants.eps_sum)) if constants.eps_sum else 0,
             **_tap_fields(tap), **{**defaults, **fields})
-        expected = [{"row": row, "index": n, "values": q[row, n:n + LANES].tolist()}
-                    for row in range(self.rows) for n in range(0, x.shape[1], LANES)]
+        expected = [{"row": row if levels > 127 else first + row, "index": n,
+                     "values": q[first + row, n:n + LANES].tolist()}
+                    for first, rows in self.parts() for row in range(rows) for n in range(0, x.shape[1], LANES)]
         _equal(self.taken("o_head" if levels > 127 else "o_linear"), expected)
         unit = Packing.of(SCALAR)
         for row in range(self.rows):
@@ -176,7 +187,7 @@ class Surroundings:
         before = self.counts["saturations"]
         new, saturated = residual_add(h, self.slice(accumulator, h.shape[1]), mul(self.unit, from_word(scale)),
                                       FRACTION_BITS, tap)
-        await self.run(Opcode.RESIDUAL, count=h.shape[1], fraction_bits=FRACTION_BITS, scale=scale,
+        await self.run_rows(Opcode.RESIDUAL, count=h.shape[1], fraction_bits=FRACTION_BITS, scale=scale,
                        accumulator=accumulator, **_tap_fields(tap))
         self.taken("o_linear")
         assert self.counts["saturations"] - before == saturated
@@ -256,7 +267,7 @@ async def heads(dut):
     dim, count, kv_heads = given["dim"], given["heads"], given["kv_heads"]
     h = rng.integers(-(1 << 20), 1 << 20, (rows, given["hidden"]))
     parts = [(sequence, part) for sequence, part in ((5, range(rows - 1)), (2, range(rows - 1, rows))) if part]
-    tokens = [POSITIONS_OF[sequence] + r for sequence, part in parts for r in range(len(part))]  # of each row
+    tokens = [POSITIONS_OF[sequence] + TOKEN + r for sequence, part in parts for r in range(len(part))]  # of each row
     angles = rope_table(10000.0, dim, max(tokens) + 1)[tokens]
     await bench.load(LoadTarget.RESIDUAL, h.astype("<i4"))
     await bench.load(LoadTarget.ROPE, angles.astype("<i2"))
@@ -266,7 +277,7 @@ async def heads(dut):
     unit = mul(bench.unit, from_word(word))
     sums = bench.slice(5, count * dim).reshape(rows, count, dim)
     q, steps = head_quant(rope(sums, angles), shift(unit, -ROPE_FRACTION), 16)
-    await bench.run(Opcode.QUERY, heads=count, dim=dim, accumulator=5, scale=word)
+    await bench.run_rows(Opcode.QUERY, heads=count, dim=dim, accumulator=5, scale=word)
     scales = bench.results["o_query_scale"].receive_nowait()
     _equal(bench.taken("o_query"), [
         {"row": row, "head": head, "index": n, "values": q[row, head, n:n + LANES].tolist()}
@@ -292,7 +303,8 @@ async def heads(dut):
             await bench.run(
                 opcode, heads=kv_heads, dim=dim, accumulator=accumulator, scale=word, address=KEYS,
                 address_stride=row_bytes, block_bytes=16 * row_bytes, region_bytes=16, scale_address=SCALES,
-                scale_block_bytes=64, head_bytes=HEAD_BYTES, sequence=sequence, first_row=part.start, rows=len(part))
+                scale_block_bytes=64, head_bytes=HEAD_BYTES, sequence=sequence, token=TOKEN, first_row=part.start,
+                rows=len(part))
         bench.taken("o_linear")
         assert bench.memory == expected, f"{opcode.name}: the cache differs"
 

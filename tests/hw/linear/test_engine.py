@@ -21,9 +21,10 @@ BUILDS = {
 
 
 def random_matrix(rng, build, outputs, inputs, accumulator, batches=None):
-    rows = (batches or build.row_batches) * build.rows
-    return {"q": rng.integers(-127, 128, (rows, inputs)), "trits": rng.integers(-1, 2, (outputs, inputs)),
-            "accumulator": accumulator, "invalid": []}
+    batches = batches or build.row_batches
+    first = int(rng.integers(0, build.row_batches - batches + 1))
+    return {"q": rng.integers(-127, 128, (batches * build.rows, inputs)), "first_row": first * build.rows,
+            "trits": rng.integers(-1, 2, (outputs, inputs)), "accumulator": accumulator, "invalid": []}
 
 
 def run(build, matrices, *, interleaved=False, stall=0.0, late=None, cycles=None):
