@@ -82,8 +82,8 @@ class JobWalk(wiring.Component):
                     m.next = "SHAPE"
             with m.State("SHAPE"):
                 m.d.sync += [position.eq(self.positions[fields.sequence] + fields.token),
-                             heads.eq(fields.kv_heads), group.eq(1), rows_left.eq(fields.rows - 1), job.row.eq(fields.first_row), job.kv_head.eq(0),
-                             job.head.eq(0)]
+                             heads.eq(fields.kv_heads), group.eq(1), rows_left.eq(fields.rows - 1),
+                             job.row.eq(fields.first_row), job.kv_head.eq(0), job.head.eq(0)]
                 m.next = "GROUP SIZE"
             with m.State("GROUP SIZE"):
                 m.d.sync += [heads_left.eq(group), job.tokens.eq(position + 1)]

@@ -20,8 +20,8 @@ class TableFill(wiring.Component):
     """Control of all tables: loads the tile's activations, fills a bank, hands it over, goes on with the next.
 
     `start` (while idle): tiles 0 .. `tiles` - 1 follow, each with the activations of `batches` batches from
-    `first_batch` on; at least one of both. `address` and `batch` read the activation memory, whose word, one cycle later, is the tile's
-    word named by `load` (one-hot, `words` of them).
+    `first_batch` on; at least one of both. `address` and `batch` read the activation memory, whose word, one cycle
+    later, is the tile's word named by `load` (one-hot, `words` of them).
     `ready`: bank `bank` holds the tile to be used next; `release` (for one cycle, while `ready`) gives it
     back. Its first entry is overwritten four cycles later, not earlier: reads may be that much behind.
 

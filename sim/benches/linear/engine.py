@@ -3,8 +3,8 @@
 Parameters: ``build``; ``matrices``: {``q`` [rows][inputs] of whole batches, ``trits`` [outputs][inputs],
 ``accumulator``, ``first_row``, ``invalid``: positions of stream bytes that become 255, ``kept``: its sums must also be
 there at the end}; ``interleaved``: activations of all rows word by word, else row by row; ``stall``: the probability
-of a stall on every stream; ``late``: cycles between a command and the first offer of its beats, or null to offer the beats
-of all matrices from the start; ``cycles``: the most that each command may take, or null.
+of a stall on every stream; ``late``: cycles between a command and the first offer of its beats, or null to offer the
+beats of all matrices from the start; ``cycles``: the most that each command may take, or null.
 """
 
 import cocotb
