@@ -98,7 +98,7 @@ class Session:
         self._room(sequence, len(ids))
         last = (len(ids) - 1) // self.rows * self.rows
         self.feed(ids[:last], on_tokens, sequence=sequence)
-        self._run("next", [(sequence, ids[last:])])
+        self.run_pass("next", [(sequence, ids[last:])])
         if on_tokens:
             on_tokens(len(ids) - last)
         return self._best(1)[0]
@@ -108,7 +108,7 @@ class Session:
         self._room(sequence, len(ids))
         for start in range(0, len(ids), self.rows):
             part = ids[start:start + self.rows]
-            self._run("prefill", [(sequence, part)])
+            self.run_pass("prefill", [(sequence, part)])
             if on_tokens:
                 on_tokens(len(part))
 
@@ -120,7 +120,7 @@ class Session:
         """Append tokens to sequences in one pass: (sequence, ids) each. The best next tokens after every token."""
         for sequence, ids in parts:
             self._room(sequence, len(ids))
-        return self._best(self._run("decode", parts))
+        return self._best(self.run_pass("decode", parts))
 
     def _best(self, rows: int) -> list[Top]:
         size, k = self.device.build.top_k, min(self.device.build.top_k, self.model.config.vocab_size)
@@ -144,7 +144,7 @@ class Session:
             self._room(sequence, len(ids))
         vocab = self.model.config.vocab_size
         padded = -(-vocab // 4) * 4
-        rows = self._run("score", parts)
+        rows = self.run_pass("score", parts)
         return self._read("logits", rows * padded * 4).view("<i4").reshape(rows, padded)[:, :vocab].copy()
 
     def cache(self, layer: int, sequence: int = 0) -> dict[str, np.ndarray]:
@@ -166,8 +166,8 @@ class Session:
             raise ModelError(f"the context is full: {position} tokens are in it and {tokens} more "
                              f"exceed its {self.context}")
 
-    def _run(self, kind: str, parts: Sequence[tuple[int, Sequence[int]]]) -> int:
-        """One pass; returns its rows."""
+    def run_pass(self, kind: str, parts: Sequence[tuple[int, Sequence[int]]]) -> int:
+        """One pass of a kind (`Program`) over the ids of each (sequence, ids), appended; returns its rows."""
         model, vocab = self.model, self.model.config.vocab_size
         ids = np.concatenate([np.asarray(part, np.int64) for _, part in parts])
         if ids.min() < 0 or ids.max() >= vocab:

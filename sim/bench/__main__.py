@@ -3,7 +3,7 @@
 `python -m sim.bench --board kv260 --model bitnet-0.73b --phase linear|decode|prefill [--context N] [--json]`.
 
 linear: the linear layers alone, activations taken as present, for `--rows` tokens at a time. decode: one token at
-position N - 1. prefill: a prompt that ends there, up to its first new token. `--layers` of the model's layers are
+position N - 1, or one of each of `--sequences`. prefill: a prompt that ends there, up to its first new token. `--layers` of the model's layers are
 simulated and stand for all of them. `breakdown` gives each cycle to one unit: to the first at work of linear, head,
 attend, vector, load, fetch.
 """
@@ -52,6 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--context", type=int, metavar="N",
                         help=f"positions in the cache with the tokens timed (default: {CONTEXT}, or the prompt's)")
     parser.add_argument("--prompt-tokens", type=int, metavar="N", help="of a prefill (default: the context)")
+    parser.add_argument("--sequences", type=int, metavar="S", help="side by side in a decode pass (default: 1)")
     parser.add_argument("--rows", type=int, metavar="N", help="tokens side by side in the phase linear (default: 1)")
     parser.add_argument("--layers", type=int, default=1, metavar="K", help="layers simulated (default: 1)")
     parser.add_argument("--vocab", type=int, metavar="N",
@@ -71,6 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise ModelError("--prompt-tokens belongs to --phase prefill")
     if options.rows is not None and options.phase != "linear":
         raise ModelError("--rows belongs to --phase linear")
+    if options.sequences is not None and options.phase != "decode":
+        raise ModelError("--sequences belongs to --phase decode")
     if not 1 <= options.outstanding <= MAX_BOARD_OUTSTANDING:
         raise ModelError(f"--outstanding must be 1 to {MAX_BOARD_OUTSTANDING}, got {options.outstanding}")
     if not 0 <= options.stall < 1:
@@ -91,7 +94,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         device = ProbedDevice(build)
         device.configure(outstanding=options.outstanding, stall_probability=options.stall)
         device.identify()
-        session = Session(workload.model, device)
+        sequences = 1 if options.sequences is None else options.sequences
+        session = Session(workload.model, device, sequences=sequences)
+        if sequences > session.rows:
+            raise ModelError(f"--sequences must be 1 to {session.rows}, got {sequences}")
         token_rows = 1 if options.rows is None else options.rows
         if not 1 <= token_rows <= session.rows:
             raise ModelError(f"--rows must be 1 to {session.rows}, got {token_rows}")

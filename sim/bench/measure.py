@@ -51,10 +51,13 @@ def measure_linear(workload: Workload, session: Session, rows: int) -> Measureme
 
 
 def measure_decode(workload: Workload, session: Session, context: int) -> Measurement:
-    """One token at position `context` - 1, its head included."""
+    """A token of each of the session's sequences, all at position `context` - 1, each with the head behind it."""
     _check_room(session, context)
     fill_cache(session)
-    return Measurement(_answered(workload, session, context - 1, 1), 1, 1)
+    sequences = len(session.positions)
+    rows = [(sequence, 1) for sequence in range(sequences)]
+    return Measurement(_answered(workload, session, "decode", context - 1, rows), sequences,
+                       _weight_streams(session, sequences))
 
 
 def measure_prefill(workload: Workload, session: Session, context: int, prompt_tokens: int) -> Measurement:
@@ -70,8 +73,11 @@ def measure_prefill(workload: Workload, session: Session, context: int, prompt_t
     total, first = Counts(), context - prompt_tokens
     *passes, last = chunks(first, prompt_tokens, session.rows)
     for index, weight in hat_weights(len(passes)).items():
-        total += _layers(workload, session, *passes[index])[1] * weight
-    return Measurement(total + _answered(workload, session, *last), prompt_tokens, len(passes) + 1)
+        position, rows = passes[index]
+        total += _layers(workload, session, position, [(0, rows)])[1] * weight
+    position, rows = last
+    return Measurement(total + _answered(workload, session, "next", position, [(0, rows)]), prompt_tokens,
+                       sum(_weight_streams(session, rows) for _, rows in (*passes, last)))
 
 
 def chunks(first: int, tokens: int, rows: int) -> list[tuple[int, int]]:
@@ -87,28 +93,38 @@ def hat_weights(count: int) -> dict[int, float]:
             for n, index in enumerate(chosen)}
 
 
-def _answered(workload: Workload, session: Session, position: int, rows: int) -> Counts:
-    """A pass of the whole model, with the head after its last row."""
+def _weight_streams(session: Session, rows: int) -> int:
+    """How often a pass of so many rows streams the weights: once for each group."""
+    return -(-rows // session.device.build.rows)
+
+
+def _answered(workload: Workload, session: Session, kind: str, position: int, rows: list[tuple[int, int]]) -> Counts:
+    """A pass of the whole model with the head. rows: (sequence, rows) of its parts."""
     without, layers = _layers(workload, session, position, rows)
-    session.position = position
-    session.prefill([0] * rows)
+    count = _pass(session, kind, position, rows)
+    heads = 1 if kind == "next" else -(-count // session.device.build.head_rows)
     head = session.device.timeline.counts() - without
     config, build = session.model.config, session.device.build
-    stream = head_beats(config.vocab_size, config.hidden_size, build) * build.beat_bytes
+    stream = heads * head_beats(config.vocab_size, config.hidden_size, build) * build.beat_bytes
     rows_left_out = Counts(head.units["head"], stream, {"head": head.units["head"]}) * (workload.head_scale - 1)
     return layers + head + rows_left_out
 
 
-def _layers(workload: Workload, session: Session, position: int, rows: int) -> tuple[Counts, Counts]:
+def _layers(workload: Workload, session: Session, position: int, rows: list[tuple[int, int]]) -> tuple[Counts, Counts]:
     """A pass without a head: as simulated, and with all of the model's layers."""
     config = session.model.config
-    session.position = position
-    session.feed([0] * rows)
+    count = _pass(session, "prefill", position, rows)
     timeline = session.device.timeline
     simulated, start = timeline.counts(), timeline.counts(0, timeline.first(Engine.VECTOR))
-    loads = rows * (4 * config.hidden_size + 2 * config.head_dim)  # residual and rotary vectors, once a pass
+    loads = count * (4 * config.hidden_size + 2 * config.head_dim)  # residual and rotary vectors, once a pass
     start = Counts(start.cycles, loads, start.units)  # what else is read meanwhile is the first layer's
     return simulated, start + (simulated - start) * workload.layer_scale
+
+
+def _pass(session: Session, kind: str, position: int, rows: list[tuple[int, int]]) -> int:
+    """A pass at this position of all sequences; its rows."""
+    session.positions = [position] * len(session.positions)
+    return session.run_pass(kind, [(sequence, [0] * count) for sequence, count in rows])
 
 
 def _check_room(session: Session, context: int) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from host.compiler.memory_map import cache_name
 from host.runtime import Session
 from models.checkpoint import load_config, load_model
 from models.config import PRESETS, ModelConfig
@@ -70,13 +71,13 @@ def load_workload(name: str, *, layers: int, vocabulary: int | None = None, seed
 
 
 def fill_cache(session: Session, seed: int = 0) -> None:
-    """Random keys, values and scales at every position of every layer: valid, of the order of one."""
+    """Random keys, values and scales at every position of every layer and sequence: valid, of the order of one."""
     rng = np.random.default_rng(seed)
     config, kv, kv_bits = session.model.config, session.program.memory.kv, session.device.build.kv_bits
     dtype, limit = np.dtype(f"<i{kv_bits // 8}"), (1 << kv_bits - 1) - 1
     n = config.context
-    for layer in range(config.layers):
-        start = session.program.memory[f"{layer}.kv"]
+    for layer, sequence in np.ndindex(config.layers, len(session.positions)):
+        start = session.program.memory[cache_name(layer, sequence)]
         region = session.buffer.array[start:start + kv.layer_bytes]
         for what in ("key_scales", "value_scales"):
             mantissas = rng.integers(1 << MANTISSA_BITS - 1, 1 << MANTISSA_BITS, (kv.kv_heads, n))

@@ -73,14 +73,14 @@ def check(case: Case, plan: Plan, paths: list[str]) -> None:
             given_ids = [(s, ids[s, session.positions[s]:session.positions[s] + rows]) for s, rows in parts]
             expected = [logits[s][session.positions[s] + row] for s, rows in parts for row in range(rows)]
             if kind == "prefill":
-                session._run("prefill", given_ids)
+                session.run_pass("prefill", given_ids)
             elif kind == "score":
                 assert (session.score_parts(given_ids) == np.stack(expected)).all()
             else:
                 if kind == "decode":
                     found = session.advance(given_ids)
                 else:
-                    session._run("next", given_ids)
+                    session.run_pass("next", given_ids)
                     found, expected = session._best(1), expected[-1:]
                 for top, values in zip(found, expected, strict=True):
                     best, best_values = top_k(values, build.top_k)
