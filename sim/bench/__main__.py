@@ -3,9 +3,9 @@
 `python -m sim.bench --board kv260 --model bitnet-0.73b --phase linear|decode|prefill [--context N] [--json]`.
 
 linear: the linear layers alone, activations taken as present, for `--rows` tokens at a time. decode: one token at
-position N - 1, or one of each of `--sequences`. prefill: a prompt that ends there, up to its first new token. `--layers` of the model's layers are
-simulated and stand for all of them. `breakdown` gives each cycle to one unit: to the first at work of linear, head,
-attend, vector, load, fetch.
+position N - 1, or one of each of `--sequences`. prefill: a prompt that ends there, up to its first new token.
+`--layers` of the model's layers are simulated and stand for all of them. `breakdown` gives each cycle to one unit: to
+the first at work of linear, head, attend, vector, load, fetch.
 """
 
 from __future__ import annotations
