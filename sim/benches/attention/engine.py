@@ -20,7 +20,6 @@ from sim.streams import StreamSink, StreamSource
 from sim.testbench import generator, parameters, start
 
 BASE = 0x12_3456_7800 & ~1023
-READ_DELAY = 24  # of this bench's memory, before the first data
 
 
 class Bench:
@@ -112,5 +111,5 @@ async def commands(dut):
         cycles = await bench.run(case)
         dut._log.info("%s: %d cycles", description, cycles)
         if not given["stall"]:
-            bound = READ_DELAY + command_cycles(jobs_of(build, case))
+            bound = command_cycles(jobs_of(build, case))
             assert cycles <= bound, f"{description}: {cycles} cycles, more than {bound}"

@@ -56,16 +56,17 @@ def command_cycles(jobs: list[Job]) -> int:
     when the reciprocals took the job before. Beats come as keys of a job, then values of the one before.
     """
     data = _COMMAND  # the last beat was taken
-    read = softmax_free = divided = place = normalised = 0
+    begun = read = softmax_free = divided = place = normalised = 0
     weights: list[int] = []
     given: list[int] = []
     for number in range(len(jobs) + 1):
         if number < len(jobs):
             job = jobs[number]
             pass_cycles = job.tokens * (2 if job.pairs > 2 else 1)
-            data = max(data + job.key_beats, read) + _BETWEEN  # scores of the job before leave their places
-            start = max(data + _SCORES, softmax_free)
-            read = start + pass_cycles
+            # behind the softmax, which reads the scores of the job before from the same places
+            data = max(max(data, begun) + job.key_beats, read) + _BETWEEN
+            begun = max(data + _SCORES, softmax_free)
+            read = begun + pass_cycles
             weights.append(read + _SOFTMAX)
             softmax_free = max(weights[-1], divided)  # the reciprocals' last job must be on its way
             given.append(softmax_free + job.pairs * _RECIPROCAL)
