@@ -1,5 +1,4 @@
-"""A build of two batches of two rows: a prompt's tokens, sequences and drafts share one stream of weights, with the
-emulator's bits."""
+"""A build of two groups of two rows that take turns: a prompt's tokens, sequences and drafts, with the emulator's bits."""
 
 from dataclasses import replace
 
@@ -52,7 +51,7 @@ def test_rows_share_the_weights(rtl):
         for piece in pieces:
             session.feed(piece)
         read.append(sum(rtl.core.bytes_read) - before)
-    assert read[0] < 0.4 * read[1]
+    assert read[0] < 0.6 * read[1]  # a stream for each of two groups, not for each of four rows
 
 
 @pytest.mark.parametrize("name", list(FAMILIES))
