@@ -1,4 +1,4 @@
-"""A build of two groups of two rows that take turns: a prompt's tokens, sequences and drafts, with the emulator's bits."""
+"""A build of two groups of two rows that take turns: a prompt, sequences and drafts, with the emulator's bits."""
 
 from dataclasses import replace
 

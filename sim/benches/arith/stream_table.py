@@ -40,8 +40,9 @@ def table(component: wiring.Component, *, settings: Mapping[str, Any] | None = N
         return {port: [Packing.of(_shape(component, port)).pack(v) for v in each] for port, each in values.items()}
 
     steady = {port: Packing.of(_shape(component, port)).pack(value) for port, value in (settings or {}).items()}
+    always_ready = [port for port in outputs if component.signature.members[port].signature.always_ready]
     return {"settings": steady, "inputs": pack(inputs), "outputs": pack(outputs), "care": pack(care or {}),
-            "first": first, "stall": stall}
+            "always_ready": always_ready, "first": first, "stall": stall}
 
 
 @cocotb.test()
@@ -51,7 +52,8 @@ async def streams_match(dut):
     for port, value in given["settings"].items():
         getattr(dut, port).value = value
     sources = {port: StreamSource(dut, port, stall=given["stall"]) for port in given["inputs"]}
-    sinks = {port: StreamSink(dut, port, stall=given["stall"]) for port in given["outputs"]}
+    sinks = {port: StreamSink(dut, port, stall=given["stall"], always_ready=port in given["always_ready"])
+             for port in given["outputs"]}
     await start(dut)
     if given["first"] is not None:
         await sources.pop(given["first"]).send(given["inputs"][given["first"]])
