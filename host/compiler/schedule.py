@@ -59,7 +59,7 @@ class Schedule:
         self.shapes = self.config.linear_shapes
         self._list = DescriptorList()
         self._groups = groups_of(self.parts, self.group_rows or self.build.rows)
-        self._turns = turns(self.config, self.build, [group.rows for group in self._groups])
+        self._turns = list(turns(self.config.layers, len(self._groups)))
         self._streams = [f"{turn.layer}.{name}" for turn in self._turns for name in _MATRICES.get(turn.step, ())]
         self._headed = [] if self.head_from is None else [
             (first, min(self.build.head_rows, self.rows - first))
