@@ -32,9 +32,10 @@ _INDEX = 3  # StepGearbox, estimate: the five index bits of a group
 _READER = 164  # AccumulatorReader, run: beside its FIFO
 _ISSUE = 320  # StepIssue 95 and TableFill 131, runs; WeightBuffer, estimate
 _PORT = 260  # PortFifos, StreamFetcher, ReadMaster, estimate: a port's counters and state
-_CONTROL = 3_311  # ControlSystem, run: of it six queues of eight descriptors in LUTRAM
+_CONTROL = 4_003  # ControlSystem, run: of it six queues of eight descriptors in LUTRAM
 _CONTROL_LUTRAM = 1_776
-_CLIENTS = 1_700  # MemorySystem, estimate: three Readers, Loader, WriteMaster, StreamRouter
+_CLIENTS = 1_470  # MemorySystem, estimate: two Readers, Loader, WriteMaster, StreamRouter
+_CACHE_READER = 230  # Reader, estimate: one a port
 
 _CACHE_FIFO = block_memory(PORT_BYTES * 8, 256, ultra=False)
 
@@ -47,7 +48,7 @@ def engine_sites(build: BuildParameters, *, uram: bool = True) -> Resources:
 def engine_terms(build: BuildParameters, *, uram: bool = True) -> dict[str, Resources]:
     """The engine by what its sites are for."""
     return linear_terms(build, uram=uram) | {
-        "ports": _ports(build), "clients of the ports": _luts(_CLIENTS) + _CACHE_FIFO,
+        "ports": _ports(build), "clients of the ports": _clients(build),
         "sequencer": _luts(_CONTROL, _CONTROL_LUTRAM)}
 
 
@@ -131,6 +132,11 @@ def _weight_buffer(build: BuildParameters, uram: bool) -> Resources:
     """Words of a step's indices."""
     depth, width = build.weight_buffer_steps, build.tables * build.outputs_per_step * _INDEX_BITS
     return block_memory(width, depth, ultra=uram and depth >= ULTRA_BUFFER_STEPS)
+
+
+def _clients(build: BuildParameters) -> Resources:
+    """Who reads and writes beside the streams; the cache through a reader and a FIFO at each port."""
+    return sum([_CACHE_FIFO + _luts(_CACHE_READER)] * build.ports, _luts(_CLIENTS))
 
 
 def _ports(build: BuildParameters) -> Resources:
