@@ -38,10 +38,11 @@ async def all_pairs_once(dut):
                             "region_bytes", "score_constant", "dim"), 0)
     for heads, kv_heads, rows, first_row, position in given["commands"]:
         sequence = (heads + position) % SEQUENCES
-        positions = [position if s == sequence else 0xFFFF for s in range(SEQUENCES)]
+        token = min(position, heads)  # rows of the pass before these
+        positions = [position - token if s == sequence else 0xFFFF for s in range(SEQUENCES)]
         dut.positions.value = Packing.of(POSITIONS).pack(positions)
         command = pack(Opcode.ATTEND, heads=heads, kv_heads=kv_heads, rows=rows, first_row=first_row,
-                       sequence=sequence, **unused)
+                       sequence=sequence, token=token, **unused)
         await commands.send([int.from_bytes(command, "little")])
         expected = expected_jobs(heads, kv_heads, rows, first_row, position)
         assert await sink.receive(len(expected)) == expected, (heads, kv_heads, rows)
