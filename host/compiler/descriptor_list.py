@@ -45,34 +45,32 @@ class DescriptorList:
     """Descriptors in a valid sequential order: each one's semaphores are given by earlier ones."""
 
     _items: list[_Item] = field(default_factory=list)
-    _held: dict[LoadTarget, tuple[str, _Item | None]] = field(default_factory=dict)  # name, last reader
+    _held: dict[LoadTarget, str] = field(default_factory=dict)
+    _readers: dict[LoadTarget, _Item] = field(default_factory=dict)  # the last of what is held
 
     def add(self, opcode: Opcode, *, wait: Iterable[Semaphore] = (), signal: Iterable[Semaphore] = (),
-            **fields: int) -> None:
-        """The next descriptor."""
-        self._items.append(_Item(opcode, _mask(wait), _mask(signal), fields))
+            reads: Iterable[LoadTarget] = (), **fields: int) -> None:
+        """The next descriptor. reads: vectors that `load_vector` has seen to."""
+        item = _Item(opcode, _mask(wait), _mask(signal), fields)
+        self._items.append(item)
+        self._readers.update(dict.fromkeys(reads, item))
 
-    def read_vector(self, target: LoadTarget, name: str, address: int, size: int) -> tuple[Semaphore, ...]:
-        """See that gains or a tap, by name, lie in their memory for the next descriptor; what that one waits for.
+    def load_vector(self, target: LoadTarget, name: str, address: int, size: int) -> tuple[Semaphore, ...]:
+        """See that gains or a tap, by name, lie in their memory; what the next one that reads them waits for.
 
         All readers are of one engine, so those that follow the first need not wait, and the last one before
         another vector comes gives the memory free.
         """
-        loaded, free = _VECTORS[target]
-        held, reader = self._held.get(target, (None, None))
-        if held == name:
+        if self._held.get(target) == name:
             return ()
+        loaded, free = _VECTORS[target]
+        reader = self._readers.get(target)
         if reader is not None:
             reader.signal |= 1 << free
         self.add(Opcode.LOAD, wait=() if reader is None else (free,), signal=(loaded,), address=address, target=target,
                  address_stride=0, bytes=size, offset=0, sequence=0)
-        self._held[target] = (name, None)
+        self._held[target] = name
         return (loaded,)
-
-    def has_read(self, *targets: LoadTarget) -> None:
-        """The last descriptor reads these vectors."""
-        for target in targets:
-            self._held[target] = (self._held[target][0], self._items[-1])
 
     def packed(self) -> list[bytes]:
         """All of them as they lie in memory."""

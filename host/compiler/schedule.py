@@ -131,35 +131,33 @@ class Schedule:
     def _scale(self, layer: int, name: str) -> int:
         return int(self.model.layers[layer].linears[name].scale)
 
-    def _tap_fields(self, point: TapPoint | None, wait: list[Semaphore]) -> dict[str, int]:
-        """Load the tap of a point, if it has one, and the fields that say so."""
+    def _tap_fields(self, point: TapPoint | None, wait: list[Semaphore], reads: list[LoadTarget]) -> dict[str, int]:
+        """Load the tap of a point, if it has one, and the fields that say so; what its user waits for and reads."""
         tap = self.taps.get(point) if point is not None else None
         if tap is None:
             return {"tap": 0, "tap_add_exponent": 0, "tap_clip_exponent": 0, "tap_threshold_exponent": 0}
-        wait += self._list.read_vector(LoadTarget.TAP, tap_name(point), self._address(tap_name(point)),
+        wait += self._list.load_vector(LoadTarget.TAP, tap_name(point), self._address(tap_name(point)),
                                        tap.gain.size * TAP_BYTES)
+        reads.append(LoadTarget.TAP)
         return {"tap": 1, "tap_add_exponent": tap.add_exponent, "tap_clip_exponent": tap.clip_exponent,
                 "tap_threshold_exponent": tap.threshold_exponent}
 
     def _norm(self, gain_name: str, gains: tuple[np.ndarray, int] | None, source: NormSource, count: int, *,
               first_row: int, rows: int, point: TapPoint | None = None, wait: tuple[Semaphore, ...] = (),
               levels16: int = 0, **source_fields: int) -> None:
-        waits, vectors = list(wait), []
+        waits, reads = list(wait), []
         if gains is not None:
-            waits += self._list.read_vector(LoadTarget.GAIN, gain_name, self._address(gain_name), count * 2)
-            vectors.append(LoadTarget.GAIN)
-        tap_fields = self._tap_fields(point, waits)
-        if tap_fields["tap"]:
-            vectors.append(LoadTarget.TAP)
+            waits += self._list.load_vector(LoadTarget.GAIN, gain_name, self._address(gain_name), count * 2)
+            reads.append(LoadTarget.GAIN)
+        tap_fields = self._tap_fields(point, waits, reads)
         fields = {"activation": 0, "group_channels": 0, "gate_accumulator": 0, "up_accumulator": 0, "gate_scale": 0,
                   "up_scale": 0, **source_fields}
-        self._list.add(Opcode.NORM, wait=waits,
+        self._list.add(Opcode.NORM, wait=waits, reads=reads,
                        signal=(Semaphore.HEAD_READY if levels16 else Semaphore.ACTIVATIONS_READY,),
                        count=count, first_row=first_row, rows=rows, source=source, levels16=levels16,
                        unit_exponent=-self.model.residual_fraction_bits if source == NormSource.RESIDUAL else 0,
                        **self.normalisation.fields(count, gains[1] if gains is not None else None), **tap_fields,
                        **fields)
-        self._list.has_read(*vectors)
 
     def _rows_of(self, group: Group) -> dict[str, int]:
         return {"first_row": group.first_row, "rows": group.rows}
@@ -229,12 +227,11 @@ class Schedule:
 
     def _residual(self, layer: int, name: str, point: TapPoint | None, group: Group) -> None:
         waits: list[Semaphore] = [Semaphore.SUMS_READY]
-        tap_fields = self._tap_fields(point, waits)
-        self._list.add(Opcode.RESIDUAL, wait=waits, count=self.config.hidden_size,
+        reads: list[LoadTarget] = []
+        tap_fields = self._tap_fields(point, waits, reads)
+        self._list.add(Opcode.RESIDUAL, wait=waits, reads=reads, count=self.config.hidden_size,
                        fraction_bits=self.model.residual_fraction_bits, scale=self._scale(layer, name), accumulator=0,
                        **self._rows_of(group), **tap_fields)
-        if tap_fields["tap"]:
-            self._list.has_read(LoadTarget.TAP)
 
     def _logits(self, first_row: int, rows: int) -> None:
         """The head for as many rows as it takes at a time."""
