@@ -58,7 +58,7 @@ class PynqDevice(Device):
     def __init__(self, build: BuildParameters, bitstream: Path | None = None):
         path = bitstream or find_bitstream()
         description = read_description(path.with_name("accel.json"), build)
-        self.build, self.rows_max = build, build.slots
+        self.build = build
         self._board = _board()
         self._overlay, self._registers = self._load(path)
         self.identify()

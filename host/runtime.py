@@ -64,7 +64,7 @@ class Session:
     def __init__(self, model: Model, device: Device, *, taps: Mapping[TapPoint, Tap] | None = None,
                  sequences: int = 1, progress: bool = False):
         self.model, self.device = model, device
-        self.rows = device.rows_max
+        self.rows = device.build.slots
         self.program = Program(model, device.build, rows=self.rows, taps=taps, sequences=sequences)
         self.buffer = device.allocate(self.program.size)
         self.program.write(self.buffer.array, self.buffer.address, place=partial(device.place, self.buffer),

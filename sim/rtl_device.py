@@ -35,7 +35,7 @@ class RtlDevice(Device):
     name = "rtl"
 
     def __init__(self, build: BuildParameters):
-        self.build, self.rows_max = build, build.slots
+        self.build = build
         self._verilog = _emitted(build)
         self._options: dict[str, float | str] = {}
         self._limit = int(os.environ.get(MAX_CYCLES_VARIABLE, "100000000"))

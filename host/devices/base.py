@@ -33,11 +33,10 @@ class Buffer:
 
 
 class Device(ABC):
-    """An accelerator, real or not. `build` says what it can hold, `rows_max` how many tokens a pass takes."""
+    """An accelerator, real or not. `build` says what it can hold, and how many tokens a pass takes."""
 
     name: str
     build: BuildParameters
-    rows_max: int
 
     @abstractmethod
     def allocate(self, size: int) -> Buffer:

@@ -33,7 +33,7 @@ class EmulatorDevice(Device):
     def __init__(self, build: BuildParameters, *, kernels: str = "auto", threads: int | None = None):
         if threads is not None and threads < 1:
             raise ModelError(f"--threads must be at least 1, got {threads}")
-        self.build, self.rows_max = build, build.slots
+        self.build = build
         self.kernels, self.threads = chosen_kernels(kernels), threads
         self._registers = {r.name: 0 for r in REGISTERS} | {"ID": IDENTITY, "VERSION": VERSION}
         self.machine: Machine | NativeMachine | None = None
