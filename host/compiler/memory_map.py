@@ -16,7 +16,7 @@ from models.machine.cache import (
     block_bytes,
     chunk_bytes,
     padded_row,
-    physical,
+    places,
     value_region,
 )
 from models.machine.descriptor import DESCRIPTOR_BYTES
@@ -73,15 +73,12 @@ class KVLayout:
 
         tokens: int [n]. Returns int [kv_heads, n, size].
         """
-        stride, block = {"keys": (self.row_bytes, self.block_bytes),
-                         "values": (self.value_stride, BLOCK_TOKENS * self.value_stride)}.get(
-                             what, (4, self.scale_block_bytes))
-        chunk_at = self.region_bytes if what == "values" else self.chunk_bytes
-        byte = np.arange(size)
-        at = getattr(self, what) + tokens // BLOCK_TOKENS * block + tokens % BLOCK_TOKENS * stride
-        at = at[:, None] + byte // self.chunk_bytes * chunk_at + byte % self.chunk_bytes
-        at = np.arange(self.kv_heads)[:, None, None] * self.head_bytes + at
-        return physical(at, self.build) if self.build.packing == "tiles" else at
+        stride, block, region = {
+            "keys": (self.row_bytes, self.block_bytes, self.chunk_bytes),
+            "values": (self.value_stride, BLOCK_TOKENS * self.value_stride, self.region_bytes),
+        }.get(what, (4, self.scale_block_bytes, 0))
+        at = places(getattr(self, what), tokens, size, stride=stride, block=block, region=region, build=self.build)
+        return np.arange(self.kv_heads)[:, None, None] * self.head_bytes + at
 
     @property
     def layer_bytes(self) -> int:

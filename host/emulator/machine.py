@@ -25,7 +25,7 @@ from models.golden.rounding import round_shift
 from models.golden.scalar import Scalar, constant, from_word, mul, scale_round, shift, to_word
 from models.golden.tap import Tap
 from models.machine.build import BuildParameters
-from models.machine.cache import BLOCK_TOKENS, chunk_bytes, physical
+from models.machine.cache import BLOCK_TOKENS, chunk_bytes, places
 from models.machine.descriptor import DESCRIPTOR_BYTES, Activation, LoadTarget, NormSource, Opcode
 
 __all__ = ["Machine", "ProgramError"]
@@ -172,11 +172,7 @@ class Machine:
     def _cached(self, address: int, tokens: np.ndarray, stride: int, block_bytes: int, region_bytes: int,
                 size: int) -> np.ndarray:
         """Places in the memory of `size` bytes of each token, [tokens, size]."""
-        byte = np.arange(size)
-        at = address + (tokens // BLOCK_TOKENS * block_bytes + tokens % BLOCK_TOKENS * stride)[:, None] + byte
-        if self.build.packing == "tiles":
-            chunk = chunk_bytes(self.build.ports)
-            at = physical(at + byte // chunk * (region_bytes - chunk), self.build)
+        at = places(address, tokens, size, stride=stride, block=block_bytes, region=region_bytes, build=self.build)
         self._view(int(at.min()), int(at.max() - at.min()) + 1)
         return at - self.image.base
 
@@ -187,8 +183,8 @@ class Machine:
         tokens, size = np.arange(position + f["rows"]), f["dim"] * dtype.itemsize
 
         def bytes_of(name: str, *shape: int) -> np.ndarray:
-            places = [self._cached(f[name] + g * f["head_bytes"], tokens, *shape) for g in range(f["kv_heads"])]
-            return self.image.memory[np.stack(places)]
+            at = [self._cached(f[name] + g * f["head_bytes"], tokens, *shape) for g in range(f["kv_heads"])]
+            return self.image.memory[np.stack(at)]
 
         def scales_of(name: str) -> Scalar:
             found = bytes_of(name, 4, block if framed else 4 * BLOCK_TOKENS, 0, 4)

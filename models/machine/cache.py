@@ -13,10 +13,12 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+import numpy as np
+
 from models.machine.build import BURST_BEATS, PORT_BYTES, BuildParameters
 
 __all__ = ["BLOCK_TOKENS", "HEADER_BYTES", "VALUE_SCALES", "block_bytes", "chunk_bytes", "padded_row", "physical",
-           "value_region"]
+           "places", "value_region"]
 
 BLOCK_TOKENS = 16
 VALUE_SCALES = 4 * BLOCK_TOKENS  # from the block's start
@@ -52,3 +54,18 @@ def physical(address: Address, build: BuildParameters) -> Address:
     inside = address % group
     beat, port = inside // beat_bytes, inside % beat_bytes // PORT_BYTES
     return address - inside + (port * BURST_BEATS + beat) * PORT_BYTES + inside % PORT_BYTES
+
+
+def places(address: int, tokens: np.ndarray, size: int, *, stride: int, block: int, region: int,
+           build: BuildParameters) -> np.ndarray:
+    """Where the `size` bytes of each token lie: int [tokens, size].
+
+    Token t's begin at the logical `address` + t div 16 * `block` + t mod 16 * `stride`, a chunk every `region` bytes;
+    in a build that packs by rows they follow each other, and addresses are the memory's.
+    """
+    byte = np.arange(size)
+    at = address + (tokens // BLOCK_TOKENS * block + tokens % BLOCK_TOKENS * stride)[:, None] + byte
+    if build.packing == "rows":
+        return at
+    chunk = chunk_bytes(build.ports)
+    return physical(at + byte // chunk * (region - chunk), build)
