@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from amaranth.hdl import Module, Signal, signed
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect
 
 from hw.arith.scalar import SCALAR, scalar_const
-from hw.arith.scalar_unit import ScalarOp, ScalarUnit
+from hw.arith.scalar_steps import ScalarSteps
+from hw.arith.scalar_unit import ScalarOp, ScalarPort, ScalarUnit
 from hw.attention.jobs import JOB, PAIRS, pair_row, pairs_last
 from hw.attention.output_memory import ROW_EXPONENT
 from hw.attention.softmax import softmax_totals
@@ -43,45 +44,38 @@ class Reciprocals(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.scalar = scalar = ScalarUnit()
+        port = ScalarPort().create()
+        connect(m, port.operands, scalar.i)
+        connect(m, scalar.o, port.result)
+        scalars = ScalarSteps(m, port)
         pair, total = Signal(range(PAIRS)), Signal(SCALAR, reset_less=True)
         last = Signal(range(PAIRS), reset_less=True)
         given = Signal(self.i.p.shape(), reset_less=True)
+        count = Signal.like(given.totals[0])
         row, exponent = Signal(2), Signal(signed(10))
         with m.Switch(pair):
             for number in range(PAIRS):
                 with m.Case(number):
                     m.d.comb += [row.eq(pair_row(given.job, number)), exponent.eq(given.largest[number] + self._unit),
-                                 scalar.i.p.n.eq(given.totals[number])]
+                                 count.eq(given.totals[number])]
         m.d.comb += [self.o.p.job.eq(given.job), self.o_exponent.p.row.eq(given.job.row + row),
-                     self.o_exponent.p.group.eq(given.job.kv_head), self.o_exponent.p.exponent.eq(exponent)]
+                     self.o_exponent.p.group.eq(given.job.kv_head), self.o_exponent.p.exponent.eq(exponent),
+                     self.o_exponent.valid.eq(scalar.i.valid & scalar.i.ready & (scalar.i.p.op == ScalarOp.FROM_INT))]
+
+        def go_on():
+            m.d.sync += pair.eq(pair + 1)
+            m.next = "TOTAL"
+            with m.If(pair == last):
+                m.next = "GO ON"
+
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.i.ready.eq(1)
                 m.d.sync += [given.eq(self.i.p), pair.eq(0), last.eq(pairs_last(self.i.p.job))]
                 with m.If(self.i.valid):
                     m.next = "TOTAL"
-            with m.State("TOTAL"):
-                m.d.comb += [scalar.i.valid.eq(1), scalar.i.p.op.eq(ScalarOp.FROM_INT),
-                             self.o_exponent.valid.eq(scalar.i.ready)]
-                with m.If(scalar.i.ready):
-                    m.next = "TOTAL WAIT"
-            with m.State("TOTAL WAIT"):
-                m.d.comb += scalar.o.ready.eq(1)
-                m.d.sync += total.eq(scalar.o.p)
-                with m.If(scalar.o.valid):
-                    m.next = "DIVIDE"
-            with m.State("DIVIDE"):
-                m.d.comb += [scalar.i.valid.eq(1), scalar.i.p.op.eq(ScalarOp.DIV),
-                             scalar.i.p.a.eq(scalar_const(1)), scalar.i.p.b.eq(total)]
-                with m.If(scalar.i.ready):
-                    m.next = "DIVIDE WAIT"
-            with m.State("DIVIDE WAIT"):
-                m.d.comb += scalar.o.ready.eq(1)
-                with m.If(scalar.o.valid):
-                    m.d.sync += [self.o.p.reciprocals[pair].eq(scalar.o.p), pair.eq(pair + 1)]
-                    m.next = "TOTAL"
-                    with m.If(pair == last):
-                        m.next = "GO ON"
+            scalars.state("TOTAL", total, ScalarOp.FROM_INT, n=count, then="DIVIDE")
+            scalars.state("DIVIDE", self.o.p.reciprocals[pair], ScalarOp.DIV, a=scalar_const(1), b=total, then=go_on)
             with m.State("GO ON"):
                 m.d.comb += self.o.valid.eq(1)
                 with m.If(self.o.ready):
