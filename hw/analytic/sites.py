@@ -13,7 +13,7 @@ from hw.analytic.blocks import block_memory, lutram
 from hw.linear.gearbox_units import GearboxUnits
 from hw.memory.ram_style import ULTRA_BUFFER_STEPS, ULTRA_WORDS
 from hw.synthesis.resources import NONE, Resources
-from models.machine.build import LANES, PORT_BYTES, PORT_FIFO_BEATS, BuildParameters
+from models.machine.build import CACHE_READER_BEATS, LANES, PORT_BYTES, PORT_FIFO_BEATS, BuildParameters
 
 __all__ = ["PREDICTED", "engine_sites", "engine_terms", "linear_terms", "unit_sites"]
 
@@ -37,7 +37,7 @@ _CONTROL_LUTRAM = 1_776
 _CLIENTS = 1_470  # MemorySystem, estimate: two Readers, Loader, WriteMaster, StreamRouter
 _CACHE_READER = 230  # Reader, estimate: one a port
 
-_CACHE_FIFO = block_memory(PORT_BYTES * 8, 256, ultra=False)
+_CACHE_FIFO = block_memory(PORT_BYTES * 8, CACHE_READER_BEATS, ultra=False)
 
 
 def engine_sites(build: BuildParameters, *, uram: bool = True) -> Resources:

@@ -104,7 +104,7 @@ class Accumulator(wiring.Component):
         """One bank's memory; returns its output register."""
         depth = self._build.accumulator_words // _BANKS
         m.submodules[f"bank_{bank}"] = memory = Memory(shape=self._word, depth=depth, init=[],
-                                                             attrs=ram_attributes(depth))
+                                                       attrs=ram_attributes(depth))
         read, write = memory.read_port(), memory.write_port()
         own_step = reading.valid & (reading.word[0] == bank)
         second = goes[1] & (asked[1].word[0] == bank)

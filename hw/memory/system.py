@@ -17,12 +17,11 @@ from hw.memory.stream_fetcher import StreamFetcher
 from hw.memory.stream_router import StreamRouter
 from hw.memory.wide_reader import WideReader
 from hw.memory.write_master import WriteMaster
-from models.machine.build import PORT_FIFO_BEATS, BuildParameters
+from models.machine.build import CACHE_READER_BEATS, PORT_FIFO_BEATS, BuildParameters
 from models.machine.descriptor import Opcode
 
 __all__ = ["MemorySystem"]
 
-CACHE_READER_BEATS = 256  # of each port, covers 16 bursts under way
 LOAD_READER_BEATS = 64
 DESCRIPTOR_READER_BEATS = 32  # eight descriptors
 

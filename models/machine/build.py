@@ -11,14 +11,15 @@ from math import lcm
 from models.config import ModelConfig
 from models.errors import ModelError
 
-__all__ = ["BOARDS", "CPU", "LANES", "PORT_BYTES", "PORT_FIFO_BEATS", "TRITS_PER_BYTE", "TRITS_PER_GROUP",
-           "BuildParameters", "board_parameters"]
+__all__ = ["BOARDS", "CACHE_READER_BEATS", "CPU", "LANES", "PORT_BYTES", "PORT_FIFO_BEATS", "TRITS_PER_BYTE",
+           "TRITS_PER_GROUP", "BuildParameters", "board_parameters"]
 
 PORT_BYTES = 16  # one beat of a 128-bit port
 TRITS_PER_BYTE = 5
 TRITS_PER_GROUP = 3
 OUTPUTS_PER_BEATS = (10, 3)  # so many outputs of a tile fill so many beats of the weight stream, whatever the ports
 BURST_BEATS = 16
+CACHE_READER_BEATS = 256  # of the cache, at each port: covers 16 bursts under way
 PORT_FIFO_BEATS = 512  # of streams, behind each port: covers 16 bursts under way, and the ports' different paces
 LANES = 4  # channels of one row that the vector engine takes a cycle: a word
 
@@ -113,8 +114,6 @@ class BuildParameters:
 
     def shared_rows(self, config: ModelConfig) -> int:
         """Rows that one stream of a model's matrices can serve: all slots if the weight buffer holds a tile."""
-        if self.packing == "rows":
-            return self.slots
         widest = max(self.padded_outputs(outputs) for outputs, _ in config.linear_shapes.values())
         return self.slots if widest <= self.weight_buffer_steps * self.outputs_per_step else self.rows
 
