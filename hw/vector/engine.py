@@ -109,7 +109,8 @@ class VectorEngine(wiring.Component):
         self._head_fields = data.View(command_layout(Opcode.KEY), command)
         # what the command is, decoded before it is worked on
         self._norming, self._adding, self._rotating, self._caching = (Signal() for _ in range(4))
-        self._row, self._head_row = Signal(8, reset_less=True), Signal(8, reset_less=True)  # counted from first_row
+        self._row = Signal(8, reset_less=True)
+        self._head_row = Signal(8, reset_less=True)  # the row, counted from first_row
         self._base = Signal(16, reset_less=True)  # word of the row in the residual memory or in the rotary table
         self._token = Signal(16, reset_less=True)
         self._unit = Signal(SCALAR, reset_less=True)  # of the row, before the command

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from host.compiler.memory_map import cache_name
 from host.devices.emulator import EmulatorDevice
 from host.runtime import Session
 from models.golden.head import top_k
@@ -18,7 +19,7 @@ def differences(session: Session, position: int, token: int = 0) -> list[str]:
     Compared: the best tokens, their integer logits (after every sum of every layer), and each layer's whole cache.
     """
     emulated = Session(session.model, EmulatorDevice(session.device.build))
-    layers = [f"{layer}.kv" for layer in range(session.model.config.layers)]
+    layers = [cache_name(layer) for layer in range(session.model.config.layers)]
     for name in layers:
         _region(emulated, name)[:] = _region(session, name)
     tops = []

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hw.attention.jobs import PAIRS
 from models.golden.attention import attention
 from models.golden.rounding import round_shift
 from models.golden.scalar import Scalar, from_word, log2_e_over_root, to_word
@@ -20,7 +21,7 @@ from models.machine.cache import (
     value_region,
 )
 
-__all__ = ["KINDS", "AttentionCase", "attention_case"]
+__all__ = ["KINDS", "AttentionCase", "attention_case", "expected_jobs"]
 
 KINDS = ("random", "extreme", "zero_keys", "zero_key_scales", "zero_value_scales", "one_value_scale", "massive",
          "large_scores", "scale_ratios")
@@ -136,3 +137,16 @@ def attention_case(kind: str, *, heads: int, kv_heads: int, dim: int, tokens: in
     elif kind != "random":
         raise ValueError(f"unknown kind {kind!r}")
     return AttentionCase(q, q_scale, keys, key_scales, values, value_scales, kv_bits)
+
+
+def expected_jobs(heads: int, kv_heads: int, rows: int, first_row: int, position: int) -> list[dict[str, int]]:
+    """The jobs of an ATTEND as `hw.attention.jobs.JobWalk` gives them: its contract, written out."""
+    group = heads // kv_heads
+    most = {1: 4, 2: 2}.get(group, 1)
+    jobs = [
+        {"last": 0, "kv_head": kv_head, "head": kv_head * group + head, "row": first_row + row,
+         "tokens": position + row + 1, "heads_last": min(PAIRS, group - head) - 1,
+         "rows_last": min(most, rows - row) - 1}
+        for row in range(0, rows, most) for kv_head in range(kv_heads) for head in range(0, group, PAIRS)]
+    jobs[-1]["last"] = 1
+    return jobs

@@ -5,26 +5,14 @@ from __future__ import annotations
 import cocotb
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from hw.attention.jobs import JOB, PAIRS
+from hw.attention.jobs import JOB
 from hw.command import POSITIONS
 from models.machine.descriptor import Opcode, pack
 from models.machine.registers import SEQUENCES
+from sim.benches.attention.cases import expected_jobs
 from sim.packing import Packing
 from sim.streams import StreamSink, StreamSource
 from sim.testbench import parameters, start
-
-
-def expected_jobs(heads: int, kv_heads: int, rows: int, first_row: int, position: int) -> list[dict[str, int]]:
-    """The contract, written out."""
-    group = heads // kv_heads
-    most = {1: 4, 2: 2}.get(group, 1)
-    jobs = [
-        {"last": 0, "kv_head": kv_head, "head": kv_head * group + head, "row": first_row + row,
-         "tokens": position + row + 1, "heads_last": min(PAIRS, group - head) - 1,
-         "rows_last": min(most, rows - row) - 1}
-        for row in range(0, rows, most) for kv_head in range(kv_heads) for head in range(0, group, PAIRS)]
-    jobs[-1]["last"] = 1
-    return jobs
 
 
 @cocotb.test()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from models.machine.build import BuildParameters
 from models.machine.cache import BLOCK_TOKENS, HEADER_BYTES, chunk_bytes, padded_row
-from sim.benches.attention.cases import AttentionCase
+from sim.benches.attention.cases import AttentionCase, expected_jobs
 
 __all__ = ["Job", "command_cycles", "jobs_of"]
 
@@ -34,18 +34,16 @@ def jobs_of(build: BuildParameters, case: AttentionCase) -> list[Job]:
     """The jobs of a command in their order."""
     rows, heads, dim = case.q.shape
     kv_heads, beat, chunk = case.keys.shape[0], build.beat_bytes, chunk_bytes(build.ports)
-    group, row_bytes, lanes = heads // kv_heads, padded_row(dim * case.kv_bits // 8, build), chunk * 8 // case.kv_bits
-    most = {1: 4, 2: 2}.get(group, 1)
+    row_bytes, lanes = padded_row(dim * case.kv_bits // 8, build), chunk * 8 // case.kv_bits
     channels = tuple(min(lanes, dim - first) for first in range(0, dim, lanes))
     found = []
-    for row in range(0, rows, most):
-        part = min(most, rows - row)
-        tokens = case.position + row + part
+    for job in expected_jobs(heads, kv_heads, rows, 0, case.position):
+        tokens = job["tokens"] + job["rows_last"]
         blocks, some = divmod(tokens, BLOCK_TOKENS)
         keys = blocks * (HEADER_BYTES + BLOCK_TOKENS * row_bytes) // beat
         keys += -(-(HEADER_BYTES + some * row_bytes) // beat) if some else 0
-        found += [Job(part * min(4, group - head), tokens, keys, -(-tokens * chunk // beat), channels)
-                  for _ in range(kv_heads) for head in range(0, group, 4)]
+        pairs = (job["rows_last"] + 1) * (job["heads_last"] + 1)
+        found.append(Job(pairs, tokens, keys, -(-tokens * chunk // beat), channels))
     return found
 
 
