@@ -69,7 +69,7 @@ class Program:
     def _pass_slots(self) -> dict[str, int]:
         """Descriptor slots of each kind of pass: those of its longest list."""
         dummy = MemoryMap(KVLayout.of(self.model.config, self.build), offsets=_AnyOffset())
-        parts = most_divided(self.rows, min(self.sequences, self.rows), self.build.rows)
+        parts = most_divided(self.rows, min(self.sequences, self.rows), self.build.attention_rows)
         return {kind: len(self._schedule(kind, parts, dummy, 0).emit()) for kind in PASS_KINDS}
 
     def _schedule(self, kind: str, parts: tuple[Part, ...], memory: MemoryMap, base: int) -> Schedule:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-__all__ = ["Group", "Part", "Piece", "groups_of", "most_divided"]
+__all__ = ["Block", "Group", "Part", "Piece", "groups_of", "most_divided"]
 
 
 class Part(NamedTuple):
@@ -16,7 +16,7 @@ class Part(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """Rows of one part in one group. token: how many rows of the part lie before them."""
+    """Rows of one part in one block of a group. token: how many rows of the part lie before them."""
 
     sequence: int
     first_row: int
@@ -24,30 +24,44 @@ class Piece(NamedTuple):
     token: int
 
 
-class Group(NamedTuple):
-    """Adjacent rows that one descriptor takes at a time."""
+class Block(NamedTuple):
+    """Adjacent rows of a group that go through attention together."""
 
     first_row: int
     rows: int
     pieces: tuple[Piece, ...]
 
 
-def groups_of(parts: Sequence[Part], size: int) -> list[Group]:
-    """Groups of at most `size` rows, each beginning at a multiple of it."""
+class Group(NamedTuple):
+    """Adjacent rows that one descriptor takes at a time, but around attention."""
+
+    first_row: int
+    rows: int
+    blocks: tuple[Block, ...]
+
+
+def groups_of(parts: Sequence[Part], size: int, block: int) -> list[Group]:
+    """Groups of at most `size` rows in blocks of at most `block`, each beginning at a multiple of those."""
     total = sum(part.rows for part in parts)
     groups = []
     for first in range(0, total, size):
-        end, start, pieces = min(first + size, total), 0, []
-        for part in parts:
-            low, high = max(first, start), min(end, start + part.rows)
-            if low < high:
-                pieces.append(Piece(part.sequence, low, high - low, low - start))
-            start += part.rows
-        groups.append(Group(first, end - first, tuple(pieces)))
+        end = min(first + size, total)
+        blocks = tuple(_block(parts, low, min(low + block, end)) for low in range(first, end, block))
+        groups.append(Group(first, end - first, blocks))
     return groups
 
 
+def _block(parts: Sequence[Part], first: int, end: int) -> Block:
+    start, pieces = 0, []
+    for part in parts:
+        low, high = max(first, start), min(end, start + part.rows)
+        if low < high:
+            pieces.append(Piece(part.sequence, low, high - low, low - start))
+        start += part.rows
+    return Block(first, end - first, tuple(pieces))
+
+
 def most_divided(rows: int, sequences: int, size: int) -> tuple[Part, ...]:
-    """Parts of so many rows and sequences that have the most pieces: cut anywhere but where groups begin."""
+    """Parts of so many rows and sequences that have the most pieces, in blocks of `size`: cut elsewhere if possible."""
     cuts = sorted(sorted(range(1, rows), key=lambda row: row % size == 0)[:sequences - 1])
     return tuple(Part(n, end - start) for n, (start, end) in enumerate(zip([0, *cuts], [*cuts, rows], strict=True)))

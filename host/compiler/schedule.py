@@ -15,7 +15,7 @@ import numpy as np
 
 from host.compiler.descriptor_list import DescriptorList, Semaphore
 from host.compiler.memory_map import TAP_BYTES, MemoryMap, cache_name, tap_name
-from host.compiler.rows import Group, Part, groups_of
+from host.compiler.rows import Block, Group, Part, Piece, groups_of
 from host.compiler.turns import Step, Turn, turns
 from host.pipeline.normalisation import Normalisation, RMSNorm
 from models.checkpoint import Model
@@ -58,7 +58,7 @@ class Schedule:
         self.normalisation: Normalisation = RMSNorm(self.config.rms_eps)
         self.shapes = self.config.linear_shapes
         self._list = DescriptorList()
-        self._groups = groups_of(self.parts, self.group_rows or self.build.rows)
+        self._groups = groups_of(self.parts, self.group_rows or self.build.rows, self.build.attention_rows)
         self._turns = list(turns(self.config.layers, len(self._groups)))
         self._streams = [f"{turn.layer}.{name}" for turn in self._turns for name in _MATRICES.get(turn.step, ())]
         self._headed = [] if self.head_from is None else [
@@ -144,7 +144,8 @@ class Schedule:
 
     def _norm(self, gain_name: str, gains: tuple[np.ndarray, int] | None, source: NormSource, count: int, *,
               first_row: int, rows: int, point: TapPoint | None = None, wait: tuple[Semaphore, ...] = (),
-              levels16: int = 0, **source_fields: int) -> None:
+              signal: tuple[Semaphore, ...] = (Semaphore.ACTIVATIONS_READY,), levels16: int = 0,
+              **source_fields: int) -> None:
         waits, reads = list(wait), []
         if gains is not None:
             waits += self._list.load_vector(LoadTarget.GAIN, gain_name, self._address(gain_name), count * 2)
@@ -152,15 +153,14 @@ class Schedule:
         tap_fields = self._tap_fields(point, waits, reads)
         fields = {"activation": 0, "group_channels": 0, "gate_accumulator": 0, "up_accumulator": 0, "gate_scale": 0,
                   "up_scale": 0, **source_fields}
-        self._list.add(Opcode.NORM, wait=waits, reads=reads,
-                       signal=(Semaphore.HEAD_READY if levels16 else Semaphore.ACTIVATIONS_READY,),
-                       count=count, first_row=first_row, rows=rows, source=source, levels16=levels16,
+        self._list.add(Opcode.NORM, wait=waits, signal=signal, reads=reads, count=count, first_row=first_row,
+                       rows=rows, source=source, levels16=levels16,
                        unit_exponent=-self.model.residual_fraction_bits if source == NormSource.RESIDUAL else 0,
                        **self.normalisation.fields(count, gains[1] if gains is not None else None), **tap_fields,
                        **fields)
 
-    def _rows_of(self, group: Group) -> dict[str, int]:
-        return {"first_row": group.first_row, "rows": group.rows}
+    def _rows_of(self, rows: Group | Block) -> dict[str, int]:
+        return {"first_row": rows.first_row, "rows": rows.rows}
 
     def _qkv(self, turn: Turn, group: Group) -> None:
         layer = turn.layer
@@ -173,36 +173,44 @@ class Schedule:
 
     def _heads(self, turn: Turn, group: Group) -> None:
         """The group's queries; then piece by piece keys and values, and attention beside the next piece's."""
-        layer, config, kv = turn.layer, self.config, self.memory.kv
         names, first = _MATRICES[Step.QKV], not turn.layer and not group.first_row
         self._list.add(Opcode.QUERY, wait=(Semaphore.SUMS_READY, *((Semaphore.ROPE_LOADED,) if first else ())),
-                       heads=config.heads, dim=config.head_dim, accumulator=self._sums("q", names),
-                       scale=self._scale(layer, "q"), **self._rows_of(group))
-        for piece in group.pieces:
-            start = self._address(cache_name(layer, piece.sequence))
-            shared = {"dim": config.head_dim, "head_bytes": kv.head_bytes, **piece._asdict()}
-            written = {"heads": config.kv_heads, "scale_block_bytes": kv.scale_block_bytes, **shared}
-            waits = (Semaphore.SUMS_READY,) if piece == group.pieces[0] else ()
-            self._list.add(Opcode.KEY, wait=waits, accumulator=self._sums("k", names), scale=self._scale(layer, "k"),
-                           address=start + kv.keys, address_stride=kv.row_bytes, block_bytes=kv.block_bytes,
-                           region_bytes=kv.chunk_bytes, scale_address=start + kv.key_scales, **written)
-            self._list.add(Opcode.VALUE, wait=waits, signal=(Semaphore.CACHE_READY,),
-                           accumulator=self._sums("v", names), scale=self._scale(layer, "v"),
-                           address=start + kv.values, address_stride=kv.value_stride,
-                           block_bytes=BLOCK_TOKENS * kv.value_stride, region_bytes=kv.region_bytes,
-                           scale_address=start + kv.value_scales, **written)
-            self._list.add(Opcode.ATTEND, wait=(Semaphore.CACHE_READY,),
-                           signal=(Semaphore.ATTENTION_READY,) if piece == group.pieces[-1] else (),
-                           heads=config.heads, kv_heads=config.kv_heads, key_scales=start + kv.key_scales,
-                           value_scales=start + kv.value_scales, keys=start + kv.keys, values=start + kv.values,
-                           block_bytes=kv.block_bytes, region_bytes=kv.region_bytes, row_bytes=kv.row_bytes,
-                           score_constant=int(to_word(log2_e_over_root(config.head_dim))), **shared)
+                       heads=self.config.heads, dim=self.config.head_dim, accumulator=self._sums("q", names),
+                       scale=self._scale(turn.layer, "q"), **self._rows_of(group))
+        waits: tuple[Semaphore, ...] = (Semaphore.SUMS_READY,)  # of the first piece
+        for block in group.blocks:
+            for piece in block.pieces:
+                self._attend(turn.layer, piece, waits, last=piece == block.pieces[-1])
+                waits = ()
+
+    def _attend(self, layer: int, piece: Piece, waits: tuple[Semaphore, ...], *, last: bool) -> None:
+        """Keys and values of a piece, and its attention. last: of a block's."""
+        config, kv, names = self.config, self.memory.kv, _MATRICES[Step.QKV]
+        start = self._address(cache_name(layer, piece.sequence))
+        shared = {"dim": config.head_dim, "head_bytes": kv.head_bytes, **piece._asdict()}
+        written = {"heads": config.kv_heads, "scale_block_bytes": kv.scale_block_bytes, **shared}
+        self._list.add(Opcode.KEY, wait=waits, accumulator=self._sums("k", names), scale=self._scale(layer, "k"),
+                       address=start + kv.keys, address_stride=kv.row_bytes, block_bytes=kv.block_bytes,
+                       region_bytes=kv.chunk_bytes, scale_address=start + kv.key_scales, **written)
+        self._list.add(Opcode.VALUE, wait=waits, signal=(Semaphore.CACHE_READY,),
+                       accumulator=self._sums("v", names), scale=self._scale(layer, "v"),
+                       address=start + kv.values, address_stride=kv.value_stride,
+                       block_bytes=BLOCK_TOKENS * kv.value_stride, region_bytes=kv.region_bytes,
+                       scale_address=start + kv.value_scales, **written)
+        self._list.add(Opcode.ATTEND, wait=(Semaphore.CACHE_READY,),
+                       signal=(Semaphore.ATTENTION_READY,) if last else (),
+                       heads=config.heads, kv_heads=config.kv_heads, key_scales=start + kv.key_scales,
+                       value_scales=start + kv.value_scales, keys=start + kv.keys, values=start + kv.values,
+                       block_bytes=kv.block_bytes, region_bytes=kv.region_bytes, row_bytes=kv.row_bytes,
+                       score_constant=int(to_word(log2_e_over_root(config.head_dim))), **shared)
 
     def _out(self, turn: Turn, group: Group) -> None:
         config, layer = self.config, turn.layer
-        self._norm(f"{layer}.gain.attn_sub", self.model.layers[layer].gains.get("attn_sub"), NormSource.ATTENTION,
-                   config.heads * config.head_dim, point=TapPoint(layer, "o"), wait=(Semaphore.ATTENTION_READY,),
-                   group_channels=config.heads // config.kv_heads * config.head_dim, **self._rows_of(group))
+        for block in group.blocks:
+            self._norm(f"{layer}.gain.attn_sub", self.model.layers[layer].gains.get("attn_sub"), NormSource.ATTENTION,
+                       config.heads * config.head_dim, point=TapPoint(layer, "o"), wait=(Semaphore.ATTENTION_READY,),
+                       signal=(Semaphore.ACTIVATIONS_READY,) if block == group.blocks[-1] else (),
+                       group_channels=config.heads // config.kv_heads * config.head_dim, **self._rows_of(block))
         self._multiply(turn, group)
 
     def _gate_up(self, turn: Turn, group: Group) -> None:
@@ -237,8 +245,8 @@ class Schedule:
         """The head for as many rows as it takes at a time."""
         config, k, index = self.config, min(self.build.top_k, self.config.vocab_size), first_row - self.head_from
         self._norm("gain.final", self.model.final_gains, NormSource.RESIDUAL, config.hidden_size, levels16=1,
-                   point=TapPoint(config.layers, "head"), wait=(Semaphore.HEAD_FREE,) if index else (),
-                   first_row=first_row, rows=rows)
+                   signal=(Semaphore.HEAD_READY,), point=TapPoint(config.layers, "head"),
+                   wait=(Semaphore.HEAD_FREE,) if index else (), first_row=first_row, rows=rows)
         self._fetch_ahead()
         self._list.add(Opcode.LOGITS, wait=(Semaphore.HEAD_READY,),
                        signal=(Semaphore.HEAD_FREE,) if first_row + rows < self.rows else (), vocab=config.vocab_size,

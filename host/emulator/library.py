@@ -42,7 +42,7 @@ class NativeOperation(ctypes.Structure):
             "up_accumulator", "gate_scale", "up_scale", "heads", "dim", "scale", "scale_address",
             "block_bytes", "scale_block_bytes", "region_bytes", "head_bytes", "fraction_bits", "kv_heads",
             "key_scales", "value_scales", "keys", "values", "row_bytes", "score_constant", "first_row", "sequence",
-            "token", "offset", "vocab", "k", "write_logits", "logits", "top"))]
+            "token", "offset", "product_first", "product_rows", "vocab", "k", "write_logits", "logits", "top"))]
 
 
 class MachineState(ctypes.Structure):

@@ -40,6 +40,7 @@ def link(described: Sequence[Operation], streams: Streams) -> Linked:
     native: list[NativeOperation] = []
     ends: list[int] = []
     fetched: deque[int] = deque()
+    norms: list[NativeOperation] = []  # whose rows no product has taken yet
     size = invalid = residual = 0
     for opcode, fields in described:
         if opcode == Opcode.STREAM:
@@ -52,7 +53,13 @@ def link(described: Sequence[Operation], streams: Streams) -> Linked:
             raise ProgramError(f"{opcode.name} has no stream to consume")
         if opcode == Opcode.LOAD and fields["target"] == LoadTarget.RESIDUAL:
             residual = fields["bytes"] // 4
+        elif opcode == Opcode.NORM and not fields["levels16"]:
+            item.product_first, item.product_rows = fields["first_row"], fields["rows"]
+            norms.append(item)
         elif opcode == Opcode.MATMUL:
+            for norm in norms:
+                norm.product_first, norm.product_rows = fields["first_row"], fields["rows"]
+            norms.clear()
             weights = streams.weights(fetched.popleft(), fields["tiles"], fields["outputs"])
             item.weights = ctypes.cast(weights.packed.ctypes.data, type(item.weights))
             item.width = weights.packed.shape[1]

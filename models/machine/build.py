@@ -74,6 +74,12 @@ class BuildParameters:
         return self.rows * self.row_batches
 
     @property
+    def attention_rows(self) -> int:
+        """Rows that attention takes at a time: half of those that share weights, so that one half's norm hides
+        under the other's attention. A program that packs by rows runs its descriptors one after another."""
+        return max(1, self.rows // 2) if self.packing == "tiles" else self.rows
+
+    @property
     def batch_words(self) -> int:
         """Accumulator words of a batch: those of batch b begin at word b x batch_words."""
         return self.accumulator_words // self.row_batches

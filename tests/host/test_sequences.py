@@ -16,7 +16,7 @@ from models.errors import ModelError
 from models.golden.head import top_k
 from models.golden.model import GoldenModel
 from models.machine.build import BOARDS, CPU
-from models.machine.descriptor import Opcode
+from models.machine.descriptor import NormSource, Opcode
 from models.machine.registers import SEQUENCES, position_register
 from models.synth import synthetic_model
 from tests.families import FAMILIES
@@ -122,13 +122,15 @@ def test_only_what_looks_along_a_sequence_is_listed_for_each():
     for opcode, fields in descriptors("decode", parts)[1]:
         if opcode in (Opcode.KEY, Opcode.VALUE, Opcode.ATTEND):
             found.setdefault(opcode, []).append((fields["sequence"], fields["first_row"], fields["rows"]))
-            assert fields["token"] == 0
+            assert fields["token"] == (fields["first_row"] == 4)  # sequence 7 goes on in another block
+        elif fields.get("source") == NormSource.ATTENTION:
+            assert (fields["first_row"], fields["rows"]) in ((0, 4), (4, 3))
         elif opcode == Opcode.LOGITS or fields.get("levels16"):
             assert (fields["first_row"], fields["rows"]) in ((0, 4), (4, 3))
         elif "rows" in fields:
             assert (fields["first_row"], fields["rows"]) == (0, 7)
     layers = FAMILIES["relu2 grouped heads"].layers
-    assert found == {opcode: [(3, 0, 2), (0, 2, 1), (7, 3, 4)] * layers
+    assert found == {opcode: [(3, 0, 2), (0, 2, 1), (7, 3, 1), (7, 4, 3)] * layers
                      for opcode in (Opcode.KEY, Opcode.VALUE, Opcode.ATTEND)}
 
 

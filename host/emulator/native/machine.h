@@ -11,9 +11,9 @@ enum load_target { LOAD_RESIDUAL, LOAD_GAIN, LOAD_TAP, LOAD_ROPE };
 enum norm_source { FROM_RESIDUAL, FROM_ATTENTION, FROM_GATED };
 enum failure { BAD_ADDRESS = 1, BAD_ORDER };
 
-/* Activations of a linear layer lie in blocks of BLOCK bytes of packed weights, TRITS to a byte. Rows go in groups of
- * 8, 4, 2 and 1 from an operation's first row on; a group of R rows holds for each block: for each row, for each digit j, the BLOCK activations
- * 5 b + j. Beyond the inputs they are zero. */
+/* Activations of a linear layer lie in blocks of BLOCK bytes of packed weights, TRITS to a byte. The rows of a product
+ * go in groups of 8, 4, 2 and 1 from its first row on; a group of R rows holds for each block: for each row, for each
+ * digit j, the BLOCK activations 5 b + j. Beyond the inputs they are zero. */
 enum { TRITS = 5, BLOCK = 64, GROUP = 8 };
 
 enum { SEQUENCES = 16 };
@@ -37,6 +37,7 @@ typedef struct {
     int64_t fraction_bits;
     int64_t kv_heads, key_scales, value_scales, keys, values, row_bytes, score_constant;
     int64_t first_row, sequence, token, offset;
+    int64_t product_first, product_rows; /* of the product that takes a norm's rows, perhaps with others */
     int64_t vocab, k, write_logits, logits, top;
 } operation;
 

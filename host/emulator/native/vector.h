@@ -89,7 +89,7 @@ INLINE int8_t *activation_row(machine *m, int64_t row, int64_t rows, int64_t *st
 /* Deal a row's activations out to the digits of their bytes. */
 UNIT void store_activations(machine *m, const operation *op, int64_t row, const int64_t *q, int thread) {
     int64_t count = op->count, blocks = (count + TRITS * BLOCK - 1) / (TRITS * BLOCK), stride, sum = 0, zeros = 0;
-    int8_t *out = activation_row(m, row - op->first_row, op->rows, &stride) + op->first_row * m->group_bytes;
+    int8_t *out = activation_row(m, row - op->product_first, op->product_rows, &stride) + op->product_first * m->group_bytes;
     for (int64_t i = 0; i < count; i++) {
         sum += q[i];
         zeros += q[i] == 0;
