@@ -70,14 +70,6 @@ class Schedule:
 
     def emit(self) -> list[bytes]:
         """All descriptors of the pass."""
-        self._load(LoadTarget.RESIDUAL, "residual_in", self.rows * self.config.hidden_size * 4,
-                   signal=(Semaphore.RESIDUAL_LOADED,))
-        dim, first = self.config.head_dim, 0
-        for n, part in enumerate(self.parts):
-            last = n == len(self.parts) - 1
-            self._load(LoadTarget.ROPE, "rope", part.rows * dim * 2, signal=(Semaphore.ROPE_LOADED,) if last else (),
-                       stride=dim * 2, offset=first * dim, sequence=part.sequence)
-            first += part.rows
         steps = {Step.QKV: self._qkv, Step.HEADS: self._heads, Step.OUT: self._out, Step.GATE_UP: self._gate_up,
                  Step.DOWN: self._down, Step.END: self._end}
         for turn in self._turns:
@@ -89,10 +81,26 @@ class Schedule:
     def _address(self, name: str) -> int:
         return self.base + self.memory[name]
 
-    def _load(self, target: LoadTarget, name: str, size: int, *, signal: tuple[Semaphore, ...], stride: int = 0,
+    def _load(self, target: LoadTarget, address: int, size: int, *, signal: tuple[Semaphore, ...], stride: int = 0,
               offset: int = 0, sequence: int = 0) -> None:
-        self._list.add(Opcode.LOAD, signal=signal, address=self._address(name), target=target, address_stride=stride,
-                       bytes=size, offset=offset, sequence=sequence)
+        self._list.add(Opcode.LOAD, signal=signal, address=address, target=target, address_stride=stride, bytes=size,
+                       offset=offset, sequence=sequence)
+
+    def _load_residual(self, group: Group) -> None:
+        """A group's embedding rows; the first group begins before the others' are there."""
+        first = group.first_row * self.config.hidden_size
+        self._load(LoadTarget.RESIDUAL, self._address("residual_in") + first * 4,
+                   group.rows * self.config.hidden_size * 4, signal=(Semaphore.RESIDUAL_LOADED,), offset=first)
+
+    def _load_angles(self) -> None:
+        """Rotary vectors of all rows."""
+        dim, first = self.config.head_dim, 0
+        for n, part in enumerate(self.parts):
+            last = n == len(self.parts) - 1
+            self._load(LoadTarget.ROPE, self._address("rope"), part.rows * dim * 2,
+                       signal=(Semaphore.ROPE_LOADED,) if last else (), stride=dim * 2, offset=first * dim,
+                       sequence=part.sequence)
+            first += part.rows
 
     def _fetch_ahead(self) -> None:
         """List the streams up to FETCH_LEAD beyond the matrix about to be used."""
@@ -166,14 +174,18 @@ class Schedule:
         layer = turn.layer
         if layer:
             self._residual(layer - 1, "down", TapPoint(layer - 1, "residual"), group)
+        else:
+            self._load_residual(group)
         self._norm(f"{layer}.gain.input", self.model.layers[layer].gains["input"], NormSource.RESIDUAL,
                    self.config.hidden_size, point=TapPoint(layer, "qkv"),
-                   wait=() if layer or group.first_row else (Semaphore.RESIDUAL_LOADED,), **self._rows_of(group))
+                   wait=() if layer else (Semaphore.RESIDUAL_LOADED,), **self._rows_of(group))
         self._multiply(turn, group)
 
     def _heads(self, turn: Turn, group: Group) -> None:
         """The group's queries; then piece by piece keys and values, and attention beside the next piece's."""
         names, first = _MATRICES[Step.QKV], not turn.layer and not group.first_row
+        if first:
+            self._load_angles()
         self._list.add(Opcode.QUERY, wait=(Semaphore.SUMS_READY, *((Semaphore.ROPE_LOADED,) if first else ())),
                        heads=self.config.heads, dim=self.config.head_dim, accumulator=self._sums("q", names),
                        scale=self._scale(turn.layer, "q"), **self._rows_of(group))

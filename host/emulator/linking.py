@@ -52,7 +52,7 @@ def link(described: Sequence[Operation], streams: Streams) -> Linked:
         if opcode in (Opcode.MATMUL, Opcode.LOGITS) and not fetched:
             raise ProgramError(f"{opcode.name} has no stream to consume")
         if opcode == Opcode.LOAD and fields["target"] == LoadTarget.RESIDUAL:
-            residual = fields["bytes"] // 4
+            residual = fields["offset"] + fields["bytes"] // 4
         elif opcode == Opcode.NORM and not fields["levels16"]:
             item.product_first, item.product_rows = fields["first_row"], fields["rows"]
             norms.append(item)

@@ -50,6 +50,7 @@ class Machine:
         self._attention, self._exponents = RowMemory(), RowMemory()
         self._unit, self._query_scales = ScalarMemory(), ScalarMemory()
         self._rope = np.zeros(0, np.int16)
+        self.residual = np.zeros(0, np.int64)
         self.observer: Callable[[Opcode, dict[str, int], Machine], None] | None = None
         self._execute: dict[Opcode, Callable[..., None]] = {
             Opcode.STREAM: self._stream, Opcode.LOAD: self._load, Opcode.MATMUL: self._matmul, Opcode.NORM: self._norm,
@@ -81,7 +82,8 @@ class Machine:
         data = self._view(f["address"] + self.positions[f["sequence"]] * f["address_stride"], f["bytes"])
         target = LoadTarget(f["target"])
         if target == LoadTarget.RESIDUAL:
-            self.residual = data.view("<i4").astype(np.int64)
+            before = self.residual[:f["offset"]]
+            self.residual = np.concatenate([before, data.view("<i4").astype(np.int64)])
         elif target == LoadTarget.GAIN:
             self._gain = data.view("<i2").astype(np.int64)
         elif target == LoadTarget.TAP:

@@ -14,7 +14,7 @@ UNIT void load(machine *m, const operation *op) {
     const void *data = view(m, op->address + m->positions[op->sequence] * op->address_stride, op->bytes);
     if (!data) return;
     switch (op->target) {
-    case LOAD_RESIDUAL: memcpy(m->residual, data, (size_t)op->bytes); break;
+    case LOAD_RESIDUAL: memcpy(m->residual + op->offset, data, (size_t)op->bytes); break;
     case LOAD_GAIN: m->gains = data; break;
     case LOAD_TAP: m->taps = data; break;
     default:
