@@ -50,8 +50,8 @@ class VectorEngine(wiring.Component):
     Sums are read through `read_a`/`sums_a` and, for up, `read_b`/`sums_b`; attention's results through
     `read_attention`/`attention`, whose unit is 2**attention_exponent, steady while they come.
     `o_linear`, `o_head`, `o_query` and `o_query_scale` must be ready always.
-    Events, how many in a cycle: `saturations` (channels clipped by a residual addition), `activations` (int8 values
-    sent), `zeros` (those which were 0).
+    Events: `saturations`, how many channels a residual addition clipped in a cycle; `activations` and `zeros`, how many
+    int8 values a row has and how many of them are 0, once it stands: what a norm sends twice counts once.
 
     `command` is taken when idle, with rows and count, or heads and dim, at least 1; `retired` pulses
     when results are delivered and `write_idle` says that written beats are answered (it falls the
@@ -83,8 +83,8 @@ class VectorEngine(wiring.Component):
             "write_idle": In(1),
             "unit": Out(data.ArrayLayout(SCALAR, build.slots)),
             "saturations": Out(range(LANES + 1)),
-            "zeros": Out(range(LANES + 1)),
-            "activations": Out(range(LANES + 1)),
+            "zeros": Out(16),
+            "activations": Out(16),
         })
 
     def elaborate(self, platform):
@@ -119,6 +119,7 @@ class VectorEngine(wiring.Component):
         self._count = Signal(16, reset_less=True)  # sums of a row
         self._scalar = ScalarPort().create()
         self._asking = Signal()
+        self._counting = Signal()  # a row for the linear engine stands
 
         self._share_units(m)
         self._connect_memories(m)
@@ -229,11 +230,12 @@ class VectorEngine(wiring.Component):
             m.d.comb += [target.p["values"][n].eq(words.p["values"][n]) for n in range(LANES)]
         with m.If(words.valid):
             m.d.sync += index.eq(Mux(words.p.last, 0, index + LANES))
-        zeros = Signal(LANES)
+        zeros, first, row_zeros = Signal(LANES), Signal(), Signal(16)  # of the row, as it was sent last
         m.d.sync += [
-            *(zeros[n].eq(self.o_linear.valid & (words.p["values"][n] == 0)) for n in range(LANES)),
-            self.zeros.eq(sum(zeros)),
-            self.activations.eq(Mux(self.o_linear.valid, LANES, 0)),
+            *(zeros[n].eq(words.valid & (words.p["values"][n] == 0)) for n in range(LANES)),
+            first.eq(words.valid & (index == 0)),
+            row_zeros.eq(Mux(first, 0, row_zeros) + sum(zeros)),
+            self.zeros.eq(Mux(self._counting, row_zeros, 0)), self.activations.eq(Mux(self._counting, fields.count, 0)),
         ]
 
     def _connect_heads(self, m: Module) -> None:
@@ -290,6 +292,7 @@ class VectorEngine(wiring.Component):
         up_scale, product = Signal(SCALAR, reset_less=True), Signal(SCALAR, reset_less=True)
         row_sums, words = Signal(16, reset_less=True), Signal(16, reset_less=True)  # of a row
         end, last_row = Signal(8, reset_less=True), Signal(reset_less=True)  # behind the last row; the row is the last
+        m.d.sync += self._counting.eq(0)
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.command.ready.eq(1)
@@ -345,7 +348,8 @@ class VectorEngine(wiring.Component):
             with m.State("NORMALISING"):
                 m.d.comb += self._norm.o_scale.ready.eq(1)
                 with m.If(self._norm.o_scale.valid):
-                    m.d.sync += Value.cast(self.unit[self._row]).eq(Value.cast(self._norm.o_scale.p))
+                    m.d.sync += [Value.cast(self.unit[self._row]).eq(Value.cast(self._norm.o_scale.p)),
+                                 self._counting.eq(~norm.levels16)]
                     m.next = "NEXT"
 
             scalars.state("HEAD_SCALE", self._scale, ScalarOp.MUL, a=unit, b=word(heads.scale), then="HEADS")
