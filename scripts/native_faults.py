@@ -135,7 +135,7 @@ _FAULTS = {
         ("shift(unit, -4)", "shift(unit, -5)"),
         ("(bits == 16)", "0"),
         ("limit_of(bits)", "limit_of(bits) - 1"),
-        ("mul(mul(top, unit), c[INVERSE_7])", "mul(top, unit)"),
+        ("mul(top, mul(unit, c[INVERSE_7]))", "mul(top, unit)"),
         ("token = m->positions[op->sequence] + op->token + row", "token = m->positions[op->sequence] + op->token"),
         ("token = m->positions[op->sequence] + op->token + row", "token = m->positions[0] + op->token + row"),
         ("op->first_row + row, head, (int)m->kv_bits", "row, head, (int)m->kv_bits"),

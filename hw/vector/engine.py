@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from hw.arith.scalar import SCALAR, from_word, power_of_two, shift
+from hw.arith.scalar import SCALAR, from_word, power_of_two, scalar_const, shift
 from hw.arith.scalar_steps import ScalarSteps
 from hw.arith.scalar_unit import ScalarOp, ScalarPort, ScalarUnit
 from hw.attention.output_memory import OUTPUT_REQUEST, OUTPUT_WORD
@@ -58,7 +60,7 @@ class VectorEngine(wiring.Component):
     cycle after a beat is taken). `positions` hold still during a command. Other opcodes retire without effect.
 
     Cycles of a row of n channels, L = LANES, about: NORM 3 n / L + 100, with rms 170; with a tap 70 more, and with
-    both n / L; RESIDUAL n / L + 30, with a tap 50; QUERY, KEY, VALUE heads * max(dim / L + 1, 40) + 80.
+    both n / L; RESIDUAL n / L + 30, with a tap 50; QUERY, KEY, VALUE heads * max(dim / L + 1, 25) + 100.
     """
 
     def __init__(self, build: BuildParameters):
@@ -115,6 +117,7 @@ class VectorEngine(wiring.Component):
         self._token = Signal(16, reset_less=True)
         self._unit = Signal(SCALAR, reset_less=True)  # of the row, before the command
         self._scale = Signal(SCALAR, reset_less=True)
+        self._step = Signal(SCALAR, reset_less=True)  # of heads: the scale over their levels
         self._gate_scale = Signal(SCALAR, reset_less=True)
         self._count = Signal(16, reset_less=True)  # sums of a row
         self._scalar = ScalarPort().create()
@@ -250,8 +253,7 @@ class VectorEngine(wiring.Component):
             heads.start.p.row.eq(self._row),
             heads.start.p.words.eq(fields.dim >> _LANE_BITS),
             heads.start.p.table_base.eq(self._base),
-            Value.cast(heads.start.p.scale).eq(
-                Mux(self._rotating, shift(self._scale, -ROPE_FRACTION), Value.cast(self._scale))),
+            heads.start.p.scale.eq(self._step),
             target.token.eq(self._token),
             *(getattr(target, name).eq(fields[name]) for name in (
                 "heads", "address", "address_stride", "block_bytes", "region_bytes", "scale_address",
@@ -282,6 +284,9 @@ class VectorEngine(wiring.Component):
             """SCALAR bits of a memory word."""
             mantissa, exponent = from_word(value)
             return Cat(mantissa, exponent, exponent[-1].replicate(2))
+
+        def by_levels(bits):
+            return Value.cast(scalar_const(Fraction(1, (1 << (bits - 1)) - 1)))
 
         def by_activation():
             with m.If(norm.activation == Activation.SILU):
@@ -352,7 +357,11 @@ class VectorEngine(wiring.Component):
                                  self._counting.eq(~norm.levels16)]
                     m.next = "NEXT"
 
-            scalars.state("HEAD_SCALE", self._scale, ScalarOp.MUL, a=unit, b=word(heads.scale), then="HEADS")
+            scalars.state("HEAD_SCALE", self._scale, ScalarOp.MUL, a=unit, b=word(heads.scale), then="HEAD_STEP")
+            scalars.state("HEAD_STEP", self._step, ScalarOp.MUL,
+                          a=Mux(self._rotating, shift(self._scale, -ROPE_FRACTION), Value.cast(self._scale)),
+                          b=Mux(self._caching & int(self._build.kv_bits == 8), by_levels(8), by_levels(16)),
+                          then="HEADS")
             with m.State("HEADS"):
                 m.d.comb += self._heads.start.valid.eq(1)
                 with m.If(self._heads.start.ready):
