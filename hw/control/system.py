@@ -53,8 +53,8 @@ class ControlSystem(wiring.Component):
             "axi_errors": In(range(build.ports + 2)),
             "saturations": In(8),
             "invalid_trits": In(range(build.beat_bytes + 1)),
-            "zeros": In(8),
-            "activations": In(8),
+            "zeros": In(16),
+            "activations": In(16),
         })
 
     def elaborate(self, platform) -> Module:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from hw.arith.scalar import SCALAR, from_word, power_of_two, shift
+from hw.arith.scalar import SCALAR, from_word, power_of_two, scalar_const, shift
 from hw.arith.scalar_steps import ScalarSteps
 from hw.arith.scalar_unit import ScalarOp, ScalarPort, ScalarUnit
 from hw.attention.output_memory import OUTPUT_REQUEST, OUTPUT_WORD
@@ -50,15 +52,15 @@ class VectorEngine(wiring.Component):
     Sums are read through `read_a`/`sums_a` and, for up, `read_b`/`sums_b`; attention's results through
     `read_attention`/`attention`, whose unit is 2**attention_exponent, steady while they come.
     `o_linear`, `o_head`, `o_query` and `o_query_scale` must be ready always.
-    Events, how many in a cycle: `saturations` (channels clipped by a residual addition), `activations` (int8 values
-    sent), `zeros` (those which were 0).
+    Events: `saturations`, how many channels a residual addition clipped in a cycle; `activations` and `zeros`, how many
+    int8 values a row has and how many of them are 0, once it stands: what a norm sends twice counts once.
 
     `command` is taken when idle, with rows and count, or heads and dim, at least 1; `retired` pulses
     when results are delivered and `write_idle` says that written beats are answered (it falls the
     cycle after a beat is taken). `positions` hold still during a command. Other opcodes retire without effect.
 
     Cycles of a row of n channels, L = LANES, about: NORM 3 n / L + 100, with rms 170; with a tap 70 more, and with
-    both n / L; RESIDUAL n / L + 30, with a tap 50; QUERY, KEY, VALUE heads * max(dim / L + 1, 40) + 80.
+    both n / L; RESIDUAL n / L + 30, with a tap 50; QUERY, KEY, VALUE heads * max(dim / L + 1, 25) + 100.
     """
 
     def __init__(self, build: BuildParameters):
@@ -83,8 +85,8 @@ class VectorEngine(wiring.Component):
             "write_idle": In(1),
             "unit": Out(data.ArrayLayout(SCALAR, build.slots)),
             "saturations": Out(range(LANES + 1)),
-            "zeros": Out(range(LANES + 1)),
-            "activations": Out(range(LANES + 1)),
+            "zeros": Out(16),
+            "activations": Out(16),
         })
 
     def elaborate(self, platform):
@@ -115,10 +117,12 @@ class VectorEngine(wiring.Component):
         self._token = Signal(16, reset_less=True)
         self._unit = Signal(SCALAR, reset_less=True)  # of the row, before the command
         self._scale = Signal(SCALAR, reset_less=True)
+        self._step = Signal(SCALAR, reset_less=True)  # of heads: the scale over their levels
         self._gate_scale = Signal(SCALAR, reset_less=True)
         self._count = Signal(16, reset_less=True)  # sums of a row
         self._scalar = ScalarPort().create()
         self._asking = Signal()
+        self._counting = Signal()  # a row for the linear engine stands
 
         self._share_units(m)
         self._connect_memories(m)
@@ -229,11 +233,12 @@ class VectorEngine(wiring.Component):
             m.d.comb += [target.p["values"][n].eq(words.p["values"][n]) for n in range(LANES)]
         with m.If(words.valid):
             m.d.sync += index.eq(Mux(words.p.last, 0, index + LANES))
-        zeros = Signal(LANES)
+        zeros, first, row_zeros = Signal(LANES), Signal(), Signal(16)  # of the row, as it was sent last
         m.d.sync += [
-            *(zeros[n].eq(self.o_linear.valid & (words.p["values"][n] == 0)) for n in range(LANES)),
-            self.zeros.eq(sum(zeros)),
-            self.activations.eq(Mux(self.o_linear.valid, LANES, 0)),
+            *(zeros[n].eq(words.valid & (words.p["values"][n] == 0)) for n in range(LANES)),
+            first.eq(words.valid & (index == 0)),
+            row_zeros.eq(Mux(first, 0, row_zeros) + sum(zeros)),
+            self.zeros.eq(Mux(self._counting, row_zeros, 0)), self.activations.eq(Mux(self._counting, fields.count, 0)),
         ]
 
     def _connect_heads(self, m: Module) -> None:
@@ -248,8 +253,7 @@ class VectorEngine(wiring.Component):
             heads.start.p.row.eq(self._row),
             heads.start.p.words.eq(fields.dim >> _LANE_BITS),
             heads.start.p.table_base.eq(self._base),
-            Value.cast(heads.start.p.scale).eq(
-                Mux(self._rotating, shift(self._scale, -ROPE_FRACTION), Value.cast(self._scale))),
+            heads.start.p.scale.eq(self._step),
             target.token.eq(self._token),
             *(getattr(target, name).eq(fields[name]) for name in (
                 "heads", "address", "address_stride", "block_bytes", "region_bytes", "scale_address",
@@ -281,6 +285,9 @@ class VectorEngine(wiring.Component):
             mantissa, exponent = from_word(value)
             return Cat(mantissa, exponent, exponent[-1].replicate(2))
 
+        def by_levels(bits):
+            return Value.cast(scalar_const(Fraction(1, (1 << (bits - 1)) - 1)))
+
         def by_activation():
             with m.If(norm.activation == Activation.SILU):
                 m.next = "SIGMOID_UNIT"
@@ -290,6 +297,7 @@ class VectorEngine(wiring.Component):
         up_scale, product = Signal(SCALAR, reset_less=True), Signal(SCALAR, reset_less=True)
         row_sums, words = Signal(16, reset_less=True), Signal(16, reset_less=True)  # of a row
         end, last_row = Signal(8, reset_less=True), Signal(reset_less=True)  # behind the last row; the row is the last
+        m.d.sync += self._counting.eq(0)
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.command.ready.eq(1)
@@ -345,10 +353,15 @@ class VectorEngine(wiring.Component):
             with m.State("NORMALISING"):
                 m.d.comb += self._norm.o_scale.ready.eq(1)
                 with m.If(self._norm.o_scale.valid):
-                    m.d.sync += Value.cast(self.unit[self._row]).eq(Value.cast(self._norm.o_scale.p))
+                    m.d.sync += [Value.cast(self.unit[self._row]).eq(Value.cast(self._norm.o_scale.p)),
+                                 self._counting.eq(~norm.levels16)]
                     m.next = "NEXT"
 
-            scalars.state("HEAD_SCALE", self._scale, ScalarOp.MUL, a=unit, b=word(heads.scale), then="HEADS")
+            scalars.state("HEAD_SCALE", self._scale, ScalarOp.MUL, a=unit, b=word(heads.scale), then="HEAD_STEP")
+            scalars.state("HEAD_STEP", self._step, ScalarOp.MUL,
+                          a=Mux(self._rotating, shift(self._scale, -ROPE_FRACTION), Value.cast(self._scale)),
+                          b=Mux(self._caching & int(self._build.kv_bits == 8), by_levels(8), by_levels(16)),
+                          then="HEADS")
             with m.State("HEADS"):
                 m.d.comb += self._heads.start.valid.eq(1)
                 with m.If(self._heads.start.ready):

@@ -27,7 +27,7 @@ HEADS = data.StructLayout({
     "row": unsigned(8),
     "words": unsigned(8),  # of a head
     "table_base": unsigned(16),  # first word of the row's angles
-    "scale": SCALAR,  # value of one unit of what is quantised: of a sum, or of a rotated sum
+    "scale": SCALAR,  # value of one unit of what is quantised, a sum or a rotated sum, over the levels
     "target": KV_TARGET,  # where `cached`; its `heads` counts always
 })
 
@@ -41,7 +41,7 @@ class HeadPath(wiring.Component):
     leave in 16 bits on `o_query` and `o_query_scale`, keys and values in kv_bits through `o_write`.
     `busy` from the start until the last of these was taken. Golden: `rope` (where `rotate`) and `head_quant`;
     `KVWriter` for the layout. Rescaling and scalar unit are shared with others.
-    Throughput: a head in dim / LANES + 1 or about 40 cycles, whichever is more; about 3 dim / LANES + 80 for a
+    Throughput: a head in dim / LANES + 1 or 25 cycles, whichever is more; about 3 dim / LANES + 80 for a
     first head.
     """
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
-from amaranth.lib import memory, stream, wiring
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -18,6 +16,7 @@ from hw.vector.norm_quant import QUANTISED_WORD
 from hw.vector.rescale import RescalePort
 from hw.vector.rope import ROTATED_BITS, rotated_word
 from models.machine.build import LANES
+from models.machine.scalar_format import MANTISSA_BITS
 
 __all__ = ["HeadQuant"]
 
@@ -31,11 +30,12 @@ class HeadQuant(wiring.Component):
     the last to come marked; then they leave on `o` in order, within ±32767 or ±127, and the value of one of
     their units is on `o_scale` for one cycle, before the head's last word. A head may begin to come while `room` is
     high; `started` says that it does, at least a cycle before its first word. A head begins to leave when `go` is
-    high. `words` (of a head), `scale` (value of one unit of x) and `narrow` hold still while heads are inside.
-    Rescaling and scalar operations are shared: they go through `rescale` and `scalar`.
+    high. `words` (of a head), `scale` (value of one unit of x, over the levels: 32767 or 127) and `narrow` hold still
+    while heads are inside. Rescaling and scalar operations are shared: they go through `rescale` and `scalar`.
 
     Widths: x signed(30); the largest |x| takes 30 bits, so that the minimum is allowed.
-    Throughput: one word a cycle, or a head in the 40 cycles of its scalar operations, whichever is slower.
+    Throughput: a head in words + 1 cycles, or in the 25 of its scalar operations, whichever is more. The largest of the
+    next head becomes a scalar meanwhile, by shifts of its own.
     """
 
     def __init__(self, dim_max: int):
@@ -64,7 +64,8 @@ class HeadQuant(wiring.Component):
             shape=self.i.p.x.shape(), depth=_HEADS << ceil_log2(self._words), init=[], attrs={"ram_style": "block"})
         m.submodules.largest = largest = SyncFIFO(width=ROTATED_BITS, depth=_HEADS)
         self._measure(m, heads, largest)
-        multiplier, drain, idle = self._scales(m, largest)
+        length, there, taken = self._lengths(m, largest)
+        multiplier, drain, idle = self._scales(m, length, there, taken)
         self._drain(m, heads, multiplier, drain, idle, freed)
         return m
 
@@ -95,26 +96,50 @@ class HeadQuant(wiring.Component):
         with m.If(valid & (ended | (level[0] > most))):
             m.d.sync += most.eq(level[0])
 
-    def _scales(self, m: Module, largest: SyncFIFO):
+    def _lengths(self, m: Module, largest: SyncFIFO):
+        """golden `from_int` of each head's largest: leading zeros are shifted out, four a cycle or one.
+
+        Returns the scalar, whether it is there, and the signal that takes it.
+        """
+        value, exponent = Signal(ROTATED_BITS, reset_less=True), Signal(range(ROTATED_BITS), reset_less=True)
+        there, taken = Signal(), Signal()
+        with m.FSM():
+            with m.State("WAIT"):
+                m.d.comb += largest.r_en.eq(1)
+                m.d.sync += [value.eq(largest.r_data), exponent.eq(ROTATED_BITS - 1)]
+                with m.If(largest.r_rdy):
+                    m.next = "SHIFT"
+            with m.State("SHIFT"):
+                with m.If(value[-1] | (value == 0)):
+                    m.next = "THERE"
+                with m.Elif(value[-4:] == 0):
+                    m.d.sync += [value.eq(value << 4), exponent.eq(exponent - 4)]
+                with m.Else():
+                    m.d.sync += [value.eq(value << 1), exponent.eq(exponent - 1)]
+            with m.State("THERE"):
+                m.d.comb += there.eq(1)
+                with m.If(taken):
+                    m.next = "WAIT"
+        length = data.View(SCALAR, Cat(value[-MANTISSA_BITS:], exponent, Const(0, 10 - len(exponent))))
+        return length, there, taken
+
+    def _scales(self, m: Module, next_length, there: Value, taken: Value):
         """Multiplier and scale of each head, in turn; `drain` hands the multiplier to the head's way out."""
-        length, multiplier, product, step = (Signal(SCALAR, reset_less=True) for _ in range(4))
+        length, multiplier, step = (Signal(SCALAR, reset_less=True) for _ in range(3))
         drain, idle = Signal(), Signal(init=1)
         scalars = ScalarSteps(m, self.scalar)
 
-        def levels(of_8, of_16):
-            return Mux(self.narrow, Value.cast(scalar_const(of_8)), Value.cast(scalar_const(of_16)))
-
+        levels = Mux(self.narrow, Value.cast(scalar_const(127)), Value.cast(scalar_const(32767)))
         with m.FSM():
-            with m.State("WAIT"), m.If(largest.r_rdy):
-                m.next = "LARGEST"
-            scalars.state("LARGEST", length, ScalarOp.FROM_INT, n=largest.r_data, then="MULTIPLIER")
-            scalars.state("MULTIPLIER", multiplier, ScalarOp.DIV, a=levels(127, 32767), b=length, then="PRODUCT")
-            scalars.state("PRODUCT", product, ScalarOp.MUL, a=length, b=self.scale, then="STEP")
-            scalars.state("STEP", step, ScalarOp.MUL, a=product, b=levels(Fraction(1, 127), Fraction(1, 32767)),
-                          then="LEAVE")
+            with m.State("WAIT"):
+                m.d.comb += taken.eq(1)
+                m.d.sync += length.eq(next_length)
+                with m.If(there):
+                    m.next = "STEP"
+            scalars.state("STEP", step, ScalarOp.MUL, a=length, b=self.scale, then="MULTIPLIER")
+            scalars.state("MULTIPLIER", multiplier, ScalarOp.DIV, a=levels, b=length, then="LEAVE")
             with m.State("LEAVE"):
-                m.d.comb += [drain.eq(idle & self.go), largest.r_en.eq(drain), self.o_scale.valid.eq(drain),
-                             self.o_scale.p.eq(step)]
+                m.d.comb += [drain.eq(idle & self.go), self.o_scale.valid.eq(drain), self.o_scale.p.eq(step)]
                 with m.If(drain):
                     m.next = "WAIT"
         return multiplier, drain, idle

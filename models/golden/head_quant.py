@@ -26,4 +26,4 @@ def head_quant(x: np.ndarray, scale: Scalar, bits: int) -> tuple[np.ndarray, Sca
     levels = (1 << (bits - 1)) - 1
     largest = from_int(np.abs(x).max(axis=-1))
     q = saturate(scale_round(x, div(constant(levels), largest)[..., None]), bits)
-    return q, mul(mul(largest, scale[..., None]), constant(Fraction(1, levels)))
+    return q, mul(largest, mul(scale, constant(Fraction(1, levels)))[..., None])

@@ -17,7 +17,7 @@ from models.golden.rounding import bit_length, round_shift, saturate
 from models.golden.scalar import Scalar, add, constant, div, from_int, less, mul, scale_round, shift, sqrt
 from models.golden.tap import Tap, tap
 
-__all__ = ["ABSMAX_FLOOR", "INPUT_BITS", "NormConstants", "norm_constants", "norm_quant"]
+__all__ = ["ABSMAX_FLOOR", "INPUT_BITS", "NormConstants", "gained", "norm_constants", "norm_quant"]
 
 INPUT_BITS = 24
 ABSMAX_FLOOR = Fraction(1, 100_000)  # transformers' clamp of max|y|
@@ -38,6 +38,18 @@ def norm_constants(dim: int, gain_exponent: int, eps: float | None) -> NormConst
     return NormConstants(constant(root * Fraction(2) ** -gain_exponent), constant(dim * Fraction(eps)))
 
 
+def gained(x: np.ndarray, gains: np.ndarray, k: np.ndarray) -> np.ndarray:
+    """round_shift(x * gains, k), where the product may have 78 bits. |x| < 2**(23 + k), k <= 39.
+
+    Above 2**k, x times gain is an integer whatever is below: of it the lowest bit alone, which decides ties, has to be
+    rounded with the rest.
+    """
+    whole = x >> k
+    rest, above = (x - (whole << k)) * gains, whole * gains
+    odd = above & 1
+    return above - odd + round_shift((odd << k) + rest, k)
+
+
 def norm_quant(x: np.ndarray, scale: Scalar, gains: np.ndarray | None, constants: NormConstants, *,
                levels: int = 127, tap_parameters: Tap | None = None) -> tuple[np.ndarray, Scalar]:
     """Normalise, tap and quantise rows.
@@ -46,9 +58,9 @@ def norm_quant(x: np.ndarray, scale: Scalar, gains: np.ndarray | None, constants
     Returns q: int64 [rows, dim] within ±levels (127, or 32767 for the head), and the value of one unit of q.
     """
     k = np.maximum(bit_length(np.abs(x).max(axis=-1)) - (INPUT_BITS - 1), 0)
-    x = round_shift(x, k[..., None])  # |x| <= 2**23
     unit = shift(scale, k)
-    v = x if gains is None else x * gains.astype(np.int64)  # |v| <= 2**38
+    v = gained(x, np.int64(1) if gains is None else gains.astype(np.int64), k[..., None])  # |v| <= 2**38
+    x = round_shift(x, k[..., None])  # |x| <= 2**23
     if constants.eps_sum is None:
         y_unit = mul(unit, constants.gain)
     else:

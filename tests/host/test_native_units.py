@@ -176,19 +176,21 @@ def test_norm_of_the_attention_aligns_its_groups(path, rng):
     assert same(unit.array("head_input", rows, count), expected[0]) and same(unit.scalars("unit", rows), expected[1])
 
 
-def check_gated(path, gate, up, units, words, activation):
+def check_gated(path, gate, up, units, words, activation, gains=None):
     """The product of sums [rows, count] with scales [rows], 16 bits of it. Returns the exact product."""
     rows, count = gate.shape
     unit = UnitMachine(path, rows=rows, channels=count, sums=100 + count, memory=1 << 12)
+    if gains is not None:
+        unit.add_load(LoadTarget.GAIN, gains.astype("<i2"))
     unit.sums(rows, 100 + count)[:, 7:7 + count] = gate
     unit.sums(rows, 100 + count)[:, 100:] = up
     unit.set_scalars("unit", units)
     unit.add(Opcode.NORM, source=NormSource.GATED, count=count, rows=rows, gain=ONE, levels16=1,
-             activation=["relu2", "silu"].index(activation), gate_accumulator=7, up_accumulator=100,
+             gained=gains is not None, activation=["relu2", "silu"].index(activation), gate_accumulator=7, up_accumulator=100,
              gate_scale=int(words[0]), up_scale=int(words[1]))
     unit.run()
     x, x_unit = gated_product(gate, mul(units, from_word(words[0])), up, mul(units, from_word(words[1])), activation)
-    expected = norm_quant(x, x_unit, None, NormConstants(constant(1), None), levels=HEAD_LEVELS)
+    expected = norm_quant(x, x_unit, gains, NormConstants(constant(1), None), levels=HEAD_LEVELS)
     assert same(unit.array("head_input", rows, count), expected[0]) and same(unit.scalars("unit", rows), expected[1])
     return x
 
@@ -205,6 +207,20 @@ def test_last_bit_of_relu2(path, rng):
     gate, up = rng.integers(-16, 16, (2, 40, 40))
     x = check_gated(path, gate, up, some_scalars(rng, 40, low=-3, high=4), some_words(rng, 2, low=-1, high=2), "relu2")
     assert np.abs(x).max() <= HEAD_LEVELS  # so the head's quantisation keeps every bit
+
+
+def test_wide_products_with_gains(path, rng):
+    """Sizes on both sides of a product of 63 bits; and ties, whose last bit an outlier with gain 0 leaves visible."""
+    gate, up = rng.integers(0, 2**20, (40, 40)), rng.integers(-(2**20), 2**20, (40, 40))
+    up >>= np.arange(40)[:, None] // 2
+    gate[:, 0], up[:, 1:] = 2**20 - 1, np.where(rng.random((40, 39)) < 0.5, up[:, 1:], 1)
+    units, words, gains = some_scalars(rng, 40, low=-3, high=4), [ONE, ONE], rng.integers(-32767, 32768, 40)
+    check_gated(path, gate, up, units, words, "relu2", gains.astype(np.int16))
+
+    gate, up = np.full((4, 40), 2**13), rng.integers(-200, 200, (4, 40)) << 10
+    gate[:, 0], up[:, 0], gains = 2**20 - 1, 2**20 - 1, rng.integers(-300, 300, 40)
+    gains[0] = 0
+    check_gated(path, gate, up, units[:4], words, "relu2", gains.astype(np.int16))
 
 
 def test_last_bit_of_the_sigmoid(path, rng):

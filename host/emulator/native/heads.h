@@ -25,7 +25,7 @@ UNIT scalar head_quant(machine *m, const operation *op, int64_t row, int64_t hea
     scaling to = scaling_of(divide(c[LEVELS_7], top), 0, 32);
     int64_t limit = limit_of(bits);
     for (int64_t i = 0; i < dim; i++) q[i] = (int16_t)clip64(scaled(wide[i], to), limit);
-    return mul(mul(top, unit), c[INVERSE_7]);
+    return mul(top, mul(unit, c[INVERSE_7]));
 }
 
 UNIT void queries(machine *m, const operation *op, int thread, int threads) {

@@ -1,14 +1,35 @@
 /* Norms, tap, gated product, residual: docs/numerics.md sections 4, 5, 8, 9. One thread takes whole rows.
  * Included by each path with TARGET set. */
 
-/* Exponent by which a row is brought to 24 bits, and the row itself. */
-UNIT int64_t narrow(int64_t *x, int64_t count) {
+/* Exponent by which a row is brought to 24 bits. */
+UNIT int64_t excess_bits(const int64_t *x, int64_t count) {
     int64_t largest = 0;
     for (int64_t i = 0; i < count; i++) largest = max64(largest, magnitude(x[i]));
-    int64_t k = max64(bit_length(largest) - 23, 0);
-    if (k)
-        for (int64_t i = 0; i < count; i++) x[i] = round_shift_62(x[i], k);
-    return k;
+    return max64(bit_length(largest) - 23, 0);
+}
+
+/* Sum of squares of the row in 24 bits. */
+UNIT int64_t square_sum(const int64_t *x, int64_t count, int64_t k) {
+    int64_t squares = 0;
+    for (int64_t i = 0; i < count; i++) {
+        int64_t narrow = round_shift_62(x[i], k);
+        squares += narrow * narrow;
+    }
+    return squares;
+}
+
+/* x <- round_shift(gain x, k), whose products have up to 78 bits. What is above 2**k times the gain is an integer
+ * whatever is below: of it the lowest bit alone, which decides ties, is rounded with the rest. */
+UNIT void apply_gains(int64_t *x, int64_t count, const int16_t *gains, int64_t k) {
+    if (k <= 24) { /* |x| < 2**47 */
+        for (int64_t i = 0; i < count; i++) x[i] = round_shift_62(x[i] * gains[i], k);
+        return;
+    }
+    for (int64_t i = 0; i < count; i++) {
+        int64_t whole = x[i] >> k, rest = x[i] - (int64_t)((uint64_t)whole << k), above = whole * gains[i];
+        int64_t odd = above & 1;
+        x[i] = above - odd + round_shift_62((odd << k) + rest * gains[i], k);
+    }
 }
 
 /* y = gain x + add, clipped, zero below the threshold; rho: units of x per unit of the parameters. */
@@ -110,12 +131,13 @@ UNIT void store_activations(machine *m, const operation *op, int64_t row, const 
 UNIT void norm_row(machine *m, const operation *op, int64_t row, int thread) {
     int64_t *x = m->wide + thread * m->wide_channels, count = op->count, squares = 0, largest = 0;
     scalar unit = norm_input(m, op, row, x);
-    unit = shift(unit, narrow(x, count));
-    if (op->rms)
-        for (int64_t i = 0; i < count; i++) squares += x[i] * x[i];
-    const int16_t *gains = m->gains;
+    int64_t k = excess_bits(x, count);
+    unit = shift(unit, k);
+    if (op->rms) squares = square_sum(x, count, k);
     if (op->gained)
-        for (int64_t i = 0; i < count; i++) x[i] *= gains[i];
+        apply_gains(x, count, m->gains, k);
+    else
+        for (int64_t i = 0; i < count; i++) x[i] = round_shift_62(x[i], k);
     scalar y_unit = mul(unit, from_word((uint32_t)op->gain));
     if (op->rms)
         y_unit = divide(y_unit, root(add(mul(from_int(squares), mul(unit, unit)), from_word((uint32_t)op->eps_sum))));

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
 from hw.vector.head_quant import HeadQuant
 from models.golden.head_quant import head_quant
-from models.golden.scalar import constant
+from models.golden.scalar import constant, mul
 from models.machine.build import LANES
 from sim.benches.arith.stream_table import BENCH, table
 from sim.benches.vector.shared_units import WithSharedUnits
@@ -38,7 +40,8 @@ def test_equals_golden(bits, dim, stall):
                 for head in x[0] for place, n in enumerate(rng.permutation(words))]
     results = [{"values": head[n:n + LANES], "last": n + LANES == dim} for head in q[0] for n in range(0, dim, LANES)]
     scales = [as_fields(steps[0, head]) for head in range(x.shape[1])]
-    settings = {"scale": as_fields(scale), "narrow": bits == 8, "words": words, "go": 1}
+    over_levels = mul(scale, constant(Fraction(1, (1 << (bits - 1)) - 1)))
+    settings = {"scale": as_fields(over_levels), "narrow": bits == 8, "words": words, "go": 1}
     run_bench(unit, BENCH, table(unit, settings=settings, inputs={"i": channels},
                                  outputs={"o": results, "o_scale": scales}, stall=stall))
 

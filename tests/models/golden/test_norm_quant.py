@@ -6,7 +6,7 @@ from math import isqrt
 import numpy as np
 import pytest
 
-from models.golden.norm_quant import norm_constants, norm_quant
+from models.golden.norm_quant import gained, norm_constants, norm_quant
 from models.golden.scalar import Scalar, constant, to_float
 from models.golden.tap import neutral_tap
 from tests.models.golden.oracle import random_scalar, round_half_even, scale, truncate, value
@@ -23,9 +23,9 @@ def exact_root(x: Fraction) -> Fraction:
 def reference(x, unit, gains, constants, levels):
     """One row, in fractions."""
     k = max(0, max(abs(int(v)) for v in x).bit_length() - 23)
+    v = [round_half_even(Fraction(int(a) * int(g), 2**k)) for a, g in zip(x, gains, strict=True)]
     x = [round_half_even(Fraction(int(v), 2**k)) for v in x]
     unit = value(unit) * 2**k
-    v = [a * int(g) for a, g in zip(x, gains, strict=True)]
     if constants.eps_sum is None:
         y_unit = truncate(unit * value(constants.gain))
     else:
@@ -58,6 +58,7 @@ def cases():
     yield "outlier", np.r_[rng.integers(-50, 50, 63), 2**31 - 1]
     yield "zeros", np.zeros(16, np.int64)
     yield "one", np.array([-7])
+    yield "ties", np.r_[2**60, (2 * rng.integers(-2**20, 2**20, 40) + 1) << 37]
     yield "lowest", np.full(8, -(2**23) - 1)
 
 
@@ -90,9 +91,22 @@ def test_follows_the_float_definition():
     assert np.allclose(q * to_float(step)[:, None], y, atol=np.abs(y).max() / 120)
 
 
-def test_a_neutral_tap_changes_no_bit():
+@pytest.mark.parametrize("name,x", list(cases()), ids=[name for name, _ in cases()])
+def test_the_largest_is_known_before_the_shift(name, x):
+    """max|V| = round_shift(max|X * G|, k), in Python's integers."""
+    gains = np.random.default_rng(len(name)).integers(-32768, 32768, x.size)
+    k = max(0, max(abs(int(a)) for a in x).bit_length() - 23)
+    largest = max(abs(int(a) * int(g)) for a, g in zip(x, gains, strict=True))
+    assert np.abs(gained(x.astype(np.int64), gains, np.int64(k))).max() == round_half_even(Fraction(largest, 2**k))
+
+
+@pytest.mark.parametrize("bits", [20, 40, 61])
+def test_a_neutral_tap_changes_no_bit(bits):
+    """Also where few channels hold the largest X and small ones with large gains the largest V."""
     rng = np.random.default_rng(1)
-    x, gains = rng.integers(-2**40, 2**40, (3, 100)), rng.integers(-32767, 32767, 100).astype(np.int16)
+    x, gains = rng.integers(-2**bits, 2**bits, (3, 100)), rng.integers(-32767, 32767, 100).astype(np.int16)
+    x[2, 1:] >>= max(0, bits - 20)
+    gains[0] = 1
     unit = Scalar(np.full(3, 1 << 23), np.full(3, -30))
     plain = norm_quant(x, unit, gains, norm_constants(100, 14, 1e-5))
     tapped = norm_quant(x, unit, gains, norm_constants(100, 14, 1e-5), tap_parameters=neutral_tap(100))
