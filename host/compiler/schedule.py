@@ -105,7 +105,7 @@ class Schedule:
                 shape = *self.shapes[name.split(".")[1]], self.build
                 beats, used = weight_beats(*shape), weight_beats_used(*shape)
             self._list.add(Opcode.STREAM, address=self._address(name), beats=beats, padding=beats - used,
-                           head=int(name == "head"))
+                           head=int(name == "head"), listed=0, row=0, row_beats=0)
             self._fetched += 1
         self._used += 1
 
@@ -243,6 +243,6 @@ class Schedule:
         self._list.add(Opcode.LOGITS, wait=(Semaphore.HEAD_READY,),
                        signal=(Semaphore.HEAD_FREE,) if first_row + rows < self.rows else (), vocab=config.vocab_size,
                        first_row=first_row, rows=rows, count=config.hidden_size, k=k,
-                       write_logits=int(self.write_logits),
+                       write_logits=int(self.write_logits), listed=0,
                        logits=self._address("logits") + index * -(-config.vocab_size // 4) * 16,
                        top=self._address("top") + index * self.build.top_k * 8)

@@ -11,8 +11,8 @@ from math import lcm
 from models.config import ModelConfig
 from models.errors import ModelError
 
-__all__ = ["BOARDS", "CACHE_READER_BEATS", "CPU", "LANES", "PORT_BYTES", "PORT_FIFO_BEATS", "TRITS_PER_BYTE",
-           "TRITS_PER_GROUP", "BuildParameters", "board_parameters"]
+__all__ = ["BOARDS", "CACHE_READER_BEATS", "CPU", "LANES", "PORT_BYTES", "PORT_FIFO_BEATS", "SHORTLIST",
+           "TRITS_PER_BYTE", "TRITS_PER_GROUP", "BuildParameters", "board_parameters"]
 
 PORT_BYTES = 16  # one beat of a 128-bit port
 TRITS_PER_BYTE = 5
@@ -21,6 +21,7 @@ OUTPUTS_PER_BEATS = (10, 3)  # so many outputs of a tile fill so many beats of t
 BURST_BEATS = 16
 CACHE_READER_BEATS = 256  # of the cache, at each port: covers 16 bursts under way
 PORT_FIFO_BEATS = 512  # of streams, behind each port: covers 16 bursts under way, and the ports' different paces
+SHORTLIST = 64  # vocabulary rows of which the head takes the exact logits, where it does not take all
 LANES = 4  # channels of one row that the vector engine takes a cycle: a word
 
 

@@ -18,7 +18,8 @@ from sim.testbench import generator, parameters, start
 
 
 def _command(address: int, beats: int) -> int:
-    return int.from_bytes(pack(Opcode.STREAM, address=address, beats=beats, padding=0, head=0), "little")
+    return int.from_bytes(pack(Opcode.STREAM, address=address, beats=beats, padding=0, head=0, listed=0, row=0,
+                               row_beats=0), "little")
 
 
 def _bursts(port: int, address: int, beats: int) -> list[int]:

@@ -56,7 +56,8 @@ class Bench:
     def stream(self, address: int, beats: int, *, padding: int = 0, head: int = 0) -> tuple[int, list[int]]:
         """A STREAM command and the wide beats it brings."""
         command = int.from_bytes(
-            pack(Opcode.STREAM, address=address, beats=beats, padding=padding, head=head), "little")
+            pack(Opcode.STREAM, address=address, beats=beats, padding=padding, head=head, listed=0, row=0,
+                 row_beats=0), "little")
         memory = np.frombuffer(self.contents.read(address, beats * self.build.beat_bytes), np.uint8)
         wide = unstripe(memory, self.build).reshape(-1, self.build.beat_bytes)
         return command, [int.from_bytes(beat.tobytes(), "little") for beat in wide[:beats - padding]]
