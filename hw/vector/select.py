@@ -57,7 +57,7 @@ class Select(wiring.Component):
         sums, products, scores = (Signal(shape, reset_less=True, name=name) for shape, name in (
             (SUM_WORD["values"].shape, "sums"), (words, "products"), (words, "scores")))
         number = Signal(self.gain.index.shape())  # of the word whose gains are asked for: one more than has come
-        taking, priming = Signal(), Signal()
+        priming, taking, draining = Signal(), Signal(), Signal()
         last = Signal(3)  # the row's last word is there, of each stage
         valid = Signal(2)
         first, id = Signal(), Signal(ID_BITS, reset_less=True)  # of the word of scores
@@ -67,7 +67,7 @@ class Select(wiring.Component):
             step.eq(~pending.any()),
             self.i.ready.eq(taking & step),
             self.gain.index.eq(number),
-            self.hold.eq(taking & ~(self.i.valid & step)),
+            self.hold.eq((taking | draining) & ~(self.i.valid & self.i.ready)),
             *(above[n].eq(products[n] > best.smallest) for n in range(LANES)),
             lanes.eq(-1),
         ]
@@ -113,6 +113,7 @@ class Select(wiring.Component):
                 with m.If(self.i.valid & self.i.ready & self.i.p.last):
                     m.next = "DRAIN"
             with m.State("DRAIN"):
+                m.d.comb += draining.eq(1)
                 with m.If(last[2] & step):
                     m.d.comb += self.done.eq(1)
                     m.next = "IDLE"

@@ -386,7 +386,7 @@ async def selects(dut):
             (7, rising, -ones), (1, rng.integers(-9, 9, most), ones), (2, -rising - 5, ones),
             (64, rng.integers(-(1 << 23), 1 << 23, most), rng.integers(-32768, 32768, most)),
             (4, np.where(rising % 3, -(1 << 23), (1 << 23) - 1), np.where(rising % 2, 32767, -32768)),
-            (64, np.full(most, -(1 << 23)), np.full(most, 32767)), (64, np.full(most, -(1 << 23)), np.full(most, -32768))):
+            (64, np.full(most, -(1 << 23)), 32767 * ones), (64, np.full(most, -(1 << 23)), -32768 * ones)):
         await shortlists.choose(all_rows(sums), gains.astype(np.int16), k, piece=most)
     for count in range(1, 10):
         await shortlists.choose(rng.integers(-9, 9, (rows, count)), ones[:count], count, piece=most)
