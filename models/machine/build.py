@@ -99,6 +99,12 @@ class BuildParameters:
         return -(-outputs // self.outputs_align) * self.outputs_align
 
     @property
+    def chunk_rows(self) -> int:
+        """Rows of a ternary head multiplied at a time: with half of a batch's sums, and with their scales as gains."""
+        rows = min(self.inputs_max, self.batch_words // 2 * self.outputs_per_step)
+        return rows // self.outputs_align * self.outputs_align
+
+    @property
     def stream_align(self) -> int:
         """Bytes to which every weight stream is padded: one full burst of every port."""
         return self.beat_bytes * BURST_BEATS
