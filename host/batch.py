@@ -15,7 +15,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from host.batching import Batch
-from host.command_line import add_model_options, open_session, parse_ids, run_command
+from host.command_line import add_head_option, add_model_options, open_session, parse_ids, run_command
 from host.generate import prompt_ids
 from host.sampler import add_sampling_options, sampler_from
 from host.stop_strings import StopStrings
@@ -31,6 +31,7 @@ SIDE_BY_SIDE = 8  # the rows that share a weight on the KV260
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="host.batch", description="Continue several prompts at once.")
     add_model_options(parser)
+    add_head_option(parser)
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--prompt", action="append", metavar="TEXT",
                         help="text to continue, once for each; names of special tokens mean the token")

@@ -16,7 +16,7 @@ from statistics import median
 import numpy as np
 from tqdm import tqdm
 
-from host.command_line import add_model_options, open_session, run_command
+from host.command_line import add_head_option, add_model_options, open_session, run_command
 from host.runtime import Session
 from models.errors import ModelError
 
@@ -74,6 +74,7 @@ def summary(timings: Sequence[Timing], prompt_tokens: int, new_tokens: int) -> d
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="host.bench", description="Tokens a second of a model on a device.")
     add_model_options(parser)
+    add_head_option(parser)
     parser.add_argument("--prompt-tokens", type=int, default=128, metavar="P", help="of random ids (default: 128)")
     parser.add_argument("-n", type=int, default=64, metavar="N", help="new tokens (default: 64)")
     parser.add_argument("--repeats", type=int, default=3, metavar="R", help="after one warm-up (default: 3)")
@@ -95,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     result = summary(timings, len(prompt), len(steps)) | {
         "load_s": load_s, "prompt_tokens": len(prompt), "new_tokens": len(steps), "repeats": options.repeats,
         "model": options.model, "device": options.device, "threads": options.threads,
-        "kernels": getattr(session.device, "kernels", None)}
+        "head": session.program.head, "kernels": getattr(session.device, "kernels", None)}
     session.device.close()
     if options.json:
         print(json.dumps(result))

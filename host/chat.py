@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from host.command_line import add_model_options, open_session, run_command
+from host.command_line import add_head_option, add_model_options, open_session, run_command
 from host.conversation import Answer, Conversation
 from host.sampler import add_sampling_options, sampler_from
 from host.stop_strings import StopStrings
@@ -39,6 +39,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="host.chat", description="Talk with a model. Where standard input is no terminal, every line of it is a "
         "turn or a command. With --json, every answer is an object on a line of its own.")
     add_model_options(parser)
+    add_head_option(parser)
     parser.add_argument("--system", metavar="TEXT", help="the system message")
     parser.add_argument("-n", type=int, metavar="N", help="tokens of an answer at most (default: as the context "
                         f"allows; {_PLAIN_TOKENS} for a model without a chat template)")

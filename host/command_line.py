@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from host.compiler.vocabulary import HEADS
 from host.devices.base import Device
 from host.devices.registry import DEVICES, open_device
 from host.emulator.library import KERNELS
@@ -14,9 +15,13 @@ from host.pipeline.artefact import load_stages
 from host.runtime import Session
 from models.checkpoint import Model, load_model
 from models.errors import ModelError
-from models.machine.build import BOARDS, CPU, BuildParameters, board_parameters
+from models.machine.build import BOARDS, CPU, SHORTLIST, BuildParameters, board_parameters
 
-__all__ = ["add_model_options", "open_session", "parse_ids", "run_command", "with_context"]
+__all__ = ["add_head_option", "add_model_options", "chosen_head", "open_session", "parse_ids", "run_command",
+           "with_context"]
+
+
+_SHORTLIST_VOCABULARY = 16384  # rows of a head below which a shortlist saves a fabric little
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +42,29 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
 
 
+def add_head_option(parser: argparse.ArgumentParser) -> None:
+    """--head, for commands that look for the best next tokens."""
+    parser.add_argument("--head", choices=("auto", *HEADS), default="auto",
+                        help=f"exact takes the logits of all tokens, shortlist those of the {SHORTLIST} that a ternary "
+                             "copy of the head finds best (default: auto, a shortlist on a fabric where decoding is "
+                             f"greedy and there are at least {_SHORTLIST_VOCABULARY:,} tokens)")
+
+
+def chosen_head(options: argparse.Namespace, vocab: int) -> str:
+    """The head that --head stands for, "exact" or "shortlist"; exact for a command that has no such option.
+
+    Says on standard error where samples are drawn from a shortlist.
+    """
+    head, temperature = getattr(options, "head", "exact"), getattr(options, "temperature", None)
+    greedy = temperature == 0 and options.repeat_penalty == 1  # a penalty looks behind the best
+    if head == "auto":
+        fabric = options.device != "emulator"
+        return "shortlist" if fabric and greedy and vocab >= _SHORTLIST_VOCABULARY else "exact"
+    if head == "shortlist" and temperature:
+        print(f"note: samples are drawn from {min(SHORTLIST, vocab)} exactly scored candidates", file=sys.stderr)
+    return head
+
+
 def open_session(options: argparse.Namespace, *, progress: bool, sequences: int = 1) -> Session:
     """The model of the options loaded on their device, with a cache for each of `sequences`."""
     emulated = options.device == "emulator"
@@ -48,7 +76,8 @@ def open_session(options: argparse.Namespace, *, progress: bool, sequences: int 
     taps = load_stages(model, sparsity=options.sparsity, steer=options.steer)
     extra = {"kernels": options.kernels, "threads": options.threads} if emulated else {}
     device: Device = open_device(options.device, build, **extra)
-    return Session(model, device, taps=taps, sequences=sequences, progress=progress)
+    head = chosen_head(options, model.config.vocab_size)
+    return Session(model, device, taps=taps, sequences=sequences, head=head, progress=progress)
 
 
 def with_context(model: Model, build: BuildParameters, context: int | None) -> Model:

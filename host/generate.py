@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 
 from tqdm import tqdm
 
-from host.command_line import add_model_options, open_session, parse_ids, run_command
+from host.command_line import add_head_option, add_model_options, open_session, parse_ids, run_command
 from host.runtime import Session
 from host.sampler import Sampler, add_sampling_options, sampler_from
 from host.speculation import DRAFTS, PromptLookup
@@ -82,6 +82,7 @@ def prompt_ids(text: Text, config: ModelConfig, prompt: str) -> list[int]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="host.generate", description="Generate text with a ternary model.")
     add_model_options(parser)
+    add_head_option(parser)
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--prompt", default=DEFAULT_PROMPT, metavar="TEXT",
                         help=f"text to continue (default: {DEFAULT_PROMPT!r}); names of special tokens mean the token")

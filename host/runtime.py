@@ -58,14 +58,14 @@ class Session:
 
     Methods work on sequence 0, the only one unless more were asked for, or on the one named. taps: thresholds and
     steering vectors compiled in. `on_tokens` is called with the tokens each run took in. `rows`: tokens that a pass
-    takes.
+    takes. head: how the best next tokens are found, "exact" or "shortlist" (`Program`).
     """
 
     def __init__(self, model: Model, device: Device, *, taps: Mapping[TapPoint, Tap] | None = None,
-                 sequences: int = 1, progress: bool = False):
+                 sequences: int = 1, head: str = "exact", progress: bool = False):
         self.model, self.device = model, device
         self.rows = device.build.slots
-        self.program = Program(model, device.build, rows=self.rows, taps=taps, sequences=sequences)
+        self.program = Program(model, device.build, rows=self.rows, taps=taps, sequences=sequences, head=head)
         self.buffer = device.allocate(self.program.size)
         self.program.write(self.buffer.array, self.buffer.address, place=partial(device.place, self.buffer),
                            progress=progress)
@@ -123,7 +123,7 @@ class Session:
         return self._best(self.run_pass("decode", parts))
 
     def _best(self, rows: int) -> list[Top]:
-        size, k = self.device.build.top_k, min(self.device.build.top_k, self.model.config.vocab_size)
+        size, k = self.device.build.top_k, self.program.best
         pairs = self._read("top", rows * size * 8).view("<i4").reshape(rows, size, 2)[:, :k].copy()
         return [Top(row[:, 0], row[:, 1]) for row in pairs]
 

@@ -70,6 +70,7 @@ class Core(wiring.Component):
         for source, sink in (
                 (control.descriptor_read, memory.descriptor_read), (memory.descriptors, control.descriptors),
                 (memory.weights, linear.i_weights), (memory.head, head.i_weights),
+                (memory.list_read, vector.read_list), (vector.listed, memory.listed), (memory.head_rows, head.i_rows),
                 (memory.o_load, vector.i_load), (vector.o_write, memory.vector_write),
                 (head.o_write, memory.head_write), (attention.o_read, memory.cache_read),
                 (memory.cache, attention.i_data), (vector.o_linear, linear.i_activations),

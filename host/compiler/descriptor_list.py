@@ -26,6 +26,8 @@ class Semaphore(IntEnum):
     TAP_LOADED = 9
     TAP_FREE = 10
     HEAD_FREE = 11
+    SUMS_FREE = 12
+    LIST_READY = 13
 
 
 _VECTORS = {LoadTarget.GAIN: (Semaphore.GAIN_LOADED, Semaphore.GAIN_FREE),

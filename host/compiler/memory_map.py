@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from host.compiler.vocabulary import Chunk
 from models.config import ModelConfig
 from models.golden.model import TapPoint
 from models.machine.build import BuildParameters
@@ -120,10 +122,10 @@ def _align(size: int, to: int) -> int:
 
 
 def memory_map(config: ModelConfig, build: BuildParameters, *, rows: int, descriptors: int,
-               taps: dict[str, int], sequences: int = 1) -> MemoryMap:
+               taps: dict[str, int], sequences: int = 1, chunks: Sequence[Chunk] = ()) -> MemoryMap:
     """Lay out a model for programs of up to `rows` rows and `descriptors` descriptors, a cache for each sequence.
 
-    taps: channels of each tap, by region name.
+    taps: channels of each tap, by region name. chunks: of the head's ternary copy, where there is one.
     """
     result = MemoryMap(KVLayout.of(config, build))
     result.add("descriptors", descriptors * DESCRIPTOR_BYTES, PAGE)
@@ -146,5 +148,9 @@ def memory_map(config: ModelConfig, build: BuildParameters, *, rows: int, descri
             result.add(f"{layer}.{name}", size, build.stream_align)
     size = head_beats(config.vocab_size, config.hidden_size, build) * build.beat_bytes
     result.add("head", size, build.stream_align)
+    for chunk in chunks:
+        result.add(chunk.scales_name, chunk.scales_bytes)
+        result.add(chunk.name, weight_beats(chunk.rows, config.hidden_size, build) * build.beat_bytes,
+                   build.stream_align)
     result.total = _align(result.total, PAGE)
     return result

@@ -12,16 +12,19 @@ from tqdm import tqdm
 from host.compiler.memory_map import KVLayout, MemoryMap, memory_map, tap_name
 from host.compiler.rows import Part, most_divided
 from host.compiler.schedule import Schedule
+from host.compiler.vocabulary import HEADS, chunks_of
 from models.checkpoint import Model, TernaryMatrix
 from models.config import LINEARS
 from models.errors import ModelError
 from models.golden.model import TapPoint
 from models.golden.tap import Tap
-from models.machine.build import BuildParameters
+from models.machine.build import SHORTLIST, BuildParameters
 from models.machine.descriptor import DESCRIPTOR_BYTES
 from models.machine.layout import head_scales_start, head_stream, stripe, weight_stream
 from models.machine.registers import SEQUENCES
 from models.machine.tables import rope_table
+from models.ternary import pack_trits
+from models.ternary_head import ternary_head
 
 __all__ = ["Pass", "Program"]
 
@@ -43,21 +46,25 @@ class Program:
 
     Kinds of pass: "prefill" (tokens enter the cache, no head), "next" (the best k after the last row are returned),
     "decode" (those of every row), "score" (the logits of every row are written as well). A pass takes up to `rows`
-    tokens of up to `sequences` sequences, each with a cache.
+    tokens of up to `sequences` sequences, each with a cache. head: "exact", or "shortlist" where "next" and "decode"
+    are to score only the rows that a ternary copy of the head finds best.
     """
 
     def __init__(self, model: Model, build: BuildParameters, *, rows: int, taps: Mapping[TapPoint, Tap] | None = None,
-                 sequences: int = 1):
+                 sequences: int = 1, head: str = "exact"):
         build.check(model.config)
+        if head not in HEADS:
+            raise ModelError(f"unknown head {head!r}; known: {', '.join(HEADS)}")
         if not 1 <= sequences <= SEQUENCES:
             raise ModelError(f"sequences must be 1 to {SEQUENCES}, got {sequences}")
         self.model, self.build, self.rows, self.sequences = model, build, rows, sequences
-        self.taps = dict(taps or {})
+        self.taps, self.head = dict(taps or {}), head
+        self._chunks = chunks_of(model.config.vocab_size, build) if head == "shortlist" else []
         self._slots = self._pass_slots()
         config = model.config
         self.memory: MemoryMap = memory_map(config, build, rows=rows, descriptors=sum(self._slots.values()),
                                             taps={tap_name(p): t.gain.size for p, t in self.taps.items()},
-                                            sequences=sequences)
+                                            sequences=sequences, chunks=self._chunks)
         self._lists: dict[_PassKey, np.ndarray] = {}
         self._written: dict[str, _PassKey] = {}
 
@@ -65,6 +72,12 @@ class Program:
     def size(self) -> int:
         """Bytes of contiguous device memory."""
         return self.memory.total
+
+    @property
+    def best(self) -> int:
+        """Ids and logits that come back for a row."""
+        scored = self.model.config.vocab_size
+        return min(self.build.top_k, min(scored, SHORTLIST) if self._chunks else scored)
 
     def _pass_slots(self) -> dict[str, int]:
         """Descriptor slots of each kind of pass: those of its longest list."""
@@ -76,7 +89,7 @@ class Program:
         rows = sum(part.rows for part in parts)
         head_from = {"prefill": None, "next": rows - 1}.get(kind, 0)
         return Schedule(self.model, self.build, memory, base, parts, self.taps, head_from=head_from,
-                        write_logits=kind == "score")
+                        write_logits=kind == "score", chunks=() if kind == "score" else self._chunks)
 
     def write(self, memory: np.ndarray, base: int, *, place: Callable[[int, np.ndarray], None] | None = None,
               progress: bool = False) -> None:
@@ -98,12 +111,29 @@ class Program:
             for name in LINEARS:
                 self._put_weights(f"{index}.{name}", layer.linears[name])
         self._put_head(model.head, model.head_scales)
+        if self._chunks:
+            self._put_ternary_head(model, quiet)
 
     def _put_weights(self, name: str, matrix: TernaryMatrix) -> None:
         if self.build.packing == "rows":
             self._place(self.memory[name], _bytes(matrix.packed))
         else:
-            self._put(name, stripe(weight_stream(matrix.trits(), self.build), self.build))
+            self._put_trits(name, matrix.trits())
+
+    def _put_trits(self, name: str, trits: np.ndarray) -> None:
+        self._put(name, stripe(weight_stream(trits, self.build), self.build))
+
+    def _put_ternary_head(self, model: Model, quiet: bool) -> None:
+        copy = ternary_head(model.head, model.head_scales)
+        for chunk in tqdm(self._chunks, "laying out", unit="chunk", leave=False, disable=quiet):
+            end = chunk.first + chunk.rows
+            scales, trits = np.zeros(chunk.scales_bytes // 2, "<i2"), copy.trits(chunk.first, end)
+            scales[:chunk.rows] = copy.scales[chunk.first:end]
+            self._put(chunk.scales_name, scales)
+            if self.build.packing == "rows":
+                self._place(self.memory[chunk.name], _bytes(pack_trits(trits)))
+            else:
+                self._put_trits(chunk.name, trits)
 
     def _put_head(self, rows: np.ndarray, scales: np.ndarray) -> None:
         if self.build.packing == "rows":

@@ -8,7 +8,7 @@ prefetcher runs ahead and the sequencer never waits for a stream nobody consumes
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,12 +17,13 @@ from host.compiler.descriptor_list import DescriptorList, Semaphore
 from host.compiler.memory_map import TAP_BYTES, MemoryMap, cache_name, tap_name
 from host.compiler.rows import Block, Group, Part, Piece, groups_of
 from host.compiler.turns import Step, Turn, turns
+from host.compiler.vocabulary import Chunk
 from host.pipeline.normalisation import Normalisation, RMSNorm
 from models.checkpoint import Model
 from models.golden.model import TapPoint
 from models.golden.scalar import log2_e_over_root, to_word
 from models.golden.tap import Tap
-from models.machine.build import BuildParameters
+from models.machine.build import SHORTLIST, BuildParameters
 from models.machine.cache import BLOCK_TOKENS
 from models.machine.descriptor import Activation, LoadTarget, NormSource, Opcode
 from models.machine.layout import head_beats, head_beats_used, tile_count, weight_beats, weight_beats_used
@@ -39,7 +40,8 @@ class Schedule:
     """Builds the descriptor list of one pass of the rows of `parts`, at device addresses from `base`.
 
     parts: the sequences that the rows belong to, in order. group_rows: rows a descriptor takes at most (None: the
-    build's M); more than M are batches of one MATMUL.
+    build's M); more than M are batches of one MATMUL. chunks: those of the head's ternary copy, where the head is to
+    score a shortlist; none: it scores all rows.
     """
 
     model: Model
@@ -51,6 +53,7 @@ class Schedule:
     head_from: int | None = 0  # the head runs on this row and those behind it; None: on none
     write_logits: bool = False
     group_rows: int | None = None
+    chunks: Sequence[Chunk] = ()
 
     def __post_init__(self) -> None:
         self.config = self.model.config
@@ -61,10 +64,13 @@ class Schedule:
         self._groups = groups_of(self.parts, self.group_rows or self.build.rows, self.build.attention_rows)
         self._turns = list(turns(self.config.layers, len(self._groups)))
         self._streams = [f"{turn.layer}.{name}" for turn in self._turns for name in _MATRICES.get(turn.step, ())]
-        self._headed = [] if self.head_from is None else [
-            (first, min(self.build.head_rows, self.rows - first))
-            for first in range(self.head_from, self.rows, self.build.head_rows)]
-        self._streams += ["head"] * len(self._headed)
+        start, step = self.rows if self.head_from is None else self.head_from, self.build.head_rows
+        self._headed = range(start, self.rows)
+        self._choosing = [(max(group.first_row, start), group.first_row + group.rows) for group in self._groups
+                          if group.first_row + group.rows > start] if self.chunks else []
+        self._streams += [chunk.name for _ in self._choosing for chunk in self.chunks]
+        self._streams += ["head"] * (0 if self.chunks else len(self._headed[::step]))
+        self._chunk_shapes = {chunk.name: (chunk.rows, self.config.hidden_size) for chunk in self.chunks}
         self._fetched = 0
         self._used = 0
 
@@ -74,8 +80,11 @@ class Schedule:
                  Step.DOWN: self._down, Step.END: self._end}
         for turn in self._turns:
             steps[turn.step](turn, self._groups[turn.group])
-        for first, rows in self._headed:
-            self._logits(first, rows)
+        if self.chunks:
+            self._shortlist_logits()
+        else:
+            for first in self._headed[::self.build.head_rows]:
+                self._logits(first, min(self.build.head_rows, self.rows - first))
         return self._list.packed()
 
     def _address(self, name: str) -> int:
@@ -110,10 +119,10 @@ class Schedule:
                 shape = self.config.vocab_size, self.config.hidden_size, self.build
                 beats, used = head_beats(*shape), head_beats_used(*shape)
             else:
-                shape = *self.shapes[name.split(".")[1]], self.build
+                shape = *(self._chunk_shapes.get(name) or self.shapes[name.split(".")[1]]), self.build
                 beats, used = weight_beats(*shape), weight_beats_used(*shape)
             self._list.add(Opcode.STREAM, address=self._address(name), beats=beats, padding=beats - used,
-                           head=int(name == "head"))
+                           head=int(name == "head"), listed=0, row=0, row_beats=0)
             self._fetched += 1
         self._used += 1
 
@@ -255,14 +264,57 @@ class Schedule:
 
     def _logits(self, first_row: int, rows: int) -> None:
         """The head for as many rows as it takes at a time."""
-        config, k, index = self.config, min(self.build.top_k, self.config.vocab_size), first_row - self.head_from
-        self._norm("gain.final", self.model.final_gains, NormSource.RESIDUAL, config.hidden_size, levels16=1,
-                   signal=(Semaphore.HEAD_READY,), point=TapPoint(config.layers, "head"),
-                   wait=(Semaphore.HEAD_FREE,) if index else (), first_row=first_row, rows=rows)
+        self._head_norm(first_row, rows)
         self._fetch_ahead()
+        self._best(first_row, rows, vocab=self.config.vocab_size, listed=0)
+
+    def _head_norm(self, first_row: int, rows: int, *, exact: bool = True) -> None:
+        """The head's input, with 32,767 levels where the logits are to be exact, else for a matrix product."""
+        wait = (Semaphore.HEAD_FREE,) if exact and first_row > self._headed.start else ()
+        self._norm("gain.final", self.model.final_gains, NormSource.RESIDUAL, self.config.hidden_size,
+                   levels16=int(exact), point=TapPoint(self.config.layers, "head"), wait=wait,
+                   signal=(Semaphore.HEAD_READY if exact else Semaphore.ACTIVATIONS_READY,), first_row=first_row,
+                   rows=rows)
+
+    def _best(self, first_row: int, rows: int, *, vocab: int, listed: int) -> None:
+        index = first_row - self._headed.start
         self._list.add(Opcode.LOGITS, wait=(Semaphore.HEAD_READY,),
-                       signal=(Semaphore.HEAD_FREE,) if first_row + rows < self.rows else (), vocab=config.vocab_size,
-                       first_row=first_row, rows=rows, count=config.hidden_size, k=k,
-                       write_logits=int(self.write_logits),
-                       logits=self._address("logits") + index * -(-config.vocab_size // 4) * 16,
+                       signal=(Semaphore.HEAD_FREE,) if first_row + rows < self.rows else (), vocab=vocab,
+                       first_row=first_row, rows=rows, count=self.config.hidden_size, k=min(self.build.top_k, vocab),
+                       write_logits=int(self.write_logits), listed=listed,
+                       logits=self._address("logits") + index * -(-self.config.vocab_size // 4) * 16,
                        top=self._address("top") + index * self.build.top_k * 8)
+
+    def _shortlist_logits(self) -> None:
+        """The shortlists of all rows, group by group; then the logits of their ids, row by row."""
+        for first, end in self._choosing:
+            self._head_norm(first, end - first, exact=False)
+            for chunk in self.chunks:
+                self._choose(chunk, first, end)
+        vocab, hidden = self.config.vocab_size, self.config.hidden_size
+        listed = min(SHORTLIST, vocab)
+        for row in self._headed:
+            self._head_norm(row, 1)
+            # listed behind all SELECTs: while it waits for the lists, none of those is held up
+            self._list.add(Opcode.STREAM, wait=() if row > self._headed.start else (Semaphore.LIST_READY,),
+                           address=self._address("head"), beats=head_beats(vocab, hidden, self.build), padding=0,
+                           head=1, listed=listed, row=row, row_beats=-(-hidden // self.build.beat_bytes))
+            self._best(row, 1, vocab=listed, listed=1)
+
+    def _choose(self, chunk: Chunk, first: int, end: int) -> None:
+        """Offer a chunk's rows to the lists of rows `first` .. `end` - 1; chunks take turns at halves of the sums."""
+        half, rows = self.build.batch_words // 2, {"first_row": first, "rows": end - first}
+        padded, last = self.build.padded_outputs(chunk.rows), chunk == self.chunks[-1]
+        loaded = self._list.load_vector(LoadTarget.GAIN, chunk.scales_name, self._address(chunk.scales_name),
+                                        chunk.scales_bytes)
+        self._fetch_ahead()
+        waits = {0: (Semaphore.ACTIVATIONS_READY,), 1: ()}.get(chunk.number, (Semaphore.SUMS_FREE,))
+        self._list.add(Opcode.MATMUL, wait=waits, signal=(Semaphore.SUMS_READY,),
+                       tiles=tile_count(self.config.hidden_size, self.build), outputs=padded,
+                       accumulator=chunk.number % 2 * half, batches=1, padding=padded - chunk.rows, **rows)
+        signals = [Semaphore.SUMS_FREE] * (chunk.number + 2 < len(self.chunks))
+        if last and end == self.rows:
+            signals.append(Semaphore.LIST_READY)
+        self._list.add(Opcode.SELECT, wait=(Semaphore.SUMS_READY, *loaded), signal=signals, reads=(LoadTarget.GAIN,),
+                       count=chunk.rows, accumulator=chunk.number % 2 * half, first_id=chunk.first,
+                       k=min(SHORTLIST, self.config.vocab_size), begin=int(not chunk.number), **rows)

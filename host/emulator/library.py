@@ -42,7 +42,8 @@ class NativeOperation(ctypes.Structure):
             "up_accumulator", "gate_scale", "up_scale", "heads", "dim", "scale", "scale_address",
             "block_bytes", "scale_block_bytes", "region_bytes", "head_bytes", "fraction_bits", "kv_heads",
             "key_scales", "value_scales", "keys", "values", "row_bytes", "score_constant", "first_row", "sequence",
-            "token", "offset", "product_first", "product_rows", "vocab", "k", "write_logits", "logits", "top"))]
+            "token", "offset", "product_first", "product_rows", "vocab", "k", "write_logits", "logits", "top",
+            "first_id", "begin", "listed", "row"))]
 
 
 class MachineState(ctypes.Structure):
@@ -59,7 +60,9 @@ class MachineState(ctypes.Structure):
         ("head_input", POINTER(c_int16)), ("unit", POINTER(NativeScalar)), ("sums", POINTER(c_int32)),
         ("queries", POINTER(c_int16)),
         ("query_scales", POINTER(NativeScalar)), ("attention", POINTER(c_int32)),
-        ("attention_exponents", POINTER(c_int64)), ("scores", POINTER(c_int32)), ("wide", POINTER(c_int64)),
+        ("attention_exponents", POINTER(c_int64)), ("scores", POINTER(c_int32)),
+        ("list_scores", POINTER(c_int64)), ("list_ids", POINTER(c_int64)), ("list_sizes", POINTER(c_int64)),
+        ("wide", POINTER(c_int64)),
         ("wide_channels", c_int64), ("counts", POINTER(c_int64)), ("angles", POINTER(c_int16)),
         ("gains", POINTER(c_int16)), ("rope", POINTER(c_int16)), ("taps", POINTER(c_uint8)),
         ("failure", c_int64)]

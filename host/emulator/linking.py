@@ -17,8 +17,8 @@ __all__ = ["Linked", "link"]
 
 # enum opcode of machine.h
 _CODES = {Opcode.LOAD: 1, Opcode.MATMUL: 2, Opcode.NORM: 3, Opcode.QUERY: 4, Opcode.KEY: 5, Opcode.VALUE: 6,
-          Opcode.RESIDUAL: 7, Opcode.ATTEND: 8, Opcode.LOGITS: 9}
-_TOP = 10  # the second half of LOGITS: the best of each row
+          Opcode.RESIDUAL: 7, Opcode.ATTEND: 8, Opcode.LOGITS: 9, Opcode.SELECT: 10}
+_TOP = 11  # the second half of LOGITS: the best of each row
 _FIELDS = {name for name, _ in NativeOperation._fields_}
 
 
@@ -39,12 +39,13 @@ def link(described: Sequence[Operation], streams: Streams) -> Linked:
     """
     native: list[NativeOperation] = []
     ends: list[int] = []
-    fetched: deque[int] = deque()
+    fetched: deque[dict[str, int]] = deque()
+    offered: dict[int, int] = {}  # ids among which a row's shortlist is chosen
     norms: list[NativeOperation] = []  # whose rows no product has taken yet
     size = invalid = residual = 0
     for opcode, fields in described:
         if opcode == Opcode.STREAM:
-            fetched.append(fields["address"])
+            fetched.append(fields)
         else:
             item = NativeOperation(**{name: value for name, value in fields.items() if name in _FIELDS})
             item.opcode = _CODES[opcode]
@@ -60,13 +61,22 @@ def link(described: Sequence[Operation], streams: Streams) -> Linked:
             for norm in norms:
                 norm.product_first, norm.product_rows = fields["first_row"], fields["rows"]
             norms.clear()
-            weights = streams.weights(fetched.popleft(), fields["tiles"], fields["outputs"])
+            weights = streams.weights(fetched.popleft()["address"], fields["tiles"], fields["outputs"])
             item.weights = ctypes.cast(weights.packed.ctypes.data, type(item.weights))
             item.width = weights.packed.shape[1]
             size += weights.packed.size
             invalid += weights.invalid
+        elif opcode == Opcode.SELECT:
+            rows = range(fields["first_row"], fields["first_row"] + fields["rows"])
+            offered.update(dict.fromkeys(rows, fields["first_id"] + fields["count"]))
         elif opcode == Opcode.LOGITS:
-            head = streams.head(fetched.popleft(), fields["vocab"], fields["count"])
+            stream, vocab = fetched.popleft(), fields["vocab"]
+            if fields["listed"]:
+                item.row = stream["row"]
+                if item.row not in offered:
+                    raise ProgramError(f"row {item.row} has no shortlist")
+                vocab = offered[item.row]
+            head = streams.head(stream["address"], vocab, fields["count"])
             item.head = ctypes.cast(head.rows.ctypes.data, type(item.head))
             item.head_scales = ctypes.cast(head.scales.ctypes.data, type(item.head_scales))
             best = NativeOperation.from_buffer_copy(item)

@@ -14,6 +14,7 @@ from host.emulator.image import Image, ProgramError
 from host.emulator.kernels import attention_rows, matmul
 from host.emulator.operations import decode
 from host.emulator.row_memory import RowMemory, ScalarMemory
+from host.emulator.shortlists import Shortlists
 from host.emulator.streams import Streams, trits_of_bytes
 from models.golden.gated import gated_product
 from models.golden.head import LOGIT_FRACTION, top_k
@@ -55,7 +56,8 @@ class Machine:
         self._execute: dict[Opcode, Callable[..., None]] = {
             Opcode.STREAM: self._stream, Opcode.LOAD: self._load, Opcode.MATMUL: self._matmul, Opcode.NORM: self._norm,
             Opcode.QUERY: self._query, Opcode.KEY: self._key, Opcode.VALUE: self._value,
-            Opcode.RESIDUAL: self._residual, Opcode.ATTEND: self._attend, Opcode.LOGITS: self._logits}
+            Opcode.RESIDUAL: self._residual, Opcode.ATTEND: self._attend, Opcode.LOGITS: self._logits,
+            Opcode.SELECT: self._select}
 
     def run(self, address: int, count: int, *positions: int) -> None:
         """Execute a program; raises `ProgramError` where the fabric would report an error.
@@ -64,7 +66,8 @@ class Machine:
         """
         self.positions = positions
         self.zeros = self.activations = 0
-        self._fetched: deque[int] = deque()
+        self._fetched: deque[dict[str, int]] = deque()
+        self._shortlists = Shortlists()
         for opcode, fields in decode(self._view(address, count * DESCRIPTOR_BYTES).tobytes()):
             self._execute[opcode](fields)
             if self.observer is not None:
@@ -76,7 +79,7 @@ class Machine:
         self._matrices.clear()
 
     def _stream(self, f: dict[str, int]) -> None:
-        self._fetched.append(f["address"])
+        self._fetched.append(f)
 
     def _load(self, f: dict[str, int]) -> None:
         data = self._view(f["address"] + self.positions[f["sequence"]] * f["address_stride"], f["bytes"])
@@ -92,7 +95,7 @@ class Machine:
             self._rope = _filled(self._rope, f["offset"], data.view("<i2"))
 
     def _matmul(self, f: dict[str, int]) -> None:
-        address = self._fetched.popleft()
+        address = self._fetched.popleft()["address"]
         packed, invalid = self._streams.weights(address, f["tiles"], f["outputs"])
         self.invalid_trits += invalid
         if address not in self._matrices:
@@ -207,21 +210,35 @@ class Machine:
                                           self._tap_of(f))
         self.saturations += saturated
 
+    def _select(self, f: dict[str, int]) -> None:
+        scores = self._sums(f, "accumulator", f["count"]) * self._gain[:f["count"]]
+        for n, row in enumerate(range(f["first_row"], f["first_row"] + f["rows"])):
+            self._shortlists.offer(row, f["first_id"], scores[n], f["k"], begin=bool(f["begin"]))
+
     def _logits(self, f: dict[str, int]) -> None:
-        address, rows = self._fetched.popleft(), _rows(f)
-        head, scales = self._streams.head(address, f["vocab"], f["count"])
-        if address not in self._matrices:
-            self._matrices[address] = np.ascontiguousarray(head.T, np.float64)
-        sums = np.rint(self._head_q[rows].astype(np.float64) @ self._matrices[address]).astype(np.int64)
-        values = scale_round(sums, mul(self._unit[rows][:, None], from_word(scales)), fraction=LOGIT_FRACTION)
+        stream, rows = self._fetched.popleft(), _rows(f)
+        address, q = stream["address"], self._head_q[rows].astype(np.float64)
+        if f["listed"]:
+            chosen = self._shortlists.of(stream["row"])
+            head, scales = self._streams.head(address, chosen.offered, f["count"])
+            ids = chosen.ids[:f["vocab"]]
+            head, scales = head[ids].T.astype(np.float64), scales[ids]
+        else:
+            head, scales = self._streams.head(address, f["vocab"], f["count"])
+            ids = np.arange(f["vocab"])
+            if address not in self._matrices:
+                self._matrices[address] = np.ascontiguousarray(head.T, np.float64)
+            head = self._matrices[address]
+        values = scale_round(np.rint(q @ head).astype(np.int64), mul(self._unit[rows][:, None], from_word(scales)),
+                             fraction=LOGIT_FRACTION)
         padded = -(-f["vocab"] // 4) * 4
         for row in range(f["rows"]):
             if f["write_logits"]:
                 start = f["logits"] + row * padded * 4
                 self._view(start, f["vocab"] * 4).view("<i4")[:] = values[row]
-            ids, best = top_k(values[row], f["k"])
+            best_ids, best = top_k(values[row], f["k"], ids)
             area = self._view(f["top"] + row * self.build.top_k * 8, f["k"] * 8).view("<i4").reshape(-1, 2)
-            area[:, 0], area[:, 1] = ids, best
+            area[:, 0], area[:, 1] = best_ids, best
 
 
 def _filled(memory: np.ndarray, offset: int, data: np.ndarray) -> np.ndarray:

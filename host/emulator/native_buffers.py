@@ -10,7 +10,7 @@ import numpy as np
 
 from host.emulator.image import ProgramError
 from host.emulator.library import MachineState
-from models.machine.build import TRITS_PER_BYTE, BuildParameters
+from models.machine.build import SHORTLIST, TRITS_PER_BYTE, BuildParameters
 from models.machine.descriptor import LoadTarget
 
 __all__ = ["Buffers", "Extents"]
@@ -41,6 +41,8 @@ class Extents:
 
         if most("dim") > _DIM_MAX:
             raise ProgramError(f"a head of {most('dim')} channels exceeds {_DIM_MAX}")
+        if (k := max((f["k"] for f in operations if "first_id" in f), default=0)) > SHORTLIST:
+            raise ProgramError(f"a shortlist of {k} rows exceeds {SHORTLIST}")
         heads = max((f["heads"] * f["dim"] for f in operations if "heads" in f), default=1)
         sums = max((f["accumulator"] * build.outputs_per_step + f["outputs"] for f in operations if "outputs" in f),
                    default=1)
@@ -74,6 +76,8 @@ class Buffers:
                 ("sums", np.int32, e.rows * self.row_sums), ("queries", np.int16, wide),
                 ("query_scales", np.int64, 2 * e.rows * e.heads), ("attention", np.int32, wide),
                 ("attention_exponents", np.int64, e.rows * e.heads), ("scores", np.int32, e.rows * e.vocab),
+                ("list_scores", np.int64, e.rows * SHORTLIST), ("list_ids", np.int64, e.rows * SHORTLIST),
+                ("list_sizes", np.int64, e.rows),
                 ("wide", np.int64, threads * self.wide_channels), ("angles", np.int16, e.rows * _DIM_MAX),
                 ("counts", np.int64, threads * _COUNTERS)):
             self._kept[name] = _aligned(size, dtype)

@@ -12,10 +12,10 @@ from hw.command import COMMAND_BITS, command_layout
 from hw.head.beat_packer import BeatPacker
 from hw.head.dot import ACTIVATION_BITS, HeadDot
 from hw.head.logit_scale import LOGIT_BITS, LogitScale
-from hw.head.row_walk import ID_BITS, ROW_TAG, RowWalk
+from hw.head.row_walk import ROW_TAG, RowWalk
 from hw.head.top_k import TopK
 from hw.linear.activations import ActivationMemory, activation_layout
-from hw.memory.shapes import WRITE_BEAT
+from hw.memory.shapes import ID_BITS, LISTED_ROW, WRITE_BEAT
 from models.machine.build import BuildParameters
 from models.machine.descriptor import Opcode
 
@@ -27,18 +27,19 @@ _RESULTS = 16  # vocabulary rows between the first beat and their logits
 
 
 class HeadEngine(wiring.Component):
-    """LOGITS {vocab, rows, count, k, write_logits, logits, top}: logits of `vocab` rows of `count` channels.
+    """LOGITS {vocab, rows, count, k, write_logits, listed, logits, top}: logits of `vocab` rows of `count` channels.
 
     Contract: golden `head.logits` and `head.top_k` bit for bit (docs/numerics.md §10), for rows 0 .. rows - 1 of
     the activations, 1 to build.head_rows; k is 1 to build.top_k. With write_logits: logit v of row r, int32,
     at logits + r * 4 * vocab_padded + 4 * v, where vocab_padded is vocab rounded up to a multiple of 4 (the
     padding is not written). Always: entry j of row r's list, {id: uint32, logit: int32}, at
     top + 8 * (r * build.top_k + j); where k > vocab the entries left over have id 2**24 - 1, logit -2**31.
-    `logits`, `top` and 8 * build.top_k are multiples of 16.
+    `logits`, `top` and 8 * build.top_k are multiples of 16. With `listed` (never with write_logits) the `vocab` rows
+    are some of the vocabulary's, in any order, with the ids that `i_rows` gives them.
 
     `i_activations`: int16 elements, complete before the command; always ready; row r's scale is unit[first_row + r].
     Both stay unchanged until the command retires. `i_weights`: `models.machine.layout.head_stream` without its
-    padding to bursts; no beat is taken between commands.
+    padding to bursts, for listed rows what `hw.memory.row_gather` takes of it; no beat is taken between commands.
     `o_write`: single beats; `write_idle`: high when all of them are answered, low from the cycle after a
     transfer until then. `command` is taken when the engine is idle; `retired` pulses when all is written.
 
@@ -56,6 +57,7 @@ class HeadEngine(wiring.Component):
             "command": In(stream.Signature(COMMAND_BITS)),
             "retired": Out(1),
             "i_weights": In(stream.Signature(build.beat_bytes * 8)),
+            "i_rows": In(stream.Signature(LISTED_ROW)),
             "i_activations": In(stream.Signature(activation_layout(ACTIVATION_BITS))),
             "unit": In(data.ArrayLayout(SCALAR, build.slots)),
             "o_write": Out(stream.Signature(WRITE_BEAT)),
@@ -80,9 +82,11 @@ class HeadEngine(wiring.Component):
             ACTIVATION_BITS, lanes, -(-build.hidden_max // lanes), build.head_rows)
         m.submodules.dot = dot = HeadDot(lanes, build.head_rows, build.hidden_max)
         connect(m, flipped(self.i_weights), walk.i)
+        connect(m, flipped(self.i_rows), walk.rows)
         connect(m, flipped(self.i_activations), activations.i)
         m.d.comb += [
             walk.start.eq(starting), walk.vocab.eq(fields.vocab), walk.count.eq(fields.count),
+            walk.listed.eq(fields.listed),
             activations.address.eq(walk.word),
             dot.valid.eq(walk.take), dot.first.eq(walk.first), dot.last.eq(walk.last),
             dot.weights.eq(walk.i.payload), dot.activations.eq(activations.words),
@@ -102,7 +106,7 @@ class HeadEngine(wiring.Component):
         m.d.sync += begun.eq(begun + (walk.take & walk.first) - take_result)
 
         # sums to logits, row after row of the activations
-        user = data.StructLayout({"row": 8, "id": ID_BITS})
+        user = data.StructLayout({"row": 8, "id": ID_BITS, "final": 1})
         m.submodules.scale = scale = LogitScale(dot.sum_bits, user)
         tag = data.View(ROW_TAG, tags.r_data)
         row = Signal(8)
@@ -117,6 +121,7 @@ class HeadEngine(wiring.Component):
             Value.cast(scale.i.p.unit).eq(Array(Value.cast(unit) for unit in units)[row]),
             scale.i.p.scale.m.eq(row_mantissa), scale.i.p.scale.e.eq(row_exponent),
             scale.i.p.user.row.eq(row), scale.i.p.user.id.eq(tag.id),
+            scale.i.p.user.final.eq(tag.final & last_row),
             take_result.eq(scale.i.valid & scale.i.ready & last_row),
         ]
         with m.If(scale.i.valid & scale.i.ready):
@@ -167,8 +172,7 @@ class HeadEngine(wiring.Component):
             with m.State("START"):
                 m.next = "LOGITS"
             with m.State("LOGITS"):
-                last_id = logit.p.user.id == fields.vocab - 1
-                with m.If(logit.valid & both & last_id & (logit.p.user.row == fields.rows - 1)):
+                with m.If(logit.valid & both & logit.p.user.final):
                     m.next = "LIST"
             with m.State("LIST"):
                 m.d.comb += top_k.drain.eq(1)

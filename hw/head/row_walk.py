@@ -1,4 +1,4 @@
-"""Follows the head's weight stream: scales and vocabulary rows."""
+"""Follows the head's weight stream: scales and vocabulary rows, all in turn or listed ones."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.memory.shapes import ID_BITS, LISTED_ROW
 from models.machine.build import BuildParameters
 
-__all__ = ["ID_BITS", "ROW_TAG", "RowWalk"]
+__all__ = ["ROW_TAG", "RowWalk"]
 
-ID_BITS = 24
-ROW_TAG = data.StructLayout({"id": ID_BITS, "scale": 32})
+ROW_TAG = data.StructLayout({"id": ID_BITS, "scale": 32, "final": 1})
 
 
 class RowWalk(wiring.Component):
@@ -20,9 +20,11 @@ class RowWalk(wiring.Component):
     `start` (while `done`): the stream of `vocab` rows of `count` channels follows, both at least 1: blocks of
     beat_bytes / 4 rows, a beat of scales before each. `take` with `first`, `last` and `word` marks a beat
     of a row and its place in it; `row` (valid for one cycle, with the row's last beat) names the row and its
-    scale, a memory word. The last block's rows beyond `vocab` are taken and dropped.
+    scale, a memory word, and whether it is the final one. The last block's rows beyond `vocab` are taken and dropped.
+    With `listed`, each row has a beat of scales before it, and its id and the place of its scale come on `rows`; the
+    scale takes as many cycles as its place, up to the row's first beat.
     `room`: another row may begin. `done`: nothing is left to take; no beat is taken then.
-    Format: `models.machine.layout.head_stream`. One beat a cycle.
+    Format: `models.machine.layout.head_stream`, or `hw.memory.row_gather`. One beat a cycle.
     """
 
     def __init__(self, build: BuildParameters):
@@ -32,6 +34,8 @@ class RowWalk(wiring.Component):
             "start": In(1),
             "vocab": In(ID_BITS),
             "count": In(16),
+            "listed": In(1),
+            "rows": In(stream.Signature(LISTED_ROW)),
             "room": In(1),
             "done": Out(1),
             "i": In(stream.Signature(build.beat_bytes * 8)),
@@ -48,7 +52,7 @@ class RowWalk(wiring.Component):
         block_rows = beat_bytes // 4
         rows_left, row_id = Signal(ID_BITS, reset_less=True), Signal(ID_BITS, reset_less=True)
         count, left = Signal(16, reset_less=True), Signal(16, reset_less=True)  # channels of a row, still to come
-        in_block = Signal(range(block_rows))
+        in_block, place = Signal(range(block_rows)), Signal(range(block_rows), reset_less=True)
         scales = Signal(beat_bytes * 8, reset_less=True)
         taken, real = Signal(), Signal()
 
@@ -58,6 +62,7 @@ class RowWalk(wiring.Component):
             real.eq(rows_left != 0),
             self.row.tag.id.eq(row_id),
             self.row.tag.scale.eq(scales),
+            self.row.tag.final.eq(rows_left == 1),
         ]
         with m.FSM():
             with m.State("IDLE"):
@@ -67,11 +72,22 @@ class RowWalk(wiring.Component):
                     m.next = "SCALES"
 
             with m.State("SCALES"):
-                m.d.comb += self.i.ready.eq(1)
+                m.d.comb += [self.i.ready.eq(~self.listed | self.rows.valid),
+                             self.rows.ready.eq(self.listed & self.i.valid)]
                 m.d.sync += [scales.eq(self.i.payload), in_block.eq(0), self.first.eq(1), self.word.eq(0),
-                             left.eq(count)]
-                with m.If(self.i.valid):
+                             left.eq(count), place.eq(self.rows.p.place)]
+                with m.If(self.listed):
+                    m.d.sync += row_id.eq(self.rows.p.id)
+                with m.If(taken):
                     m.next = "ROWS"
+                    with m.If(self.listed):
+                        m.next = "PLACE"
+
+            with m.State("PLACE"):
+                with m.If(in_block == place):
+                    m.next = "ROWS"
+                with m.Else():
+                    m.d.sync += [scales.eq(scales >> 32), in_block.eq(in_block + 1)]
 
             with m.State("ROWS"):
                 m.d.comb += [
@@ -85,7 +101,7 @@ class RowWalk(wiring.Component):
                     with m.If(self.last):
                         m.d.sync += [row_id.eq(row_id + 1), rows_left.eq(rows_left - real), scales.eq(scales >> 32),
                                      in_block.eq(in_block + 1)]
-                        with m.If(in_block == block_rows - 1):
+                        with m.If((in_block == block_rows - 1) | self.listed):
                             m.next = "IDLE"
                             with m.If(rows_left > 1):
                                 m.next = "SCALES"

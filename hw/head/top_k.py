@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from hw.head.logit_scale import LOGIT_BITS
-from hw.head.row_walk import ID_BITS
+from hw.memory.shapes import ID_BITS
 
 __all__ = ["CANDIDATE", "LISTED", "TopK"]
 
@@ -23,8 +23,8 @@ _NONE = {"id": (1 << ID_BITS) - 1, "value": -(1 << (LOGIT_BITS - 1))}  # below e
 class TopK(wiring.Component):
     """Keeps, for each of `rows` rows, the `k` largest of the candidates since `clear`, largest first.
 
-    Contract: golden `top_k`, given candidates of a row in ascending order of their ids: among equals the lower
-    id comes first. `k` (1 to k_max) is constant from `clear` on. With fewer than k candidates the rest
+    Contract: golden `top_k`, whatever the order of the candidates: among equals the lower id comes first. `k` (1 to
+    k_max) is constant from `clear` on. With fewer than k candidates the rest
     of the list has id 2**24 - 1 and value -2**31.
     `drain` (once all candidates are taken; high until `drained`) sends the lists to `o`: rows 0 .. `rows_used` - 1,
     each from index 0.
@@ -89,7 +89,7 @@ class TopK(wiring.Component):
                     m.next = "CLEAR"
                 with m.Elif(self.i.valid):
                     m.d.sync += [row.eq(self.i.p.row), index.eq(bottom)]
-                    with m.If(self.i.p.value > entry.value):
+                    with m.If(_rank(self.i.p) > _rank(entry)):
                         m.next = "INSERT"
                 with m.Elif(self.drain):
                     m.d.sync += [row.eq(0), index.eq(0)]
@@ -97,7 +97,7 @@ class TopK(wiring.Component):
 
             # entry `index` is below the candidate and moves down, or the candidate's place is under it
             with m.State("INSERT"):
-                below = candidate.value > entry.value
+                below = _rank(candidate) > _rank(entry)
                 m.d.comb += [write.en.eq(index != bottom), write.data.eq(Mux(below, entry, candidate))]
                 m.d.sync += index.eq(index - 1)
                 with m.If(~below):
@@ -118,3 +118,8 @@ class TopK(wiring.Component):
                             m.d.comb += self.drained.eq(1)
                             m.next = "TAKE"
         return m
+
+
+def _rank(entry: data.View) -> Value:
+    """A number by which entries order: by value, and among equals the lower id above."""
+    return Cat(~entry.id, entry.value).as_signed()

@@ -9,7 +9,8 @@ from hw.memory.axi import ADDRESS_BITS, DATA_BITS
 from models.machine.build import BURST_BEATS, PORT_BYTES
 from models.machine.descriptor import LoadTarget
 
-__all__ = ["ARRIVAL", "BURST", "BURST_BYTES", "LOAD_CHANNELS", "LOAD_WORD", "READ_REQUEST", "WRITE_BEAT"]
+__all__ = ["ARRIVAL", "BURST", "BURST_BYTES", "ID_BITS", "LISTED_ROW", "LIST_PLACE", "LOAD_CHANNELS", "LOAD_WORD",
+           "READ_REQUEST", "WRITE_BEAT"]
 
 BURST_BYTES = BURST_BEATS * PORT_BYTES
 
@@ -30,3 +31,12 @@ LOAD_WORD = data.StructLayout({"target": 4, "index": 16, "data": DATA_BITS})
 
 LOAD_CHANNELS = {LoadTarget.RESIDUAL: 4, LoadTarget.GAIN: 4, LoadTarget.TAP: 2, LoadTarget.ROPE: 4}
 """Channels of a LOAD_WORD: 4 x 32, 4 x 16, 2 x 64 and 4 x 16 bits."""
+
+ID_BITS = 24
+"""Of a vocabulary row's number."""
+
+LIST_PLACE = data.StructLayout({"row": 8, "index": 8})
+"""Of an id in the shortlists: entry `index` of row `row`'s list."""
+
+LISTED_ROW = data.StructLayout({"id": ID_BITS, "place": 4})
+"""A vocabulary row that comes out of its turn: its id, and the scale word of its block that is its own."""

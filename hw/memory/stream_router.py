@@ -1,24 +1,24 @@
-"""Stream router: weight and head streams from the ports to their engines, without their padding."""
+"""Stream router: weight and head streams from the ports to their engines, without what is not of use."""
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 __all__ = ["STREAM_TAG", "StreamRouter"]
 
-STREAM_TAG = data.StructLayout({"beats": 32, "padding": 4, "head": 1})
-"""A stream's beats, how many at its end are padding (fewer than all), and whose it is."""
+STREAM_TAG = data.StructLayout({"skip": 4, "used": 32, "padding": 4, "head": 1})
+"""A stream's beats, in their order: how many are dropped, used (at least one) and dropped again; and whose it is."""
 
 _STREAMS = 8  # that may be on their way
 
 
 class StreamRouter(wiring.Component):
-    """Passes each stream's beats to `o_weights` or `o_head` and drops those that pad it.
+    """Passes each stream's beats to `o_weights` or `o_head` and drops those before and behind.
 
     `tags`: one for each stream, in order, at any time before its beats; up to 8 wait. Combinational from `i` to the
-    outputs; backpressure passes through, padding is dropped a beat a cycle. A cycle is lost between streams.
+    outputs; backpressure passes through, what is dropped takes a cycle a beat. A cycle is lost between streams.
     """
 
     def __init__(self, width: int):
@@ -36,8 +36,9 @@ class StreamRouter(wiring.Component):
         m.d.comb += [queue.w_en.eq(self.tags.valid), queue.w_data.eq(self.tags.payload),
                      self.tags.ready.eq(queue.w_rdy)]
         tag = data.View(STREAM_TAG, queue.r_data)
-        used, padding = Signal(32), Signal(4)
+        used, dropped, padding = Signal(32), Signal(4), Signal(4)  # left of the stream; `dropped` of what comes first
         weights, head, drop = Signal(), Signal(), Signal()  # where the next beat goes
+        skipping, to_head = Signal(), Signal()
 
         m.d.comb += [
             self.o_weights.payload.eq(self.i.payload), self.o_head.payload.eq(self.i.payload),
@@ -46,13 +47,18 @@ class StreamRouter(wiring.Component):
         ]
         with m.If(self.i.valid & self.i.ready):
             with m.If(drop):
-                m.d.sync += [padding.eq(padding - 1), drop.eq(padding != 1)]
+                m.d.sync += dropped.eq(dropped - 1)
+                with m.If(dropped == 1):
+                    m.d.sync += [drop.eq(0), skipping.eq(0), dropped.eq(padding),
+                                 weights.eq(skipping & ~to_head), head.eq(skipping & to_head)]
             with m.Else():
                 m.d.sync += used.eq(used - 1)
                 with m.If(used == 1):
                     m.d.sync += [weights.eq(0), head.eq(0), drop.eq(padding != 0)]
         with m.If(~weights & ~head & ~drop):
             m.d.comb += queue.r_en.eq(1)
-            m.d.sync += [used.eq(tag.beats - tag.padding), padding.eq(tag.padding),
-                         weights.eq(queue.r_rdy & ~tag.head), head.eq(queue.r_rdy & tag.head)]
+            skips = tag.skip != 0
+            m.d.sync += [used.eq(tag.used), padding.eq(tag.padding), dropped.eq(Mux(skips, tag.skip, tag.padding)),
+                         to_head.eq(tag.head), skipping.eq(skips), drop.eq(queue.r_rdy & skips),
+                         weights.eq(queue.r_rdy & ~skips & ~tag.head), head.eq(queue.r_rdy & ~skips & tag.head)]
         return m

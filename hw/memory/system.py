@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, ResetInserter
+from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal
 from amaranth.lib import data, stream, wiring
+from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
 from hw.command import COMMAND_BITS, POSITIONS, command_layout
 from hw.memory.axi import DATA_BITS, Axi4, connect_master
@@ -12,27 +14,33 @@ from hw.memory.loader import Loader
 from hw.memory.port_fifos import PortFifos
 from hw.memory.read_master import ReadMaster
 from hw.memory.reader import Reader
-from hw.memory.shapes import LOAD_WORD, READ_REQUEST, WRITE_BEAT
+from hw.memory.row_gather import RowGather
+from hw.memory.shapes import BURST_BYTES, ID_BITS, LIST_PLACE, LISTED_ROW, LOAD_WORD, READ_REQUEST, WRITE_BEAT
 from hw.memory.stream_fetcher import StreamFetcher
 from hw.memory.stream_router import StreamRouter
 from hw.memory.wide_reader import WideReader
 from hw.memory.write_master import WriteMaster
-from models.machine.build import CACHE_READER_BEATS, PORT_FIFO_BEATS, BuildParameters
+from models.machine.build import BURST_BEATS, CACHE_READER_BEATS, PORT_FIFO_BEATS, BuildParameters
 from models.machine.descriptor import Opcode
 
 __all__ = ["MemorySystem"]
 
 LOAD_READER_BEATS = 64
 DESCRIPTOR_READER_BEATS = 32  # eight descriptors
+_ROWS_AHEAD = 8  # listed rows that are on their way
 
 
 class MemorySystem(wiring.Component):
     """Engines FETCH and LOAD, and the clients of the attention and vector engines.
 
+    STREAM: `beats` wide beats, a multiple of 16, from `address` on, one of 256, striped; the last `padding` of them are
+    dropped. With `listed` rows of it instead (`RowGather`), whose ids come by `list_read` -> `listed`.
+
     All ports carry weights and the KV cache, port 0 also loads, descriptors and all writes. Every reader reserves
     room before it asks, so none holds up another; they take turns burst by burst.
 
-    weights, head: wide beats of the streams in their order, each for its engine, without padding. cache_read and
+    weights, head: wide beats of the streams in their order, each for its engine, without padding. head_rows: the ids of
+    listed rows, ahead of their beats. cache_read and
     cache: the attention engine's requests and wide beats; descriptor_read and descriptors: the sequencer's.
     vector_write and head_write: single beats, with idle outputs that are high when all of them are answered.
 
@@ -53,6 +61,9 @@ class MemorySystem(wiring.Component):
             "positions": In(POSITIONS),
             "weights": Out(stream.Signature(build.ports * DATA_BITS)),
             "head": Out(stream.Signature(build.ports * DATA_BITS)),
+            "list_read": Out(stream.Signature(LIST_PLACE)),
+            "listed": In(stream.Signature(ID_BITS)),
+            "head_rows": Out(stream.Signature(LISTED_ROW)),
             "o_load": Out(stream.Signature(LOAD_WORD)),
             "cache_read": In(stream.Signature(READ_REQUEST)),
             "cache": Out(stream.Signature(build.ports * DATA_BITS)),
@@ -75,6 +86,8 @@ class MemorySystem(wiring.Component):
         fetcher = StreamFetcher(build.ports, PORT_FIFO_BEATS)
         fifos = PortFifos(build.ports, PORT_FIFO_BEATS)
         router = StreamRouter(build.ports * DATA_BITS)
+        gather = RowGather(build)
+        rows = SyncFIFOBuffered(width=LISTED_ROW.size, depth=_ROWS_AHEAD)
         loader = Loader()
         cache = WideReader(build.ports, depth=CACHE_READER_BEATS, requests=8)
         readers = {
@@ -84,6 +97,8 @@ class MemorySystem(wiring.Component):
         m.submodules.fetcher = stoppable(fetcher)
         m.submodules.fifos = stoppable(fifos)
         m.submodules.router = stoppable(router)
+        m.submodules.gather = stoppable(gather)
+        m.submodules.rows = stoppable(rows)
         m.submodules.loader = stoppable(loader)
         m.submodules.cache_reader = stoppable(cache)
         for name, reader in readers.items():
@@ -118,27 +133,55 @@ class MemorySystem(wiring.Component):
         wiring.connect(m, wiring.flipped(self.vector_write), writer.i[0])
         wiring.connect(m, wiring.flipped(self.head_write), writer.i[1])
 
-        # a STREAM goes to the fetcher and, for when its beats come, to the router
-        stream_fields = data.View(command_layout(Opcode.STREAM), self.fetch_command.payload)
+        self._connect_streams(m, fetcher, router, gather)
+        wiring.connect(m, gather.read, wiring.flipped(self.list_read))
+        wiring.connect(m, wiring.flipped(self.listed), gather.ids)
         m.d.comb += [
-            fetcher.command.payload.eq(self.fetch_command.payload),
-            fetcher.command.valid.eq(self.fetch_command.valid & router.tags.ready),
-            self.fetch_command.ready.eq(fetcher.command.ready & router.tags.ready),
-            router.tags.valid.eq(self.fetch_command.valid & fetcher.command.ready & (stream_fields.beats != 0)),
-            *(router.tags.p[name].eq(stream_fields[name]) for name in ("beats", "padding", "head")),
+            rows.w_data.eq(gather.o_rows.payload), rows.w_en.eq(gather.o_rows.valid),
+            gather.o_rows.ready.eq(rows.w_rdy),
+            self.head_rows.payload.eq(rows.r_data), self.head_rows.valid.eq(rows.r_rdy),
+            rows.r_en.eq(self.head_rows.ready),
         ]
         m.d.comb += [
             fetcher.taken.eq(fifos.taken),
-            self.fetch_retired.eq(fetcher.retired),
             self.load_retired.eq(loader.retired),
             loader.positions.eq(self.positions),
             self.vector_write_idle.eq(writer.idle[0]),
             self.head_write_idle.eq(writer.idle[1]),
             writer.stop.eq(self.stop),
         ]
-        quiet = writer.quiet & fetcher.idle
+        quiet = writer.quiet & fetcher.idle & gather.command.ready
         for master in masters:
             quiet = quiet & master.quiet
         m.d.comb += self.quiet.eq(quiet)
         m.d.sync += self.errors.eq(sum((master.error for master in masters), writer.error))
         return m
+
+    def _connect_streams(self, m: Module, fetcher: StreamFetcher, router: StreamRouter, gather: RowGather) -> None:
+        """A STREAM goes to the fetcher and, for when its beats come, to the router: whole, or what the gather takes."""
+        command = data.View(command_layout(Opcode.STREAM), self.fetch_command.payload)
+        whole, gathering = Signal(), Signal()
+        m.d.comb += [
+            gathering.eq(~gather.command.ready),
+            whole.eq(self.fetch_command.valid & (command.listed == 0)),
+            gather.command.payload.eq(self.fetch_command.payload),
+            gather.command.valid.eq(self.fetch_command.valid & (command.listed != 0)),
+            self.fetch_command.ready.eq(Mux(command.listed != 0, gather.command.ready,
+                                            fetcher.i.ready & router.tags.ready & ~gathering)),
+            gather.o.ready.eq(fetcher.i.ready), gather.tags.ready.eq(router.tags.ready),
+            gather.begun.eq(fetcher.begun),
+            self.fetch_retired.eq(Mux(gathering, gather.retired, fetcher.begun)),
+        ]
+        piece, tag = fetcher.i.p, router.tags.p
+        with m.If(gathering):
+            m.d.comb += [piece.eq(gather.o.payload), fetcher.i.valid.eq(gather.o.valid),
+                         tag.eq(gather.tags.payload), router.tags.valid.eq(gather.tags.valid)]
+        with m.Else():
+            m.d.comb += [
+                piece.first.eq(command.address[exact_log2(BURST_BYTES):]),
+                Cat(piece.rest, piece.groups).eq(command.beats[exact_log2(BURST_BEATS):]), piece.spread.eq(piece.rest),
+                fetcher.i.valid.eq(whole & router.tags.ready),
+                tag.used.eq(command.beats - command.padding), tag.padding.eq(command.padding),
+                tag.head.eq(command.head),
+                router.tags.valid.eq(whole & fetcher.i.ready & (command.beats != 0)),
+            ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Shape, Signal, Value, signed, unsigned
+from amaranth.hdl import Const, Module, Mux, Shape, Signal, Value, signed, unsigned
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
@@ -38,7 +38,7 @@ class ChannelMemories(wiring.Component):
     `residual_words` in all; gains and taps of `channels` channels serve all rows. `i_load` writes words of targets
     RESIDUAL, GAIN and TAP, whose index counts channels, and takes those of other targets without effect; `i_residual`
     writes a word of the residual stream by its number, before `i_load`. A read sees writes of three cycles earlier
-    and more. Reads beyond a memory are undefined.
+    and more. Reads beyond a memory are undefined. While `gain_hold`, both registers behind the gains stand still.
     """
 
     def __init__(self, residual_words: int, channels: int):
@@ -50,6 +50,7 @@ class ChannelMemories(wiring.Component):
             "i_residual": In(stream.Signature(RESIDUAL_WRITE, always_ready=True)),
             "residual": In(channel_read(RESIDUAL_WORD)),
             "gain": In(channel_read(GAIN_WORD)),
+            "gain_hold": In(1),
             "tap": In(channel_read(TAP_WORD)),
         })
 
@@ -82,6 +83,9 @@ class ChannelMemories(wiring.Component):
                 with m.If(written.valid):
                     m.d.comb += [write.addr.eq(written.p.index), write.data.eq(Value.cast(written.p.h)), write.en.eq(1)]
             word = Signal(shape, reset_less=True, name=f"{name}_word")
-            m.d.sync += Value.cast(word).eq(port.data)
+            moves = ~self.gain_hold if target == LoadTarget.GAIN else Const(1)
+            m.d.comb += port.en.eq(moves)
+            with m.If(moves):
+                m.d.sync += Value.cast(word).eq(port.data)
             m.d.comb += Value.cast(read.word).eq(word)
         return m

@@ -16,7 +16,7 @@ from hw.attention.query_memory import QUERY, QUERY_SCALE
 from hw.command import COMMAND_BITS, HEADER_LAYOUT, POSITIONS, command_layout
 from hw.linear.activations import activation_layout
 from hw.linear.reader import READ_REQUEST, SUM_WORD
-from hw.memory.shapes import LOAD_WORD, WRITE_BEAT
+from hw.memory.shapes import ID_BITS, LIST_PLACE, LOAD_WORD, WRITE_BEAT
 from hw.vector.channel_memories import ChannelMemories
 from hw.vector.head_path import HeadPath
 from hw.vector.norm_quant import NormQuant
@@ -24,6 +24,7 @@ from hw.vector.norm_source import NormSource
 from hw.vector.rescale import Rescale
 from hw.vector.residual import ResidualAdd
 from hw.vector.rope import ROPE_FRACTION
+from hw.vector.select import Select
 from hw.vector.word_tap import WordTap
 from models.machine.build import LANES, BuildParameters
 from models.machine.descriptor import Activation, LoadTarget, Opcode
@@ -36,7 +37,7 @@ _LANE_BITS = LANES.bit_length() - 1
 
 
 class VectorEngine(wiring.Component):
-    """NORM, QUERY, KEY, VALUE and RESIDUAL of rows first_row + r, r < rows, LANES channels of a row a cycle.
+    """NORM, QUERY, KEY, VALUE, RESIDUAL and SELECT of rows first_row + r, r < rows, LANES channels of a row a cycle.
 
     Contract, by golden function (docs/numerics.md):
     NORM: `norm_quant` of the residual stream, of attention's results or of `gated_product`, to `o_linear`
@@ -44,7 +45,9 @@ class VectorEngine(wiring.Component):
     QUERY, KEY: `rope`, then `head_quant`; VALUE: `head_quant`; the sums' unit is unit[row] * scale. Queries go to
     `o_query` and `o_query_scale`, keys and values to the cache (`KVWriter`), as token positions[sequence] + token + r.
     RESIDUAL: `residual_add` with its tap into the residual memory; the sums' unit is unit[row] * scale.
-    Counts of channels are multiples of LANES, dim one of 2 * LANES.
+    SELECT: `shortlist`, piece by piece (`hw.vector.select`), into the list of row first_row + r, from which `read_list`
+    -> `listed` takes ids, any time no SELECT of that row is under way.
+    Counts of channels are multiples of LANES but for SELECT's, dim one of 2 * LANES.
 
     Memories: residual (slots * hidden_max channels, row r from r * count on), gain and tap (inputs_max channels),
     rotary table (slots * head_dim_max angles, row r from r * dim on); `i_load` fills them, ready but for residual
@@ -60,7 +63,8 @@ class VectorEngine(wiring.Component):
     cycle after a beat is taken). `positions` hold still during a command. Other opcodes retire without effect.
 
     Cycles of a row of n channels, L = LANES, about: NORM 3 n / L + 100, with rms 170; with a tap 70 more, and with
-    both n / L; RESIDUAL n / L + 30, with a tap 50; QUERY, KEY, VALUE heads * max(dim / L + 1, 25) + 100.
+    both n / L; RESIDUAL n / L + 30, with a tap 50; QUERY, KEY, VALUE heads * max(dim / L + 1, 25) + 100; SELECT
+    n / L + 20, with `begin` k more, and what the entries take that enter the list.
     """
 
     def __init__(self, build: BuildParameters):
@@ -77,6 +81,8 @@ class VectorEngine(wiring.Component):
             "read_attention": Out(stream.Signature(OUTPUT_REQUEST)),
             "attention": In(stream.Signature(OUTPUT_WORD)),
             "attention_exponent": In(SCALAR["e"].shape),
+            "read_list": In(stream.Signature(LIST_PLACE)),
+            "listed": Out(stream.Signature(ID_BITS)),
             "o_linear": Out(stream.Signature(activation_layout(8))),
             "o_head": Out(stream.Signature(activation_layout(16))),
             "o_query": Out(stream.Signature(QUERY)),
@@ -101,16 +107,19 @@ class VectorEngine(wiring.Component):
         m.submodules.heads = self._heads = HeadPath(
             dim_max=build.head_dim_max, rows=build.slots, kv_bits=build.kv_bits, ports=build.ports)
         m.submodules.add = self._add = ResidualAdd()
+        m.submodules.select = self._select = Select(build.slots)
         m.submodules.scalar = self._scalar_unit = ScalarUnit()
 
         command = Signal(COMMAND_BITS, reset_less=True)
         self._opcode = data.View(HEADER_LAYOUT, command).opcode
         self._norm_fields = data.View(command_layout(Opcode.NORM), command)
         self._add_fields = data.View(command_layout(Opcode.RESIDUAL), command)
+        self._select_fields = data.View(command_layout(Opcode.SELECT), command)
         # QUERY has the first fields of KEY and VALUE, which are alike, and zeros in place of the others.
         self._head_fields = data.View(command_layout(Opcode.KEY), command)
         # what the command is, decoded before it is worked on
-        self._norming, self._adding, self._rotating, self._caching = (Signal() for _ in range(4))
+        self._norming, self._adding, self._rotating, self._caching, self._selecting = (Signal() for _ in range(5))
+        self._heading = Signal()
         self._row = Signal(8, reset_less=True)
         self._head_row = Signal(8, reset_less=True)  # the row, counted from first_row
         self._base = Signal(16, reset_less=True)  # word of the row in the residual memory or in the rotary table
@@ -129,6 +138,7 @@ class VectorEngine(wiring.Component):
         self._connect_norm(m)
         self._connect_heads(m)
         self._connect_residual(m)
+        self._connect_select(m)
         self._control(m, command)
         return m
 
@@ -142,10 +152,8 @@ class VectorEngine(wiring.Component):
                 m.d.comb += unit.o.ready.eq(1)
             m.d.comb += [port.operands.ready.eq(unit.i.ready), port.result.p.eq(unit.o.p),
                          port.result.valid.eq(unit.o.valid)]
-        heading = Signal()
-        m.d.comb += heading.eq(~self._norming & ~self._adding)
         for shared, users in (
-                (self._rescale, ((self._norm.rescale, self._norming), (self._heads.rescale, heading),
+                (self._rescale, ((self._norm.rescale, self._norming), (self._heads.rescale, self._heading),
                                  (self._add.rescale, self._adding))),
                 (self._tap, ((self._norm.tap, self._norming), (self._add.tap, self._adding)))):
             m.d.comb += shared.i.valid.eq(_any(user.words.valid for user, _ in users))
@@ -167,8 +175,12 @@ class VectorEngine(wiring.Component):
             table.p.index.eq(load.p.index >> _LANE_BITS),
             Value.cast(table.p.angles).eq(load.p.data),
         ]
-        source, add, heads = self._source, self._add, self._heads
-        connect(m, self._norm.gain, channels.gain)
+        source, add, heads, select = self._source, self._add, self._heads, self._select
+        m.d.comb += [
+            channels.gain.index.eq(Mux(self._selecting, select.gain.index, self._norm.gain.index)),
+            channels.gain_hold.eq(select.hold),
+            self._norm.gain.word.eq(channels.gain.word), select.gain.word.eq(channels.gain.word),
+        ]
         connect(m, self._tap.memory, channels.tap)
         connect(m, add.o_write, channels.i_residual)
         m.d.comb += [
@@ -184,15 +196,17 @@ class VectorEngine(wiring.Component):
             m.d.comb += [
                 self.read_a.valid.eq(self._asking),
                 request.row.eq(self._row),
-                request.accumulator.eq(Mux(self._adding, self._add_fields.accumulator, self._head_fields.accumulator)),
+                request.accumulator.eq(Mux(self._selecting, self._select_fields.accumulator, Mux(
+                    self._adding, self._add_fields.accumulator, self._head_fields.accumulator))),
                 request.count.eq(self._count),
             ]
         m.d.comb += [
-            self.sums_a.ready.eq(Mux(self._norming, source.i_gate.ready, self._adding | heads.i_sums.ready)),
+            self.sums_a.ready.eq(Mux(self._norming, source.i_gate.ready,
+                                     Mux(self._selecting, select.i.ready, self._adding | heads.i_sums.ready))),
             source.i_gate.valid.eq(self.sums_a.valid & self._norming), source.i_gate.p.eq(self.sums_a.p),
             add.i.valid.eq(self.sums_a.valid & self._adding), add.i.p.eq(self.sums_a.p),
-            heads.i_sums.valid.eq(self.sums_a.valid & ~self._norming & ~self._adding),
-            heads.i_sums.p.eq(self.sums_a.p),
+            heads.i_sums.valid.eq(self.sums_a.valid & self._heading), heads.i_sums.p.eq(self.sums_a.p),
+            select.i.valid.eq(self.sums_a.valid & self._selecting), select.i.p.eq(self.sums_a.p),
         ]
 
     def _connect_norm(self, m: Module) -> None:
@@ -273,8 +287,15 @@ class VectorEngine(wiring.Component):
         ]
         m.d.sync += tap.settings.eq(Mux(self._adding, Value.cast(add.tap.settings), Value.cast(norm.tap.settings)))
 
+    def _connect_select(self, m: Module) -> None:
+        select, settings, fields = self._select, self._select.settings, self._select_fields
+        m.d.comb += [settings.row.eq(self._row),
+                     *(settings[name].eq(fields[name]) for name in ("count", "first_id", "k", "begin"))]
+        connect(m, flipped(self.read_list), select.read)
+        connect(m, select.o, flipped(self.listed))
+
     def _control(self, m: Module, command: Signal) -> None:
-        """Per row: the scale from the last norm's unit, then norm, heads or addition."""
+        """Per row: the scale from the last norm's unit, then norm, heads, addition or choice."""
         norm, heads = self._norm_fields, self._head_fields
         opcode = self._opcode
         unit = self._unit
@@ -308,13 +329,16 @@ class VectorEngine(wiring.Component):
                 m.d.sync += [
                     self._norming.eq(opcode == Opcode.NORM), self._adding.eq(opcode == Opcode.RESIDUAL),
                     self._rotating.eq(opcode != Opcode.VALUE), self._caching.eq(opcode != Opcode.QUERY),
+                    self._selecting.eq(opcode == Opcode.SELECT),
+                    self._heading.eq((opcode == Opcode.QUERY) | (opcode == Opcode.KEY) | (opcode == Opcode.VALUE)),
                     row_sums.eq(heads.heads * heads.dim),
                     self._row.eq(heads.first_row), self._head_row.eq(0), end.eq(heads.first_row + heads.rows),
                     self._token.eq(self.positions[heads.sequence] + heads.token),
                 ]
                 m.next = "COUNT"
             with m.State("COUNT"):
-                m.d.sync += [self._count.eq(Mux(self._adding, self._add_fields.count, row_sums)),
+                # SELECT's count lies where RESIDUAL's does
+                m.d.sync += [self._count.eq(Mux(self._heading, row_sums, self._add_fields.count)),
                              words.eq(norm.count >> _LANE_BITS)]
                 m.next = "BASE"
             with m.State("BASE"):
@@ -333,6 +357,8 @@ class VectorEngine(wiring.Component):
                         m.next = "HEAD_SCALE"
                     with m.Case(Opcode.RESIDUAL):
                         m.next = "ADD_SCALE"
+                    with m.Case(Opcode.SELECT):
+                        m.next = "SELECT_SUMS"
                     with m.Default():
                         m.next = "WRITTEN"
 
@@ -380,6 +406,14 @@ class VectorEngine(wiring.Component):
                 with m.If(self.read_a.ready):
                     m.next = "ADDING"
             with m.State("ADDING"), m.If(self._add.done):
+                m.next = "NEXT"
+
+            with m.State("SELECT_SUMS"):
+                m.d.comb += self._asking.eq(1)
+                with m.If(self.read_a.ready):
+                    m.d.comb += self._select.start.eq(1)
+                    m.next = "SELECTING"
+            with m.State("SELECTING"), m.If(self._select.done):
                 m.next = "NEXT"
 
             with m.State("NEXT"):

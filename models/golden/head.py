@@ -24,7 +24,11 @@ def logits(q: np.ndarray, scale: Scalar, rows: np.ndarray, row_scales: Scalar) -
     return scale_round(sums, mul(scale[..., None], row_scales), fraction=LOGIT_FRACTION)
 
 
-def top_k(values: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """The k largest of one token's logits [vocab], largest first, lower id first among equals: (ids, logits)."""
-    order = np.lexsort((np.arange(values.size), -values))[:k]
-    return order, values[order]
+def top_k(values: np.ndarray, k: int, ids: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """The k largest of one token's logits [n], largest first, lower id first among equals: (ids, logits).
+
+    ids: of the logits' rows, in any order (None: their places).
+    """
+    ids = np.arange(values.size) if ids is None else ids
+    order = np.lexsort((ids, -values))[:k]
+    return ids[order], values[order]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -21,9 +22,12 @@ from models.golden.residual import embed, residual_add
 from models.golden.rope import ROPE_FRACTION, rope
 from models.golden.rounding import round_shift
 from models.golden.scalar import Scalar, constant, from_word, log2_e_over_root, mul, shift, to_word
+from models.golden.shortlist import shortlist
 from models.golden.tap import Tap
 from models.golden.ternary_matmul import ternary_matmul
+from models.machine.build import SHORTLIST
 from models.machine.tables import rope_table
+from models.ternary_head import TernaryHead, ternary_head
 
 __all__ = ["GoldenModel", "KVCache", "TapPoint"]
 
@@ -78,13 +82,31 @@ class GoldenModel:
 
     def step(self, token: int) -> np.ndarray:
         """Append one token and return its integer logits [vocab]."""
+        q, scale = self._head_input(self._residual(token), HEAD_LEVELS)
+        return logits(q, scale, self.model.head, from_word(self.model.head_scales))[0]
+
+    def step_listed(self, token: int) -> tuple[np.ndarray, np.ndarray]:
+        """Append one token; the ids of its shortlist, in that order, and their integer logits."""
+        h, copy = self._residual(token), self._ternary_head
+        ids = shortlist(self._head_input(h, 127)[0], copy.trits(), copy.scales, SHORTLIST)[0]
+        q, scale = self._head_input(h, HEAD_LEVELS)
+        return ids, logits(q, scale, self.model.head[ids], from_word(self.model.head_scales[ids]))[0]
+
+    @cached_property
+    def _ternary_head(self) -> TernaryHead:
+        return ternary_head(self.model.head, self.model.head_scales)
+
+    def _head_input(self, h: np.ndarray, levels: int) -> tuple[np.ndarray, Scalar]:
+        point = TapPoint(self.config.layers, "head")
+        return self._norm(h, self._residual_unit(), self.model.final_gains, point, levels=levels)
+
+    def _residual(self, token: int) -> np.ndarray:
+        """Append one token; the residual [1, hidden] behind all layers."""
         model = self.model
         h = embed(model.embedding[token][None], model.embedding_exponents[token][None], model.residual_fraction_bits)
         for index in range(len(model.layers)):
             h = self._layer(index, h)
-        point = TapPoint(self.config.layers, "head")
-        q, scale = self._norm(h, self._residual_unit(), model.final_gains, point, levels=HEAD_LEVELS)
-        return logits(q, scale, model.head, from_word(model.head_scales))[0]
+        return h
 
     def _layer(self, index: int, h: np.ndarray) -> np.ndarray:
         config, layer = self.config, self.model.layers[index]

@@ -11,8 +11,8 @@ from math import lcm
 from models.config import ModelConfig
 from models.errors import ModelError
 
-__all__ = ["BOARDS", "CACHE_READER_BEATS", "CPU", "LANES", "PORT_BYTES", "PORT_FIFO_BEATS", "TRITS_PER_BYTE",
-           "TRITS_PER_GROUP", "BuildParameters", "board_parameters"]
+__all__ = ["BOARDS", "CACHE_READER_BEATS", "CPU", "LANES", "PORT_BYTES", "PORT_FIFO_BEATS", "SHORTLIST",
+           "TRITS_PER_BYTE", "TRITS_PER_GROUP", "BuildParameters", "board_parameters"]
 
 PORT_BYTES = 16  # one beat of a 128-bit port
 TRITS_PER_BYTE = 5
@@ -21,6 +21,7 @@ OUTPUTS_PER_BEATS = (10, 3)  # so many outputs of a tile fill so many beats of t
 BURST_BEATS = 16
 CACHE_READER_BEATS = 256  # of the cache, at each port: covers 16 bursts under way
 PORT_FIFO_BEATS = 512  # of streams, behind each port: covers 16 bursts under way, and the ports' different paces
+SHORTLIST = 64  # vocabulary rows of which the head takes the exact logits, where it does not take all
 LANES = 4  # channels of one row that the vector engine takes a cycle: a word
 
 
@@ -102,6 +103,12 @@ class BuildParameters:
     def padded_outputs(self, outputs: int) -> int:
         """Outputs with their padding."""
         return -(-outputs // self.outputs_align) * self.outputs_align
+
+    @property
+    def chunk_rows(self) -> int:
+        """Rows of a ternary head multiplied at a time: with half of a batch's sums, and with their scales as gains."""
+        rows = min(self.inputs_max, self.batch_words // 2 * self.outputs_per_step)
+        return rows // self.outputs_align * self.outputs_align
 
     @property
     def stream_align(self) -> int:

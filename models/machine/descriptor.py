@@ -45,6 +45,7 @@ class Opcode(IntEnum):
     RESIDUAL = 7
     ATTEND = 8
     LOGITS = 9
+    SELECT = 10
 
 
 class LoadTarget(IntEnum):
@@ -120,7 +121,8 @@ _CACHE = (*_HEADS, *_SEQUENCE, ("address", 40), ("address_stride", 16), ("scale_
 OPCODES: dict[Opcode, Operation] = {
     op.opcode: op
     for op in (
-        _words(Opcode.STREAM, Engine.FETCH, ("address", 40), ("beats", 32), ("padding", 4), ("head", 1)),
+        _words(Opcode.STREAM, Engine.FETCH, ("address", 40), ("beats", 32), ("padding", 4), ("head", 1), ("listed", 8),
+               ("row", 8), ("row_beats", 16)),
         _words(Opcode.LOAD, Engine.LOAD, ("address", 40), ("target", 4), ("address_stride", 24), ("bytes", 24),
                ("offset", 16), ("sequence", 4)),
         _words(Opcode.MATMUL, Engine.LINEAR, *_ROWS, ("tiles", 16), ("outputs", 16), ("accumulator", 16),
@@ -138,7 +140,9 @@ OPCODES: dict[Opcode, Operation] = {
                ("key_scales", 40), ("value_scales", 40), ("keys", 40), ("values", 40), ("head_bytes", 32),
                ("row_bytes", 16), ("block_bytes", 16), ("score_constant", 32), ("region_bytes", 32)),
         _words(Opcode.LOGITS, Engine.HEAD, *_ROWS, ("count", 16), ("vocab", 24), ("k", 8), ("write_logits", 1),
-               ("logits", 40), ("top", 40)),
+               ("listed", 1), ("logits", 40), ("top", 40)),
+        _words(Opcode.SELECT, Engine.VECTOR, *_ROWS, ("count", 16), ("accumulator", 16), ("first_id", 24), ("k", 8),
+               ("begin", 1)),
     )
 }
 

@@ -6,6 +6,7 @@ Each call of the library becomes a process: machine, operations and every array 
 from __future__ import annotations
 
 import ctypes
+import itertools
 import shutil
 import subprocess
 import tempfile
@@ -89,11 +90,12 @@ class _ForeignLibrary:
         arrays = [machine.image.memory, *machine._tables, np.ctypeslib.as_array(machine._constants).view(np.uint8),
                   *machine._buffers._kept.values()]
         for o in operations:
-            for pointer, size in ((o.weights, o.outputs * o.width), (o.head, o.vocab * o.count),
-                                  (o.head_scales, o.vocab)):
-                if pointer:
-                    arrays.append(np.ctypeslib.as_array(pointer, (size,)))
-                    arrays[-1].flags.writeable = False
+            if o.weights:
+                arrays.append(np.ctypeslib.as_array(o.weights, (o.outputs * o.width,)))
+                arrays[-1].flags.writeable = False
+        for part in itertools.chain.from_iterable(machine._streams._heads.values()):
+            arrays.append(part.view())
+            arrays[-1].flags.writeable = False
         return arrays
 
 

@@ -20,12 +20,18 @@ INLINE int32_t *logits_of(machine *m, const operation *op, int64_t row) {
     return view(m, op->logits + row * ((op->vocab + 3) / 4 * 4) * 4, op->vocab * 4);
 }
 
+/* The vocabulary's row that is an operation's row v. */
+INLINE int64_t id_of(const machine *m, const operation *op, int64_t v) {
+    return op->listed ? m->list_ids[op->row * SHORTLIST + v] : v;
+}
+
 UNIT void logits(machine *m, const operation *op, int thread, int threads) {
     int64_t end = share(op->vocab, thread + 1, threads);
     for (int64_t v = share(op->vocab, thread, threads); v < end; v++) {
-        const int8_t *w = op->head + v * op->count;
+        int64_t id = id_of(m, op, v);
+        const int8_t *w = op->head + id * op->count;
         __builtin_prefetch(w + 4096);
-        scalar scale = from_word(op->head_scales[v]);
+        scalar scale = from_word(op->head_scales[id]);
         for (int64_t row = 0; row < op->rows; row++) {
             int32_t *out = logits_of(m, op, row);
             if (!out) return;
@@ -35,7 +41,12 @@ UNIT void logits(machine *m, const operation *op, int thread, int threads) {
     }
 }
 
-/* The k best, larger first, lower id first among equals: pairs (id, logit) in memory. */
+/* Whether a logit comes before one of the best, a pair (id, logit): larger first, lower id first among equals. */
+INLINE bool before(int64_t id, int32_t value, const int32_t *pair) {
+    return value > pair[1] || (value == pair[1] && id < pair[0]);
+}
+
+/* The k best: pairs in memory. */
 UNIT void best_logits(machine *m, const operation *op, int thread, int threads) {
     for (int64_t row = thread; row < op->rows; row += threads) {
         const int32_t *values = logits_of(m, op, row);
@@ -43,13 +54,14 @@ UNIT void best_logits(machine *m, const operation *op, int thread, int threads) 
         if (!values || !best) return;
         int64_t kept = 0;
         for (int64_t v = 0; v < op->vocab; v++) {
-            if (kept == op->k && values[v] <= best[2 * kept - 1]) continue;
+            int64_t id = id_of(m, op, v);
+            if (kept == op->k && !before(id, values[v], best + 2 * kept - 2)) continue;
             int64_t at = kept < op->k ? kept++ : kept - 1;
-            for (; at > 0 && best[2 * at - 1] < values[v]; at--) {
+            for (; at > 0 && before(id, values[v], best + 2 * at - 2); at--) {
                 best[2 * at] = best[2 * at - 2];
                 best[2 * at + 1] = best[2 * at - 1];
             }
-            best[2 * at] = (int32_t)v;
+            best[2 * at] = (int32_t)id;
             best[2 * at + 1] = values[v];
         }
     }

@@ -6,7 +6,7 @@
 
 #include "numbers.h"
 
-enum opcode { LOAD = 1, MATMUL, NORM, QUERY, KEY, VALUE, RESIDUAL, ATTEND, LOGITS, TOP };
+enum opcode { LOAD = 1, MATMUL, NORM, QUERY, KEY, VALUE, RESIDUAL, ATTEND, LOGITS, SELECT, TOP };
 enum load_target { LOAD_RESIDUAL, LOAD_GAIN, LOAD_TAP, LOAD_ROPE };
 enum norm_source { FROM_RESIDUAL, FROM_ATTENTION, FROM_GATED };
 enum failure { BAD_ADDRESS = 1, BAD_ORDER };
@@ -17,6 +17,9 @@ enum failure { BAD_ADDRESS = 1, BAD_ORDER };
 enum { TRITS = 5, BLOCK = 64, GROUP = 8 };
 
 enum { SEQUENCES = 16 };
+
+/* Places of a row's shortlist. */
+enum { SHORTLIST = 64 };
 
 /* Of the cache: models/machine/cache.py. */
 enum { BLOCK_TOKENS = 16, PIECE = 16, BURST = 16 };
@@ -39,6 +42,8 @@ typedef struct {
     int64_t first_row, sequence, token, offset;
     int64_t product_first, product_rows; /* of the product that takes a norm's rows, perhaps with others */
     int64_t vocab, k, write_logits, logits, top;
+    int64_t first_id, begin;
+    int64_t listed, row; /* whether the head's rows are those of a row's shortlist, and of which */
 } operation;
 
 /* One channel of a tap as it lies in memory. */
@@ -69,6 +74,8 @@ typedef struct {
     int32_t *attention;
     int64_t *attention_exponents;
     int32_t *scores; /* logits of a row where they are not asked for: [rows][vocab] */
+    int64_t *list_scores, *list_ids; /* shortlists: [rows][SHORTLIST] */
+    int64_t *list_sizes;
     int64_t *wide;   /* scratch: [threads][wide_channels] */
     int64_t wide_channels;
     int64_t *counts; /* [threads][COUNTERS] */

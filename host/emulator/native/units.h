@@ -8,6 +8,7 @@
 #include "vector.h"
 #include "heads.h"
 #include "head.h"
+#include "shortlist.h"
 #include "matmul.h"
 
 UNIT void load(machine *m, const operation *op) {
@@ -26,7 +27,8 @@ UNIT void load(machine *m, const operation *op) {
 /* An operation's vectors have been loaded. */
 INLINE bool ready(const machine *m, const operation *op) {
     bool rotates = op->opcode == QUERY || op->opcode == KEY;
-    return (m->gains || !op->gained) && (m->taps || !op->tap) && (m->rope || !rotates);
+    bool gained = op->gained || op->opcode == SELECT;
+    return (m->gains || !gained) && (m->taps || !op->tap) && (m->rope || !rotates);
 }
 
 UNIT void execute(machine *m, const operation *op, int thread, int threads) {
@@ -44,6 +46,7 @@ UNIT void execute(machine *m, const operation *op, int thread, int threads) {
     case RESIDUAL: residual_add(m, op, thread, threads); break;
     case ATTEND: attend(m, op, thread, threads); break;
     case LOGITS: logits(m, op, thread, threads); break;
+    case SELECT: offer(m, op, thread, threads); break;
     case TOP: best_logits(m, op, thread, threads);
     }
 }

@@ -21,6 +21,10 @@ def random_descriptor(random: Random, opcode: Opcode, *, wait: int = 0, signal: 
         fields[field.name] = random.randrange(low // unit, high // unit) * unit
     if opcode == Opcode.LOAD:
         fields["target"] = random.choice(list(LoadTarget))
+    if opcode == Opcode.STREAM:  # listed rows are the head's and have beats
+        fields["listed"] *= fields["head"] & (fields["row_beats"] != 0)
+    if opcode == Opcode.LOGITS:
+        fields["write_logits"] &= ~fields["listed"]
     return pack(opcode, wait=wait, signal=signal, **fields)
 
 

@@ -6,7 +6,7 @@ import cocotb
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from hw.command import POSITIONS
-from models.machine.descriptor import OPCODES, Engine, LoadTarget, Opcode, unpack
+from models.machine.descriptor import OPCODES, Engine, LoadTarget, Opcode, pack, unpack
 from models.machine.registers import IDENTITY, SEQUENCES, VERSION, Status, position_register
 from sim.benches.control.engines import Engines
 from sim.benches.control.lite_master import LiteMaster
@@ -161,6 +161,11 @@ async def bad_descriptors(dut):
     bad += [changed(Opcode.LOAD, field(Opcode.LOAD, name) + bit, 1, 1) for name in ("address", "address_stride")
             for bit in range(4)]
     bad += [changed(Opcode.LOAD, field(Opcode.LOAD, "target"), 4, target) for target in range(len(LoadTarget), 16)]
+    listed = dict(address=0, beats=16, padding=0, listed=1, row=0)
+    bad += [pack(Opcode.STREAM, **listed, head=0, row_beats=1), pack(Opcode.STREAM, **listed, head=1, row_beats=0)]
+    bad.append(pack(Opcode.LOGITS, rows=1, first_row=0, count=4, vocab=9, k=4, write_logits=1, listed=1, logits=0,
+                    top=0))
+    good += [pack(Opcode.STREAM, **listed, head=1, row_beats=1), random_descriptor(bench.random, Opcode.SELECT)]
     for descriptor in bad:
         await bench.begin([*good, descriptor, *good])
         assert await bench.end() == _error(Status.ERROR_DESCRIPTOR), descriptor.hex()

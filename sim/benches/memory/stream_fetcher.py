@@ -10,15 +10,16 @@ from cocotb import start_soon
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from hw.memory.shapes import BURST
+from hw.memory.stream_fetcher import STREAM_PIECE
 from models.machine.build import BOARDS
-from models.machine.descriptor import Opcode, pack
 from models.machine.layout import stripe
 from sim.streams import StreamSink, StreamSource
 from sim.testbench import generator, parameters, start
 
 
-def _command(address: int, beats: int) -> int:
-    return int.from_bytes(pack(Opcode.STREAM, address=address, beats=beats, padding=0, head=0), "little")
+def _piece(address: int, beats: int) -> dict[str, int]:
+    """A whole stream."""
+    return {"first": address >> 8, "groups": beats >> 10, "rest": beats >> 4 & 63, "spread": beats >> 4 & 63}
 
 
 def _bursts(port: int, address: int, beats: int) -> list[int]:
@@ -51,16 +52,16 @@ async def _free(dut, sinks: list[StreamSink], bursts: list[list[dict]], rate: fl
 @cocotb.parametrize(stall=[0.0, 0.5], rate=[1.0, 0.6])
 async def bursts_of_streams(dut, stall, rate):
     random, ports = generator("streams"), parameters()["ports"]
-    source = StreamSource(dut, "command", stall=stall)
+    source = StreamSource(dut, "i", STREAM_PIECE, stall=stall)
     sinks = [StreamSink(dut, f"bursts__{p}", BURST, stall=stall) for p in range(ports)]
     bursts: list[list[dict]] = [[] for _ in range(ports)]
     dut.taken.value = 0
     await start(dut)
     start_soon(_free(dut, sinks, bursts, rate))
     streams = [(random.randrange(1 << 31) * 256, 16 * groups) for groups in (1, 0, 3, 64, 65, 0, 1, 1, 63, 0, 128, 200)]
-    source.send_nowait(*(_command(*stream) for stream in streams))
+    source.send_nowait(*(_piece(*stream) for stream in streams))
     for _ in streams:
-        while not dut.retired.value:
+        while not dut.begun.value:
             await RisingEdge(dut.clk)
         await RisingEdge(dut.clk)
     while not dut.idle.value:
@@ -73,22 +74,48 @@ async def bursts_of_streams(dut, stall, rate):
 
 
 @cocotb.test()
+async def pieces_of_groups(dut):
+    """Some bursts of a whole group and of the last one, as they lie in the stream."""
+    random, ports = generator("pieces"), parameters()["ports"]
+    source = StreamSource(dut, "i", STREAM_PIECE)
+    sinks = [StreamSink(dut, f"bursts__{p}", BURST, stall=0.3) for p in range(ports)]
+    bursts: list[list[dict]] = [[] for _ in range(ports)]
+    dut.taken.value = 0
+    await start(dut)
+    start_soon(_free(dut, sinks, bursts, 1.0))
+    last = 37  # bursts of a group behind two whole ones
+    address, beats = random.randrange(1 << 31) * 256, 16 * (2 * 64 + last)
+    expected: list[list[int]] = [[] for _ in range(ports)]
+    for _ in range(60):
+        group = random.randrange(3)
+        first = random.randrange((64, 64, last)[group])
+        count = min(random.randrange(1, 5), (64, 64, last)[group] - first)
+        source.send_nowait({"first": (address >> 8) + group * 64 * ports + first, "groups": 0, "rest": count,
+                            "spread": (64, 64, last)[group]})
+        for port in range(ports):
+            expected[port] += _bursts(port, address, beats)[group * 64 + first:][:count]
+    while any(len(sent) < len(wanted) for sent, wanted in zip(bursts, expected, strict=True)):
+        await RisingEdge(dut.clk)
+    assert [[burst["address"] for burst in sent] for sent in bursts] == expected
+
+
+@cocotb.test()
 async def ports_run_ahead_alone(dut):
     """A port that is held up does not hold up the others, until they are a stream ahead of it."""
     ports = parameters()["ports"]
-    source = StreamSource(dut, "command")
+    source = StreamSource(dut, "i", STREAM_PIECE)
     sinks = [StreamSink(dut, f"bursts__{p}", BURST, stall=1.0 if p == 0 else 0.0) for p in range(ports)]
     dut.taken.value = 0
     await start(dut)
-    source.send_nowait(_command(0, 32), _command(8192, 16), _command(4096, 16))
-    retired = 0
+    source.send_nowait(_piece(0, 32), _piece(8192, 16), _piece(4096, 16))
+    begun = 0
     for _ in range(40):
         await RisingEdge(dut.clk)
-        retired += int(dut.retired.value)
+        begun += int(dut.begun.value)
     assert [len(sink.receive_nowait()) for sink in sinks] == [0] + [3] * (ports - 1)
-    assert retired == 1 and not dut.command__ready.value and not dut.idle.value
+    assert begun == 1 and not dut.i__ready.value and not dut.idle.value
     sinks[0].stall = 0.0
-    while not dut.retired.value:
+    while not dut.begun.value:
         await RisingEdge(dut.clk)
     assert [burst["address"] for burst in sinks[0].receive_nowait()] == _bursts(0, 0, 32)
 
@@ -97,11 +124,11 @@ async def ports_run_ahead_alone(dut):
 async def streams_follow_each_other_without_a_gap(dut):
     """A burst every other cycle while there is room, from group to group and from stream to stream."""
     ports, room = parameters()["ports"], parameters()["depth"] // 16
-    source = StreamSource(dut, "command")
+    source = StreamSource(dut, "i", STREAM_PIECE)
     sinks = [StreamSink(dut, f"bursts__{p}", BURST) for p in range(ports)]
     dut.taken.value = 0
     await start(dut)
-    source.send_nowait(*(_command(address << 16, 16 * bursts) for address, bursts in enumerate((5, 64, 3, 66, 3, 200))))
+    source.send_nowait(*(_piece(address << 16, 16 * bursts) for address, bursts in enumerate((5, 64, 3, 66, 3, 200))))
     await ClockCycles(dut.clk, 2 * room + 20)
     for sink in sinks:
         assert len(sink.cycles) == min(room, 341)

@@ -7,19 +7,20 @@ import numpy as np
 from cocotb import start_soon
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from hw.memory.shapes import LOAD_WORD, READ_REQUEST, WRITE_BEAT
+from hw.memory.shapes import LIST_PLACE, LISTED_ROW, LOAD_WORD, READ_REQUEST, WRITE_BEAT
 from models.machine.build import BURST_BEATS, PORT_BYTES, BuildParameters
 from models.machine.cache import physical
 from models.machine.descriptor import LoadTarget, Opcode, pack
-from models.machine.layout import unstripe
+from models.machine.layout import head_beats, unstripe
 from sim.benches.memory.axi_memory import AxiMemory, Contents
 from sim.benches.memory.loads import WORD_BYTES, load_words
 from sim.streams import StreamSink, StreamSource
 from sim.testbench import generator, parameters, start
 
-OUTPUTS = {"weights": None, "head": None, "o_load": LOAD_WORD, "cache": None, "descriptors": None}
-INPUTS = {"fetch_command": None, "load_command": None, "cache_read": READ_REQUEST, "descriptor_read": READ_REQUEST,
-          "vector_write": WRITE_BEAT, "head_write": WRITE_BEAT}
+OUTPUTS = {"weights": None, "head": None, "o_load": LOAD_WORD, "cache": None, "descriptors": None,
+           "list_read": LIST_PLACE, "head_rows": LISTED_ROW}
+INPUTS = {"fetch_command": None, "listed": None, "load_command": None, "cache_read": READ_REQUEST,
+          "descriptor_read": READ_REQUEST, "vector_write": WRITE_BEAT, "head_write": WRITE_BEAT}
 
 
 class Bench:
@@ -56,10 +57,35 @@ class Bench:
     def stream(self, address: int, beats: int, *, padding: int = 0, head: int = 0) -> tuple[int, list[int]]:
         """A STREAM command and the wide beats it brings."""
         command = int.from_bytes(
-            pack(Opcode.STREAM, address=address, beats=beats, padding=padding, head=head), "little")
+            pack(Opcode.STREAM, address=address, beats=beats, padding=padding, head=head, listed=0, row=0,
+                 row_beats=0), "little")
+        return command, self.wide(address, beats)[:beats - padding]
+
+    def wide(self, address: int, beats: int) -> list[int]:
+        """The wide beats of a striped stream."""
         memory = np.frombuffer(self.contents.read(address, beats * self.build.beat_bytes), np.uint8)
-        wide = unstripe(memory, self.build).reshape(-1, self.build.beat_bytes)
-        return command, [int.from_bytes(beat.tobytes(), "little") for beat in wide[:beats - padding]]
+        stripes = unstripe(memory, self.build).reshape(-1, self.build.beat_bytes)
+        return [int.from_bytes(beat.tobytes(), "little") for beat in stripes]
+
+    def listed(self, address: int, row: int, vocab: int, row_beats: int, ids: list[int]) -> tuple[int, list[int]]:
+        """A STREAM of listed rows and the wide beats it brings: for each the scales of its block, and its own."""
+        build, block_rows = self.build, self.build.beat_bytes // 4
+        beats = head_beats(vocab, row_beats * build.beat_bytes, build)
+        stream, found = self.wide(address, beats), []
+        for id in ids:
+            block = id // block_rows * (1 + block_rows * row_beats)
+            first = block + 1 + id % block_rows * row_beats
+            found += [stream[block], *stream[first:first + row_beats]]
+        command = pack(Opcode.STREAM, address=address, beats=beats, padding=0, head=1, listed=len(ids), row=row,
+                       row_beats=row_beats)
+        return int.from_bytes(command, "little"), found
+
+    async def answer_places(self, lists: dict[int, list[int]]) -> None:
+        """The ids of the lists, by row, to whoever asks."""
+        places, ids = self.sink("list_read"), self.source("listed")
+        while True:
+            place = await places.receive()
+            ids.send_nowait(lists[place["row"]][place["index"]])
 
     def load(self, address: int, position: int) -> tuple[int, list[dict[str, int]]]:
         """A random LOAD command and the words it sends."""
@@ -102,8 +128,15 @@ async def run_everything(bench: Bench, jobs: int) -> None:
     position = random.randrange(1 << 16)
     dut.positions.value = position
     kinds = [n % 3 == 2 for n in range(jobs)]
-    streams = []
-    for head in kinds:
+    streams, lists, block_rows = [], {}, bench.build.beat_bytes // 4
+    for n, head in enumerate(kinds):
+        if n % 6 == 5:
+            widest = bench.build.hidden_max // bench.build.beat_bytes
+            row_beats = random.choice([1, widest - 1, widest])
+            vocab = random.randrange(2, 2500 // row_beats)
+            lists[n] = [vocab - 1, *(random.randrange(vocab) for _ in range(random.randrange(15)))]
+            streams.append(bench.listed(bench.address(256), n, vocab, row_beats, lists[n]))
+            continue
         beats = 16 * random.randrange(0, 5) if len(streams) else 1024 + 48
         streams.append(bench.stream(bench.address(256), beats, padding=random.choice([0, 3, 15]) if beats else 0,
                                     head=int(head)))
@@ -122,6 +155,8 @@ async def run_everything(bench: Bench, jobs: int) -> None:
     for source, sink, work in jobs_by_port:
         bench.source(source).send_nowait(*(request for request, _ in work))
         expected[sink] = [beat for _, beats in work for beat in beats]
+    start_soon(bench.answer_places(lists))
+    expected["head_rows"] = [{"id": id, "place": id % block_rows} for ids in lists.values() for id in ids]
     expected["weights"] = [beat for head, (_, beats) in zip(kinds, streams, strict=True) if not head for beat in beats]
     sources = {client: bench.source(client) for client in writes}
     for client, beats in writes.items():
@@ -196,6 +231,26 @@ async def streams_keep_the_ports_busy(dut):
     assert sink.cycles[-1] - sink.cycles[0] < len(expected) + len(work)
     assert sink.cycles[0] < 120
     assert all(memory.read_most <= 16 for memory in bench.memories)
+
+
+@cocotb.test()
+async def listed_rows_at_their_pace(dut):
+    """A row takes the beats of its bursts and of those of its scales, and little more; the streams around it too."""
+    bench = Bench(dut, stall=0.0, latency=(60, 60))
+    await start(dut)
+    row_beats = bench.build.hidden_max // bench.build.beat_bytes
+    ids = [bench.random.randrange(400) for _ in range(40)]
+    start_soon(bench.answer_places({7: ids}))
+    rows, head, weights = bench.sink("head_rows"), bench.sink("head"), bench.sink("weights")
+    command, expected = bench.listed(1 << 20, 7, 400, row_beats, ids)
+    whole, beats = bench.stream(1 << 30, 64)
+    bench.source("fetch_command").send_nowait(whole, command, whole)
+    assert await weights.receive(128) == 2 * beats
+    assert await head.receive(len(expected)) == expected
+    assert [row["id"] for row in await rows.receive(len(ids))] == ids
+    took = head.cycles[-1] - head.cycles[0]
+    dut._log.info("%d cycles a row of %d beats", took / len(ids), row_beats)
+    assert took < len(ids) * (16 + 16 * (row_beats // 16 + 1) + 4)
 
 
 @cocotb.test()

@@ -18,7 +18,7 @@ from hw.attention.query_memory import QUERY, QUERY_SCALE
 from hw.command import POSITIONS
 from hw.linear.activations import activation_layout
 from hw.linear.reader import READ_REQUEST, SUM_WORD
-from hw.memory.shapes import LOAD_WORD, WRITE_BEAT
+from hw.memory.shapes import LIST_PLACE, LOAD_WORD, WRITE_BEAT
 from models.golden.gated import gated_product
 from models.golden.head_quant import head_quant
 from models.golden.norm_quant import norm_constants, norm_quant
@@ -38,6 +38,8 @@ from sim.testbench import parameters, start
 TOKEN = 3  # of a sequence, rows before these in the pass
 POSITIONS_OF, FRACTION_BITS, GAIN_EXPONENT, EPS = [37 + 5 * s for s in range(SEQUENCES)], 14, 13, 1e-5
 KEYS, SCALES, HEAD_BYTES = 0x98_7654_3200, 0x12_3456_7800, 0x4000
+PATIENCE = 1 << 20  # cycles in which nobody asks
+FIRST_ID = 0xABCD01  # of the rows that SELECT sees
 NO_TAP = {"tap": 0, "tap_add_exponent": 0, "tap_clip_exponent": 0, "tap_threshold_exponent": 0}
 
 
@@ -64,12 +66,13 @@ class Surroundings:
                    "o_query_scale": QUERY_SCALE}
         self.results = {name: StreamSink(dut, name, layout, always_ready=True) for name, layout in layouts.items()}
         self.writes = self._sink("o_write", WRITE_BEAT)
+        self.places, self.ids = self._source("read_list", LIST_PLACE), self._sink("listed", None)
 
     def _source(self, name, layout=None):
         return StreamSource(self.dut, name, layout, stall=self.stall)
 
     def _sink(self, name, layout):
-        return StreamSink(self.dut, name, layout, stall=self.stall)
+        return StreamSink(self.dut, name, layout, stall=self.stall, patience=PATIENCE)
 
     async def begin(self) -> None:
         self.dut.positions.value = Packing.of(POSITIONS).pack(POSITIONS_OF)
@@ -86,7 +89,7 @@ class Surroundings:
     async def _answer_sums(self, requests, sums) -> None:
         while True:
             request = await requests.receive()
-            first, count = request["accumulator"] * self.outputs, request["count"]
+            first, count = request["accumulator"] * self.outputs, -(-request["count"] // LANES) * LANES
             values = self.sums[request["row"], first:first + count]
             sums.send_nowait(*_words(values))
 
@@ -128,8 +131,8 @@ class Surroundings:
         for first_row, rows in self.parts():
             await self.run(opcode, first_row=first_row, rows=rows, **fields)
 
-    async def run(self, opcode: Opcode, **fields) -> None:
-        """One command, until it retires."""
+    async def run(self, opcode: Opcode, **fields) -> int:
+        """One command, until it retires, and its cycles."""
         self.commands.send_nowait(int.from_bytes(pack(opcode, **fields), "little"))
         waited = 0
         while not self.dut.retired.value:
@@ -143,6 +146,7 @@ class Surroundings:
             for byte in range(16):
                 if beat["strobe"] >> byte & 1:
                     self.memory[beat["address"] + byte] = beat["data"] >> 8 * byte & 255
+        return waited
 
     def taken(self, name: str) -> list[Any]:
         """All that came out of one port, and nothing from the others."""
@@ -330,3 +334,85 @@ async def residuals(dut):
         h = await bench.residual(h, accumulator, word, steering)
         await bench.norm(NormSource.RESIDUAL, h, unit, levels=32767, unit_exponent=-FRACTION_BITS)
     assert bench.counts["saturations"] > 0
+
+
+class Shortlists:
+    """SELECT of rows first_row .. of the engine, in pieces of at most `piece` ids, and what it must leave."""
+
+    def __init__(self, bench: Surroundings, first_row: int, rows: int):
+        self.bench, self.rows = bench, range(first_row, first_row + rows)
+
+    async def choose(self, scores: np.ndarray, gains: np.ndarray, k: int, *, piece: int) -> list[int]:
+        """Of sums [rows, ids] and gains [ids]; checks the lists and returns the cycles of each command."""
+        bench, cycles = self.bench, []
+        for first in range(0, gains.size, piece):
+            part = slice(first, first + piece)
+            accumulator, count = int(bench.rng.integers(0, 90)), gains[part].size
+            bench.slice(accumulator, piece + LANES)[self.rows] = (1 << 23) - 1  # beyond the count: the largest of all
+            bench.slice(accumulator, count)[self.rows] = scores[:, part]
+            filled = np.full(-(-count // LANES) * LANES, 32767, "<i2")
+            filled[:count] = gains[part]
+            await bench.load(LoadTarget.GAIN, filled)
+            cycles.append(await bench.run(
+                Opcode.SELECT, first_row=self.rows.start, rows=len(self.rows), count=count, accumulator=accumulator,
+                first_id=FIRST_ID + first, k=k, begin=first == 0))
+        await self.check(scores * gains.astype(np.int64), k)
+        return cycles
+
+    async def check(self, scores: np.ndarray, k: int) -> None:
+        """The lists of all rows: larger scores first, lower ids first among equals."""
+        for row, of_row in zip(self.rows, scores, strict=True):
+            best = np.lexsort((np.arange(of_row.size), -of_row))[:k]
+            self.bench.places.send_nowait(*({"row": row, "index": n} for n in range(k)))
+            listed = await self.bench.ids.receive(k)
+            assert listed == (FIRST_ID + best).tolist(), f"row {row}"
+
+
+@cocotb.test()
+async def selects(dut):
+    """SELECT by itself and in pieces: ties, scores that rise, fall, are equal, extreme; lists left alone meanwhile."""
+    given = parameters()
+    bench = Surroundings(dut, given)
+    rng, rows, most = bench.rng, bench.rows, given["ffn"]
+    await bench.begin()
+    shortlists = Shortlists(bench, 0, rows)
+    ones, rising = np.ones(most, np.int16), np.arange(most)
+
+    def all_rows(sums: np.ndarray) -> np.ndarray:
+        return np.stack([np.roll(sums, row) for row in range(rows)])
+
+    for k, sums, gains in (
+            (5, rng.integers(-3, 4, most), ones), (16, np.zeros(most, int), ones), (64, rising, ones),
+            (7, rising, -ones), (1, rng.integers(-9, 9, most), ones), (2, -rising - 5, ones),
+            (64, rng.integers(-(1 << 23), 1 << 23, most), rng.integers(-32768, 32768, most)),
+            (4, np.where(rising % 3, -(1 << 23), (1 << 23) - 1), np.where(rising % 2, 32767, -32768)),
+            (64, np.full(most, -(1 << 23)), 32767 * ones), (64, np.full(most, -(1 << 23)), -32768 * ones)):
+        await shortlists.choose(all_rows(sums), gains.astype(np.int16), k, piece=most)
+    for count in range(1, 10):
+        await shortlists.choose(rng.integers(-9, 9, (rows, count)), ones[:count], count, piece=most)
+
+    # pieces: as many ids as there are in all, ties across them
+    for ids, k, piece in ((8 * most, 64, most), (100, 9, 13), (64, 64, 1)):
+        sums, gains = rng.integers(-(1 << 17), 1 << 17, (rows, ids)), rng.integers(-9000, 9000, ids)
+        sums[:, rng.random(ids) < 0.5] = 1 << 16
+        gains[rng.random(ids) < 0.7] = 8000
+        await shortlists.choose(sums, gains.astype(np.int16), k, piece=piece)
+    if rows > 1:  # a row chosen from alone, amid the others' lists
+        scores = rng.integers(-99, 99, (rows, most))
+        await shortlists.choose(scores, ones, 20, piece=most)
+        await Shortlists(bench, 1, 1).choose(rng.integers(-99, 99, (1, most)), ones, 12, piece=50)
+        for row in {*range(rows)} - {1}:
+            await Shortlists(bench, row, 1).check(scores[row:row + 1], 20)
+
+    if not bench.stall:  # a word a cycle where none enters, and a norm after it finds its gains
+        falling = np.broadcast_to(-np.arange(2 * most), (rows, 2 * most))
+        cycles = await shortlists.choose(falling, np.ones(2 * most, np.int16), 64, piece=most)
+        assert cycles[1] <= rows * (most / LANES + 16), cycles
+        cycles = await shortlists.choose(-falling[:, :64], np.ones(64, np.int16), 64, piece=64)
+        assert cycles[0] <= rows * (64 * (5 + 64) + 64 + 16), cycles
+    dim = given["hidden"]
+    h, gains = rng.integers(-(1 << 20), 1 << 20, (rows, dim)), rng.integers(1000, 20000, dim).astype(np.int16)
+    await bench.load(LoadTarget.RESIDUAL, h.astype("<i4"))
+    await bench.load(LoadTarget.GAIN, gains.astype("<i2"))
+    await bench.norm(NormSource.RESIDUAL, h, _rows(constant(2.0**-FRACTION_BITS), rows), gains=gains,
+                     unit_exponent=-FRACTION_BITS)

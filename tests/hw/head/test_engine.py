@@ -17,12 +17,12 @@ TWO_ROWS = replace(ONE_ROW, name="two rows", ports=1, rows=4, head_rows=2, top_k
 ONE = [1 << 23, 0]
 
 
-def command(q, weights, *, unit=None, scales=None, k=4, write_logits=1):
+def command(q, weights, *, unit=None, scales=None, k=4, write_logits=1, listed=None):
     """Scales default to 2**-15, so that with units of 1 a logit is twice its integer sum."""
     weights = np.asarray(weights)
     return {"q": np.asarray(q), "unit": unit or [ONE] * len(q), "weights": weights,
             "scales": [word(2.0**-15)] * len(weights) if scales is None else scales, "k": k,
-            "write_logits": write_logits}
+            "write_logits": write_logits, "listed": listed}
 
 
 def random_command(rng, build, rows, vocab, count, **options):
@@ -66,6 +66,30 @@ def test_order_of_the_list(stall):
     rows = np.array([[1] * count, [-1] * count])
     run(build, [command(rows, np.repeat(np.array(column)[:, None], count, axis=1), k=6) for column in values],
         stall=stall)
+
+
+@pytest.mark.parametrize("stall", [0.0, 0.4])
+@pytest.mark.parametrize("build", [ONE_ROW, TWO_ROWS], ids=lambda build: build.name)
+def test_listed_rows(build, stall):
+    """Rows of any blocks in any order, between commands of all rows; fewer than k; rows of one beat."""
+    rng, rows = np.random.default_rng(7), build.head_rows
+
+    def listed(vocab, count, size, **options):
+        ids = rng.permutation(vocab)[:size]
+        return random_command(rng, build, rows, vocab, count, write_logits=0, listed=ids, **options)
+
+    run(build, [listed(100, 100, 20, k=build.top_k), random_command(rng, build, rows, 21, 9, k=5),
+                listed(37, 4, 37, k=build.top_k), listed(60, build.hidden_max, 1, k=1), listed(9, 7, 3, k=6),
+                random_command(rng, build, rows, 16, 9, k=5)], stall=stall)
+
+
+def test_order_of_listed_rows():
+    """Among equals the lower id comes first, whatever the order in which they come."""
+    build, rng = TWO_ROWS, np.random.default_rng(8)
+    rows = np.array([[1] * 4, [-1] * 4])
+    columns = [np.zeros(40, int), rng.integers(-1, 2, 40), rng.integers(-3, 4, 40), np.arange(40) // 8]
+    run(build, [command(rows, np.repeat(column[:, None], 4, axis=1), k=6, write_logits=0, listed=ids)
+                for column in columns for ids in (np.arange(40)[::-1], rng.permutation(40))])
 
 
 def test_the_stream_sets_the_pace():

@@ -19,7 +19,7 @@ def _build(rows: int, kv_bits: int) -> BuildParameters:
 
 
 @pytest.mark.parametrize("stall", [0.0, 0.3], ids=["free", "stalls"])
-@pytest.mark.parametrize("testcase", ["norms", "heads", "residuals"])
+@pytest.mark.parametrize("testcase", ["norms", "heads", "residuals", "selects"])
 @pytest.mark.parametrize(("rows", "kv_bits"), [(1, 8), (4, 16)])
 def test_commands(rows, kv_bits, testcase, stall):
     build = _build(rows, kv_bits)

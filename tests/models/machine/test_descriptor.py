@@ -34,7 +34,7 @@ def test_wrong_fields_are_refused():
     with pytest.raises(ValueError, match="missing or unknown fields .*'beats'"):
         pack(Opcode.STREAM, address=0)
     with pytest.raises(ValueError, match="beats = 4294967296 does not fit 32 bits"):
-        pack(Opcode.STREAM, address=0, beats=1 << 32, padding=0, head=0)
+        pack(Opcode.STREAM, address=0, beats=1 << 32, padding=0, head=0, listed=0, row=0, row_beats=0)
 
 
 def test_every_engine_has_an_operation():

@@ -1,0 +1,22 @@
+# amaranth: UnusedElaboratable=no
+"""Row gather against the layouts of the head's stream and of striping."""
+
+from dataclasses import asdict, replace
+
+import pytest
+
+from hw.memory.row_gather import RowGather
+from models.machine.build import BOARDS
+from sim.runner import run_bench
+
+
+@pytest.mark.parametrize("stall", [0.0, 0.4])
+@pytest.mark.parametrize(("ports", "hidden"), [(1, 80), (2, 1500), (3, 500), (4, 2560)])
+def test_bench(ports, hidden, stall):
+    build = replace(BOARDS["sim-tiny"], ports=ports, hidden_max=hidden)
+    run_bench(RowGather(build), "sim.benches.memory.row_gather", {"build": asdict(build), "stall": stall})
+
+
+def test_rows_that_are_too_wide():
+    with pytest.raises(ValueError, match="a row of 1000 beats may not fit two groups"):
+        RowGather(replace(BOARDS["sim-tiny"], ports=1, hidden_max=16_000))
