@@ -3,7 +3,7 @@
 import pytest
 
 from host.compiler.program import PASS_KINDS, Program
-from host.compiler.schedule import FETCH_LEAD
+from host.compiler.streams_ahead import FETCH_LEAD
 from models.machine.build import BOARDS
 from models.machine.descriptor import Opcode
 from models.synth import synthetic_model

@@ -1,0 +1,171 @@
+"""The descriptors of a layer's steps for a group of rows."""
+
+from __future__ import annotations
+
+from host.compiler.descriptor_list import Semaphore
+from host.compiler.memory_map import cache_name
+from host.compiler.pass_context import PassContext
+from host.compiler.rows import Block, Group, Part, Piece
+from host.compiler.streams_ahead import Stream, StreamsAhead
+from host.compiler.turns import Step, Turn
+from models.golden.model import TapPoint
+from models.golden.scalar import log2_e_over_root, to_word
+from models.machine.cache import BLOCK_TOKENS
+from models.machine.descriptor import Activation, LoadTarget, NormSource, Opcode
+from models.machine.layout import tile_count, weight_beats, weight_beats_used
+
+__all__ = ["LayerSteps", "layer_streams"]
+
+_MATRICES = {Step.QKV: ("q", "k", "v"), Step.OUT: ("o",), Step.GATE_UP: ("gate", "up"), Step.DOWN: ("down",)}
+
+
+def layer_streams(context: PassContext, turn: Turn) -> list[Stream]:
+    """The streams of a turn's matrices."""
+    found = []
+    for name in _MATRICES.get(turn.step, ()):
+        shape = *context.config.linear_shapes[name], context.build
+        beats = weight_beats(*shape)
+        found.append(Stream(context.address(f"{turn.layer}.{name}"), beats, beats - weight_beats_used(*shape)))
+    return found
+
+
+class LayerSteps:
+    """Lists turns; those of a group come in the order of a layer's steps. parts: the sequences of all rows."""
+
+    def __init__(self, context: PassContext, streams: StreamsAhead, parts: tuple[Part, ...]):
+        self._context, self._streams, self._parts = context, streams, parts
+        self._model, self._build, self._config = context.model, context.build, context.config
+        self._list, self._address, self._norm = context.list, context.address, context.norm
+        self._shapes = self._config.linear_shapes
+        self._steps = {Step.QKV: self._qkv, Step.HEADS: self._heads, Step.OUT: self._out, Step.GATE_UP: self._gate_up,
+                       Step.DOWN: self._down, Step.END: self._end}
+
+    def add(self, turn: Turn, group: Group) -> None:
+        """List a turn of a group."""
+        self._steps[turn.step](turn, group)
+
+    def _load_residual(self, group: Group) -> None:
+        """A group's embedding rows; the first group begins before the others' are there."""
+        first = group.first_row * self._config.hidden_size
+        self._list.add(Opcode.LOAD, signal=(Semaphore.RESIDUAL_LOADED,), target=LoadTarget.RESIDUAL,
+                       address=self._address("residual_in") + first * 4, address_stride=0,
+                       bytes=group.rows * self._config.hidden_size * 4, offset=first, sequence=0)
+
+    def _load_angles(self) -> None:
+        """Rotary vectors of all rows."""
+        dim, first = self._config.head_dim, 0
+        for n, part in enumerate(self._parts):
+            last = n == len(self._parts) - 1
+            self._list.add(Opcode.LOAD, signal=(Semaphore.ROPE_LOADED,) if last else (), target=LoadTarget.ROPE,
+                           address=self._address("rope"), address_stride=dim * 2, bytes=part.rows * dim * 2,
+                           offset=first * dim, sequence=part.sequence)
+            first += part.rows
+
+    def _multiply(self, turn: Turn, group: Group) -> None:
+        """The matrices of a step, one after another into the accumulators: they share their input."""
+        names = _MATRICES[turn.step]
+        ends = names if turn.step == Step.QKV else names[-1:]  # gate and up are read together
+        for name in names:
+            outputs, inputs = self._shapes[name]
+            padded = self._build.padded_outputs(outputs)
+            self._streams.use()
+            self._list.add(Opcode.MATMUL, wait=(Semaphore.ACTIVATIONS_READY,) if name == names[0] else (),
+                           signal=(Semaphore.SUMS_READY,) if name in ends else (),
+                           tiles=tile_count(inputs, self._build), outputs=padded, accumulator=self._sums(name, names),
+                           rows=group.rows, first_row=group.first_row, batches=-(-group.rows // self._build.rows),
+                           padding=padded - outputs)
+
+    def _sums(self, name: str, names: tuple[str, ...]) -> int:
+        """Accumulator word from which a matrix' sums lie, behind those of the ones before it in `names`."""
+        before = names[:names.index(name)]
+        return sum(-(-self._shapes[other][0] // self._build.outputs_per_step) for other in before)
+
+    def _scale(self, layer: int, name: str) -> int:
+        return int(self._model.layers[layer].linears[name].scale)
+
+    def _qkv(self, turn: Turn, group: Group) -> None:
+        layer = turn.layer
+        if layer:
+            self._residual(layer - 1, "down", TapPoint(layer - 1, "residual"), group)
+        else:
+            self._load_residual(group)
+        self._norm(f"{layer}.gain.input", self._model.layers[layer].gains["input"], NormSource.RESIDUAL,
+                   self._config.hidden_size, point=TapPoint(layer, "qkv"),
+                   wait=() if layer else (Semaphore.RESIDUAL_LOADED,), **_rows_of(group))
+        self._multiply(turn, group)
+
+    def _heads(self, turn: Turn, group: Group) -> None:
+        """The group's queries; then piece by piece keys and values, and attention beside the next piece's."""
+        names, first = _MATRICES[Step.QKV], not turn.layer and not group.first_row
+        if first:
+            self._load_angles()
+        self._list.add(Opcode.QUERY, wait=(Semaphore.SUMS_READY, *((Semaphore.ROPE_LOADED,) if first else ())),
+                       heads=self._config.heads, dim=self._config.head_dim, accumulator=self._sums("q", names),
+                       scale=self._scale(turn.layer, "q"), **_rows_of(group))
+        waits: tuple[Semaphore, ...] = (Semaphore.SUMS_READY,)  # of the first piece
+        for block in group.blocks:
+            for piece in block.pieces:
+                self._attend(turn.layer, piece, waits, last=piece == block.pieces[-1])
+                waits = ()
+
+    def _attend(self, layer: int, piece: Piece, waits: tuple[Semaphore, ...], *, last: bool) -> None:
+        """Keys and values of a piece, and its attention. last: of a block's."""
+        config, kv, names = self._config, self._context.memory.kv, _MATRICES[Step.QKV]
+        start = self._address(cache_name(layer, piece.sequence))
+        shared = {"dim": config.head_dim, "head_bytes": kv.head_bytes, **piece._asdict()}
+        written = {"heads": config.kv_heads, "scale_block_bytes": kv.scale_block_bytes, **shared}
+        self._list.add(Opcode.KEY, wait=waits, accumulator=self._sums("k", names), scale=self._scale(layer, "k"),
+                       address=start + kv.keys, address_stride=kv.row_bytes, block_bytes=kv.block_bytes,
+                       region_bytes=kv.chunk_bytes, scale_address=start + kv.key_scales, **written)
+        self._list.add(Opcode.VALUE, wait=waits, signal=(Semaphore.CACHE_READY,),
+                       accumulator=self._sums("v", names), scale=self._scale(layer, "v"),
+                       address=start + kv.values, address_stride=kv.value_stride,
+                       block_bytes=BLOCK_TOKENS * kv.value_stride, region_bytes=kv.region_bytes,
+                       scale_address=start + kv.value_scales, **written)
+        self._list.add(Opcode.ATTEND, wait=(Semaphore.CACHE_READY,),
+                       signal=(Semaphore.ATTENTION_READY,) if last else (),
+                       heads=config.heads, kv_heads=config.kv_heads, key_scales=start + kv.key_scales,
+                       value_scales=start + kv.value_scales, keys=start + kv.keys, values=start + kv.values,
+                       block_bytes=kv.block_bytes, region_bytes=kv.region_bytes, row_bytes=kv.row_bytes,
+                       score_constant=int(to_word(log2_e_over_root(config.head_dim))), **shared)
+
+    def _out(self, turn: Turn, group: Group) -> None:
+        config, layer = self._config, turn.layer
+        for block in group.blocks:
+            self._norm(f"{layer}.gain.attn_sub", self._model.layers[layer].gains.get("attn_sub"), NormSource.ATTENTION,
+                       config.heads * config.head_dim, point=TapPoint(layer, "o"), wait=(Semaphore.ATTENTION_READY,),
+                       signal=(Semaphore.ACTIVATIONS_READY,) if block == group.blocks[-1] else (),
+                       group_channels=config.heads // config.kv_heads * config.head_dim, **_rows_of(block))
+        self._multiply(turn, group)
+
+    def _gate_up(self, turn: Turn, group: Group) -> None:
+        layer = turn.layer
+        self._residual(layer, "o", None, group)
+        self._norm(f"{layer}.gain.post_attention", self._model.layers[layer].gains["post_attention"],
+                   NormSource.RESIDUAL, self._config.hidden_size, point=TapPoint(layer, "gate_up"),
+                   **_rows_of(group))
+        self._multiply(turn, group)
+
+    def _down(self, turn: Turn, group: Group) -> None:
+        config, layer, names = self._config, turn.layer, _MATRICES[Step.GATE_UP]
+        activation = {"relu2": Activation.RELU2, "silu": Activation.SILU}[config.activation]
+        self._norm(f"{layer}.gain.ffn_sub", self._model.layers[layer].gains.get("ffn_sub"), NormSource.GATED,
+                   config.ffn_size, point=TapPoint(layer, "down"), wait=(Semaphore.SUMS_READY,), activation=activation,
+                   gate_accumulator=self._sums("gate", names), up_accumulator=self._sums("up", names),
+                   gate_scale=self._scale(layer, "gate"), up_scale=self._scale(layer, "up"), **_rows_of(group))
+        self._multiply(turn, group)
+
+    def _end(self, turn: Turn, group: Group) -> None:
+        self._residual(turn.layer, "down", TapPoint(turn.layer, "residual"), group)
+
+    def _residual(self, layer: int, name: str, point: TapPoint | None, group: Group) -> None:
+        waits: list[Semaphore] = [Semaphore.SUMS_READY]
+        reads: list[LoadTarget] = []
+        tap_fields = self._context.tap_fields(point, waits, reads)
+        self._list.add(Opcode.RESIDUAL, wait=waits, reads=reads, count=self._config.hidden_size,
+                       fraction_bits=self._model.residual_fraction_bits, scale=self._scale(layer, name), accumulator=0,
+                       **_rows_of(group), **tap_fields)
+
+
+def _rows_of(rows: Group | Block) -> dict[str, int]:
+    return {"first_row": rows.first_row, "rows": rows.rows}

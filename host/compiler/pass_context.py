@@ -1,0 +1,73 @@
+"""What every step of a pass needs: the model's places in device memory, the list in the making, norms and taps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from host.compiler.descriptor_list import DescriptorList, Semaphore
+from host.compiler.memory_map import TAP_BYTES, MemoryMap, tap_name
+from host.pipeline.normalisation import Normalisation, RMSNorm
+from models.checkpoint import Model
+from models.config import ModelConfig
+from models.golden.model import TapPoint
+from models.golden.tap import Tap
+from models.machine.build import BuildParameters
+from models.machine.descriptor import LoadTarget, NormSource, Opcode
+
+__all__ = ["PassContext"]
+
+
+@dataclass
+class PassContext:
+    """A pass over a model that lies at device addresses from `base` on; `list` takes its descriptors."""
+
+    model: Model
+    build: BuildParameters
+    memory: MemoryMap
+    base: int
+    taps: Mapping[TapPoint, Tap]
+    list: DescriptorList = field(default_factory=DescriptorList)
+
+    def __post_init__(self) -> None:
+        self._normalisation: Normalisation = RMSNorm(self.config.rms_eps)
+
+    @property
+    def config(self) -> ModelConfig:
+        """The model's shape."""
+        return self.model.config
+
+    def address(self, name: str) -> int:
+        """Device address of a region."""
+        return self.base + self.memory[name]
+
+    def tap_fields(self, point: TapPoint | None, wait: list[Semaphore], reads: list[LoadTarget]) -> dict[str, int]:
+        """Load the tap of a point, if it has one, and the fields that say so; what its user waits for and reads."""
+        tap = self.taps.get(point) if point is not None else None
+        if tap is None:
+            return {"tap": 0, "tap_add_exponent": 0, "tap_clip_exponent": 0, "tap_threshold_exponent": 0}
+        wait += self.list.load_vector(LoadTarget.TAP, tap_name(point), self.address(tap_name(point)),
+                                       tap.gain.size * TAP_BYTES)
+        reads.append(LoadTarget.TAP)
+        return {"tap": 1, "tap_add_exponent": tap.add_exponent, "tap_clip_exponent": tap.clip_exponent,
+                "tap_threshold_exponent": tap.threshold_exponent}
+
+    def norm(self, gain_name: str, gains: tuple[np.ndarray, int] | None, source: NormSource, count: int, *,
+             first_row: int, rows: int, point: TapPoint | None = None, wait: tuple[Semaphore, ...] = (),
+             signal: tuple[Semaphore, ...] = (Semaphore.ACTIVATIONS_READY,), levels16: int = 0,
+             **source_fields: int) -> None:
+        """NORM of `count` channels of some rows, its gains and the tap of `point` seen to."""
+        waits, reads = list(wait), []
+        if gains is not None:
+            waits += self.list.load_vector(LoadTarget.GAIN, gain_name, self.address(gain_name), count * 2)
+            reads.append(LoadTarget.GAIN)
+        tap_fields = self.tap_fields(point, waits, reads)
+        fields = {"activation": 0, "group_channels": 0, "gate_accumulator": 0, "up_accumulator": 0, "gate_scale": 0,
+                  "up_scale": 0, **source_fields}
+        self.list.add(Opcode.NORM, wait=waits, signal=signal, reads=reads, count=count, first_row=first_row,
+                       rows=rows, source=source, levels16=levels16,
+                       unit_exponent=-self.model.residual_fraction_bits if source == NormSource.RESIDUAL else 0,
+                       **self._normalisation.fields(count, gains[1] if gains is not None else None), **tap_fields,
+                       **fields)
