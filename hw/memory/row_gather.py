@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
@@ -36,6 +36,8 @@ class RowGather(wiring.Component):
     def __init__(self, build: BuildParameters) -> None:
         self._ports, self._block_rows = build.ports, build.beat_bytes // _SCALES
         self._row_beats = -(-build.hidden_max // build.beat_bytes)
+        if build.ports & build.ports - 1:
+            raise ValueError(f"ports must be a power of two, got {build.ports}")
         if self._row_beats > (STRIPE_BURSTS - 2) * BURST_BEATS:
             raise ValueError(f"a row of {self._row_beats} beats may not fit two groups of a stream")
         super().__init__({
@@ -63,7 +65,7 @@ class RowGather(wiring.Component):
 
         # an id's block and its place there; the beats before the one and within the other
         id = Signal(ID_BITS, reset_less=True)
-        block, in_block, divide = self._divider(m, id)
+        in_block, block = id[:exact_log2(self._block_rows)], id[exact_log2(self._block_rows):]
         scales = Signal(len(block) + len(block_beats), reset_less=True)
         within = Signal(len(in_block) + len(row_beats), reset_less=True)
         m.d.sync += [
@@ -109,14 +111,12 @@ class RowGather(wiring.Component):
                 with m.If(self.read.ready):
                     m.next = "ID"
                 with m.If(self.ids.valid):
-                    m.next = divide
+                    m.next = "ROW"
             with m.State("ID"):
                 m.d.comb += self.ids.ready.eq(1)
                 m.d.sync += id.eq(self.ids.payload)
                 with m.If(self.ids.valid):
-                    m.next = divide
-            if divide == "DIVIDE":
-                self._divide(m, then="ROW")
+                    m.next = "ROW"
             with m.State("ROW"):
                 m.d.comb += self.o_rows.valid.eq(1)
                 m.d.sync += [of_row.eq(0), further.eq(0)]
@@ -158,27 +158,3 @@ class RowGather(wiring.Component):
                         m.d.comb += self.retired.eq(1)
                         m.next = "IDLE"
         return m
-
-    def _divider(self, m: Module, id: Value) -> tuple[Value, Value, str]:
-        """Of `id` by the rows of a block: quotient, rest, and the state in which they come to be."""
-        if self._block_rows & self._block_rows - 1 == 0:
-            bits = exact_log2(self._block_rows)
-            return id[bits:], id[:bits], "ROW"
-        quarter = exact_log2(_SCALES)  # a block has four rows for each port
-        self._dividend = Signal(ID_BITS - quarter, reset_less=True)  # and, from below, the quotient
-        self._rest = Signal(range(self._ports))
-        self._bits = Signal(range(len(self._dividend) + 1))
-        with m.If(self.ids.valid):
-            m.d.sync += [self._dividend.eq(self.ids.payload[quarter:]), self._rest.eq(0),
-                         self._bits.eq(len(self._dividend))]
-        return self._dividend, Cat(id[:quarter], self._rest), "DIVIDE"
-
-    def _divide(self, m: Module, then: str) -> None:
-        """A bit of the quotient a cycle, the highest first."""
-        part = Cat(self._dividend[-1], self._rest)
-        with m.State("DIVIDE"):
-            fits = part >= self._ports
-            m.d.sync += [self._dividend.eq(Cat(fits, self._dividend)),
-                         self._rest.eq(Mux(fits, part - self._ports, part)), self._bits.eq(self._bits - 1)]
-            with m.If(self._bits == 1):
-                m.next = then

@@ -57,7 +57,9 @@ class BestList(wiring.Component):
         read, write = memory.read_port(), memory.write_port()
         row = Signal(row_bits)
         index = Signal(index_bits)  # of the entry asked for
-        place = Signal(index_bits + 1)  # the one below the entry compared: whichever is smaller goes there
+        place = Signal(index_bits)  # the one below the entry compared: whichever is smaller goes there
+        top = Signal()  # that one is the first: nothing is above it
+        comparison = Signal(2)  # the first, whose loser falls out; the second, which leaves the list's last entry
         bottom = Signal(index_bits, reset_less=True)
         asking, arrived, compared = Signal(), Signal(), Signal()  # in the cycle after, two and three after the address
         going = Signal()  # addresses are given
@@ -66,8 +68,8 @@ class BestList(wiring.Component):
 
         m.d.comb += [
             read.addr.eq(Cat(index, row)),
-            write.addr.eq(Cat(place[:index_bits], row)),
-            stays.eq(below & (place != 0)),  # there is an entry above, and it is the smaller one
+            write.addr.eq(Cat(place, row)),
+            stays.eq(below & ~top),  # there is an entry above, and it is the smaller one
             write.data.score.eq(Mux(clearing, _NONE, Mux(stays, moved.score, self.i.p.score))),
             write.data.id.eq(Mux(stays, moved.id, self.i.p.id)),
             self.o.payload.eq(found.id),
@@ -77,17 +79,17 @@ class BestList(wiring.Component):
             asking.eq(going), arrived.eq(asking & going), compared.eq(arrived & going),
             found.eq(read.data), moved.eq(found), below.eq(self.i.p.score > found.score),
         ]
-        with m.If(filling | (write.en & (place == bottom))):
+        with m.If(filling | clearing | (write.en & comparison[1])):
             m.d.sync += self.smallest.eq(write.data.score)
 
         with m.FSM():
             with m.State("IDLE"):
-                m.d.sync += [index.eq(bottom), place.eq(self.k)]
+                m.d.sync += [index.eq(bottom), place.eq(self.k), top.eq(0), comparison.eq(1)]
                 with m.If(self.open.valid):
                     m.d.sync += row.eq(self.open.p.row)
                     m.next = "BOTTOM"
                     with m.If(self.open.p.begin):
-                        m.d.sync += place.eq(bottom)
+                        m.d.sync += [place.eq(bottom), top.eq(bottom == 0)]
                         m.next = "CLEAR"
                 with m.Elif(self.i.valid):
                     m.next = "INSERT"
@@ -95,8 +97,8 @@ class BestList(wiring.Component):
                     m.next = "READ"
             with m.State("CLEAR"):
                 m.d.comb += [clearing.eq(1), write.en.eq(1)]
-                m.d.sync += place.eq(place - 1)
-                with m.If(place == 0):
+                m.d.sync += [place.eq(place - 1), top.eq(place == 1)]
+                with m.If(top):
                     m.d.comb += self.open.ready.eq(1)
                     m.next = "IDLE"
             with m.State("BOTTOM"):  # of a row begun before: its score as if it were moved
@@ -107,8 +109,8 @@ class BestList(wiring.Component):
                 m.d.comb += going.eq(1)
                 m.d.sync += index.eq(index - 1)
                 with m.If(compared):
-                    m.d.comb += write.en.eq(place != self.k)  # what was the last entry falls out
-                    m.d.sync += place.eq(place - 1)
+                    m.d.comb += write.en.eq(~comparison[0])
+                    m.d.sync += [place.eq(place - 1), top.eq(place == 1), comparison.eq(comparison << 1)]
                     with m.If(~stays):
                         m.d.comb += self.i.ready.eq(1)
                         m.next = "IDLE"

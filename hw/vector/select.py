@@ -97,7 +97,7 @@ class Select(wiring.Component):
             best.i.valid.eq(pending.any()), best.i.p.score.eq(scores[lane]), best.i.p.id.eq(id + lane),
         ]
         with m.If(best.i.ready):
-            m.d.sync += pending.eq(pending & (pending - 1))
+            m.d.sync += pending.eq(Cat(pending[n] & pending[:n].any() for n in range(LANES)))
 
         with m.FSM():
             with m.State("IDLE"):

@@ -1,11 +1,15 @@
-"""Descriptor lists of a program's passes, and the rule that their semaphores keep."""
+"""Descriptor lists of a program's passes, the rule that their semaphores keep, and the orders that queues allow."""
+
+from collections import deque
 
 import numpy as np
 
 from host.compiler.program import Program
-from models.machine.descriptor import DESCRIPTOR_BYTES, SEMAPHORES, unpack
+from models.machine.descriptor import DESCRIPTOR_BYTES, SEMAPHORES, Engine, Opcode, unpack
 
-__all__ = ["assert_semaphores_hold", "listed"]
+__all__ = ["assert_semaphores_hold", "listed", "queue_order"]
+
+QUEUE = 8
 
 
 def listed(program: Program, kind: str, rows: int, *parts):
@@ -28,3 +32,48 @@ def assert_semaphores_hold(descriptors) -> None:
         for bit in range(SEMAPHORES):
             counters[bit] += fields["signal"] >> bit & 1
             assert counters[bit] < 16
+
+
+def queue_order(descriptors, rng: np.random.Generator) -> list[int]:
+    """An order in which engines may run the descriptors, each its own in list order, drawn among those that can go on.
+
+    The sequencer fills queues in list order and waits where one is full; behind the ports there is no space at all: a
+    stream ends when its consumer takes it. Fails where none can go on.
+    """
+    queues = {engine: deque() for engine in Engine}
+    counters, order, next_one = [0] * SEMAPHORES, [], 0
+
+    def may_start(index):
+        wait = descriptors[index][1]["wait"]
+        return all(counters[bit] for bit in range(SEMAPHORES) if wait >> bit & 1)
+
+    def run(engine):
+        index = queues[engine].popleft()
+        fields = descriptors[index][1]
+        for bit in range(SEMAPHORES):
+            counters[bit] += (fields["signal"] >> bit & 1) - (fields["wait"] >> bit & 1)
+            assert counters[bit] < 16
+        order.append(index)
+
+    while len(order) < len(descriptors):
+        while next_one < len(descriptors):
+            queue = queues[Engine(descriptors[next_one][1]["engine"])]
+            if len(queue) == QUEUE:
+                break
+            queue.append(next_one)
+            next_one += 1
+        ready = []
+        for engine, queue in queues.items():
+            if engine == Engine.FETCH or not queue or not may_start(queue[0]):
+                continue
+            consumes = descriptors[queue[0]][0] in (Opcode.MATMUL, Opcode.LOGITS)
+            if not consumes or (queues[Engine.FETCH] and may_start(queues[Engine.FETCH][0])):
+                ready.append(engine)
+        assert ready, f"no engine can go on: {[descriptors[queue[0]] for queue in queues.values() if queue]}"
+        engine = ready[rng.integers(len(ready))]
+        if descriptors[queues[engine][0]][0] in (Opcode.MATMUL, Opcode.LOGITS):
+            stream = descriptors[queues[Engine.FETCH][0]][1]
+            assert stream["head"] == (engine == Engine.HEAD)
+            run(Engine.FETCH)
+        run(engine)
+    return order

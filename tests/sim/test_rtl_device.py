@@ -1,5 +1,7 @@
 """The generated Verilog runs compiled programs and equals the emulator, bit for bit. One build runs every model."""
 
+from dataclasses import replace
+
 import pytest
 
 from host.devices.base import DeviceError
@@ -34,8 +36,8 @@ def calm_memory(rtl):
     rtl.configure()
 
 
-def sessions(model, rtl, taps=None):
-    pair = Session(model, EmulatorDevice(TINY), taps=taps), Session(model, rtl, taps=taps)
+def sessions(model, rtl, taps=None, **options):
+    pair = [Session(model, device, taps=taps, **options) for device in (EmulatorDevice(TINY), rtl)]
     rtl.set("WATCHDOG", 500_000)
     return pair
 
@@ -71,6 +73,25 @@ def test_stalls_on_every_channel_change_no_bit(rtl):
     emulated, simulated = sessions(model, rtl)
     rtl.configure(latency=37, stall_probability=0.4, reorder_probability=0.3, seed=5)
     check_equal(emulated, simulated, random_ids(model.config, 3))
+
+
+def check_best(expected, found):
+    """The best ids and their logits after each of several tokens."""
+    for one, other in zip(expected, found, strict=True):
+        assert one.ids.tolist() == other.ids.tolist() and one.logits.tolist() == other.logits.tolist()
+
+
+@pytest.mark.parametrize("vocab, memory", [(33, {}), (130, {}), (3333, {}), (3333, dict(
+    latency=37, stall_probability=0.3, reorder_probability=0.3, seed=5))])
+def test_shortlists_equal_the_emulator(vocab, memory, rtl):
+    """Fewer rows than a list has, a chunk of them, several chunks; with a tap on the head."""
+    model = synthetic_model(replace(FAMILIES["relu2 grouped heads"], vocab_size=vocab), seed=6)
+    taps = {point: tap for point, tap in random_taps(model.config, seed=3).items() if point.site == "head"}
+    rtl.configure(**memory)
+    pair = sessions(model, rtl, taps, head="shortlist")
+    ids = random_ids(model.config, 4).tolist()
+    check_best(*([session.prefill(ids[:2]), session.decode(ids[2]), session.decode(ids[3])] for session in pair))
+    check_equal(*pair, ids[:1])  # all logits by the same programs
 
 
 def test_the_boards_memory_changes_no_bit(rtl, monkeypatch):

@@ -18,7 +18,7 @@ from sim.rtl_device import RtlDevice
 from tests.families import FAMILIES
 from tests.host.test_emulator import random_ids, random_taps
 from tests.host.test_speculation import Oracle
-from tests.sim.test_rtl_device import check_equal
+from tests.sim.test_rtl_device import check_best, check_equal
 
 FOUR_SLOTS = replace(BOARDS["sim-tiny"], name="four slots", rows=2, row_batches=2, accumulator_words=2048, head_rows=4)
 
@@ -73,6 +73,18 @@ def test_passes_of_several_sequences_equal_the_emulator(name, rtl):
         for layer in range(model.config.layers):
             expected, stored = (session.cache(layer, sequence) for session in pair)
             assert all((expected[what] == stored[what]).all() for what in expected), (layer, sequence)
+
+
+@pytest.mark.parametrize("vocab", [130, 3333])
+def test_shortlists_of_all_rows_equal_the_emulator(vocab, rtl):
+    """Rows of two groups, some of one sequence; lists of earlier passes forgotten."""
+    model = synthetic_model(replace(FAMILIES["llama plain"], vocab_size=vocab), seed=8)
+    ids = random_ids(model.config, 20).tolist()
+    pair = [Session(model, device, sequences=3, head="shortlist") for device in (EmulatorDevice(FOUR_SLOTS), rtl)]
+    rtl.configure(stall_probability=0.1, seed=9)
+    passes = ([(2, ids[6:9]), (0, ids[9:10])], [(1, ids[10:11]), (2, ids[11:12])], [(0, ids[12:15])])
+    check_best(*([session.prefill(ids[:6]), *(top for parts in passes for top in session.advance(parts))]
+                 for session in pair))
 
 
 def test_batches_and_drafts_give_the_tokens_of_plain_decoding(rtl):

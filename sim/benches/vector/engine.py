@@ -409,7 +409,7 @@ async def selects(dut):
         cycles = await shortlists.choose(falling, np.ones(2 * most, np.int16), 64, piece=most)
         assert cycles[1] <= rows * (most / LANES + 16), cycles
         cycles = await shortlists.choose(-falling[:, :64], np.ones(64, np.int16), 64, piece=64)
-        assert cycles[0] <= rows * (64 * (5 + 64) + 64 + 16), cycles
+        assert cycles[0] <= rows * (64 * (5 + 64) + 64 + 4 * 16), cycles
     dim = given["hidden"]
     h, gains = rng.integers(-(1 << 20), 1 << 20, (rows, dim)), rng.integers(1000, 20000, dim).astype(np.int16)
     await bench.load(LoadTarget.RESIDUAL, h.astype("<i4"))

@@ -4,7 +4,7 @@ import pytest
 
 from models.config import PRESETS
 from models.errors import ModelError
-from models.machine.build import BOARDS, board_parameters
+from models.machine.build import BOARDS, CPU, board_parameters
 from tests.families import FAMILIES
 
 
@@ -20,6 +20,15 @@ def test_outputs_are_padded_to_whole_steps_and_whole_beats():
         build = replace(BOARDS["sim-tiny"], outputs_per_step=outputs_per_step)
         assert build.outputs_align == align
         assert [build.padded_outputs(n) for n in (1, align, align + 1)] == [align, align, 2 * align]
+
+
+def test_chunks_of_the_vocabulary_fit_gains_and_half_of_the_sums():
+    tiny = BOARDS["sim-tiny"]
+    assert [build.chunk_rows for build in (tiny, BOARDS["kv260"], CPU)] == [1520, 8180, 32767]
+    assert replace(tiny, inputs_max=1540).chunk_rows == 1540  # 77 times the alignment
+    assert replace(tiny, inputs_max=1539).chunk_rows == 1520
+    assert replace(tiny, accumulator_words=256).chunk_rows == 500
+    assert replace(tiny, row_batches=4, inputs_max=8192).chunk_rows == 500
 
 
 def test_a_pass_takes_one_batch_where_the_weight_buffer_cannot_hold_a_tile():
