@@ -62,9 +62,9 @@ class VectorEngine(wiring.Component):
     when results are delivered and `write_idle` says that written beats are answered (it falls the
     cycle after a beat is taken). `positions` hold still during a command. Other opcodes retire without effect.
 
-    Cycles of a row of n channels, L = LANES, about: NORM 3 n / L + 100, with rms 170; with a tap 70 more, and with
-    both n / L; RESIDUAL n / L + 30, with a tap 50; QUERY, KEY, VALUE heads * max(dim / L + 1, 25) + 100; SELECT
-    n / L + 20, with `begin` k more, and what the entries take that enter the list.
+    Cycles of a row of n channels, L = LANES, about: NORM 2 n / L + 90, with rms 160; with a tap n / L + 100 more, with
+    both another n / L; RESIDUAL n / L + 30, with a tap 50; QUERY, KEY, VALUE heads * max(dim / L + 1, 25) + 125;
+    SELECT n / L + 20, with `begin` k more, and what the entries take that enter the list.
     """
 
     def __init__(self, build: BuildParameters):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed, unsigned
+from amaranth.hdl import Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -59,7 +59,7 @@ class NormQuant(wiring.Component):
     `tap` and come back in order, scalar operations go through `scalar`. No backpressure but for `o_scale`.
 
     Widths: those of `NormGain`; the sum of squares over 8,192 channels <= 2**59. Throughput: one word a cycle a pass;
-    beside the passes about CYCLES.
+    beside the passes about 160 cycles of scalar operations and draining with rms, 90 without, and 100 more with a tap.
     """
 
     def __init__(self):

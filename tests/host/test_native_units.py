@@ -186,8 +186,8 @@ def check_gated(path, gate, up, units, words, activation, gains=None):
     unit.sums(rows, 100 + count)[:, 100:] = up
     unit.set_scalars("unit", units)
     unit.add(Opcode.NORM, source=NormSource.GATED, count=count, rows=rows, gain=ONE, levels16=1,
-             gained=gains is not None, activation=["relu2", "silu"].index(activation), gate_accumulator=7, up_accumulator=100,
-             gate_scale=int(words[0]), up_scale=int(words[1]))
+             gained=gains is not None, activation=["relu2", "silu"].index(activation), gate_accumulator=7,
+             up_accumulator=100, gate_scale=int(words[0]), up_scale=int(words[1]))
     unit.run()
     x, x_unit = gated_product(gate, mul(units, from_word(words[0])), up, mul(units, from_word(words[1])), activation)
     expected = norm_quant(x, x_unit, gains, NormConstants(constant(1), None), levels=HEAD_LEVELS)

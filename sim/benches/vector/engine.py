@@ -21,7 +21,7 @@ from hw.linear.reader import READ_REQUEST, SUM_WORD
 from hw.memory.shapes import LIST_PLACE, LOAD_WORD, WRITE_BEAT
 from models.golden.gated import gated_product
 from models.golden.head_quant import head_quant
-from models.golden.norm_quant import norm_constants, norm_quant
+from models.golden.norm_quant import ABSMAX_FLOOR, NormConstants, norm_constants, norm_quant
 from models.golden.residual import residual_add
 from models.golden.rope import ROPE_FRACTION, rope
 from models.golden.scalar import Scalar, constant, from_word, mul, shift, to_word
@@ -169,17 +169,23 @@ class Surroundings:
             levels16=levels > 127, gain=int(to_word(constants.gain)),
             eps_sum=int(to_word(constants.eps_sum)) if constants.eps_sum else 0,
             **_tap_fields(tap), **{**defaults, **fields})
-        expected = [{"row": row if levels > 127 else first + row, "index": n,
-                     "values": q[first + row, n:n + LANES].tolist()}
-                    for first, rows in self.parts() for row in range(rows) for n in range(0, x.shape[1], LANES)]
+        sent = [[row] for row in q]
+        if tap is None:  # where the clamp acts, the row was quantised before that was known
+            unclamped, _ = norm_quant(x, _rows(constant(1), self.rows), gains, NormConstants(constant(2.0**100), None),
+                                      levels=levels)
+            floor = constant(ABSMAX_FLOOR / levels)
+            sent = [[a, b] if self.unit[n] == floor else [b] for n, (a, b) in enumerate(zip(unclamped, q, strict=True))]
+        expected = [{"row": row if levels > 127 else first + row, "index": n, "values": values[n:n + LANES].tolist()}
+                    for first, rows in self.parts() for row in range(rows) for values in sent[first + row]
+                    for n in range(0, x.shape[1], LANES)]
         _equal(self.taken("o_head" if levels > 127 else "o_linear"), expected)
         unit = Packing.of(SCALAR)
         for row in range(self.rows):
             held = unit.unpack(int(self.dut.unit.value) >> row * unit.width & (1 << unit.width) - 1)
             assert held == {"m": self.unit.m[row], "e": self.unit.e[row]}, f"unit of row {row}: {held}"
-        sent = 0 if levels > 127 else q.size
+        activations = 0 if levels > 127 else q.size
         zeros = 0 if levels > 127 else int(np.count_nonzero(q == 0))
-        assert self.counts["activations"] - before["activations"] == sent
+        assert self.counts["activations"] - before["activations"] == activations
         assert self.counts["zeros"] - before["zeros"] == zeros
 
     def slice(self, accumulator: int, count: int) -> np.ndarray:
@@ -226,7 +232,7 @@ def _random_tap(rng: np.random.Generator, dim: int, unit_exponent: int) -> Tap:
 
 @cocotb.test()
 async def norms(dut):
-    """NORM from each source, with and without gains and tap, to the linear engine and to the head."""
+    """NORM from each source, with and without gains, tap and clamp, to the linear engine and to the head."""
     given = parameters()
     bench = Surroundings(dut, given)
     rng, rows = bench.rng, bench.rows
@@ -245,6 +251,7 @@ async def norms(dut):
     await bench.norm(NormSource.RESIDUAL, h, residual, gains=gains[:dim], levels=32767, **unit)
     await bench.norm(NormSource.RESIDUAL, h, residual, gains=gains[:dim], tap=narrow, **unit)
     await bench.norm(NormSource.RESIDUAL, h, residual, **unit)
+    await bench.norm(NormSource.RESIDUAL, h, _rows(constant(2.0**-50), rows), gains=gains[:dim], unit_exponent=-50)
 
     bench.attention = rng.integers(-(1 << 24), 1 << 24, (rows, dim))
     bench.exponents = [int(e) for e in rng.integers(-40, -20, rows)]
@@ -257,8 +264,9 @@ async def norms(dut):
         gate, up = bench.slice(3, wide), bench.slice(70, wide)
         product, scale = gated_product(gate, mul(bench.unit, from_word(words["gate_scale"])), up,
                                        mul(bench.unit, from_word(words["up_scale"])), name)
-        await bench.norm(NormSource.GATED, product, scale, gains=gains if name == "silu" else None, tap=tap,
-                         activation=activation, gate_accumulator=3, up_accumulator=70, **words)
+        await bench.norm(NormSource.GATED, product, scale, gains=gains if name == "silu" else None,
+                         tap=tap if name == "relu2" else None, activation=activation, gate_accumulator=3,
+                         up_accumulator=70, **words)
 
 
 @cocotb.test()

@@ -1,0 +1,51 @@
+"""NormGain: exact products, what golden `gained` and `round_shift` make of them, and squares."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hw.vector.norm_gain import SIZE_BITS, UP_MAX, NormGain
+from models.golden.norm_quant import gained
+from models.golden.rounding import round_shift
+from models.machine.build import LANES
+from models.machine.descriptor import LoadTarget
+from sim.benches.arith.stream_table import BENCH, table
+from sim.benches.vector.shared_units import WithSharedUnits
+from sim.runner import run_bench
+from tests.hw.vector.taps import loads
+
+
+def _channels(rng: np.random.Generator, bits: int, k: int) -> np.ndarray:
+    """Of up to `bits` bits: random ones, ties of both results, the largest."""
+    limit = (1 << bits) - 1
+    x = rng.integers(-limit, limit + 1, 64) >> rng.integers(0, bits, 64)
+    half = 1 << max(k - 1, 0)
+    x[:24] = np.clip(rng.integers(-limit, limit + 1, 24) // half | 1, -(limit // half), limit // half) * half
+    x[24:28] = limit, -limit, 0, 1
+    return x
+
+
+@pytest.mark.parametrize("with_gains", [False, True], ids=["", "gains"])
+@pytest.mark.parametrize("k", [0, 1, 11, 37])
+def test_equals_golden(k, with_gains):
+    rng = np.random.default_rng([k, with_gains])
+    x, up = _channels(rng, SIZE_BITS - UP_MAX + k, k), UP_MAX - k
+    gains = rng.integers(-(1 << 15), 1 << 15, x.size)
+    gains[24:26], gains[:12] = -(1 << 15), gains[:12] | 1
+    factors = gains if with_gains else np.ones(x.size, np.int64)
+    unit = WithSharedUnits(NormGain())
+
+    def words(name, values):
+        return [{name: values[n:n + LANES], "last": n + LANES == x.size} for n in range(0, x.size, LANES)]
+
+    narrow = round_shift(x, k)
+    squares = (narrow * narrow).reshape(-1, LANES).sum(axis=1)
+    run_bench(unit, BENCH, table(
+        unit, settings={"up": up, "gained": with_gains},
+        inputs={"i_load": loads(LoadTarget.GAIN, gains.astype("<i2").tobytes()),
+                "i": words("channels", [{"size": abs(int(a)), "negative": a < 0} for a in x])},
+        outputs={"o_products": words("sizes", [abs(int(a) * int(g)) << up for a, g in zip(x, factors, strict=True)]),
+                 "o_v": words("x", gained(x, factors, np.int64(k))),
+                 "o_squares": [{"sum": int(s), "last": n == squares.size - 1} for n, s in enumerate(squares)]},
+        first="i_load"))
