@@ -28,6 +28,7 @@ def options(*arguments, sampling=True):
     (["--device", "rtl", "--temperature", "0", "--repeat-penalty", "1.1"], 128256, "exact"),
     (["--temperature", "0"], 128256, "exact"),
     (["--temperature", "0", "--head", "shortlist"], 10, "shortlist"),
+    (["--temperature", "0.5", "--head", "exact"], 10, "exact"),
     (["--device", "rtl", "--temperature", "0", "--head", "exact"], 128256, "exact")])
 def test_auto_is_a_shortlist_where_a_fabric_decodes_greedily(arguments, vocab, head, capsys):
     assert chosen_head(options(*arguments), vocab) == head

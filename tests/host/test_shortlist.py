@@ -11,6 +11,7 @@ from host.batching import Batch
 from host.devices.base import DeviceError
 from host.devices.emulator import EmulatorDevice
 from host.emulator.library import NUMPY, native_paths
+from host.emulator.shortlists import Shortlists
 from host.generate import generate
 from host.runtime import Session
 from host.sampler import Sampler
@@ -136,6 +137,36 @@ def test_a_prompt_in_one_piece_equals_decoding(build):
     for token in ids:
         last = single.decode(token)
     assert top.ids.tolist() == last.ids.tolist() and top.logits.tolist() == last.logits.tolist()
+
+
+@given(st.lists(st.lists(st.integers(-2, 2), min_size=1, max_size=60), min_size=1, max_size=4), st.integers(1, 64))
+def test_a_list_in_pieces_is_the_sorted_whole(pieces, k):
+    lists, first, scores = Shortlists(), 0, [score for piece in pieces for score in piece]
+    for piece in ([9, 9], *pieces):  # a list from before
+        first = 0 if piece is pieces[0] else first
+        lists.offer(3, first, np.array(piece), k, begin=first == 0)
+        first += len(piece)
+    found = lists.of(3)
+    assert found.ids.tolist() == sorted(range(len(scores)), key=lambda n: (-scores[n], n))[:k]
+    assert found.scores.tolist() == [scores[n] for n in found.ids] and found.offered == len(scores)
+
+
+@pytest.mark.parametrize("kernels", ["auto", NUMPY])
+def test_equals_are_listed_and_ranked_by_their_ids(kernels):
+    """Rows of four kinds, the best of which fill the list and go on behind it."""
+    model = synthetic_model(replace(FAMILIES["one head"], vocab_size=400), seed=9)
+    model.head, model.head_scales = model.head[np.arange(400) % 4], model.head_scales[np.arange(400) % 4]
+    build = replace(CPU, inputs_max=64)  # in seven chunks
+    exact, listed = (Session(model, EmulatorDevice(build, kernels=kernels), head=head)
+                     for head in ("exact", "shortlist"))
+    for token in range(8):
+        one, other = exact.decode(token), listed.decode(token)
+        assert len(one.ids) == 128 and len(other.ids) == SHORTLIST
+        kind = int(one.ids[0])
+        assert one.ids[:100].tolist() == list(range(kind, 400, 4))
+        if other.ids[0] == kind:  # else the copy prefers another kind
+            assert other.ids.tolist() == one.ids[:SHORTLIST].tolist()
+        assert other.ids.tolist() == list(range(int(other.ids[0]), 400, 4))[:SHORTLIST] and other.ids[0] < 4
 
 
 def test_scoring_takes_the_logits_of_all_rows():
