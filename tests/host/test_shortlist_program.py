@@ -8,7 +8,7 @@ import pytest
 
 from host.compiler.program import PASS_KINDS, Program
 from host.compiler.rows import Part
-from host.compiler.schedule import FETCH_LEAD
+from host.compiler.streams_ahead import FETCH_LEAD
 from host.compiler.vocabulary import chunks_of
 from host.emulator.machine import Machine
 from host.emulator.streams import trits_of_bytes
