@@ -43,7 +43,7 @@ def source_hash(build: BuildParameters) -> str:
     """Hex digest of all that can change the Verilog: parameters and hardware sources. Cheap; a key for caches."""
     digest = hashlib.sha256(json.dumps(build.to_json(), sort_keys=True).encode())
     for folder in ("hw", "models/machine"):
-        for path in sorted((_ROOT / folder).rglob("*.py")):
+        for path in sorted(path for path in (_ROOT / folder).rglob("*") if path.suffix in (".py", ".v")):
             if path.relative_to(_ROOT).parts[:2] in (("hw", "analytic"), ("hw", "synthesis"), ("hw", "report.py")):
                 continue  # they look at the Verilog and do not make it
             digest.update(path.relative_to(_ROOT).as_posix().encode() + b"\0" + path.read_bytes())
@@ -55,11 +55,10 @@ def emit_verilog(build: BuildParameters, *, top: str = TOP) -> tuple[str, str]:
 
     The hash is of the Verilog itself; its first 32 bits are what the BUILD register reads.
     """
-    from amaranth.back import verilog  # late: a command's help needs no Amaranth
+    from hw.core import Core  # late: a command's help needs no Amaranth
+    from hw.verilog import to_verilog
 
-    from hw.core import Core
-
-    text = verilog.convert(Core(build, build_id=_BUILD_ID), name=TOP, emit_src=False, strip_internal_attrs=True)
+    text = to_verilog(Core(build, build_id=_BUILD_ID), name=TOP)
     identity = hashlib.sha256(text.encode()).hexdigest()
     text = text.replace(f"32'd{_BUILD_ID}", f"32'd{int(identity[:8], 16)}")
     if top != TOP:

@@ -3,7 +3,9 @@
 From a Yosys run: sites, levels of logic, and the worst paths by name; for units that the analytic model knows
 (docs/analytic-model.md) also what it predicted. A whole board takes a quarter of an hour and one unit of it
 (`--unit linear`) a minute or two; the netlist is kept under build/report, so that the same Verilog is not synthesised
-twice. What is counted how: `hw.synthesis.resources`, `hw.synthesis.levels`.
+twice. `--parts` synthesises the core's parts one by one and joins their netlists (`hw.synthesis.join`): it needs less
+memory, and a part that did not change is there already. What is counted how: `hw.synthesis.resources`,
+`hw.synthesis.levels`.
 """
 
 from __future__ import annotations
@@ -18,25 +20,26 @@ from pathlib import Path
 from hw.analytic.sites import PREDICTED, unit_sites
 from hw.analytic.tables import error_percent
 from hw.build import TOP, emit_verilog
+from hw.synthesis.join import join_netlists
 from hw.synthesis.levels import LogicLevels
-from hw.synthesis.netlist import read_netlist
+from hw.synthesis.netlist import Netlist, read_netlist
 from hw.synthesis.resources import XCK26, Resources, count_resources, late_products
-from hw.synthesis.units import UNITS, unit_verilog
+from hw.synthesis.units import FRAME, PARTS, UNITS, unit_verilog
 from hw.synthesis.yosys import Run, synthesise
 from models.checkpoint import load_config
 from models.errors import ModelError
 from models.machine.build import BOARDS, BuildParameters, board_parameters
 
-__all__ = ["FOLDER", "Report", "main", "make_report", "with_settings"]
+__all__ = ["FOLDER", "Report", "main", "make_parts_report", "make_report", "with_settings"]
 
 FOLDER = Path("build/report")
 
 
 @dataclass(frozen=True)
 class Report:
-    """One synthesised design. `late_products`: DSPs that hide a path from the levels."""
+    """One synthesised design; a run, or one a part. `late_products`: DSPs that hide a path from the levels."""
 
-    run: Run
+    runs: list[Run]
     resources: Resources
     levels: LogicLevels
     late_products: list[str]
@@ -80,8 +83,20 @@ class Report:
 def make_report(verilog: str, top: str, *, prefix: str = "", folder: Path = FOLDER, say=lambda line: None) -> Report:
     """Synthesise module `top`, or find its earlier run under `folder`. Names in paths start with `prefix`."""
     run = synthesise(verilog, top, folder, say=say)
-    netlist = read_netlist(run.netlist, top, prefix=prefix)
-    return Report(run, count_resources(netlist), LogicLevels(netlist), late_products(netlist))
+    return _report([run], read_netlist(run.netlist, top, prefix=prefix))
+
+
+def make_parts_report(build: BuildParameters, *, folder: Path = FOLDER, say=lambda line: None) -> Report:
+    """The whole core from its parts, each synthesised alone."""
+    runs, netlists = [], []
+    for part in (FRAME, *PARTS):
+        runs.append(synthesise(unit_verilog(build, part), part, folder, say=say))
+        netlists.append(read_netlist(runs[-1].netlist, part, prefix="" if part == FRAME else f"{part}."))
+    return _report(runs, join_netlists(netlists[0], dict(zip(PARTS, netlists[1:], strict=True))))
+
+
+def _report(runs: list[Run], netlist: Netlist) -> Report:
+    return Report(runs, count_resources(netlist), LogicLevels(netlist), late_products(netlist))
 
 
 def with_settings(build: BuildParameters, settings: Sequence[str]) -> BuildParameters:
@@ -104,7 +119,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="hw.report", description="Sites and levels of logic, from a Yosys run.")
     parser.add_argument("--board", default="kv260", help=f"one of {', '.join(BOARDS)} (default: kv260)")
     parser.add_argument("--model", default="demo", metavar="PRESET|DIR", help="the largest model it must hold")
-    parser.add_argument("--unit", choices=UNITS, help="this unit alone (default: the whole accelerator)")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--unit", choices=UNITS, help="this unit alone (default: the whole accelerator)")
+    which.add_argument("--parts", action="store_true", help="the whole, its parts synthesised one by one and joined")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=NUMBER", dest="settings",
                         help="change a parameter of the build, such as rows=8; may be repeated")
     parser.add_argument("--paths", type=int, default=1, metavar="N", help="worst paths to name (default: 1)")
@@ -119,9 +136,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         build = with_settings(board_parameters(options.board), options.settings)
         build.check(load_config(options.model))
-        top, prefix = (options.unit, f"{options.unit}.") if options.unit else (TOP, "")
-        verilog = unit_verilog(build, options.unit) if options.unit else emit_verilog(build)[0]
-        report = make_report(verilog, top, prefix=prefix, folder=options.output, say=say)
+        if options.parts:
+            report = make_parts_report(build, folder=options.output, say=say)
+        else:
+            top, prefix = (options.unit, f"{options.unit}.") if options.unit else (TOP, "")
+            verilog = unit_verilog(build, options.unit) if options.unit else emit_verilog(build)[0]
+            report = make_report(verilog, top, prefix=prefix, folder=options.output, say=say)
     except ModelError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
@@ -134,8 +154,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             say(line)
         print(json.dumps(report.to_json()))
     else:
-        what = ", ".join(filter(None, (build.name, options.unit, *options.settings)))
-        print(f"{what}: Yosys {report.run.yosys}, mapped by {report.run.mapper}")
+        what = ", ".join(filter(None, (build.name, options.unit, options.parts and "in parts", *options.settings)))
+        print(f"{what}: Yosys {report.runs[0].yosys}, mapped by {', '.join(run.mapper for run in report.runs)}")
         print("\n".join([report.table(unit_sites(build, options.unit)), *remarks]))
     raise SystemExit(1 if report.levels.loop else 0)
 

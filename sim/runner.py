@@ -14,11 +14,11 @@ from xml.etree import ElementTree
 import cocotb
 import cocotb_tools.config
 import numpy as np
-from amaranth.back import verilog
 from amaranth.hdl import Const, Value
 from amaranth.lib import wiring
 from cocotb_tools.runner import get_runner
 
+from hw.verilog import to_verilog
 from sim.fault import planted
 from sim.testbench import PARAMETERS_VARIABLE
 from sim.verilate import verilate
@@ -42,8 +42,7 @@ def emit_verilog(component: wiring.Component, platform: object | None = None) ->
     values = ((path, Value.cast(value)) for path, _, value in component.signature.flatten(component))
     # all but the `ready` of streams that always are, a constant
     ports = [("__".join(map(str, path)), value, None) for path, value in values if not isinstance(value, Const)]
-    return verilog.convert(component, name="top", platform=platform, ports=ports, emit_src=False,
-                           strip_internal_attrs=True)
+    return to_verilog(component, name="top", platform=platform, ports=ports)
 
 
 def build_bench(verilog_text: str) -> Path:

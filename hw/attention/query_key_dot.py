@@ -121,11 +121,11 @@ class QueryKeyDot(wiring.Component):
                 read.addr.eq(address),
             ]
             key = keys[:self.kv_bits].as_signed()
-            width = self.kv_bits + 16 + ceil_log2(self.lanes)
-            totals = [multiply_add(m, read.data[pair], key, totals[pair], width) for pair in range(PAIRS)]
+            totals = [multiply_add(m, read.data[pair], key, totals[pair]) for pair in range(PAIRS)]
             if lane < self.lanes - 1:
                 keys_before, address_before = keys, address
                 keys = Signal(len(keys) - self.kv_bits, name=f"keys_{part}_{lane}", reset_less=True)
                 address = Signal.like(address, name=f"address_{part}_{lane}", reset_less=True)
                 m.d.sync += [keys.eq(keys_before >> self.kv_bits), address.eq(address_before)]
-        return totals
+        width = self.kv_bits + 16 + ceil_log2(self.lanes)
+        return [total.value[:width].as_signed() for total in totals]

@@ -58,8 +58,9 @@ class Reciprocals(wiring.Component):
                 with m.Case(number):
                     m.d.comb += [row.eq(pair_row(given.job, number)), exponent.eq(given.largest[number] + self._unit),
                                  count.eq(given.totals[number])]
-        m.d.comb += [self.o.p.job.eq(given.job), self.o_exponent.p.row.eq(given.job.row + row),
-                     self.o_exponent.p.group.eq(given.job.kv_head), self.o_exponent.p.exponent.eq(exponent),
+        m.d.comb += self.o.p.job.eq(given.job)
+        m.d.sync += [self.o_exponent.p.row.eq(given.job.row + row), self.o_exponent.p.group.eq(given.job.kv_head),
+                     self.o_exponent.p.exponent.eq(exponent),
                      self.o_exponent.valid.eq(scalar.i.valid & scalar.i.ready & (scalar.i.p.op == ScalarOp.FROM_INT))]
 
         def go_on():

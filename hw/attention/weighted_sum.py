@@ -73,8 +73,8 @@ class WeightedSum(wiring.Component):
         stage = Signal(flags)
         m.d.comb += [stage.valid.eq(self.valid), stage.first.eq(self.first), stage.last.eq(self.last)]
         for n in range(WeightMemory.READ_LATENCY + self.parts - 1 + 2):
-            before, stage = stage, Signal(flags, name=f"flags_{n}")
-            m.d.sync += stage.eq(before)
+            early, stage = stage, Signal(flags, name=f"flags_{n}")
+            m.d.sync += stage.eq(early)
         finished = Signal()
         m.d.sync += [finished.eq(stage.valid & stage.last), self.done.eq(finished)]
 
@@ -83,7 +83,7 @@ class WeightedSum(wiring.Component):
             for lane in range(self.lanes):
                 products = [(weights[pair], values[lane * self.kv_bits:(lane + 1) * self.kv_bits].as_signed())
                             for values, weights in operands]
-                total = accumulate(m, products, first=stage.first, enable=stage.valid, width=self.sum_bits)
+                total = accumulate(m, products, first=early.first, enable=stage.valid)
                 kept = Signal(signed(self.sum_bits), name=f"kept_{pair}_{lane}", reset_less=True)
                 with m.If(finished):
                     m.d.sync += kept.eq(total)

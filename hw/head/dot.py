@@ -63,5 +63,5 @@ class HeadDot(wiring.Component):
             for lane in range(self._lanes):
                 m.d.sync += tree.terms[lane].eq(weights[lane] * activations[lane])
             with m.If(stage.valid):
-                m.d.sync += self.sums[row].eq(Mux(stage.first, 0, self.sums[row]) + tree.total)
+                m.d.sync += self.sums[row].eq(tree.total + Mux(stage.first, 0, self.sums[row]))
         return m

@@ -24,6 +24,7 @@ __all__ = ["HeadEngine"]
 _LOGIT_BYTES = LOGIT_BITS // 8
 _LISTED_BYTES = 8  # id and logit
 _RESULTS = 16  # vocabulary rows between the first beat and their logits
+_BETWEEN = 4  # logits, and write beats: so that no ready comes from far
 
 
 class HeadEngine(wiring.Component):
@@ -114,7 +115,9 @@ class HeadEngine(wiring.Component):
         m.d.sync += [Value.cast(unit).eq(Value.cast(self.unit[fields.first_row + n])) for n, unit in enumerate(units)]
         row_sums = data.View(dot.sums.shape(), sums.r_data)
         row_mantissa, row_exponent = from_word(tag.scale)
-        last_row = row == fields.rows - 1
+        rows_last = Signal(8, reset_less=True)
+        m.d.sync += rows_last.eq(fields.rows - 1)
+        last_row = row == rows_last
         m.d.comb += [
             scale.i.valid.eq(sums.r_rdy),
             scale.i.p.x.eq(row_sums[row]),
@@ -131,7 +134,7 @@ class HeadEngine(wiring.Component):
         m.submodules.top_k = top_k = TopK(build.head_rows, build.top_k)
         m.submodules.logits = logits = BeatPacker(LOGIT_BITS, build.head_rows)
         m.submodules.top = top = BeatPacker(8 * _LISTED_BYTES, build.head_rows)
-        logit, listed, stored, both = scale.o, Signal(), Signal(), Signal()
+        logit, listed, stored, both = self._queue(m, "scaled", scale.o), Signal(), Signal(), Signal()
         to_list, to_store = top_k.i, logits.i
         m.d.comb += [
             to_list.valid.eq(logit.valid & ~listed),
@@ -157,12 +160,16 @@ class HeadEngine(wiring.Component):
         ]
 
         # the lists are written after the last logit, so the two never meet
+        write = stream.Signature(WRITE_BEAT).create()
         m.d.comb += [
-            self.o_write.valid.eq(logits.o.valid | top.o.valid),
-            self.o_write.payload.eq(Mux(logits.o.valid, logits.o.payload, top.o.payload)),
-            logits.o.ready.eq(self.o_write.ready),
-            top.o.ready.eq(self.o_write.ready & ~logits.o.valid),
+            write.valid.eq(logits.o.valid | top.o.valid),
+            write.payload.eq(Mux(logits.o.valid, logits.o.payload, top.o.payload)),
+            logits.o.ready.eq(write.ready),
+            top.o.ready.eq(write.ready & ~logits.o.valid),
         ]
+        written = self._queue(m, "written", write)
+        m.d.comb += [self.o_write.valid.eq(written.valid), self.o_write.payload.eq(written.payload),
+                     written.ready.eq(self.o_write.ready)]
 
         with m.FSM():
             with m.State("IDLE"):
@@ -179,10 +186,22 @@ class HeadEngine(wiring.Component):
                 with m.If(top_k.drained):
                     m.next = "SEND"
             with m.State("SEND"):
-                with m.If(logits.idle & top.idle):
+                with m.If(logits.idle & top.idle & ~written.valid):
                     m.next = "WRITTEN"
             with m.State("WRITTEN"):
                 with m.If(self.write_idle & walk.done):
                     m.d.comb += self.retired.eq(1)
                     m.next = "IDLE"
         return m
+
+    @staticmethod
+    def _queue(m: Module, name: str, source):
+        """What a stream gives, through a small FIFO: `ready` and `valid` on both sides come from its level alone."""
+        shape = source.payload.shape()
+        m.submodules[name] = fifo = SyncFIFO(width=shape.size, depth=_BETWEEN)
+        sink = stream.Signature(shape).create(path=(name,))
+        m.d.comb += [
+            fifo.w_en.eq(source.valid), fifo.w_data.eq(source.payload), source.ready.eq(fifo.w_rdy),
+            sink.valid.eq(fifo.r_rdy), Value.cast(sink.payload).eq(fifo.r_data), fifo.r_en.eq(sink.ready),
+        ]
+        return sink

@@ -54,12 +54,11 @@ class RowWalk(wiring.Component):
         count, left = Signal(16, reset_less=True), Signal(16, reset_less=True)  # channels of a row, still to come
         in_block, place = Signal(range(block_rows)), Signal(range(block_rows), reset_less=True)
         scales = Signal(beat_bytes * 8, reset_less=True)
-        taken, real = Signal(), Signal()
+        taken = Signal()
+        real, short = Signal(reset_less=True), Signal(reset_less=True)  # rows_left != 0; a row is a single beat
 
         m.d.comb += [
             taken.eq(self.i.valid & self.i.ready),
-            self.last.eq(left <= beat_bytes),
-            real.eq(rows_left != 0),
             self.row.tag.id.eq(row_id),
             self.row.tag.scale.eq(scales),
             self.row.tag.final.eq(rows_left == 1),
@@ -67,7 +66,8 @@ class RowWalk(wiring.Component):
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.done.eq(1)
-                m.d.sync += [rows_left.eq(self.vocab), count.eq(self.count), row_id.eq(0)]
+                m.d.sync += [rows_left.eq(self.vocab), real.eq(1), count.eq(self.count),
+                             short.eq(self.count <= beat_bytes), row_id.eq(0)]
                 with m.If(self.start):
                     m.next = "SCALES"
 
@@ -75,7 +75,7 @@ class RowWalk(wiring.Component):
                 m.d.comb += [self.i.ready.eq(~self.listed | self.rows.valid),
                              self.rows.ready.eq(self.listed & self.i.valid)]
                 m.d.sync += [scales.eq(self.i.payload), in_block.eq(0), self.first.eq(1), self.word.eq(0),
-                             left.eq(count), place.eq(self.rows.p.place)]
+                             self.last.eq(short), left.eq(count), place.eq(self.rows.p.place)]
                 with m.If(self.listed):
                     m.d.sync += row_id.eq(self.rows.p.id)
                 with m.If(taken):
@@ -97,9 +97,11 @@ class RowWalk(wiring.Component):
                 ]
                 with m.If(taken):
                     m.d.sync += [self.first.eq(self.last), left.eq(Mux(self.last, count, left - beat_bytes)),
+                                 self.last.eq(Mux(self.last, short, left <= 2 * beat_bytes)),
                                  self.word.eq(Mux(self.last, 0, self.word + 1))]
                     with m.If(self.last):
-                        m.d.sync += [row_id.eq(row_id + 1), rows_left.eq(rows_left - real), scales.eq(scales >> 32),
+                        m.d.sync += [row_id.eq(row_id + 1), rows_left.eq(rows_left - real),
+                                     real.eq(real & (rows_left != 1)), scales.eq(scales >> 32),
                                      in_block.eq(in_block + 1)]
                         with m.If((in_block == block_rows - 1) | self.listed):
                             m.next = "IDLE"

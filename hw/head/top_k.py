@@ -55,8 +55,10 @@ class TopK(wiring.Component):
         m.submodules.memory = memory = Memory(shape=_ENTRY, depth=1 << (index_bits + row_bits), init=[],
                                               attrs={"ram_style": "distributed"})
         read, write = memory.read_port(domain="comb"), memory.write_port()
-        entry = read.data
-        bottom = Signal(8)  # the list's last index
+        read_bottom = memory.read_port(domain="comb")  # its own, so that its address waits for no state
+        entry, bottom_entry = read.data, read_bottom.data
+        bottom = Signal(8, reset_less=True)  # the list's last index
+        m.d.sync += bottom.eq(self.k - 1)
         row, index = Signal(8), Signal(8)
         candidate = Signal(_ENTRY, reset_less=True)
 
@@ -64,8 +66,7 @@ class TopK(wiring.Component):
             return Cat(index[:index_bits], row[:row_bits])
 
         m.d.comb += [
-            bottom.eq(self.k - 1),
-            read.addr.eq(address(row, index)),
+            read.addr.eq(address(row, index)), read_bottom.addr.eq(address(self.i.p.row, bottom)),
             write.addr.eq(address(row, index + 1)),
             write.data.eq(candidate),
             self.o.p.row.eq(row), self.o.p.index.eq(index), self.o.p.id.eq(entry.id), self.o.p.value.eq(entry.value),
@@ -82,14 +83,14 @@ class TopK(wiring.Component):
                         m.next = "TAKE"
 
             with m.State("TAKE"):
-                m.d.comb += [self.i.ready.eq(~self.clear), read.addr.eq(address(self.i.p.row, bottom))]
+                m.d.comb += self.i.ready.eq(~self.clear)
                 m.d.sync += [candidate.id.eq(self.i.p.id), candidate.value.eq(self.i.p.value)]
                 with m.If(self.clear):
                     m.d.sync += [row.eq(0), index.eq(0)]
                     m.next = "CLEAR"
                 with m.Elif(self.i.valid):
                     m.d.sync += [row.eq(self.i.p.row), index.eq(bottom)]
-                    with m.If(_rank(self.i.p) > _rank(entry)):
+                    with m.If(_rank(self.i.p) > _rank(bottom_entry)):
                         m.next = "INSERT"
                 with m.Elif(self.drain):
                     m.d.sync += [row.eq(0), index.eq(0)]

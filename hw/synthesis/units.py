@@ -7,7 +7,7 @@ import importlib
 from models.errors import ModelError
 from models.machine.build import BuildParameters
 
-__all__ = ["UNITS", "unit_verilog"]
+__all__ = ["FRAME", "PARTS", "UNITS", "unit_verilog"]
 
 UNITS = {
     "linear": ("hw.linear.engine", "LinearEngine"),
@@ -20,6 +20,9 @@ UNITS = {
 }
 """Module and class of each, by its name inside the core. engine: linear, memory and control together."""
 
+FRAME, PARTS = "engine", ("head", "vector", "attention")
+"""The core in parts: a frame whose ports leave room for the others."""
+
 
 def unit_verilog(build: BuildParameters, unit: str) -> str:
     """The Verilog of one unit, its top module named like the unit. `ModelError` for an unknown one.
@@ -29,8 +32,8 @@ def unit_verilog(build: BuildParameters, unit: str) -> str:
     """
     if unit not in UNITS:
         raise ModelError(f"unknown unit {unit!r}; known: {', '.join(UNITS)}")
-    from amaranth.back import verilog  # late: a command's help needs no Amaranth
+    from hw.verilog import to_verilog  # late: a command's help needs no Amaranth
 
     module, name = UNITS[unit]
     component = getattr(importlib.import_module(module), name)(build)
-    return verilog.convert(component, name=unit, emit_src=False, strip_internal_attrs=True)
+    return to_verilog(component, name=unit)

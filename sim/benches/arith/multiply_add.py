@@ -1,0 +1,80 @@
+"""Sums of products in DSP blocks against integers, operand by operand."""
+
+from __future__ import annotations
+
+import cocotb
+from amaranth.hdl import Module, signed
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+from cocotb.triggers import RisingEdge
+
+from hw.arith.dsp48 import A_BITS, B_BITS
+from hw.arith.multiply_add import MULTIPLY_ADD_LATENCY, accumulate, multiply_add
+from sim.packing import Packing
+from sim.testbench import generator, parameters, start
+
+__all__ = ["BENCH", "SumsOfProducts"]
+
+BENCH = "sim.benches.arith.multiply_add"
+_SUM_BITS = 48
+
+
+class SumsOfProducts(wiring.Component):
+    """`dot`: a chain over all pairs of operands. `total`: the first `added` of them over time."""
+
+    def __init__(self, pairs: int, added: int):
+        self.pairs, self.added = pairs, added
+        super().__init__({
+            "a": In(data.ArrayLayout(signed(A_BITS), pairs)), "b": In(data.ArrayLayout(signed(B_BITS), pairs)),
+            "first": In(1), "enable": In(1), "dot": Out(signed(_SUM_BITS)), "total": Out(signed(_SUM_BITS))})
+
+    def elaborate(self, platform):
+        m = Module()
+        operands = [(self.a[n], self.b[n]) for n in range(self.pairs)]
+        dot = None
+        for a, b in operands:
+            dot = multiply_add(m, a, b, dot)
+        m.d.comb += [self.dot.eq(dot.value), self.total.eq(
+            accumulate(m, operands[:self.added], first=self.first, enable=self.enable))]
+        return m
+
+
+def _signed(value: int) -> int:
+    return (value + (1 << (_SUM_BITS - 1))) % (1 << _SUM_BITS) - (1 << (_SUM_BITS - 1))
+
+
+@cocotb.test()
+async def exact_sums(dut):
+    """Random and extreme operands in every cycle, the running sum begun, continued and held at random."""
+    given = parameters()
+    unit, rng = SumsOfProducts(**given["unit"]), generator()
+    packings = [(name, Packing.of(getattr(unit, name).shape()), bits) for name, bits in (("a", A_BITS), ("b", B_BITS))]
+    dut.a.value = dut.b.value = dut.first.value = dut.enable.value = 0
+    await start(dut)
+    taken: list[dict] = []  # what the ports held, by cycle
+    total = known = None
+
+    def product(pair: int, cycle: int) -> int:
+        return taken[cycle]["a"][pair] * taken[cycle]["b"][pair]
+
+    for cycle in range(given["cycles"]):
+        now = {"first": int(rng.random() < 0.2), "enable": int(rng.random() < 0.7)}
+        for name, packing, bits in packings:
+            limit = 1 << (bits - 1)
+            now[name] = [rng.choice((-limit, limit - 1, rng.randrange(-limit, limit))) for _ in range(unit.pairs)]
+            getattr(dut, name).value = packing.pack(now[name])
+        dut.first.value, dut.enable.value = now["first"], now["enable"]
+        taken.append(now)
+        await RisingEdge(dut.clk)  # ports still have the values of this cycle
+        start_of_chain = cycle - MULTIPLY_ADD_LATENCY - (unit.pairs - 1)
+        if start_of_chain >= 0:
+            expected = _signed(sum(product(pair, start_of_chain + pair) for pair in range(unit.pairs)))
+            assert dut.dot.value.to_signed() == expected, f"dot in cycle {cycle}"
+        if known:
+            assert dut.total.value.to_signed() == total, f"total in cycle {cycle}"
+        if now["enable"] and cycle > unit.added:  # the sum of the next cycle
+            added = sum(product(pair, cycle - 1 - unit.added + pair) for pair in range(unit.added))
+            if taken[cycle - 1]["first"]:
+                total, known = _signed(added), True
+            elif known:
+                total = _signed(total + added)
