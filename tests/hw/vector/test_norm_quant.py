@@ -28,10 +28,16 @@ ROWS = {
     "zeros": lambda rng, dim: np.zeros(dim, np.int64),
 }
 
+def _first(units: int, below: int):
+    """A first channel, of gain 1, that is the largest v: `units` of 2**37 and something less."""
+    return lambda rng, dim: np.r_[(units << 37) + below, rng.integers(-(1 << 36), 1 << 36, dim - 2), LIMIT]
+
+
 # The outlier, whose gain is 0, sets the shift; the others' gains are small enough for the last bit of v to matter.
 BEHIND_AN_OUTLIER = {
     "ties": lambda rng, dim: np.append((2 * rng.integers(-300, 300, dim - 1) + 1) << 36, LIMIT),
     "any": lambda rng, dim: np.append(rng.integers(-(1 << 42), 1 << 42, dim - 1), LIMIT),
+    "above": _first(300, (1 << 36) + 1), "even": _first(300, 1 << 36), "odd": _first(301, 1 << 36),
 }
 
 
@@ -40,7 +46,7 @@ def _check(row: str, dim: int, *, scale: Scalar, rms=True, gained=True, levels=1
     x = (ROWS | BEHIND_AN_OUTLIER)[row](rng, dim)
     gains = rng.integers(-(1 << 15), 1 << 15, dim).astype(np.int16) if gained else None
     if row in BEHIND_AN_OUTLIER:
-        gains[:-1], gains[-1] = rng.integers(-90, 90, dim - 1), 0
+        gains[0], gains[1:-1], gains[-1] = 1, rng.integers(-90, 90, dim - 2), 0
     tap = random_tap(rng, dim) if tapped else None
     constants = norm_constants(dim, 14 if gained else 0, 1e-5 if rms else None)
     q, step = norm_quant(x[None], scale[None], gains, constants, levels=levels, tap_parameters=tap)
