@@ -46,7 +46,8 @@ FAULTS: tuple[Fault, ...] = (
         ("head_quant:head_quant", "test_units.py"), ("attention:exp2_negative", "test_attention.py"),
         ("attention:attention", "test_attention.py"), ("gated:sigmoid", "test_units.py"),
         ("gated:gated_product", "test_units.py"), ("residual:residual_add", "test_units.py"),
-        ("residual:embed", "test_units.py"), ("head:logits", "test_units.py"), ("head:top_k", "test_units.py"))),
+        ("residual:embed", "test_units.py"), ("head:logits", "test_units.py"), ("head:top_k", "test_units.py"),
+        ("shortlist:shortlist", "test_shortlist.py"))),
     *(Fault("emulator", f"host.emulator.machine:{unit}", _EMULATOR) for unit in (
         "norm_quant", "rope", "head_quant", "scale_round", "top_k")),
     *(Fault("emulator", f"host.emulator.machine:{unit}", _EMULATOR_UNITS) for unit in (

@@ -39,12 +39,15 @@ def link(described: Sequence[Operation], streams: Streams) -> Linked:
     """
     native: list[NativeOperation] = []
     ends: list[int] = []
-    fetched: deque[dict[str, int]] = deque()
+    fetched: deque[tuple[int, int | None]] = deque()  # address, row of the list
     offered: dict[int, int] = {}  # ids among which a row's shortlist is chosen
     size = invalid = residual = 0
     for opcode, fields in described:
         if opcode == Opcode.STREAM:
-            fetched.append(fields)
+            row = fields["row"] if fields["listed"] else None
+            if row is not None and row not in offered:
+                raise ProgramError(f"row {row} has no shortlist")
+            fetched.append((fields["address"], row))
         else:
             item = NativeOperation(**{name: value for name, value in fields.items() if name in _FIELDS})
             item.opcode = _CODES[opcode]
@@ -54,7 +57,7 @@ def link(described: Sequence[Operation], streams: Streams) -> Linked:
         if opcode == Opcode.LOAD and fields["target"] == LoadTarget.RESIDUAL:
             residual = fields["bytes"] // 4
         elif opcode == Opcode.MATMUL:
-            weights = streams.weights(fetched.popleft()["address"], fields["tiles"], fields["outputs"])
+            weights = streams.weights(fetched.popleft()[0], fields["tiles"], fields["outputs"])
             item.weights = ctypes.cast(weights.packed.ctypes.data, type(item.weights))
             item.width = weights.packed.shape[1]
             size += weights.packed.size
@@ -63,13 +66,12 @@ def link(described: Sequence[Operation], streams: Streams) -> Linked:
             rows = range(fields["first_row"], fields["first_row"] + fields["rows"])
             offered.update(dict.fromkeys(rows, fields["first_id"] + fields["count"]))
         elif opcode == Opcode.LOGITS:
-            stream, vocab = fetched.popleft(), fields["vocab"]
-            if fields["listed"]:
-                item.row = stream["row"]
-                if item.row not in offered:
-                    raise ProgramError(f"row {item.row} has no shortlist")
-                vocab = offered[item.row]
-            head = streams.head(stream["address"], vocab, fields["count"])
+            (address, row), vocab = fetched.popleft(), fields["vocab"]
+            if bool(fields["listed"]) != (row is not None):
+                raise ProgramError("LOGITS and its stream differ in whether they are of a list")
+            if row is not None:
+                item.row, vocab = row, offered[row]
+            head = streams.head(address, vocab, fields["count"])
             item.head = ctypes.cast(head.rows.ctypes.data, type(item.head))
             item.head_scales = ctypes.cast(head.scales.ctypes.data, type(item.head_scales))
             best = NativeOperation.from_buffer_copy(item)

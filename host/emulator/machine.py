@@ -14,7 +14,7 @@ from host.emulator.image import Image, ProgramError
 from host.emulator.kernels import attention_rows, matmul
 from host.emulator.operations import decode
 from host.emulator.row_memory import RowMemory, ScalarMemory
-from host.emulator.shortlists import Shortlists
+from host.emulator.shortlists import Shortlist, Shortlists
 from host.emulator.streams import Streams, trits_of_bytes
 from models.golden.gated import gated_product
 from models.golden.head import LOGIT_FRACTION, top_k
@@ -65,7 +65,7 @@ class Machine:
         """
         self.positions = positions
         self.zeros = self.activations = 0
-        self._fetched: deque[dict[str, int]] = deque()
+        self._fetched: deque[tuple[int, Shortlist | None]] = deque()
         self._shortlists = Shortlists()
         for opcode, fields in decode(self._view(address, count * DESCRIPTOR_BYTES).tobytes()):
             self._execute[opcode](fields)
@@ -78,7 +78,7 @@ class Machine:
         self._matrices.clear()
 
     def _stream(self, f: dict[str, int]) -> None:
-        self._fetched.append(f)
+        self._fetched.append((f["address"], self._shortlists.of(f["row"]) if f["listed"] else None))
 
     def _load(self, f: dict[str, int]) -> None:
         data = self._view(f["address"] + self.positions[f["sequence"]] * f["address_stride"], f["bytes"])
@@ -93,7 +93,7 @@ class Machine:
             self._rope = _filled(self._rope, f["offset"], data.view("<i2"))
 
     def _matmul(self, f: dict[str, int]) -> None:
-        address = self._fetched.popleft()["address"]
+        address = self._fetched.popleft()[0]
         packed, invalid = self._streams.weights(address, f["tiles"], f["outputs"])
         self.invalid_trits += invalid
         if address not in self._matrices:
@@ -214,10 +214,11 @@ class Machine:
             self._shortlists.offer(row, f["first_id"], scores[n], f["k"], begin=bool(f["begin"]))
 
     def _logits(self, f: dict[str, int]) -> None:
-        stream, rows = self._fetched.popleft(), _rows(f)
-        address, q = stream["address"], self._head_q[rows].astype(np.float64)
-        if f["listed"]:
-            chosen = self._shortlists.of(stream["row"])
+        (address, chosen), rows = self._fetched.popleft(), _rows(f)
+        q = self._head_q[rows].astype(np.float64)
+        if bool(f["listed"]) != (chosen is not None):
+            raise ProgramError("LOGITS and its stream differ in whether they are of a list")
+        if chosen is not None:
             head, scales = self._streams.head(address, chosen.offered, f["count"])
             ids = chosen.ids[:f["vocab"]]
             head, scales = head[ids].T.astype(np.float64), scales[ids]

@@ -52,7 +52,9 @@ class Extents:
         rows = max(max((f.get("first_row", 0) + f["rows"] for f in operations if "rows" in f), default=1),
                    -(-angles // _DIM_MAX))
         gathered = most("row_bytes") if build.packing == "tiles" else 0
-        return cls(rows, max(most("count"), heads, -(-loaded // rows)), max(sums, heads), most("heads"), most("vocab"),
+        # a SELECT counts ids
+        channels = max((f["count"] for f in operations if "count" in f and "first_id" not in f), default=1)
+        return cls(rows, max(channels, heads, -(-loaded // rows)), max(sums, heads), most("heads"), most("vocab"),
                    build.context_max, gathered)
 
 

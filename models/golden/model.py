@@ -80,6 +80,10 @@ class GoldenModel:
         """Tokens in the cache."""
         return len(self.caches[0].keys)
 
+    def feed(self, token: int) -> None:
+        """Append one token."""
+        self._residual(token)
+
     def step(self, token: int) -> np.ndarray:
         """Append one token and return its integer logits [vocab]."""
         q, scale = self._head_input(self._residual(token), HEAD_LEVELS)

@@ -4,8 +4,9 @@
 
 linear: the linear layers alone, activations taken as present, for `--rows` tokens at a time. decode: one token at
 position N - 1, or one of each of `--sequences`. prefill: a prompt that ends there, up to its first new token.
-`--layers` of the model's layers are simulated and stand for all of them. `breakdown` gives each cycle to one unit: to
-the first at work of linear, head, attend, vector, load, fetch.
+`--layers` of the model's layers are simulated and stand for all of them, `--vocab` rows of an exact head for all of
+its rows; a shortlist (`--head shortlist`) is chosen among all rows. `breakdown` gives each cycle to one unit: to the
+first at work of linear, head, attend, vector, load, fetch.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from host.command_line import run_command
+from host.compiler.vocabulary import HEADS
 from host.runtime import Session
 from models.config import PRESETS
 from models.errors import ModelError
@@ -54,9 +56,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--prompt-tokens", type=int, metavar="N", help="of a prefill (default: the context)")
     parser.add_argument("--sequences", type=int, metavar="S", help="side by side in a decode pass (default: 1)")
     parser.add_argument("--rows", type=int, metavar="N", help="tokens side by side in the phase linear (default: 1)")
+    parser.add_argument("--head", choices=HEADS, default="exact",
+                        help="all rows' logits, or those of a shortlist (default: exact)")
     parser.add_argument("--layers", type=int, default=1, metavar="K", help="layers simulated (default: 1)")
     parser.add_argument("--vocab", type=int, metavar="N",
-                        help=f"rows of the head simulated at most (default: {HEAD_ROWS})")
+                        help=f"rows of an exact head simulated at most (default: {HEAD_ROWS})")
     parser.add_argument("--outstanding", type=int, default=OUTSTANDING, metavar="N",
                         help=f"bursts that a port of the memory accepts (default: {OUTSTANDING})")
     parser.add_argument("--stall", type=float, default=0.0, metavar="P",
@@ -74,12 +78,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise ModelError("--rows belongs to --phase linear")
     if options.sequences is not None and options.phase != "decode":
         raise ModelError("--sequences belongs to --phase decode")
+    if options.head == "shortlist" and options.phase == "linear":
+        raise ModelError("--head belongs to --phase decode and prefill")
+    if options.head == "shortlist" and options.vocab is not None:
+        raise ModelError("--vocab belongs to --head exact: a shortlist is chosen among all rows")
     if not 1 <= options.outstanding <= MAX_BOARD_OUTSTANDING:
         raise ModelError(f"--outstanding must be 1 to {MAX_BOARD_OUTSTANDING}, got {options.outstanding}")
     if not 0 <= options.stall < 1:
         raise ModelError(f"--stall must be at least 0 and below 1, got {options.stall}")
     rows = options.vocab
-    if rows is None:
+    if rows is None and options.head == "exact":
         rows = SMALL_HEAD if options.phase == "linear" else HEAD_ROWS
     workload = load_workload(options.model, layers=options.layers, vocabulary=rows)
     config = workload.model.config
@@ -95,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         device.configure(outstanding=options.outstanding, stall_probability=options.stall)
         device.identify()
         sequences = 1 if options.sequences is None else options.sequences
-        session = Session(workload.model, device, sequences=sequences)
+        session = Session(workload.model, device, sequences=sequences, head=options.head)
         if sequences > session.rows:
             raise ModelError(f"--sequences must be 1 to {session.rows}, got {sequences}")
         token_rows = 1 if options.rows is None else options.rows

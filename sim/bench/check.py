@@ -18,7 +18,7 @@ def differences(session: Session, position: int, token: int = 0) -> list[str]:
 
     Compared: the best tokens, their integer logits (after every sum of every layer), and each layer's whole cache.
     """
-    emulated = Session(session.model, EmulatorDevice(session.device.build))
+    emulated = Session(session.model, EmulatorDevice(session.device.build), head=session.program.head)
     layers = [cache_name(layer) for layer in range(session.model.config.layers)]
     for name in layers:
         _region(emulated, name)[:] = _region(session, name)
@@ -45,14 +45,18 @@ def golden_differences(session: Session, seed: int = 0) -> list[str]:
     session.feed(ids[:-1])
     top = session.decode(ids[-1])
     golden = GoldenModel(model, kv_bits=build.kv_bits)
-    for token in ids:
-        logits = golden.step(token)
+    for token in ids[:-1]:
+        golden.feed(token)
+    if session.program.head == "shortlist":
+        listed, logits = golden.step_listed(ids[-1])
+        best_ids, best = top_k(logits, len(top.ids), listed)
+    else:
+        best_ids, best = top_k(golden.step(ids[-1]), len(top.ids))
     found = []
     for layer, expected in enumerate(golden.caches):
         got = session.cache(layer)
         found += [f"{layer}.{name}" for name, values in got.items()
                   if not np.array_equal(values, np.stack(getattr(expected, name), axis=1))]
-    best_ids, best = top_k(logits, len(top.ids))
     return found + [name for name, got, expected in (("ids", top.ids, best_ids), ("logits", top.logits, best))
                     if not np.array_equal(got, expected)]
 

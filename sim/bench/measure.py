@@ -2,7 +2,8 @@
 
 A pass is a start (descriptors, the residual's load), layers that are all alike, and the head. The layers' cycles are
 those of a pass without a head, less its start; the head's are what the same pass takes more with one. The first
-layer begins with an empty weight buffer, so one layer simulated costs a little more than one of many.
+layer begins with an empty weight buffer, so one layer simulated costs a little more than one of many. Rows of an exact
+head that are not simulated are taken as like those that are; a shortlist is chosen among all rows.
 """
 
 from __future__ import annotations
@@ -26,11 +27,18 @@ _PASSES_SIMULATED = 3  # of a prompt's: the first, the middle and the last
 
 @dataclass(frozen=True)
 class Measurement:
-    """`counts` of the whole model; `tokens` went through its linear layers in `passes` over their weights."""
+    """`counts` of the whole model; `tokens` went through its linear layers in `passes` over their weights.
+
+    head: which one, "exact" or "shortlist"; `head_rows` went through it in `head_passes` over all rows of the head, or
+    of its ternary copy.
+    """
 
     counts: Counts
     tokens: int
     passes: int
+    head: str = "exact"
+    head_rows: int = 0
+    head_passes: int = 0
 
 
 def measure_linear(workload: Workload, session: Session, rows: int) -> Measurement:
@@ -57,7 +65,8 @@ def measure_decode(workload: Workload, session: Session, context: int) -> Measur
     sequences = len(session.positions)
     rows = [(sequence, 1) for sequence in range(sequences)]
     return Measurement(_answered(workload, session, "decode", context - 1, rows), sequences,
-                       _weight_streams(session, sequences))
+                       _weight_streams(session, sequences), session.program.head, sequences,
+                       _head_passes(session, sequences))
 
 
 def measure_prefill(workload: Workload, session: Session, context: int, prompt_tokens: int) -> Measurement:
@@ -77,7 +86,7 @@ def measure_prefill(workload: Workload, session: Session, context: int, prompt_t
         total += _layers(workload, session, position, [(0, rows)])[1] * weight
     position, rows = last
     return Measurement(total + _answered(workload, session, "next", position, [(0, rows)]), prompt_tokens,
-                       sum(_weight_streams(session, rows) for _, rows in (*passes, last)))
+                       sum(_weight_streams(session, rows) for _, rows in (*passes, last)), session.program.head, 1, 1)
 
 
 def chunks(first: int, tokens: int, rows: int) -> list[tuple[int, int]]:
@@ -98,12 +107,20 @@ def _weight_streams(session: Session, rows: int) -> int:
     return -(-rows // session.device.build.rows)
 
 
+def _head_passes(session: Session, rows: int) -> int:
+    """How often so many rows stream the head, or its ternary copy."""
+    return _weight_streams(session, rows) if session.program.head == "shortlist" else \
+        -(-rows // session.device.build.head_rows)
+
+
 def _answered(workload: Workload, session: Session, kind: str, position: int, rows: list[tuple[int, int]]) -> Counts:
     """A pass of the whole model with the head. rows: (sequence, rows) of its parts."""
     without, layers = _layers(workload, session, position, rows)
     count = _pass(session, kind, position, rows)
-    heads = 1 if kind == "next" else -(-count // session.device.build.head_rows)
     head = session.device.timeline.counts() - without
+    if session.program.head == "shortlist":
+        return layers + head
+    heads = 1 if kind == "next" else _head_passes(session, count)
     config, build = session.model.config, session.device.build
     stream = heads * head_beats(config.vocab_size, config.hidden_size, build) * build.beat_bytes
     rows_left_out = Counts(head.units["head"], stream, {"head": head.units["head"]}) * (workload.head_scale - 1)

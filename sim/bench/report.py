@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from models.machine.build import PORT_BYTES, TRITS_PER_BYTE, TRITS_PER_GROUP, BuildParameters
+from models.machine.build import PORT_BYTES, SHORTLIST, TRITS_PER_BYTE, TRITS_PER_GROUP, BuildParameters
 from sim.bench.measure import Measurement
 from sim.bench.workload import Workload
 
@@ -43,6 +43,25 @@ class Figures:
         return self.workload.layer_weights * self.workload.whole.layers
 
     @property
+    def head_weights(self) -> int:
+        """Weights of the head, one row a token of the vocabulary."""
+        return self.workload.whole.vocab_size * self.workload.whole.hidden_size
+
+    @property
+    def ternary_head_weights(self) -> int:
+        """Those that go through the look-up array: of a shortlist's ternary copy."""
+        return self.head_weights if self.measurement.head == "shortlist" else 0
+
+    @property
+    def head_bytes(self) -> float:
+        """Useful bytes of the head: int8 rows, or 1.6 bits a weight of their copy and the int8 rows of shortlists."""
+        m = self.measurement
+        if m.head == "exact":
+            return self.head_weights * m.head_passes
+        listed = min(SHORTLIST, self.workload.whole.vocab_size) * self.workload.whole.hidden_size
+        return self.head_weights / TRITS_PER_BYTE * m.head_passes + listed * m.head_rows
+
+    @property
     def ddr_limit(self) -> float:
         """GB/s that the build's ports can carry one way: a beat each a cycle."""
         return self.build.ports * PORT_BYTES * self.build.clock_mhz / 1e3
@@ -56,12 +75,15 @@ class Figures:
     @property
     def linear_gb_s(self) -> float:
         """Useful bytes of weights a second: 1.6 bits a weight, no padding, nothing read for its own sake."""
-        return self.weights / TRITS_PER_BYTE * self.measurement.passes / self.linear_seconds / 1e9
+        m = self.measurement
+        weights = self.weights * m.passes + self.ternary_head_weights * m.head_passes
+        return weights / TRITS_PER_BYTE / self.linear_seconds / 1e9
 
     @property
     def array_gmac_s(self) -> float:
-        """Useful multiply-adds a second of the linear layers."""
-        return self.weights * self.measurement.tokens / self.linear_seconds / 1e9
+        """Useful multiply-adds a second of the look-up array."""
+        m = self.measurement
+        return (self.weights * m.tokens + self.ternary_head_weights * m.head_rows) / self.linear_seconds / 1e9
 
     def to_json(self) -> dict[str, object]:
         """What `--json` prints."""
@@ -83,6 +105,8 @@ class Figures:
         lines = [f"simulated: {self.workload.layers} of {whole.layers} layers, the others taken as alike"]
         if self.phase != "linear" and vocabulary < whole.vocab_size:
             lines.append(f"simulated: {vocabulary} of {whole.vocab_size} rows of the head, the others taken as alike")
+        if self.measurement.head == "shortlist":
+            lines.append(f"simulated: a shortlist of {SHORTLIST} chosen among all {vocabulary} rows of the head")
         return lines
 
     def headline(self) -> str:
@@ -103,6 +127,8 @@ class Figures:
             f"memory   {counts.ddr_bytes / 1e6:.2f} MB, {data['ddr_gb_s']:.2f} GB/s, "
             f"{100 * data['ddr_utilisation']:.1f} % of the ports' {self.ddr_limit:.1f}",
             f"weights  {self.linear_gb_s:.2f} GB/s useful",
+            *([f"head     {self.head_bytes / 1e6:.2f} MB useful, {self.measurement.head}"]
+              if self.measurement.head_passes else []),
             f"array    {self.array_gmac_s:.1f} GMAC/s useful, {100 * self.array_gmac_s / self.array_limit:.1f} % of "
             f"its {self.array_limit:.1f}",
         ]

@@ -38,17 +38,16 @@ def queue_order(descriptors, rng: np.random.Generator) -> list[int]:
     """An order in which engines may run the descriptors, each its own in list order, drawn among those that can go on.
 
     The sequencer fills queues in list order and waits where one is full; behind the ports there is no space at all: a
-    stream ends when its consumer takes it. Fails where none can go on.
+    stream, once begun, ends when its consumer takes it. Fails where none can go on.
     """
     queues = {engine: deque() for engine in Engine}
-    counters, order, next_one = [0] * SEMAPHORES, [], 0
+    counters, order, next_one, streams = [0] * SEMAPHORES, [], 0, False  # whether a stream has begun
 
     def may_start(index):
         wait = descriptors[index][1]["wait"]
         return all(counters[bit] for bit in range(SEMAPHORES) if wait >> bit & 1)
 
-    def run(engine):
-        index = queues[engine].popleft()
+    def run(index):
         fields = descriptors[index][1]
         for bit in range(SEMAPHORES):
             counters[bit] += (fields["signal"] >> bit & 1) - (fields["wait"] >> bit & 1)
@@ -64,16 +63,17 @@ def queue_order(descriptors, rng: np.random.Generator) -> list[int]:
             next_one += 1
         ready = []
         for engine, queue in queues.items():
-            if engine == Engine.FETCH or not queue or not may_start(queue[0]):
-                continue
-            consumes = descriptors[queue[0]][0] in (Opcode.MATMUL, Opcode.LOGITS)
-            if not consumes or (queues[Engine.FETCH] and may_start(queues[Engine.FETCH][0])):
-                ready.append(engine)
+            if queue and may_start(queue[0]):
+                consumes = descriptors[queue[0]][0] in (Opcode.MATMUL, Opcode.LOGITS)
+                if (not streams) if engine == Engine.FETCH else streams or not consumes:
+                    ready.append(engine)
         assert ready, f"no engine can go on: {[descriptors[queue[0]] for queue in queues.values() if queue]}"
         engine = ready[rng.integers(len(ready))]
-        if descriptors[queues[engine][0]][0] in (Opcode.MATMUL, Opcode.LOGITS):
-            stream = descriptors[queues[Engine.FETCH][0]][1]
-            assert stream["head"] == (engine == Engine.HEAD)
-            run(Engine.FETCH)
-        run(engine)
+        run(queues[engine][0])
+        if engine == Engine.FETCH:
+            streams = True
+            continue
+        if descriptors[queues[engine].popleft()][0] in (Opcode.MATMUL, Opcode.LOGITS):
+            assert descriptors[queues[Engine.FETCH].popleft()][1]["head"] == (engine == Engine.HEAD)
+            streams = False
     return order

@@ -97,12 +97,15 @@ class UnitMachine:
         self.add(Opcode.STREAM, address=address)
         self.add(Opcode.MATMUL, tiles=packed_width(inputs), outputs=outputs, rows=rows, accumulator=accumulator)
 
-    def add_head(self, head: np.ndarray, scales: np.ndarray, **fields: int) -> None:
-        """Append LOGITS with head, int8 [vocab, count], and scale words, uint32 [vocab]."""
+    def add_head(self, head: np.ndarray, scales: np.ndarray, *, listed: int = 0, row: int = 0, **fields: int) -> None:
+        """Append LOGITS with head, int8 [vocab, count], and scale words, uint32 [vocab].
+
+        listed: of so many rows of the shortlist of row `row`, in place of all.
+        """
         address = self._stream(head)
         self.machine.image.place(address + head_scales_start(*head.shape), scales.view(np.uint8))
-        self.add(Opcode.STREAM, address=address)
-        self.add(Opcode.LOGITS, vocab=head.shape[0], count=head.shape[1], **fields)
+        self.add(Opcode.STREAM, address=address, listed=listed, row=row)
+        self.add(Opcode.LOGITS, vocab=listed or head.shape[0], count=head.shape[1], listed=int(listed > 0), **fields)
 
     def run(self, *positions: int) -> None:
         """Run and forget the operations. positions: of the sequences; 0 unless given."""

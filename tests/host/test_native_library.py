@@ -16,7 +16,7 @@ from host.emulator.machine import Machine
 from host.emulator.native_machine import NativeMachine
 from host.runtime import Session
 from models.errors import ModelError
-from models.machine.build import CPU
+from models.machine.build import CPU, SHORTLIST
 from models.machine.descriptor import LoadTarget, NormSource, Opcode
 from models.machine.registers import SEQUENCES
 from models.synth import synthetic_model
@@ -77,7 +77,7 @@ def test_numbers_are_those_of_the_header():
     assert set(numbered("BAD_ADDRESS").values()) == set(native_machine._FAILURES)
     assert len(native_machine._constants()) == len(numbered("FLOOR"))
     assert numbered("TRITS")["BLOCK"] == native_buffers._BLOCK
-    assert numbered("SEQUENCES") == {"SEQUENCES": SEQUENCES}
+    assert numbered("SEQUENCES") == {"SEQUENCES": SEQUENCES} and numbered("SHORTLIST") == {"SHORTLIST": SHORTLIST}
     assert numbered("ZEROS") == {"ZEROS": native_machine._ZEROS, "ACTIVATIONS": native_machine._ACTIVATIONS,
                                  "SATURATIONS": native_machine._SATURATIONS, "COUNTERS": native_buffers._COUNTERS}
 
@@ -129,6 +129,9 @@ def test_a_bad_address_and_a_vector_never_loaded_stop_the_machine():
     with pytest.raises(ProgramError, match="an address lies outside the program's memory"):
         unit.run()
     unit.add(Opcode.NORM, count=8, rows=1, gained=1)
+    with pytest.raises(ProgramError, match="a vector is used before it was loaded"):
+        unit.run()
+    unit.add(Opcode.SELECT, rows=1, count=1, k=1)
     with pytest.raises(ProgramError, match="a vector is used before it was loaded"):
         unit.run()
 

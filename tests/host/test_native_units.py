@@ -14,8 +14,10 @@ from models.golden.residual import residual_add
 from models.golden.rope import ROPE_FRACTION, rope
 from models.golden.rounding import round_shift
 from models.golden.scalar import Scalar, constant, from_int, from_word, log2_e_over_root, mul, shift, to_word
+from models.golden.shortlist import shortlist
 from models.golden.tap import NO_CLIP, Tap
 from models.golden.ternary_matmul import ternary_matmul
+from models.machine.build import SHORTLIST
 from models.machine.descriptor import LoadTarget, NormSource, Opcode
 from models.machine.tables import SIGMOID_TABLE, rope_table
 from models.ternary import unpack_trits
@@ -356,3 +358,53 @@ def test_head_and_its_best(path, rng, count, k, write_logits):
         ids, best = top_k(expected[row], k)
         found = unit.at(top, "<i4", rows, 128, 2)[row, :k]
         assert same(found[:, 0], ids) and same(found[:, 1], best)
+
+
+def add_choice(unit, rng, trits, gains, chunk, k):
+    """Append what chooses the shortlists of two rows in chunks; a first list is forgotten. Returns activations."""
+    q = rng.integers(-127, 128, (2, trits.shape[1]))
+    q[0] = q[1, 0] = 127
+    activations(unit, q)
+    for start in (0, *range(0, len(trits), chunk)):
+        part = slice(start, start + chunk)
+        unit.add_matmul(trits[part], 2, accumulator=3)
+        unit.add_load(LoadTarget.GAIN, gains[part].astype("<i2"))
+        unit.add(Opcode.SELECT, rows=2, count=len(trits[part]), accumulator=3, first_id=start, k=k,
+                 begin=int(start == 0))
+    return q
+
+
+@pytest.mark.parametrize("k", [1, 5, SHORTLIST])
+def test_shortlist(path, rng, k):
+    for vocab, chunk, dim in ((150, 150, 9), (150, 40, 9), (3, 2, 3), (150, 50, 8000)):
+        trits, gains = rng.integers(-1, 2, (vocab, dim)).astype(np.int8), rng.integers(0, 32768, vocab)
+        trits[1], gains[1] = 1, 32767  # as wide as a score becomes here
+        trits[20:60] = trits[100:140] = 1  # more equals than a list holds
+        gains[20:60] = gains[100:140] = 30000
+        unit = UnitMachine(path, rows=2, channels=dim, sums=3 + chunk, memory=1 << 18)
+        q = add_choice(unit, rng, trits, gains, chunk, k)
+        unit.run()
+        expected = shortlist(q, trits, gains, k)
+        assert same(unit.array("list_sizes", 2), expected.shape[1])
+        assert same(unit.array("list_ids", 2, SHORTLIST)[:, :expected.shape[1]], expected)
+
+
+def test_head_of_a_shortlist(path, rng):
+    vocab, dim, k, listed = 90, 24, 9, 30
+    trits, gains = rng.integers(-1, 2, (vocab, dim)).astype(np.int8), rng.integers(1, 32768, vocab)
+    head, words = rng.integers(-127, 128, (vocab, dim)).astype(np.int8), some_words(rng, vocab, low=-20, high=-16)
+    head[::3], words[::3] = head[0], words[0]  # equal logits, in the order of their ids and not of the list
+    q16 = rng.integers(-32767, 32768, (2, dim))
+    unit = UnitMachine(path, rows=2, channels=dim, sums=3 + vocab, vocab=vocab)
+    unit.array("head_input", 2, dim)[:] = q16
+    q = add_choice(unit, rng, trits, gains, vocab, listed)
+    tops = [unit.place(np.zeros((128, 2), np.int32)) for _ in range(2)]
+    for row in (1, 0):
+        unit.add_head(head, words, listed=listed, row=row, rows=1, first_row=row, k=k, top=tops[row])
+    unit.run()
+    units = unit.scalars("unit", 2)
+    for row, ids in enumerate(shortlist(q, trits, gains, listed)):
+        values = logits(q16[row:row + 1], units[row:row + 1], head[ids], from_word(words[ids]))[0]
+        best_ids, best = top_k(values, k, ids)
+        found = unit.at(tops[row], "<i4", k, 2)
+        assert same(found[:, 0], best_ids) and same(found[:, 1], best)

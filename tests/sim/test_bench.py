@@ -7,6 +7,7 @@ import pytest
 
 from host.compiler.rows import Part
 from host.compiler.schedule import Schedule
+from host.compiler.vocabulary import chunks_of
 from host.devices.emulator import EmulatorDevice
 from host.runtime import Session
 from models.checkpoint import load_model
@@ -14,9 +15,10 @@ from models.config import PRESETS
 from models.errors import ModelError
 from models.machine.build import BOARDS
 from models.machine.descriptor import Engine, Opcode, unpack
+from models.machine.layout import head_beats, weight_beats
 from models.machine.scalar_format import unpack_words
 from sim.bench.__main__ import main
-from sim.bench.check import differences
+from sim.bench.check import differences, golden_differences
 from sim.bench.counts import Counts
 from sim.bench.linears import linears_program
 from sim.bench.measure import Measurement, chunks, hat_weights, measure_decode, measure_linear, measure_prefill
@@ -211,6 +213,75 @@ def test_figures():
     assert prefill["linear_gb_s"] == pytest.approx(2 * weights / 5 / 8e-3 / 1e9)
 
 
+def test_figures_of_a_shortlist():
+    workload = load_workload("demo", layers=2)
+    counts, head, vocab = Counts(5e6, 4e7, {"linear": 2e6, "head": 3e6}), 2048 * 256, 2048
+    exact, listed = (Figures("decode", workload, TINY, Measurement(counts, 4, 2, name, 4, passes), "simple", 16)
+                     for name, passes in (("exact", 4), ("shortlist", 2)))
+    assert workload.whole.vocab_size == vocab and exact.head_bytes == 4 * head
+    assert listed.head_bytes == pytest.approx(2 * head / 5 + 4 * 64 * 256)
+    weights = 6 * workload.layer_weights
+    assert exact.linear_gb_s == pytest.approx(2 * weights / 5 / 8e-3 / 1e9)
+    assert listed.linear_gb_s == pytest.approx(2 * (weights + head) / 5 / 8e-3 / 1e9)
+    assert exact.array_gmac_s == pytest.approx(4 * weights / 8e-3 / 1e9)
+    assert listed.array_gmac_s == pytest.approx(4 * (weights + head) / 8e-3 / 1e9)
+    assert set(listed.to_json()) == KEYS and "0.28 MB useful, shortlist" in listed.table()
+    assert "simulated: a shortlist of 64 chosen among all 2048 rows of the head" in listed.notes()
+
+
+class BeatDevice(EmulatorDevice):
+    """Emulates; its timeline has a cycle for each beat of the streams, by the engine that takes them."""
+
+    def run(self, address, count, *positions):
+        beats = {Engine.VECTOR: 1, Engine.LINEAR: 0, Engine.HEAD: 0}
+        raw = self.machine.image.view(address, count * 64).tobytes()
+        for opcode, f in (unpack(raw[i:i + 64]) for i in range(0, len(raw), 64)):
+            if opcode == Opcode.STREAM:
+                engine = Engine.HEAD if f["head"] else Engine.LINEAR
+                beats[engine] += f["listed"] * (1 + f["row_beats"]) if f["listed"] else f["beats"]
+        cycles = sum(beats.values())
+        self.timeline = Timeline(samples(({}, 0, 0), ({Engine.VECTOR: 1}, 1, 0),
+                                         (beats, cycles, cycles * self.build.beat_bytes)))
+        return super().run(address, count, *positions)
+
+
+@pytest.mark.parametrize("sequences", [1, 8, 11])
+def test_a_shortlist_is_chosen_among_all_rows_and_scored_once_a_row(sequences):
+    build = BOARDS["kv260"]
+    workload = load_workload("demo", layers=2)
+    session = Session(workload.model, BeatDevice(build), sequences=sequences, head="shortlist")
+    found = measure_decode(workload, session, 20)
+    passes = -(-sequences // 8)
+    layers = 6 * sum(weight_beats(*shape, build) for shape in workload.whole.linear_shapes.values())
+    copy = sum(weight_beats(chunk.rows, 256, build) for chunk in chunks_of(2048, build))
+    assert found.counts.units["linear"] == pytest.approx(passes * (layers + copy))
+    assert found.counts.units["head"] == sequences * 64 * (1 + 4)
+    assert (found.tokens, found.passes) == (sequences, passes)
+    assert (found.head, found.head_rows, found.head_passes) == ("shortlist", sequences, passes)
+    prefill = measure_prefill(workload, session, 20, 12)
+    assert (prefill.head, prefill.head_rows, prefill.head_passes) == ("shortlist", 1, 1)
+    assert prefill.counts.units["head"] == 64 * (1 + 4)
+
+
+def test_an_exact_head_is_read_for_every_row():
+    workload = load_workload("demo", layers=2, vocabulary=512)
+    session = Session(workload.model, BeatDevice(BOARDS["kv260"]), sequences=3)
+    found = measure_decode(workload, session, 20)
+    assert (found.head, found.head_rows, found.head_passes) == ("exact", 3, 3)
+    assert found.counts.units["head"] == 4 * 3 * head_beats(512, 256, BOARDS["kv260"])
+
+
+def test_a_check_compares_shortlists():
+    session = Session(load_workload("demo", layers=1).model, EmulatorDevice(BOARDS["kv260"]), head="shortlist")
+    fill_cache(session)
+    assert differences(session, 5) == golden_differences(session) == []
+    start = session.program.memory["head.ternary.scales.0"]
+    session.buffer.array[start:start + 4096].view("<i2")[::2] //= 2
+    fill_cache(session)
+    assert differences(session, 5) == ["ids", "logits"]
+    assert set(golden_differences(session)) == {"ids", "logits"}
+
+
 def test_the_check_sees_a_wrong_trit(probed):
     _, session = opened(probed, 1)
     fill_cache(session)
@@ -244,6 +315,8 @@ def test_the_command_checks(capsys):
 @pytest.mark.parametrize("arguments, message", [
     (["--board", "none"], "unknown board"), (["--model", "nowhere"], "nowhere"),
     (["--phase", "decode", "--prompt-tokens", "4"], "belongs to --phase prefill"),
+    (["--head", "shortlist", "--phase", "linear"], "--head belongs to --phase decode and prefill"),
+    (["--head", "shortlist", "--vocab", "9"], "--vocab belongs to --head exact"),
     (["--board", "sim-tiny", "--vocab", "0"], "--vocab must be at least 1"),
     (["--outstanding", "33"], "--outstanding must be 1 to 32, got 33")])
 def test_what_is_refused(arguments, message):
