@@ -35,6 +35,8 @@ _PORT = 260  # PortFifos, StreamFetcher, ReadMaster, estimate: a port's counters
 _CONTROL = 4_003  # ControlSystem, run: of it six queues of eight descriptors in LUTRAM
 _CONTROL_LUTRAM = 1_776
 _CLIENTS = 1_470  # MemorySystem, estimate: two Readers, Loader, WriteMaster, StreamRouter
+_GATHER = 300  # RowGather 170, run; estimate: the FIFO of its rows, and whose piece and tag go on
+_GATHER_DSP = 2
 _CACHE_READER = 230  # Reader, estimate: one a port
 
 _CACHE_FIFO = block_memory(PORT_BYTES * 8, CACHE_READER_BEATS, ultra=False)
@@ -135,8 +137,9 @@ def _weight_buffer(build: BuildParameters, uram: bool) -> Resources:
 
 
 def _clients(build: BuildParameters) -> Resources:
-    """Who reads and writes beside the streams; the cache through a reader and a FIFO at each port."""
-    return sum([_CACHE_FIFO + _luts(_CACHE_READER)] * build.ports, _luts(_CLIENTS))
+    """Who gathers out of the streams, reads and writes beside them; the cache through a reader and a FIFO a port."""
+    others = _luts(_CLIENTS) + replace(_luts(_GATHER), dsp=_GATHER_DSP)
+    return sum([_CACHE_FIFO + _luts(_CACHE_READER)] * build.ports, others)
 
 
 def _ports(build: BuildParameters) -> Resources:

@@ -72,4 +72,4 @@ def test_the_kv260s_engine_as_synthesised():
     """`hw.report --unit engine` (docs/measurements.md); no constant was fitted to it."""
     found = engine_sites(KV260)
     assert found.lut == pytest.approx(43_525, rel=0.2) and found.lutram == pytest.approx(13_984, rel=0.05)
-    assert (found.bram36, found.uram) == (16, 39)
+    assert (found.bram36, found.uram, found.dsp) == (16, 39, 2)
