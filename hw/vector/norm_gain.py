@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -104,8 +104,8 @@ class NormGain(wiring.Component):
         total, parts = None, []
         for n, low in enumerate(range(0, SIZE_BITS, _DIGIT_BITS)):
             digit = _unsigned(size[low:low + _DIGIT_BITS])
-            total = multiply_add(m, _delayed(m, digit, n).as_signed(), _delayed(m, _unsigned(gain), n).as_signed(),
-                                 None if total is None else total >> _DIGIT_BITS, 44)
+            total = _product_and(m, _delayed(m, digit, n).as_signed(), _delayed(m, _unsigned(gain), n).as_signed(),
+                                 None if total is None else total >> _DIGIT_BITS)
             parts.append(total)
         bottom, middle, top = parts
 
@@ -136,6 +136,16 @@ def _delayed(m: Module, x: Value, cycles: int) -> Value:
     return x
 
 
+def _product_and(m: Module, a: Value, b: Value, carried: Value | None) -> Signal:
+    """As `multiply_add` with a sum from the fabric: a cascade between DSP blocks shifts by 17 bits or none."""
+    operands = [Signal(value.shape(), name=name, reset_less=True) for name, value in (("a", a), ("b", b))]
+    product = Signal(signed(len(a) + len(b)), name="product", reset_less=True)
+    total = Signal(signed(44), name="total", reset_less=True)
+    m.d.sync += [operands[0].eq(a), operands[1].eq(b), product.eq(operands[0] * operands[1]),
+                 total.eq(product + (0 if carried is None else carried))]
+    return total
+
+
 def _narrowed(m: Module, size: Value) -> Value:
     """round(size / 2**UP_MAX), two cycles later."""
     whole, up = Signal(_NARROW_BITS, reset_less=True), Signal(reset_less=True)
@@ -153,8 +163,8 @@ def _square_sum(m: Module, sizes: list[Value]) -> Value:
         for n, size in enumerate(sizes):
             digit = _unsigned(size[low:low + _SQUARE_DIGIT_BITS])
             total = multiply_add(m, _delayed(m, _unsigned(size), n).as_signed(), _delayed(m, digit, n).as_signed(),
-                                 total, 45)
-        totals.append(total)
+                                 total)
+        totals.append(total.value[:45])
     square_sum = Signal(49, reset_less=True)
     m.d.sync += square_sum.eq(totals[0] + (totals[1] << _SQUARE_DIGIT_BITS))
     return square_sum
