@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from amaranth.hdl import Module, Mux, Signal, Value, signed, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -173,7 +173,7 @@ class NormQuant(wiring.Component):
         settings = self._settings
         unit, y_unit, y_max, v_max, rho, t, s, gained, step = (Signal(SCALAR, reset_less=True) for _ in range(9))
         down = Signal(range(UP_MAX + 1), reset_less=True)
-        left = Signal(range(UP_MAX + 1), reset_less=True)  # places by which the largest has to go down
+        fours, ones = Signal(4, reset_less=True), Signal(2, reset_less=True)  # places the largest has to go down
         low = Signal(reset_less=True)
         scalars = ScalarSteps(m, self.scalar)
         m.d.comb += [self.tap.settings.rho.eq(rho), self.tap.settings.exponents.eq(settings.exponents)]
@@ -225,23 +225,25 @@ class NormQuant(wiring.Component):
             scalars.state("LENGTH", t, ScalarOp.FROM_INT, n=self._seen, then="DOWN")
             with m.State("DOWN"):  # t.e is the bit length less one, 0 for zeros
                 excess = Mux(t.e > _INPUT_BITS - 2, t.e - (_INPUT_BITS - 2), 0)
-                m.d.sync += [down.eq(excess), left.eq(excess), self._guard.eq(0), self._sticky.eq(0)]
+                m.d.sync += [down.eq(excess), Cat(ones, fours).eq(excess), self._guard.eq(0), self._sticky.eq(0)]
                 m.next = "UNIT"
             with m.State("UNIT"):
                 m.d.sync += Value.cast(unit).eq(shift(self.scale, down))
-                choose(tapped, choose(rms, "SQUARES", "GAIN"), "NARROW")()
-            self._narrow_largest(m, left, then="LARGEST_V")
+                choose(tapped, choose(rms, "SQUARES", "GAIN"), "FOURS")()
+            self._narrow_largest(m, fours, ones, then="LARGEST_V")
             scalars.state("LARGEST_V", v_max, ScalarOp.FROM_INT, n=self._largest[:_V_BITS],
                           then=choose(tapped, "Y_MAX", "NORMAL"))
 
             # y's unit; without a tap in the time of the pass that quantises
             ask(NormPass.SQUARES, "GAIN")
-            scalars.state("GAIN", gained, ScalarOp.MUL, a=unit, b=settings.gain,
-                          then=choose(rms, "UNIT_SQUARE", "PLAIN"))
             known = choose(tapped, "RHO", "Y_MAX")
-            with m.State("PLAIN"):
-                m.d.sync += y_unit.eq(gained)
+
+            def plain():
+                m.d.sync += y_unit.eq(self.scalar.result.p)
                 known()
+
+            scalars.state("GAIN", gained, ScalarOp.MUL, a=unit, b=settings.gain,
+                          then=choose(rms, "UNIT_SQUARE", plain))
             scalars.state("UNIT_SQUARE", s, ScalarOp.MUL, a=unit, b=unit, then="SQUARED")
             wait("SQUARED", self._squared, "SUM")
             scalars.state("SUM", t, ScalarOp.FROM_INT, n=self._squares, then="MEAN")
@@ -273,17 +275,17 @@ class NormQuant(wiring.Component):
                 with m.If(self.o_scale.ready):
                     m.next = "IDLE"
 
-    def _narrow_largest(self, m: Module, left: Signal, then: str) -> None:
-        """States from NARROW on: the largest product to the unit of v, four places a cycle, or one, and rounded."""
+    def _narrow_largest(self, m: Module, fours: Signal, ones: Signal, then: str) -> None:
+        """States from FOURS on: the largest product to the unit of v, four places a cycle, then one, and rounded."""
         largest, guard, sticky = self._largest, self._guard, self._sticky
-        with m.State("NARROW"):
-            for places, condition in ((4, left[2:].any()), (1, left[:2].any())):
-                with m.If(condition) if places == 4 else m.Elif(condition):
-                    m.d.sync += [left.eq(left - places), largest.eq(largest >> places), guard.eq(largest[places - 1]),
+        for name, places, left, following in (("FOURS", 4, fours, "ONES"), ("ONES", 1, ones, "ROUND")):
+            with m.State(name):
+                with m.If(left == 0):
+                    m.next = following
+                with m.Else():
+                    m.d.sync += [left.eq(left - 1), largest.eq(largest >> places), guard.eq(largest[places - 1]),
                                  sticky.eq(sticky | guard | largest[:places - 1].any())]
-            with m.If(left == 0):
-                m.next = "NARROWED"
-        with m.State("NARROWED"):
+        with m.State("ROUND"):
             m.d.sync += largest[:_V_BITS].eq(largest[:_V_BITS] + (guard & (sticky | largest[0])))
             m.next = then
 
