@@ -165,9 +165,9 @@ class MemorySystem(wiring.Component):
             gathering.eq(~gather.command.ready),
             whole.eq(self.fetch_command.valid & (command.listed == 0)),
             gather.command.payload.eq(self.fetch_command.payload),
-            gather.command.valid.eq(self.fetch_command.valid & (command.listed != 0)),
-            self.fetch_command.ready.eq(Mux(command.listed != 0, gather.command.ready,
-                                            fetcher.i.ready & router.tags.ready & ~gathering)),
+            # while the fetcher is at a whole stream, `begun` is that one's
+            gather.command.valid.eq(self.fetch_command.valid & (command.listed != 0) & fetcher.i.ready),
+            self.fetch_command.ready.eq(fetcher.i.ready & ~gathering & ((command.listed != 0) | router.tags.ready)),
             gather.o.ready.eq(fetcher.i.ready), gather.tags.ready.eq(router.tags.ready),
             gather.begun.eq(fetcher.begun),
             self.fetch_retired.eq(Mux(gathering, gather.retired, fetcher.begun)),
