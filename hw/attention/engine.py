@@ -60,8 +60,8 @@ class AttentionEngine(wiring.Component):
     ceil(n / 16) * 128 / beat + 2 c n / h cycles and about 8 more, if that is at least: 2 n where it has more than two
     pairs and c is less than 3 (softmax); 45 a pair (`Reciprocals`); dim / 2 a pair (`Normaliser`).
 
-    Limits: heads <= heads_max, dim <= head_dim_max and a multiple of 8, position + rows <= context_max, rows <=
-    build.slots, ports 1, 2 or 4. Any group size.
+    Limits: heads <= heads_max, dim <= head_dim_max and a multiple of 8, both together as `BuildParameters.check` has
+    them, position + rows <= context_max, rows <= build.slots, ports 1, 2 or 4. Any group size.
     """
 
     def __init__(self, build: BuildParameters):
@@ -85,12 +85,13 @@ class AttentionEngine(wiring.Component):
         build, context, rows = self._build, self._build.context_max, self._build.slots
         dim_max, kv_bits = build.head_dim_max, build.kv_bits
         chunk, parts = chunk_bytes(build.ports), build.beat_bytes // chunk_bytes(build.ports)
-        channels = build.heads_max * dim_max
+        channels = build.attention_channels
         sizes = {"kv_bits": kv_bits, "chunk_bits": chunk * 8, "parts": parts}
         m = Module()
         m.submodules.walk = walk = JobWalk(build)
         m.submodules.requests = requests = ReadRequests(build)
-        m.submodules.queries = queries = QueryMemory(rows=rows, heads=build.heads_max, dim_max=dim_max)
+        m.submodules.queries = queries = QueryMemory(
+            rows=rows, heads=build.heads_max, dim_max=dim_max, places=build.query_words)
         m.submodules.dot = dot = QueryKeyDot(**sizes, dim_max=dim_max)
         m.submodules.load = load = QueryLoad(
             rows=rows, heads=build.heads_max, words=dot.chunks * dot.lanes // QueryMemory.WORD)

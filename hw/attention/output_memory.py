@@ -63,7 +63,8 @@ class OutputMemory(wiring.Component):
         m = Module()
         words, group_bits = self._channels // LANES, ceil_log2(self._groups)
         halves = data.ArrayLayout(output_pair(self._rows, self._channels)["x"].shape, LANES // _WRITTEN)
-        m.submodules.outputs = outputs = Memory(shape=halves, depth=self._rows << ceil_log2(words), init=[])
+        m.submodules.outputs = outputs = Memory(shape=halves, depth=words << ceil_log2(self._rows), init=[],
+                                            attrs={"ram_style": "block"})
         m.submodules.exponents = exponents = Memory(shape=_EXPONENT, depth=self._rows << group_bits, init=[])
         m.submodules.largest = largest = Memory(shape=_EXPONENT, depth=self._rows, init=[])
 
@@ -74,7 +75,7 @@ class OutputMemory(wiring.Component):
     def _elaborate_write(self, m: Module, outputs: Memory, exponents: Memory, largest: Memory) -> None:
         write = outputs.write_port(granularity=1)
         m.d.comb += [
-            self.i.ready.eq(1), write.addr.eq(Cat(self.i.p.channel[_LANE_BITS:], self.i.p.row)),
+            self.i.ready.eq(1), write.addr.eq(Cat(self.i.p.row, self.i.p.channel[_LANE_BITS:])),
             write.en.eq(self.i.valid << self.i.p.channel[exact_log2(_WRITTEN):_LANE_BITS]),
             *(write.data[half].eq(self.i.p.x) for half in range(LANES // _WRITTEN)),
         ]
@@ -131,7 +132,7 @@ class OutputMemory(wiring.Component):
         p = Pipeline(m, issue, self.o)
         read, read_exponent = outputs.read_port(), exponents.read_port()
         row = request.row[:row_bits]
-        m.d.comb += [read.addr.eq(Cat(word, row)), read.en.eq(p.advance),
+        m.d.comb += [read.addr.eq(Cat(row, word)), read.en.eq(p.advance),
                      read_exponent.addr.eq(Cat(group, row)), read_exponent.en.eq(p.advance)]
         last, = p.step(row_end)
         *values, apart, last = p.step(*(read.data[lane // _WRITTEN][lane % _WRITTEN] for lane in range(LANES)),

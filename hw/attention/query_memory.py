@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, signed
+from amaranth.hdl import Cat, Module, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2, exact_log2
 
 from hw.arith.scalar import SCALAR
-from models.machine.build import LANES
+from models.machine.build import LANES, QUERY_WORD
 
 __all__ = ["QUERY", "QUERY_SCALE", "QueryMemory"]
 
-_WORD = 16  # elements of a read
-_WORD_BITS, _LANE_BITS = exact_log2(_WORD), exact_log2(LANES)
+_WORD_BITS, _LANE_BITS = exact_log2(QUERY_WORD), exact_log2(LANES)
 
 QUERY = data.StructLayout({"row": 8, "head": 8, "index": 16, "values": data.ArrayLayout(signed(16), LANES)})
 QUERY_SCALE = data.StructLayout({"row": 8, "head": 8, "scale": SCALAR})
@@ -27,41 +26,49 @@ class QueryMemory(wiring.Component):
     ready. Writes to a head, row or index outside the memory are undefined. `word` holds elements
     16 * index .. + 15 of the head, and `scale` the head's scale, `LATENCY` cycles after `row`, `head` and `index`.
     Elements never written read as zero.
+
+    A row has `places` words (a power of two), where heads times words of a head, each taken up to a power of two, must
+    find room. Where the most heads and the longest do not at once, the high bits of a word's number share address bits
+    with those of the head's: one of them is 0.
     """
 
     LATENCY = 2
-    WORD = _WORD
+    WORD = QUERY_WORD
 
-    def __init__(self, *, rows: int, heads: int, dim_max: int):
+    def __init__(self, *, rows: int, heads: int, dim_max: int, places: int):
         self.rows, self.heads = rows, heads
-        self.words = -(-dim_max // _WORD)
+        self.words = -(-dim_max // QUERY_WORD)
+        self._head_bits, self._word_bits = ceil_log2(heads), ceil_log2(self.words)
+        self._shared = self._head_bits + self._word_bits - exact_log2(places)
+        if not 0 <= self._shared <= min(self._head_bits, self._word_bits):
+            raise ValueError(f"{places} places do not suit {heads} heads of {self.words} words")
         super().__init__({
             "i_query": In(stream.Signature(QUERY)),
             "i_query_scale": In(stream.Signature(QUERY_SCALE)),
             "row": In(range(rows)),
             "head": In(range(heads)),
             "index": In(range(self.words)),
-            "word": Out(data.ArrayLayout(signed(16), _WORD)),
+            "word": Out(data.ArrayLayout(signed(16), QUERY_WORD)),
             "scale": Out(SCALAR),
         })
 
     def elaborate(self, platform):
         m = Module()
-        word_bits, head_bits, row_bits = ceil_log2(self.words), ceil_log2(self.heads), ceil_log2(self.rows)
+        head_bits, row_bits = self._head_bits, ceil_log2(self.rows)
         heads = self.rows << head_bits
         address = Cat(self.head[:head_bits], self.row[:row_bits])
 
-        parts = data.ArrayLayout(QUERY["values"].shape, _WORD // LANES)  # written one at a time
-        m.submodules.queries = queries = Memory(shape=parts, depth=heads << word_bits, init=[])
+        parts = data.ArrayLayout(QUERY["values"].shape, QUERY_WORD // LANES)  # written one at a time
+        m.submodules.queries = queries = Memory(
+            shape=parts, depth=heads << self._word_bits - self._shared, init=[])
         write, read = queries.write_port(granularity=1), queries.read_port()
         query = self.i_query.p
         m.d.comb += [
             self.i_query.ready.eq(1),
-            write.addr.eq(Cat(
-                query.index[_WORD_BITS:_WORD_BITS + word_bits], query.head[:head_bits], query.row[:row_bits])),
+            write.addr.eq(Cat(self._place(query.head, query.index[_WORD_BITS:]), query.row[:row_bits])),
             write.en.eq(self.i_query.valid << query.index[_LANE_BITS:_WORD_BITS]),
-            *(write.data[part].eq(query.values) for part in range(_WORD // LANES)),
-            read.addr.eq(Cat(self.index[:word_bits], address)),
+            *(write.data[part].eq(query.values) for part in range(QUERY_WORD // LANES)),
+            read.addr.eq(Cat(self._place(self.head, self.index), self.row[:row_bits])),
         ]
         m.d.sync += self.word.eq(read.data)
 
@@ -77,3 +84,11 @@ class QueryMemory(wiring.Component):
         ]
         m.d.sync += self.scale.eq(read.data)
         return m
+
+    def _place(self, head: Value, word: Value) -> Value:
+        """Number of a head's word in its row: the word's bits, then the head's, the highest of both shared."""
+        own = self._word_bits - self._shared
+        high = list(head[:self._head_bits])
+        for n in range(self._shared):
+            high[-1 - n] |= word[own + n]
+        return Cat(word[:own], *high)

@@ -45,7 +45,8 @@ class ScoreMemory(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.scores = scores = Memory(shape=TOKEN_SCORES, depth=self._context, init=[])
+        m.submodules.scores = scores = Memory(shape=TOKEN_SCORES, depth=self._context, init=[],
+                                          attrs={"ram_style": "block"})  # UltraRAM is for what is wider still
         write, read = scores.write_port(), scores.read_port()
         new = Signal(self.i.p.shape(), reset_less=True)
         valid, complete = Signal(), Signal()

@@ -36,7 +36,8 @@ class WeightMemory(wiring.Component):
         m = Module()
         steps, part_bits, beat_bits = PAIRS // SOFTMAX_LANES, ceil_log2(self._parts), ceil_log2(self._beats)
         fields = data.ArrayLayout(self.i.p.weights.shape(), self._parts * steps)
-        m.submodules.memory = memory = Memory(shape=fields, depth=2 << beat_bits, init=[])
+        m.submodules.memory = memory = Memory(shape=fields, depth=2 << beat_bits, init=[],
+                                            attrs={"ram_style": "block"})
         write, read = memory.write_port(granularity=1), memory.read_port()
         m.d.comb += [
             self.i.ready.eq(1),

@@ -11,7 +11,7 @@ from math import lcm
 from models.config import ModelConfig
 from models.errors import ModelError
 
-__all__ = ["BOARDS", "CACHE_READER_BEATS", "CPU", "LANES", "PORT_BYTES", "PORT_FIFO_BEATS", "SHORTLIST",
+__all__ = ["BOARDS", "CACHE_READER_BEATS", "CPU", "LANES", "PORT_BYTES", "PORT_FIFO_BEATS", "QUERY_WORD", "SHORTLIST",
            "TRITS_PER_BYTE", "TRITS_PER_GROUP", "BuildParameters", "board_parameters"]
 
 PORT_BYTES = 16  # one beat of a 128-bit port
@@ -23,6 +23,7 @@ CACHE_READER_BEATS = 256  # of the cache, at each port: covers 16 bursts under w
 PORT_FIFO_BEATS = 512  # of streams, behind each port: covers 16 bursts under way, and the ports' different paces
 SHORTLIST = 64  # vocabulary rows of which the head takes the exact logits, where it does not take all
 LANES = 4  # channels of one row that the vector engine takes a cycle: a word
+QUERY_WORD = 16  # elements of a query that attention reads at a time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +44,7 @@ class BuildParameters:
     group_max: int  # query heads on one key-value head
     head_dim_max: int
     context_max: int
+    attention_max: int = 0  # channels of all heads together; 0: heads_max x head_dim_max
     head_rows: int = 1  # rows whose logits one pass over the head's stream gives
     kv_bits: int = 8
     top_k: int = 16  # largest k the head returns
@@ -119,6 +121,21 @@ class BuildParameters:
         """All fields, for `accel.json`."""
         return asdict(self)
 
+    @property
+    def attention_channels(self) -> int:
+        """Channels of all heads together, at most."""
+        return self.attention_max or self.heads_max * self.head_dim_max
+
+    def query_places(self, heads: int, head_dim: int) -> int:
+        """Words of a row's queries from the first to the last: heads and the words of each are counted in bits."""
+        return 1 << (heads - 1).bit_length() + (-(-head_dim // QUERY_WORD) - 1).bit_length()
+
+    @property
+    def query_words(self) -> int:
+        """Words that the memory of queries has for a row, a power of two."""
+        most = self.query_places(self.heads_max, self.head_dim_max)
+        return min(most, self.query_places(1, self.attention_max)) if self.attention_max else most
+
     def accumulator_use(self, config: ModelConfig) -> int:
         """Words of a batch's accumulators that a layer needs at once: q, k and v, or gate and up."""
         words = {name: -(-outputs // self.outputs_per_step)
@@ -138,6 +155,8 @@ class BuildParameters:
                  ("head count", config.heads, self.heads_max),
                  ("query heads per key-value head", config.heads // config.kv_heads, self.group_max),
                  ("head size", config.head_dim, self.head_dim_max),
+                 ("attention's channels", config.heads * config.head_dim, self.attention_channels),
+                 ("queries' words", self.query_places(config.heads, config.head_dim), self.query_words),
                  ("context", config.context, self.context_max),
                  ("accumulator use", self.accumulator_use(config), self.batch_words))
         for what, size, limit in sizes:
@@ -159,7 +178,7 @@ BOARDS: dict[str, BuildParameters] = {
     "kv260": BuildParameters(
         name="kv260", clock_mhz=250, ports=4, rows=8, row_batches=2, outputs_per_step=4, weight_buffer_steps=4096,
         accumulator_words=8192, hidden_max=2560, inputs_max=8192, heads_max=32, group_max=4, head_dim_max=256,
-        context_max=4096, top_k=64),
+        context_max=4096, attention_max=2560, top_k=64),
 }
 
 """Builds of the fabric by board."""

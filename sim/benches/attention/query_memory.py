@@ -16,7 +16,7 @@ from sim.testbench import generator, parameters, start
 
 @cocotb.test()
 async def written_and_read(dut):
-    """Everything written in random order, everything read, part of it written again."""
+    """Everything written in random order, everything read, part of it written again; heads of all sizes in turn."""
     given = parameters()
     unit = QueryMemory(**given["unit"])
     word, scalar = Packing.of(unit.word.shape()), Packing.of(SCALAR)
@@ -25,24 +25,25 @@ async def written_and_read(dut):
         port.value = 0
     await start(dut)
     rng = np.random.default_rng(generator().getrandbits(64))
-    rows, heads, size = unit.rows, unit.heads, unit.WORD
-    queries = np.zeros((rows, heads, unit.words * size), np.int64)
-    mantissas, exponents = np.zeros((rows, heads), np.int64), np.zeros((rows, heads), np.int64)
-    for share in (1.0, 0.3):
-        places = np.argwhere(rng.random((rows, heads, given["unit"]["dim_max"] // LANES)) < share) * (1, 1, LANES)
-        rng.shuffle(places)
-        for row, head, index in places:
-            values = rng.integers(-(1 << 15), 1 << 15, LANES)
-            queries[row, head, index:index + LANES] = values
-            queries_in.send_nowait({"row": row, "head": head, "index": index, "values": values})
-        for row, head in np.argwhere(rng.random((rows, heads)) < share):
-            mantissas[row, head], exponents[row, head] = rng.integers(0, 1 << 24), rng.integers(-512, 512)
-            scales_in.send_nowait({"row": row, "head": head, "scale": {
-                "m": mantissas[row, head], "e": exponents[row, head]}})
-        await queries_in.drain()
-        await scales_in.drain()
-        for row, head, index in np.ndindex(rows, heads, unit.words):
-            dut.row.value, dut.head.value, dut.index.value = row, head, index
-            await ClockCycles(dut.clk, 1 + unit.LATENCY)
-            assert word.unpack(int(dut.word.value)) == queries[row, head, index * size:(index + 1) * size].tolist()
-            assert scalar.unpack(int(dut.scale.value)) == {"m": mantissas[row, head], "e": exponents[row, head]}
+    rows, size = unit.rows, unit.WORD
+    for heads, dim in given["shapes"]:
+        queries = np.zeros((rows, heads, dim), np.int64)
+        mantissas, exponents = np.zeros((rows, heads), np.int64), np.zeros((rows, heads), np.int64)
+        for share in (1.0, 0.3):
+            places = np.argwhere(rng.random((rows, heads, dim // LANES)) < share) * (1, 1, LANES)
+            rng.shuffle(places)
+            for row, head, index in places:
+                values = rng.integers(-(1 << 15), 1 << 15, LANES)
+                queries[row, head, index:index + LANES] = values
+                queries_in.send_nowait({"row": row, "head": head, "index": index, "values": values})
+            for row, head in np.argwhere(rng.random((rows, heads)) < share):
+                mantissas[row, head], exponents[row, head] = rng.integers(0, 1 << 24), rng.integers(-512, 512)
+                scales_in.send_nowait({"row": row, "head": head, "scale": {
+                    "m": mantissas[row, head], "e": exponents[row, head]}})
+            await queries_in.drain()
+            await scales_in.drain()
+            for row, head, index in np.ndindex(rows, heads, dim // size):
+                dut.row.value, dut.head.value, dut.index.value = row, head, index
+                await ClockCycles(dut.clk, 1 + unit.LATENCY)
+                assert word.unpack(int(dut.word.value)) == queries[row, head, index * size:(index + 1) * size].tolist()
+                assert scalar.unpack(int(dut.scale.value)) == {"m": mantissas[row, head], "e": exponents[row, head]}

@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """QueryMemory: addressing of rows, heads and elements."""
 
 from __future__ import annotations
@@ -8,7 +9,13 @@ from hw.attention.query_memory import QueryMemory
 from sim.runner import run_bench
 
 
-@pytest.mark.parametrize(("rows", "heads", "dim_max"), [(1, 5, 48), (4, 3, 64)])
-def test_written_and_read(rows, heads, dim_max):
-    unit = dict(rows=rows, heads=heads, dim_max=dim_max)
-    run_bench(QueryMemory(**unit), "sim.benches.attention.query_memory", {"unit": unit})
+@pytest.mark.parametrize(("rows", "heads", "dim_max", "places", "shapes"), [
+    (1, 5, 48, 32, [(5, 48)]), (4, 3, 64, 16, [(3, 64)]), (2, 8, 128, 16, [(8, 32), (2, 128), (4, 64), (7, 16)])])
+def test_written_and_read(rows, heads, dim_max, places, shapes):
+    unit = dict(rows=rows, heads=heads, dim_max=dim_max, places=places)
+    run_bench(QueryMemory(**unit), "sim.benches.attention.query_memory", {"unit": unit, "shapes": shapes})
+
+
+def test_places_must_suit():
+    with pytest.raises(ValueError, match="^128 places do not suit 8 heads of 8 words$"):
+        QueryMemory(rows=1, heads=8, dim_max=128, places=128)

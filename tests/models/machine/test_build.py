@@ -66,6 +66,19 @@ def test_models_that_do_not_fit_are_named(change, message):
         BOARDS["sim-tiny"].check(replace(config, **change))
 
 
+@pytest.mark.parametrize("heads,head_dim,message", [
+    (20, 128, None), (8, 256, None), (16, 160, None), (27, 96, "attention's channels of 2592 exceeds the 2560"),
+    (17, 136, "queries' words of 512 exceeds the 256")])
+def test_heads_and_their_size_together_have_a_limit(heads, head_dim, message):
+    config = replace(FAMILIES["one head"], heads=heads, kv_heads=heads, head_dim=head_dim)
+    if message is None:
+        BOARDS["kv260"].check(config)
+    else:
+        with pytest.raises(ModelError, match=message):
+            BOARDS["kv260"].check(config)
+    assert BOARDS["sim-tiny"].query_words == 8 * 4  # all of them with all
+
+
 def test_query_heads_share_a_key_head_up_to_a_limit():
     with pytest.raises(ModelError, match="query heads per key-value head of 8 exceeds the 4"):
         replace(BOARDS["sim-tiny"], group_max=4).check(replace(FAMILIES["one head"], heads=8))
