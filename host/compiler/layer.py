@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 from host.compiler.descriptor_list import Semaphore
 from host.compiler.memory_map import cache_name
 from host.compiler.pass_context import PassContext
 from host.compiler.rows import Block, Group, Part, Piece
 from host.compiler.streams_ahead import Stream, StreamsAhead
 from host.compiler.turns import Step, Turn
+from models.config import ModelConfig
 from models.golden.model import TapPoint
 from models.golden.scalar import log2_e_over_root, to_word
+from models.machine.build import BuildParameters
 from models.machine.cache import BLOCK_TOKENS
 from models.machine.descriptor import Activation, LoadTarget, NormSource, Opcode
 from models.machine.layout import tile_count, weight_beats, weight_beats_used
@@ -19,30 +24,58 @@ __all__ = ["LayerSteps", "layer_streams"]
 _MATRICES = {Step.QKV: ("q", "k", "v"), Step.OUT: ("o",), Step.GATE_UP: ("gate", "up"), Step.DOWN: ("down",)}
 
 
-def layer_streams(context: PassContext, turn: Turn) -> list[Stream]:
+class _Product(NamedTuple):
+    """A matrix for some groups' rows; ends: which of them has all sums of its turn then."""
+
+    name: str
+    groups: tuple[int, ...]
+    ends: bool
+
+
+def _products(turn: Turn, groups: Sequence[Group], build: BuildParameters, config: ModelConfig) -> list[_Product]:
+    """A turn's matrices in order. Of two groups side by side the first multiplies by gate, then both by up, streamed
+    once for them, then the second by gate."""
+    names, alone = _MATRICES.get(turn.step, ()), (turn.group,)
+    partner = turn.group ^ 1
+    if turn.step == Step.GATE_UP and partner < len(groups) and _up_serves_two(groups[turn.group], build, config):
+        if partner > turn.group:
+            return [_Product("gate", alone, ends=False)]
+        return [_Product("up", (partner, turn.group), ends=True), _Product("gate", alone, ends=True)]
+    # gate and up are read together
+    return [_Product(name, alone, ends=turn.step == Step.QKV or name == names[-1]) for name in names]
+
+
+def _up_serves_two(group: Group, build: BuildParameters, config: ModelConfig) -> bool:
+    """Whether a tile of up stays in the weight buffer for a second batch of rows, and groups are batches."""
+    steps = build.padded_outputs(config.linear_shapes["up"][0]) // build.outputs_per_step
+    return group.rows <= build.rows and build.row_batches > 1 and steps <= build.weight_buffer_steps
+
+
+def layer_streams(context: PassContext, turn: Turn, groups: Sequence[Group]) -> list[Stream]:
     """The streams of a turn's matrices."""
     found = []
-    for name in _MATRICES.get(turn.step, ()):
-        shape = *context.config.linear_shapes[name], context.build
+    for product in _products(turn, groups, context.build, context.config):
+        shape = *context.config.linear_shapes[product.name], context.build
         beats = weight_beats(*shape)
-        found.append(Stream(context.address(f"{turn.layer}.{name}"), beats, beats - weight_beats_used(*shape)))
+        found.append(Stream(context.address(f"{turn.layer}.{product.name}"), beats,
+                            beats - weight_beats_used(*shape)))
     return found
 
 
 class LayerSteps:
     """Lists turns; those of a group come in the order of a layer's steps. parts: the sequences of all rows."""
 
-    def __init__(self, context: PassContext, streams: StreamsAhead, parts: tuple[Part, ...]):
-        self._context, self._streams, self._parts = context, streams, parts
+    def __init__(self, context: PassContext, streams: StreamsAhead, parts: tuple[Part, ...], groups: Sequence[Group]):
+        self._context, self._streams, self._parts, self._groups = context, streams, parts, groups
         self._model, self._build, self._config = context.model, context.build, context.config
         self._list, self._address, self._norm = context.list, context.address, context.norm
         self._shapes = self._config.linear_shapes
         self._steps = {Step.QKV: self._qkv, Step.HEADS: self._heads, Step.OUT: self._out, Step.GATE_UP: self._gate_up,
                        Step.DOWN: self._down, Step.END: self._end}
 
-    def add(self, turn: Turn, group: Group) -> None:
+    def add(self, turn: Turn) -> None:
         """List a turn of a group."""
-        self._steps[turn.step](turn, group)
+        self._steps[turn.step](turn, self._groups[turn.group])
 
     def _load_residual(self, group: Group) -> None:
         """A group's embedding rows; the first group begins before the others' are there."""
@@ -61,18 +94,19 @@ class LayerSteps:
                            offset=first * dim, sequence=part.sequence)
             first += part.rows
 
-    def _multiply(self, turn: Turn, group: Group) -> None:
+    def _multiply(self, turn: Turn) -> None:
         """The matrices of a step, one after another into the accumulators: they share their input."""
         names = _MATRICES[turn.step]
-        ends = names if turn.step == Step.QKV else names[-1:]  # gate and up are read together
-        for name in names:
-            outputs, inputs = self._shapes[name]
+        for n, product in enumerate(_products(turn, self._groups, self._build, self._config)):
+            outputs, inputs = self._shapes[product.name]
             padded = self._build.padded_outputs(outputs)
+            rows = sum(self._groups[group].rows for group in product.groups)
             self._streams.use()
-            self._list.add(Opcode.MATMUL, wait=(Semaphore.ACTIVATIONS_READY,) if name == names[0] else (),
-                           signal=(Semaphore.SUMS_READY,) if name in ends else (),
-                           tiles=tile_count(inputs, self._build), outputs=padded, accumulator=self._sums(name, names),
-                           rows=group.rows, first_row=group.first_row, batches=-(-group.rows // self._build.rows),
+            self._list.add(Opcode.MATMUL, wait=() if n else (Semaphore.ACTIVATIONS_READY,),
+                           signal=(Semaphore.SUMS_READY,) if product.ends else (),
+                           tiles=tile_count(inputs, self._build), outputs=padded,
+                           accumulator=self._sums(product.name, names), rows=rows,
+                           first_row=self._groups[product.groups[0]].first_row, batches=-(-rows // self._build.rows),
                            padding=padded - outputs)
 
     def _sums(self, name: str, names: tuple[str, ...]) -> int:
@@ -92,7 +126,7 @@ class LayerSteps:
         self._norm(f"{layer}.gain.input", self._model.layers[layer].gains["input"], NormSource.RESIDUAL,
                    self._config.hidden_size, point=TapPoint(layer, "qkv"),
                    wait=() if layer else (Semaphore.RESIDUAL_LOADED,), **_rows_of(group))
-        self._multiply(turn, group)
+        self._multiply(turn)
 
     def _heads(self, turn: Turn, group: Group) -> None:
         """The group's queries; then piece by piece keys and values, and attention beside the next piece's."""
@@ -136,7 +170,7 @@ class LayerSteps:
                        config.heads * config.head_dim, point=TapPoint(layer, "o"), wait=(Semaphore.ATTENTION_READY,),
                        signal=(Semaphore.ACTIVATIONS_READY,) if block == group.blocks[-1] else (),
                        group_channels=config.heads // config.kv_heads * config.head_dim, **_rows_of(block))
-        self._multiply(turn, group)
+        self._multiply(turn)
 
     def _gate_up(self, turn: Turn, group: Group) -> None:
         layer = turn.layer
@@ -144,7 +178,7 @@ class LayerSteps:
         self._norm(f"{layer}.gain.post_attention", self._model.layers[layer].gains["post_attention"],
                    NormSource.RESIDUAL, self._config.hidden_size, point=TapPoint(layer, "gate_up"),
                    **_rows_of(group))
-        self._multiply(turn, group)
+        self._multiply(turn)
 
     def _down(self, turn: Turn, group: Group) -> None:
         config, layer, names = self._config, turn.layer, _MATRICES[Step.GATE_UP]
@@ -153,7 +187,7 @@ class LayerSteps:
                    config.ffn_size, point=TapPoint(layer, "down"), wait=(Semaphore.SUMS_READY,), activation=activation,
                    gate_accumulator=self._sums("gate", names), up_accumulator=self._sums("up", names),
                    gate_scale=self._scale(layer, "gate"), up_scale=self._scale(layer, "up"), **_rows_of(group))
-        self._multiply(turn, group)
+        self._multiply(turn)
 
     def _end(self, turn: Turn, group: Group) -> None:
         self._residual(turn.layer, "down", TapPoint(turn.layer, "residual"), group)

@@ -55,9 +55,9 @@ class Schedule:
         head = Head(context, range(rows if self.head_from is None else self.head_from, rows), groups,
                     chunks=self.chunks, write_logits=self.write_logits)
         streams = StreamsAhead(context.list,
-                               [stream for turn in every for stream in layer_streams(context, turn)] + head.streams())
-        steps = LayerSteps(context, streams, self.parts)
+                               [stream for turn in every for stream in layer_streams(context, turn, groups)] + head.streams())
+        steps = LayerSteps(context, streams, self.parts, groups)
         for turn in every:
-            steps.add(turn, groups[turn.group])
+            steps.add(turn)
         head.add(streams)
         return context.list.packed()

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from host.emulator.dealing import Dealing
 from host.emulator.image import ProgramError
 from host.emulator.library import NativeOperation
 from host.emulator.operations import Operation
@@ -41,7 +42,7 @@ def link(described: Sequence[Operation], streams: Streams) -> Linked:
     ends: list[int] = []
     fetched: deque[tuple[int, int | None]] = deque()  # address, row of the list
     offered: dict[int, int] = {}  # ids among which a row's shortlist is chosen
-    norms: list[NativeOperation] = []  # whose rows no product has taken yet
+    dealing = Dealing()
     size = invalid = residual = 0
     for opcode, fields in described:
         if opcode == Opcode.STREAM:
@@ -58,15 +59,12 @@ def link(described: Sequence[Operation], streams: Streams) -> Linked:
         if opcode == Opcode.LOAD and fields["target"] == LoadTarget.RESIDUAL:
             residual = fields["offset"] + fields["bytes"] // 4
         elif opcode == Opcode.NORM and not fields["levels16"]:
-            item.product_first, item.product_rows = fields["first_row"], fields["rows"]
-            norms.append(item)
+            dealing.add(item)
         elif opcode == Opcode.MATMUL:
-            for norm in norms:
-                norm.product_first, norm.product_rows = fields["first_row"], fields["rows"]
-            norms.clear()
             weights = streams.weights(fetched.popleft()[0], fields["tiles"], fields["outputs"])
             item.weights = ctypes.cast(weights.packed.ctypes.data, type(item.weights))
             item.width = weights.packed.shape[1]
+            native[-1:] = dealing.products(item)
             size += weights.packed.size
             invalid += weights.invalid
         elif opcode == Opcode.SELECT:

@@ -1,4 +1,4 @@
-"""Write master: the write channels of one AXI4 port, single beats of several clients."""
+"""Write master: the write channels of one AXI4 port, bursts of several clients."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ __all__ = ["WriteMaster"]
 
 
 class WriteMaster(wiring.Component):
-    """Write the beats of `clients` in turn, each as a burst of one; the client's number is the ID.
+    """Write the bursts of `clients` in turn; the client's number is the ID.
 
-    `idle` bit c is high when every beat that client c handed over is answered, hence visible to all
-    readers; it falls the cycle after a transfer. At most `outstanding` beats of a client are under way; one
-    beat every other cycle. `error` pulses for each error response. `stop` refuses new beats; `quiet` is high
-    once everything is answered.
+    `idle` bit c is high when every burst that client c handed over is answered, hence visible to all
+    readers; it falls the cycle after a transfer. At most `outstanding` bursts of a client are under way; a
+    burst every other cycle, its beats one a cycle. `error` pulses for each error response. `stop` refuses new beats: a
+    burst that has begun ends with beats that write nothing. `quiet` is high once everything is answered.
     """
 
-    def __init__(self, clients: int, *, outstanding: int = 8) -> None:
+    def __init__(self, clients: int, *, outstanding: int = 16) -> None:
         if not 1 <= clients <= 1 << ID_BITS:
             raise ValueError(f"clients must be 1 to {1 << ID_BITS}, got {clients}")
         if outstanding < 1:
@@ -42,19 +42,21 @@ class WriteMaster(wiring.Component):
         m.submodules.arbiter = arbiter = RoundRobin(self._clients)
 
         axi = self.axi
-        free = Signal()
+        free, left, owner = Signal(), Signal(WRITE_BEAT["left"].width), Signal(self._clients)
+        data_free = ~axi.wvalid | axi.wready
         m.d.comb += [
-            free.eq(~axi.awvalid & ~axi.wvalid & ~self.stop),
+            free.eq(~axi.awvalid & ~axi.wvalid & ~self.stop & (left == 0)),
             arbiter.advance.eq(free),
             axi.awsize.eq(SIZE_16_BYTES),
             axi.awburst.eq(INCREMENT),
-            axi.wlast.eq(1),
             axi.bready.eq(1),
         ]
         with m.If(axi.awready):
             m.d.sync += axi.awvalid.eq(0)
         with m.If(axi.wready):
             m.d.sync += axi.wvalid.eq(0)
+        with m.If(data_free & self.stop & (left != 0)):
+            m.d.sync += [axi.wvalid.eq(1), axi.wstrb.eq(0), axi.wlast.eq(left == 1), left.eq(left - 1)]
 
         answered, identity = Signal(), Signal(ID_BITS, reset_less=True)
         m.d.sync += [
@@ -66,23 +68,32 @@ class WriteMaster(wiring.Component):
         under_way = [Signal(range(self._outstanding + 1), name=f"under_way_{client}")
                      for client in range(self._clients)]
         for client, beat in enumerate(self.i):
-            count, take, finish = under_way[client], Signal(), Signal()
+            count, begin, go_on, finish = under_way[client], Signal(), Signal(), Signal()
             m.d.comb += [
                 arbiter.requests[client].eq(beat.valid & (count != self._outstanding)),
-                take.eq(free & arbiter.grant[client]),
+                begin.eq(free & arbiter.grant[client]),
+                go_on.eq(beat.valid & owner[client] & (left != 0) & data_free & ~self.stop),
                 finish.eq(answered & (identity == client)),
-                beat.ready.eq(take),
+                beat.ready.eq((free & arbiter.grant[client])
+                              | (owner[client] & (left != 0) & data_free & ~self.stop)),
                 self.idle[client].eq(count == 0),
             ]
-            m.d.sync += count.eq(count + take - finish)
-            with m.If(take):
+            m.d.sync += count.eq(count + begin - finish)
+            with m.If(begin):
                 m.d.sync += [
                     axi.awvalid.eq(1),
-                    axi.wvalid.eq(1),
                     axi.awid.eq(client),
                     axi.awaddr.eq(beat.payload.address),
+                    axi.awlen.eq(beat.payload.left),
+                    owner.eq(1 << client),
+                ]
+            with m.If(begin | go_on):
+                m.d.sync += [
+                    axi.wvalid.eq(1),
                     axi.wdata.eq(beat.payload.data),
                     axi.wstrb.eq(beat.payload.strobe),
+                    axi.wlast.eq(beat.payload.left == 0),
+                    left.eq(beat.payload.left),
                 ]
         m.d.comb += self.quiet.eq(~Cat(*under_way).any() & ~answered & ~self.error)
         return m

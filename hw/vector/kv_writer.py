@@ -2,53 +2,59 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, unsigned
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import exact_log2
 
-from hw.arith.scalar import SCALAR, to_word
+from hw.arith.scalar import SCALAR
+from hw.memory.burst_former import OPEN_BEAT, BurstFormer
 from hw.memory.shapes import WRITE_BEAT
+from hw.vector.kv_stage import BEAT_BYTES, SCALES_A_BEAT, KVStage
 from hw.vector.norm_quant import QUANTISED_WORD
-from models.machine.build import BURST_BEATS, LANES
+from models.machine.build import BURST_BEATS
 from models.machine.cache import BLOCK_TOKENS, chunk_bytes
 
 __all__ = ["KV_TARGET", "KVWriter"]
-
-_BEAT_BYTES = 16
 
 KV_TARGET = data.StructLayout({
     "address": unsigned(40), "address_stride": unsigned(16), "block_bytes": unsigned(16), "region_bytes": unsigned(32),
     "scale_address": unsigned(40), "scale_block_bytes": unsigned(16),
     "head_bytes": unsigned(32), "heads": unsigned(8), "token": unsigned(16),
+    "first": 1, "last": 1,
 })
-"""Where the heads of one token go, in logical addresses.
+"""Where the heads of one token go, in logical addresses; whether it is the first, the last of those that leave together.
 Rows lie on multiples of 16 bytes, scales on multiples of 4."""
 
 
 class KVWriter(wiring.Component):
-    """Write the heads of one token into a cache of `models.machine.cache`, striped over the ports.
+    """Write the heads of tokens into a cache of `models.machine.cache`, striped over the ports.
 
     Head g's row begins at address + token div 16 * block_bytes + token mod 16 * address_stride + g * head_bytes; its
     chunks are region_bytes apart. Its scale word lies at scale_address + token div 16 * scale_block_bytes +
     token mod 16 * 4 + g * head_bytes. These are logical addresses; the beats go to `physical` ones.
+    address_stride is a chunk, or at least a beat of all ports.
 
-    A transfer on `start` begins a token; per head its values come on `i`, LANES a word, and its scale on `i_scale`.
-    Values are kv_bits wide, little-endian, first channel lowest; the strobes cover the bytes of the head alone, so
-    that the padding of a row keeps what it holds. The scale goes out as its memory word after the head's values.
-    `busy` from the start until the last beat is taken on `o_write`.
-    Throughput: a word a cycle, and a cycle a scale.
+    Up to `rows` tokens that follow each other in a block of 16 leave together, so that what lies side by side in memory
+    goes in one burst: of a head first the scales, then chunk by chunk (the row as a whole, where chunks adjoin), and
+    of each what is one port's after the other's. A transfer on `start` begins a token, the fields but `token` and `last`
+    as in the first; per head its values come on `i` and its scale on `i_scale`, always taken. A head leaves when its
+    last token is there. `busy` from then until the last beat of all heads is taken on `o_write`; the next
+    first token starts when it is low. The strobes cover the bytes of the heads alone.
+
+    Throughput: a word a cycle; a head of n rows of b beats leaves in about n b + 4 cycles.
     """
 
-    def __init__(self, kv_bits: int, ports: int):
-        if kv_bits not in (8, 16):
-            raise ValueError(f"kv_bits must be 8 or 16, got {kv_bits}")
-        self._kv_bits, self._ports = kv_bits, ports
-        self._pieces = chunk_bytes(ports) // _BEAT_BYTES
+    def __init__(self, *, kv_bits: int, ports: int, rows: int, heads: int, beats: int):
+        """rows: a power of two from 4 to 16, or 1 or 2; heads and beats of 16 bytes: of a token, at most."""
+        self._ports, self._rows = ports, rows
+        self._chunk = chunk_bytes(ports) // BEAT_BYTES
+        self._heads, self._beats = heads, beats
+        self._stage = KVStage(kv_bits=kv_bits, rows=rows, heads=heads, beats=beats)
         super().__init__({
             "start": In(stream.Signature(KV_TARGET)),
-            "i": In(stream.Signature(QUANTISED_WORD)),
-            "i_scale": In(stream.Signature(SCALAR)),
+            "i": In(stream.Signature(QUANTISED_WORD, always_ready=True)),
+            "i_scale": In(stream.Signature(SCALAR, always_ready=True)),
             "o_write": Out(stream.Signature(WRITE_BEAT)),
             "busy": Out(1),
         })
@@ -62,84 +68,145 @@ class KVWriter(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        word_bits = LANES * self._kv_bits
-        words = _BEAT_BYTES * 8 // word_bits  # of a beat
-        target = Signal(KV_TARGET, reset_less=True)
+        m.submodules.stage = stage = self._stage
+        m.submodules.former = former = BurstFormer()
+        connect(m, flipped(self.i), stage.i)
+        connect(m, flipped(self.i_scale), stage.i_scale)
+        connect(m, former.o, flipped(self.o_write))
+
+        target = Signal(KV_TARGET, reset_less=True)  # of the first token
+        row, last = Signal(range(self._rows)), Signal()
+        waiting, leaves = Signal(range(self._heads + 1)), Signal()  # heads that are there
+        start = self.start.valid & self.start.ready
+        within = target.token % BLOCK_TOKENS
+        m.d.comb += [
+            self.start.ready.eq(~self.start.p.first | ~self.busy), stage.begin.eq(start), stage.row.eq(row),
+            stage.within.eq(within[:2] + row),
+        ]
+        with m.If(start):
+            m.d.sync += [row.eq(row + 1), last.eq(self.start.p.last)]
+            with m.If(self.start.p.first):
+                m.d.sync += [row.eq(0), target.eq(self.start.p)]
+        m.d.sync += waiting.eq(waiting + (self.i.valid & self.i.p.last & last) - leaves)
+
         block_offset, row_offset = Signal(32, reset_less=True), Signal(20, reset_less=True)
         offset, scale_offset = Signal(32, reset_less=True), Signal(32, reset_less=True)
-        scale_within = Signal(6, reset_less=True)
-        head_base, row = Signal(40, reset_less=True), Signal(40, reset_less=True)  # of the head; of its next beat
-        piece, chunk_ends = Signal(range(self._pieces)), Signal()  # beat of the chunk
-        jump = Signal(32, reset_less=True)  # from a chunk's last beat to the next chunk
-        m.d.comb += chunk_ends.eq(piece == self._pieces - 1)
-        scale_row, heads = Signal(40, reset_less=True), Signal(8, reset_less=True)
-        beat, filled = Signal(_BEAT_BYTES * 8, reset_less=True), Signal(words)
-
-        # the beat on offer, behind which the next one is gathered
-        o, free = self.o_write, Signal()
-        m.d.comb += free.eq(~o.valid | o.ready)
-        with m.If(o.ready):
-            m.d.sync += o.valid.eq(0)
-
-        m.d.comb += self.busy.eq(1)
-        block, within = target.token // BLOCK_TOKENS, target.token % BLOCK_TOKENS
         m.d.sync += [
-            block_offset.eq(block * target.block_bytes), row_offset.eq(within * target.address_stride),
+            block_offset.eq((target.token // BLOCK_TOKENS) * target.block_bytes),
+            row_offset.eq(within * target.address_stride),
             offset.eq(block_offset + row_offset),
-            scale_offset.eq(block * target.scale_block_bytes), scale_within.eq(within << 2),
-            jump.eq(target.region_bytes - (self._pieces - 1) * _BEAT_BYTES),
+            scale_offset.eq((target.token // BLOCK_TOKENS) * target.scale_block_bytes + (within[2:] << 4)),
         ]
+        self._leave(m, target, row, waiting, leaves, offset, scale_offset)
+        return m
+
+    def _leave(self, m: Module, target, row, waiting, leaves, offset, scale_offset) -> None:
+        """Walk the beats of the heads that are there; what is walked comes out of the stage some cycles later."""
+        stage, former, ports, chunk = self._stage, m.submodules.former, self._ports, self._chunk
+        head = Signal(range(self._heads))
+        head_base, scale_base = Signal(40, reset_less=True), Signal(40, reset_less=True)
+        head_beat = Signal(range(self._beats + 1), reset_less=True)  # its first one in the stage
+        rows = Signal(range(self._rows + 1), reset_less=True)
+        scale_end = Signal(range(self._rows + SCALES_A_BEAT), reset_less=True)
+        scales = Signal(range(self._rows // SCALES_A_BEAT + 1))
+
+        whole = Signal(reset_less=True)  # chunks adjoin: a row is walked as one
+        narrow = Signal(reset_less=True)  # rows are less than a beat of all ports apart
+        pitch = Signal(range(1 << 12), reset_less=True)  # beats between rows
+        m.d.sync += [
+            whole.eq(target.region_bytes == chunk * BEAT_BYTES),
+            narrow.eq(target.address_stride == chunk * BEAT_BYTES if chunk < ports else 0),
+            pitch.eq(target.address_stride >> 4),
+            rows.eq(row + 1),
+            scale_end.eq(target.token[:2] + rows),
+        ]
+
+        # of the chunk: its first beat in the head, how many there are from it on; where it begins
+        done, left = Signal(range(self._beats + 1), reset_less=True), Signal(range(self._beats + 1), reset_less=True)
+        chunk_base = Signal(40, reset_less=True)
+        wide = Signal(range(self._beats + 1))
+        m.d.comb += wide.eq(Mux(whole | (left < chunk), left, chunk))
+        # the place: beat `at` of row `of`, at a logical address; every ports-th place is the same port's
+        at, of = Signal(range(1 << 12), reset_less=True), Signal(range(self._rows + ports), reset_less=True)
+        address = Signal(40, reset_less=True)
+        phase = Signal(range(max(ports, 2)))
+        next_at, next_of = Signal(range(1 << 12)), Signal.like(of)
+        further = at + ports
+        carry = further >= pitch
+        m.d.comb += [
+            next_at.eq(Mux(narrow, at, Mux(carry, further - pitch, further))),
+            next_of.eq(of + Mux(narrow, ports // chunk if chunk < ports else 1, carry)),
+        ]
+        port_ends, valid = next_of >= rows, (of < rows) & (at < wide)
+        group_ends = address[4 + exact_log2(ports):][:exact_log2(BURST_BEATS)].all()
+
+        def begin_phase(number, base):
+            narrow_of = Array([n // chunk for n in range(ports)])[number] if ports > 1 else 0
+            narrow_at = Array([n % chunk for n in range(ports)])[number] if ports > 1 else 0
+            m.d.sync += [phase.eq(number), address.eq(base + (number << 4)),
+                         at.eq(Mux(narrow, narrow_at, number)), of.eq(Mux(narrow, narrow_of, 0))]
+
+        item = data.StructLayout({"valid": 1, "scales": 1, "address": 40, "strobe": BEAT_BYTES, "last": 1, "tail": 1})
+        walked = Signal(item)
+        m.d.comb += [stage.read_row.eq(of), stage.read_beat.eq(head_beat + done + at), stage.read_scales.eq(scales),
+                     stage.read_head.eq(head)]
+        fresh = Signal(init=1)
+        idle = Signal()
         with m.FSM():
             with m.State("IDLE"):
-                m.d.comb += [self.start.ready.eq(1), self.busy.eq(o.valid)]
-                m.d.sync += target.eq(self.start.p)
-                with m.If(self.start.valid):
-                    m.next = "MULTIPLY"
-            with m.State("MULTIPLY"):
-                m.next = "OFFSETS"
-            with m.State("OFFSETS"):
-                m.d.sync += [scale_row.eq(target.scale_address + scale_within), filled.eq(0), piece.eq(0)]
-                m.next = "ADD"
-            with m.State("ADD"):
-                m.d.sync += [row.eq(target.address + offset), scale_row.eq(scale_row + scale_offset),
-                             head_base.eq(target.address + offset), heads.eq(target.heads)]
-                m.next = "GATHER"
-            with m.State("GATHER"):
-                m.d.comb += self.i.ready.eq(free)
-                gathered = Cat(value[:self._kv_bits] for value in self.i.p.values)
-                with m.If(self.i.valid & free):
-                    for n in range(words):
-                        with m.If(~filled[n] & (filled[n - 1] if n else 1)):
-                            m.d.sync += beat.word_select(n, word_bits).eq(gathered)
-                    m.d.sync += filled.eq(Cat(1, filled))
-                    with m.If(self.i.p.last | filled[words - 2]):
-                        m.d.sync += [o.valid.eq(1), o.p.address.eq(self._physical(row)), filled.eq(0),
-                                     row.eq(row + Mux(chunk_ends, jump, _BEAT_BYTES)), piece.eq(piece + 1)]
-                        with m.If(chunk_ends):
-                            m.d.sync += piece.eq(0)
-                        for n in range(words):
-                            held = filled[n]
-                            m.d.sync += [
-                                o.p.data.word_select(n, word_bits).eq(
-                                    Mux(held, beat.word_select(n, word_bits), gathered)),
-                                o.p.strobe.word_select(n, word_bits // 8).eq(
-                                    (held | (filled[n - 1] if n else 1)).replicate(word_bits // 8)),
-                            ]
-                        with m.If(self.i.p.last):
-                            m.next = "SCALE"
-            with m.State("SCALE"):
-                word, lane = to_word(self.i_scale.p), scale_row[2:4]
-                m.d.comb += self.i_scale.ready.eq(free)
-                with m.If(self.i_scale.valid & free):
-                    m.d.sync += [
-                        o.valid.eq(1),
-                        o.p.address.eq(self._physical(Cat(Const(0, 4), scale_row[4:]))),
-                        o.p.data.eq(word.replicate(4)),
-                        o.p.strobe.eq(0b1111 << (lane << 2)),
-                        head_base.eq(head_base + target.head_bytes), row.eq(head_base + target.head_bytes),
-                        scale_row.eq(scale_row + target.head_bytes), heads.eq(heads - 1), piece.eq(0),
-                    ]
-                    m.next = "GATHER"
-                    with m.If(heads == 1):
-                        m.next = "IDLE"
-        return m
+                m.d.comb += idle.eq(1)
+                m.d.sync += scales.eq(0)
+                with m.If(waiting != 0):
+                    m.next = "SCALES"
+                    with m.If(fresh):
+                        m.d.sync += [fresh.eq(0), head.eq(0), head_beat.eq(0),
+                                     head_base.eq(target.address + offset),
+                                     scale_base.eq(target.scale_address + scale_offset)]
+            with m.State("SCALES"):
+                low = scales << 2
+                lanes = Cat(((low + n >= target.token[:2]) & (low + n < scale_end)).replicate(4)
+                            for n in range(SCALES_A_BEAT))
+                m.d.comb += [walked.valid.eq(former.room), walked.scales.eq(1), walked.last.eq(1),
+                             walked.address.eq(Cat(Const(0, 4), (scale_base[4:] + scales)[:36])), walked.strobe.eq(lanes)]
+                m.d.sync += [done.eq(0), left.eq(stage.beats), chunk_base.eq(head_base)]
+                with m.If(former.room):
+                    m.d.sync += scales.eq(scales + 1)
+                    with m.If(low + SCALES_A_BEAT >= scale_end):
+                        m.next = "CHUNK"
+            with m.State("CHUNK"):
+                begin_phase(Const(0, len(phase)), chunk_base)
+                m.next = "WALK"
+            with m.State("WALK"):
+                m.d.comb += [
+                    walked.valid.eq(former.room & valid), walked.address.eq(address),
+                    walked.strobe.eq((1 << BEAT_BYTES) - 1), walked.tail.eq(left == at + 1),
+                    walked.last.eq(port_ends | group_ends | (next_at >= wide)),
+                ]
+                with m.If(former.room):
+                    m.d.sync += [at.eq(next_at), of.eq(next_of), address.eq(address + ports * BEAT_BYTES)]
+                    with m.If(port_ends):
+                        begin_phase((phase + 1)[:len(phase)], chunk_base)
+                        with m.If(phase == ports - 1):
+                            m.d.sync += [done.eq(done + chunk), left.eq(left - chunk),
+                                         chunk_base.eq(chunk_base + target.region_bytes)]
+                            m.next = "CHUNK"
+                            with m.If(left == wide):
+                                m.next = "HEAD"
+            with m.State("HEAD"):
+                m.d.comb += leaves.eq(1)
+                m.d.sync += [head.eq(head + 1), head_beat.eq(head_beat + stage.beats),
+                             head_base.eq(head_base + target.head_bytes),
+                             scale_base.eq(scale_base + target.head_bytes), fresh.eq(head == target.heads - 1)]
+                m.next = "IDLE"
+
+        under_way = [walked]
+        for n in range(KVStage.READ_LATENCY):
+            under_way.append(Signal(item, name=f"walked_{n}"))
+            m.d.sync += under_way[-1].eq(under_way[-2])
+        there, o = under_way[-1], former.i
+        m.d.comb += [
+            o.valid.eq(there.valid), o.p.address.eq(self._physical(there.address)), o.p.last.eq(there.last),
+            o.p.data.eq(Mux(there.scales, stage.scales_late if False else stage.scales, stage.beat)),
+            o.p.strobe.eq(Mux(there.tail, stage.tail, there.strobe)),
+            self.busy.eq((waiting != 0) | ~idle | Cat(each.valid for each in under_way[1:]).any() | ~former.idle),
+        ]

@@ -68,7 +68,7 @@ class AxiMemory:
 
     Raises AxiViolation for a payload that changes or a valid that falls before its transfer, a burst of another
     size than 1 to 16 full incrementing beats, one across 4 KiB, an unaligned address, more than
-    `outstanding` reads or writes of an ID, a missing `wlast`, or a low `rready` or `bready`.
+    `outstanding` reads or writes of an ID, a `wlast` elsewhere than at a burst's last beat, or a low `rready` or `bready`.
     """
 
     def __init__(self, dut: SimHandleBase, prefix: str, contents: Contents, *, stall: float = 0.0,
@@ -77,6 +77,7 @@ class AxiMemory:
         self.stall, self.latency, self.outstanding, self.dead = stall, latency, outstanding, False
         self._random = generator(prefix)
         self.bursts: list[tuple[int, int, int]] = []  # of all reads: ID, address, beats
+        self.write_bursts: list[tuple[int, int, int]] = []
         self.read_most = 0  # bursts under way at once
         self._reads: dict[int, deque] = {}  # by ID: [ready cycle, addresses of beats]
         self._addresses: deque = deque()
@@ -171,20 +172,20 @@ class AxiMemory:
 
     def _accept_aw(self, identity: int, address: int, length: int, size: int, burst: int) -> None:
         self._check_burst("write", address, length, size, burst)
-        if length:
-            raise AxiViolation(f"{self._prefix}: a write of {length + 1} beats where single ones are expected")
-        self._addresses.append((identity, address))
+        self._addresses.append((identity, address, length + 1))
+        self.write_bursts.append((identity, address, length + 1))
 
     def _accept_w(self, data: int, strobe: int, last: int) -> None:
-        if not last:
-            raise AxiViolation(f"{self._prefix}: a single beat without wlast")
-        self._data.append((data, strobe))
+        self._data.append((data, strobe, last))
 
     def _join_writes(self) -> None:
-        while self._addresses and self._data:
-            identity, address = self._addresses.popleft()
+        while self._addresses and len(self._data) >= self._addresses[0][2]:
+            identity, address, count = self._addresses.popleft()
+            beats = [self._data.popleft() for _ in range(count)]
+            if [last for *_, last in beats] != [0] * (count - 1) + [1]:
+                raise AxiViolation(f"{self._prefix}: wlast of a burst of {count} is {[last for *_, last in beats]}")
             responses = self._responses.setdefault(identity, deque())
-            responses.append((self._due(), address, *self._data.popleft()))
+            responses.append((self._due(), address, [(data, strobe) for data, strobe, _ in beats]))
             if len(responses) > self.outstanding:
                 raise AxiViolation(f"{self._prefix}: {len(responses)} writes of ID {identity} under way")
 
@@ -194,8 +195,11 @@ class AxiMemory:
         if not due:
             return None
         identity = self._random.choice(due)
-        _, address, data, strobe = self._responses[identity].popleft()
-        if address in self.contents.refused:
-            return {"bid": identity, "bresp": Response.SLVERR}
-        self.contents.store(address, data, strobe)
-        return {"bid": identity, "bresp": Response.OKAY}
+        _, start, beats = self._responses[identity].popleft()
+        answer = Response.OKAY
+        for address, (data, strobe) in zip(range(start, start + len(beats) * PORT_BYTES, PORT_BYTES), beats, strict=True):
+            if address in self.contents.refused:
+                answer = Response.SLVERR
+            else:
+                self.contents.store(address, data, strobe)
+        return {"bid": identity, "bresp": answer}
