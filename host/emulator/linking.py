@@ -33,8 +33,8 @@ class Linked(NamedTuple):
     residual_size: int
 
 
-def link(described: Sequence[Operation], streams: Streams) -> Linked:
-    """Link a decoded program. The result points into `streams`, which must outlive it.
+def link(described: Sequence[Operation], streams: Streams, outputs_per_step: int) -> Linked:
+    """Link a decoded program of a build. The result points into `streams`, which must outlive it.
 
     `ProgramError` where a matrix product has no stream to consume.
     """
@@ -64,6 +64,8 @@ def link(described: Sequence[Operation], streams: Streams) -> Linked:
             weights = streams.weights(fetched.popleft()[0], fields["tiles"], fields["outputs"])
             item.weights = ctypes.cast(weights.packed.ctypes.data, type(item.weights))
             item.width = weights.packed.shape[1]
+            # words of nothing but padding are left alone: what lies there may be another matrix' sums
+            item.outputs -= fields["padding"] // outputs_per_step * outputs_per_step
             native[-1:] = dealing.products(item)
             size += weights.packed.size
             invalid += weights.invalid

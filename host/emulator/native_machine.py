@@ -116,7 +116,7 @@ class NativeMachine:
         if self._buffers is None or not self._buffers.hold(extents):
             self._buffers = Buffers(extents, self._buffers, threads=self._threads_max)
             self._buffers.attach(self._state)
-        linked = link(described, self._streams)
+        linked = link(described, self._streams, self.build.outputs_per_step)
         threads = self._asked_threads or min(self._threads_max, 1 + linked.weight_bytes // _BYTES_PER_THREAD)
         if len(self._programs) == _KEPT_PROGRAMS:
             del self._programs[next(iter(self._programs))]

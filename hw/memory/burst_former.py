@@ -33,7 +33,7 @@ class BurstFormer(wiring.Component):
             "i": In(stream.Signature(OPEN_BEAT, always_ready=True)),
             "room": Out(1),
             "o": Out(stream.Signature(WRITE_BEAT)),
-            "idle": Out(1),
+            "idle": Out(1, init=1),
         })
 
     def elaborate(self, platform) -> Module:
@@ -63,7 +63,7 @@ class BurstFormer(wiring.Component):
         content = data.View(content, beats.r_data)
         m.d.comb += [
             o.valid.eq(going | bursts.r_rdy), taken.eq(o.valid & o.ready),
-            o.p.address.eq(first.address), o.p.data.eq(content.data), o.p.strobe.eq(content.strobe),
+            o.p.address.eq(Mux(going, 0, first.address)), o.p.data.eq(content.data), o.p.strobe.eq(content.strobe),
             o.p.left.eq(Mux(going, left, first.left)),
             beats.r_en.eq(taken), bursts.r_en.eq(taken & ~going),
         ]

@@ -27,6 +27,7 @@ from hw.vector.rope import ROPE_FRACTION
 from hw.vector.select import Select
 from hw.vector.word_tap import WordTap
 from models.machine.build import LANES, BuildParameters
+from models.machine.cache import BLOCK_TOKENS
 from models.machine.descriptor import Activation, LoadTarget, Opcode
 from models.machine.descriptor import NormSource as Source
 from models.machine.tables import SIGMOID_FRACTION
@@ -104,8 +105,7 @@ class VectorEngine(wiring.Component):
         m.submodules.tap = self._tap = WordTap()
         m.submodules.source = self._source = NormSource()
         m.submodules.norm = self._norm = NormQuant()
-        m.submodules.heads = self._heads = HeadPath(
-            dim_max=build.head_dim_max, rows=build.slots, kv_bits=build.kv_bits, ports=build.ports)
+        m.submodules.heads = self._heads = HeadPath(build)
         m.submodules.add = self._add = ResidualAdd()
         m.submodules.select = self._select = Select(build.slots)
         m.submodules.scalar = self._scalar_unit = ScalarUnit()
@@ -124,6 +124,8 @@ class VectorEngine(wiring.Component):
         self._head_row = Signal(8, reset_less=True)  # the row, counted from first_row
         self._base = Signal(16, reset_less=True)  # word of the row in the residual memory or in the rotary table
         self._token = Signal(16, reset_less=True)
+        # rows whose keys or values leave together: how many came before this one, whether it is their last
+        self._run, self._run_ends = Signal(range(build.attention_rows)), Signal(reset_less=True)
         self._unit = Signal(SCALAR, reset_less=True)  # of the row, before the command
         self._scale = Signal(SCALAR, reset_less=True)
         self._step = Signal(SCALAR, reset_less=True)  # of heads: the scale over their levels
@@ -268,7 +270,7 @@ class VectorEngine(wiring.Component):
             heads.start.p.words.eq(fields.dim >> _LANE_BITS),
             heads.start.p.table_base.eq(self._base),
             heads.start.p.scale.eq(self._step),
-            target.token.eq(self._token),
+            target.token.eq(self._token), target.first.eq(self._run == 0), target.last.eq(self._run_ends),
             *(getattr(target, name).eq(fields[name]) for name in (
                 "heads", "address", "address_stride", "block_bytes", "region_bytes", "scale_address",
                 "scale_block_bytes", "head_bytes")),
@@ -333,7 +335,7 @@ class VectorEngine(wiring.Component):
                     self._heading.eq((opcode == Opcode.QUERY) | (opcode == Opcode.KEY) | (opcode == Opcode.VALUE)),
                     row_sums.eq(heads.heads * heads.dim),
                     self._row.eq(heads.first_row), self._head_row.eq(0), end.eq(heads.first_row + heads.rows),
-                    self._token.eq(self.positions[heads.sequence] + heads.token),
+                    self._token.eq(self.positions[heads.sequence] + heads.token), self._run.eq(0),
                 ]
                 m.next = "COUNT"
             with m.State("COUNT"):
@@ -347,7 +349,9 @@ class VectorEngine(wiring.Component):
             with m.State("ROW"):
                 m.d.sync += [Value.cast(self._unit).eq(Value.cast(self.unit[self._row])),
                              Value.cast(self._scale).eq(power_of_two(norm.unit_exponent)),
-                             last_row.eq(self._row + 1 == end)]
+                             last_row.eq(self._row + 1 == end),
+                             self._run_ends.eq((self._row + 1 == end) | (self._run == self._build.attention_rows - 1)
+                                               | (self._token % BLOCK_TOKENS == BLOCK_TOKENS - 1))]
                 with m.Switch(opcode):
                     with m.Case(Opcode.NORM):
                         m.next = "NORM"
@@ -418,7 +422,8 @@ class VectorEngine(wiring.Component):
 
             with m.State("NEXT"):
                 m.d.sync += [self._row.eq(self._row + 1), self._head_row.eq(self._head_row + 1),
-                             self._base.eq(self._base + words), self._token.eq(self._token + 1)]
+                             self._base.eq(self._base + words), self._token.eq(self._token + 1),
+                             self._run.eq(Mux(self._run_ends, 0, self._run + 1))]
                 m.next = "ROW"
                 with m.If(last_row):
                     m.next = "WRITTEN"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from amaranth.hdl import Module, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.arith.scalar import SCALAR
@@ -17,7 +16,7 @@ from hw.vector.kv_writer import KV_TARGET, KVWriter
 from hw.vector.norm_quant import QUANTISED_WORD
 from hw.vector.rescale import RescalePort
 from hw.vector.rope import ANGLE_WRITE, Rope
-from models.machine.build import LANES
+from models.machine.build import LANES, BuildParameters
 
 __all__ = ["HEADS", "HeadPath"]
 
@@ -31,8 +30,6 @@ HEADS = data.StructLayout({
     "target": KV_TARGET,  # where `cached`; its `heads` counts always
 })
 
-_QUEUED_HEADS = 2  # between the quantiser and the writes
-
 
 class HeadPath(wiring.Component):
     """Rotate and quantise the heads of one row; send them as queries, or write them to the cache.
@@ -45,8 +42,10 @@ class HeadPath(wiring.Component):
     first head.
     """
 
-    def __init__(self, *, dim_max: int, rows: int, kv_bits: int, ports: int):
-        self._dim_max, self._rows, self._kv_bits, self._ports = dim_max, rows, kv_bits, ports
+    def __init__(self, build: BuildParameters):
+        self._dim_max, self._rows, self._kv_bits = build.head_dim_max, build.slots, build.kv_bits
+        self._writer = KVWriter(kv_bits=build.kv_bits, ports=build.ports, rows=build.attention_rows,
+                                heads=build.heads_max, beats=build.cache_beats)
         super().__init__({
             "start": In(stream.Signature(HEADS)),
             "i_sums": In(stream.Signature(SUM_WORD)),
@@ -63,7 +62,7 @@ class HeadPath(wiring.Component):
         m = Module()
         m.submodules.rope = rope = Rope(self._dim_max, self._rows)
         m.submodules.quant = quant = HeadQuant(self._dim_max)
-        m.submodules.writer = writer = KVWriter(self._kv_bits, self._ports)
+        m.submodules.writer = writer = self._writer
         connect(m, quant.scalar, flipped(self.scalar))
         connect(m, quant.rescale, flipped(self.rescale))
         connect(m, writer.o_write, flipped(self.o_write))
@@ -108,7 +107,10 @@ class HeadPath(wiring.Component):
             m.d.sync += index.eq(index + LANES)
         with m.If(head_ends):
             m.d.sync += index.eq(0)
-        written = self._queue(m, quant, writer, row.cached)
+        m.d.comb += [
+            writer.i.valid.eq(quant.o.valid & row.cached), writer.i.p.eq(quant.o.p),
+            writer.i_scale.valid.eq(scale_there & row.cached), writer.i_scale.p.eq(quant.o_scale.p),
+        ]
 
         running, ended = Signal(), Signal()
         start = self.start.valid & self.start.ready
@@ -118,29 +120,10 @@ class HeadPath(wiring.Component):
             writer.start.valid.eq(start & self.start.p.cached),
             writer.start.p.eq(self.start.p.target),
         ]
-        m.d.sync += ended.eq((head == row.target.heads) & (scale_head == row.target.heads) & ~writer.busy & written)
+        m.d.sync += ended.eq((head == row.target.heads) & (scale_head == row.target.heads) & ~writer.busy)
         with m.If(running & ended):
             m.d.sync += running.eq(0)
         with m.If(start):
             m.d.sync += [row.eq(self.start.p), running.eq(1), index.eq(0), head.eq(0), scale_head.eq(0), ended.eq(0),
                          left.eq(self.start.p.words), ends.eq(self.start.p.words == 1)]
         return m
-
-    def _queue(self, m: Module, quant: HeadQuant, writer: KVWriter, cached: Value) -> Value:
-        """Heads between quantiser and writer, which memory may hold up; returns whether there are none."""
-        m.submodules.values = values = SyncFIFO(
-            width=QUANTISED_WORD.size, depth=_QUEUED_HEADS * self._dim_max // LANES)
-        m.submodules.scales = scales = SyncFIFO(width=SCALAR.size, depth=_QUEUED_HEADS)
-        queued = Signal(range(_QUEUED_HEADS + 1))
-        comes = quant.o_scale.valid & cached
-        goes = writer.i_scale.valid & writer.i_scale.ready
-        m.d.sync += queued.eq(queued + comes - goes)
-        m.d.comb += [
-            quant.go.eq(queued != _QUEUED_HEADS),
-            values.w_en.eq(quant.o.valid & cached), values.w_data.eq(quant.o.p),
-            scales.w_en.eq(comes), scales.w_data.eq(quant.o_scale.p),
-            writer.i.valid.eq(values.r_rdy), values.r_en.eq(writer.i.ready), writer.i.p.eq(values.r_data),
-            writer.i_scale.valid.eq(scales.r_rdy), scales.r_en.eq(writer.i_scale.ready),
-            writer.i_scale.p.eq(scales.r_data),
-        ]
-        return queued == 0

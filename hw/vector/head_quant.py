@@ -29,9 +29,8 @@ class HeadQuant(wiring.Component):
     Contract: golden `head_quant(x, scale, bits)` (docs/numerics.md §6). The words of a head come on `i` in any order,
     the last to come marked; then they leave on `o` in order, within ±32767 or ±127, and the value of one of
     their units is on `o_scale` for one cycle, before the head's last word. A head may begin to come while `room` is
-    high; `started` says that it does, at least a cycle before its first word. A head begins to leave when `go` is
-    high. `words` (of a head), `scale` (value of one unit of x, over the levels: 32767 or 127) and `narrow` hold still
-    while heads are inside. Rescaling and scalar operations are shared: they go through `rescale` and `scalar`.
+    high; `started` says that it does, at least a cycle before its first word. `words` (of a head), `scale`
+    (value of one unit of x, over the levels: 32767 or 127) and `narrow` hold still while heads are inside. Rescaling and scalar operations are shared: they go through `rescale` and `scalar`.
 
     Widths: x signed(30); the largest |x| takes 30 bits, so that the minimum is allowed.
     Throughput: a head in words + 1 cycles, or in the 25 of its scalar operations, whichever is more. The largest of the
@@ -49,7 +48,6 @@ class HeadQuant(wiring.Component):
             "room": Out(1),
             "started": In(1),
             "i": In(stream.Signature(rotated_word(self._words), always_ready=True)),
-            "go": In(1),
             "o": Out(stream.Signature(QUANTISED_WORD, always_ready=True)),
             "o_scale": Out(stream.Signature(SCALAR, always_ready=True)),
             "rescale": Out(RescalePort()),
@@ -139,7 +137,7 @@ class HeadQuant(wiring.Component):
             scalars.state("STEP", step, ScalarOp.MUL, a=length, b=self.scale, then="MULTIPLIER")
             scalars.state("MULTIPLIER", multiplier, ScalarOp.DIV, a=levels, b=length, then="LEAVE")
             with m.State("LEAVE"):
-                m.d.comb += [drain.eq(idle & self.go), self.o_scale.valid.eq(drain), self.o_scale.p.eq(step)]
+                m.d.comb += [drain.eq(idle), self.o_scale.valid.eq(drain), self.o_scale.p.eq(step)]
                 with m.If(drain):
                     m.next = "WAIT"
         return multiplier, drain, idle

@@ -12,10 +12,15 @@ from hw.arith.scalar import SCALAR, to_word
 from hw.vector.norm_quant import QUANTISED_WORD
 from models.machine.build import LANES
 
-__all__ = ["BEAT_BYTES", "SCALES_A_BEAT", "KVStage"]
+__all__ = ["BEAT_BYTES", "SCALES_A_BEAT", "KVStage", "scale_beats"]
 
 BEAT_BYTES = 16
 SCALES_A_BEAT = BEAT_BYTES // 4
+
+
+def scale_beats(rows: int) -> int:
+    """Beats that the scales of `rows` tokens in a row touch, at most."""
+    return (rows + 2 * SCALES_A_BEAT - 2) // SCALES_A_BEAT
 
 
 class KVStage(wiring.Component):
@@ -36,11 +41,11 @@ class KVStage(wiring.Component):
         if kv_bits not in (8, 16):
             raise ValueError(f"kv_bits must be 8 or 16, got {kv_bits}")
         self._kv_bits, self._rows, self._heads, self._beats = kv_bits, rows, heads, beats
-        self._scale_beats = rows // SCALES_A_BEAT + 1
+        self._scale_beats = scale_beats(rows)
         super().__init__({
             "begin": In(1),
             "row": In(range(rows)),
-            "within": In(range(rows + SCALES_A_BEAT)),
+            "within": In(range(rows + SCALES_A_BEAT - 1)),
             "i": In(stream.Signature(QUANTISED_WORD, always_ready=True)),
             "i_scale": In(stream.Signature(SCALAR, always_ready=True)),
             "beats": Out(range(beats + 1)),

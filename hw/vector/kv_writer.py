@@ -10,12 +10,14 @@ from amaranth.utils import exact_log2
 from hw.arith.scalar import SCALAR
 from hw.memory.burst_former import OPEN_BEAT, BurstFormer
 from hw.memory.shapes import WRITE_BEAT
-from hw.vector.kv_stage import BEAT_BYTES, SCALES_A_BEAT, KVStage
+from hw.vector.kv_stage import BEAT_BYTES, SCALES_A_BEAT, KVStage, scale_beats
 from hw.vector.norm_quant import QUANTISED_WORD
 from models.machine.build import BURST_BEATS
 from models.machine.cache import BLOCK_TOKENS, chunk_bytes
 
 __all__ = ["KV_TARGET", "KVWriter"]
+
+_PITCH_BITS = 7  # of a row's beats, with what pads it
 
 KV_TARGET = data.StructLayout({
     "address": unsigned(40), "address_stride": unsigned(16), "block_bytes": unsigned(16), "region_bytes": unsigned(32),
@@ -24,7 +26,7 @@ KV_TARGET = data.StructLayout({
     "first": 1, "last": 1,
 })
 """Where the heads of one token go, in logical addresses; whether it is the first, the last of those that leave together.
-Rows lie on multiples of 16 bytes, scales on multiples of 4."""
+Rows and blocks of scales lie on multiples of 16 bytes."""
 
 
 class KVWriter(wiring.Component):
@@ -33,7 +35,7 @@ class KVWriter(wiring.Component):
     Head g's row begins at address + token div 16 * block_bytes + token mod 16 * address_stride + g * head_bytes; its
     chunks are region_bytes apart. Its scale word lies at scale_address + token div 16 * scale_block_bytes +
     token mod 16 * 4 + g * head_bytes. These are logical addresses; the beats go to `physical` ones.
-    address_stride is a chunk, or at least a beat of all ports.
+    address_stride is a chunk, or at least a beat of all ports and below 2 KiB.
 
     Up to `rows` tokens that follow each other in a block of 16 leave together, so that what lies side by side in memory
     goes in one burst: of a head first the scales, then chunk by chunk (the row as a whole, where chunks adjoin), and
@@ -42,7 +44,7 @@ class KVWriter(wiring.Component):
     last token is there. `busy` from then until the last beat of all heads is taken on `o_write`; the next
     first token starts when it is low. The strobes cover the bytes of the heads alone.
 
-    Throughput: a word a cycle; a head of n rows of b beats leaves in about n b + 4 cycles.
+    Throughput: a word a cycle; a head of n rows of b beats in c chunks leaves in about n b + c + 5 cycles.
     """
 
     def __init__(self, *, kv_bits: int, ports: int, rows: int, heads: int, beats: int):
@@ -108,11 +110,11 @@ class KVWriter(wiring.Component):
         head_beat = Signal(range(self._beats + 1), reset_less=True)  # its first one in the stage
         rows = Signal(range(self._rows + 1), reset_less=True)
         scale_end = Signal(range(self._rows + SCALES_A_BEAT), reset_less=True)
-        scales = Signal(range(self._rows // SCALES_A_BEAT + 1))
+        scales = Signal(range(scale_beats(self._rows) + 1))
 
         whole = Signal(reset_less=True)  # chunks adjoin: a row is walked as one
         narrow = Signal(reset_less=True)  # rows are less than a beat of all ports apart
-        pitch = Signal(range(1 << 12), reset_less=True)  # beats between rows
+        pitch = Signal(_PITCH_BITS, reset_less=True)  # beats between rows
         m.d.sync += [
             whole.eq(target.region_bytes == chunk * BEAT_BYTES),
             narrow.eq(target.address_stride == chunk * BEAT_BYTES if chunk < ports else 0),
@@ -121,16 +123,16 @@ class KVWriter(wiring.Component):
             scale_end.eq(target.token[:2] + rows),
         ]
 
-        # of the chunk: its first beat in the head, how many there are from it on; where it begins
-        done, left = Signal(range(self._beats + 1), reset_less=True), Signal(range(self._beats + 1), reset_less=True)
+        # of the chunk: its first beat in the stage, the head's beats from it on; where it begins
+        chunk_beat, left = (Signal(range(self._beats + 1), reset_less=True, name=name) for name in ("chunk_beat", "left"))
         chunk_base = Signal(40, reset_less=True)
         wide = Signal(range(self._beats + 1))
         m.d.comb += wide.eq(Mux(whole | (left < chunk), left, chunk))
         # the place: beat `at` of row `of`, at a logical address; every ports-th place is the same port's
-        at, of = Signal(range(1 << 12), reset_less=True), Signal(range(self._rows + ports), reset_less=True)
+        at, of = Signal(_PITCH_BITS, reset_less=True), Signal(range(self._rows + ports), reset_less=True)
         address = Signal(40, reset_less=True)
         phase = Signal(range(max(ports, 2)))
-        next_at, next_of = Signal(range(1 << 12)), Signal.like(of)
+        next_at, next_of = Signal(_PITCH_BITS), Signal.like(of)
         further = at + ports
         carry = further >= pitch
         m.d.comb += [
@@ -148,7 +150,7 @@ class KVWriter(wiring.Component):
 
         item = data.StructLayout({"valid": 1, "scales": 1, "address": 40, "strobe": BEAT_BYTES, "last": 1, "tail": 1})
         walked = Signal(item)
-        m.d.comb += [stage.read_row.eq(of), stage.read_beat.eq(head_beat + done + at), stage.read_scales.eq(scales),
+        m.d.comb += [stage.read_row.eq(of), stage.read_beat.eq(chunk_beat + at), stage.read_scales.eq(scales),
                      stage.read_head.eq(head)]
         fresh = Signal(init=1)
         idle = Signal()
@@ -168,7 +170,7 @@ class KVWriter(wiring.Component):
                             for n in range(SCALES_A_BEAT))
                 m.d.comb += [walked.valid.eq(former.room), walked.scales.eq(1), walked.last.eq(1),
                              walked.address.eq(Cat(Const(0, 4), (scale_base[4:] + scales)[:36])), walked.strobe.eq(lanes)]
-                m.d.sync += [done.eq(0), left.eq(stage.beats), chunk_base.eq(head_base)]
+                m.d.sync += [chunk_beat.eq(head_beat), left.eq(stage.beats), chunk_base.eq(head_base)]
                 with m.If(former.room):
                     m.d.sync += scales.eq(scales + 1)
                     with m.If(low + SCALES_A_BEAT >= scale_end):
@@ -187,7 +189,7 @@ class KVWriter(wiring.Component):
                     with m.If(port_ends):
                         begin_phase((phase + 1)[:len(phase)], chunk_base)
                         with m.If(phase == ports - 1):
-                            m.d.sync += [done.eq(done + chunk), left.eq(left - chunk),
+                            m.d.sync += [chunk_beat.eq(chunk_beat + chunk), left.eq(left - chunk),
                                          chunk_base.eq(chunk_base + target.region_bytes)]
                             m.next = "CHUNK"
                             with m.If(left == wide):
@@ -206,7 +208,7 @@ class KVWriter(wiring.Component):
         there, o = under_way[-1], former.i
         m.d.comb += [
             o.valid.eq(there.valid), o.p.address.eq(self._physical(there.address)), o.p.last.eq(there.last),
-            o.p.data.eq(Mux(there.scales, stage.scales_late if False else stage.scales, stage.beat)),
+            o.p.data.eq(Mux(there.scales, stage.scales, stage.beat)),
             o.p.strobe.eq(Mux(there.tail, stage.tail, there.strobe)),
             self.busy.eq((waiting != 0) | ~idle | Cat(each.valid for each in under_way[1:]).any() | ~former.idle),
         ]

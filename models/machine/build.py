@@ -126,6 +126,12 @@ class BuildParameters:
         """Channels of all heads together, at most."""
         return self.attention_max or self.heads_max * self.head_dim_max
 
+    @property
+    def cache_beats(self) -> int:
+        """Beats of 16 bytes that the keys, or the values, of a token take before padding, at most."""
+        sizes = self.heads_max * -(-self.head_dim_max * self.kv_bits // 128)
+        return min(sizes, self.attention_channels * self.kv_bits // 128 + self.heads_max)
+
     def query_places(self, heads: int, head_dim: int) -> int:
         """Words of a row's queries from the first to the last: heads and the words of each are counted in bits."""
         return 1 << (heads - 1).bit_length() + (-(-head_dim // QUERY_WORD) - 1).bit_length()

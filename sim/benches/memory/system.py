@@ -264,7 +264,7 @@ async def error_responses_are_counted(dut):
     bench.contents.refused |= {0x1000, 0x1010, 0x10000, 0x2000}
     bench.source("fetch_command").send_nowait(bench.stream(0x1000, 16)[0])  # two refused beats on port 0
     bench.source("cache_read").send_nowait({"address": 0x10000, "bytes": bench.build.beat_bytes})
-    bench.source("vector_write").send_nowait({"address": 0x2000, "data": 1, "strobe": 0xFFFF})
+    bench.source("vector_write").send_nowait({"address": 0x2000, "data": 1, "strobe": 0xFFFF, "left": 0})
     await bench.sink("weights").receive(16)
     await bench.sink("cache").receive(1)
     while not dut.quiet.value or bench.errors < 4:

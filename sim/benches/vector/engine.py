@@ -142,10 +142,14 @@ class Surroundings:
         self.dut._log.info("%s: %d cycles, %s", opcode.name, waited, fields)
         assert self.dut.write_idle.value, f"{opcode.name} retired before its writes were answered"
         await RisingEdge(self.dut.clk)
+        address = left = 0
         for beat in self.writes.receive_nowait():
+            address = address + 16 if left else beat["address"]
+            left = beat["left"]
             for byte in range(16):
                 if beat["strobe"] >> byte & 1:
-                    self.memory[beat["address"] + byte] = beat["data"] >> 8 * byte & 255
+                    self.memory[address + byte] = beat["data"] >> 8 * byte & 255
+        assert not left, "a burst lacks beats"
         return waited
 
     def taken(self, name: str) -> list[Any]:

@@ -41,7 +41,7 @@ def test_equals_golden(bits, dim, stall):
     results = [{"values": head[n:n + LANES], "last": n + LANES == dim} for head in q[0] for n in range(0, dim, LANES)]
     scales = [as_fields(steps[0, head]) for head in range(x.shape[1])]
     over_levels = mul(scale, constant(Fraction(1, (1 << (bits - 1)) - 1)))
-    settings = {"scale": as_fields(over_levels), "narrow": bits == 8, "words": words, "go": 1}
+    settings = {"scale": as_fields(over_levels), "narrow": bits == 8, "words": words}
     run_bench(unit, BENCH, table(unit, settings=settings, inputs={"i": channels},
                                  outputs={"o": results, "o_scale": scales}, stall=stall))
 

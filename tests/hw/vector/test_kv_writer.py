@@ -1,71 +1,102 @@
 # amaranth: UnusedElaboratable=no
-"""KVWriter lays heads out as the cache is defined, byte for byte."""
+"""KVWriter lays heads out as the cache is defined, byte for byte, and what lies side by side goes in one burst."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from hw.vector.kv_writer import KVWriter
 from models.golden.scalar import to_word
-from models.machine.build import BOARDS, LANES
-from models.machine.cache import BLOCK_TOKENS, chunk_bytes, physical
-from sim.benches.arith.stream_table import BENCH, table
+from models.machine.build import BOARDS, BURST_BEATS, LANES
+from models.machine.cache import BLOCK_TOKENS, chunk_bytes, padded_row, physical
+from sim.benches.arith.stream_table import table
 from sim.runner import run_bench
 from tests.hw.arith.scalars import as_fields, random_scalars
 
-HEADS, TOKENS = 3, 2
-FIRST = 703  # the second token begins a block
+HEADS = 3
+REGION, HEAD, BLOCK, SCALE_BLOCK = 0x4400, 0x8400, 0x840, 0x480
+ADDRESS, SCALES = 0x99_0000_1000, 0x12_3456_7040
 
 
-def _writes(address: int, content: bytes) -> list[tuple[dict[str, int], dict[str, int]]]:
-    """Beats that write `content` at `address` and touch nothing else, each with the mask of what they define."""
-    beats = []
+def _beats(address: int, content: bytes, build) -> list[tuple[int, int, int]]:
+    """Address, data and strobe of the beats that `content` takes at a logical address."""
+    found = []
     for start in range(address & ~15, address + len(content), 16):
         held = range(max(start, address), min(start + 16, address + len(content)))
-        data = sum(content[byte - address] << 8 * (byte - start) for byte in held)
-        mask = sum(255 << 8 * (byte - start) for byte in held)
-        beat = {"address": start, "data": data, "strobe": sum(1 << (byte - start) for byte in held)}
-        beats.append((beat, {"address": (1 << 40) - 1, "data": mask, "strobe": (1 << 16) - 1}))
-    return beats
+        found.append((physical(start, build), sum(content[byte - address] << 8 * (byte - start) for byte in held),
+                      sum(1 << (byte - start) for byte in held)))
+    return found
+
+
+def _bursts(beats: list[tuple[int, int, int]]) -> list[tuple[dict[str, int], dict[str, int]]]:
+    """WRITE_BEATs of beats in their order, each with the mask of what it defines."""
+    ends = [n for n, (before, after) in enumerate(pairwise(beats), start=1)
+            if after[0] != before[0] + 16 or after[0] % (16 * BURST_BEATS) == 0]
+    found = []
+    for low, high in pairwise([0, *ends, len(beats)]):
+        for n, (address, data, strobe) in enumerate(beats[low:high], start=low):
+            mask = sum(255 << 8 * byte for byte in range(16) if strobe >> byte & 1)
+            found.append(({"address": address, "data": data, "strobe": strobe, "left": high - 1 - n},
+                          {"address": 0 if n > low else (1 << 40) - 1, "data": mask, "strobe": 0xFFFF, "left": 15}))
+    return found
+
+
+def _run(first: int, rows: list[list[bytes]], scales: list[list[bytes]], stride: int, region: int, build):
+    """All writes of a run of tokens. rows, scales: by token, then head."""
+    block, within = divmod(first, BLOCK_TOKENS)
+    chunk = chunk_bytes(build.ports)
+    writes = []
+    for head in range(HEADS):
+        base = ADDRESS + block * BLOCK + within * stride + head * HEAD
+        words = b"".join(of_row[head] for of_row in scales)
+        for beat in _beats(SCALES + block * SCALE_BLOCK + within * 4 + head * HEAD, words, build):
+            writes += _bursts([beat])
+        size = len(rows[0][head])
+        wide = size if region == chunk else chunk
+        for start in range(0, size, wide):
+            places = [(row * stride + n, of_row[head][start + n:min(start + n + 16, start + wide)])
+                      for row, of_row in enumerate(rows) for n in range(0, min(wide, size - start), 16)]
+            for port in range(build.ports):
+                beats = [beat for place, content in places if place // 16 % build.ports == port
+                         for beat in _beats(base + start // chunk * region + place, content, build)]
+                writes += _bursts(beats)
+    return writes
 
 
 @pytest.mark.parametrize("stall", [0.0, 0.3], ids=["free", "stalls"])
-@pytest.mark.parametrize(("kv_bits", "dim", "ports"), [(8, 64, 4), (8, 40, 2), (8, 4, 4), (16, 24, 4), (16, 4, 1),
-                                                       (8, 56, 1)])
-def test_layout(kv_bits, dim, ports, stall):
+@pytest.mark.parametrize("whole", [True, False], ids=["keys", "values"])
+@pytest.mark.parametrize(("kv_bits", "dim", "ports", "rows"), [
+    (8, 64, 4, 4), (8, 96, 4, 8), (8, 40, 2, 4), (8, 4, 4, 2), (16, 24, 4, 4), (16, 4, 1, 1), (8, 56, 1, 4)])
+def test_layout(kv_bits, dim, ports, rows, whole, stall):
     build = replace(BOARDS["sim-tiny"], ports=ports)
     rng = np.random.default_rng([kv_bits, dim])
-    limit = (1 << (kv_bits - 1)) - 1
-    q = rng.integers(-limit, limit + 1, (TOKENS, HEADS, dim))
-    scales = random_scalars(rng, TOKENS * HEADS, -160, 160)
-    target = {"address": 0x99_0000_1000, "address_stride": 128, "block_bytes": 0x840, "region_bytes": 0x4400,
-              "scale_address": 0x12_3456_7040, "scale_block_bytes": 0x480, "head_bytes": 0x8400, "heads": HEADS}
-    chunk = chunk_bytes(ports)
-    writes = []
-    for token in range(TOKENS):
-        for head in range(HEADS):
-            block, within = divmod(FIRST + token, BLOCK_TOKENS)
-            row = target["address"] + block * 0x840 + within * 128 + head * 0x8400
-            content = q[token, head].astype(f"<i{kv_bits // 8}").tobytes()
-            for n in range(0, len(content), 16):
-                writes += _writes(physical(row + n // chunk * 0x4400 + n % chunk, build), content[n:n + 16])
-            word = int(to_word(scales[token * HEADS + head]))
-            address = target["scale_address"] + block * 0x480 + within * 4 + head * 0x8400
-            writes += _writes(physical(address, build), word.to_bytes(4, "little"))
-    unit = KVWriter(kv_bits, ports)
-    inputs = {
-        "start": [{**target, "token": FIRST + token} for token in range(TOKENS)],
-        "i": [{"values": head[n:n + LANES], "last": n + LANES == dim}
-              for head in q.reshape(-1, dim) for n in range(0, dim, LANES)],
-        "i_scale": [as_fields(scales[n]) for n in range(TOKENS * HEADS)],
-    }
-    run_bench(unit, BENCH, table(unit, inputs=inputs, outputs={"o_write": [beat for beat, _ in writes]},
-                                 care={"o_write": [mask for _, mask in writes]}, stall=stall))
+    limit, size = (1 << (kv_bits - 1)) - 1, dim * kv_bits // 8
+    runs = [(703, 1), (704, rows), (704 + rows, max(rows - 1, 1)), (717 if rows < 4 else 712, min(rows, 3)), (3, 1)]
+    stride, region = (padded_row(size, build), chunk_bytes(ports)) if whole else (chunk_bytes(ports), REGION)
+    target = {"address": ADDRESS, "address_stride": stride, "block_bytes": BLOCK, "region_bytes": region,
+              "scale_address": SCALES, "scale_block_bytes": SCALE_BLOCK, "head_bytes": HEAD, "heads": HEADS}
+    starts, values, given_scales, writes = [], [], [], []
+    for first, count in runs:
+        q = rng.integers(-limit, limit + 1, (count, HEADS, dim))
+        scales = random_scalars(rng, count * HEADS, -160, 160)
+        starts += [{**target, "token": first + n, "first": n == 0, "last": n == count - 1} for n in range(count)]
+        values += [{"values": head[n:n + LANES], "last": n + LANES == dim}
+                   for head in q.reshape(-1, dim) for n in range(0, dim, LANES)]
+        given_scales += [as_fields(scales[n]) for n in range(count * HEADS)]
+        words = [int(to_word(scales[n])).to_bytes(4, "little") for n in range(count * HEADS)]
+        writes += _run(first, [[head.astype(f"<i{kv_bits // 8}").tobytes() for head in row] for row in q],
+                       [words[n:n + HEADS] for n in range(0, len(words), HEADS)], stride, region, build)
+    unit = KVWriter(kv_bits=kv_bits, ports=ports, rows=rows, heads=4, beats=24)
+    run_bench(unit, "sim.benches.vector.kv_writer", table(
+        unit, inputs={"start": starts, "i": values, "i_scale": given_scales},
+        outputs={"o_write": [beat for beat, _ in writes]}, care={"o_write": [mask for _, mask in writes]},
+        stall=stall) | {"dim": dim // LANES, "heads": HEADS})
 
 
 def test_kv_bits_are_8_or_16():
     with pytest.raises(ValueError, match="^kv_bits must be 8 or 16, got 4$"):
-        KVWriter(4, 4)
+        KVWriter(kv_bits=4, ports=4, rows=4, heads=4, beats=24)
