@@ -70,8 +70,8 @@ class LayerSteps:
         self._model, self._build, self._config = context.model, context.build, context.config
         self._list, self._address, self._norm = context.list, context.address, context.norm
         self._shapes = self._config.linear_shapes
-        self._steps = {Step.QKV: self._qkv, Step.HEADS: self._heads, Step.OUT: self._out, Step.GATE_UP: self._gate_up,
-                       Step.DOWN: self._down, Step.END: self._end}
+        self._steps = {Step.QKV: self._qkv, Step.QUERIES: self._queries, Step.KEYS: self._keys, Step.VALUES: self._values,
+                       Step.OUT: self._out, Step.GATE_UP: self._gate_up, Step.DOWN: self._down, Step.END: self._end}
 
     def add(self, turn: Turn) -> None:
         """List a turn of a group."""
@@ -128,40 +128,72 @@ class LayerSteps:
                    wait=() if layer else (Semaphore.RESIDUAL_LOADED,), **_rows_of(group))
         self._multiply(turn)
 
-    def _heads(self, turn: Turn, group: Group) -> None:
-        """The group's queries; then piece by piece keys and values, and attention beside the next piece's."""
-        names, first = _MATRICES[Step.QKV], not turn.layer and not group.first_row
+    def _queries(self, turn: Turn, group: Group) -> None:
+        first = not turn.layer and not group.first_row
         if first:
             self._load_angles()
         self._list.add(Opcode.QUERY, wait=(Semaphore.SUMS_READY, *((Semaphore.ROPE_LOADED,) if first else ())),
-                       heads=self._config.heads, dim=self._config.head_dim, accumulator=self._sums("q", names),
-                       scale=self._scale(turn.layer, "q"), **_rows_of(group))
-        waits: tuple[Semaphore, ...] = (Semaphore.SUMS_READY,)  # of the first piece
+                       heads=self._config.heads, dim=self._config.head_dim,
+                       accumulator=self._sums("q", _MATRICES[Step.QKV]), scale=self._scale(turn.layer, "q"),
+                       **_rows_of(group))
+
+    def _keys(self, turn: Turn, group: Group) -> None:
+        """All keys of the group; where no other group's product hides them, the first piece's alone."""
+        waits: tuple[Semaphore, ...] = (Semaphore.SUMS_READY,)
+        for piece in self._early_keys(group):
+            self._key(turn.layer, piece, waits)
+            waits = ()
+
+    def _early_keys(self, group: Group) -> list[Piece]:
+        pieces = [piece for block in group.blocks for piece in block.pieces]
+        return pieces if len(self._groups) > 1 else pieces[:1]
+
+    def _values(self, turn: Turn, group: Group) -> None:
+        """Piece by piece values and attention, one's attention beside the next one's values."""
+        early, waits = self._early_keys(group), (Semaphore.SUMS_READY,)
         for block in group.blocks:
             for piece in block.pieces:
-                self._attend(turn.layer, piece, waits, last=piece == block.pieces[-1])
+                if piece not in early:
+                    self._key(turn.layer, piece, ())
+                self._value(turn.layer, piece, waits)
+                self._attend(turn.layer, piece, last=piece == block.pieces[-1])
                 waits = ()
 
-    def _attend(self, layer: int, piece: Piece, waits: tuple[Semaphore, ...], *, last: bool) -> None:
-        """Keys and values of a piece, and its attention. last: of a block's."""
-        config, kv, names = self._config, self._context.memory.kv, _MATRICES[Step.QKV]
-        start = self._address(cache_name(layer, piece.sequence))
-        shared = {"dim": config.head_dim, "head_bytes": kv.head_bytes, **piece._asdict()}
-        written = {"heads": config.kv_heads, "scale_block_bytes": kv.scale_block_bytes, **shared}
-        self._list.add(Opcode.KEY, wait=waits, accumulator=self._sums("k", names), scale=self._scale(layer, "k"),
-                       address=start + kv.keys, address_stride=kv.row_bytes, block_bytes=kv.block_bytes,
-                       region_bytes=kv.chunk_bytes, scale_address=start + kv.key_scales, **written)
+    def _key(self, layer: int, piece: Piece, waits: tuple[Semaphore, ...]) -> None:
+        start, kv = self._cache_start(layer, piece), self._context.memory.kv
+        self._list.add(Opcode.KEY, wait=waits, accumulator=self._sums("k", _MATRICES[Step.QKV]),
+                       scale=self._scale(layer, "k"), address=start + kv.keys, address_stride=kv.row_bytes,
+                       block_bytes=kv.block_bytes, region_bytes=kv.chunk_bytes, scale_address=start + kv.key_scales,
+                       **self._written(piece))
+
+    def _value(self, layer: int, piece: Piece, waits: tuple[Semaphore, ...]) -> None:
+        start, kv = self._cache_start(layer, piece), self._context.memory.kv
         self._list.add(Opcode.VALUE, wait=waits, signal=(Semaphore.CACHE_READY,),
-                       accumulator=self._sums("v", names), scale=self._scale(layer, "v"),
+                       accumulator=self._sums("v", _MATRICES[Step.QKV]), scale=self._scale(layer, "v"),
                        address=start + kv.values, address_stride=kv.value_stride,
                        block_bytes=BLOCK_TOKENS * kv.value_stride, region_bytes=kv.region_bytes,
-                       scale_address=start + kv.value_scales, **written)
+                       scale_address=start + kv.value_scales, **self._written(piece))
+
+    def _attend(self, layer: int, piece: Piece, *, last: bool) -> None:
+        """last: of a block's pieces."""
+        config, start, kv = self._config, self._cache_start(layer, piece), self._context.memory.kv
         self._list.add(Opcode.ATTEND, wait=(Semaphore.CACHE_READY,),
                        signal=(Semaphore.ATTENTION_READY,) if last else (),
                        heads=config.heads, kv_heads=config.kv_heads, key_scales=start + kv.key_scales,
                        value_scales=start + kv.value_scales, keys=start + kv.keys, values=start + kv.values,
                        block_bytes=kv.block_bytes, region_bytes=kv.region_bytes, row_bytes=kv.row_bytes,
-                       score_constant=int(to_word(log2_e_over_root(config.head_dim))), **shared)
+                       score_constant=int(to_word(log2_e_over_root(config.head_dim))), **self._cached(piece))
+
+    def _cache_start(self, layer: int, piece: Piece) -> int:
+        return self._address(cache_name(layer, piece.sequence))
+
+    def _cached(self, piece: Piece) -> dict[str, int]:
+        """What all that touches a piece's cache is told."""
+        return {"dim": self._config.head_dim, "head_bytes": self._context.memory.kv.head_bytes, **piece._asdict()}
+
+    def _written(self, piece: Piece) -> dict[str, int]:
+        return {"heads": self._config.kv_heads, "scale_block_bytes": self._context.memory.kv.scale_block_bytes,
+                **self._cached(piece)}
 
     def _out(self, turn: Turn, group: Group) -> None:
         config, layer = self._config, turn.layer

@@ -2,8 +2,9 @@
 
 Each group goes through the steps of a layer one after another: work of the vector engine, or of attention behind it,
 then a matrix product. Groups alternate, so that one's product hides the others' vector work, and vectors of gains serve
-all groups while they are loaded. From q, k, v to o a group goes on alone: its attention and o lie under the next one's
-q, k, v.
+all groups while they are loaded. Queries and keys are made as soon as their sums are there, beside the products of k and
+v: what is left for when all of them are through is the last group's values, attention and norm, beside the o of the
+group before it.
 """
 
 from __future__ import annotations
@@ -19,15 +20,13 @@ class Step(Enum):
     """Of a layer, in order; END follows the last layer."""
 
     QKV = "residual of the layer before, norm; q, k, v"
-    HEADS = "rotation, quantisation, cache, attention"
+    QUERIES = "rotation, quantisation"
+    KEYS = "rotation, quantisation, cache"
+    VALUES = "quantisation, cache; attention"
     OUT = "attention's norm; o"
     GATE_UP = "residual, norm; gate, up"
     DOWN = "gated product, norm; down"
     END = "residual of the last layer"
-
-
-_TOGETHER = ((Step.QKV,), (Step.HEADS, Step.OUT), (Step.GATE_UP,), (Step.DOWN,))
-"""Steps of a layer in order, and which of them a group takes before another has its turn."""
 
 
 class Turn(NamedTuple):
@@ -40,7 +39,18 @@ class Turn(NamedTuple):
 
 def turns(layers: int, groups: int) -> Iterator[Turn]:
     """All turns of a pass, in order."""
+    every = range(groups)
     for layer in range(layers):
-        for steps in _TOGETHER:
-            yield from (Turn(group, layer, step) for group in range(groups) for step in steps)
-    yield from (Turn(group, layers - 1, Step.END) for group in range(groups))
+        yield from (Turn(group, layer, Step.QKV) for group in every)
+        yield from (Turn(0, layer, step) for step in (Step.QUERIES, Step.KEYS))
+        for group in every:
+            yield Turn(group, layer, Step.VALUES)
+            following = group + 1 < groups
+            if following:
+                yield Turn(group + 1, layer, Step.QUERIES)
+            yield Turn(group, layer, Step.OUT)
+            if following:
+                yield Turn(group + 1, layer, Step.KEYS)
+        for step in (Step.GATE_UP, Step.DOWN):
+            yield from (Turn(group, layer, step) for group in every)
+    yield from (Turn(group, layers - 1, Step.END) for group in every)

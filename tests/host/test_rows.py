@@ -38,5 +38,5 @@ def test_every_group_goes_through_all_steps_in_order_and_none_is_far_ahead(group
     for group, *turn in found:
         assert tuple(turn) == every[done[group]]
         done[group] += 1
-        assert max(done) - min(done) <= 2
+        assert max(done) - min(done) <= 4  # from q, k, v to o a group goes on alone
     assert done == [len(every)] * groups
