@@ -21,18 +21,18 @@ def uram_blocks(width: int, depth: int) -> int:
     return -(-width // bits) * -(-depth // words)
 
 
-def bram36_blocks(width: int, depth: int) -> float:
-    """RAMB36 of such a memory; RAMB18 is half of one."""
-    halves = [-(-width // bits) * -(-depth // words) for bits, words in _BRAM18_SHAPES]
-    wholes = [2 * -(-width // bits) * -(-depth // words) for bits, words in _BRAM36_SHAPES]
+def bram36_blocks(width: int, depth: int, *, reads: int = 1) -> float:
+    """RAMB36 of such a memory; RAMB18 is half of one. With two ports that read their widest shapes are not there."""
+    halves = [-(-width // bits) * -(-depth // words) for bits, words in _BRAM18_SHAPES[reads - 1:]]
+    wholes = [2 * -(-width // bits) * -(-depth // words) for bits, words in _BRAM36_SHAPES[reads - 1:]]
     return min(halves + wholes) / 2
 
 
-def block_memory(width: int, depth: int, *, ultra: bool) -> Resources:
-    """A memory in UltraRAM or in block RAM."""
+def block_memory(width: int, depth: int, *, ultra: bool, reads: int = 1) -> Resources:
+    """A memory in UltraRAM or in block RAM. reads: ports that read, of which one may write too."""
     if ultra:
         return replace(NONE, uram=uram_blocks(width, depth))
-    return replace(NONE, bram36=bram36_blocks(width, depth))
+    return replace(NONE, bram36=bram36_blocks(width, depth, reads=reads))
 
 
 def lutram(width: int, depth: int, reads: int) -> int:

@@ -103,12 +103,12 @@ def _choice(sources: int) -> int:
 
 
 def _accumulators(build: BuildParameters, uram: bool) -> Resources:
-    """Two banks of words; the sum of each; for each bank the row that a reader wants; for each reader the bank."""
+    """Two banks of words with a port a reader; the sum of each; for each reader the row of each bank, then the bank."""
     row = build.outputs_per_step * _SUM_BITS
     depth = build.accumulator_words // _BANKS
-    bank = block_memory(build.rows * row, depth, ultra=uram and depth >= ULTRA_WORDS)
+    bank = block_memory(build.rows * row, depth, ultra=uram and depth >= ULTRA_WORDS, reads=_READERS)
     add = build.rows * row * (1 + 1)
-    choose = _BANKS * row * _multiplexer(build.rows) + _READERS * row
+    choose = _READERS * (_BANKS * row * _multiplexer(build.rows) + row)
     return bank + bank + _luts(add + choose)
 
 

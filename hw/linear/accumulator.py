@@ -34,10 +34,10 @@ class Accumulator(wiring.Component):
     REUSE_DISTANCE cycles.
 
     `requests[n]` -> `words[n]` / `returned[n]`: Q sums of one row, in the order of the requests and without
-    backpressure: a reader asks for no more than it can take. A bank's port for reading is a step's where one needs
-    it. Steps go through a tile's words in turn, so a reader that does the same waits one cycle for the other bank
-    and then has a word a cycle, as long as the other reader leaves it that bank: between them they have a word a
-    cycle beside a busy array, and two beside an idle one. A read sees the steps REUSE_DISTANCE cycles before it.
+    backpressure: a reader asks for no more than it can take. Reader 0 has the banks' port on which steps read, reader
+    1 the one on which they write, each where no step needs it. Steps go through a tile's words in turn, so a reader
+    that does the same waits one cycle for the other bank and then has a word a cycle beside a busy array.
+    A read sees the steps REUSE_DISTANCE cycles before it.
 
     Widths: sums of one tile signed(sum_bits), words signed(24), wrapping (never, with inputs <= 66,051).
     `idle`: no step is under way; all sums of earlier ones can be read. Golden: `ternary_matmul`.
@@ -71,75 +71,59 @@ class Accumulator(wiring.Component):
         reading, adding, writing = (stages[self._latency - _MEMORY_STEPS], stages[self._latency],
                                     stages[self._latency + 1])
 
-        # each reader's next word waits until its bank is free
+        # each reader's next word waits until its port of the bank is free
         asked = [Signal(word_request(self._build), name=f"asked_{n}", reset_less=True) for n in range(READERS)]
-        asks, goes, turn = Signal(READERS), Signal(READERS), Signal()
-        free = [~(reading.valid & (reading.word[0] == bank)) for bank in range(_BANKS)]
-        meet = Signal()  # both want the same bank
-        m.d.comb += meet.eq(asks.all() & (asked[0].word[0] == asked[1].word[0]))
-        for n, request in enumerate(self.requests):
+        asks, goes = Signal(READERS), Signal(READERS)
+        for n, (request, step) in enumerate(zip(self.requests, (reading, writing), strict=True)):
             m.d.comb += [
-                goes[n].eq(asks[n] & Mux(asked[n].word[0], free[1], free[0]) & ~(meet & (turn != n))),
+                goes[n].eq(asks[n] & ~(step.valid & (step.word[0] == asked[n].word[0]))),
                 request.ready.eq(~asks[n] | goes[n]),
             ]
             m.d.sync += asks[n].eq(request.valid | (asks[n] & ~goes[n]))
             with m.If(request.ready):
                 m.d.sync += asked[n].eq(request.payload)
-        with m.If(meet & goes.any()):
-            m.d.sync += turn.eq(~turn)
 
-        fetched = []
         total = Signal(self._word, reset_less=True)
-        for bank in range(_BANKS):
-            fetched.append(self._bank(m, bank, reading, writing, total, asked, goes))
+        fetched = [self._bank(m, bank, reading, writing, total, asked) for bank in range(_BANKS)]
         old = Signal(self._word)
-        m.d.comb += old.eq(Mux(adding.word[0], fetched[1], fetched[0]))
+        m.d.comb += old.eq(Mux(adding.word[0], fetched[1][0], fetched[0][0]))
         for sum_before, sum_after, sums in zip(_flat(old), _flat(total), _flat(self.sums), strict=True):
             m.d.sync += sum_after.eq(Mux(adding.overwrite, 0, sum_before) + sums)
 
-        self._return(m, fetched, asked, goes)
+        for n in range(READERS):
+            self._return(m, n, [of_bank[n] for of_bank in fetched], asked[n], goes[n])
         return m
 
-    def _bank(self, m: Module, bank: int, reading, writing, total, asked, goes):
-        """One bank's memory; returns its output register."""
+    def _bank(self, m: Module, bank: int, reading, writing, total, asked) -> list[Signal]:
+        """One bank's memory with two ports, one of which also writes; returns their output registers."""
         depth = self._build.accumulator_words // _BANKS
         m.submodules[f"bank_{bank}"] = memory = Memory(shape=self._word, depth=depth, init=[],
                                                        attrs=ram_attributes(depth))
-        read, write = memory.read_port(), memory.write_port()
-        own_step = reading.valid & (reading.word[0] == bank)
-        second = goes[1] & (asked[1].word[0] == bank)
+        write, ports = memory.write_port(), [memory.read_port() for _ in range(READERS)]
+        for port, step, request in zip(ports, (reading, writing), asked, strict=True):
+            own_step = step.valid & (step.word[0] == bank)
+            m.d.comb += port.addr.eq(Mux(own_step, step.word[1:], request.word[1:]))
         m.d.comb += [
-            read.addr.eq(Mux(own_step, reading.word[1:], Mux(second, asked[1].word[1:], asked[0].word[1:]))),
-            write.en.eq(writing.valid & (writing.word[0] == bank)),
-            write.addr.eq(writing.word[1:]),
-            write.data.eq(total),
+            write.en.eq(writing.valid & (writing.word[0] == bank)), ports[1].en.eq(~write.en),
+            write.addr.eq(ports[1].addr), write.data.eq(total),
         ]
-        fetched = Signal(self._word, name=f"fetched_{bank}", reset_less=True)
-        m.d.sync += fetched.eq(read.data)
+        fetched = [Signal(self._word, name=f"fetched_{bank}_{n}", reset_less=True) for n in range(READERS)]
+        m.d.sync += [register.eq(port.data) for register, port in zip(fetched, ports, strict=True)]
         return fetched
 
-    def _return(self, m: Module, fetched, asked, goes) -> None:
-        """From the banks' output registers to the readers: the row, then the bank."""
+    def _return(self, m: Module, n: int, fetched: list[Signal], asked, goes) -> None:
+        """From the banks' output registers to a reader: the row, then the bank."""
         tag = data.StructLayout({"valid": 1, "bank": 1, "row": range(self._build.rows)})
-        tags = []
-        for n in range(READERS):
-            stage = Signal(tag, name=f"tag_{n}")
-            m.d.comb += [stage.valid.eq(goes[n]), stage.bank.eq(asked[n].word[0]), stage.row.eq(asked[n].row)]
-            steps = [stage]
-            for step in range(_MEMORY_STEPS + 2):
-                steps.append(Signal(tag, name=f"tag_{n}_{step}"))
-                m.d.sync += steps[-1].eq(steps[-2])
-            tags.append(steps)
-        rows = []
-        for bank, word in enumerate(fetched):
-            second = tags[1][_MEMORY_STEPS].valid & (tags[1][_MEMORY_STEPS].bank == bank)
-            row = Signal(range(self._build.rows), name=f"row_{bank}")
-            m.d.comb += row.eq(Mux(second, tags[1][_MEMORY_STEPS].row, tags[0][_MEMORY_STEPS].row))
-            rows.append(Signal(self._row, name=f"row_sums_{bank}", reset_less=True))
-            m.d.sync += rows[-1].eq(Array(word)[row])
-        for n in range(READERS):
-            m.d.sync += self.words[n].eq(Mux(tags[n][_MEMORY_STEPS + 1].bank, rows[1], rows[0]))
-            m.d.comb += self.returned[n].eq(tags[n][_MEMORY_STEPS + 2].valid)
+        tags = [Signal(tag, name=f"tag_{n}")]
+        m.d.comb += [tags[0].valid.eq(goes), tags[0].bank.eq(asked.word[0]), tags[0].row.eq(asked.row)]
+        for step in range(_MEMORY_STEPS + 2):
+            tags.append(Signal(tag, name=f"tag_{n}_{step}"))
+            m.d.sync += tags[-1].eq(tags[-2])
+        rows = [Signal(self._row, name=f"row_sums_{bank}_{n}", reset_less=True) for bank in range(_BANKS)]
+        m.d.sync += [of_bank.eq(Array(word)[tags[_MEMORY_STEPS].row])
+                     for of_bank, word in zip(rows, fetched, strict=True)]
+        m.d.sync += self.words[n].eq(Mux(tags[_MEMORY_STEPS + 1].bank, rows[1], rows[0]))
+        m.d.comb += self.returned[n].eq(tags[_MEMORY_STEPS + 2].valid)
 
 
 def _flat(rows: data.View) -> list:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
 from hw.memory.axi import ADDRESS_BITS, DATA_BITS
+from hw.memory.fifo import BeatFifo
 from hw.memory.shapes import WRITE_BEAT
 from models.machine.build import BURST_BEATS
 
@@ -17,14 +17,14 @@ OPEN_BEAT = data.StructLayout({"address": ADDRESS_BITS, "data": DATA_BITS, "stro
 """A beat of a burst that is not closed before its `last`."""
 
 _DEPTH = 2 * BURST_BEATS
-_MARGIN = 8  # beats that may still come when `room` falls
+_MARGIN = 8  # beats that may still come when `room` falls, and one whose leaving is not counted yet
 
 
 class BurstFormer(wiring.Component):
     """Hold the beats of a burst until its length is known, then let them go with it.
 
-    Beats come one a cycle, bursts of at most 16 that keep their 256 bytes; while `room` is high eight
-    more find room. They leave as WRITE_BEATs, a beat a cycle, at least two cycles after their burst's last came.
+    Beats come one a cycle, bursts of at most 16 that keep their 256 bytes; while `room` is high six
+    more find room. They leave as WRITE_BEATs, a beat a cycle, four cycles after their burst's last came or later.
     `idle`: there are none.
     """
 
@@ -41,16 +41,16 @@ class BurstFormer(wiring.Component):
         i, o = self.i, self.o
         content = data.StructLayout({"data": DATA_BITS, "strobe": DATA_BITS // 8})
         burst = data.StructLayout({"address": ADDRESS_BITS, "left": WRITE_BEAT["left"].width})
-        m.submodules.beats = beats = SyncFIFO(width=content.size, depth=_DEPTH)
-        m.submodules.bursts = bursts = SyncFIFO(width=burst.size, depth=_DEPTH)
+        m.submodules.beats = beats = BeatFifo(content.size, _DEPTH)
+        m.submodules.bursts = bursts = BeatFifo(burst.size, _DEPTH)
 
         # the burst that comes
         come, start = Signal(range(BURST_BEATS)), Signal(ADDRESS_BITS, reset_less=True)
-        given, closed = data.View(content, beats.w_data), data.View(burst, bursts.w_data)
+        given, closed = data.View(content, beats.i.payload), data.View(burst, bursts.i.payload)
         m.d.comb += [
-            given.data.eq(i.p.data), given.strobe.eq(i.p.strobe), beats.w_en.eq(i.valid),
+            given.data.eq(i.p.data), given.strobe.eq(i.p.strobe), beats.i.valid.eq(i.valid),
             closed.address.eq(Mux(come == 0, i.p.address, start)), closed.left.eq(come),
-            bursts.w_en.eq(i.valid & i.p.last),
+            bursts.i.valid.eq(i.valid & i.p.last),
         ]
         with m.If(i.valid):
             m.d.sync += come.eq(Mux(i.p.last, 0, come + 1))
@@ -59,15 +59,19 @@ class BurstFormer(wiring.Component):
 
         # the one that goes
         going, left = Signal(), Signal(range(BURST_BEATS), reset_less=True)
-        first, taken = data.View(burst, bursts.r_data), Signal()
-        content = data.View(content, beats.r_data)
+        first, taken = data.View(burst, bursts.o.payload), Signal()
+        content = data.View(content, beats.o.payload)
+        there = going | bursts.o.valid
         m.d.comb += [
-            o.valid.eq(going | bursts.r_rdy), taken.eq(o.valid & o.ready),
+            o.valid.eq(beats.o.valid & there), taken.eq(o.valid & o.ready),
             o.p.address.eq(Mux(going, 0, first.address)), o.p.data.eq(content.data), o.p.strobe.eq(content.strobe),
             o.p.left.eq(Mux(going, left, first.left)),
-            beats.r_en.eq(taken), bursts.r_en.eq(taken & ~going),
+            beats.o.ready.eq(o.ready & there), bursts.o.ready.eq(o.ready & beats.o.valid & ~going),
         ]
         with m.If(taken):
             m.d.sync += [left.eq(o.p.left - 1), going.eq(o.p.left != 0)]
-        m.d.sync += [self.room.eq(beats.level <= _DEPTH - _MARGIN - 2), self.idle.eq((beats.level == 0) & ~i.valid)]
+
+        held, gone = Signal(range(_DEPTH + 4)), Signal()
+        m.d.sync += [gone.eq(taken), held.eq(held + i.valid - gone), self.room.eq(held <= _DEPTH - _MARGIN),
+                     self.idle.eq((held == 0) & ~i.valid)]
         return m

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value, unsigned
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import exact_log2
@@ -103,57 +103,62 @@ class KVWriter(wiring.Component):
         return m
 
     def _leave(self, m: Module, target, row, waiting, leaves, offset, scale_offset) -> None:
-        """Walk the beats of the heads that are there; what is walked comes out of the stage some cycles later."""
+        """Walk the beats of the heads that are there. A place in the stage is read when it is walked; what it is for is
+        told in the two cycles until its beat is out."""
         stage, former, ports, chunk = self._stage, m.submodules.former, self._ports, self._chunk
+        some_beats = range(self._beats + 1)
         head = Signal(range(self._heads))
         head_base, scale_base = Signal(40, reset_less=True), Signal(40, reset_less=True)
-        head_beat = Signal(range(self._beats + 1), reset_less=True)  # its first one in the stage
-        rows = Signal(range(self._rows + 1), reset_less=True)
+        head_beat = Signal(some_beats, reset_less=True)  # its first one in the stage
         scale_end = Signal(range(self._rows + SCALES_A_BEAT), reset_less=True)
         scales = Signal(range(scale_beats(self._rows) + 1))
 
         whole = Signal(reset_less=True)  # chunks adjoin: a row is walked as one
         narrow = Signal(reset_less=True)  # rows are less than a beat of all ports apart
         pitch = Signal(_PITCH_BITS, reset_less=True)  # beats between rows
+        rows = Signal(range(self._rows + 1), reset_less=True)
+        furthest = Signal(signed(_PITCH_BITS + len(rows) + 1), reset_less=True)  # last place, counted from the first
         m.d.sync += [
             whole.eq(target.region_bytes == chunk * BEAT_BYTES),
             narrow.eq(target.address_stride == chunk * BEAT_BYTES if chunk < ports else 0),
             pitch.eq(target.address_stride >> 4),
-            rows.eq(row + 1),
+            rows.eq(row + 1), furthest.eq(rows * pitch - 1),
             scale_end.eq(target.token[:2] + rows),
         ]
 
         # of the chunk: its first beat in the stage, the head's beats from it on; where it begins
-        chunk_beat, left = (Signal(range(self._beats + 1), reset_less=True, name=name) for name in ("chunk_beat", "left"))
-        chunk_base = Signal(40, reset_less=True)
-        wide = Signal(range(self._beats + 1))
+        chunk_beat, left = Signal(some_beats, reset_less=True), Signal(some_beats, reset_less=True)
+        chunk_base, wide = Signal(40, reset_less=True), Signal(some_beats)
         m.d.comb += wide.eq(Mux(whole | (left < chunk), left, chunk))
-        # the place: beat `at` of row `of`, at a logical address; every ports-th place is the same port's
+        # the place: beat `at` of row `of`, at a logical address, so many before the furthest; every ports-th place is
+        # the same port's
         at, of = Signal(_PITCH_BITS, reset_less=True), Signal(range(self._rows + ports), reset_less=True)
-        address = Signal(40, reset_less=True)
-        phase = Signal(range(max(ports, 2)))
+        address, before = Signal(40, reset_less=True), Signal(furthest.shape(), reset_less=True)
+        phase, port_ends = Signal(range(max(ports, 2))), Signal()
         next_at, next_of = Signal(_PITCH_BITS), Signal.like(of)
-        further = at + ports
-        carry = further >= pitch
+        carry = at + ports >= pitch
         m.d.comb += [
-            next_at.eq(Mux(narrow, at, Mux(carry, further - pitch, further))),
+            next_at.eq(Mux(narrow, at, at + ports - Mux(carry, pitch, 0))),
             next_of.eq(of + Mux(narrow, ports // chunk if chunk < ports else 1, carry)),
+            port_ends.eq(before < ports),
         ]
-        port_ends, valid = next_of >= rows, (of < rows) & (at < wide)
-        group_ends = address[4 + exact_log2(ports):][:exact_log2(BURST_BEATS)].all()
 
-        def begin_phase(number, base):
+        def begin_phase(number):
             narrow_of = Array([n // chunk for n in range(ports)])[number] if ports > 1 else 0
             narrow_at = Array([n % chunk for n in range(ports)])[number] if ports > 1 else 0
-            m.d.sync += [phase.eq(number), address.eq(base + (number << 4)),
+            m.d.sync += [phase.eq(number), address.eq(chunk_base + (number << 4)), before.eq(furthest - number),
                          at.eq(Mux(narrow, narrow_at, number)), of.eq(Mux(narrow, narrow_of, 0))]
 
-        item = data.StructLayout({"valid": 1, "scales": 1, "address": 40, "strobe": BEAT_BYTES, "last": 1, "tail": 1})
-        walked = Signal(item)
-        m.d.comb += [stage.read_row.eq(of), stage.read_beat.eq(chunk_beat + at), stage.read_scales.eq(scales),
-                     stage.read_head.eq(head)]
-        fresh = Signal(init=1)
-        idle = Signal()
+        walked = data.StructLayout({"scales": 1, "place": 1, "address": 40, "lanes": SCALES_A_BEAT, "at": _PITCH_BITS,
+                                    "next_at": _PITCH_BITS, "wide": some_beats, "left": some_beats, "port_ends": 1})
+        now, then = Signal(walked), Signal(walked, name="then")
+        m.d.comb += [
+            stage.read_row.eq(of), stage.read_beat.eq(chunk_beat + at), stage.read_scales.eq(scales),
+            stage.read_head.eq(head), now.address.eq(address), now.at.eq(at), now.next_at.eq(next_at), now.wide.eq(wide),
+            now.left.eq(left), now.port_ends.eq(port_ends),
+        ]
+        m.d.sync += then.eq(now)
+        fresh, idle = Signal(init=1), Signal()
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += idle.eq(1)
@@ -166,28 +171,26 @@ class KVWriter(wiring.Component):
                                      scale_base.eq(target.scale_address + scale_offset)]
             with m.State("SCALES"):
                 low = scales << 2
-                lanes = Cat(((low + n >= target.token[:2]) & (low + n < scale_end)).replicate(4)
-                            for n in range(SCALES_A_BEAT))
-                m.d.comb += [walked.valid.eq(former.room), walked.scales.eq(1), walked.last.eq(1),
-                             walked.address.eq(Cat(Const(0, 4), (scale_base[4:] + scales)[:36])), walked.strobe.eq(lanes)]
+                m.d.comb += [
+                    now.scales.eq(former.room), now.address.eq(Cat(Const(0, 4), (scale_base[4:] + scales)[:36])),
+                    now.lanes.eq(Cat((low + n >= target.token[:2]) & (low + n < scale_end)
+                                     for n in range(SCALES_A_BEAT))),
+                ]
                 m.d.sync += [chunk_beat.eq(head_beat), left.eq(stage.beats), chunk_base.eq(head_base)]
                 with m.If(former.room):
                     m.d.sync += scales.eq(scales + 1)
                     with m.If(low + SCALES_A_BEAT >= scale_end):
                         m.next = "CHUNK"
             with m.State("CHUNK"):
-                begin_phase(Const(0, len(phase)), chunk_base)
+                begin_phase(Const(0, len(phase)))
                 m.next = "WALK"
             with m.State("WALK"):
-                m.d.comb += [
-                    walked.valid.eq(former.room & valid), walked.address.eq(address),
-                    walked.strobe.eq((1 << BEAT_BYTES) - 1), walked.tail.eq(left == at + 1),
-                    walked.last.eq(port_ends | group_ends | (next_at >= wide)),
-                ]
+                m.d.comb += now.place.eq(former.room & (before >= 0))
                 with m.If(former.room):
-                    m.d.sync += [at.eq(next_at), of.eq(next_of), address.eq(address + ports * BEAT_BYTES)]
+                    m.d.sync += [at.eq(next_at), of.eq(next_of), address.eq(address + ports * BEAT_BYTES),
+                                 before.eq(before - ports)]
                     with m.If(port_ends):
-                        begin_phase((phase + 1)[:len(phase)], chunk_base)
+                        begin_phase((phase + 1)[:len(phase)])
                         with m.If(phase == ports - 1):
                             m.d.sync += [chunk_beat.eq(chunk_beat + chunk), left.eq(left - chunk),
                                          chunk_base.eq(chunk_base + target.region_bytes)]
@@ -201,14 +204,15 @@ class KVWriter(wiring.Component):
                              scale_base.eq(scale_base + target.head_bytes), fresh.eq(head == target.heads - 1)]
                 m.next = "IDLE"
 
-        under_way = [walked]
-        for n in range(KVStage.READ_LATENCY):
-            under_way.append(Signal(item, name=f"walked_{n}"))
-            m.d.sync += under_way[-1].eq(under_way[-2])
-        there, o = under_way[-1], former.i
-        m.d.comb += [
-            o.valid.eq(there.valid), o.p.address.eq(self._physical(there.address)), o.p.last.eq(there.last),
-            o.p.data.eq(Mux(there.scales, stage.scales, stage.beat)),
-            o.p.strobe.eq(Mux(there.tail, stage.tail, there.strobe)),
-            self.busy.eq((waiting != 0) | ~idle | Cat(each.valid for each in under_way[1:]).any() | ~former.idle),
+        o, of_scales = former.i, Signal()
+        group_ends = then.address[4 + exact_log2(ports):][:exact_log2(BURST_BEATS)].all()
+        m.d.sync += [
+            of_scales.eq(then.scales), o.valid.eq(then.scales | (then.place & (then.at < then.wide))),
+            o.p.address.eq(self._physical(then.address)),
+            o.p.strobe.eq(Mux(then.scales, Cat(lane.replicate(4) for lane in then.lanes),
+                              Mux(then.left == then.at + 1, stage.tail, (1 << BEAT_BYTES) - 1))),
+            o.p.last.eq(then.scales | then.port_ends | group_ends | (then.next_at >= then.wide)),
+            self.busy.eq((waiting != 0) | leaves | ~idle | then.scales | then.place | o.valid | ~former.idle
+                         | (self.i.valid & self.i.p.last)),
         ]
+        m.d.comb += o.p.data.eq(Mux(of_scales, stage.scales, stage.beat))
