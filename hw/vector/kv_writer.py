@@ -93,11 +93,13 @@ class KVWriter(wiring.Component):
 
         block_offset, row_offset = Signal(32, reset_less=True), Signal(20, reset_less=True)
         offset, scale_offset = Signal(32, reset_less=True), Signal(32, reset_less=True)
+        scale_block_offset = Signal(32, reset_less=True)
         m.d.sync += [
             block_offset.eq((target.token // BLOCK_TOKENS) * target.block_bytes),
             row_offset.eq(within * target.address_stride),
             offset.eq(block_offset + row_offset),
-            scale_offset.eq((target.token // BLOCK_TOKENS) * target.scale_block_bytes + (within[2:] << 4)),
+            scale_block_offset.eq((target.token // BLOCK_TOKENS) * target.scale_block_bytes),
+            scale_offset.eq(scale_block_offset + (within[2:] << 4)),
         ]
         self._leave(m, target, row, waiting, leaves, offset, scale_offset)
         return m
@@ -116,13 +118,15 @@ class KVWriter(wiring.Component):
         whole = Signal(reset_less=True)  # chunks adjoin: a row is walked as one
         narrow = Signal(reset_less=True)  # rows are less than a beat of all ports apart
         pitch = Signal(_PITCH_BITS, reset_less=True)  # beats between rows
+        spare = Signal(_PITCH_BITS, reset_less=True)  # less those of a beat of all ports
+        places = Signal(range(self._rows << _PITCH_BITS), reset_less=True)  # from the first row on
         rows = Signal(range(self._rows + 1), reset_less=True)
         furthest = Signal(signed(_PITCH_BITS + len(rows) + 1), reset_less=True)  # last place, counted from the first
         m.d.sync += [
             whole.eq(target.region_bytes == chunk * BEAT_BYTES),
             narrow.eq(target.address_stride == chunk * BEAT_BYTES if chunk < ports else 0),
-            pitch.eq(target.address_stride >> 4),
-            rows.eq(row + 1), furthest.eq(rows * pitch - 1),
+            pitch.eq(target.address_stride >> 4), spare.eq(pitch - ports),
+            rows.eq(row + 1), places.eq(rows * pitch), furthest.eq(places - 1),
             scale_end.eq(target.token[:2] + rows),
         ]
 
@@ -136,9 +140,10 @@ class KVWriter(wiring.Component):
         address, before = Signal(40, reset_less=True), Signal(furthest.shape(), reset_less=True)
         phase, port_ends = Signal(range(max(ports, 2))), Signal()
         next_at, next_of = Signal(_PITCH_BITS), Signal.like(of)
-        carry = at + ports >= pitch
+        over, carry = Signal(signed(_PITCH_BITS + 1)), Signal()
         m.d.comb += [
-            next_at.eq(Mux(narrow, at, at + ports - Mux(carry, pitch, 0))),
+            over.eq(at - spare), carry.eq(over >= 0),
+            next_at.eq(Mux(narrow, at, Mux(carry, over, at + ports))),
             next_of.eq(of + Mux(narrow, ports // chunk if chunk < ports else 1, carry)),
             port_ends.eq(before < ports),
         ]
