@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Array, Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -193,8 +193,8 @@ class Intake(wiring.Component):
         """Numbers of the beat's chunks in their keys, and the scales of the key that ends; whether one does."""
         parts, keys = self._parts, self.keys
         numbers = [Signal(range(self._chunks), name=f"number_{part}", init=part) for part in range(parts)]
-        ends = [number == chunk_last for number in numbers]
-        following = numbers[0] + parts
+        ends = [Signal(name=f"ends_{part}", reset_less=True) for part in range(parts)]  # number == chunk_last
+        following = Array(range(parts, self._chunks + parts))[numbers[0]]  # a table, as a carry chain is another level
         if parts == 1:
             after = [Mux(ends[0], 0, following)]
         else:  # the key that ends in a beat's first chunk has an odd number of them
@@ -208,9 +208,9 @@ class Intake(wiring.Component):
             m.d.comb += [keys.parts[part].chunk.eq(number), keys.parts[part].first.eq(number == 0),
                          keys.parts[part].last.eq(ends[part])]
             with m.If(self.keys_valid):
-                m.d.sync += number.eq(after[part])
-                with m.If(self.event_valid & self.event.last):
-                    m.d.sync += number.eq(part)
+                m.d.sync += [number.eq(after[part]), ends[part].eq(after[part] == chunk_last)]
+            with m.If(self.i.ready):  # between jobs
+                m.d.sync += [number.eq(part), ends[part].eq(chunk_last == part)]
 
         words = data.ArrayLayout(32, 2 * BLOCK_TOKENS)
         header, index = Signal(words, reset_less=True), Signal(ceil_log2(BLOCK_TOKENS), reset_less=True)
