@@ -57,7 +57,7 @@ class QueryLoad(wiring.Component):
         # whether the index is the last, known a step ahead
         last_index, before_last = Signal.like(index, reset_less=True), Signal.like(index, reset_less=True)
         one_index, index_last = Signal(reset_less=True), Signal(reset_less=True)
-        begin = Signal()
+        ready, begin = Signal(init=1), Signal()  # idle, and a bank is free
         tag_layout = data.StructLayout({"valid": 1, "pair": pair.shape(), "index": index.shape(), "write": 1})
         tag = Signal(tag_layout)
 
@@ -65,12 +65,14 @@ class QueryLoad(wiring.Component):
             free.eq(free + self.bank_free - begin),
             last_index.eq((self.dim - 1) >> 4), before_last.eq(last_index - 1), one_index.eq(last_index == 0),
         ]
-        m.d.comb += [self.o.payload.eq(job), tag.pair.eq(pair), tag.index.eq(index), tag.write.eq(pair == last_pair)]
+        m.d.comb += [self.i.ready.eq(ready), begin.eq(self.i.valid & ready), self.o.payload.eq(job),
+                     tag.pair.eq(pair), tag.index.eq(index), tag.write.eq(pair == last_pair)]
         with m.FSM():
             with m.State("IDLE"):
-                m.d.comb += [self.i.ready.eq(free != 0), begin.eq(self.i.valid & (free != 0))]
-                m.d.sync += [job.eq(self.i.p), pair.eq(0), index.eq(0), index_last.eq(one_index)]
+                m.d.sync += [job.eq(self.i.p), pair.eq(0), index.eq(0), index_last.eq(one_index),
+                             ready.eq((free != 0) | self.bank_free)]
                 with m.If(begin):
+                    m.d.sync += ready.eq(0)
                     m.next = "SHAPE"
             with m.State("SHAPE"):
                 m.d.sync += last_pair.eq(pairs_last(job))
@@ -89,7 +91,7 @@ class QueryLoad(wiring.Component):
             with m.State("GO ON"):
                 m.d.comb += self.o.valid.eq(1)
                 with m.If(self.o.ready):
-                    m.d.sync += bank.eq(~bank)
+                    m.d.sync += [bank.eq(~bank), ready.eq((free != 0) | self.bank_free)]
                     m.next = "IDLE"
 
         # the address, and what it was when the answer is there
