@@ -118,7 +118,6 @@ class ScalarUnit(wiring.Component):
                     root.eq(0),
                     remainder.eq(0),
                     integer.eq(operands.n),
-                    leading.eq(0),
                     radicand.eq(Mux(a.e[0], a.m << MANTISSA_BITS, a.m << (MANTISSA_BITS - 1))),
                 ]
                 with m.Switch(operands.op):
@@ -179,12 +178,13 @@ class ScalarUnit(wiring.Component):
 
             # Leading zeros are shifted out, up to 48, 12 and 3 at a time.
             for name, step, following in (("FROM_INT", 16, "FOURS"), ("FOURS", 4, "ONES"), ("ONES", 1, "COUNTED")):
+                place = step.bit_length() - 1
                 with m.State(name):
                     parts = sixteens if step == 16 else [integer[64 - step * (n + 1):64 - step * n].any()
                                                          for n in range(3)]
                     for n, found in enumerate([*parts, 1]):
                         with m.If(found) if n == 0 else m.Elif(found):
-                            m.d.sync += [integer.eq(integer << step * n), leading.eq(leading + step * n)]
+                            m.d.sync += [integer.eq(integer << step * n), leading[place:place + 2].eq(n)]
                     m.next = following
             with m.State("COUNTED"):
                 m.d.sync += [mantissa.eq(integer[64 - MANTISSA_BITS :]), exponent.eq(63 - leading)]

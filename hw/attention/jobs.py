@@ -48,7 +48,7 @@ class JobWalk(wiring.Component):
     after the command was taken.
 
     heads must be a multiple of kv_heads; the group size is found by adding, a cycle a head of the group. Then a job
-    every other cycle.
+    every third cycle.
     """
 
     def __init__(self, build: BuildParameters):
@@ -68,12 +68,13 @@ class JobWalk(wiring.Component):
         rows_left, heads_left = Signal(8), Signal(8)  # behind the current row; of the group, from the current head on
         rows_most = Signal(2)  # rows of a full job, less one
         position = Signal(16, reset_less=True)  # of the command's sequence
+        final_head, final_group = Signal(reset_less=True), Signal(reset_less=True)  # of the job, from LAST on
+        last_group = Signal(8, reset_less=True)
         taken = self.o.valid & self.o.ready
 
         m.d.comb += rows_most.eq(Mux(group == 1, 3, Mux(group == 2, 1, 0)))
-        final_head = heads_left <= PAIRS
-        final_group = job.kv_head == fields.kv_heads - 1
-        final_rows = rows_left == job.rows_last
+        heads_fit = heads_left <= PAIRS
+        m.d.sync += [final_head.eq(heads_fit), final_group.eq(job.kv_head == last_group)]
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.command.ready.eq(1)
@@ -83,6 +84,7 @@ class JobWalk(wiring.Component):
             with m.State("SHAPE"):
                 m.d.sync += [position.eq(self.positions[fields.sequence] + fields.token),
                              heads.eq(fields.kv_heads), group.eq(1), rows_left.eq(fields.rows - 1),
+                             last_group.eq(fields.kv_heads - 1),
                              job.row.eq(fields.first_row), job.kv_head.eq(0), job.head.eq(0)]
                 m.next = "GROUP SIZE"
             with m.State("GROUP SIZE"):
@@ -94,11 +96,11 @@ class JobWalk(wiring.Component):
             with m.State("SIZE"):
                 m.d.sync += [
                     job.rows_last.eq(Mux(rows_left < rows_most, rows_left, rows_most)),
-                    job.heads_last.eq(Mux(final_head, heads_left - 1, PAIRS - 1)),
+                    job.heads_last.eq(Mux(heads_fit, heads_left - 1, PAIRS - 1)),
                 ]
                 m.next = "LAST"
             with m.State("LAST"):
-                m.d.sync += job.last.eq(final_head & final_group & final_rows)
+                m.d.sync += job.last.eq(final_head & final_group & (rows_left == job.rows_last))
                 m.next = "JOB"
             with m.State("JOB"):
                 m.d.comb += self.o.valid.eq(1)

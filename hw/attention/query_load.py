@@ -54,18 +54,25 @@ class QueryLoad(wiring.Component):
         pair, index = Signal(range(PAIRS)), Signal(range(self._words))
         last_pair = Signal(range(PAIRS), reset_less=True)
         rest = Signal(range(_ANSWER + 1))
-        last_index = Signal(range(self._words), reset_less=True)
-        begin = Signal()
+        # whether the index is the last, known a step ahead
+        last_index, before_last = Signal.like(index, reset_less=True), Signal.like(index, reset_less=True)
+        one_index, index_last = Signal(reset_less=True), Signal(reset_less=True)
+        ready, begin = Signal(init=1), Signal()  # idle, and a bank is free
         tag_layout = data.StructLayout({"valid": 1, "pair": pair.shape(), "index": index.shape(), "write": 1})
         tag = Signal(tag_layout)
 
-        m.d.sync += free.eq(free + self.bank_free - begin)
-        m.d.comb += [self.o.payload.eq(job), tag.pair.eq(pair), tag.index.eq(index), tag.write.eq(pair == last_pair)]
+        m.d.sync += [
+            free.eq(free + self.bank_free - begin),
+            last_index.eq((self.dim - 1) >> 4), before_last.eq(last_index - 1), one_index.eq(last_index == 0),
+        ]
+        m.d.comb += [self.i.ready.eq(ready), begin.eq(self.i.valid & ready), self.o.payload.eq(job),
+                     tag.pair.eq(pair), tag.index.eq(index), tag.write.eq(pair == last_pair)]
         with m.FSM():
             with m.State("IDLE"):
-                m.d.comb += [self.i.ready.eq(free != 0), begin.eq(self.i.valid & (free != 0))]
-                m.d.sync += [job.eq(self.i.p), pair.eq(0), index.eq(0), last_index.eq((self.dim - 1) >> 4)]
+                m.d.sync += [job.eq(self.i.p), pair.eq(0), index.eq(0), index_last.eq(one_index),
+                             ready.eq((free != 0) | self.bank_free)]
                 with m.If(begin):
+                    m.d.sync += ready.eq(0)
                     m.next = "SHAPE"
             with m.State("SHAPE"):
                 m.d.sync += last_pair.eq(pairs_last(job))
@@ -74,8 +81,8 @@ class QueryLoad(wiring.Component):
                 m.d.comb += tag.valid.eq(1)
                 m.d.sync += [pair.eq(pair + 1), rest.eq(_ANSWER)]
                 with m.If(tag.write):
-                    m.d.sync += [pair.eq(0), index.eq(index + 1)]
-                    with m.If(index == last_index):
+                    m.d.sync += [pair.eq(0), index.eq(index + 1), index_last.eq(index == before_last)]
+                    with m.If(index_last):
                         m.next = "REST"
             with m.State("REST"):
                 m.d.sync += rest.eq(rest - 1)
@@ -84,7 +91,7 @@ class QueryLoad(wiring.Component):
             with m.State("GO ON"):
                 m.d.comb += self.o.valid.eq(1)
                 with m.If(self.o.ready):
-                    m.d.sync += bank.eq(~bank)
+                    m.d.sync += [bank.eq(~bank), ready.eq((free != 0) | self.bank_free)]
                     m.next = "IDLE"
 
         # the address, and what it was when the answer is there

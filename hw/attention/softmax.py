@@ -78,9 +78,10 @@ class Softmax(wiring.Component):
             len(self.token) * PAIRS, name="attended", reset_less=True))
         complete, begin, running = Signal(), Signal(), Signal()
         last_token, two_steps = Signal.like(self.token, reset_less=True), Signal(reset_less=True)
+        last, before_last = Signal(reset_less=True), Signal.like(last_token)  # the token is the last; that before it
         step, bank = Signal(), Signal()
         token_ends = step | ~two_steps
-        pass_ends = token_ends & (self.token == last_token)
+        pass_ends = token_ends & last
         m.d.sync += complete.eq((complete | self.complete) & ~begin)
         m.d.comb += self.address.eq(self.token)
         with m.FSM():
@@ -97,6 +98,7 @@ class Softmax(wiring.Component):
                 ]
                 m.next = "WAIT"
             with m.State("WAIT"):
+                m.d.sync += [before_last.eq(last_token - 1), last.eq(last_token == 0)]
                 with m.If(complete):
                     m.d.comb += begin.eq(1)
                     m.d.sync += totals.largest.eq(self.largest)
@@ -105,7 +107,7 @@ class Softmax(wiring.Component):
                 m.d.comb += running.eq(1)
                 m.d.sync += step.eq(~token_ends)
                 with m.If(token_ends):
-                    m.d.sync += self.token.eq(self.token + 1)
+                    m.d.sync += [self.token.eq(self.token + 1), last.eq(self.token == before_last)]
                 with m.If(pass_ends):
                     m.d.comb += self.read.eq(1)
                     m.d.sync += self.token.eq(0)
