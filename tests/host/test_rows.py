@@ -1,11 +1,20 @@
 """Rows of a pass, divided into groups and parts."""
 
+from collections import Counter
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from host.compiler.program import Program
 from host.compiler.rows import Block, Group, Part, Piece, groups_of, most_divided
 from host.compiler.turns import Step, turns
+from models.machine.build import BOARDS
+from models.machine.descriptor import Opcode
+from models.synth import synthetic_model
+from tests.families import FAMILIES
+from tests.host.listing import assert_semaphores_hold, listed
 
 
 def test_a_part_may_lie_in_two_groups_and_blocks():
@@ -40,3 +49,23 @@ def test_every_group_goes_through_all_steps_in_order_and_none_is_far_ahead(group
         done[group] += 1
         assert max(done) - min(done) <= 4  # from q, k, v to o a group goes on alone
     assert done == [len(every)] * groups
+
+
+@pytest.mark.parametrize(("buffer", "shared"), [(4096, True), (16, False)])
+def test_two_groups_share_the_stream_of_up_if_a_tile_stays_in_the_weight_buffer(buffer, shared):
+    build = replace(BOARDS["sim-tiny"], rows=2, row_batches=4, weight_buffer_steps=buffer, accumulator_words=4096)
+    model = synthetic_model(FAMILIES["silu full heads"], seed=0)
+    program = Program(model, build, rows=6)
+    items = listed(program, "prefill", 6)
+    streams = Counter(fields["address"] for opcode, fields in items if opcode == Opcode.STREAM)
+    start = 0x1000
+    assert {streams[start + program.memory[f"{layer}.up"]] for layer in range(model.config.layers)} == {
+        2 if shared else 3}
+    assert {streams[start + program.memory[f"{layer}.gate"]] for layer in range(model.config.layers)} == {3}
+    found = [(fields["first_row"], fields["rows"], fields["batches"], fields["signal"] != 0)
+             for opcode, fields in items if opcode == Opcode.MATMUL
+             and fields["outputs"] == build.padded_outputs(model.config.ffn_size)]
+    apart = [item for first in (0, 2, 4) for item in ((first, 2, 1, False), (first, 2, 1, True))]
+    together = [(0, 2, 1, False), (0, 4, 2, True), (2, 2, 1, True), (4, 2, 1, False), (4, 2, 1, True)]
+    assert found == (together if shared else apart) * model.config.layers
+    assert_semaphores_hold(items)
