@@ -70,8 +70,9 @@ class LayerSteps:
         self._model, self._build, self._config = context.model, context.build, context.config
         self._list, self._address, self._norm = context.list, context.address, context.norm
         self._shapes = self._config.linear_shapes
-        self._steps = {Step.QKV: self._qkv, Step.QUERIES: self._queries, Step.KEYS: self._keys, Step.VALUES: self._values,
-                       Step.OUT: self._out, Step.GATE_UP: self._gate_up, Step.DOWN: self._down, Step.END: self._end}
+        self._steps = {Step.QKV: self._qkv, Step.QUERIES: self._queries, Step.KEYS: self._keys,
+                       Step.VALUES: self._values, Step.OUT: self._out, Step.GATE_UP: self._gate_up,
+                       Step.DOWN: self._down, Step.END: self._end}
 
     def add(self, turn: Turn) -> None:
         """List a turn of a group."""

@@ -54,8 +54,8 @@ class Schedule:
         every = list(turns(self.model.config.layers, len(groups)))
         head = Head(context, range(rows if self.head_from is None else self.head_from, rows), groups,
                     chunks=self.chunks, write_logits=self.write_logits)
-        streams = StreamsAhead(context.list,
-                               [stream for turn in every for stream in layer_streams(context, turn, groups)] + head.streams())
+        of_layers = [stream for turn in every for stream in layer_streams(context, turn, groups)]
+        streams = StreamsAhead(context.list, of_layers + head.streams())
         steps = LayerSteps(context, streams, self.parts, groups)
         for turn in every:
             steps.add(turn)

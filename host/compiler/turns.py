@@ -2,9 +2,9 @@
 
 Each group goes through the steps of a layer one after another: work of the vector engine, or of attention behind it,
 then a matrix product. Groups alternate, so that one's product hides the others' vector work, and vectors of gains serve
-all groups while they are loaded. Queries and keys are made as soon as their sums are there, beside the products of k and
-v: what is left for when all of them are through is the last group's values, attention and norm, beside the o of the
-group before it.
+all groups while they are loaded. Queries and keys are made as soon as their sums are there, beside the products of k
+and v: what is left for when all of them are through is the last group's values, attention and norm, beside the o of
+the group before it.
 """
 
 from __future__ import annotations

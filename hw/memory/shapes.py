@@ -24,8 +24,8 @@ READ_REQUEST = data.StructLayout({"address": ADDRESS_BITS, "bytes": 32})
 """Address: a multiple of 16. Bytes are rounded up to whole beats; 0 asks for nothing."""
 
 WRITE_BEAT = data.StructLayout({"address": ADDRESS_BITS, "data": DATA_BITS, "strobe": DATA_BITS // 8, "left": 4})
-"""One beat; `left` more of its burst come behind it. Address: of a burst's first beat, a multiple of 16; a burst does not
-leave its 256-byte block. Strobe bit i writes byte i."""
+"""One beat; `left` more of its burst come behind it. Address: of a burst's first beat, a multiple of 16; a burst does
+not leave its 256-byte block. Strobe bit i writes byte i."""
 
 LOAD_WORD = data.StructLayout({"target": 4, "index": 16, "data": DATA_BITS})
 """Some channels for an on-chip memory, the first of them number `index`, lowest bits first."""

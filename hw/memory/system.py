@@ -42,7 +42,7 @@ class MemorySystem(wiring.Component):
     weights, head: wide beats of the streams in their order, each for its engine, without padding. head_rows: the ids of
     listed rows, ahead of their beats. cache_read and
     cache: the attention engine's requests and wide beats; descriptor_read and descriptors: the sequencer's.
-    vector_write and head_write: single beats, with idle outputs that are high when all of them are answered.
+    vector_write and head_write: bursts, with idle outputs that are high when all of them are answered.
 
     quiet: the ports have nothing under way, and FETCH has nothing to ask for. stop: drop everything on the way in:
     the readers, FETCH and LOAD are held in reset, beats that still arrive are lost, writes are refused. Held until

@@ -13,7 +13,6 @@ from hw.linear.reader import SUM_WORD
 from hw.memory.shapes import WRITE_BEAT
 from hw.vector.head_quant import HeadQuant
 from hw.vector.kv_writer import KV_TARGET, KVWriter
-from hw.vector.norm_quant import QUANTISED_WORD
 from hw.vector.rescale import RescalePort
 from hw.vector.rope import ANGLE_WRITE, Rope
 from models.machine.build import LANES, BuildParameters
@@ -35,7 +34,8 @@ class HeadPath(wiring.Component):
     """Rotate and quantise the heads of one row; send them as queries, or write them to the cache.
 
     A transfer on `start` begins a row; the words of its heads' sums come on `i_sums`, their `last` ignored. Queries
-    leave in 16 bits on `o_query` and `o_query_scale`, keys and values in kv_bits through `o_write`.
+    leave in 16 bits on `o_query` and `o_query_scale`, keys and values in kv_bits through `o_write`, those of some rows
+    together (`KVWriter`).
     `busy` from the start until the last of these was taken. Golden: `rope` (where `rotate`) and `head_quant`;
     `KVWriter` for the layout. Rescaling and scalar unit are shared with others.
     Throughput: a head in dim / LANES + 1 or 25 cycles, whichever is more; about 3 dim / LANES + 80 for a

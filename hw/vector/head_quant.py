@@ -30,7 +30,8 @@ class HeadQuant(wiring.Component):
     the last to come marked; then they leave on `o` in order, within ±32767 or ±127, and the value of one of
     their units is on `o_scale` for one cycle, before the head's last word. A head may begin to come while `room` is
     high; `started` says that it does, at least a cycle before its first word. `words` (of a head), `scale`
-    (value of one unit of x, over the levels: 32767 or 127) and `narrow` hold still while heads are inside. Rescaling and scalar operations are shared: they go through `rescale` and `scalar`.
+    (value of one unit of x, over the levels: 32767 or 127) and `narrow` hold still while heads are inside. Rescaling
+    and scalar operations are shared: they go through `rescale` and `scalar`.
 
     Widths: x signed(30); the largest |x| takes 30 bits, so that the minimum is allowed.
     Throughput: a head in words + 1 cycles, or in the 25 of its scalar operations, whichever is more. The largest of the

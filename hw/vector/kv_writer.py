@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import exact_log2
 
 from hw.arith.scalar import SCALAR
-from hw.memory.burst_former import OPEN_BEAT, BurstFormer
+from hw.memory.burst_former import BurstFormer
 from hw.memory.shapes import WRITE_BEAT
 from hw.vector.kv_stage import BEAT_BYTES, SCALES_A_BEAT, KVStage, scale_beats
 from hw.vector.norm_quant import QUANTISED_WORD
@@ -25,8 +25,8 @@ KV_TARGET = data.StructLayout({
     "head_bytes": unsigned(32), "heads": unsigned(8), "token": unsigned(16),
     "first": 1, "last": 1,
 })
-"""Where the heads of one token go, in logical addresses; whether it is the first, the last of those that leave together.
-Rows and blocks of scales lie on multiples of 16 bytes."""
+"""Where the heads of one token go, in logical addresses; whether it is the first, the last of those that leave
+together. Rows and blocks of scales lie on multiples of 16 bytes."""
 
 
 class KVWriter(wiring.Component):
@@ -39,9 +39,9 @@ class KVWriter(wiring.Component):
 
     Up to `rows` tokens that follow each other in a block of 16 leave together, so that what lies side by side in memory
     goes in one burst: of a head first the scales, then chunk by chunk (the row as a whole, where chunks adjoin), and
-    of each what is one port's after the other's. A transfer on `start` begins a token, the fields but `token` and `last`
-    as in the first; per head its values come on `i` and its scale on `i_scale`, always taken. A head leaves when its
-    last token is there. `busy` from then until the last beat of all heads is taken on `o_write`; the next
+    of each what is one port's after the other's. A transfer on `start` begins a token, the fields but `token` and
+    `last` as in the first; per head its values come on `i` and its scale on `i_scale`, always taken. A head leaves
+    when its last token is there. `busy` from then until the last beat of all heads is taken on `o_write`; the next
     first token starts when it is low. The strobes cover the bytes of the heads alone.
 
     Throughput: a word a cycle; a head of n rows of b beats in c chunks leaves in about n b + c + 5 cycles.
@@ -159,8 +159,8 @@ class KVWriter(wiring.Component):
         now, then = Signal(walked), Signal(walked, name="then")
         m.d.comb += [
             stage.read_row.eq(of), stage.read_beat.eq(chunk_beat + at), stage.read_scales.eq(scales),
-            stage.read_head.eq(head), now.address.eq(address), now.at.eq(at), now.next_at.eq(next_at), now.wide.eq(wide),
-            now.left.eq(left), now.port_ends.eq(port_ends),
+            stage.read_head.eq(head), now.address.eq(address), now.at.eq(at), now.next_at.eq(next_at),
+            now.wide.eq(wide), now.left.eq(left), now.port_ends.eq(port_ends),
         ]
         m.d.sync += then.eq(now)
         fresh, idle = Signal(init=1), Signal()

@@ -68,7 +68,8 @@ class AxiMemory:
 
     Raises AxiViolation for a payload that changes or a valid that falls before its transfer, a burst of another
     size than 1 to 16 full incrementing beats, one across 4 KiB, an unaligned address, more than
-    `outstanding` reads or writes of an ID, a `wlast` elsewhere than at a burst's last beat, or a low `rready` or `bready`.
+    `outstanding` reads or writes of an ID, a `wlast` elsewhere than at a burst's last beat, or a low `rready` or
+    `bready`.
     """
 
     def __init__(self, dut: SimHandleBase, prefix: str, contents: Contents, *, stall: float = 0.0,
@@ -197,7 +198,8 @@ class AxiMemory:
         identity = self._random.choice(due)
         _, start, beats = self._responses[identity].popleft()
         answer = Response.OKAY
-        for address, (data, strobe) in zip(range(start, start + len(beats) * PORT_BYTES, PORT_BYTES), beats, strict=True):
+        for n, (data, strobe) in enumerate(beats):
+            address = start + n * PORT_BYTES
             if address in self.contents.refused:
                 answer = Response.SLVERR
             else:
