@@ -20,7 +20,8 @@ class Dealing:
         self._dealt: dict[int, tuple[int, int]] = {}  # by row: the first one of those it lies with, and how many
 
     def add(self, norm: NativeOperation) -> None:
-        """A norm gives new rows."""
+        """A norm gives new rows; where no product takes them, they lie by themselves."""
+        norm.product_first, norm.product_rows = norm.first_row, norm.rows
         self._norms.append(norm)
 
     def products(self, product: NativeOperation) -> list[NativeOperation]:

@@ -20,7 +20,7 @@ def test_norms_learn_with_which_rows_theirs_are_taken():
     for norm in norms:
         dealing.add(norm)
     assert parts(dealing.products(rows(4, 4))) == [(4, 4)]
-    assert [(norm.product_first, norm.product_rows) for norm in norms] == [(4, 4), (4, 4), (0, 0)]
+    assert [(norm.product_first, norm.product_rows) for norm in norms] == [(4, 4), (4, 4), (8, 3)]
     assert parts(dealing.products(rows(8, 3))) == [(8, 3)]
     assert (norms[2].product_first, norms[2].product_rows) == (8, 3)
 
