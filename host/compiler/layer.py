@@ -37,18 +37,13 @@ def _products(turn: Turn, groups: Sequence[Group], build: BuildParameters, confi
     once for them, then the second by gate."""
     names, alone = _MATRICES.get(turn.step, ()), (turn.group,)
     partner = turn.group ^ 1
-    if turn.step == Step.GATE_UP and partner < len(groups) and _up_serves_two(groups[turn.group], build, config):
+    batches = groups[turn.group].rows <= build.rows and build.shares_up(config)
+    if turn.step == Step.GATE_UP and partner < len(groups) and batches:
         if partner > turn.group:
             return [_Product("gate", alone, ends=False)]
         return [_Product("up", (partner, turn.group), ends=True), _Product("gate", alone, ends=True)]
     # gate and up are read together
     return [_Product(name, alone, ends=turn.step == Step.QKV or name == names[-1]) for name in names]
-
-
-def _up_serves_two(group: Group, build: BuildParameters, config: ModelConfig) -> bool:
-    """Whether a tile of up stays in the weight buffer for a second batch of rows, and groups are batches."""
-    steps = build.padded_outputs(config.linear_shapes["up"][0]) // build.outputs_per_step
-    return group.rows <= build.rows and build.row_batches > 1 and steps <= build.weight_buffer_steps
 
 
 def layer_streams(context: PassContext, turn: Turn, groups: Sequence[Group]) -> list[Stream]:

@@ -43,9 +43,7 @@ class HeadPath(wiring.Component):
     """
 
     def __init__(self, build: BuildParameters):
-        self._dim_max, self._rows, self._kv_bits = build.head_dim_max, build.slots, build.kv_bits
-        self._writer = KVWriter(kv_bits=build.kv_bits, ports=build.ports, rows=build.attention_rows,
-                                heads=build.heads_max, beats=build.cache_beats)
+        self._build = build
         super().__init__({
             "start": In(stream.Signature(HEADS)),
             "i_sums": In(stream.Signature(SUM_WORD)),
@@ -60,9 +58,11 @@ class HeadPath(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.rope = rope = Rope(self._dim_max, self._rows)
-        m.submodules.quant = quant = HeadQuant(self._dim_max)
-        m.submodules.writer = writer = self._writer
+        build = self._build
+        m.submodules.rope = rope = Rope(build.head_dim_max, build.slots)
+        m.submodules.quant = quant = HeadQuant(build.head_dim_max)
+        m.submodules.writer = writer = KVWriter(kv_bits=build.kv_bits, ports=build.ports, rows=build.attention_rows,
+                                                heads=build.heads_max, beats=build.cache_beats)
         connect(m, quant.scalar, flipped(self.scalar))
         connect(m, quant.rescale, flipped(self.rescale))
         connect(m, writer.o_write, flipped(self.o_write))
@@ -71,7 +71,7 @@ class HeadPath(wiring.Component):
 
         row = Signal(HEADS, reset_less=True)
         narrow = Signal()
-        m.d.sync += narrow.eq(row.cached & int(self._kv_bits == 8))
+        m.d.sync += narrow.eq(row.cached & int(build.kv_bits == 8))
         m.d.comb += [
             rope.words.eq(row.words), rope.rotate.eq(row.rotate), rope.table_base.eq(row.table_base),
             rope.room.eq(quant.room), quant.started.eq(rope.started),

@@ -38,8 +38,6 @@ class KVStage(wiring.Component):
 
     def __init__(self, *, kv_bits: int, rows: int, heads: int, beats: int):
         """rows: a power of two. heads and beats: of a row, at most."""
-        if kv_bits not in (8, 16):
-            raise ValueError(f"kv_bits must be 8 or 16, got {kv_bits}")
         self._kv_bits, self._rows, self._heads, self._beats = kv_bits, rows, heads, beats
         self._scale_beats = scale_beats(rows)
         super().__init__({

@@ -51,8 +51,9 @@ class KVWriter(wiring.Component):
         """rows: a power of two from 4 to 16, or 1 or 2; heads and beats of 16 bytes: of a token, at most."""
         self._ports, self._rows = ports, rows
         self._chunk = chunk_bytes(ports) // BEAT_BYTES
-        self._heads, self._beats = heads, beats
-        self._stage = KVStage(kv_bits=kv_bits, rows=rows, heads=heads, beats=beats)
+        self._kv_bits, self._heads, self._beats = kv_bits, heads, beats
+        if kv_bits not in (8, 16):
+            raise ValueError(f"kv_bits must be 8 or 16, got {kv_bits}")
         super().__init__({
             "start": In(stream.Signature(KV_TARGET)),
             "i": In(stream.Signature(QUANTISED_WORD, always_ready=True)),
@@ -70,7 +71,8 @@ class KVWriter(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.stage = stage = self._stage
+        m.submodules.stage = stage = KVStage(
+            kv_bits=self._kv_bits, rows=self._rows, heads=self._heads, beats=self._beats)
         m.submodules.former = former = BurstFormer()
         connect(m, flipped(self.i), stage.i)
         connect(m, flipped(self.i_scale), stage.i_scale)
@@ -107,7 +109,7 @@ class KVWriter(wiring.Component):
     def _leave(self, m: Module, target, row, waiting, leaves, offset, scale_offset) -> None:
         """Walk the beats of the heads that are there. A place in the stage is read when it is walked; what it is for is
         told in the two cycles until its beat is out."""
-        stage, former, ports, chunk = self._stage, m.submodules.former, self._ports, self._chunk
+        stage, former, ports, chunk = m.submodules.stage, m.submodules.former, self._ports, self._chunk
         some_beats = range(self._beats + 1)
         head = Signal(range(self._heads))
         head_base, scale_base = Signal(40, reset_less=True), Signal(40, reset_less=True)

@@ -150,8 +150,16 @@ class BuildParameters:
 
     def shared_rows(self, config: ModelConfig) -> int:
         """Rows that one stream of a model's matrices can serve: all slots if the weight buffer holds a tile."""
-        widest = max(self.padded_outputs(outputs) for outputs, _ in config.linear_shapes.values())
-        return self.slots if widest <= self.weight_buffer_steps * self.outputs_per_step else self.rows
+        every = all(self.keeps_tile(outputs) for outputs, _ in config.linear_shapes.values())
+        return self.slots if every else self.rows
+
+    def keeps_tile(self, outputs: int) -> bool:
+        """Whether a tile of a matrix of so many outputs stays in the weight buffer for a second batch of rows."""
+        return self.padded_outputs(outputs) <= self.weight_buffer_steps * self.outputs_per_step
+
+    def shares_up(self, config: ModelConfig) -> bool:
+        """Whether two groups of rows, batches each, take up from one stream (`host.compiler.layer`)."""
+        return self.row_batches > 1 and self.keeps_tile(config.linear_shapes["up"][0])
 
     def check(self, config: ModelConfig) -> None:
         """Raise `ModelError` naming the first of the model's sizes that this build cannot hold."""

@@ -35,7 +35,7 @@ class Measurement:
 
     counts: Counts
     tokens: int
-    passes: int
+    passes: float
     head: str = "exact"
     head_rows: int = 0
     head_passes: int = 0
@@ -102,14 +102,22 @@ def hat_weights(count: int) -> dict[int, float]:
             for n, index in enumerate(chosen)}
 
 
-def _weight_streams(session: Session, rows: int) -> int:
-    """How often a pass of so many rows streams the weights: once for each group."""
+def _weight_streams(session: Session, rows: int) -> float:
+    """How often a pass of so many rows streams the weights: once for each group, but for what two groups share."""
+    build, config = session.device.build, session.model.config
+    groups = _groups(session, rows)
+    weights = {name: outputs * inputs for name, (outputs, inputs) in config.linear_shapes.items()}
+    shared = weights["up"] / sum(weights.values()) if build.shares_up(config) else 0.0
+    return groups - groups // 2 * shared
+
+
+def _groups(session: Session, rows: int) -> int:
     return -(-rows // session.device.build.rows)
 
 
 def _head_passes(session: Session, rows: int) -> int:
     """How often so many rows stream the head, or its ternary copy."""
-    return _weight_streams(session, rows) if session.program.head == "shortlist" else \
+    return _groups(session, rows) if session.program.head == "shortlist" else \
         -(-rows // session.device.build.head_rows)
 
 
