@@ -143,8 +143,8 @@ async def run_everything(bench: Bench, jobs: int) -> None:
     loads = [bench.load(bench.address(256), position) for _ in range(jobs)]
     caches = [bench.wide_read(bench.address(bench.build.stream_align), random.randrange(60)) for _ in range(2 * jobs)]
     programs = [bench.read(bench.address(64), 64 * random.randrange(1, 20)) for _ in range(jobs)]
-    writes = {client: [{"address": base + 16 * i, "data": random.getrandbits(128), "strobe": random.getrandbits(16), "left": 0}
-                       for i in range(8 * jobs)]
+    writes = {client: [{"address": base + 16 * i, "data": random.getrandbits(128), "strobe": random.getrandbits(16),
+                        "left": 0} for i in range(8 * jobs)]
               for client, base in (("vector_write", 0), ("head_write", 1 << 20))}
     before = {w["address"]: bench.contents.beat(w["address"]) for beats in writes.values() for w in beats}
 
