@@ -11,10 +11,8 @@ from host.compiler.pass_context import PassContext
 from host.compiler.rows import Block, Group, Part, Piece
 from host.compiler.streams_ahead import Stream, StreamsAhead
 from host.compiler.turns import Step, Turn
-from models.config import ModelConfig
 from models.golden.model import TapPoint
 from models.golden.scalar import log2_e_over_root, to_word
-from models.machine.build import BuildParameters
 from models.machine.cache import BLOCK_TOKENS
 from models.machine.descriptor import Activation, LoadTarget, NormSource, Opcode
 from models.machine.layout import tile_count, weight_beats, weight_beats_used
@@ -32,12 +30,12 @@ class _Product(NamedTuple):
     ends: bool
 
 
-def _products(turn: Turn, groups: Sequence[Group], build: BuildParameters, config: ModelConfig) -> list[_Product]:
+def _products(context: PassContext, turn: Turn, groups: Sequence[Group]) -> list[_Product]:
     """A turn's matrices in order. Of two groups side by side the first multiplies by gate, then both by up, streamed
     once for them, then the second by gate."""
     names, alone = _MATRICES.get(turn.step, ()), (turn.group,)
     partner = turn.group ^ 1
-    batches = groups[turn.group].rows <= build.rows and build.shares_up(config)
+    batches = groups[turn.group].rows <= context.build.rows and context.build.shares_up(context.config)
     if turn.step == Step.GATE_UP and partner < len(groups) and batches:
         if partner > turn.group:
             return [_Product("gate", alone, ends=False)]
@@ -49,7 +47,7 @@ def _products(turn: Turn, groups: Sequence[Group], build: BuildParameters, confi
 def layer_streams(context: PassContext, turn: Turn, groups: Sequence[Group]) -> list[Stream]:
     """The streams of a turn's matrices."""
     found = []
-    for product in _products(turn, groups, context.build, context.config):
+    for product in _products(context, turn, groups):
         shape = *context.config.linear_shapes[product.name], context.build
         beats = weight_beats(*shape)
         found.append(Stream(context.address(f"{turn.layer}.{product.name}"), beats,
@@ -93,7 +91,7 @@ class LayerSteps:
     def _multiply(self, turn: Turn) -> None:
         """The matrices of a step, one after another into the accumulators: they share their input."""
         names = _MATRICES[turn.step]
-        for n, product in enumerate(_products(turn, self._groups, self._build, self._config)):
+        for n, product in enumerate(_products(self._context, turn, self._groups)):
             outputs, inputs = self._shapes[product.name]
             padded = self._build.padded_outputs(outputs)
             rows = sum(self._groups[group].rows for group in product.groups)
@@ -141,6 +139,7 @@ class LayerSteps:
             waits = ()
 
     def _early_keys(self, group: Group) -> list[Piece]:
+        """Those that `_keys` lists; `_values` lists the others."""
         pieces = [piece for block in group.blocks for piece in block.pieces]
         return pieces if len(self._groups) > 1 else pieces[:1]
 

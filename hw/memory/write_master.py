@@ -43,7 +43,7 @@ class WriteMaster(wiring.Component):
 
         axi = self.axi
         free, left, owner = Signal(), Signal(WRITE_BEAT["left"].width), Signal(self._clients)
-        data_free = ~axi.wvalid | axi.wready
+        amid = (left != 0) & (~axi.wvalid | axi.wready)  # of a burst, and its next beat may go
         m.d.comb += [
             free.eq(~axi.awvalid & ~axi.wvalid & ~self.stop & (left == 0)),
             arbiter.advance.eq(free),
@@ -55,7 +55,7 @@ class WriteMaster(wiring.Component):
             m.d.sync += axi.awvalid.eq(0)
         with m.If(axi.wready):
             m.d.sync += axi.wvalid.eq(0)
-        with m.If(data_free & self.stop & (left != 0)):
+        with m.If(amid & self.stop):
             m.d.sync += [axi.wvalid.eq(1), axi.wstrb.eq(0), axi.wlast.eq(left == 1), left.eq(left - 1)]
 
         answered, identity = Signal(), Signal(ID_BITS, reset_less=True)
@@ -68,14 +68,13 @@ class WriteMaster(wiring.Component):
         under_way = [Signal(range(self._outstanding + 1), name=f"under_way_{client}")
                      for client in range(self._clients)]
         for client, beat in enumerate(self.i):
-            count, begin, go_on, finish = under_way[client], Signal(), Signal(), Signal()
+            count, begin, going, finish = under_way[client], Signal(), Signal(), Signal()
             m.d.comb += [
                 arbiter.requests[client].eq(beat.valid & (count != self._outstanding)),
                 begin.eq(free & arbiter.grant[client]),
-                go_on.eq(beat.valid & owner[client] & (left != 0) & data_free & ~self.stop),
+                going.eq(amid & owner[client] & ~self.stop),
                 finish.eq(answered & (identity == client)),
-                beat.ready.eq((free & arbiter.grant[client])
-                              | (owner[client] & (left != 0) & data_free & ~self.stop)),
+                beat.ready.eq(begin | going),
                 self.idle[client].eq(count == 0),
             ]
             m.d.sync += count.eq(count + begin - finish)
@@ -87,7 +86,7 @@ class WriteMaster(wiring.Component):
                     axi.awlen.eq(beat.payload.left),
                     owner.eq(1 << client),
                 ]
-            with m.If(begin | go_on):
+            with m.If(begin | (going & beat.valid)):
                 m.d.sync += [
                     axi.wvalid.eq(1),
                     axi.wdata.eq(beat.payload.data),

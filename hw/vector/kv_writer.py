@@ -48,7 +48,7 @@ class KVWriter(wiring.Component):
     """
 
     def __init__(self, *, kv_bits: int, ports: int, rows: int, heads: int, beats: int):
-        """rows: a power of two from 4 to 16, or 1 or 2; heads and beats of 16 bytes: of a token, at most."""
+        """rows: a power of two, at most 16; heads and beats of 16 bytes: of a token, at most."""
         self._ports, self._rows = ports, rows
         self._chunk = chunk_bytes(ports) // BEAT_BYTES
         self._kv_bits, self._heads, self._beats = kv_bits, heads, beats
