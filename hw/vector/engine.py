@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from hw.arith.scalar import SCALAR, from_word, power_of_two, scalar_const, shift
-from hw.arith.scalar_steps import ScalarSteps
-from hw.arith.scalar_unit import ScalarOp, ScalarPort, ScalarUnit
+from hw.arith.scalar import SCALAR, from_word, power_of_two
+from hw.arith.scalar_unit import ScalarUnit
 from hw.attention.output_memory import OUTPUT_REQUEST, OUTPUT_WORD
 from hw.attention.query_memory import QUERY, QUERY_SCALE
-from hw.command import COMMAND_BITS, HEADER_LAYOUT, POSITIONS, command_layout
+from hw.command import COMMAND_BITS, POSITIONS, command_layout
 from hw.linear.activations import activation_layout
 from hw.linear.reader import READ_REQUEST, SUM_WORD
 from hw.memory.shapes import ID_BITS, LIST_PLACE, LOAD_WORD, WRITE_BEAT
@@ -23,14 +20,12 @@ from hw.vector.norm_quant import NormQuant
 from hw.vector.norm_source import NormSource
 from hw.vector.rescale import Rescale
 from hw.vector.residual import ResidualAdd
-from hw.vector.rope import ROPE_FRACTION
+from hw.vector.row_control import RowControl
 from hw.vector.select import Select
 from hw.vector.word_tap import WordTap
 from models.machine.build import LANES, BuildParameters
-from models.machine.cache import BLOCK_TOKENS
 from models.machine.descriptor import Activation, LoadTarget, Opcode
 from models.machine.descriptor import NormSource as Source
-from models.machine.tables import SIGMOID_FRACTION
 
 __all__ = ["VectorEngine"]
 
@@ -109,45 +104,29 @@ class VectorEngine(wiring.Component):
         m.submodules.add = self._add = ResidualAdd()
         m.submodules.select = self._select = Select(build.slots)
         m.submodules.scalar = self._scalar_unit = ScalarUnit()
-
-        command = Signal(COMMAND_BITS, reset_less=True)
-        self._opcode = data.View(HEADER_LAYOUT, command).opcode
+        m.submodules.control = self._control = control = RowControl(build)
+        command, self._kind, self._row = control.held, control.kind, control.row
         self._norm_fields = data.View(command_layout(Opcode.NORM), command)
         self._add_fields = data.View(command_layout(Opcode.RESIDUAL), command)
         self._select_fields = data.View(command_layout(Opcode.SELECT), command)
         # QUERY has the first fields of KEY and VALUE, which are alike, and zeros in place of the others.
         self._head_fields = data.View(command_layout(Opcode.KEY), command)
-        # what the command is, decoded before it is worked on
-        self._norming, self._adding, self._rotating, self._caching, self._selecting = (Signal() for _ in range(5))
-        self._heading = Signal()
-        self._row = Signal(8, reset_less=True)
-        self._head_row = Signal(8, reset_less=True)  # the row, counted from first_row
-        self._base = Signal(16, reset_less=True)  # word of the row in the residual memory or in the rotary table
-        self._token = Signal(16, reset_less=True)
-        # rows whose keys or values leave together: how many came before this one, whether it is their last
-        self._run, self._run_ends = Signal(range(build.attention_rows)), Signal(reset_less=True)
-        self._unit = Signal(SCALAR, reset_less=True)  # of the row, before the command
-        self._scale = Signal(SCALAR, reset_less=True)
-        self._step = Signal(SCALAR, reset_less=True)  # of heads: the scale over their levels
-        self._gate_scale = Signal(SCALAR, reset_less=True)
-        self._count = Signal(16, reset_less=True)  # sums of a row
-        self._scalar = ScalarPort().create()
-        self._asking = Signal()
-        self._counting = Signal()  # a row for the linear engine stands
 
+        connect(m, flipped(self.command), control.command)
+        m.d.comb += [control.positions.eq(self.positions), control.write_idle.eq(self.write_idle),
+                     self.retired.eq(control.retired), self.unit.eq(control.unit)]
         self._share_units(m)
         self._connect_memories(m)
         self._connect_norm(m)
         self._connect_heads(m)
         self._connect_residual(m)
         self._connect_select(m)
-        self._control(m, command)
         return m
 
     def _share_units(self, m: Module) -> None:
         """Control, norm, heads and residual addition take turns by their nature: one of them computes at a time."""
-        unit = self._scalar_unit
-        for port in (self._scalar, self._norm.scalar, self._heads.scalar):
+        unit, kind = self._scalar_unit, self._kind
+        for port in (self._control.scalar, self._norm.scalar, self._heads.scalar):
             with m.If(port.operands.valid):
                 m.d.comb += [unit.i.p.eq(port.operands.p), unit.i.valid.eq(1)]
             with m.If(port.result.ready):
@@ -155,9 +134,9 @@ class VectorEngine(wiring.Component):
             m.d.comb += [port.operands.ready.eq(unit.i.ready), port.result.p.eq(unit.o.p),
                          port.result.valid.eq(unit.o.valid)]
         for shared, users in (
-                (self._rescale, ((self._norm.rescale, self._norming), (self._heads.rescale, self._heading),
-                                 (self._add.rescale, self._adding))),
-                (self._tap, ((self._norm.tap, self._norming), (self._add.tap, self._adding)))):
+                (self._rescale, ((self._norm.rescale, kind.norming), (self._heads.rescale, kind.heading),
+                                 (self._add.rescale, kind.adding))),
+                (self._tap, ((self._norm.tap, kind.norming), (self._add.tap, kind.adding)))):
             m.d.comb += shared.i.valid.eq(_any(user.words.valid for user, _ in users))
             for user, at_work in users:
                 with m.If(at_work):
@@ -177,38 +156,39 @@ class VectorEngine(wiring.Component):
             table.p.index.eq(load.p.index >> _LANE_BITS),
             Value.cast(table.p.angles).eq(load.p.data),
         ]
+        kind, row = self._kind, self._row
         source, add, heads, select = self._source, self._add, self._heads, self._select
         m.d.comb += [
-            channels.gain.index.eq(Mux(self._selecting, select.gain.index, self._norm.gain.index)),
+            channels.gain.index.eq(Mux(kind.selecting, select.gain.index, self._norm.gain.index)),
             channels.gain_hold.eq(select.hold),
             self._norm.gain.word.eq(channels.gain.word), select.gain.word.eq(channels.gain.word),
         ]
         connect(m, self._tap.memory, channels.tap)
         connect(m, add.o_write, channels.i_residual)
         m.d.comb += [
-            channels.residual.index.eq(Mux(self._adding, add.memory.index, source.memory.index)),
+            channels.residual.index.eq(Mux(kind.adding, add.memory.index, source.memory.index)),
             add.memory.word.eq(channels.residual.word),
             source.memory.word.eq(channels.residual.word),
         ]
         request = self.read_a.p
-        with m.If(self._norming):
+        with m.If(kind.norming):
             m.d.comb += [self.read_a.valid.eq(source.o_gate.valid), request.eq(source.o_gate.p),
                          source.o_gate.ready.eq(self.read_a.ready)]
         with m.Else():
             m.d.comb += [
-                self.read_a.valid.eq(self._asking),
-                request.row.eq(self._row),
-                request.accumulator.eq(Mux(self._selecting, self._select_fields.accumulator, Mux(
-                    self._adding, self._add_fields.accumulator, self._head_fields.accumulator))),
-                request.count.eq(self._count),
+                self.read_a.valid.eq(self._control.ask), self._control.ask_ready.eq(self.read_a.ready),
+                request.row.eq(row.index),
+                request.accumulator.eq(Mux(kind.selecting, self._select_fields.accumulator, Mux(
+                    kind.adding, self._add_fields.accumulator, self._head_fields.accumulator))),
+                request.count.eq(row.count),
             ]
         m.d.comb += [
-            self.sums_a.ready.eq(Mux(self._norming, source.i_gate.ready,
-                                     Mux(self._selecting, select.i.ready, self._adding | heads.i_sums.ready))),
-            source.i_gate.valid.eq(self.sums_a.valid & self._norming), source.i_gate.p.eq(self.sums_a.p),
-            add.i.valid.eq(self.sums_a.valid & self._adding), add.i.p.eq(self.sums_a.p),
-            heads.i_sums.valid.eq(self.sums_a.valid & self._heading), heads.i_sums.p.eq(self.sums_a.p),
-            select.i.valid.eq(self.sums_a.valid & self._selecting), select.i.p.eq(self.sums_a.p),
+            self.sums_a.ready.eq(Mux(kind.norming, source.i_gate.ready,
+                                     Mux(kind.selecting, select.i.ready, kind.adding | heads.i_sums.ready))),
+            source.i_gate.valid.eq(self.sums_a.valid & kind.norming), source.i_gate.p.eq(self.sums_a.p),
+            add.i.valid.eq(self.sums_a.valid & kind.adding), add.i.p.eq(self.sums_a.p),
+            heads.i_sums.valid.eq(self.sums_a.valid & kind.heading), heads.i_sums.p.eq(self.sums_a.p),
+            select.i.valid.eq(self.sums_a.valid & kind.selecting), select.i.p.eq(self.sums_a.p),
         ]
 
     def _connect_norm(self, m: Module) -> None:
@@ -218,19 +198,21 @@ class VectorEngine(wiring.Component):
         connect(m, source.o_attention, flipped(self.read_attention))
         connect(m, flipped(self.attention), source.i_attention)
         connect(m, norm.o_pass, source.i_pass)
+        connect(m, norm.o_scale, self._control.norm_unit)
         connect(m, source.o, norm.i_x)
         gain_m, gain_e = from_word(fields.gain)
         eps_m, eps_e = from_word(fields.eps_sum)
         m.d.comb += [
             source.settings.source.eq(fields.source),
             source.settings.silu.eq(fields.activation == Activation.SILU),
-            source.settings.gate_scale.eq(self._gate_scale),
-            source.settings.row.eq(self._row),
+            source.settings.gate_scale.eq(self._row.gate_scale),
+            source.settings.row.eq(self._row.index),
             source.settings.count.eq(fields.count),
-            source.settings.base.eq(self._base),
+            source.settings.base.eq(self._row.base),
             source.settings.group_channels.eq(fields.group_channels),
             source.settings.gate_accumulator.eq(fields.gate_accumulator),
             source.settings.up_accumulator.eq(fields.up_accumulator),
+            norm.start.valid.eq(self._control.start_norm), self._control.norm_ready.eq(norm.start.ready),
             norm.start.p.gain.m.eq(gain_m), norm.start.p.gain.e.eq(gain_e),
             norm.start.p.eps_sum.m.eq(eps_m), norm.start.p.eps_sum.e.eq(eps_e),
             norm.start.p.rms.eq(fields.rms),
@@ -240,11 +222,11 @@ class VectorEngine(wiring.Component):
             *_exponents(norm.start.p.exponents, fields),
         ]
         m.d.sync += Value.cast(norm.scale).eq(Mux(fields.source == Source.ATTENTION,
-                                                  power_of_two(self.attention_exponent), Value.cast(self._scale)))
+                                                  power_of_two(self.attention_exponent), Value.cast(self._row.scale)))
 
         index, words = Signal(16), norm.o_q
         for target, chosen in ((self.o_linear, ~fields.levels16), (self.o_head, fields.levels16)):
-            row = self._row if target is self.o_linear else self._head_row
+            row = self._row.index if target is self.o_linear else self._row.offset
             m.d.comb += [target.valid.eq(words.valid & chosen), target.p.row.eq(row), target.p.index.eq(index)]
             m.d.comb += [target.p["values"][n].eq(words.p["values"][n]) for n in range(LANES)]
         with m.If(words.valid):
@@ -254,7 +236,8 @@ class VectorEngine(wiring.Component):
             *(zeros[n].eq(words.valid & (words.p["values"][n] == 0)) for n in range(LANES)),
             first.eq(words.valid & (index == 0)),
             row_zeros.eq(Mux(first, 0, row_zeros) + sum(zeros)),
-            self.zeros.eq(Mux(self._counting, row_zeros, 0)), self.activations.eq(Mux(self._counting, fields.count, 0)),
+            self.zeros.eq(Mux(self._control.counting, row_zeros, 0)),
+            self.activations.eq(Mux(self._control.counting, fields.count, 0)),
         ]
 
     def _connect_heads(self, m: Module) -> None:
@@ -264,13 +247,15 @@ class VectorEngine(wiring.Component):
         connect(m, heads.o_write, flipped(self.o_write))
         target = heads.start.p.target
         m.d.comb += [
-            heads.start.p.rotate.eq(self._rotating),
-            heads.start.p.cached.eq(self._caching),
-            heads.start.p.row.eq(self._row),
+            heads.start.valid.eq(self._control.start_heads), self._control.heads_ready.eq(heads.start.ready),
+            self._control.heads_busy.eq(heads.busy),
+            heads.start.p.rotate.eq(self._kind.rotating),
+            heads.start.p.cached.eq(self._kind.caching),
+            heads.start.p.row.eq(self._row.index),
             heads.start.p.words.eq(fields.dim >> _LANE_BITS),
-            heads.start.p.table_base.eq(self._base),
-            heads.start.p.scale.eq(self._step),
-            target.token.eq(self._token), target.first.eq(self._run == 0), target.last.eq(self._run_ends),
+            heads.start.p.table_base.eq(self._row.base),
+            heads.start.p.scale.eq(self._row.step),
+            target.token.eq(self._row.token), target.first.eq(self._row.first), target.last.eq(self._row.last),
             *(getattr(target, name).eq(fields[name]) for name in (
                 "heads", "address", "address_stride", "block_bytes", "region_bytes", "scale_address",
                 "scale_block_bytes", "head_bytes")),
@@ -280,156 +265,22 @@ class VectorEngine(wiring.Component):
         """The addition's settings. Its tap serves the norm otherwise."""
         add, tap, norm, fields = self._add, self._tap, self._norm, self._add_fields
         m.d.comb += [
-            add.settings.scale.eq(self._scale),
+            add.settings.scale.eq(self._row.scale),
             add.settings.fraction_bits.eq(fields.fraction_bits),
             add.settings.tapped.eq(fields.tap),
-            add.settings.base.eq(self._base),
+            add.settings.base.eq(self._row.base),
             *_exponents(add.settings.exponents, fields),
-            self.saturations.eq(add.saturations),
+            self.saturations.eq(add.saturations), self._control.added.eq(add.done),
         ]
-        m.d.sync += tap.settings.eq(Mux(self._adding, Value.cast(add.tap.settings), Value.cast(norm.tap.settings)))
+        m.d.sync += tap.settings.eq(Mux(self._kind.adding, Value.cast(add.tap.settings), Value.cast(norm.tap.settings)))
 
     def _connect_select(self, m: Module) -> None:
         select, settings, fields = self._select, self._select.settings, self._select_fields
-        m.d.comb += [settings.row.eq(self._row),
+        m.d.comb += [select.start.eq(self._control.start_select), self._control.selected.eq(select.done),
+                     settings.row.eq(self._row.index),
                      *(settings[name].eq(fields[name]) for name in ("count", "first_id", "k", "begin"))]
         connect(m, flipped(self.read_list), select.read)
         connect(m, select.o, flipped(self.listed))
-
-    def _control(self, m: Module, command: Signal) -> None:
-        """Per row: the scale from the last norm's unit, then norm, heads, addition or choice."""
-        norm, heads = self._norm_fields, self._head_fields
-        opcode = self._opcode
-        unit = self._unit
-        scalars = ScalarSteps(m, self._scalar)
-
-        def word(value):
-            """SCALAR bits of a memory word."""
-            mantissa, exponent = from_word(value)
-            return Cat(mantissa, exponent, exponent[-1].replicate(2))
-
-        def by_levels(bits):
-            return Value.cast(scalar_const(Fraction(1, (1 << (bits - 1)) - 1)))
-
-        def by_activation():
-            with m.If(norm.activation == Activation.SILU):
-                m.next = "SIGMOID_UNIT"
-            with m.Else():
-                m.next = "SQUARED_UNIT"
-
-        up_scale, product = Signal(SCALAR, reset_less=True), Signal(SCALAR, reset_less=True)
-        row_sums, words = Signal(16, reset_less=True), Signal(16, reset_less=True)  # of a row
-        end, last_row = Signal(8, reset_less=True), Signal(reset_less=True)  # behind the last row; the row is the last
-        m.d.sync += self._counting.eq(0)
-        with m.FSM():
-            with m.State("IDLE"):
-                m.d.comb += self.command.ready.eq(1)
-                m.d.sync += command.eq(self.command.payload)
-                with m.If(self.command.valid):
-                    m.next = "DECODE"
-            with m.State("DECODE"):
-                m.d.sync += [
-                    self._norming.eq(opcode == Opcode.NORM), self._adding.eq(opcode == Opcode.RESIDUAL),
-                    self._rotating.eq(opcode != Opcode.VALUE), self._caching.eq(opcode != Opcode.QUERY),
-                    self._selecting.eq(opcode == Opcode.SELECT),
-                    self._heading.eq((opcode == Opcode.QUERY) | (opcode == Opcode.KEY) | (opcode == Opcode.VALUE)),
-                    row_sums.eq(heads.heads * heads.dim),
-                    self._row.eq(heads.first_row), self._head_row.eq(0), end.eq(heads.first_row + heads.rows),
-                    self._token.eq(self.positions[heads.sequence] + heads.token), self._run.eq(0),
-                ]
-                m.next = "COUNT"
-            with m.State("COUNT"):
-                # SELECT's count lies where RESIDUAL's does
-                m.d.sync += [self._count.eq(Mux(self._heading, row_sums, self._add_fields.count)),
-                             words.eq(norm.count >> _LANE_BITS)]
-                m.next = "BASE"
-            with m.State("BASE"):
-                m.d.sync += self._base.eq(self._row * words)
-                m.next = "ROW"
-            with m.State("ROW"):
-                m.d.sync += [Value.cast(self._unit).eq(Value.cast(self.unit[self._row])),
-                             Value.cast(self._scale).eq(power_of_two(norm.unit_exponent)),
-                             last_row.eq(self._row + 1 == end),
-                             self._run_ends.eq((self._row + 1 == end) | (self._run == self._build.attention_rows - 1)
-                                               | (self._token % BLOCK_TOKENS == BLOCK_TOKENS - 1))]
-                with m.Switch(opcode):
-                    with m.Case(Opcode.NORM):
-                        m.next = "NORM"
-                        with m.If(norm.source == Source.GATED):
-                            m.next = "GATE_SCALE"
-                    with m.Case(Opcode.QUERY, Opcode.KEY, Opcode.VALUE):
-                        m.next = "HEAD_SCALE"
-                    with m.Case(Opcode.RESIDUAL):
-                        m.next = "ADD_SCALE"
-                    with m.Case(Opcode.SELECT):
-                        m.next = "SELECT_SUMS"
-                    with m.Default():
-                        m.next = "WRITTEN"
-
-            scalars.state("GATE_SCALE", self._gate_scale, ScalarOp.MUL, a=unit, b=word(norm.gate_scale),
-                          then="UP_SCALE")
-            scalars.state("UP_SCALE", up_scale, ScalarOp.MUL, a=unit, b=word(norm.up_scale), then=by_activation)
-            scalars.state("SIGMOID_UNIT", product, ScalarOp.MUL, a=self._gate_scale, b=up_scale, then="SHIFT")
-            with m.State("SHIFT"):
-                m.d.sync += Value.cast(self._scale).eq(shift(product, -SIGMOID_FRACTION))
-                m.next = "NORM"
-            scalars.state("SQUARED_UNIT", product, ScalarOp.MUL, a=self._gate_scale, b=self._gate_scale,
-                          then="PRODUCT_UNIT")
-            scalars.state("PRODUCT_UNIT", self._scale, ScalarOp.MUL, a=product, b=up_scale, then="NORM")
-            with m.State("NORM"):
-                m.d.comb += self._norm.start.valid.eq(1)
-                with m.If(self._norm.start.ready):
-                    m.next = "NORMALISING"
-            with m.State("NORMALISING"):
-                m.d.comb += self._norm.o_scale.ready.eq(1)
-                with m.If(self._norm.o_scale.valid):
-                    m.d.sync += [Value.cast(self.unit[self._row]).eq(Value.cast(self._norm.o_scale.p)),
-                                 self._counting.eq(~norm.levels16)]
-                    m.next = "NEXT"
-
-            scalars.state("HEAD_SCALE", self._scale, ScalarOp.MUL, a=unit, b=word(heads.scale), then="HEAD_STEP")
-            scalars.state("HEAD_STEP", self._step, ScalarOp.MUL,
-                          a=Mux(self._rotating, shift(self._scale, -ROPE_FRACTION), Value.cast(self._scale)),
-                          b=Mux(self._caching & int(self._build.kv_bits == 8), by_levels(8), by_levels(16)),
-                          then="HEADS")
-            with m.State("HEADS"):
-                m.d.comb += self._heads.start.valid.eq(1)
-                with m.If(self._heads.start.ready):
-                    m.next = "HEAD_SUMS"
-            with m.State("HEAD_SUMS"):
-                m.d.comb += self._asking.eq(1)
-                with m.If(self.read_a.ready):
-                    m.next = "QUANTISING"
-            with m.State("QUANTISING"), m.If(~self._heads.busy):
-                m.next = "NEXT"
-
-            scalars.state("ADD_SCALE", self._scale, ScalarOp.MUL, a=unit, b=word(self._add_fields.scale),
-                          then="ADD_SUMS")
-            with m.State("ADD_SUMS"):
-                m.d.comb += self._asking.eq(1)
-                with m.If(self.read_a.ready):
-                    m.next = "ADDING"
-            with m.State("ADDING"), m.If(self._add.done):
-                m.next = "NEXT"
-
-            with m.State("SELECT_SUMS"):
-                m.d.comb += self._asking.eq(1)
-                with m.If(self.read_a.ready):
-                    m.d.comb += self._select.start.eq(1)
-                    m.next = "SELECTING"
-            with m.State("SELECTING"), m.If(self._select.done):
-                m.next = "NEXT"
-
-            with m.State("NEXT"):
-                m.d.sync += [self._row.eq(self._row + 1), self._head_row.eq(self._head_row + 1),
-                             self._base.eq(self._base + words), self._token.eq(self._token + 1),
-                             self._run.eq(Mux(self._run_ends, 0, self._run + 1))]
-                m.next = "ROW"
-                with m.If(last_row):
-                    m.next = "WRITTEN"
-            with m.State("WRITTEN"), m.If(self.write_idle):
-                m.d.comb += self.retired.eq(1)
-                m.next = "IDLE"
 
 
 def _any(bits) -> Value:

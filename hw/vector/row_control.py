@@ -1,0 +1,229 @@
+"""The vector engine's control: a command taken apart, its rows one by one."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.arith.scalar import SCALAR, from_word, power_of_two, scalar_const, shift
+from hw.arith.scalar_steps import ScalarSteps
+from hw.arith.scalar_unit import ScalarOp, ScalarPort
+from hw.command import COMMAND_BITS, HEADER_LAYOUT, POSITIONS, command_layout
+from hw.vector.rope import ROPE_FRACTION
+from models.machine.build import LANES, BuildParameters
+from models.machine.cache import BLOCK_TOKENS
+from models.machine.descriptor import Activation, Opcode
+from models.machine.descriptor import NormSource as Source
+from models.machine.tables import SIGMOID_FRACTION
+
+__all__ = ["KIND", "ROW", "RowControl"]
+
+_LANE_BITS = LANES.bit_length() - 1
+
+KIND = data.StructLayout({
+    "norming": 1,
+    "adding": 1,
+    "selecting": 1,
+    "heading": 1,  # QUERY, KEY or VALUE
+    "rotating": 1,  # of these, not VALUE
+    "caching": 1,  # of these, not QUERY
+})
+
+ROW = data.StructLayout({
+    "index": 8,
+    "offset": 8,  # counted from first_row
+    "base": 16,  # word of the row in the residual memory or in the rotary table
+    "token": 16,
+    # rows whose keys or values leave together: whether it is the first or the last of them
+    "first": 1,
+    "last": 1,
+    "count": 16,  # sums of a row
+    "scale": SCALAR,  # value of one unit of what is worked on
+    "step": SCALAR,  # of heads: the scale over their levels
+    "gate_scale": SCALAR,
+})
+
+
+class RowControl(wiring.Component):
+    """Take a command, and for each of its rows work out the scales and start norm, heads, addition or choice.
+
+    Contract: `command` is taken when idle and held on `held`; `kind` and `row` hold still from a start until the
+    work's end. `retired` pulses when the last row is done and `write_idle` holds. `unit[r]`, the value of one unit of
+    what row r's last norm sent, starts from the transfer on `norm_unit` that ends a norm; `counting` pulses with it
+    where the norm was one for the linear engine.
+    Starts are held until taken: `start_norm` until `norm_ready`, `start_heads` until `heads_ready`, `ask` (for the
+    row's sums) until `ask_ready`, with which `start_select` pulses for a choice. Heads end when `heads_busy` falls,
+    additions with `added`, choices with `selected`.
+
+    Five cycles a command, two a row and what the scales take of the scalar unit.
+    """
+
+    def __init__(self, build: BuildParameters):
+        self._build = build
+        super().__init__({
+            "command": In(stream.Signature(COMMAND_BITS)),
+            "positions": In(POSITIONS),
+            "write_idle": In(1),
+            "retired": Out(1),
+            "held": Out(COMMAND_BITS),
+            "kind": Out(KIND),
+            "row": Out(ROW),
+            "unit": Out(data.ArrayLayout(SCALAR, build.slots)),
+            "scalar": Out(ScalarPort()),
+            "start_norm": Out(1),
+            "norm_ready": In(1),
+            "norm_unit": In(stream.Signature(SCALAR)),
+            "counting": Out(1),
+            "start_heads": Out(1),
+            "heads_ready": In(1),
+            "heads_busy": In(1),
+            "ask": Out(1),
+            "ask_ready": In(1),
+            "start_select": Out(1),
+            "added": In(1),
+            "selected": In(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        command = Signal(COMMAND_BITS, reset_less=True)
+        opcode = data.View(HEADER_LAYOUT, command).opcode
+        self._norm = norm = data.View(command_layout(Opcode.NORM), command)
+        # QUERY has the first fields of KEY and VALUE, which are alike, and zeros in place of the others.
+        self._heads = heads = data.View(command_layout(Opcode.KEY), command)
+        self._addition = addition = data.View(command_layout(Opcode.RESIDUAL), command)
+        self._of_row = row = Signal(ROW, reset_less=True)
+        self._unit = unit = Signal(SCALAR, reset_less=True)  # of the row, before the command
+        self._kind = kind = Signal(KIND)
+        m.d.comb += [self.held.eq(command), self.kind.eq(kind), self.row.eq(row)]
+
+        of_heads, words = Signal(16, reset_less=True), Signal(16, reset_less=True)  # sums and words of a row
+        end, last_row = Signal(8, reset_less=True), Signal(reset_less=True)  # behind the last row; the row is the last
+        run = Signal(range(self._build.attention_rows))  # rows before this one whose keys leave with its
+        scalars = ScalarSteps(m, self.scalar)
+        m.d.sync += self.counting.eq(0)
+        with m.FSM():
+            with m.State("IDLE"):
+                m.d.comb += self.command.ready.eq(1)
+                m.d.sync += command.eq(self.command.payload)
+                with m.If(self.command.valid):
+                    m.next = "DECODE"
+            with m.State("DECODE"):
+                m.d.sync += [
+                    kind.norming.eq(opcode == Opcode.NORM), kind.adding.eq(opcode == Opcode.RESIDUAL),
+                    kind.selecting.eq(opcode == Opcode.SELECT),
+                    kind.heading.eq((opcode == Opcode.QUERY) | (opcode == Opcode.KEY) | (opcode == Opcode.VALUE)),
+                    kind.rotating.eq(opcode != Opcode.VALUE), kind.caching.eq(opcode != Opcode.QUERY),
+                    of_heads.eq(heads.heads * heads.dim),
+                    row.index.eq(heads.first_row), row.offset.eq(0), end.eq(heads.first_row + heads.rows),
+                    row.token.eq(self.positions[heads.sequence] + heads.token), run.eq(0),
+                ]
+                m.next = "COUNT"
+            with m.State("COUNT"):
+                # SELECT's count lies where RESIDUAL's does
+                m.d.sync += [row.count.eq(Mux(kind.heading, of_heads, addition.count)),
+                             words.eq(norm.count >> _LANE_BITS)]
+                m.next = "BASE"
+            with m.State("BASE"):
+                m.d.sync += row.base.eq(row.index * words)
+                m.next = "ROW"
+            with m.State("ROW"):
+                m.d.sync += [Value.cast(unit).eq(Value.cast(self.unit[row.index])),
+                             Value.cast(row.scale).eq(power_of_two(norm.unit_exponent)),
+                             last_row.eq(row.index + 1 == end), row.first.eq(run == 0),
+                             row.last.eq((row.index + 1 == end) | (run == self._build.attention_rows - 1)
+                                         | (row.token % BLOCK_TOKENS == BLOCK_TOKENS - 1))]
+                with m.Switch(opcode):
+                    with m.Case(Opcode.NORM):
+                        m.next = "NORM"
+                        with m.If(norm.source == Source.GATED):
+                            m.next = "GATE_SCALE"
+                    with m.Case(Opcode.QUERY, Opcode.KEY, Opcode.VALUE):
+                        m.next = "HEAD_SCALE"
+                    with m.Case(Opcode.RESIDUAL):
+                        m.next = "ADD_SCALE"
+                    with m.Case(Opcode.SELECT):
+                        m.next = "SUMS"
+                    with m.Default():
+                        m.next = "WRITTEN"
+
+            self._norm_states(m, scalars)
+            self._head_states(m, scalars)
+            scalars.state("ADD_SCALE", row.scale, ScalarOp.MUL, a=unit, b=_word(addition.scale), then="SUMS")
+            with m.State("SUMS"):
+                m.d.comb += [self.ask.eq(1), self.start_select.eq(kind.selecting & self.ask_ready)]
+                with m.If(self.ask_ready):
+                    m.next = "WORKING"
+            with m.State("WORKING"):
+                with m.If(Mux(kind.selecting, self.selected, Mux(kind.adding, self.added, ~self.heads_busy))):
+                    m.next = "NEXT"
+
+            with m.State("NEXT"):
+                m.d.sync += [row.index.eq(row.index + 1), row.offset.eq(row.offset + 1),
+                             row.base.eq(row.base + words), row.token.eq(row.token + 1),
+                             run.eq(Mux(row.last, 0, run + 1))]
+                m.next = "ROW"
+                with m.If(last_row):
+                    m.next = "WRITTEN"
+            with m.State("WRITTEN"), m.If(self.write_idle):
+                m.d.comb += self.retired.eq(1)
+                m.next = "IDLE"
+        return m
+
+    def _norm_states(self, m: Module, scalars: ScalarSteps) -> None:
+        """The scales of a gated product; the norm; the unit it leaves behind."""
+        norm, row, unit = self._norm, self._of_row, self._unit
+        up_scale, product = Signal(SCALAR, reset_less=True), Signal(SCALAR, reset_less=True)
+
+        def by_activation():
+            with m.If(norm.activation == Activation.SILU):
+                m.next = "SIGMOID_UNIT"
+            with m.Else():
+                m.next = "SQUARED_UNIT"
+
+        scalars.state("GATE_SCALE", row.gate_scale, ScalarOp.MUL, a=unit, b=_word(norm.gate_scale), then="UP_SCALE")
+        scalars.state("UP_SCALE", up_scale, ScalarOp.MUL, a=unit, b=_word(norm.up_scale), then=by_activation)
+        scalars.state("SIGMOID_UNIT", product, ScalarOp.MUL, a=row.gate_scale, b=up_scale, then="SHIFT")
+        with m.State("SHIFT"):
+            m.d.sync += Value.cast(row.scale).eq(shift(product, -SIGMOID_FRACTION))
+            m.next = "NORM"
+        scalars.state("SQUARED_UNIT", product, ScalarOp.MUL, a=row.gate_scale, b=row.gate_scale, then="PRODUCT_UNIT")
+        scalars.state("PRODUCT_UNIT", row.scale, ScalarOp.MUL, a=product, b=up_scale, then="NORM")
+        with m.State("NORM"):
+            m.d.comb += self.start_norm.eq(1)
+            with m.If(self.norm_ready):
+                m.next = "NORMALISING"
+        with m.State("NORMALISING"):
+            m.d.comb += self.norm_unit.ready.eq(1)
+            with m.If(self.norm_unit.valid):
+                m.d.sync += [Value.cast(self.unit[row.index]).eq(Value.cast(self.norm_unit.p)),
+                             self.counting.eq(~norm.levels16)]
+                m.next = "NEXT"
+
+    def _head_states(self, m: Module, scalars: ScalarSteps) -> None:
+        """The scale of heads' sums and that over their levels; the heads."""
+        row, kind = self._of_row, self._kind
+        narrow = kind.caching & int(self._build.kv_bits == 8)
+        scalars.state("HEAD_SCALE", row.scale, ScalarOp.MUL, a=self._unit, b=_word(self._heads.scale),
+                      then="HEAD_STEP")
+        scalars.state("HEAD_STEP", row.step, ScalarOp.MUL,
+                      a=Mux(kind.rotating, shift(row.scale, -ROPE_FRACTION), Value.cast(row.scale)),
+                      b=Mux(narrow, _step_of(8), _step_of(16)), then="HEADS")
+        with m.State("HEADS"):
+            m.d.comb += self.start_heads.eq(1)
+            with m.If(self.heads_ready):
+                m.next = "SUMS"
+
+
+def _word(value: Value) -> Value:
+    """SCALAR bits of a memory word."""
+    mantissa, exponent = from_word(value)
+    return Cat(mantissa, exponent, exponent[-1].replicate(2))
+
+
+def _step_of(bits: int) -> Value:
+    """One over the largest level in that many bits."""
+    return Value.cast(scalar_const(Fraction(1, (1 << (bits - 1)) - 1)))
