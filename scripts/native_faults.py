@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -239,6 +240,7 @@ _FAULTS = {
     ("machine.h", "stop_the_machine"): (("start + size > m->size", "start > m->size"),),
     ("run.c", "stop_the_machine"): (("return (int)m->failure;", "return 0;"),),
 }
+_NORMS = re.compile("test_(norm|gated|wide_products|last_bit)")  # tests of test_native_norms.py
 _TESTS = {"": "test_native_units.py",
           "stop_the_machine": "test_native_library.py::test_a_bad_address_and_a_vector_never_loaded_stop_the_machine"}
 _PATHS = {"path_avx2.c": "avx2", "path_avx512.c": "avx512", "neon.h": "neon",
@@ -248,7 +250,7 @@ _PATHS = {"path_avx2.c": "avx2", "path_avx512.c": "avx512", "neon.h": "neon",
 def _faults() -> Iterator[NativeFault]:
     for (file, test), changes in _FAULTS.items():
         for found, wrong in changes:
-            node = _TESTS.get(test, f"test_native_units.py::{test}")
+            node = _TESTS.get(test, f"test_native_{'norms' if _NORMS.match(test) else 'units'}.py::{test}")
             yield NativeFault(file, found, wrong, f"tests/host/{node}", _PATHS.get(file, "portable"))
 
 

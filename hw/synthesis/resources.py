@@ -73,12 +73,13 @@ def late_products(netlist: Netlist) -> list[str]:
     """Names of the DSPs whose product meets logic before a register: paths that begin with a whole multiplication.
 
     Levels start at zero behind a DSP, so they do not show these. A product is registered inside (MREG, PREG) or by
-    flip-flops right behind it, which Vivado takes into the DSP; Yosys leaves them outside for UltraScale+.
+    flip-flops or shift registers right behind it, which Vivado takes into the DSP; Yosys leaves them outside for
+    UltraScale+.
     """
     read: set[int | None] = set()
     for cell in netlist.cells:
         for pin, bits in cell.inputs.items():
-            if kind_of(cell.type) is not Kind.REGISTER or pin != "D":
+            if pin != "D" or not (kind_of(cell.type) is Kind.REGISTER or cell.type.startswith("SRL")):
                 read.update(bits)
     for bits in netlist.outputs.values():
         read.update(bits)

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from hw.synthesis.memories import without_zero_memories
 from models.errors import ModelError
 
 __all__ = ["NETLIST", "Run", "scripts", "synthesise"]
@@ -41,8 +42,10 @@ def scripts(top: str) -> dict[str, str]:
     """Yosys scripts by the name of their LUT mapper, in the order they are tried.
 
     All are `synth_xilinx -family xcup -uram -flatten` without pads and clock buffers: what is counted lies inside a
-    block design. ABC9 knows delays and maps around carry chains and memories; it has been seen to fail on netlists
-    with almost nothing to map. Classic ABC then takes its place between the same steps.
+    block design. ABC9 knows delays and maps around carry chains and memories. It names its nets after those it was
+    given and may meet a name that is taken, which ends the run; so nets are without names when it starts, and
+    registers have theirs. It has been seen to fail on netlists with almost nothing to map. Classic ABC then takes its
+    place between the same steps.
     """
     flow = f"synth_xilinx -family xcup -uram -flatten -noiopad -noclkbuf -top {top}"
     write = ("setattr -unset src -unset module_not_derived */*; "
@@ -50,7 +53,8 @@ def scripts(top: str) -> dict[str, str]:
     classic = ("opt_expr -mux_undef -noclkinv; abc -luts 2:2,3,6:5,10,20; clean; xilinx_srl -fixed -minlen 3; "
                "techmap -map +/xilinx/lut_map.v -map +/xilinx/cells_map.v -D LUT_WIDTH=6; xilinx_dffopt; "
                "opt_lut_ins -tech xilinx")
-    return {"abc9": f"read_verilog design.v; {flow} -abc9; {write}",
+    return {"abc9": f"read_verilog design.v; {flow} -abc9 -run begin:map_luts; rename -wire t:FD* t:LD*; "
+                    f"rename -hide w:*; {flow} -abc9 -run map_luts:; {write}",
             "abc": f"read_verilog design.v; {flow} -run begin:map_luts; {classic}; {flow} -run finalize:; {write}"}
 
 
@@ -72,7 +76,7 @@ def synthesise(verilog: str, top: str, folder: Path, *, say: Callable[[str], Non
         with tempfile.TemporaryDirectory(prefix=f"{key}.", dir=folder) as name:
             working = Path(name) / "run"
             working.mkdir()
-            (working / "design.v").write_text(verilog)
+            (working / "design.v").write_text(without_zero_memories(verilog))
             say(f"yosys {version}: synthesising {top}")
             about = _first_success(working, top, variants, version, say)
             (working / _ABOUT).write_text(json.dumps(about) + "\n")

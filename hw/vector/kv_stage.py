@@ -84,18 +84,19 @@ class KVStage(wiring.Component):
                     with m.If(word == n):
                         m.d.sync += self.tail.eq((1 << (n + 1) * BEAT_BYTES // words) - 1)
 
-        head = Signal(range(self._heads))
+        head, scale, scale_there = Signal(range(self._heads)), Signal(32, reset_less=True), Signal()
+        m.d.sync += [scale.eq(to_word(self.i_scale.p)), scale_there.eq(self.i_scale.valid)]
         m.submodules.scales = scales = Memory(
             shape=data.ArrayLayout(32, SCALES_A_BEAT), depth=self._scale_beats << head_bits, init=[],
             attrs={"ram_style": "distributed"})
         write, read = scales.write_port(granularity=1), scales.read_port()
         m.d.comb += [
-            write.addr.eq(Cat(head[:head_bits], self.within[2:])), write.en.eq(self.i_scale.valid << self.within[:2]),
-            *(write.data[n].eq(to_word(self.i_scale.p)) for n in range(SCALES_A_BEAT)),
+            write.addr.eq(Cat(head[:head_bits], self.within[2:])), write.en.eq(scale_there << self.within[:2]),
+            *(write.data[n].eq(scale) for n in range(SCALES_A_BEAT)),
             read.addr.eq(Cat(self.read_head[:head_bits], self.read_scales)),
         ]
         m.d.sync += self.scales.eq(read.data)
-        with m.If(self.i_scale.valid):
+        with m.If(scale_there):
             m.d.sync += head.eq(head + 1)
         with m.If(self.begin):
             m.d.sync += [beat.eq(0), word.eq(0), of_head.eq(0), head.eq(0)]

@@ -101,6 +101,7 @@ class RowControl(wiring.Component):
         m.d.comb += [self.held.eq(command), self.kind.eq(kind), self.row.eq(row)]
 
         of_heads, words = Signal(16, reset_less=True), Signal(16, reset_less=True)  # sums and words of a row
+        base = Signal(16, reset_less=True)  # of the command's first row; products have registers of their own
         end, last_row = Signal(8, reset_less=True), Signal(reset_less=True)  # behind the last row; the row is the last
         run = Signal(range(self._build.attention_rows))  # rows before this one whose keys leave with its
         scalars = ScalarSteps(m, self.scalar)
@@ -125,10 +126,11 @@ class RowControl(wiring.Component):
             with m.State("COUNT"):
                 # SELECT's count lies where RESIDUAL's does
                 m.d.sync += [row.count.eq(Mux(kind.heading, of_heads, addition.count)),
-                             words.eq(norm.count >> _LANE_BITS)]
+                             words.eq(norm.count >> _LANE_BITS),
+                             base.eq(row.index * (norm.count >> _LANE_BITS))]
                 m.next = "BASE"
             with m.State("BASE"):
-                m.d.sync += row.base.eq(row.index * words)
+                m.d.sync += row.base.eq(base)
                 m.next = "ROW"
             with m.State("ROW"):
                 m.d.sync += [Value.cast(unit).eq(Value.cast(self.unit[row.index])),

@@ -9,15 +9,16 @@ import numpy as np
 from host.emulator.library import native_paths
 from host.emulator.native_buffers import Buffers, Extents
 from host.emulator.native_machine import NativeMachine
-from models.golden.scalar import Scalar
-from models.golden.tap import Tap
+from models.golden.scalar import Scalar, constant, to_word
+from models.golden.tap import NO_CLIP, Tap
 from models.machine.build import CPU
 from models.machine.descriptor import DESCRIPTOR_BYTES, OPCODES, LoadTarget, Opcode, pack
 from models.machine.layout import head_scales_start
 from models.ternary import pack_trits, packed_width
 from tests.host.foreign import FOREIGN_PATHS, can_run_foreign, move_to_foreign
 
-__all__ = ["PATHS", "UnitMachine"]
+__all__ = ["ONE", "PATHS", "UnitMachine", "activations", "read_activations", "residual_like", "same", "some_scalars",
+           "some_words", "wild_tap"]
 
 PATHS = [*native_paths(), *(FOREIGN_PATHS if native_paths() and can_run_foreign() else ())]
 """All that can run here; those of another processor under its simulator."""
@@ -119,3 +120,56 @@ class UnitMachine:
         address = _STREAMS + self._streams
         self.machine.image.place(address, np.ascontiguousarray(array).view(np.uint8).reshape(-1))
         return address
+
+
+ONE = int(to_word(constant(1)))
+
+
+def same(found, expected):
+    if isinstance(expected, Scalar):
+        return all((a == b).all() for a, b in zip(found, expected, strict=True))
+    return (found == expected).all()
+
+
+def some_scalars(rng, *shape, low=-30, high=-10):
+    return Scalar(rng.integers(1 << 23, 1 << 24, shape), rng.integers(low, high, shape))
+
+
+def some_words(rng, *shape, low=-30, high=-10):
+    return to_word(some_scalars(rng, *shape, low=low, high=high))
+
+
+def residual_like(rng, rows, count):
+    """Rows of every size: full range, an outlier over small values, the smallest, zeros."""
+    x = rng.integers(-(2**31) + 1, 2**31, (rows, count))
+    x >>= rng.integers(0, 31, (rows, 1))
+    x[:, 0] = rng.choice([2**31 - 1, -(2**31) + 1, 1], rows)
+    x[-1] = 0
+    return x
+
+
+def wild_tap(rng, count, exponents=(-14, -13, -15)):
+    """Every field at its limits somewhere."""
+    def drawn(low, high, *special):
+        return np.where(rng.random(count) < 0.3, rng.choice([low, high, *special], count),
+                        rng.integers(low, high, count, endpoint=True))
+
+    add, clip, threshold = exponents
+    return Tap(gain=drawn(-32767, 32767, 8192, 0).astype(np.int16), add=drawn(-32767, 32767, 0).astype(np.int16),
+               clip=drawn(0, NO_CLIP, NO_CLIP, 1).astype(np.uint16),
+               threshold=(drawn(0, 65535, 0) * rng.integers(0, 2, count)).astype(np.uint16), add_exponent=add,
+               clip_exponent=clip, threshold_exponent=threshold)
+
+
+def activations(unit, q):
+    """Append what leaves q, int [rows, inputs] with a 127 in every row, in the activation memory."""
+    rows, count = q.shape
+    unit.add_load(LoadTarget.RESIDUAL, q.astype("<i4"))
+    unit.add(Opcode.NORM, count=count, rows=rows, gain=ONE)
+
+
+def read_activations(unit, rows, count):
+    """Append the product with the unit matrix, and run: the activations themselves."""
+    unit.add_matmul(np.eye(count, dtype=np.int8), rows)
+    unit.run()
+    return unit.sums(rows, count)

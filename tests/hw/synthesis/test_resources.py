@@ -29,6 +29,8 @@ def test_a_product_that_meets_logic_before_a_register_is_named(tmp_path):
         return late_products(netlist(tmp_path, [product, *cells], "a b clk", outputs))
 
     assert late(register("p", "q")) == []
+    assert late(("SRL16E", {"D": "p", "A0": "a", "Q": "q"})) == []
+    assert late(("SRL16E", {"D": "a", "A0": "p", "Q": "q"})) == ["p"]
     assert late(lut("p a", "_1"), register("_1", "q")) == ["p"]
     assert late(lut("p a", "_1"), register("_1", "q"), MREG=1) == []
     assert late(lut("p a", "_1"), register("_1", "q"), PREG=1) == []
