@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amaranth.hdl import Cat, Const, Mux, Value, signed
 
-__all__ = ["round_shift", "saturate", "shift_sticky"]
+__all__ = ["round_shift", "saturate", "shift_over", "shift_sticky"]
 
 
 def round_shift(x: Value, shift: int) -> Value:
@@ -24,18 +24,31 @@ def shift_sticky(x: Value, sticky: Value, amount: Value, unit: int = 1) -> tuple
 
     With x holding one guard bit below its unit, a sequence of these leaves guard and sticky bit, from
     which `up = guard & (sticky | quotient[0])` rounds half to even, also in two's complement.
-    Every bit of `amount` is one level of 2:1 multiplexers: take two to four bits between registers.
+    Every bit of `amount` is one level of 2:1 multiplexers: take two to four bits between registers. What is shifted
+    out is found beside them: bit n, where `amount` is above n // unit.
     """
     shape = x.shape()
+    shifted_out = [x[n] & (amount > n // unit) for n in range(min(len(x), unit * ((1 << len(amount)) - 1)))]
+    sticky = sticky | Cat(*shifted_out).any()
     for bit in range(len(amount)):
         by = unit << bit
-        lost = x[: min(by, len(x))].any()
-        sticky = sticky | (amount[bit] & lost)
         fill = x[-1] if shape.signed else Const(0, 1)
         moved = Cat(x[by:], fill.replicate(min(by, len(x))))
         x = Mux(amount[bit], moved, x.as_unsigned() if shape.signed else x)[: len(x)]
         x = x.as_signed() if shape.signed else x
     return x, sticky
+
+
+def shift_over(x: Value, over: Value, amount: Value, unit: int = 1) -> tuple[Value, Value]:
+    """Left shift of an unsigned x within its bits by `amount * unit`, and `over`, which then also says if a one left.
+
+    Bits between registers as in `shift_sticky`.
+    """
+    most = min(len(x), unit * ((1 << len(amount)) - 1))
+    over = over | Cat(x[len(x) - 1 - n] & (amount > n // unit) for n in range(most)).any()
+    for bit in range(len(amount)):
+        x = Mux(amount[bit], x << min(unit << bit, len(x)), x)[: len(x)]
+    return x, over
 
 
 def saturate(x: Value, bits: int) -> Value:

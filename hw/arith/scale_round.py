@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.arith.pipeline import Pipeline
 from hw.arith.product import PRODUCT_STEPS, product_steps
-from hw.arith.rounding import shift_sticky
+from hw.arith.rounding import shift_over, shift_sticky
 from hw.arith.scalar import SCALAR
 
 __all__ = ["ScaleRound"]
@@ -96,11 +96,8 @@ class ScaleRound(wiring.Component):
             user,
         )
 
-        for levels in (range(4, 6), range(4)):
-            for level in levels:
-                by = min(1 << level, bits - 1)
-                over = over | (left[level] & value[bits - 1 - by :].any())
-                value = Mux(left[level], value << by, value)[: bits - 1]
+        for amount, unit in ((left[4:], 16), (left[:4], 1)):
+            value, over = shift_over(value, over, amount, unit)
             value, over, negative, left, user = p.step(value, over, negative, left, user)
         limited = Mux(over, Const((1 << (bits - 1)) - 1, bits - 1), value)
         y, user = p.step(Mux(negative, -limited, limited)[:bits].as_signed(), user)

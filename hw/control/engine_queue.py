@@ -51,6 +51,9 @@ class EngineQueue(wiring.Component):
             self.take.payload.eq(header.wait),
             self.give.payload.eq(signal),
         ]
+        accepted = Signal()  # the command, a cycle ago: an engine's ready need not reach the queue at once
+        m.d.sync += accepted.eq(self.command.valid & self.command.ready)
+        m.d.comb += queue.r_en.eq(accepted)
         with m.FSM() as fsm:
             with m.State("TAKE"):
                 # Nothing to take needs no turn at the semaphores.
@@ -61,7 +64,6 @@ class EngineQueue(wiring.Component):
                 m.d.comb += self.command.valid.eq(1)
                 m.d.sync += signal.eq(header.signal)
                 with m.If(self.command.ready):
-                    m.d.comb += queue.r_en.eq(1)
                     m.next = "WORK"
             with m.State("WORK"):
                 with m.If(self.retired):

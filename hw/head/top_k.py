@@ -57,8 +57,8 @@ class TopK(wiring.Component):
         read, write = memory.read_port(domain="comb"), memory.write_port()
         read_bottom = memory.read_port(domain="comb")  # its own, so that its address waits for no state
         entry, bottom_entry = read.data, read_bottom.data
-        bottom = Signal(8, reset_less=True)  # the list's last index
-        m.d.sync += bottom.eq(self.k - 1)
+        bottom, last_row = Signal(8, reset_less=True), Signal(8, reset_less=True)  # the last index and list
+        m.d.sync += [bottom.eq(self.k - 1), last_row.eq(self.rows_used - 1)]
         row, index = Signal(8), Signal(8)
         candidate = Signal(_ENTRY, reset_less=True)
 
@@ -115,7 +115,7 @@ class TopK(wiring.Component):
                     m.d.sync += index.eq(index + 1)
                     with m.If(index == bottom):
                         m.d.sync += [index.eq(0), row.eq(row + 1)]
-                        with m.If(row == self.rows_used - 1):
+                        with m.If(row == last_row):
                             m.d.comb += self.drained.eq(1)
                             m.next = "TAKE"
         return m

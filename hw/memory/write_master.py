@@ -43,9 +43,10 @@ class WriteMaster(wiring.Component):
 
         axi = self.axi
         free, left, owner = Signal(), Signal(WRITE_BEAT["left"].width), Signal(self._clients)
-        amid = (left != 0) & (~axi.wvalid | axi.wready)  # of a burst, and its next beat may go
+        more, final = Signal(), Signal()  # beats are left, one is
+        amid = more & (~axi.wvalid | axi.wready)  # of a burst, and its next beat may go
         m.d.comb += [
-            free.eq(~axi.awvalid & ~axi.wvalid & ~self.stop & (left == 0)),
+            free.eq(~axi.awvalid & ~axi.wvalid & ~self.stop & ~more),
             arbiter.advance.eq(free),
             axi.awsize.eq(SIZE_16_BYTES),
             axi.awburst.eq(INCREMENT),
@@ -56,7 +57,8 @@ class WriteMaster(wiring.Component):
         with m.If(axi.wready):
             m.d.sync += axi.wvalid.eq(0)
         with m.If(amid & self.stop):
-            m.d.sync += [axi.wvalid.eq(1), axi.wstrb.eq(0), axi.wlast.eq(left == 1), left.eq(left - 1)]
+            m.d.sync += [axi.wvalid.eq(1), axi.wstrb.eq(0), axi.wlast.eq(final), left.eq(left - 1), more.eq(~final),
+                         final.eq(left == 2)]
 
         answered, identity = Signal(), Signal(ID_BITS, reset_less=True)
         m.d.sync += [
@@ -93,6 +95,8 @@ class WriteMaster(wiring.Component):
                     axi.wstrb.eq(beat.payload.strobe),
                     axi.wlast.eq(beat.payload.left == 0),
                     left.eq(beat.payload.left),
+                    more.eq(beat.payload.left != 0),
+                    final.eq(beat.payload.left == 1),
                 ]
         m.d.comb += self.quiet.eq(~Cat(*under_way).any() & ~answered & ~self.error)
         return m

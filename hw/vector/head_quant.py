@@ -127,6 +127,7 @@ class HeadQuant(wiring.Component):
         length, multiplier, step = (Signal(SCALAR, reset_less=True) for _ in range(3))
         drain, idle = Signal(), Signal(init=1)
         scalars = ScalarSteps(m, self.scalar)
+        m.d.comb += self.o_scale.p.eq(step)
 
         levels = Mux(self.narrow, Value.cast(scalar_const(127)), Value.cast(scalar_const(32767)))
         with m.FSM():
@@ -138,7 +139,7 @@ class HeadQuant(wiring.Component):
             scalars.state("STEP", step, ScalarOp.MUL, a=length, b=self.scale, then="MULTIPLIER")
             scalars.state("MULTIPLIER", multiplier, ScalarOp.DIV, a=levels, b=length, then="LEAVE")
             with m.State("LEAVE"):
-                m.d.comb += [drain.eq(idle), self.o_scale.valid.eq(drain), self.o_scale.p.eq(step)]
+                m.d.comb += [drain.eq(idle), self.o_scale.valid.eq(drain)]
                 with m.If(drain):
                     m.next = "WAIT"
         return multiplier, drain, idle
@@ -146,8 +147,9 @@ class HeadQuant(wiring.Component):
     def _drain(self, m: Module, heads: memory.Memory, multiplier, drain, idle, freed) -> None:
         """A head out of memory, through the rescaling."""
         read, slot, index = heads.read_port(), Signal(range(_HEADS)), Signal(range(self._words))
-        current = Signal(SCALAR, reset_less=True)
-        ends = index == self.words - 1
+        current, final = Signal(SCALAR, reset_less=True), Signal(range(self._words), reset_less=True)
+        ends = index == final
+        m.d.sync += final.eq(self.words - 1)
         m.d.comb += [read.addr.eq(Cat(index, slot)), freed.eq(~idle & ends)]
         with m.If(drain):
             m.d.sync += [idle.eq(0), index.eq(0), current.eq(multiplier)]

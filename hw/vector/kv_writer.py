@@ -157,12 +157,12 @@ class KVWriter(wiring.Component):
                          at.eq(Mux(narrow, narrow_at, number)), of.eq(Mux(narrow, narrow_of, 0))]
 
         walked = data.StructLayout({"scales": 1, "place": 1, "address": 40, "lanes": SCALES_A_BEAT, "at": _PITCH_BITS,
-                                    "next_at": _PITCH_BITS, "wide": some_beats, "left": some_beats, "port_ends": 1})
+                                    "next_at": _PITCH_BITS, "wide": some_beats, "tail": 1, "port_ends": 1})
         now, then = Signal(walked), Signal(walked, name="then")
         m.d.comb += [
             stage.read_row.eq(of), stage.read_beat.eq(chunk_beat + at), stage.read_scales.eq(scales),
             stage.read_head.eq(head), now.address.eq(address), now.at.eq(at), now.next_at.eq(next_at),
-            now.wide.eq(wide), now.left.eq(left), now.port_ends.eq(port_ends),
+            now.wide.eq(wide), now.tail.eq(left == at + 1), now.port_ends.eq(port_ends),
         ]
         m.d.sync += then.eq(now)
         fresh, idle = Signal(init=1), Signal()
@@ -217,7 +217,7 @@ class KVWriter(wiring.Component):
             of_scales.eq(then.scales), o.valid.eq(then.scales | (then.place & (then.at < then.wide))),
             o.p.address.eq(self._physical(then.address)),
             o.p.strobe.eq(Mux(then.scales, Cat(lane.replicate(4) for lane in then.lanes),
-                              Mux(then.left == then.at + 1, stage.tail, (1 << BEAT_BYTES) - 1))),
+                              Mux(then.tail, stage.tail, (1 << BEAT_BYTES) - 1))),
             o.p.last.eq(then.scales | then.port_ends | group_ends | (then.next_at >= then.wide)),
             self.busy.eq((waiting != 0) | leaves | ~idle | then.scales | then.place | o.valid | ~former.idle
                          | (self.i.valid & self.i.p.last)),

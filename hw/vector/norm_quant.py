@@ -173,7 +173,9 @@ class NormQuant(wiring.Component):
         settings = self._settings
         unit, y_unit, y_max, v_max, rho, t, s, gained, step = (Signal(SCALAR, reset_less=True) for _ in range(9))
         down = Signal(range(UP_MAX + 1), reset_less=True)
-        fours, ones = Signal(4, reset_less=True), Signal(2, reset_less=True)  # places the largest has to go down
+        # places the largest has to go down, and whether there are any
+        fours, ones = Signal(4, reset_less=True), Signal(2, reset_less=True)
+        some_fours, some_ones = Signal(reset_less=True), Signal(reset_less=True)
         low = Signal(reset_less=True)
         scalars = ScalarSteps(m, self.scalar)
         m.d.comb += [self.tap.settings.rho.eq(rho), self.tap.settings.exponents.eq(settings.exponents)]
@@ -228,9 +230,15 @@ class NormQuant(wiring.Component):
                 m.d.sync += [down.eq(excess), Cat(ones, fours).eq(excess), self._guard.eq(0), self._sticky.eq(0)]
                 m.next = "UNIT"
             with m.State("UNIT"):
-                m.d.sync += Value.cast(unit).eq(shift(self.scale, down))
+                m.d.sync += [Value.cast(unit).eq(shift(self.scale, down)), some_fours.eq(fours != 0),
+                             some_ones.eq(ones != 0)]
                 choose(tapped, choose(rms, "SQUARES", "GAIN"), "FOURS")()
-            self._narrow_largest(m, fours, ones, then="LARGEST_V")
+            self._narrow_largest(m, "FOURS", 4, fours, some_fours, then="ONES")
+            self._narrow_largest(m, "ONES", 1, ones, some_ones, then="ROUND")
+            with m.State("ROUND"):
+                up = self._guard & (self._sticky | self._largest[0])
+                m.d.sync += self._largest[:_V_BITS].eq(self._largest[:_V_BITS] + up)
+                m.next = "LARGEST_V"
             scalars.state("LARGEST_V", v_max, ScalarOp.FROM_INT, n=self._largest[:_V_BITS],
                           then=choose(tapped, "Y_MAX", "NORMAL"))
 
@@ -275,19 +283,15 @@ class NormQuant(wiring.Component):
                 with m.If(self.o_scale.ready):
                     m.next = "IDLE"
 
-    def _narrow_largest(self, m: Module, fours: Signal, ones: Signal, then: str) -> None:
-        """States from FOURS on: the largest product to the unit of v, four places a cycle, then one, and rounded."""
+    def _narrow_largest(self, m: Module, name: str, places: int, left: Signal, some: Signal, then: str) -> None:
+        """State `name`: the largest product goes down by `places` a cycle, `left` times; `some` says that any are."""
         largest, guard, sticky = self._largest, self._guard, self._sticky
-        for name, places, left, following in (("FOURS", 4, fours, "ONES"), ("ONES", 1, ones, "ROUND")):
-            with m.State(name):
-                with m.If(left == 0):
-                    m.next = following
-                with m.Else():
-                    m.d.sync += [left.eq(left - 1), largest.eq(largest >> places), guard.eq(largest[places - 1]),
-                                 sticky.eq(sticky | guard | largest[:places - 1].any())]
-        with m.State("ROUND"):
-            m.d.sync += largest[:_V_BITS].eq(largest[:_V_BITS] + (guard & (sticky | largest[0])))
-            m.next = then
+        with m.State(name):
+            with m.If(some):
+                m.d.sync += [left.eq(left - 1), some.eq(left != 1), largest.eq(largest >> places),
+                             guard.eq(largest[places - 1]), sticky.eq(sticky | guard | largest[:places - 1].any())]
+            with m.Else():
+                m.next = then
 
 
 def _any_of(values: list[Value]) -> Value:

@@ -67,7 +67,10 @@ class NormSource(wiring.Component):
         active, begin = Signal(), Signal()
         requests = (self.o_attention, self.o_gate, self.o_up)
         pending = Signal(len(requests))
-        m.d.comb += [self.i_pass.ready.eq(~active), begin.eq(self.i_pass.valid & ~active)]
+        m.d.comb += self.i_pass.ready.eq(~active)
+        m.d.sync += begin.eq(self.i_pass.valid & ~active)
+        with m.If(self.i_pass.valid):
+            m.d.sync += active.eq(1)
         for n, request in enumerate(requests):
             m.d.comb += [request.valid.eq(pending[n]), request.p.count.eq(settings.count),
                          request.p.row.eq(settings.row)]
@@ -79,7 +82,7 @@ class NormSource(wiring.Component):
             self.o_up.p.accumulator.eq(settings.up_accumulator),
         ]
         with m.If(begin):
-            m.d.sync += [active.eq(1), pending.eq(Cat(from_attention, from_gated, from_gated))]
+            m.d.sync += pending.eq(Cat(from_attention, from_gated, from_gated))
 
         values, valid, last = self._plain(m, begin, from_residual, from_attention)
         lanes = self._gated(m)

@@ -93,19 +93,20 @@ class Rope(wiring.Component):
         # pairs of words: first half, second half
         reading, second, first_index = Signal(), Signal(), Signal(range(self._words))
         half = self.words >> 1
+        left = Signal(range(self._words), reset_less=True)  # pairs
         index = Signal(range(self._words))
         ends = Signal()
         m.d.comb += [
             self.started.eq(~reading & full.bit_select(leaving, 1) & self.room),
             index.eq(Mux(second, first_index + half, first_index)),
-            ends.eq(second & (first_index + 1 == half)),
+            ends.eq(second & (left == 1)),
             read.addr.eq(Cat(index, leaving)),
             read_table.addr.eq(self.table_base + index),
         ]
         with m.If(self.started):
-            m.d.sync += [reading.eq(1), second.eq(0), first_index.eq(0)]
+            m.d.sync += [reading.eq(1), second.eq(0), first_index.eq(0), left.eq(half)]
         with m.If(reading):
-            m.d.sync += [second.eq(~second), first_index.eq(first_index + second)]
+            m.d.sync += [second.eq(~second), first_index.eq(first_index + second), left.eq(left - second)]
             with m.If(ends):
                 m.d.sync += [reading.eq(0), full.bit_select(leaving, 1).eq(0), leaving.eq(~leaving)]
 

@@ -102,7 +102,7 @@ class RowControl(wiring.Component):
 
         of_heads, words = Signal(16, reset_less=True), Signal(16, reset_less=True)  # sums and words of a row
         base = Signal(16, reset_less=True)  # of the command's first row; products have registers of their own
-        end, last_row = Signal(8, reset_less=True), Signal(reset_less=True)  # behind the last row; the row is the last
+        left, last_row = Signal(8, reset_less=True), Signal(reset_less=True)  # rows that are left; the row is the last
         run = Signal(range(self._build.attention_rows))  # rows before this one whose keys leave with its
         scalars = ScalarSteps(m, self.scalar)
         m.d.sync += self.counting.eq(0)
@@ -119,7 +119,7 @@ class RowControl(wiring.Component):
                     kind.heading.eq((opcode == Opcode.QUERY) | (opcode == Opcode.KEY) | (opcode == Opcode.VALUE)),
                     kind.rotating.eq(opcode != Opcode.VALUE), kind.caching.eq(opcode != Opcode.QUERY),
                     of_heads.eq(heads.heads * heads.dim),
-                    row.index.eq(heads.first_row), row.offset.eq(0), end.eq(heads.first_row + heads.rows),
+                    row.index.eq(heads.first_row), row.offset.eq(0), left.eq(heads.rows),
                     row.token.eq(self.positions[heads.sequence] + heads.token), run.eq(0),
                 ]
                 m.next = "COUNT"
@@ -135,8 +135,8 @@ class RowControl(wiring.Component):
             with m.State("ROW"):
                 m.d.sync += [Value.cast(unit).eq(Value.cast(self.unit[row.index])),
                              Value.cast(row.scale).eq(power_of_two(norm.unit_exponent)),
-                             last_row.eq(row.index + 1 == end), row.first.eq(run == 0),
-                             row.last.eq((row.index + 1 == end) | (run == self._build.attention_rows - 1)
+                             last_row.eq(left == 1), row.first.eq(run == 0),
+                             row.last.eq((left == 1) | (run == self._build.attention_rows - 1)
                                          | (row.token % BLOCK_TOKENS == BLOCK_TOKENS - 1))]
                 with m.Switch(opcode):
                     with m.Case(Opcode.NORM):
@@ -164,7 +164,7 @@ class RowControl(wiring.Component):
                     m.next = "NEXT"
 
             with m.State("NEXT"):
-                m.d.sync += [row.index.eq(row.index + 1), row.offset.eq(row.offset + 1),
+                m.d.sync += [row.index.eq(row.index + 1), row.offset.eq(row.offset + 1), left.eq(left - 1),
                              row.base.eq(row.base + words), row.token.eq(row.token + 1),
                              run.eq(Mux(row.last, 0, run + 1))]
                 m.next = "ROW"
@@ -210,10 +210,13 @@ class RowControl(wiring.Component):
         row, kind = self._of_row, self._kind
         narrow = kind.caching & int(self._build.kv_bits == 8)
         scalars.state("HEAD_SCALE", row.scale, ScalarOp.MUL, a=self._unit, b=_word(self._heads.scale),
-                      then="HEAD_STEP")
-        scalars.state("HEAD_STEP", row.step, ScalarOp.MUL,
-                      a=Mux(kind.rotating, shift(row.scale, -ROPE_FRACTION), Value.cast(row.scale)),
-                      b=Mux(narrow, _step_of(8), _step_of(16)), then="HEADS")
+                      then="FRACTION")
+        with m.State("FRACTION"):
+            with m.If(kind.rotating):
+                m.d.sync += Value.cast(row.scale).eq(shift(row.scale, -ROPE_FRACTION))
+            m.next = "HEAD_STEP"
+        scalars.state("HEAD_STEP", row.step, ScalarOp.MUL, a=row.scale, b=Mux(narrow, _step_of(8), _step_of(16)),
+                      then="HEADS")
         with m.State("HEADS"):
             m.d.comb += self.start_heads.eq(1)
             with m.If(self.heads_ready):
