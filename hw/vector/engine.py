@@ -7,7 +7,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.arith.scalar import SCALAR, from_word, power_of_two
-from hw.arith.scalar_unit import OPERANDS, ScalarUnit
+from hw.arith.scalar_unit import ScalarUnit
 from hw.attention.output_memory import OUTPUT_REQUEST, OUTPUT_WORD
 from hw.attention.query_memory import QUERY, QUERY_SCALE
 from hw.command import COMMAND_BITS, POSITIONS, command_layout
@@ -127,20 +127,12 @@ class VectorEngine(wiring.Component):
         """Control, norm, heads and residual addition take turns by their nature: one of them computes at a time."""
         unit, kind = self._scalar_unit, self._kind
         for port in (self._control.scalar, self._norm.scalar, self._heads.scalar):
-            operands, there = port.operands.p, port.operands.valid
-            if port is self._heads.scalar:
-                m.d.comb += port.operands.ready.eq(unit.i.ready)
-            else:  # many states give operands: a register behind their choice, where a cycle costs little
-                operands, there = Signal(OPERANDS, reset_less=True), Signal()
-                m.d.comb += port.operands.ready.eq(~there)
-                m.d.sync += there.eq(Mux(there, ~unit.i.ready, port.operands.valid))
-                with m.If(~there):
-                    m.d.sync += operands.eq(port.operands.p)
-            with m.If(there):
-                m.d.comb += [unit.i.p.eq(operands), unit.i.valid.eq(1)]
+            with m.If(port.operands.valid):
+                m.d.comb += [unit.i.p.eq(port.operands.p), unit.i.valid.eq(1)]
             with m.If(port.result.ready):
                 m.d.comb += unit.o.ready.eq(1)
-            m.d.comb += [port.result.p.eq(unit.o.p), port.result.valid.eq(unit.o.valid)]
+            m.d.comb += [port.operands.ready.eq(unit.i.ready), port.result.p.eq(unit.o.p),
+                         port.result.valid.eq(unit.o.valid)]
         for shared, users in (
                 (self._rescale, ((self._norm.rescale, kind.norming), (self._heads.rescale, kind.heading),
                                  (self._add.rescale, kind.adding))),
