@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
@@ -40,7 +40,9 @@ class BeatFifo(wiring.Component):
         level = Signal(range(self._depth + 1))
         head, tail = Signal(address_bits), Signal(address_bits)
         put = Signal()
+        more, less = Signal.like(level), Signal.like(level)  # before it is known which: `taken` comes late in a cycle
         m.d.comb += [
+            more.eq(level + 1), less.eq(level - 1),
             self.i.ready.eq(~level[address_bits]),  # level != depth
             put.eq(self.i.valid & self.i.ready),
             write.en.eq(put),
@@ -49,7 +51,7 @@ class BeatFifo(wiring.Component):
             self.taken.eq(read_registers(m, read, head, level != 0, self.o)),
         ]
         m.d.sync += [
-            level.eq(level + put - self.taken),
+            level.eq(Mux(put == self.taken, level, Mux(put, more, less))),
             tail.eq(tail + put),
             head.eq(head + self.taken),
         ]

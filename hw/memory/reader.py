@@ -62,14 +62,16 @@ class Reader(wiring.Component):
         to_boundary = Signal(range(BURST_BEATS + 1))
         count = Signal(range(BURST_BEATS + 1))  # beats of the next burst, 0 at the end, once that is known
         known, more = Signal(), Signal()
-        reserved = Signal.like(count)  # by the burst that was put on offer a cycle ago
+        # by the burst that was put on offer a cycle ago; by the beat that left then
+        reserved, freed = Signal.like(count), Signal()
         m.d.comb += to_boundary.eq(BURST_BEATS - address[:block_bits - beat_bits])
         m.d.sync += [
             count.eq(Mux(remaining < to_boundary, remaining, to_boundary)),
             known.eq(1),
             more.eq(remaining != 0),
             reserved.eq(0),
-            room.eq(room - reserved + beats.taken),
+            freed.eq(beats.taken),
+            room.eq(room - reserved + freed),
         ]
 
         burst = self.bursts

@@ -72,14 +72,15 @@ class WriteMaster(wiring.Component):
         for client, beat in enumerate(self.i):
             count, begin, going, finish = under_way[client], Signal(), Signal(), Signal()
             m.d.comb += [
-                arbiter.requests[client].eq(beat.valid & (count != self._outstanding)),
                 begin.eq(free & arbiter.grant[client]),
                 going.eq(amid & owner[client] & ~self.stop),
                 finish.eq(answered & (identity == client)),
                 beat.ready.eq(begin | going),
                 self.idle[client].eq(count == 0),
             ]
-            m.d.sync += count.eq(count + begin - finish)
+            # A cycle late: nothing begins in the cycle after a beat was taken, and what was not taken is still there.
+            m.d.sync += [arbiter.requests[client].eq(beat.valid & (count != self._outstanding)),
+                         count.eq(count + begin - finish)]
             with m.If(begin):
                 m.d.sync += [
                     axi.awvalid.eq(1),

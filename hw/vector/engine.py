@@ -171,18 +171,11 @@ class VectorEngine(wiring.Component):
             source.memory.word.eq(channels.residual.word),
         ]
         request = self.read_a.p
-        with m.If(kind.norming):
-            m.d.comb += [self.read_a.valid.eq(source.o_gate.valid), request.eq(source.o_gate.p),
-                         source.o_gate.ready.eq(self.read_a.ready)]
-        with m.Else():
-            m.d.comb += [
-                self.read_a.valid.eq(self._control.ask), self._control.ask_ready.eq(self.read_a.ready),
-                request.row.eq(row.index),
-                request.accumulator.eq(Mux(kind.selecting, self._select_fields.accumulator, Mux(
-                    kind.adding, self._add_fields.accumulator, self._head_fields.accumulator))),
-                request.count.eq(row.count),
-            ]
         m.d.comb += [
+            # a norm that asks for its gate's sums asks for just these
+            request.row.eq(row.index), request.accumulator.eq(row.accumulator), request.count.eq(row.count),
+            self.read_a.valid.eq(Mux(kind.norming, source.o_gate.valid, self._control.ask)),
+            source.o_gate.ready.eq(self.read_a.ready), self._control.ask_ready.eq(self.read_a.ready),
             self.sums_a.ready.eq(Mux(kind.norming, source.i_gate.ready,
                                      Mux(kind.selecting, select.i.ready, kind.adding | heads.i_sums.ready))),
             source.i_gate.valid.eq(self.sums_a.valid & kind.norming), source.i_gate.p.eq(self.sums_a.p),
@@ -210,7 +203,7 @@ class VectorEngine(wiring.Component):
             source.settings.count.eq(fields.count),
             source.settings.base.eq(self._row.base),
             source.settings.group_channels.eq(fields.group_channels),
-            source.settings.gate_accumulator.eq(fields.gate_accumulator),
+            source.settings.gate_accumulator.eq(self._row.accumulator),
             source.settings.up_accumulator.eq(fields.up_accumulator),
             norm.start.valid.eq(self._control.start_norm), self._control.norm_ready.eq(norm.start.ready),
             norm.start.p.gain.m.eq(gain_m), norm.start.p.gain.e.eq(gain_e),

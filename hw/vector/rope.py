@@ -78,9 +78,10 @@ class Rope(wiring.Component):
         ]
 
         full, filling, leaving = Signal(_HEADS), Signal(), Signal()
-        filled = Signal(range(self._words))
+        filled, opened = Signal(range(self._words)), Signal()  # `opened`: there is room where the head comes in
+        m.d.sync += opened.eq(~full.bit_select(filling ^ (write.en & self.i.p.last), 1))
         m.d.comb += [
-            self.i.ready.eq(~full.bit_select(filling, 1)),
+            self.i.ready.eq(opened),
             write.addr.eq(Cat(filled, filling)),
             write.data.eq(self.i.p.x),
             write.en.eq(self.i.valid & self.i.ready),

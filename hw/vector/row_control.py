@@ -41,6 +41,7 @@ ROW = data.StructLayout({
     "first": 1,
     "last": 1,
     "count": 16,  # sums of a row
+    "accumulator": 16,  # the first of them; of a gated product, of its gate
     "scale": SCALAR,  # value of one unit of what is worked on
     "step": SCALAR,  # of heads: the scale over their levels
     "gate_scale": SCALAR,
@@ -95,6 +96,7 @@ class RowControl(wiring.Component):
         # QUERY has the first fields of KEY and VALUE, which are alike, and zeros in place of the others.
         self._heads = heads = data.View(command_layout(Opcode.KEY), command)
         self._addition = addition = data.View(command_layout(Opcode.RESIDUAL), command)
+        choice = data.View(command_layout(Opcode.SELECT), command)
         self._of_row = row = Signal(ROW, reset_less=True)
         self._unit = unit = Signal(SCALAR, reset_less=True)  # of the row, before the command
         self._kind = kind = Signal(KIND)
@@ -124,8 +126,11 @@ class RowControl(wiring.Component):
                 ]
                 m.next = "COUNT"
             with m.State("COUNT"):
-                # SELECT's count lies where RESIDUAL's does
+                # SELECT's and NORM's count lie where RESIDUAL's does
                 m.d.sync += [row.count.eq(Mux(kind.heading, of_heads, addition.count)),
+                             row.accumulator.eq(Mux(kind.norming, norm.gate_accumulator, Mux(
+                                 kind.adding, addition.accumulator, Mux(
+                                     kind.selecting, choice.accumulator, heads.accumulator)))),
                              words.eq(norm.count >> _LANE_BITS),
                              base.eq(row.index * (norm.count >> _LANE_BITS))]
                 m.next = "BASE"
