@@ -53,6 +53,7 @@ class BeatFifo(wiring.Component):
         m.d.sync += [
             level.eq(Mux(put == self.taken, level, Mux(put, more, less))),
             tail.eq(tail + put),
-            head.eq(head + self.taken),
         ]
+        with m.If(self.taken):
+            m.d.sync += head.eq(head + 1)
         return m

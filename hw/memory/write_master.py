@@ -45,9 +45,12 @@ class WriteMaster(wiring.Component):
         free, left, owner = Signal(), Signal(WRITE_BEAT["left"].width), Signal(self._clients)
         more, final = Signal(), Signal()  # beats are left, one is
         amid = more & (~axi.wvalid | axi.wready)  # of a burst, and its next beat may go
+        chosen, begun = Signal(self._clients), Signal()  # whose burst is next: known before it may begin
+        choosing = (chosen == 0) & ~more
         m.d.comb += [
-            free.eq(~axi.awvalid & ~axi.wvalid & ~self.stop & ~more),
-            arbiter.advance.eq(free),
+            free.eq(~axi.awvalid & ~axi.wvalid & ~self.stop),
+            begun.eq(free & (chosen != 0)),
+            arbiter.advance.eq(choosing),
             axi.awsize.eq(SIZE_16_BYTES),
             axi.awburst.eq(INCREMENT),
             axi.bready.eq(1),
@@ -59,6 +62,11 @@ class WriteMaster(wiring.Component):
         with m.If(amid & self.stop):
             m.d.sync += [axi.wvalid.eq(1), axi.wstrb.eq(0), axi.wlast.eq(final), left.eq(left - 1), more.eq(~final),
                          final.eq(left == 2)]
+
+        with m.If(self.stop | begun):
+            m.d.sync += chosen.eq(0)
+        with m.Elif(choosing):
+            m.d.sync += chosen.eq(arbiter.grant)
 
         answered, identity = Signal(), Signal(ID_BITS, reset_less=True)
         m.d.sync += [
@@ -72,15 +80,14 @@ class WriteMaster(wiring.Component):
         for client, beat in enumerate(self.i):
             count, begin, going, finish = under_way[client], Signal(), Signal(), Signal()
             m.d.comb += [
-                begin.eq(free & arbiter.grant[client]),
+                arbiter.requests[client].eq(beat.valid & (count != self._outstanding)),
+                begin.eq(free & chosen[client]),
                 going.eq(amid & owner[client] & ~self.stop),
                 finish.eq(answered & (identity == client)),
                 beat.ready.eq(begin | going),
                 self.idle[client].eq(count == 0),
             ]
-            # A cycle late: nothing begins in the cycle after a beat was taken, and what was not taken is still there.
-            m.d.sync += [arbiter.requests[client].eq(beat.valid & (count != self._outstanding)),
-                         count.eq(count + begin - finish)]
+            m.d.sync += count.eq(count + begin - finish)
             with m.If(begin):
                 m.d.sync += [
                     axi.awvalid.eq(1),
