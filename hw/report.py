@@ -1,11 +1,11 @@
 """What a board's accelerator takes of its device: `python -m hw.report --board kv260 --model demo [--json]`.
 
 From a Yosys run: sites, levels of logic, and the worst paths by name; for units that the analytic model knows
-(docs/analytic-model.md) also what it predicted. A whole board takes a quarter of an hour and one unit of it
-(`--unit linear`) a minute or two; the netlist is kept under build/report, so that the same Verilog is not synthesised
-twice. `--parts` synthesises the core's parts one by one and joins their netlists (`hw.synthesis.join`): it needs less
-memory, and a part that did not change is there already. What is counted how: `hw.synthesis.resources`,
-`hw.synthesis.levels`.
+(docs/analytic-model.md) also what it predicted. A whole board takes half an hour and one unit of it (`--unit vector`)
+up to five minutes; the netlist is kept under build/report, so that the same Verilog is not synthesised twice.
+`--parts` synthesises the core's parts one by one and joins their netlists (`hw.synthesis.join`): it needs less memory,
+and a part that did not change is there already; but paths from one part to another are longer than in the whole, where
+the mapper sees all of them. What is counted how: `hw.synthesis.resources`, `hw.synthesis.levels`.
 """
 
 from __future__ import annotations
