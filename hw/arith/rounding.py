@@ -25,11 +25,10 @@ def shift_sticky(x: Value, sticky: Value, amount: Value, unit: int = 1) -> tuple
     With x holding one guard bit below its unit, a sequence of these leaves guard and sticky bit, from
     which `up = guard & (sticky | quotient[0])` rounds half to even, also in two's complement.
     Every bit of `amount` is one level of 2:1 multiplexers: take two to four bits between registers. What is shifted
-    out is found beside them: bit n, where `amount` is above n // unit.
+    out is found beside them.
     """
     shape = x.shape()
-    shifted_out = [x[n] & (amount > n // unit) for n in range(min(len(x), unit * ((1 << len(amount)) - 1)))]
-    sticky = sticky | Cat(*shifted_out).any()
+    sticky = sticky | _any_lost(x, amount, unit)
     for bit in range(len(amount)):
         by = unit << bit
         fill = x[-1] if shape.signed else Const(0, 1)
@@ -44,8 +43,7 @@ def shift_over(x: Value, over: Value, amount: Value, unit: int = 1) -> tuple[Val
 
     Bits between registers as in `shift_sticky`.
     """
-    most = min(len(x), unit * ((1 << len(amount)) - 1))
-    over = over | Cat(x[len(x) - 1 - n] & (amount > n // unit) for n in range(most)).any()
+    over = over | _any_lost(x[::-1], amount, unit)
     for bit in range(len(amount)):
         x = Mux(amount[bit], x << min(unit << bit, len(x)), x)[: len(x)]
     return x, over
@@ -63,3 +61,8 @@ def saturate(x: Value, bits: int) -> Value:
         under, Const(-limit, signed(bits)), Mux(over, Const(limit, signed(bits)), x[:bits].as_signed())
     )
 
+
+def _any_lost(bits: Value, amount: Value, unit: int) -> Value:
+    """Whether one of the first `amount * unit` bits is set: bit n counts where `amount` is above n // unit."""
+    most = min(len(bits), unit * ((1 << len(amount)) - 1))
+    return Cat(bits[n] & (amount > n // unit) for n in range(most)).any()
