@@ -25,11 +25,6 @@ from tests.host.native_units import (
 pytestmark = pytest.mark.parametrize("path", PATHS)
 
 
-@pytest.fixture
-def rng():
-    return np.random.default_rng(5)
-
-
 @pytest.mark.parametrize("rms", [0, 1])
 @pytest.mark.parametrize("tapped", [False, True])
 @pytest.mark.parametrize("levels16", [0, 1])

@@ -32,11 +32,6 @@ from tests.host.native_units import (
 pytestmark = pytest.mark.parametrize("path", PATHS)
 
 
-@pytest.fixture
-def rng():
-    return np.random.default_rng(5)
-
-
 @pytest.mark.parametrize("rows", range(1, 17))
 def test_matmul(path, rng, rows):
     for inputs, outputs in ((1, 1), (321, 20), (5, 3), (1603, 7))[rows % 2 * 2:][:2]:
