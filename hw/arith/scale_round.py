@@ -96,8 +96,8 @@ class ScaleRound(wiring.Component):
             user,
         )
 
-        for amount, unit in ((left[4:], 16), (left[:4], 1)):
-            value, over = shift_over(value, over, amount, unit)
+        for low, high, unit in ((4, 6, 16), (0, 4, 1)):
+            value, over = shift_over(value, over, left[low:high], unit)
             value, over, negative, left, user = p.step(value, over, negative, left, user)
         limited = Mux(over, Const((1 << (bits - 1)) - 1, bits - 1), value)
         y, user = p.step(Mux(negative, -limited, limited)[:bits].as_signed(), user)
