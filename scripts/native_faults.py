@@ -16,7 +16,7 @@ SOURCES = Path(__file__).parent.parent / "host" / "emulator" / "native"
 
 
 class NativeFault(NamedTuple):
-    """`wrong` in place of `found`, which occurs once in a file, and the test by which `path` must see it."""
+    """`wrong` in place of `found`, which occurs once in a file, and the tests by one of which `path` must see it."""
 
     file: str
     found: str
@@ -241,7 +241,7 @@ _FAULTS = {
     ("run.c", "stop_the_machine"): (("return (int)m->failure;", "return 0;"),),
 }
 _NORMS = re.compile("test_(norm|gated|wide_products|last_bit)")  # tests of test_native_norms.py
-_TESTS = {"": "test_native_units.py",
+_TESTS = {"": "test_native_units.py tests/host/test_native_norms.py",
           "stop_the_machine": "test_native_library.py::test_a_bad_address_and_a_vector_never_loaded_stop_the_machine"}
 _PATHS = {"path_avx2.c": "avx2", "path_avx512.c": "avx512", "neon.h": "neon",
           "path_neon.c": "neon", "path_neon_dot.c": "neon-dot"}
