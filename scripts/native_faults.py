@@ -16,7 +16,7 @@ SOURCES = Path(__file__).parent.parent / "host" / "emulator" / "native"
 
 
 class NativeFault(NamedTuple):
-    """`wrong` in place of `found`, which occurs once in a file, and the tests by one of which `path` must see it."""
+    """`wrong` in place of `found`, which occurs once in a file, and the test by which `path` must see it."""
 
     file: str
     found: str
@@ -62,27 +62,29 @@ def build_library(fault: NativeFault, folder: Path) -> None:
 
 # file and test: (found, wrong), ...
 _FAULTS = {
-    ("numbers.h", ""): (
+    ("numbers.h", "units"): (
         ("(quotient & 1) > half", "(quotient & 1) >= half"),
         ("max64(((int64_t)1 << s) >> 1, 1)", "(((int64_t)1 << s) >> 1)"),
-        ("return s >= 63 ? 0 :", "return s >= 64 ? 0 :"),
         ("e < EXPONENT_MIN)", "e < -128)"),
         ("over = e > EXPONENT_MAX;", "over = e > 127;"),
         ("finish(m, length - 1)", "finish(m, length)"),
         ("a.e < -128) return 0", "a.e < -127) return 0"),
         ("a.e > 127) return", "a.e > 126) return"),
         ("product >> (23 + carry)", "product >> 23"),
+        ("a.e - b.e - 1 + carry", "a.e - b.e + carry"),
+        ("max64(0, min64(-right, bits))", "max64(0, min64(-right, 4))"),
+        ("rounded < 0 ? -s.limit", "rounded < 0 ? -s.limit - 1"),
+        ("<= s.fits", "< s.fits"),
+    ),
+    ("numbers.h", "norms"): (
+        ("return s >= 63 ? 0 :", "return s >= 64 ? 0 :"),
         ("a.m < b.m);", "a.m <= b.m);"),
         ("return a.e < b.e ||", "return a.e <= b.e ||"),
         ("max64(big.e - small.e, 0), 24)", "max64(big.e - small.e, 0), 23)"),
         ("carry = total >> 24;", "carry = 0;"),
-        ("a.e - b.e - 1 + carry", "a.e - b.e + carry"),
         ("radicand = a.m << (23 + odd)", "radicand = a.m << 23"),
         ("(a.e - odd) >> 1", "(a.e + odd) >> 1"),
-        ("max64(0, min64(-right, bits))", "max64(0, min64(-right, 4))"),
         ("left, right >= 63}", "left, false}"),
-        ("rounded < 0 ? -s.limit", "rounded < 0 ? -s.limit - 1"),
-        ("<= s.fits", "< s.fits"),
     ),
     ("vector.h", "test_norm_of_the_residual"): (
         ("bit_length(largest) - 23", "bit_length(largest) - 24"),
@@ -241,7 +243,7 @@ _FAULTS = {
     ("run.c", "stop_the_machine"): (("return (int)m->failure;", "return 0;"),),
 }
 _NORMS = re.compile("test_(norm|gated|wide_products|last_bit)")  # tests of test_native_norms.py
-_TESTS = {"": "test_native_units.py tests/host/test_native_norms.py",
+_TESTS = {"units": "test_native_units.py", "norms": "test_native_norms.py",
           "stop_the_machine": "test_native_library.py::test_a_bad_address_and_a_vector_never_loaded_stop_the_machine"}
 _PATHS = {"path_avx2.c": "avx2", "path_avx512.c": "avx512", "neon.h": "neon",
           "path_neon.c": "neon", "path_neon_dot.c": "neon-dot"}

@@ -86,10 +86,10 @@ FAULTS: tuple[Fault, ...] = (
 
 
 def _run(test: str, planted: str, *options: str) -> tuple[bool, str]:
-    """Whether a test, or one of several, fails or crashes with the variable set to `planted`; its last line."""
+    """Whether a test fails or crashes with the variable set to `planted`, and its last line."""
     environment = os.environ | {FAULT_VARIABLE: planted}
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "scripts.fault_plugin",
-               "--no-header", "--tb=no", *test.split(), *options]
+               "--no-header", "--tb=no", test, *options]
     result = subprocess.run(command, env=environment, capture_output=True, text=True)
     lines = (result.stdout.strip() or result.stderr.strip()).splitlines()
     return result.returncode == 1 or result.returncode < 0, lines[0 if result.returncode < 0 else -1]
