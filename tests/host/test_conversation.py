@@ -248,7 +248,15 @@ def test_the_penalty_sees_cached_turns(models):
     assert len(set(answer.ids)) == len(answer.ids)
 
 
-def test_ctrl_c_only_asks(models):
+@pytest.fixture
+def python_interrupts():
+    """Python's own handler of Ctrl-C, also in a job that a shell started in the background, where SIGINT is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_only_asks(models, python_interrupts):
     from host.chat import _interrupts
 
     with _interrupts() as asked:
