@@ -1,1 +1,5 @@
 """The runtime: program compiler, devices, CPU pipeline, command line. Needs light wheels only."""
+
+from tritloom.start import prepare
+
+prepare()

@@ -15,11 +15,12 @@ from pathlib import Path
 from tqdm import tqdm
 
 from host.batching import Batch
-from host.command_line import add_head_option, add_model_options, open_session, parse_ids, run_command
+from host.command_line import add_head_option, add_model_options, open_session, parse_ids
 from host.generate import prompt_ids
 from host.sampler import add_sampling_options, sampler_from
 from host.stop_strings import StopStrings
 from host.text import Text
+from models.command import run_command
 from models.errors import ModelError
 from models.machine.registers import SEQUENCES
 

@@ -16,8 +16,9 @@ from statistics import median
 import numpy as np
 from tqdm import tqdm
 
-from host.command_line import add_head_option, add_model_options, open_session, run_command
+from host.command_line import add_head_option, add_model_options, open_session
 from host.runtime import Session
+from models.command import run_command
 from models.errors import ModelError
 
 __all__ = ["Timing", "bench_ids", "main", "measure", "summary"]

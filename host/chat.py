@@ -13,10 +13,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from host.command_line import add_head_option, add_model_options, open_session, run_command
+from host.command_line import add_head_option, add_model_options, open_session
 from host.conversation import Answer, Conversation
 from host.sampler import add_sampling_options, sampler_from
 from host.stop_strings import StopStrings
+from models.command import run_command
 from models.errors import ModelError
 
 __all__ = ["main"]

@@ -1,10 +1,9 @@
-"""What the commands share: options, errors as one line, models and devices from options."""
+"""What the commands share: options, and models and devices from them."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from host.compiler.vocabulary import HEADS
@@ -17,8 +16,7 @@ from models.checkpoint import Model, load_model
 from models.errors import ModelError
 from models.machine.build import BOARDS, CPU, SHORTLIST, BuildParameters, board_parameters
 
-__all__ = ["add_head_option", "add_model_options", "chosen_head", "open_session", "parse_ids", "run_command",
-           "with_context"]
+__all__ = ["add_head_option", "add_model_options", "chosen_head", "open_session", "parse_ids", "with_context"]
 
 
 _SHORTLIST_VOCABULARY = 16384  # rows of a head below which a shortlist saves a fabric little
@@ -97,17 +95,3 @@ def parse_ids(value: str) -> list[int]:
         return [int(item) for item in value.split(",")]
     except ValueError:
         raise ModelError(f"--ids must be numbers with commas between, got {value!r}") from None
-
-
-def run_command(main: Callable[[Sequence[str] | None], None], arguments: Sequence[str] | None = None) -> None:
-    """Run a command's `main`; bad input ends in one line on standard error and exit status 2."""
-    try:
-        main(arguments)
-    except ModelError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
-    except BrokenPipeError:
-        sys.stderr.close()
-        raise SystemExit(0) from None

@@ -11,12 +11,13 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 
 from tqdm import tqdm
 
-from host.command_line import add_head_option, add_model_options, open_session, parse_ids, run_command
+from host.command_line import add_head_option, add_model_options, open_session, parse_ids
 from host.runtime import Session
 from host.sampler import Sampler, add_sampling_options, sampler_from
 from host.speculation import DRAFTS, PromptLookup
 from host.stop_strings import StopStrings
 from host.text import Text
+from models.command import run_command
 from models.config import ModelConfig
 from models.errors import ModelError
 

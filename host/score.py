@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from host.command_line import add_model_options, open_session, parse_ids, run_command
+from host.command_line import add_model_options, open_session, parse_ids
 from host.runtime import Session
 from host.text import Text
+from models.command import run_command
 from models.errors import ModelError
 from models.golden.head import LOGIT_FRACTION
 

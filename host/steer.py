@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from host.command_line import run_command
 from host.devices.emulator import EmulatorDevice
 from host.emulator.machine import Machine
 from host.pipeline.artefact import save_artefact
 from host.runtime import Session
 from host.text import Text
 from models.checkpoint import load_model
+from models.command import run_command
 from models.errors import ModelError
 from models.machine.build import CPU
 from models.machine.descriptor import Opcode

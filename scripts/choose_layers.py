@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from host.command_line import run_command
 from host.steer import chosen_layers, difference_of_means
+from models.command import run_command
 from scripts.evaluate_steering import DIRECTIONS, Trial
 from scripts.manner import AUSTEN, SCRIPTURE
 

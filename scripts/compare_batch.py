@@ -16,8 +16,9 @@ import numpy as np
 from tqdm import tqdm
 
 from host.bench import bench_ids
-from host.command_line import add_model_options, open_session, run_command
+from host.command_line import add_model_options, open_session
 from host.runtime import Session, Top
+from models.command import run_command
 from models.errors import ModelError
 from models.machine.registers import SEQUENCES
 

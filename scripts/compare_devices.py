@@ -12,13 +12,13 @@ from collections.abc import Sequence
 
 from tqdm import tqdm
 
-from host.command_line import run_command
 from host.devices.registry import open_device
 from host.generate import generate
 from host.runtime import Session
 from host.sampler import Sampler
 from host.text import Text
 from models.checkpoint import load_model
+from models.command import run_command
 from models.machine.build import board_parameters
 
 __all__ = ["PROMPTS", "main"]

@@ -21,8 +21,8 @@ from statistics import median
 from tqdm import tqdm
 
 from host.bench import bench_ids
-from host.command_line import run_command
 from models.checkpoint import load_model
+from models.command import run_command
 from models.errors import ModelError
 from scripts.child import child_json
 from scripts.peer_model import check_shape, write_peer_model

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 
-from host.command_line import run_command
 from host.devices.emulator import EmulatorDevice
 from host.pipeline.stage import LINEAR_INPUTS, point_channels
 from host.pipeline.threshold import Threshold
@@ -24,6 +23,7 @@ from host.score import negative_log_likelihood, score_windows
 from host.text import Text
 from models.calibrate import calibrate_teal
 from models.checkpoint import Model, load_model
+from models.command import run_command
 from models.dequantise import float_model
 from models.errors import ModelError
 from models.golden.model import TapPoint

@@ -17,12 +17,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from host.command_line import run_command
 from host.devices.emulator import EmulatorDevice
 from host.runtime import Session
 from host.steer import chosen_layers, difference_of_means, residuals, spread
 from host.text import Text
 from models.checkpoint import load_model
+from models.command import run_command
 from models.errors import ModelError
 from models.machine.build import CPU
 from scripts.manner import AUSTEN, SCRIPTURE, MannerClassifier, body, read_manners, sentences

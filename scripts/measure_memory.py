@@ -15,8 +15,9 @@ from pathlib import Path
 from statistics import median
 
 from host.bench import bench_ids
-from host.command_line import add_model_options, open_session, run_command
+from host.command_line import add_model_options, open_session
 from host.compiler.memory_map import KVLayout
+from models.command import run_command
 from models.errors import ModelError
 from scripts.child import child_json
 

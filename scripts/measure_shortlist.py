@@ -16,9 +16,10 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from host.command_line import add_model_options, open_session, run_command
+from host.command_line import add_model_options, open_session
 from host.runtime import Session
 from host.text import Text
+from models.command import run_command
 from models.errors import ModelError
 from models.golden.norm_quant import norm_constants, norm_quant
 from models.golden.scalar import Scalar, constant, shift

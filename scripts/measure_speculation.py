@@ -18,12 +18,13 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from host.command_line import add_model_options, open_session, run_command
+from host.command_line import add_model_options, open_session
 from host.generate import generate, prompt_ids
 from host.runtime import Session
 from host.sampler import Sampler
 from host.speculation import DRAFTS, PromptLookup
 from host.text import Text
+from models.command import run_command
 from models.errors import ModelError
 
 __all__ = ["PROMPTS", "Result", "before_loop", "loop_start", "main", "measure"]

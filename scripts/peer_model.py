@@ -18,8 +18,8 @@ from gguf import GGMLQuantizationType, GGUFWriter, LlamaFileType
 from gguf.quants import quantize
 from tqdm import tqdm
 
-from host.command_line import run_command
 from models.checkpoint import load_model
+from models.command import run_command
 from models.config import ModelConfig
 from models.dequantise import float_model
 from models.errors import ModelError

@@ -13,11 +13,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("models", "hw", "host", "sim")
+PACKAGES = ("tritloom", "models", "hw", "host", "sim")
+START_FILE = "tritloom/start.py"
 PYNQ_FILE = "host/pynq_device.py"
 
 # package -> module prefixes that none of its files may import
 FORBIDDEN = {
+    "tritloom": ("amaranth", "cocotb", "torch", "pynq"),  # and its `start`, which all others import, nothing of ours
     "models": ("hw", "host", "sim", "amaranth", "cocotb", "pynq"),
     "hw": ("host", "sim", "models.golden", "models.train", "torch", "pynq"),
     "host": ("hw", "sim", "models.train", "amaranth", "cocotb", "torch"),
@@ -78,6 +80,7 @@ def violations(root: Path) -> list[str]:
             for item in imports_of(file.read_text(encoding="utf-8"), parents):
                 bad = any(within(item.module, prefix) for prefix in FORBIDDEN[package])
                 bad |= within(item.module, "torch") and not allows_torch(path, item.late)
+                bad |= path == START_FILE and any(within(item.module, name) for name in PACKAGES)
                 bad |= within(item.module, "pynq") and path != PYNQ_FILE
                 if bad:
                     found.append(f"{path}:{item.line}: imports {item.module}")
@@ -98,6 +101,7 @@ def test_the_rule_sees_our_files():
 @pytest.mark.parametrize(
     "path, source",
     [
+        ("tritloom/start.py", "from models.errors import ModelError"),
         ("models/config.py", "import hw"),
         ("models/config.py", "def f():\n    from host.compiler import compile_program"),
         ("models/golden/norm.py", "from ...sim import runner\n"),

@@ -19,9 +19,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from host.command_line import run_command
 from host.compiler.vocabulary import HEADS
 from host.runtime import Session
+from models.command import run_command
 from models.config import PRESETS
 from models.errors import ModelError
 from models.machine.build import BOARDS, board_parameters

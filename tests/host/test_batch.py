@@ -9,13 +9,13 @@ import pytest
 from host import batch as command
 from host import generate as single
 from host.batching import Batch
-from host.command_line import run_command
 from host.devices.emulator import EmulatorDevice
 from host.emulator.library import NUMPY
 from host.generate import generate
 from host.runtime import Session
 from host.sampler import Sampler
 from models.checkpoint import load_model
+from models.command import run_command
 from models.errors import ModelError
 from models.machine.build import BOARDS, CPU
 from models.synth import synthetic_model

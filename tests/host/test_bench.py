@@ -7,7 +7,7 @@ import pytest
 
 from host import bench
 from host.bench import Timing, bench_ids, measure, summary
-from host.command_line import run_command
+from models.command import run_command
 
 
 @dataclass

@@ -12,8 +12,8 @@ import sys
 import pytest
 
 from host import chat
-from host.command_line import run_command
 from host.runtime import Session
+from models.command import run_command
 from tests.host.test_conversation import models  # noqa: F401  a fixture
 
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from host import generate, score, steer
-from host.command_line import run_command
 from models import calibrate
 from models.checkpoint import load_model
+from models.command import run_command
 
 AUSTEN = "It is a truth universally acknowledged, that a single man in possession of a good fortune. " * 12
 SCRIPTURE = "And the LORD spake unto Moses, saying, Speak unto the children of Israel, and say unto them. " * 12

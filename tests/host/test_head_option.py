@@ -6,8 +6,9 @@ import json
 import pytest
 
 from host import batch, bench, chat, generate
-from host.command_line import add_head_option, add_model_options, chosen_head, run_command
+from host.command_line import add_head_option, add_model_options, chosen_head
 from host.sampler import add_sampling_options
+from models.command import run_command
 
 
 def options(*arguments, sampling=True):

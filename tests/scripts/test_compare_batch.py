@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from host.command_line import run_command
 from host.runtime import Session, Top
+from models.command import run_command
 from models.machine.registers import SEQUENCES
 from scripts import compare_batch
 

@@ -6,8 +6,8 @@ import textwrap
 
 import pytest
 
-from host.command_line import run_command
 from models.checkpoint import save_model
+from models.command import run_command
 from models.synth import synthetic_model
 from scripts import compare_peers
 from scripts.compare_peers import OURS, PEERS, compared, table

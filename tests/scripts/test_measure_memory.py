@@ -5,11 +5,11 @@ import sys
 
 import pytest
 
-from host.command_line import run_command
 from host.compiler.memory_map import KVLayout
 from host.devices.emulator import EmulatorDevice
 from host.runtime import Session
 from models.checkpoint import load_model
+from models.command import run_command
 from models.machine.build import board_parameters
 from models.synth import synthetic_model
 from scripts import measure_memory

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from host.command_line import run_command
+from models.command import run_command
 from models.golden.head import top_k
 from scripts import measure_shortlist
 from scripts.measure_shortlist import ranks_of, windows

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from host.command_line import run_command
+from models.command import run_command
 from scripts import measure_speculation
 from scripts.measure_speculation import PROMPTS, before_loop, loop_start
 

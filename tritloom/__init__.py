@@ -1,0 +1,1 @@
+"""The installed command and what happens before any other package of ours is imported."""
