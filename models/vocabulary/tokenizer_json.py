@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from tokenizers import Tokenizer
 
 from models.errors import ModelError
+from models.json_file import read_text
+from models.vocabulary.panics import contained
 
-__all__ = ["AddedToken", "assemble", "check_tokenizer"]
+__all__ = ["AddedToken", "assemble", "check_tokenizer", "load_tokenizer"]
 
 
 @dataclass(frozen=True)
@@ -44,16 +47,21 @@ def check_tokenizer(text: str, vocab_size: int, where: object) -> None:
 
     where: what to name in the error. The model may have more ids than the tokenizer: padding of its tables.
     """
-    try:
+    with contained(f"{where}: expected a tokenizer"):
         vocabulary = Tokenizer.from_str(text).get_vocab(with_added_tokens=True)
-    except Exception as error:  # the library raises a bare Exception
-        raise ModelError(f"{where}: expected a tokenizer: {' '.join(str(error).split())}") from None
     if not vocabulary:
         raise ModelError(f"{where}: expected a tokenizer, found no vocabulary in it")
     token, largest = max(vocabulary.items(), key=lambda item: item[1])
     if largest >= vocab_size:
         raise ModelError(f"{where}: vocabulary: expected ids below the model's vocab_size of {vocab_size}, "
                          f"found {largest} ({token!r})")
+
+
+def load_tokenizer(path: Path) -> Tokenizer:
+    """The tokenizer of a `tokenizer.json`; `ModelError`, in one line, for a file that is none."""
+    text = read_text(path)
+    with contained(f"{path}: expected a tokenizer"):
+        return Tokenizer.from_str(text)
 
 
 def _sequence(steps: Sequence[Mapping], name: str) -> Mapping | None:
