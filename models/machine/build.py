@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass
 from math import lcm
 
 from models.config import ModelConfig
-from models.errors import ModelError
+from models.errors import BuildError, OptionError
 
-__all__ = ["BOARDS", "CACHE_READER_BEATS", "CPU", "LANES", "PORT_BYTES", "PORT_FIFO_BEATS", "QUERY_WORD", "SHORTLIST",
-           "TRITS_PER_BYTE", "TRITS_PER_GROUP", "BuildParameters", "board_parameters"]
+__all__ = ["BOARDS", "CACHE_READER_BEATS", "CPU", "HEAD_UNIT", "LANES", "PORT_BYTES", "PORT_FIFO_BEATS", "QUERY_WORD",
+           "SHORTLIST", "TRITS_PER_BYTE", "TRITS_PER_GROUP", "BuildParameters", "board_parameters"]
 
 PORT_BYTES = 16  # one beat of a 128-bit port
 TRITS_PER_BYTE = 5
@@ -23,6 +23,7 @@ CACHE_READER_BEATS = 256  # of the cache, at each port: covers 16 bursts under w
 PORT_FIFO_BEATS = 512  # of streams, behind each port: covers 16 bursts under way, and the ports' different paces
 SHORTLIST = 64  # vocabulary rows of which the head takes the exact logits, where it does not take all
 LANES = 4  # channels of one row that the vector engine takes a cycle: a word
+HEAD_UNIT = 2 * LANES  # a head is whole words of its two rotated halves
 QUERY_WORD = 16  # elements of a query that attention reads at a time
 
 
@@ -162,7 +163,16 @@ class BuildParameters:
         return self.row_batches > 1 and self.keeps_tile(config.linear_shapes["up"][0])
 
     def check(self, config: ModelConfig) -> None:
-        """Raise `ModelError` naming the first of the model's sizes that this build cannot hold."""
+        """Raise `BuildError` naming the first of the model's sizes that this build cannot hold.
+
+        What packs by rows, as the emulator's own build, takes any multiple; a fabric's units take whole words.
+        """
+        if self.packing == "tiles":
+            for what, size, unit in (("hidden size", config.hidden_size, LANES),
+                                     ("feed-forward size", config.ffn_size, LANES),
+                                     ("head size", config.head_dim, HEAD_UNIT)):
+                if size % unit:
+                    raise BuildError(f"the model's {what} of {size} is not a multiple of {unit}, as boards need")
         linear_max = max(config.hidden_size, config.heads * config.head_dim, config.ffn_size)
         sizes = (("hidden size", config.hidden_size, self.hidden_max),
                  ("linear input", linear_max, self.inputs_max),
@@ -175,13 +185,7 @@ class BuildParameters:
                  ("accumulator use", self.accumulator_use(config), self.batch_words))
         for what, size, limit in sizes:
             if size > limit:
-                raise ModelError(f"the model's {what} of {size} exceeds the {limit} of build {self.name}")
-        if self.packing == "tiles":
-            for what, size in (("hidden size", config.hidden_size), ("feed-forward size", config.ffn_size)):
-                if size % LANES:
-                    raise ModelError(f"the model's {what} of {size} is not a multiple of {LANES}")
-        if config.head_dim % 8:
-            raise ModelError(f"the model's head size of {config.head_dim} is not a multiple of 8")
+                raise BuildError(f"the model's {what} of {size} exceeds the {limit} of build {self.name}")
 
 
 BOARDS: dict[str, BuildParameters] = {
@@ -206,7 +210,7 @@ the descriptors' fields."""
 
 
 def board_parameters(name: str) -> BuildParameters:
-    """The build of a board by name; `ModelError` for an unknown one."""
+    """The build of a board by name; `OptionError` for an unknown one."""
     if name not in BOARDS:
-        raise ModelError(f"unknown board {name!r}; known: {', '.join(sorted(BOARDS))}")
+        raise OptionError(f"unknown board {name!r}; known: {', '.join(sorted(BOARDS))}")
     return BOARDS[name]

@@ -10,7 +10,7 @@ from host.devices.base import DeviceError
 from host.devices.emulator import EmulatorDevice
 from host.emulator.library import NUMPY
 from host.runtime import Session
-from models.errors import ModelError
+from models.errors import BuildError, ModelError
 from models.golden.model import GoldenModel, TapPoint
 from models.golden.tap import NO_CLIP, Tap
 from models.machine.build import BOARDS
@@ -134,7 +134,7 @@ def test_a_full_context_and_bad_ids_are_refused(emulator):
 
 def test_a_model_too_large_for_the_build_is_refused(emulator):
     config = replace(FAMILIES["one head"], ffn_size=2000)
-    with pytest.raises(ModelError, match="linear input of 2000 exceeds the 1536 of build sim-tiny"):
+    with pytest.raises(BuildError, match="linear input of 2000 exceeds the 1536 of build sim-tiny"):
         Session(synthetic_model(config, seed=0), emulator(TINY))
 
 

@@ -15,7 +15,7 @@ from models.golden.head import top_k
 from models.golden.model import GoldenModel, TapPoint
 from models.golden.tap import NO_CLIP, Tap
 from models.integers import embedding_rows, gain_vector, head_of_embedding
-from models.machine.build import BOARDS, CPU, LANES
+from models.machine.build import BOARDS, CPU, HEAD_UNIT, LANES
 from models.model import Layer, Model, TernaryMatrix
 from models.synth import synthetic_model
 from models.ternary import pack_trits
@@ -55,11 +55,13 @@ def cases(draw, layers_max=2, size_max=100, tokens_max=24):
         pieces.pop(0)
     pieces = pieces or [("score", 1)]
     build = draw(st.sampled_from(["rows", "tiles"]))
-    widths = st.integers(1, size_max) if build == "rows" else st.integers(1, size_max // LANES).map(LANES.__mul__)
+    rows = build == "rows"
+    widths = st.integers(1, size_max) if rows else st.integers(1, size_max // LANES).map(LANES.__mul__)
+    head_unit = 2 if rows else HEAD_UNIT
     config = ModelConfig(
         name="any", vocab_size=draw(st.integers(1, size_max)), hidden_size=draw(widths),
         ffn_size=draw(widths), layers=draw(st.integers(1, layers_max)),
-        heads=kv_heads * draw(st.integers(1, 8)), kv_heads=kv_heads, head_dim=8 * draw(st.integers(1, 8)),
+        heads=kv_heads * draw(st.integers(1, 8)), kv_heads=kv_heads, head_dim=head_unit * draw(st.integers(1, 64 // head_unit)),
         activation=draw(st.sampled_from(["relu2", "silu"])), sub_norms=draw(st.booleans()),
         tied_head=draw(st.booleans()), rope_theta=draw(st.sampled_from([1e4, 5e5])),
         rms_eps=draw(st.sampled_from([1e-5, 1e-6, 1.0])), context=tokens_max + draw(st.integers(0, 9)))

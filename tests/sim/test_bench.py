@@ -12,7 +12,7 @@ from host.devices.emulator import EmulatorDevice
 from host.runtime import Session
 from models.checkpoint import load_model
 from models.config import PRESETS
-from models.errors import ModelError
+from models.errors import BuildError, ModelError, TritloomError
 from models.machine.build import BOARDS
 from models.machine.descriptor import Engine, Opcode, unpack
 from models.machine.layout import head_beats, weight_beats
@@ -321,12 +321,12 @@ def test_the_command_checks(capsys):
     (["--board", "sim-tiny", "--vocab", "0"], "--vocab must be at least 1"),
     (["--outstanding", "33"], "--outstanding must be 1 to 32, got 33")])
 def test_what_is_refused(arguments, message):
-    with pytest.raises(ModelError, match=message):
+    with pytest.raises(TritloomError, match=message):
         main(["--model", "demo", *arguments])
 
 
 def test_a_model_too_large_for_the_build_is_refused():
-    with pytest.raises(ModelError, match="exceeds the 512 of build sim-tiny"):
+    with pytest.raises(BuildError, match="exceeds the 512 of build sim-tiny"):
         main(["--board", "sim-tiny", "--model", "bitnet-0.73b", "--vocab", "16"])
 
 

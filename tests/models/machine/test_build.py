@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from models.config import PRESETS
-from models.errors import ModelError
+from models.errors import BuildError, OptionError
 from models.machine.build import BOARDS, CPU, board_parameters
 from tests.families import FAMILIES
 
@@ -62,7 +62,7 @@ def test_parameters_are_validated(change, message):
     ({"context": 1024}, "context of 1024 exceeds the 512")])
 def test_models_that_do_not_fit_are_named(change, message):
     config = replace(FAMILIES["one head"], heads=4, kv_heads=4)
-    with pytest.raises(ModelError, match=message):
+    with pytest.raises(BuildError, match=message):
         BOARDS["sim-tiny"].check(replace(config, **change))
 
 
@@ -74,19 +74,19 @@ def test_heads_and_their_size_together_have_a_limit(heads, head_dim, message):
     if message is None:
         BOARDS["kv260"].check(config)
     else:
-        with pytest.raises(ModelError, match=message):
+        with pytest.raises(BuildError, match=message):
             BOARDS["kv260"].check(config)
     assert BOARDS["sim-tiny"].query_words == 8 * 4  # all of them with all
 
 
 def test_query_heads_share_a_key_head_up_to_a_limit():
-    with pytest.raises(ModelError, match="query heads per key-value head of 8 exceeds the 4"):
+    with pytest.raises(BuildError, match="query heads per key-value head of 8 exceeds the 4"):
         replace(BOARDS["sim-tiny"], group_max=4).check(replace(FAMILIES["one head"], heads=8))
 
 
 def test_accumulators_hold_gate_and_up():
     config = replace(FAMILIES["one head"], ffn_size=1500)
-    with pytest.raises(ModelError, match="accumulator use of 750 exceeds the 512"):
+    with pytest.raises(BuildError, match="accumulator use of 750 exceeds the 512"):
         replace(BOARDS["sim-tiny"], accumulator_words=512).check(config)
 
 
@@ -96,5 +96,5 @@ def test_the_kv260_holds_the_real_models(name):
 
 
 def test_unknown_boards_are_named():
-    with pytest.raises(ModelError, match="unknown board 'nexys'; known: kv260, sim-tiny"):
+    with pytest.raises(OptionError, match="unknown board 'nexys'; known: kv260, sim-tiny"):
         board_parameters("nexys")
