@@ -50,6 +50,11 @@ class Text:
         added = self._tokenizer.get_added_tokens_decoder().get(token)
         return added is not None and added.special
 
+    def special_tokens(self) -> dict[str, int]:
+        """Ids of the tokens that stand for no text, by their names."""
+        added = self._tokenizer.get_added_tokens_decoder()
+        return {item.content: token for token, item in added.items() if item.special}
+
     def stream(self, before: Sequence[int] = ()) -> TextStream:
         """Decodes ids that come one by one, after those of `before`."""
         return TextStream(self, before)
