@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from host.runtime import Session, Top
 from host.sampler import Sampler
-from models.errors import ModelError
+from models.errors import OptionError
 
 __all__ = ["Batch"]
 
@@ -35,13 +35,13 @@ class Batch:
     def __init__(self, session: Session, prompts: Sequence[Sequence[int]], count: int, samplers: Sequence[Sampler], *,
                  ends: Collection[int] | None = None):
         if count < 1:
-            raise ModelError(f"-n must be at least 1, got {count}")
+            raise OptionError(f"new tokens must be at least 1, got {count}")
         for number, prompt in enumerate(prompts, 1):
             if not len(prompt):
-                raise ModelError(f"prompt {number} is empty: there is no token to start from")
+                raise OptionError(f"prompt {number} is empty: there is no token to start from")
             if len(prompt) + count - 1 > session.context:
-                raise ModelError(f"prompt {number} of {len(prompt)} tokens and {count} new ones exceed the context of "
-                                 f"{session.context}")
+                raise OptionError(f"prompt {number} of {len(prompt)} tokens and {count} new ones exceed the context of "
+                                  f"{session.context}")
         self._session, self._prompts, self._count, self._samplers = session, prompts, count, samplers
         self._ends = session.model.config.eos_ids if ends is None else ends
         self._stopped: set[int] = set()

@@ -5,7 +5,6 @@ The ids are random, so no tokenizer is needed, and seeded, so every run computes
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import time
@@ -18,10 +17,10 @@ from tqdm import tqdm
 
 from host.command_line import add_head_option, add_model_options, open_session
 from host.runtime import Session
-from models.command import run_command
-from models.errors import ModelError
+from models.command import CommandParser, run_command
+from models.errors import OptionError
 
-__all__ = ["Timing", "bench_ids", "main", "measure", "summary"]
+__all__ = ["Timing", "bench_ids", "main", "measure", "parser", "summary"]
 
 
 @dataclass(frozen=True)
@@ -42,14 +41,14 @@ def measure(session: Session, prompt: Sequence[int], steps: Sequence[int], repea
             on_tokens: Callable[[int], None] | None = None) -> list[Timing]:
     """Time `repeats` runs of prompt and steps from an empty cache, after a warm-up that does not count.
 
-    `ModelError` where a count is below one or the context too short.
+    `OptionError` where a count is below one or the context too short.
     """
-    for name, count in (("--prompt-tokens", len(prompt)), ("-n", len(steps)), ("--repeats", repeats)):
+    for name, count in (("prompt tokens", len(prompt)), ("new tokens", len(steps)), ("repeats", repeats)):
         if count < 1:
-            raise ModelError(f"{name} must be at least 1, got {count}")
+            raise OptionError(f"{name} must be at least 1, got {count}")
     if len(prompt) + len(steps) > session.context:
-        raise ModelError(f"a prompt of {len(prompt)} tokens and {len(steps)} new ones exceed the context of "
-                         f"{session.context}")
+        raise OptionError(f"a prompt of {len(prompt)} tokens and {len(steps)} new ones exceed the context of "
+                          f"{session.context}")
     timings = []
     for _ in range(1 + repeats):
         session.reset()
@@ -72,8 +71,9 @@ def summary(timings: Sequence[Timing], prompt_tokens: int, new_tokens: int) -> d
             "decode_best_tokens_per_s": new_tokens / min(decode), "first_token_s": median(prefill)}
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="host.bench", description="Tokens a second of a model on a device.")
+def parser() -> CommandParser:
+    """Its options."""
+    parser = CommandParser("host.bench", description="Tokens a second of a model on a device.")
     add_model_options(parser)
     add_head_option(parser)
     parser.add_argument("--prompt-tokens", type=int, default=128, metavar="P", help="of random ids (default: 128)")
@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     started = time.perf_counter()
     session = open_session(options, progress=True)
     load_s = time.perf_counter() - started

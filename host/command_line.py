@@ -13,7 +13,7 @@ from host.emulator.library import KERNELS
 from host.pipeline.artefact import load_stages
 from host.runtime import Session
 from models.checkpoint import Model, load_model
-from models.errors import ModelError
+from models.errors import OptionError
 from models.machine.build import BOARDS, CPU, SHORTLIST, BuildParameters, board_parameters
 
 __all__ = ["add_head_option", "add_model_options", "chosen_head", "open_session", "parse_ids", "with_context"]
@@ -35,8 +35,10 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, metavar="N", help="of the emulator (default: as many processors as pay)")
     parser.add_argument("--kernels", default="auto", metavar="NAME",
                         help=f"of the emulator: {', '.join(KERNELS)} (default: auto); all give the same bits")
-    parser.add_argument("--sparsity", metavar="ARTEFACT", help="thresholds from models.calibrate")
-    parser.add_argument("--steer", metavar="ARTEFACT[:STRENGTH]", help="a steering vector from host.steer fit")
+    parser.add_argument("--sparsity", action="append", default=[], metavar="ARTEFACT",
+                        help="thresholds from models.calibrate; of several, the highest at each place count")
+    parser.add_argument("--steer", action="append", default=[], metavar="ARTEFACT[:STRENGTH]",
+                        help="a steering vector from host.steer fit; several are added")
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
 
 
@@ -68,7 +70,7 @@ def open_session(options: argparse.Namespace, *, progress: bool, sequences: int 
     emulated = options.device == "emulator"
     build = CPU if emulated and options.board is None else board_parameters(options.board or "sim-tiny")
     if not emulated and (options.threads is not None or options.kernels != "auto"):
-        raise ModelError(f"--threads and --kernels are the emulator's: device {options.device} has none")
+        raise OptionError(f"--threads and --kernels are the emulator's: device {options.device} has none")
     model = with_context(load_model(options.model), build, options.context)
     build.check(model.config)
     taps = load_stages(model, sparsity=options.sparsity, steer=options.steer)
@@ -85,7 +87,7 @@ def with_context(model: Model, build: BuildParameters, context: int | None) -> M
         if context < model.config.context:
             print(f"note: the context is {context} tokens of the model's {model.config.context}", file=sys.stderr)
     if not 1 <= context <= model.config.context:
-        raise ModelError(f"--context must be 1 to the model's {model.config.context}, got {context}")
+        raise OptionError(f"--context must be 1 to the model's {model.config.context}, got {context}")
     return replace(model, config=replace(model.config, context=context))
 
 
@@ -94,4 +96,4 @@ def parse_ids(value: str) -> list[int]:
     try:
         return [int(item) for item in value.split(",")]
     except ValueError:
-        raise ModelError(f"--ids must be numbers with commas between, got {value!r}") from None
+        raise OptionError(f"--ids must be numbers with commas between, got {value!r}") from None

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import pynq
 
-from host.devices.base import Buffer, Device, DeviceError, Progress
-from models.errors import ModelError
+from host.devices.base import Buffer, Device, Progress
+from models.errors import DeviceError
 from models.machine.build import BuildParameters
 from models.machine.registers import Status
 
@@ -48,8 +48,8 @@ class _BoardBuffer(Buffer):
 class PynqDevice(Device):
     """The accelerator in a board's programmable logic.
 
-    Raises `ModelError` where files are missing or made for another build, and `DeviceError` where there is no
-    board, the bitstream cannot be loaded, it is not the one that accel.json describes, or its clock is too fast.
+    Raises `DeviceError` where files are missing or made for another build, where there is no board, the bitstream
+    cannot be loaded, it is not the one that accel.json describes, or its clock is too fast.
     A clock that is too slow gives right tokens late: that is a warning.
     """
 
@@ -135,27 +135,27 @@ class PynqDevice(Device):
 
 
 def find_bitstream() -> Path:
-    """The bitstream to load; `ModelError` where it or one of the files beside it is missing."""
+    """The bitstream to load; `DeviceError` where it or one of the files beside it is missing."""
     path = Path(os.environ.get(BITSTREAM_VARIABLE) or "tritloom.bit")
     if not path.is_file():
-        raise ModelError(f"no bitstream {path}: build one (docs/board.md) and name it in {BITSTREAM_VARIABLE}")
+        raise DeviceError(f"no bitstream {path}: build one (docs/board.md) and name it in {BITSTREAM_VARIABLE}")
     for beside in (path.with_suffix(".hwh"), path.with_name("accel.json")):
         if not beside.is_file():
-            raise ModelError(f"{beside} is missing: it belongs beside {path.name}")
+            raise DeviceError(f"{beside} is missing: it belongs beside {path.name}")
     return path
 
 
 def read_description(path: Path, build: BuildParameters) -> dict[str, object]:
-    """accel.json's content; `ModelError` where it is damaged or of another build than `build`."""
+    """accel.json's content; `DeviceError` where it is damaged or of another build than `build`."""
     try:
         description = json.loads(path.read_text(encoding="utf-8"))
         parameters = dict(description["parameters"])
         int(str(description["hash"])[:8], 16), float(description["clock_mhz"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{path} is not the description of a build: {error!r}") from None
+        raise DeviceError(f"{path} is not the description of a build: {error!r}") from None
     for name, value in build.to_json().items():
         if parameters.get(name) != value:
-            raise ModelError(f"{path}: the bitstream's {name} is {parameters.get(name)!r}, but board {build.name} has "
+            raise DeviceError(f"{path}: the bitstream's {name} is {parameters.get(name)!r}, but board {build.name} has "
                              f"{value!r}: choose the --board that it was built for")
     return description
 

@@ -17,7 +17,7 @@ from host.compiler.program import Program
 from host.compiler.rows import Part
 from host.devices.base import Device
 from models.checkpoint import Model
-from models.errors import ModelError
+from models.errors import OptionError
 from models.golden.head import LOGIT_FRACTION
 from models.golden.model import TapPoint
 from models.golden.residual import embed
@@ -94,7 +94,7 @@ class Session:
     def prefill(self, ids: Sequence[int], on_tokens: Callable[[int], None] | None = None, *, sequence: int = 0) -> Top:
         """Append a prompt; returns the best next tokens after its last one."""
         if not len(ids):
-            raise ModelError("the prompt is empty: there is no token to start from")
+            raise OptionError("the prompt is empty: there is no token to start from")
         self._room(sequence, len(ids))
         last = (len(ids) - 1) // self.rows * self.rows
         self.feed(ids[:last], on_tokens, sequence=sequence)
@@ -163,17 +163,21 @@ class Session:
     def _room(self, sequence: int, tokens: int) -> None:
         position = self.positions[sequence]
         if position + tokens > self.context:
-            raise ModelError(f"the context is full: {position} tokens are in it and {tokens} more "
+            raise OptionError(f"the context is full: {position} tokens are in it and {tokens} more "
                              f"exceed its {self.context}")
 
     def run_pass(self, kind: str, parts: Sequence[tuple[int, Sequence[int]]]) -> int:
         """One pass of a kind (`Program`) over the ids of each (sequence, ids), appended; returns its rows."""
         model, vocab = self.model, self.model.config.vocab_size
-        ids = np.concatenate([np.asarray(part, np.int64) for _, part in parts])
+        try:
+            ids = np.concatenate([np.asarray(part, np.int64) for _, part in parts])
+        except OverflowError:
+            raise OptionError(f"a token id is far outside the vocabulary of {vocab}") from None
         if ids.min() < 0 or ids.max() >= vocab:
-            raise ModelError(f"token id {int(ids[(ids < 0) | (ids >= vocab)][0])} is outside the vocabulary of {vocab}")
+            wrong = int(ids[(ids < 0) | (ids >= vocab)][0])
+            raise OptionError(f"token id {wrong} is outside the vocabulary of {vocab}")
         if len(ids) > self.rows:
-            raise ModelError(f"a pass of {len(ids)} rows exceeds the {self.rows} of device {self.device.name} with "
+            raise OptionError(f"a pass of {len(ids)} rows exceeds the {self.rows} of device {self.device.name} with "
                              f"build {self.device.build.name}")
         h = embed(model.embedding[ids], model.embedding_exponents[ids], model.residual_fraction_bits)
         self._write("residual_in", h.astype("<i4"))

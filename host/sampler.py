@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from host.runtime import Top
-from models.errors import ModelError
+from models.errors import OptionError
 
 __all__ = ["Sampler", "add_sampling_options", "sampler_from"]
 
@@ -40,16 +40,16 @@ class Sampler:
 
     def __post_init__(self) -> None:
         for name, value, valid, rule in (
-                ("--temperature", self.temperature, self.temperature >= 0, "not be negative"),
-                ("--top-k", self.top_k, self.top_k >= 0, "not be negative"),
-                ("--top-p", self.top_p, 0 < self.top_p <= 1, "be in (0, 1]"),
-                ("--min-p", self.min_p, 0 <= self.min_p <= 1, "be in [0, 1]"),
-                ("--repeat-penalty", self.repeat_penalty, self.repeat_penalty > 0, "be positive"),
-                ("--repeat-last", self.repeat_last, self.repeat_last >= -1, "be -1 or more")):
-            if not valid or not np.isfinite(value):
-                raise ModelError(f"{name} must {rule}, got {value}")
+                ("temperature", self.temperature, self.temperature >= 0, "not be negative"),
+                ("top k", self.top_k, self.top_k >= 0, "not be negative"),
+                ("top p", self.top_p, 0 < self.top_p <= 1, "be in (0, 1]"),
+                ("min p", self.min_p, 0 <= self.min_p <= 1, "be in [0, 1]"),
+                ("repeat penalty", self.repeat_penalty, self.repeat_penalty > 0, "be positive"),
+                ("repeat last", self.repeat_last, self.repeat_last >= -1, "be -1 or more")):
+            if not valid or not abs(value) < np.inf:
+                raise OptionError(f"{name} must {rule}, got {value}")
         if self.seed is not None and self.seed < 0:
-            raise ModelError(f"--seed must not be negative, got {self.seed}")
+            raise OptionError(f"seed must not be negative, got {self.seed}")
         self._random = np.random.default_rng(self.seed)
 
     def __call__(self, top: Top, history: Sequence[int] = ()) -> int:
@@ -96,6 +96,6 @@ def add_sampling_options(parser: argparse.ArgumentParser) -> None:
 
 
 def sampler_from(options: argparse.Namespace) -> Sampler:
-    """The sampler of `add_sampling_options`; `ModelError` for a value out of range."""
+    """The sampler of `add_sampling_options`; `OptionError` for a value out of range."""
     return Sampler(options.temperature, options.top_k, options.top_p, options.seed, options.min_p,
                    options.repeat_penalty, options.repeat_last)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from models.errors import ModelError
+from models.errors import OptionError
 
 __all__ = ["DRAFTS", "PromptLookup"]
 
@@ -26,7 +26,7 @@ class PromptLookup:
 
     def __init__(self, drafts: int = DRAFTS, longest: int = LONGEST):
         if drafts < 1:
-            raise ModelError(f"--speculate must be at least 1, got {drafts}")
+            raise OptionError(f"drafts must be at least 1, got {drafts}")
         self.drafts, self._longest = drafts, longest
         self.passes = 0
         self._ids: list[int] = []

@@ -13,16 +13,19 @@ from tqdm import tqdm
 
 from host.devices.emulator import EmulatorDevice
 from host.emulator.machine import Machine
-from host.pipeline.artefact import save_artefact
 from host.runtime import Session
 from host.text import Text
+from models.artefact_file import save_artefact
 from models.checkpoint import load_model
-from models.command import run_command
-from models.errors import ModelError
+from models.command import CommandParser, run_command
+from models.errors import OptionError, printable
 from models.machine.build import CPU
 from models.machine.descriptor import Opcode
+from models.model_hash import model_hash
+from models.output import check_output_file
+from models.text_file import read_text_file
 
-__all__ = ["ResidualRecorder", "chosen_layers", "difference_of_means", "main", "residuals", "spread"]
+__all__ = ["ResidualRecorder", "chosen_layers", "difference_of_means", "main", "parser", "residuals", "spread"]
 
 SKIPPED = 4  # first tokens of a window, whose residual is dominated by the start of text
 
@@ -88,9 +91,10 @@ def difference_of_means(toward: np.ndarray, away: np.ndarray, layers: Sequence[i
     return vectors
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="host.steer", description="Fit steering vectors.")
-    commands = parser.add_subparsers(dest="command", required=True)
+def parser() -> CommandParser:
+    """Its options."""
+    parser = CommandParser("host.steer", description="Fit steering vectors.")
+    commands = parser.add_subparsers(dest="command", required=True, parser_class=argparse.ArgumentParser)
     fit = commands.add_parser("fit", help="fit a vector from two texts")
     fit.add_argument("--model", default="demo", metavar="DIR", help="a converted model's folder, or demo (default)")
     fit.add_argument("--method", default="difference-of-means", choices=["difference-of-means"])
@@ -110,32 +114,35 @@ def chosen_layers(option: str | None, count: int) -> list[int]:
     try:
         layers = sorted({int(part) for part in option.split(",")})
     except ValueError:
-        raise ModelError(f"--layers takes numbers separated by commas, got {option!r}") from None
+        raise OptionError(f"--layers takes numbers separated by commas, got {option!r}") from None
     if layers[0] < 0 or layers[-1] >= count:
-        raise ModelError(f"--layers must lie within 0 .. {count - 1}, got {option}")
+        raise OptionError(f"--layers must lie within 0 .. {count - 1}, got {option}")
     return layers
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
+    if options.tokens <= 2 * SKIPPED:
+        raise OptionError(f"--tokens must be more than {2 * SKIPPED}, got {options.tokens}")
+    check_output_file(options.output)
     model = load_model(options.model)
     layers = chosen_layers(options.layers, model.config.layers)
     session = Session(model, EmulatorDevice(CPU))
     text = Text(model.folder)
     sides = []
     for path in (options.toward, options.away):
-        try:
-            content = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ModelError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
-        ids = spread(text.encode(content), options.tokens, session.context)
+        ids = spread(text.encode(read_text_file(path)), options.tokens, session.context)
         if len(ids) <= 2 * SKIPPED:
-            raise ModelError(f"{path} is too short to fit a vector: {len(ids)} tokens")
-        sides.append(residuals(session, ids, description=path.name))
+            raise OptionError(f"{path} is too short to fit a vector: {len(ids)} tokens")
+        sides.append(residuals(session, ids, description=printable(path.name)))
     vectors = difference_of_means(*sides, layers)
-    notes = {"toward": options.toward.name, "away": options.away.name, "tokens": str(options.tokens)}
-    save_artefact(options.output, "steering", options.method, {"vectors": vectors}, notes)
+    if not vectors.any():
+        raise OptionError(f"{options.toward} and {options.away} do not differ at layers {layers}: there is no vector "
+                          "from one to the other")
+    save_artefact(options.output, "steering", options.method, ("residual",), {"vectors": vectors},
+                  model=model_hash(model), fit={"toward": options.toward.name, "away": options.away.name,
+                                                "tokens": options.tokens, "layers": layers})
     norms = [float(np.linalg.norm(vectors[layer])) for layer in layers]
     if options.json:
         print(json.dumps({"layers": layers, "norms": norms, "artefact": str(options.output)}))

@@ -1,12 +1,16 @@
-"""Texts that end a generation: nothing of them is shown, wherever tokens cut them."""
+"""Texts that end a generation: nothing of them is shown, wherever tokens cut them.
+
+A special token's name ends it at that token, which decodes to no text.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from models.errors import ModelError
+from host.text import Text
+from models.errors import OptionError
 
-__all__ = ["StopStrings"]
+__all__ = ["StopStrings", "stop_ids"]
 
 
 class StopStrings:
@@ -17,7 +21,7 @@ class StopStrings:
 
     def __init__(self, stops: Sequence[str] = ()):
         if "" in stops:
-            raise ModelError("--stop must not be empty")
+            raise OptionError("a stop string must not be empty")
         self._stops = tuple(stops)
         self._held = ""
         self.found: str | None = None
@@ -39,6 +43,20 @@ class StopStrings:
         """What was withheld and turned out to be no stop string, as nothing more comes."""
         held, self._held = self._held, ""
         return held
+
+
+def stop_ids(stops: Sequence[str], text: Text) -> set[int]:
+    """Special tokens that the stop strings name.
+
+    `OptionError` for a name with other text around it: it would never come, since the token is no part of the text.
+    """
+    names = text.special_tokens()
+    for stop in stops:
+        inside = [name for name in names if name and name in stop]
+        if stop not in names and inside:
+            raise OptionError(f"the stop string {stop!r} would never come: the special token {max(inside, key=len)} in "
+                              "it is no part of the text; give its name as a stop string of its own")
+    return {names[stop] for stop in stops if stop in names}
 
 
 def _overlap(text: str, stop: str) -> int:

@@ -14,17 +14,21 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import save_file
 from tokenizers import Tokenizer
 from tqdm import tqdm
 
+from models.artefact_file import save_artefact
 from models.checkpoint import TOKENIZER, load_model
+from models.command import CommandParser, run_command
 from models.dequantise import float_model
-from models.errors import ModelError
+from models.errors import ModelError, OptionError
 from models.float_twin import run_float
 from models.formats.source import FloatLayer, FloatModel
+from models.model_hash import model_hash
+from models.output import check_output_file
+from models.text_file import read_text_file
 
-__all__ = ["SITES", "calibrate_teal", "linear_inputs", "main"]
+__all__ = ["SITES", "calibrate_teal", "linear_inputs", "main", "parser"]
 
 SITES = {"qkv": ("q", "k", "v"), "o": ("o",), "gate_up": ("gate", "up"), "down": ("down",)}
 """Linear inputs of a layer and the matrices that read them."""
@@ -70,14 +74,14 @@ def _allocate(layer: FloatLayer, inputs: dict[str, np.ndarray], sparsity: float)
 def calibrate_teal(model: FloatModel, ids: np.ndarray, sparsity: float) -> np.ndarray:
     """Thresholds float64 [layers, 4] at which about `sparsity` of the weights meet a zero input on such text."""
     if not 0 < sparsity < 0.95:
-        raise ModelError(f"--sparsity must lie between 0 and 0.95, got {sparsity}")
+        raise OptionError(f"sparsity must lie between 0 and 0.95, got {sparsity}")
     inputs = linear_inputs(model, ids)
     return np.array([_allocate(layer, x, sparsity) for layer, x in zip(model.layers, inputs, strict=True)])
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """The command."""
-    parser = argparse.ArgumentParser(prog="models.calibrate", description="Fit thresholds for sparse activation.")
+def parser() -> CommandParser:
+    """Its options."""
+    parser = CommandParser("models.calibrate", description="Fit thresholds for sparse activation.")
     parser.add_argument("--model", default="demo", metavar="DIR", help="a converted model's folder, or demo (default)")
     parser.add_argument("--method", default="teal", choices=["teal"])
     parser.add_argument("--sparsity", type=float, default=0.4, metavar="S", help="share of zeros (default: 0.4)")
@@ -85,12 +89,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--tokens", type=int, default=4096, help="tokens of it to use (default: 4096)")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="ARTEFACT")
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
-    options = parser.parse_args(arguments)
-    try:
-        thresholds = _calibrate(options)
-    except ModelError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command."""
+    options = parser().parse_args(arguments)
+    thresholds = _calibrate(options)
     if options.json:
         result = {"method": options.method, "thresholds": thresholds.tolist(), "artefact": str(options.output)}
         print(json.dumps(result))
@@ -99,23 +104,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _calibrate(options: argparse.Namespace) -> np.ndarray:
-    model = load_model(options.model)
-    try:
-        text = options.text.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(f"cannot read {options.text}: {getattr(error, 'strerror', None) or error}") from None
+    if options.tokens < 1:
+        raise OptionError(f"--tokens must be at least 1, got {options.tokens}")
+    check_output_file(options.output)
+    model, text = load_model(options.model), read_text_file(options.text)
     path = model.folder / TOKENIZER
     if not path.is_file():
         raise ModelError(f"{model.folder} has no {TOKENIZER}, which is needed to read a text")
     ids = np.array(Tokenizer.from_file(str(path)).encode(text, add_special_tokens=False).ids[:options.tokens])
     if not len(ids):
-        raise ModelError(f"{options.text} is empty")
+        raise OptionError(f"{options.text} is empty")
     thresholds = calibrate_teal(float_model(model), ids, options.sparsity)
-    save_file({"thresholds": thresholds.astype(np.float32)}, options.output,
-              metadata={"kind": "sparsity", "method": options.method, "sparsity": str(options.sparsity),
-                        "text": options.text.name, "tokens": str(len(ids))})
+    save_artefact(options.output, "sparsity", options.method, tuple(SITES), {"thresholds": thresholds},
+                  model=model_hash(model), fit={"sparsity": options.sparsity, "text": options.text.name,
+                                                "tokens": len(ids)})
     return thresholds
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

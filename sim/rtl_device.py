@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import numpy as np
 
-from host.devices.base import Buffer, Device, DeviceError, Progress
-from hw.build import emit_verilog, source_hash
+from host.devices.base import Buffer, Device, Progress
+from hw.emit import kept_verilog, with_top
+from models.errors import DeviceError, OptionError
 from models.machine.build import BuildParameters
-from sim.cache import cached
 from sim.verilated_core import CoreError, VerilatedCore
+from sim.verilator_env import verilator_environment
 
 __all__ = ["MAX_CYCLES_VARIABLE", "RtlDevice"]
 
@@ -21,24 +21,27 @@ BOARD_MEMORIES = {"kv260": "kv260"}  # by the build's name; the others have the 
 OPTIMISE = "-O2"  # -O3 takes three times as long to compile and runs no faster
 
 
-def _emitted(build: BuildParameters) -> Path:
-    """The Verilog of a build, from the cache where its sources are unchanged."""
-    def emit(folder: Path) -> None:
-        (folder / "top.v").write_text(emit_verilog(build, top="top")[0])
-
-    return cached("verilog", source_hash(build), emit) / "top.v"
+def _cycle_limit() -> int:
+    text = os.environ.get(MAX_CYCLES_VARIABLE, "100000000")
+    if not text.isdecimal():
+        raise OptionError(f"{MAX_CYCLES_VARIABLE} must be a number of cycles, got {text!r}")
+    return int(text)
 
 
 class RtlDevice(Device):
-    """Simulates the accelerator cycle by cycle; a run's cycles are the fabric's, on the memory model's DRAM."""
+    """Simulates the accelerator cycle by cycle; a run's cycles are the fabric's, on the memory model's DRAM.
+
+    `BuildError` where Verilog or simulation cannot be built.
+    """
 
     name = "rtl"
 
     def __init__(self, build: BuildParameters):
         self.build = build
-        self._verilog = _emitted(build)
+        verilator_environment()  # a tool that is missing is told before the Verilog is written
+        self._limit = _cycle_limit()
+        self._verilog = with_top(kept_verilog(build)[0], "top")
         self._options: dict[str, float | str] = {}
-        self._limit = int(os.environ.get(MAX_CYCLES_VARIABLE, "100000000"))
         self.core = VerilatedCore(self._verilog, build.ports, optimise=OPTIMISE)
         self.configure()
 

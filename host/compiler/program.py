@@ -15,7 +15,7 @@ from host.compiler.schedule import Schedule
 from host.compiler.vocabulary import HEADS, chunks_of
 from models.checkpoint import Model, TernaryMatrix
 from models.config import LINEARS
-from models.errors import ModelError
+from models.errors import OptionError
 from models.golden.model import TapPoint
 from models.golden.tap import Tap
 from models.machine.build import SHORTLIST, BuildParameters
@@ -54,9 +54,9 @@ class Program:
                  sequences: int = 1, head: str = "exact"):
         build.check(model.config)
         if head not in HEADS:
-            raise ModelError(f"unknown head {head!r}; known: {', '.join(HEADS)}")
+            raise OptionError(f"unknown head {head!r}; known: {', '.join(HEADS)}")
         if not 1 <= sequences <= SEQUENCES:
-            raise ModelError(f"sequences must be 1 to {SEQUENCES}, got {sequences}")
+            raise OptionError(f"sequences must be 1 to {SEQUENCES}, got {sequences}")
         self.model, self.build, self.rows, self.sequences = model, build, rows, sequences
         self.taps, self.head = dict(taps or {}), head
         self._chunks = chunks_of(model.config.vocab_size, build) if head == "shortlist" else []

@@ -11,17 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.errors import ModelError
+from models.errors import DeviceError
 from models.machine.build import BuildParameters
 from models.machine.registers import IDENTITY, VERSION, Status, position_register, register
 
-__all__ = ["Buffer", "Device", "DeviceError", "Progress"]
+__all__ = ["Buffer", "Device", "Progress"]
 
 Progress = Callable[[int], None]  # called now and then during a run, with the cycles so far
-
-
-class DeviceError(ModelError):
-    """The device stopped with an error, or is not what the program expects."""
 
 
 @dataclass(frozen=True)

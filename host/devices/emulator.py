@@ -8,10 +8,10 @@ import numpy as np
 
 from host.devices.base import Buffer, Device, Progress
 from host.emulator.image import ProgramError
-from host.emulator.library import NUMPY, chosen_kernels
+from host.emulator.library import NUMPY, THREADS, chosen_kernels
 from host.emulator.machine import Machine
 from host.emulator.native_machine import NativeMachine
-from models.errors import ModelError
+from models.errors import OptionError
 from models.machine.build import BuildParameters
 from models.machine.registers import IDENTITY, REGISTERS, SEQUENCES, VERSION, Status, position_register
 
@@ -31,8 +31,8 @@ class EmulatorDevice(Device):
     name = "emulator"
 
     def __init__(self, build: BuildParameters, *, kernels: str = "auto", threads: int | None = None):
-        if threads is not None and threads < 1:
-            raise ModelError(f"--threads must be at least 1, got {threads}")
+        if threads is not None and not 1 <= threads <= THREADS:
+            raise OptionError(f"threads must be 1 to {THREADS}, got {threads}")
         self.build = build
         self.kernels, self.threads = chosen_kernels(kernels), threads
         self._registers = {r.name: 0 for r in REGISTERS} | {"ID": IDENTITY, "VERSION": VERSION}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 
 from host.devices.base import Device
-from models.errors import ModelError
+from models.errors import DeviceError
 from models.machine.build import BuildParameters
 
 __all__ = ["DEVICES", "open_device"]
@@ -21,14 +21,14 @@ DEVICES = {
 def open_device(name: str, build: BuildParameters, **options: object) -> Device:
     """The device `name` for a build, with options of its own (the emulator's kernels and threads).
 
-    `ModelError` where it is unknown or its packages are missing.
+    `DeviceError` where it is unknown or its packages are missing.
     """
     if name not in DEVICES:
-        raise ModelError(f"unknown device {name!r}; known: {', '.join(DEVICES)}")
+        raise DeviceError(f"unknown device {name!r}; known: {', '.join(DEVICES)}")
     module, cls, install = DEVICES[name]
     try:
         device = getattr(import_module(module), cls)(build, **options)
     except ImportError as error:
-        raise ModelError(f"device {name} needs the package {error.name!r}: {install}") from None
+        raise DeviceError(f"device {name} needs the package {error.name!r}: {install}") from None
     device.identify()
     return device

@@ -12,15 +12,18 @@ from functools import cache
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
-from models.errors import ModelError
+from models.errors import DeviceError
 from models.machine.registers import SEQUENCES
 
-__all__ = ["KERNELS", "NUMPY", "MachineState", "NativeOperation", "NativeScalar", "chosen_kernels", "default_threads",
-           "library", "native_paths"]
+__all__ = ["KERNELS", "NUMPY", "THREADS", "MachineState", "NativeOperation", "NativeScalar", "chosen_kernels",
+           "default_threads", "library", "native_paths"]
 
 NUMPY = "numpy"
 KERNELS = ("auto", "avx512", "avx2", "neon-dot", "neon", "portable", NUMPY)
-"""What `--kernels` takes; auto is the fastest that this processor has."""
+"""Names of kernels; auto is the fastest that this processor has."""
+
+THREADS = 256
+"""The most threads of a run. They meet after every operation, so more than there are processors only wait."""
 
 
 class NativeScalar(ctypes.Structure):
@@ -98,19 +101,18 @@ def native_paths() -> dict[str, int]:
 
 
 def chosen_kernels(name: str = "auto") -> str:
-    """The path that `name` stands for; `ModelError` where it is unknown or cannot run here."""
+    """The path that `name` stands for; `DeviceError` where it is unknown or cannot run here."""
     if name not in KERNELS:
-        raise ModelError(f"unknown kernels {name!r}; known: {', '.join(KERNELS)}")
+        raise DeviceError(f"unknown kernels {name!r}; known: {', '.join(KERNELS)}")
     if name == "auto":
         return next(iter(native_paths()), NUMPY)
     if name != NUMPY and name not in native_paths():
         why = "this processor lacks them" if native_paths() else "they were not compiled with this installation"
-        raise ModelError(f"kernels {name} cannot run: {why}; here: {', '.join([*native_paths(), NUMPY])}")
+        raise DeviceError(f"kernels {name} cannot run: {why}; here: {', '.join([*native_paths(), NUMPY])}")
     return name
 
 
 def default_threads() -> int:
-    """Processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Processors that this process may use, as far as a run can have so many threads."""
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(processors, THREADS)

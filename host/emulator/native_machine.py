@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from host.emulator.forking import surviving_threads
 from host.emulator.image import Image, ProgramError
 from host.emulator.library import MachineState, NativeOperation, NativeScalar, default_threads, library, native_paths
 from host.emulator.linking import Linked, link
@@ -102,7 +103,8 @@ class NativeMachine:
             return
         first = ctypes.cast(ctypes.byref(program.linked.operations, start * ctypes.sizeof(NativeOperation)),
                             ctypes.POINTER(NativeOperation))
-        failure = self._library.tritloom_run(self._state, first, end - start, self._path, program.threads)
+        threads = surviving_threads(program.threads)
+        failure = self._library.tritloom_run(self._state, first, end - start, self._path, threads)
         if failure:
             raise ProgramError(_FAILURES[failure])
 

@@ -5,14 +5,14 @@ Source: difference of means (Physics Steering's delta): v = mean(h over A) - mea
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from host.pipeline.stage import Stage, to_mantissas
+from host.pipeline.stage import Stage, check_magnitudes, to_mantissas
 from models.checkpoint import Model
-from models.errors import ModelError
+from models.config import ModelConfig
 from models.golden.model import TapPoint
 from models.golden.tap import Tap, neutral_tap
 
@@ -26,21 +26,29 @@ class SteeringVector(Stage):
     vectors: np.ndarray
     strength: float
 
+    @staticmethod
+    def shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
+        return {"vectors": (config.layers, config.hidden_size)}
+
     @classmethod
     def load(cls, tensors: Mapping[str, np.ndarray], strength: float) -> SteeringVector:
-        """From an artefact."""
-        return cls(tensors["vectors"].astype(np.float64), strength)
+        """See `Stage`; strength may be negative."""
+        vectors = tensors["vectors"]
+        check_magnitudes("vectors", np.abs(vectors).max(axis=1), strength)
+        return cls(vectors, strength)
+
+    @classmethod
+    def join(cls, stages: Sequence[SteeringVector]) -> SteeringVector:
+        """The sum of the vectors, each times its strength."""
+        first, *others = stages
+        return cls(sum((s.vectors * s.strength for s in others), first.vectors * first.strength), 1.0)
 
     def taps(self, model: Model) -> dict[TapPoint, Tap]:
-        config = model.config
-        if self.vectors.shape != (config.layers, config.hidden_size):
-            raise ModelError(f"the steering vectors are {self.vectors.shape[0]} x {self.vectors.shape[1]}, "
-                             f"the model has {config.layers} layers of {config.hidden_size} channels")
         result = {}
         for layer, vector in enumerate(self.vectors * self.strength):
             if not vector.any():
                 continue
             mantissas, exponent = to_mantissas(vector, 32767)
-            result[TapPoint(layer, "residual")] = replace(neutral_tap(config.hidden_size),
+            result[TapPoint(layer, "residual")] = replace(neutral_tap(model.config.hidden_size),
                                                           add=mantissas.astype(np.int16), add_exponent=exponent)
         return result

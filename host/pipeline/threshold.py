@@ -7,14 +7,15 @@ activation sparsity), thresholds as quantiles of |x|.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from host.pipeline.stage import LINEAR_INPUTS, Stage, point_channels, to_mantissas
+from host.pipeline.stage import LINEAR_INPUTS, Stage, check_magnitudes, point_channels, to_mantissas
 from models.checkpoint import Model
-from models.errors import ModelError
+from models.config import ModelConfig
+from models.errors import ArtefactError
 from models.golden.model import TapPoint
 from models.golden.tap import Tap, neutral_tap
 
@@ -27,17 +28,27 @@ class Threshold(Stage):
 
     thresholds: np.ndarray
 
+    @staticmethod
+    def shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
+        return {"thresholds": (config.layers, len(LINEAR_INPUTS))}
+
     @classmethod
     def load(cls, tensors: Mapping[str, np.ndarray], strength: float) -> Threshold:
-        """From an artefact; strength scales the thresholds."""
-        return cls(tensors["thresholds"].astype(np.float64) * strength)
+        """See `Stage`; strength scales the thresholds."""
+        thresholds = tensors["thresholds"]
+        if (thresholds < 0).any():
+            raise ArtefactError(f"tensor thresholds: expected none below 0, found {thresholds.min()}")
+        check_magnitudes("thresholds", thresholds, strength)
+        return cls(thresholds * strength)
+
+    @classmethod
+    def join(cls, stages: Sequence[Threshold]) -> Threshold:
+        """The highest of the thresholds at each place: it makes zero whatever any of them does."""
+        return cls(np.max([stage.thresholds for stage in stages], axis=0))
 
     def taps(self, model: Model) -> dict[TapPoint, Tap]:
-        layers = model.config.layers
-        if self.thresholds.shape != (layers, len(LINEAR_INPUTS)):
-            raise ModelError(f"the thresholds are for {self.thresholds.shape[0]} layers, the model has {layers}")
         result = {}
-        for layer in range(layers):
+        for layer in range(model.config.layers):
             for site, value in zip(LINEAR_INPUTS, self.thresholds[layer], strict=True):
                 if value <= 0:
                     continue

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from host.devices.base import DeviceError, Progress
+from host.devices.base import Progress
+from models.errors import DeviceError
 from models.machine.descriptor import Engine
 from models.machine.registers import register
 from sim.bench.counts import Counts

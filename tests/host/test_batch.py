@@ -16,7 +16,7 @@ from host.runtime import Session
 from host.sampler import Sampler
 from models.checkpoint import load_model
 from models.command import run_command
-from models.errors import ModelError
+from models.errors import OptionError
 from models.machine.build import BOARDS, CPU
 from models.synth import synthetic_model
 from tests.families import FAMILIES
@@ -88,7 +88,7 @@ def test_a_sequence_that_is_stopped_makes_room():
 ])
 def test_what_no_session_can_do_is_refused_at_once(prompts, count, message):
     session = Session(synthetic_model(FAMILIES["one head"], seed=1), EmulatorDevice(CPU))
-    with pytest.raises(ModelError, match=message):
+    with pytest.raises(OptionError, match=message):
         Batch(session, prompts, count, [Sampler(0.0) for _ in prompts])
 
 

@@ -66,13 +66,13 @@ def test_ids_are_seeded_and_within_the_vocabulary():
 
 
 @pytest.mark.parametrize("prompt,steps,repeats,message", [
-    (0, 1, 1, "--prompt-tokens must be at least 1, got 0"),
-    (1, 0, 1, "-n must be at least 1, got 0"),
-    (1, 1, 0, "--repeats must be at least 1, got 0"),
+    (0, 1, 1, "prompt tokens must be at least 1, got 0"),
+    (1, 0, 1, "new tokens must be at least 1, got 0"),
+    (1, 1, 0, "repeats must be at least 1, got 0"),
     (60, 5, 1, "a prompt of 60 tokens and 5 new ones exceed the context of 64"),
 ])
 def test_counts_that_make_no_sense_are_refused(clocked, prompt, steps, repeats, message):
-    with pytest.raises(bench.ModelError, match=message):
+    with pytest.raises(bench.OptionError, match=message):
         measure(clocked, [1] * prompt, [1] * steps, repeats)
     assert clocked.calls == []
 
@@ -90,8 +90,8 @@ def test_the_command_on_the_shipped_model(capsys):
 
 
 @pytest.mark.parametrize("arguments,message", [
-    (["--model", "no/such/model"], "no/such/model"), (["--prompt-tokens", "-3"], "--prompt-tokens must be at least 1"),
-    (["-n", "512"], "exceed the context"), (["--repeats", "0"], "--repeats must be at least 1"),
+    (["--model", "no/such/model"], "no/such/model"), (["--prompt-tokens", "-3"], "prompt tokens must be at least 1"),
+    (["-n", "512"], "exceed the context"), (["--repeats", "0"], "repeats must be at least 1"),
 ])
 def test_bad_input_is_one_line_and_status_2(arguments, message, capsys):
     with pytest.raises(SystemExit) as exit_:

@@ -6,11 +6,10 @@ from functools import partial
 import numpy as np
 import pytest
 
-from host.devices.base import DeviceError
 from host.devices.emulator import EmulatorDevice
 from host.emulator.library import NUMPY
 from host.runtime import Session
-from models.errors import BuildError, ModelError
+from models.errors import BuildError, DeviceError, OptionError
 from models.golden.model import GoldenModel, TapPoint
 from models.golden.tap import NO_CLIP, Tap
 from models.machine.build import BOARDS
@@ -123,12 +122,12 @@ def test_zero_bytes_of_activations_are_counted(emulator):
 def test_a_full_context_and_bad_ids_are_refused(emulator):
     model = synthetic_model(FAMILIES["one head"], seed=8)
     session = Session(model, emulator(TINY))
-    with pytest.raises(ModelError, match="the prompt is empty"):
+    with pytest.raises(OptionError, match="the prompt is empty"):
         session.prefill([])
-    with pytest.raises(ModelError, match="token id 33 is outside the vocabulary of 33"):
+    with pytest.raises(OptionError, match="token id 33 is outside the vocabulary of 33"):
         session.decode(33)
     session.feed(random_ids(model.config, 64))
-    with pytest.raises(ModelError, match="context is full: 64 tokens are in it and 1 more exceed its 64"):
+    with pytest.raises(OptionError, match="context is full: 64 tokens are in it and 1 more exceed its 64"):
         session.decode(0)
 
 

@@ -15,7 +15,7 @@ from host.emulator.library import KERNELS, NUMPY, MachineState, NativeOperation,
 from host.emulator.machine import Machine
 from host.emulator.native_machine import NativeMachine
 from host.runtime import Session
-from models.errors import ModelError
+from models.errors import DeviceError
 from models.machine.build import CPU, SHORTLIST
 from models.machine.descriptor import LoadTarget, NormSource, Opcode
 from models.machine.registers import SEQUENCES
@@ -91,10 +91,10 @@ def test_every_compiled_path_can_be_chosen_and_auto_is_the_first():
 
 
 def test_kernels_that_do_not_exist_or_cannot_run_are_refused(monkeypatch):
-    with pytest.raises(ModelError, match="^unknown kernels 'sse9'; known: auto, avx512, .*, portable, numpy$"):
+    with pytest.raises(DeviceError, match="^unknown kernels 'sse9'; known: auto, avx512, .*, portable, numpy$"):
         chosen_kernels("sse9")
     monkeypatch.setattr(native_library, "native_paths", lambda: {"portable": 4})
-    with pytest.raises(ModelError, match="^kernels neon cannot run: this processor lacks them; here: portable, numpy$"):
+    with pytest.raises(DeviceError, match="^kernels neon cannot run: this processor lacks them; here: portable, numpy$"):
         chosen_kernels("neon")
 
 
@@ -114,7 +114,7 @@ def library_file(monkeypatch, tmp_path):
 def test_without_the_library_numpy_runs(library_file, damaged):
     if damaged:
         library_file.write_bytes(b"no library")
-    with pytest.raises(ModelError, match="^kernels portable cannot run: they were not compiled with this installation; "
+    with pytest.raises(DeviceError, match="^kernels portable cannot run: they were not compiled with this installation; "
                                          "here: numpy$"):
         chosen_kernels("portable")
     device = EmulatorDevice(CPU)

@@ -14,13 +14,12 @@ pytest.importorskip("pynq", reason="pip install 'tritloom[board]' (Python 3.10 t
 import pynq
 
 from host import pynq_device
-from host.devices.base import DeviceError
 from host.devices.emulator import EmulatorDevice
 from host.devices.registry import open_device
 from host.pynq_device import BITSTREAM_VARIABLE, PynqDevice
 from host.runtime import Session
 from models.config import ModelConfig
-from models.errors import ModelError
+from models.errors import DeviceError
 from models.machine.build import BOARDS
 from models.machine.registers import Status, register
 from models.synth import synthetic_model
@@ -158,7 +157,7 @@ def test_close_leaves_the_buffer_readable(files, board):
 @pytest.mark.parametrize("name", ["tritloom.bit", "tritloom.hwh", "accel.json"])
 def test_a_missing_file_is_named(files, board, name):
     (files / name).unlink()
-    with pytest.raises(ModelError, match=name):
+    with pytest.raises(DeviceError, match=name):
         open_device("pynq", BUILD)
 
 
@@ -173,13 +172,13 @@ def test_the_default_bitstream_is_in_the_working_directory(files, board, monkeyp
                                   '{"parameters": {}, "hash": "xyz", "clock_mhz": 1}'])
 def test_a_damaged_description_is_one_line(files, board, text):
     (files / "accel.json").write_text(text)
-    with pytest.raises(ModelError, match="accel.json is not the description of a build"):
+    with pytest.raises(DeviceError, match="accel.json is not the description of a build"):
         PynqDevice(BUILD)
 
 
 def test_another_boards_bitstream_is_refused(files, board):
     describe(files, parameters=BOARDS["kv260"].to_json())
-    with pytest.raises(ModelError, match="name is 'kv260', but board sim-tiny"):
+    with pytest.raises(DeviceError, match="name is 'kv260', but board sim-tiny"):
         PynqDevice(BUILD)
 
 

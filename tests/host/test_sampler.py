@@ -8,7 +8,7 @@ import pytest
 
 from host.runtime import Top
 from host.sampler import Sampler, add_sampling_options, sampler_from
-from models.errors import ModelError
+from models.errors import OptionError
 
 ONE = 1 << 16
 
@@ -103,14 +103,14 @@ def test_seeds_repeat_and_differ():
 
 
 @pytest.mark.parametrize("options, message", [
-    (dict(temperature=-1), "--temperature must not be negative, got -1"),
-    (dict(temperature=float("nan")), "--temperature must not be negative, got nan"),
-    (dict(top_k=-1), "--top-k must not be negative"), (dict(top_p=0), r"--top-p must be in \(0, 1\]"),
-    (dict(min_p=1.5), r"--min-p must be in \[0, 1\]"), (dict(repeat_penalty=0), "--repeat-penalty must be positive"),
-    (dict(repeat_last=-2), "--repeat-last must be -1 or more"), (dict(seed=-1), "--seed must not be negative"),
+    (dict(temperature=-1), "temperature must not be negative, got -1"),
+    (dict(temperature=float("nan")), "temperature must not be negative, got nan"),
+    (dict(top_k=-1), "top k must not be negative"), (dict(top_p=0), r"top p must be in \(0, 1\]"),
+    (dict(min_p=1.5), r"min p must be in \[0, 1\]"), (dict(repeat_penalty=0), "repeat penalty must be positive"),
+    (dict(repeat_last=-2), "repeat last must be -1 or more"), (dict(seed=-1), "seed must not be negative"),
 ])
 def test_values_out_of_range_are_refused(options, message):
-    with pytest.raises(ModelError, match=message):
+    with pytest.raises(OptionError, match=message):
         Sampler(**options)
 
 

@@ -12,7 +12,7 @@ from host.compiler.rows import Part
 from host.devices.emulator import EmulatorDevice
 from host.emulator.library import NUMPY, native_paths
 from host.runtime import Session
-from models.errors import ModelError
+from models.errors import OptionError
 from models.golden.head import top_k
 from models.golden.model import GoldenModel
 from models.machine.build import BOARDS, CPU
@@ -156,14 +156,14 @@ def test_one_sequence_takes_one_cache_and_one_position_register():
 
 @pytest.mark.parametrize("sequences", [0, SEQUENCES + 1])
 def test_a_count_of_sequences_out_of_range_is_refused(sequences):
-    with pytest.raises(ModelError, match=f"^sequences must be 1 to 16, got {sequences}$"):
+    with pytest.raises(OptionError, match=f"^sequences must be 1 to 16, got {sequences}$"):
         Session(synthetic_model(FAMILIES["one head"], seed=1), EmulatorDevice(CPU), sequences=sequences)
 
 
 def test_more_rows_than_a_pass_takes_are_refused():
     session = Session(synthetic_model(FAMILIES["one head"], seed=1), EmulatorDevice(CPU), sequences=2)
     session.rows = 3
-    with pytest.raises(ModelError, match="^a pass of 4 rows exceeds the 3 of device emulator with build cpu$"):
+    with pytest.raises(OptionError, match="^a pass of 4 rows exceeds the 3 of device emulator with build cpu$"):
         session.advance([(0, [1, 2]), (1, [3, 4])])
     assert session.positions == [0, 0]
 
@@ -172,6 +172,6 @@ def test_a_full_cache_names_its_own_position():
     session = Session(synthetic_model(FAMILIES["one head"], seed=1), EmulatorDevice(CPU), sequences=2)
     session.feed([1] * 63, sequence=1)
     session.advance([(0, [1]), (1, [2])])
-    with pytest.raises(ModelError, match="context is full: 64 tokens are in it and 1 more"):
+    with pytest.raises(OptionError, match="context is full: 64 tokens are in it and 1 more"):
         session.advance([(0, [1]), (1, [2])])
     assert session.positions == [1, 64]

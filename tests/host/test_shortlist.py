@@ -8,7 +8,6 @@ from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
 from host.batching import Batch
-from host.devices.base import DeviceError
 from host.devices.emulator import EmulatorDevice
 from host.emulator.library import NUMPY, native_paths
 from host.emulator.shortlists import Shortlists
@@ -16,6 +15,7 @@ from host.generate import generate
 from host.runtime import Session
 from host.sampler import Sampler
 from host.speculation import PromptLookup
+from models.errors import DeviceError
 from models.golden.head import top_k
 from models.golden.model import GoldenModel
 from models.machine.build import BOARDS, CPU, SHORTLIST

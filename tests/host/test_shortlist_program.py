@@ -12,7 +12,7 @@ from host.compiler.streams_ahead import FETCH_LEAD
 from host.compiler.vocabulary import chunks_of
 from host.emulator.machine import Machine
 from host.emulator.streams import trits_of_bytes
-from models.errors import ModelError
+from models.errors import OptionError
 from models.golden.residual import embed
 from models.machine.build import BOARDS, CPU, SHORTLIST
 from models.machine.descriptor import DESCRIPTOR_BYTES, Opcode
@@ -186,5 +186,5 @@ def test_scoring_and_exact_programs_have_no_shortlist():
 
 
 def test_an_unknown_head_is_refused():
-    with pytest.raises(ModelError, match="^unknown head 'best'; known: exact, shortlist$"):
+    with pytest.raises(OptionError, match="^unknown head 'best'; known: exact, shortlist$"):
         program_of(BUILDS["sim-tiny"], head="best")

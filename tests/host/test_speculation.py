@@ -13,7 +13,7 @@ from host.generate import generate
 from host.runtime import Session
 from host.sampler import Sampler
 from host.speculation import PromptLookup
-from models.errors import ModelError
+from models.errors import OptionError
 from models.machine.build import CPU
 from models.synth import synthetic_model
 from tests.families import FAMILIES
@@ -118,7 +118,7 @@ def test_more_rows_than_a_pass_has_are_refused():
     session = Session(synthetic_model(FAMILIES["one head"], seed=1), EmulatorDevice(CPU))
     session.rows = 8
     assert next(generate(session, [1], 5, Sampler(0.0), lookup=PromptLookup(7))) >= 0
-    with pytest.raises(ModelError, match="^--speculate 8 takes 9 rows of a pass, but build cpu has 8"):
+    with pytest.raises(OptionError, match="^8 drafts take 9 rows of a pass, but build cpu has 8"):
         next(generate(session, [1], 5, Sampler(0.0), lookup=PromptLookup(8)))
 
 
@@ -145,5 +145,5 @@ def test_nothing_to_copy_is_no_draft():
 
 def test_drafts_are_as_many_as_asked_for():
     assert len(proposed([1, 1], 100, 5)) == 5
-    with pytest.raises(ModelError, match="--speculate must be at least 1, got 0"):
+    with pytest.raises(OptionError, match="drafts must be at least 1, got 0"):
         PromptLookup(0)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from host.steer import chosen_layers, difference_of_means, spread
-from models.errors import ModelError
+from models.errors import OptionError
 
 
 def test_windows_are_spread_over_the_whole_text():
@@ -17,7 +17,7 @@ def test_windows_are_spread_over_the_whole_text():
 def test_layers_must_lie_in_the_model():
     assert chosen_layers("3,1", 6) == [1, 3]
     for wrong in ("1,x", "6", "-1"):
-        with pytest.raises(ModelError, match="--layers"):
+        with pytest.raises(OptionError, match="--layers"):
             chosen_layers(wrong, 6)
 
 

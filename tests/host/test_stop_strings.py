@@ -5,7 +5,7 @@ import random
 import pytest
 
 from host.stop_strings import StopStrings
-from models.errors import ModelError
+from models.errors import OptionError
 
 
 def run(stops, pieces):
@@ -62,5 +62,5 @@ def test_any_cut_of_a_text_gives_the_same(seed):
 
 
 def test_an_empty_one_is_refused():
-    with pytest.raises(ModelError, match="--stop must not be empty"):
+    with pytest.raises(OptionError, match="a stop string must not be empty"):
         StopStrings(["a", ""])

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from host.devices.base import DeviceError
 from host.devices.emulator import EmulatorDevice
 from host.generate import generate
 from host.runtime import Session
 from host.sampler import Sampler
 from models.checkpoint import load_model
+from models.errors import DeviceError
 from models.golden.model import TapPoint
 from models.machine.build import BOARDS
 from models.synth import synthetic_model

@@ -1,0 +1,43 @@
+"""What tells one model from another of the same shape: a hash of everything that its numbers depend on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import numpy as np
+
+from models.model import Gains, Model
+
+__all__ = ["model_hash"]
+
+_SHAPE = ("vocab_size", "hidden_size", "ffn_size", "layers", "heads", "kv_heads", "head_dim", "activation", "sub_norms",
+          "tied_head", "rope_theta", "rms_eps")
+
+
+def model_hash(model: Model) -> str:
+    """SHA-256, in hex, of a model's integers: every matrix, scale, gain and row of the vocabulary, and its shape.
+
+    A copy of the folder has the same one, and so has another conversion of the same source; a single other trit gives
+    another. Names, provenance, tokenizer, start and end tokens, the context and the residual's fixed-point scale are
+    not in it: nothing that is fitted depends on them. All weights are read, which takes 2B-4T about a second.
+    """
+    total = hashlib.sha256(json.dumps([getattr(model.config, name) for name in _SHAPE]).encode())
+
+    def add(array: np.ndarray) -> None:
+        total.update(np.ascontiguousarray(array).data)
+
+    def add_gains(gains: Gains) -> None:
+        add(gains[0])
+        total.update(str(gains[1]).encode())
+
+    for layer in model.layers:
+        for matrix in layer.linears.values():
+            add(matrix.packed)
+            add(np.uint32(matrix.scale))
+        for gains in layer.gains.values():
+            add_gains(gains)
+    add_gains(model.final_gains)
+    for table in (model.embedding, model.embedding_exponents, model.head, model.head_scales):
+        add(table)
+    return total.hexdigest()
