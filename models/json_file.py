@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from models.errors import ModelError
+from models.file_kind import JSON, file_kind
 
 __all__ = ["read_object", "read_optional", "read_text"]
 
@@ -26,6 +27,8 @@ def read_object(path: Path) -> dict:
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
+        if (kind := file_kind(path)) not in (None, JSON):
+            raise ModelError(f"{path}: expected JSON, found {kind}") from None
         raise ModelError(f"{path}: cannot be read as JSON: {error}") from None
     if not isinstance(data, dict):
         raise ModelError(f"{path}: expected a JSON object, found {type(data).__name__}")

@@ -17,6 +17,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from models.errors import ModelError
+from models.file_kind import SAFETENSORS, file_kind
 from models.mapped_file import MappedFile
 
 __all__ = ["PADDING", "SafetensorsFile", "SafetensorsWriter", "TensorEntry"]
@@ -54,6 +55,8 @@ class SafetensorsFile(Mapping[str, TensorEntry]):
                 listed = [(name, (part := header.get_slice(name)).get_dtype(), tuple(part.get_shape()))
                           for name in header.offset_keys()]
         except SafetensorError as error:
+            if (kind := file_kind(path)) not in (None, SAFETENSORS):
+                raise ModelError(f"{path}: expected a safetensors file, found {kind}") from None
             raise ModelError(f"{path}: expected a whole safetensors file, found {size} bytes that are damaged or cut "
                              f"short: {' '.join(str(error).split())[:200]}") from None
         self._entries: dict[str, TensorEntry] = {}

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from models.errors import ModelError
+from models.file_kind import GGUF_MAGIC, JSON, SAFETENSORS, file_kind, first_bytes
 from models.formats.gguf_model import read_gguf
 from models.formats.huggingface import read_huggingface
 from models.formats.source import FloatModel
@@ -11,7 +12,7 @@ __all__ = ["read_checkpoint"]
 
 
 def read_checkpoint(path: Path, *, activation: str | None = None) -> FloatModel:
-    """Open a Hugging Face folder or a GGUF file; `ModelError` says why something else is refused.
+    """Open a Hugging Face folder or a GGUF file, whatever its name; `ModelError` says why something else is refused.
 
     Layers and rows are read when they are asked for, so errors in them come then. activation: "relu2" or "silu"
     for a GGUF file that does not tell.
@@ -19,14 +20,32 @@ def read_checkpoint(path: Path, *, activation: str | None = None) -> FloatModel:
     if path.is_dir():
         if activation is not None:
             raise ModelError(f"{path}: --activation is for GGUF files; config.json says what the model has")
-        if (path / "model.json").exists() and not (path / "config.json").exists():
-            raise ModelError(f"{path} is already in this project's format")
-        files = sorted(path.glob("*.gguf"))
-        if files and not (path / "config.json").exists():
-            raise ModelError(f"{path}: expected a Hugging Face folder; it holds {files[0].name}: give that file")
+        _check_folder(path)
         return read_huggingface(path)
+    if path.is_symlink() and not path.exists():
+        raise ModelError(f"{path} is a link to {path.readlink()}, which is not there")
     if not path.exists():
         raise ModelError(f"no checkpoint at {path}")
-    if path.suffix.lower() != ".gguf":
-        raise ModelError(f"{path}: expected a Hugging Face folder or a .gguf file, found another file")
+    if not path.is_file():
+        raise ModelError(f"{path}: expected a Hugging Face folder or a GGUF file, found neither file nor folder")
+    if not first_bytes(path).startswith(GGUF_MAGIC):
+        raise ModelError(f"{path}: expected a Hugging Face folder or a GGUF file, found {_what_it_is(path)}")
     return read_gguf(path, activation=activation)
+
+
+def _check_folder(path: Path) -> None:
+    """`ModelError` for a folder that is known not to be a Hugging Face model's."""
+    if (path / "config.json").exists():
+        return
+    if (path / "model.json").exists():
+        raise ModelError(f"{path} is already in this project's format")
+    if (path / "snapshots").is_dir() and (snapshots := sorted((path / "snapshots").iterdir())):
+        raise ModelError(f"{path}: expected a Hugging Face folder; it is a cache of them: give {snapshots[-1]}")
+    if files := sorted(path.glob("*.gguf")):
+        raise ModelError(f"{path}: expected a Hugging Face folder; it holds {files[0].name}: give that file")
+
+
+def _what_it_is(path: Path) -> str:
+    kind = file_kind(path) or "a file of another kind"
+    part_of_a_folder = kind in (JSON, SAFETENSORS)
+    return f"{kind}: give the folder that holds it beside config.json" if part_of_a_folder else kind

@@ -15,11 +15,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import UnionType
+from typing import Any
 
 import numpy as np
 
 from models.config import ModelConfig
 from models.errors import ModelError, located
+from models.formats.naming import chosen_name, source_name
 
 __all__ = ["ARCHITECTURES", "GgufMetadata"]
 
@@ -56,12 +59,12 @@ class GgufMetadata:
 
     def bad(self, name: str, expected: str, found: object) -> ModelError:
         """An error about one entry, to be raised."""
-        return ModelError(f"{self.path}: {name}: expected {expected}, found {found!r}")
+        return ModelError(f"{self.path}: {name}: expected {expected}, found {_short(found)}")
 
     @property
-    def architecture(self) -> object:
+    def architecture(self) -> str | None:
         """`general.architecture`."""
-        return self.fields.get("general.architecture")
+        return self._typed("general.architecture", str, "a string")
 
     @property
     def sub_norms(self) -> bool:
@@ -78,7 +81,7 @@ class GgufMetadata:
         """Whatever the file says of who made it, for errors about what it does not say."""
         names = ("general.architecture", "general.name", "general.quantized_by", "general.file_type",
                  "general.quantization_version")
-        return ", ".join(f"{name} {self.fields[name]!r}" for name in names if name in self.fields)
+        return ", ".join(f"{name} {_short(self.fields[name])}" for name in names if name in self.fields)
 
     @property
     def tokenizer(self) -> dict[str, object]:
@@ -98,25 +101,26 @@ class GgufMetadata:
             value = self._get(name)
             if value is not None and value not in neutral:
                 raise self.bad(self._key(name), "nothing that the machine does not do", value)
-        heads, hidden = self._number("attention.head_count"), self._number("embedding_length")
-        head_dim = self._get("attention.key_length")
-        if head_dim is None:
-            if heads < 1 or hidden % heads:
-                raise self.bad(self._key("attention.head_count"), f"a divisor of embedding_length {hidden}", heads)
+        heads, hidden = self._count("attention.head_count"), self._count("embedding_length")
+        if self._get("attention.key_length") is not None:
+            head_dim = self._count("attention.key_length")
+        elif heads < 1 or hidden % heads:
+            raise self.bad(self._key("attention.head_count"), f"a divisor of embedding_length {hidden}", heads)
+        else:
             head_dim = hidden // heads
         for name in ("attention.value_length", "rope.dimension_count"):
             if (value := self._get(name)) not in (None, head_dim):
                 raise self.bad(self._key(name), f"{head_dim}, channels of a whole head", value)
         if (stated := self._get("vocab_size")) not in (None, vocab_size):
             raise self.bad(self._key("vocab_size"), f"{vocab_size}, as token_embd has rows", stated)
-        kv_heads = self._number("attention.head_count_kv", heads)
+        kv_heads = self._count("attention.head_count_kv", heads)
         theta = _decimal(self._number("rope.freq_base", 1e4))  # llama.cpp's default
         eps = _decimal(self._number("attention.layer_norm_rms_epsilon"))
-        ffn, layers, context = map(self._number, ("feed_forward_length", "block_count", "context_length"))
-        name, gate = self.fields.get("general.name"), self._activation(activation, heads, kv_heads, theta)
+        ffn, layers, context = map(self._count, ("feed_forward_length", "block_count", "context_length"))
+        gate = self._activation(activation, heads, kv_heads, theta)
         with located(self.path):
             return ModelConfig(
-                name=name if isinstance(name, str) and name else self.path.stem, vocab_size=vocab_size,
+                name=self._name(), vocab_size=vocab_size,
                 hidden_size=hidden, ffn_size=ffn, layers=layers, heads=heads, kv_heads=kv_heads, head_dim=head_dim,
                 activation=gate, sub_norms=sub_norms, tied_head=tied_head, rope_theta=theta, rms_eps=eps,
                 context=context, bos_id=self._bos_id(), eos_ids=self._eos_ids())
@@ -127,18 +131,30 @@ class GgufMetadata:
     def _get(self, name: str) -> object:
         return self.fields.get(self._key(name))
 
-    def _number(self, name: str, default: float | None = None) -> int | float:
-        value = self._get(name)
-        if value is None and default is not None:
-            return default
-        if value is None:
-            raise ModelError(f"{self.path}: {self._key(name)} is missing")
-        if not isinstance(value, int | float) or isinstance(value, bool):
-            raise self.bad(self._key(name), "one number for all layers", value)
+    def _typed(self, name: str, kinds: type | UnionType, expected: str) -> Any:
+        """An entry by its whole name, None where there is none; `ModelError` where it has another type."""
+        value = self.fields.get(name)
+        if value is not None and (not isinstance(value, kinds) or isinstance(value, bool) is not (kinds is bool)):
+            raise self.bad(name, expected, value)
         return value
 
-    def _activation(self, given: str | None, heads: float, kv_heads: float, theta: float) -> str:
-        stated = self._get("hidden_activation")
+    def _number(self, name: str, default: float | None = None) -> int | float:
+        return self._given(self._typed(self._key(name), int | float, "one number for all layers"), name, default)
+
+    def _count(self, name: str, default: int | None = None) -> int:
+        return self._given(self._typed(self._key(name), int, "one number for all layers"), name, default)
+
+    def _given(self, value: Any, name: str, default: float | None) -> Any:
+        if value is None and default is None:
+            raise ModelError(f"{self.path}: {self._key(name)} is missing")
+        return default if value is None else value
+
+    def _name(self) -> str:
+        names = [self.fields.get(f"general.{name}") for name in ("name", "basename")]
+        return chosen_name([*names, source_name(self.path)])
+
+    def _activation(self, given: str | None, heads: int, kv_heads: int, theta: float) -> str:
+        stated = self._typed(self._key("hidden_activation"), str, "a string")
         if stated is not None and stated not in _ACTIVATIONS:
             raise self.bad(self._key("hidden_activation"), f"one of {', '.join(_ACTIVATIONS)}", stated)
         known = _ACTIVATIONS.get(stated)
@@ -154,11 +170,12 @@ class GgufMetadata:
             raise ModelError(f"{self.path}: --activation {given}: the file has {known}")
         return known or given
 
-    def _bos_id(self) -> object:
-        return None if self.fields.get("tokenizer.ggml.add_bos_token") is False else self._token("bos")
+    def _bos_id(self) -> int | None:
+        added = self._typed("tokenizer.ggml.add_bos_token", bool, "true or false")
+        return None if added is False else self._token("bos")
 
-    def _token(self, kind: str) -> object:
-        return self.fields.get(f"tokenizer.ggml.{kind}_token_id")
+    def _token(self, kind: str) -> int | None:
+        return self._typed(f"tokenizer.ggml.{kind}_token_id", int, "a token's id")
 
     def _eos_ids(self) -> tuple:
         found = [self._token(kind) for kind in ("eos", "eot", "eom")]
@@ -166,6 +183,11 @@ class GgufMetadata:
         if found[1] is None and isinstance(tokens, list):
             found += [tokens.index(text) for text in _TURN_ENDS if text in tokens]
         return tuple(dict.fromkeys(token for token in found if token is not None))
+
+
+def _short(found: object) -> str:
+    """An entry as an error shows it; of a vocabulary not more than its beginning."""
+    return repr(found[:4])[:-1] + ", ...]" if isinstance(found, list) and len(found) > 4 else repr(found)
 
 
 def _decimal(value: float) -> float:

@@ -15,7 +15,7 @@ import numpy as np
 from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType, GGUFValueType
 from gguf.gguf_reader import GGUFReader
 
-from models.errors import ModelError
+from models.errors import ModelError, located
 from models.mapped_file import MappedFile
 
 __all__ = ["I2_S", "GgufFile", "GgufTensor", "type_name"]
@@ -45,7 +45,8 @@ class GgufFile(Mapping[str, GgufTensor]):
         self.path = path
         self._file = MappedFile(path)
         try:
-            reader = _Reader(path)
+            with located(path):
+                reader = _Reader(path)
             self.fields: dict[str, object] = {name: field.contents() for name, field in reader.fields.items()}
         except (ValueError, KeyError, IndexError, TypeError, OverflowError) as error:
             what = ' '.join(str(error).split())[:200]
@@ -170,7 +171,7 @@ class _Reader(GGUFReader):
 
     def _build_fields(self, offs, count):
         if self.byte_order != "I":
-            raise ValueError("big-endian files are not read")
+            raise ModelError("expected a little-endian GGUF file, found a big-endian one")
         return super()._build_fields(offs, _limited("metadata entries", count))
 
     def _build_tensor_info(self, offs, count):

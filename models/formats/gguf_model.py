@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from models.config import LINEARS, ModelConfig
+from models.config import ModelConfig
 from models.errors import ModelError, located
 from models.formats.gguf_config import GgufMetadata
 from models.formats.gguf_file import I2_S, GgufFile, type_name
@@ -61,10 +61,12 @@ class _Tensors:
 
     def check_names(self) -> None:
         """All tensors of the config are there and no unknown one: what nobody reads would change the model."""
-        for name in self._names():  # a file that claims a billion layers ends here
+        known = set()
+        for name, shape in self._shapes():  # a file that claims a billion layers, or channels, ends here
             if name not in self.file:
                 raise self.file.error(name, "is missing")
-        known = set(self._names())
+            self._check_shape(name, *shape)
+            known.add(name)
         scales = {_scale(name) for name in known if name.endswith(tuple(f"{x}.weight" for x in _LINEAR.values()))}
         for name in sorted(self.file.keys() - known - scales):
             if name == _ROPE and (self.vector(_ROPE, self.config.head_dim // 2) == 1).all():
@@ -73,11 +75,12 @@ class _Tensors:
                 name, "a bias" if name.endswith(".bias") else "an unknown tensor")
             raise self.file.error(name, f"expected the tensors of a ternary decoder without biases, found {found}")
 
-    def _names(self) -> Iterable[str]:
-        yield from (_EMBEDDING, _FINAL) if self.config.tied_head else (_EMBEDDING, _FINAL, _HEAD)
-        for index in range(self.config.layers):
-            yield from (f"blk.{index}.{_GAIN[name]}.weight" for name in self.config.gain_sizes)
-            yield from (_weight(index, name) for name in LINEARS)
+    def _shapes(self) -> Iterator[tuple[str, tuple[int, ...]]]:
+        config, table = self.config, (self.config.vocab_size, self.config.hidden_size)
+        yield from [(_EMBEDDING, table), (_FINAL, table[1:])] + [(_HEAD, table)] * (not config.tied_head)
+        for index in range(config.layers):
+            yield from ((f"blk.{index}.{_GAIN[name]}.weight", (size,)) for name, size in config.gain_sizes.items())
+            yield from ((_weight(index, name), shape) for name, shape in config.linear_shapes.items())
 
     def kind(self) -> str:
         """How the weights are stored, in words."""
@@ -107,7 +110,6 @@ class _Tensors:
         return FloatLayer(linears, gains)
 
     def _linear(self, tensor: str, name: str, outputs: int, inputs: int) -> FloatLinear:
-        self._check_shape(tensor, outputs, inputs)
         number, shape = self.file[tensor].type, (outputs, inputs)
         with located(f"{self.file.path}: tensor {tensor}"):
             if number == I2_S:
@@ -142,13 +144,10 @@ class _Tensors:
         hidden, ffn = self.config.hidden_size, self.config.ffn_size
         if any(self.file[name].type != I2_S for name in names):
             return None
-        self._check_shape(names[0], ffn, hidden)
-        self._check_shape(names[1], hidden, ffn)
         return find_width(*map(self.file.stored, names), hidden, ffn)
 
     def rows(self, name: str, count: int, width: int) -> FloatRows:
         """A table of floats, read by rows."""
-        self._check_shape(name, count, width)
         number = self.file[name].type
         data = self.file.stored(name)
         if number == I2_S or data.size % count:

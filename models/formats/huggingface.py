@@ -10,15 +10,17 @@ The layouts, as transformers 5.23 writes and reads them:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from models.config import LINEARS, ModelConfig
+from models.errors import ModelError, located
 from models.formats.huggingface_config import Storage, read_config
 from models.formats.shards import Shards
 from models.formats.source import FloatLayer, FloatLinear, FloatModel, LazyLayers, row_blocks
+from models.formats.unconverted import first_kept
 from models.ternary import quantise_ternary
 from models.vocabulary import read_folder
 
@@ -40,7 +42,8 @@ def read_huggingface(folder: Path) -> FloatModel:
     config, storage = read_config(folder / "config.json", own_head=_HEAD in shards, sub_norms=any(
         f"model.layers.0.{name}.weight" in shards for kind in ("attn_sub", "ffn_sub") for name in _GAINS[kind]))
     layers = _Layers(shards, config, storage)
-    shards.check_names(layers.names(), optional=(_HEAD,))
+    shards.check(layers.shapes(), optional=(_HEAD,))
+    layers.check_converted(folder / "config.json")
     text = read_folder(folder, config.vocab_size)
     shape = config.vocab_size, config.hidden_size
     embedding = shards.table(_EMBEDDING, *shape)
@@ -65,14 +68,29 @@ class _Layers:
     def __init__(self, shards: Shards, config: ModelConfig, storage: Storage):
         self.shards, self.config, self.storage = shards, config, storage
 
-    def names(self) -> Iterable[str]:
-        """All tensors that a model of this config has."""
-        yield from (_EMBEDDING, _FINAL) if self.config.tied_head else (_EMBEDDING, _FINAL, _HEAD)
-        for index in range(self.config.layers):
-            yield from (self._gain(index, name) for name in self.config.gain_sizes)
-            for name in LINEARS:
+    def shapes(self) -> Iterator[tuple[str, tuple[int, ...]]]:
+        """All tensors that a model of this config has, with their shapes as stored."""
+        config, table = self.config, (self.config.vocab_size, self.config.hidden_size)
+        yield from [(_EMBEDDING, table), (_FINAL, table[1:])] + [(_HEAD, table)] * (not config.tied_head)
+        for index in range(config.layers):
+            yield from ((self._gain(index, name), (size,)) for name, size in config.gain_sizes.items())
+            for name, (outputs, inputs) in config.linear_shapes.items():
                 weight = self._weight(index, name)
-                yield from (weight, f"{weight}_scale") if self._packed(weight) else (weight,)
+                self._check_storage(weight)
+                if not self._packed(weight):
+                    yield weight, (outputs, inputs)
+                elif outputs % 4:
+                    raise self.shards.error(weight, "expected a multiple of 4 outputs for packed weights, "
+                                                    f"found {outputs}")
+                else:
+                    yield from [(weight, (outputs // 4, inputs)), (f"{weight}_scale", (1,))]
+
+    def check_converted(self, config: Path) -> None:
+        """`ModelError` where config.json, at `config`, says that a linear layer is not ternary."""
+        names = [f"model.layers.{index}.{_LINEAR[name]}" for index in range(self.config.layers) for name in LINEARS]
+        with located(f"{config}: modules_to_not_convert"):
+            if kept := first_kept(self.storage.unconverted, names):
+                raise ModelError(f"expected no linear layer of a block, found {kept[0]!r}, which keeps {kept[1]}")
 
     def kind(self) -> str:
         """How the weights are stored, in words."""
@@ -99,16 +117,15 @@ class _Layers:
     def _packed(self, weight: str) -> bool:
         return weight in self.shards and self.shards.dtype(weight) == "U8"
 
-    def _linear(self, name: str, outputs: int, inputs: int) -> FloatLinear:
-        packed = self._packed(name)
-        if self.storage.packed not in (None, packed):
+    def _check_storage(self, weight: str) -> None:
+        if weight in self.shards and self.storage.packed not in (None, self._packed(weight)):
             expected = "packed U8 weights" if self.storage.packed else "float masters"
-            raise self.shards.error(name, f"expected {expected}, as config.json says, "
-                                          f"found {self.shards.dtype(name)}")
-        if not packed:
+            raise self.shards.error(weight, f"expected {expected}, as config.json says, "
+                                            f"found {self.shards.dtype(weight)}")
+
+    def _linear(self, name: str, outputs: int, inputs: int) -> FloatLinear:
+        if not self._packed(name):
             return FloatLinear(*quantise_ternary(self.shards.floats(name, outputs, inputs)))
-        if outputs % 4:
-            raise self.shards.error(name, f"expected a multiple of 4 outputs for packed weights, found {outputs}")
         trits = unpack_quarters(self.shards.stored(name, outputs // 4, inputs))
         if trits.max() > 1:
             raise self.shards.error(name, "expected two-bit codes 0 to 2, found 3")

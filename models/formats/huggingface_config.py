@@ -7,6 +7,7 @@ from pathlib import Path
 
 from models.config import ModelConfig
 from models.errors import ModelError, located
+from models.formats.naming import chosen_name, source_name
 from models.json_file import read_object, read_optional
 
 __all__ = ["Storage", "read_config"]
@@ -22,10 +23,12 @@ class Storage:
 
     packed: U8 with a scale each (True), float masters (False), or whatever the tensors are (None).
     scale_divides: whether a stored scale divides (`bitlinear`) or multiplies (`autobitlinear`).
+    unconverted: names of modules that stayed as they were, as the config spells them.
     """
 
     packed: bool | None
     scale_divides: bool
+    unconverted: tuple[str, ...] = ()
 
 
 def read_config(path: Path, *, sub_norms: bool, own_head: bool) -> tuple[ModelConfig, Storage]:
@@ -68,11 +71,15 @@ class _Config:
         kv_heads = self.data.get("num_key_value_heads")
         with located(self.path):
             return ModelConfig(
-                name=self.path.resolve().parent.name, **values, head_dim=head_dim,
+                name=self.name(), **values, head_dim=head_dim,
                 kv_heads=values["heads"] if kv_heads is None else kv_heads,
                 sub_norms=sub_norms or bitnet,
                 tied_head=self.data.get("tie_word_embeddings", not own_head), rope_theta=theta,
                 bos_id=self.data.get("bos_token_id"), eos_ids=eos_ids)
+
+    def name(self) -> str:
+        """The folder's; what the config says of its own name is where somebody once had it."""
+        return chosen_name([source_name(self.path.parent), str(self.data.get("_name_or_path") or "").rpartition("/")[2]])
 
     def head_dim(self) -> object:
         given, hidden, heads = (self.data.get(k) for k in ("head_dim", "hidden_size", "num_attention_heads"))
@@ -127,6 +134,7 @@ class _Config:
         if quantisation.get("use_rms_norm"):
             raise self.bad("use_rms_norm", "no norm inside the linear layers", quantisation["use_rms_norm"])
         kept = quantisation.get("modules_to_not_convert") or []
-        if not isinstance(kept, list) or any(name != "lm_head" for name in kept):
-            raise self.bad("modules_to_not_convert", "only lm_head", kept)
-        return Storage({None: None, "online": False, "offline": True}[mode], linear == "bitlinear")
+        if not isinstance(kept, list) or not all(name is None or isinstance(name, str) for name in kept):
+            raise self.bad("modules_to_not_convert", "a list of names", kept)
+        return Storage({None: None, "online": False, "offline": True}[mode], linear == "bitlinear",
+                       tuple(dict.fromkeys(name for name in kept if name)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -16,22 +17,30 @@ from models.safetensors_file import SafetensorsFile
 __all__ = ["Shards"]
 
 _SINGLE, _INDEX = "model.safetensors", "model.safetensors.index.json"
+_INSTEAD = {"pytorch_model*.bin": ": save the model as safetensors", "consolidated*": ": convert it with transformers",
+            "adapter_model.*": ", an adapter: merge it into its model", _SINGLE: ", a link to what is not there",
+            "*.safetensors": "", "*.bin": ": save the model as safetensors", "*.pt*": ": save the model as safetensors"}
+"""Weights that are not read: patterns of their names, and what to do."""
+
 _IGNORED = re.compile(r"\.rotary_emb\.inv_freq$")  # a buffer that old versions saved
 
 
 class Shards(Mapping[str, SafetensorsFile]):
-    """Names of tensors to the files that hold them. Errors name file, tensor, what was expected and found."""
+    """Names of tensors to the files that hold them. Errors name file, tensor, what was expected and found.
+
+    A single file goes before an index, as transformers has it: one beside it is a leftover.
+    """
 
     def __init__(self, folder: Path):
-        if (folder / _INDEX).exists():
-            self._listing = folder / _INDEX
-            self._files = _indexed(self._listing)
-        elif (folder / _SINGLE).exists():
+        if (folder / _SINGLE).exists():
             self._listing = folder / _SINGLE
             file = SafetensorsFile(self._listing)
             self._files = dict.fromkeys(file, file)
+        elif (folder / _INDEX).exists():
+            self._listing = folder / _INDEX
+            self._files = _indexed(self._listing)
         else:
-            raise ModelError(f"{folder}: expected {_SINGLE} or {_INDEX}, found neither")
+            raise ModelError(f"{folder}: expected {_SINGLE} or {_INDEX}, found {_instead(folder)}")
 
     def __getitem__(self, name: str) -> SafetensorsFile:
         return self._files[name]
@@ -46,12 +55,14 @@ class Shards(Mapping[str, SafetensorsFile]):
         """An error about one tensor, to be raised."""
         return ModelError(f"{self[name].path if name in self else self._listing}: tensor {name}: {what}")
 
-    def check_names(self, required: Iterable[str], optional: Iterable[str] = ()) -> None:
-        """All required tensors are there, and no unknown one: what nobody reads would change the model."""
+    def check(self, required: Iterable[tuple[str, tuple[int, ...]]], optional: Iterable[str] = ()) -> None:
+        """All required tensors are there, in their shapes, and no unknown one: what nobody reads would change the
+        model."""
         known = set(optional)
-        for name in required:
+        for name, shape in required:
             if name not in self:
                 raise self.error(name, "is missing")
+            self.stored(name, *shape)
             known.add(name)
         for name in sorted(self.keys() - known):
             if not _IGNORED.search(name):
@@ -94,14 +105,32 @@ class Shards(Mapping[str, SafetensorsFile]):
             file.release()
 
 
+def _instead(folder: Path) -> str:
+    """What a folder without weights that are read holds in their place, in words."""
+    names = _names(folder)
+    for pattern, what in _INSTEAD.items():
+        if found := fnmatch.filter(names, pattern):
+            return f"{found[0]}{what}"
+    return "neither"
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
 def _indexed(index: Path) -> dict[str, SafetensorsFile]:
     weight_map = read_object(index).get("weight_map")
     if not isinstance(weight_map, dict):
         raise ModelError(f"{index}: weight_map: expected an object, found {type(weight_map).__name__}")
-    files: dict[str, SafetensorsFile] = {}
     for name, shard in weight_map.items():
         if not isinstance(shard, str) or not shard or Path(shard).name != shard:
             raise ModelError(f"{index}: tensor {name}: expected a file beside the index, found {shard!r}")
+    shards = set(weight_map.values())
+    if missing := sorted(shards.difference(_names(index.parent))):
+        raise ModelError(f"{index}: expected the {len(shards)} files that it lists beside it, found "
+                         f"{len(shards) - len(missing)}: {missing[0]} is missing")
+    files: dict[str, SafetensorsFile] = {}
+    for name, shard in weight_map.items():
         if shard not in files:
             files[shard] = SafetensorsFile(index.with_name(shard))
         if name not in files[shard]:

@@ -1,4 +1,5 @@
 import json
+import os
 
 import numpy as np
 import pytest
@@ -118,7 +119,8 @@ def test_shards(tmp_path):
             read_checkpoint(folder)
 
     refused(weight_map | {"model.norm.weight": "../x"}, "model.norm.weight: expected a file beside the index")
-    refused(weight_map | {"model.norm.weight": "gone.safetensors"}, "gone.safetensors: no such file")
+    refused(weight_map | {"model.norm.weight": "gone.safetensors"},
+            "expected the 3 files that it lists beside it, found 2: gone.safetensors is missing")
     swapped = {"model-0.safetensors": "model-1.safetensors", "model-1.safetensors": "model-0.safetensors"}
     refused(weight_map | {"model.norm.weight": swapped[weight_map["model.norm.weight"]]},
             "model.norm.weight: is missing, though model.safetensors.index.json lists it")
@@ -217,18 +219,99 @@ def test_a_tokenizer_beside_the_model_is_read_and_must_fit(folder):
                 read_checkpoint(folder)
 
 
+def test_a_single_file_goes_before_an_index(tmp_path):
+    """As transformers reads them: the index is a leftover of an earlier upload, its shards are gone."""
+    folder = write_folder(tmp_path / "plain", config_json(PLAIN), masters(PLAIN))
+    whole = read_checkpoint(folder)
+    stale = {"weight_map": {"model.norm.weight": "model-00001-of-00009.safetensors"}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(stale))
+    same_trits(whole, read_checkpoint(folder), 0)
+
+
+@pytest.mark.parametrize(("names", "found"), [
+    ([], "neither"), (["pytorch_model.bin"], "pytorch_model.bin: save the model as safetensors"),
+    (["pytorch_model-00001-of-00002.bin", "pytorch_model.bin.index.json"],
+     "pytorch_model-00001-of-00002.bin: save the model as safetensors"),
+    (["other.safetensors", "consolidated.00.pth"], "consolidated.00.pth: convert it with transformers"),
+    (["adapter_model.safetensors"], "adapter_model.safetensors, an adapter: merge it into its model"),
+    (["weights.safetensors"], "weights.safetensors")])
+def test_a_folder_without_weights_says_what_it_holds(tmp_path, names, found):
+    (tmp_path / "config.json").write_text("{}")
+    for name in names:
+        (tmp_path / name).write_bytes(b"PK\x03\x04")
+    with pytest.raises(ModelError) as error:
+        read_checkpoint(tmp_path)
+    expected = "expected model.safetensors or model.safetensors.index.json"
+    assert str(error.value) == f"{tmp_path}: {expected}, found {found}"
+
+
+def test_a_link_to_weights_that_are_gone(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "model.safetensors").symlink_to(tmp_path / "blob")
+    with pytest.raises(ModelError, match="found model.safetensors, a link to what is not there$"):
+        read_checkpoint(tmp_path)
+
+
+def test_an_entry_that_keeps_a_linear_layer_is_refused(tmp_path):
+    def converted(kept):
+        quantisation = {"quant_method": "bitnet", "quantization_mode": "online", "modules_to_not_convert": kept}
+        return read_checkpoint(write_folder(tmp_path / "m", config_json(SMALL, quantization_config=quantisation),
+                                            masters(SMALL)))
+
+    same_trits(converted(None), converted(["model.norm", "lm_head", "model.embed_tokens", None, "model.layers.7"]), 0)
+    with pytest.raises(ModelError) as error:
+        converted(["lm_head", "layers.1"])
+    assert str(error.value) == (
+        f"{tmp_path / 'm' / 'config.json'}: modules_to_not_convert: expected no linear layer of a block, found "
+        "'layers.1', which keeps model.layers.1.self_attn.q_proj")
+
+
+LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:4665\nsize 12345\n"
+
+
+@pytest.mark.parametrize(("content", "kind"), [
+    (b"", "an empty file"), (b"GGML", "a file of another kind"), (b"\0" * 99, "a file that begins with zeros"),
+    (LFS, "a Git LFS pointer in place of the file: fetch it with git lfs pull"),
+    (b"PK\x03\x04archive/data.pkl", "a PyTorch file or another zip archive: save its tensors as safetensors"),
+    (b"\n <!DOCTYPE html><html>", "an HTML or XML page in place of the file: download it again"),
+    (b"../../blobs/4665", "the path that a symbolic link leads to in place of the link"),
+    (b'{"model_type": "bitnet"}', "JSON text: give the folder that holds it beside config.json"),
+    (b"\x10\0\0\0\0\0\0\0{\"a\":{}}", "a safetensors file: give the folder that holds it beside config.json")])
+def test_a_file_that_is_no_gguf_file_says_what_it_is(tmp_path, content, kind):
+    path = tmp_path / "model.gguf"  # whatever its name
+    path.write_bytes(content)
+    with pytest.raises(ModelError) as error:
+        read_checkpoint(path)
+    assert str(error.value).startswith(f"{path}: expected a Hugging Face folder or a GGUF file, found {kind}")
+
+
+@pytest.mark.parametrize(("name", "expected"), [("model.safetensors", "a safetensors file"), ("config.json", "JSON")])
+def test_a_pointer_in_a_folder_is_named(folder, name, expected):
+    (folder / name).write_bytes(LFS)
+    with pytest.raises(ModelError) as error:
+        read_checkpoint(folder)
+    assert str(error.value) == (f"{folder / name}: expected {expected}, found a Git LFS pointer in place of the file: "
+                                "fetch it with git lfs pull")
+
+
 def test_what_is_not_a_checkpoint(tmp_path):
     with pytest.raises(ModelError, match="no checkpoint at .*missing"):
         read_checkpoint(tmp_path / "missing")
+    (tmp_path / "link").symlink_to("gone")
+    with pytest.raises(ModelError, match="link is a link to gone, which is not there"):
+        read_checkpoint(tmp_path / "link")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ModelError, match="pipe: expected .* found neither file nor folder"):
+        read_checkpoint(tmp_path / "pipe")
     with pytest.raises(ModelError, match="expected model.safetensors or model.safetensors.index.json, found neither"):
         read_checkpoint(tmp_path)
-    (tmp_path / "m.bin").write_bytes(b"GGUF")
-    with pytest.raises(ModelError, match="m.bin: expected a Hugging Face folder or a .gguf file, found another file"):
-        read_checkpoint(tmp_path / "m.bin")
     with pytest.raises(ModelError, match="--activation is for GGUF files; config.json says what the model has"):
         read_checkpoint(tmp_path, activation="silu")
     (tmp_path / "m.gguf").write_bytes(b"GGUF")
     with pytest.raises(ModelError, match="expected a Hugging Face folder; it holds m.gguf: give that file"):
+        read_checkpoint(tmp_path)
+    (tmp_path / "snapshots" / "0c1d").mkdir(parents=True)
+    with pytest.raises(ModelError, match="it is a cache of them: give .*snapshots/0c1d$"):
         read_checkpoint(tmp_path)
     (tmp_path / "model.json").write_text("{}")
     with pytest.raises(ModelError, match="is already in this project's format"):

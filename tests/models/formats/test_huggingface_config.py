@@ -24,7 +24,8 @@ def test_every_family(tmp_path, config):
     ({"linear_class": "autobitlinear", "quantization_mode": "online"}, Storage(packed=False, scale_divides=False)),
     ({"linear_class": "autobitlinear", "quantization_mode": "offline"}, Storage(packed=True, scale_divides=False)),
     ({"linear_class": "bitlinear", "quantization_mode": "offline"}, Storage(packed=True, scale_divides=True)),
-    ({"modules_to_not_convert": ["lm_head"]}, Storage(packed=None, scale_divides=True)),
+    ({"modules_to_not_convert": ["lm_head", None, "", "lm_head", "model.norm"]},
+     Storage(packed=None, scale_divides=True, unconverted=("lm_head", "model.norm"))),
 ])
 def test_storage(tmp_path, quantisation, storage):
     data = config_json(PLAIN, quantization_config={"quant_method": "bitnet"} | quantisation)
@@ -95,10 +96,10 @@ QUANTISED = {"quant_method": "bitnet"}
      "quantization_mode: expected online or offline, found 'x'"),
     ({"quantization_config": QUANTISED | {"use_rms_norm": True}},
      "use_rms_norm: expected no norm inside the linear layers, found True"),
-    ({"quantization_config": QUANTISED | {"modules_to_not_convert": ["lm_head", "model.layers.0"]}},
-     "modules_to_not_convert: expected only lm_head, found ['lm_head', 'model.layers.0']"),
     ({"quantization_config": QUANTISED | {"modules_to_not_convert": 3}},
-     "modules_to_not_convert: expected only lm_head, found 3"),
+     "modules_to_not_convert: expected a list of names, found 3"),
+    ({"quantization_config": QUANTISED | {"modules_to_not_convert": ["lm_head", 3]}},
+     "modules_to_not_convert: expected a list of names, found ['lm_head', 3]"),
     ({"eos_token_id": [[1], [1]]}, "config: eos_ids must lie within the vocabulary of 41, got [1]"),
 ])
 def test_what_is_refused_is_named(tmp_path, changes, message):
