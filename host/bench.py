@@ -43,12 +43,7 @@ def measure(session: Session, prompt: Sequence[int], steps: Sequence[int], repea
 
     `OptionError` where a count is below one or the context too short.
     """
-    for name, count in (("prompt tokens", len(prompt)), ("new tokens", len(steps)), ("repeats", repeats)):
-        if count < 1:
-            raise OptionError(f"{name} must be at least 1, got {count}")
-    if len(prompt) + len(steps) > session.context:
-        raise OptionError(f"a prompt of {len(prompt)} tokens and {len(steps)} new ones exceed the context of "
-                          f"{session.context}")
+    _check_counts(session.context, len(prompt), len(steps), repeats)
     timings = []
     for _ in range(1 + repeats):
         session.reset()
@@ -61,6 +56,14 @@ def measure(session: Session, prompt: Sequence[int], steps: Sequence[int], repea
                 on_tokens(1)
         timings.append(Timing(first - started, time.perf_counter() - first))
     return timings[1:]
+
+
+def _check_counts(context: int, prompt: int, new: int, repeats: int) -> None:
+    for name, count in (("prompt tokens", prompt), ("new tokens", new), ("repeats", repeats)):
+        if count < 1:
+            raise OptionError(f"{name} must be at least 1, got {count}")
+    if prompt + new > context:
+        raise OptionError(f"a prompt of {prompt} tokens and {new} new ones exceed the context of {context}")
 
 
 def summary(timings: Sequence[Timing], prompt_tokens: int, new_tokens: int) -> dict[str, float]:
@@ -86,11 +89,13 @@ def parser() -> CommandParser:
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     options = parser().parse_args(arguments)
+    if options.seed < 0:
+        raise OptionError(f"--seed must not be negative, got {options.seed}")
     started = time.perf_counter()
     session = open_session(options, progress=True)
     load_s = time.perf_counter() - started
-    prompt, steps = bench_ids(session.model.config.vocab_size, max(options.prompt_tokens, 0), max(options.n, 0),
-                              options.seed)
+    _check_counts(session.context, options.prompt_tokens, options.n, options.repeats)
+    prompt, steps = bench_ids(session.model.config.vocab_size, options.prompt_tokens, options.n, options.seed)
     with tqdm(total=(1 + options.repeats) * (len(prompt) + len(steps)), desc="bench", unit="tok", file=sys.stderr,
               leave=False, disable=not sys.stderr.isatty()) as bar:
         timings = measure(session, prompt, steps, options.repeats, bar.update)

@@ -16,7 +16,8 @@ from models.checkpoint import Model, load_model
 from models.errors import OptionError
 from models.machine.build import BOARDS, CPU, SHORTLIST, BuildParameters, board_parameters
 
-__all__ = ["add_head_option", "add_model_options", "chosen_head", "open_session", "parse_ids", "with_context"]
+__all__ = ["add_head_option", "add_model_options", "chosen_head", "note_saturations", "open_session", "parse_ids",
+           "with_context"]
 
 
 _SHORTLIST_VOCABULARY = 16384  # rows of a head below which a shortlist saves a fabric little
@@ -89,6 +90,13 @@ def with_context(model: Model, build: BuildParameters, context: int | None) -> M
     if not 1 <= context <= model.config.context:
         raise OptionError(f"--context must be 1 to the model's {model.config.context}, got {context}")
     return replace(model, config=replace(model.config, context=context))
+
+
+def note_saturations(count: int) -> None:
+    """Says on standard error that numbers of the residual saturated, where any did: no answer is silently wrong."""
+    if count:
+        print(f"note: {count} numbers of the residual saturated: the text is not what the model would say. Convert it "
+              "again, which leaves more room, or steer with less strength", file=sys.stderr, flush=True)
 
 
 def parse_ids(value: str) -> list[int]:

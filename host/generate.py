@@ -11,17 +11,18 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 
 from tqdm import tqdm
 
-from host.command_line import add_head_option, add_model_options, open_session, parse_ids
+from host.command_line import add_head_option, add_model_options, note_saturations, open_session, parse_ids
 from host.runtime import Session
 from host.sampler import Sampler, add_sampling_options, sampler_from
+from host.screen import shown
 from host.speculation import DRAFTS, PromptLookup
-from host.stop_strings import StopStrings
+from host.stop_strings import StopStrings, stop_ids
 from host.text import Text
-from models.command import run_command
+from models.command import CommandParser, run_command
 from models.config import ModelConfig
-from models.errors import ModelError
+from models.errors import OptionError
 
-__all__ = ["generate", "main", "prompt_ids"]
+__all__ = ["generate", "main", "parser", "prompt_ids"]
 
 DEFAULT_PROMPT = "It was a truth"
 
@@ -63,14 +64,14 @@ def generate(session: Session, prompt: Sequence[int], count: int, sampler: Sampl
 
 def _check_room(session: Session, prompt: int, count: int, lookup: PromptLookup | None) -> None:
     if count < 1:
-        raise ModelError(f"-n must be at least 1, got {count}")
+        raise OptionError(f"new tokens must be at least 1, got {count}")
     if session.position + prompt + count - 1 > session.context:
         held = f"{session.position} tokens in the cache, " if session.position else ""
-        raise ModelError(f"{held}a prompt of {prompt} tokens and {count} new ones exceed the context of "
-                         f"{session.context}")
+        raise OptionError(f"{held}a prompt of {prompt} tokens and {count} new ones exceed the context of "
+                          f"{session.context}")
     if lookup and lookup.drafts >= session.rows:
-        raise ModelError(f"--speculate {lookup.drafts} takes {lookup.drafts + 1} rows of a pass, but build "
-                         f"{session.device.build.name} has {session.rows}")
+        raise OptionError(f"{lookup.drafts} drafts take {lookup.drafts + 1} rows of a pass, but build "
+                          f"{session.device.build.name} has {session.rows}")
 
 
 def prompt_ids(text: Text, config: ModelConfig, prompt: str) -> list[int]:
@@ -80,8 +81,9 @@ def prompt_ids(text: Text, config: ModelConfig, prompt: str) -> list[int]:
     return ids if start and ids[:1] == start else start + ids
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="host.generate", description="Generate text with a ternary model.")
+def parser() -> CommandParser:
+    """Its options."""
+    parser = CommandParser("host.generate", description="Generate text with a ternary model.")
     add_model_options(parser)
     add_head_option(parser)
     source = parser.add_mutually_exclusive_group()
@@ -90,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     source.add_argument("--ids", metavar="1,2,3", help="token ids to continue, taken as they are: needs no tokenizer")
     parser.add_argument("-n", type=int, default=100, metavar="N", help="new tokens (default: 100)")
     parser.add_argument("--stop", action="append", default=[], metavar="TEXT",
-                        help="end before this text; may be given several times")
+                        help="end before this text or special token; may be given several times")
     parser.add_argument("--speculate", type=int, nargs="?", const=DRAFTS, metavar="K",
                         help=f"check K drafts, copied from the text so far, in each pass (default of K: {DRAFTS}): the "
                              "same tokens in fewer passes")
@@ -100,22 +102,23 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     sampler, stops = sampler_from(options), StopStrings(options.stop)
     lookup = None if options.speculate is None else PromptLookup(options.speculate)
     given = None if options.ids is None else parse_ids(options.ids)
     if given is None and not options.prompt:
-        raise ModelError("the prompt is empty: there is no token to start from")
+        raise OptionError("the prompt is empty: there is no token to start from")
     session = open_session(options, progress=True)
     folder = session.model.folder
     text = Text(folder) if given is None or (folder / "tokenizer.json").exists() else None
     if text is None and options.stop:
-        raise ModelError(f"--stop needs a tokenizer: {folder} has no tokenizer.json")
+        raise OptionError(f"--stop needs a tokenizer: {folder} has no tokenizer.json")
     prompt = prompt_ids(text, session.model.config, options.prompt) if given is None else given
+    ends = {*session.model.config.eos_ids, *(stop_ids(options.stop, text) if text else ())}
     started = time.perf_counter()
     with tqdm(total=len(prompt), desc="prompt", unit="tok", file=sys.stderr, leave=False,
               disable=not sys.stderr.isatty()) as bar:
-        tokens = generate(session, prompt, options.n, sampler, bar.update, lookup=lookup)
+        tokens = generate(session, prompt, options.n, sampler, bar.update, ends=ends, lookup=lookup)
         first = list(itertools.islice(tokens, 1))
     prefill_s = time.perf_counter() - started
 
@@ -125,10 +128,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     def show(piece: str) -> None:
         pieces.append(piece)
         if not options.json:
-            print(piece, end="", flush=True)
+            print(shown(piece), end="", flush=True)
 
     if not options.json and given is None:
-        print(options.prompt, end="", flush=True)
+        print(shown(options.prompt), end="", flush=True)
     decoder = text.stream(prompt) if text else None
     for token in itertools.chain(first, tokens):
         ids.append(token)
@@ -150,18 +153,21 @@ def _report(options: argparse.Namespace, session: Session, prompt: list[int], id
     tokens_per_pass = None if passes is None else (len(ids) - 1) / passes if passes else 0.0
     if options.json:
         result = {"prompt_ids": prompt, "ids": ids, "text": text, "prefill_s": prefill_s,
-                  "decode_s": decode_s, "tokens_per_s": speed, "device": options.device}
+                  "decode_s": decode_s, "tokens_per_s": speed, "device": options.device,
+                  "saturations": session.saturations}
         if tokens_per_pass is not None:
             result["tokens_per_pass"] = tokens_per_pass
         if cycles:
             result["cycles"] = cycles
         print(json.dumps(result))
+        note_saturations(session.saturations)
         return
     print()
     simulated = f", {cycles} cycles" if cycles else ""
     speculated = f", {tokens_per_pass:.2f} a pass" if tokens_per_pass is not None else ""
     print(f"[{len(prompt)} prompt tokens in {prefill_s:.2f} s, {len(ids)} new at {speed:.1f} tok/s on "
           f"{options.device}{speculated}{simulated}]", file=sys.stderr)
+    note_saturations(session.saturations)
 
 
 if __name__ == "__main__":

@@ -15,11 +15,14 @@ from tqdm import tqdm
 from host.command_line import add_model_options, open_session, parse_ids
 from host.runtime import Session
 from host.text import Text
-from models.command import run_command
-from models.errors import ModelError
+from models.command import CommandParser, run_command
+from models.errors import OptionError
 from models.golden.head import LOGIT_FRACTION
+from models.output import check_output_file
+from models.text_file import read_text_file
 
-__all__ = ["float_negative_log_likelihood", "main", "negative_log_likelihood", "perplexity", "score_windows", "windows"]
+__all__ = ["float_negative_log_likelihood", "main", "negative_log_likelihood", "parser", "perplexity", "score_windows",
+           "windows"]
 
 
 def windows(tokens: int, context: int) -> Iterator[tuple[int, int, int]]:
@@ -66,8 +69,9 @@ def perplexity(nll: float, predicted: int) -> float | None:
         return None
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="host.score", description="How well a model predicts a text.")
+def parser() -> CommandParser:
+    """Its options."""
+    parser = CommandParser("host.score", description="How well a model predicts a text.")
     add_model_options(parser)
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--text", type=Path, metavar="FILE", help="UTF-8 text")
@@ -80,20 +84,19 @@ def _tokens(options: argparse.Namespace, session: Session) -> tuple[list[int], i
     """Token ids and how many characters they stand for."""
     if options.ids is not None:
         return parse_ids(options.ids), 0
-    try:
-        content = options.text.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(f"cannot read {options.text}: {getattr(error, 'strerror', None) or error}") from None
+    content = read_text_file(options.text)
     ids = Text(session.model.folder).encode(content)
     if not ids:
-        raise ModelError(f"{options.text} is empty")
+        raise OptionError(f"{options.text} is empty")
     bos = session.model.config.bos_id
     return ([bos] if bos is not None else []) + ids, len(content)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
+    if options.logits:
+        check_output_file(options.logits)
     session = open_session(options, progress=True)
     ids, characters = _tokens(options, session)
     keep: list[np.ndarray] = []
@@ -105,7 +108,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if options.logits:
                 keep.append((logits / float(1 << LOGIT_FRACTION)).astype(np.float32))
     if options.logits:
-        np.save(options.logits, np.concatenate(keep))
+        with open(options.logits, "wb") as file:  # by its name alone, np.save may write to another
+            np.save(file, np.concatenate(keep))
     predicted = len(ids) - 1
     result = {"tokens": len(ids), "characters": characters, "nll": nll,
               "perplexity": perplexity(nll, predicted),

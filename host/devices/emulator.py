@@ -45,6 +45,7 @@ class EmulatorDevice(Device):
             self.machine = Machine(self.build, memory, BASE)
         else:
             self.machine = NativeMachine(self.build, memory, BASE, kernels=self.kernels, threads=self.threads)
+        self._registers["SATURATIONS"] = self._registers["INVALID_TRITS"] = 0  # as the new machine counts them
         return Buffer(memory, BASE)
 
     def place(self, buffer: Buffer, start: int, data: np.ndarray) -> None:
