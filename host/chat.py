@@ -13,14 +13,16 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from host.command_line import add_head_option, add_model_options, open_session
+from host.command_line import add_head_option, add_model_options, note_saturations, open_session
 from host.conversation import Answer, Conversation
 from host.sampler import add_sampling_options, sampler_from
-from host.stop_strings import StopStrings
-from models.command import run_command
-from models.errors import ModelError
+from host.screen import shown, without_controls
+from host.stop_strings import StopStrings, stop_ids
+from host.user_lines import at_terminal, confirmed, user_lines
+from models.command import CommandParser, run_command
+from models.errors import OptionError, TritloomError, printable
 
-__all__ = ["main"]
+__all__ = ["main", "parser"]
 
 _PLAIN_TOKENS = 100  # a plain text has no end of its own
 _HELP = """\
@@ -29,15 +31,16 @@ _HELP = """\
 /undo           take back the last question and answer
 /reset          forget all turns
 /system TEXT    set the system message; without TEXT, remove it
-/save FILE      write the conversation as JSON
+/save FILE      write the conversation as JSON; asks before it overwrites
 /quit           leave (so does Ctrl-D)
 A line that ends in \\ goes on in the next. Ctrl-C stops an answer. To send a text that starts with /, write a space
 before it."""
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="host.chat", description="Talk with a model. Where standard input is no terminal, every line of it is a "
+def parser() -> CommandParser:
+    """Its options."""
+    parser = CommandParser(
+        "host.chat", description="Talk with a model. Where standard input is no terminal, every line of it is a "
         "turn or a command. With --json, every answer is an object on a line of its own.")
     add_model_options(parser)
     add_head_option(parser)
@@ -45,16 +48,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("-n", type=int, metavar="N", help="tokens of an answer at most (default: as the context "
                         f"allows; {_PLAIN_TOKENS} for a model without a chat template)")
     parser.add_argument("--stop", action="append", default=[], metavar="TEXT",
-                        help="end an answer before this text; may be given several times")
+                        help="end an answer before this text or special token; may be given several times")
     add_sampling_options(parser)
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     if options.n is not None and options.n < 1:
-        raise ModelError(f"-n must be at least 1, got {options.n}")
+        raise OptionError(f"-n must be at least 1, got {options.n}")
     StopStrings(options.stop)
     sampler = sampler_from(options)
     session = open_session(options, progress=True)
@@ -70,7 +73,8 @@ class _Chat:
 
     def __init__(self, conversation: Conversation, sampler: Callable, options: argparse.Namespace):
         self._conversation, self._sampler, self._options = conversation, sampler, options
-        self._terminal = sys.stdin.isatty()
+        stop_ids(options.stop, conversation.text)
+        self._terminal = at_terminal()
         self._count = options.n if options.n or conversation.template else _PLAIN_TOKENS
         self._commands = {"help": self._help, "again": self._again, "undo": self._undo, "reset": self._reset,
                           "system": self._system, "save": self._save}
@@ -78,11 +82,11 @@ class _Chat:
     def run(self) -> None:
         """Until the input ends or /quit."""
         config = self._conversation.session.model.config
-        self._note(f"{config.name}, context {config.context}. /help lists the commands, Ctrl-D leaves.")
+        self._note(f"{printable(config.name)}, context {config.context}. /help lists the commands, Ctrl-D leaves.")
         if not self._conversation.template:
             self._note("This model has no chat template: it is no chat partner, it continues your text. Enter alone "
                        "goes on.")
-        for line in self._lines():
+        for line in user_lines():
             try:
                 if line.startswith("/"):
                     name, _, rest = line[1:].partition(" ")
@@ -91,31 +95,14 @@ class _Chat:
                     self._command(name, rest.strip())
                 elif line.strip() or not self._conversation.template:
                     self._answer(line)
-            except ModelError as error:
+            except TritloomError as error:
                 if not self._terminal:
                     raise
                 self._note(f"error: {error}")
 
-    def _lines(self) -> Iterator[str]:
-        """Whole lines of the user; those that end in a backslash are joined with the next."""
-        if self._terminal:
-            _edit_lines()
-        joined = ""
-        while True:
-            try:
-                line = input(("… " if joined else "> ") if self._terminal else "")
-            except (EOFError, KeyboardInterrupt):
-                if self._terminal:
-                    print()
-                return
-            if line.endswith("\\"):
-                joined += line[:-1] + "\n"
-            else:
-                yield joined + line
-                joined = ""
-
     def _answer(self, question: str) -> None:
         answer, quiet = Answer(), self._options.json
+        saturated = self._conversation.session.saturations
         with _interrupts() as interrupted, tqdm(desc="prompt", unit="tok", file=sys.stderr, leave=False, delay=1,
                                                 disable=not sys.stderr.isatty()) as bar:
 
@@ -131,20 +118,20 @@ class _Chat:
                 for piece in pieces:
                     bar.close()
                     if not quiet:
-                        print(piece, end="", flush=True)
+                        print(shown(piece), end="", flush=True)
                     if stopped := interrupted():
                         break
             except KeyboardInterrupt:
                 stopped = True
             pieces.close()
-        self._report(answer, stopped)
+        self._report(answer, stopped, self._conversation.session.saturations - saturated)
 
-    def _report(self, answer: Answer, stopped: bool) -> None:
+    def _report(self, answer: Answer, stopped: bool, saturations: int) -> None:
         if self._options.json:
             print(json.dumps({"prompt_tokens": answer.prompt_tokens, "cached_tokens": answer.cached,
                               "dropped_turns": answer.dropped, "ids": answer.ids, "text": answer.text,
                               "prefill_s": answer.prefill_s, "decode_s": answer.decode_s,
-                              "tokens_per_s": answer.speed}), flush=True)
+                              "tokens_per_s": answer.speed, "saturations": saturations}), flush=True)
         else:
             print(flush=True)
         context = self._conversation.session.context
@@ -158,10 +145,11 @@ class _Chat:
         cached = f" ({answer.cached} cached)" if answer.cached else ""
         self._note(f"[{answer.prompt_tokens} prompt tokens{cached} at {answer.prompt_speed:.1f} tok/s, "
                    f"{len(answer.ids or ())} new at {answer.speed:.1f} tok/s]")
+        note_saturations(saturations)
 
     def _command(self, name: str, rest: str) -> None:
         if name not in self._commands:
-            raise ModelError(f"unknown command /{name}; /help lists them")
+            raise OptionError(f"unknown command /{name}; /help lists them")
         self._commands[name](rest)
 
     def _help(self, _: str) -> None:
@@ -170,7 +158,7 @@ class _Chat:
     def _again(self, _: str) -> None:
         question = self._conversation.undo()
         if question is None:
-            raise ModelError("there is no question yet")
+            raise OptionError("there is no question yet")
         self._answer(question)
 
     def _undo(self, _: str) -> None:
@@ -187,26 +175,25 @@ class _Chat:
 
     def _save(self, name: str) -> None:
         if not name:
-            raise ModelError("/save needs a file name")
+            raise OptionError("/save needs a file name")
+        there = os.path.isfile(name)
+        if there and not self._terminal:
+            raise OptionError(f"{name} exists: /save overwrites only where it can ask, at a terminal")
+        if there and not confirmed(f"{printable(name)} exists. Overwrite it?"):
+            self._note("not saved")
+            return
         try:
             Path(name).write_text(json.dumps(self._conversation.messages, indent=1, ensure_ascii=False) + "\n",
                                   encoding="utf-8")
-        except OSError as error:
-            raise ModelError(f"{name} cannot be written: {error}") from None
+        except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+            raise OptionError(f"{name} cannot be written: {getattr(error, 'strerror', None) or error}") from None
         self._note(f"saved to {name}")
 
     def _note(self, text: str) -> None:
         """A dim line beside the conversation, on standard error."""
+        text = without_controls(text)
         dim = sys.stderr.isatty() and "NO_COLOR" not in os.environ
         print(f"\x1b[2m{text}\x1b[0m" if dim else text, file=sys.stderr, flush=True)
-
-
-def _edit_lines() -> None:
-    """Line editing and history for `input`, where Python has them."""
-    try:
-        import readline  # noqa: F401  its import is its effect
-    except ImportError:
-        pass
 
 
 @contextmanager

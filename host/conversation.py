@@ -11,9 +11,9 @@ from host.chat_template import load_chat_template
 from host.generate import generate, prompt_ids
 from host.runtime import Session
 from host.sampler import Sampler
-from host.stop_strings import StopStrings
+from host.stop_strings import StopStrings, stop_ids
 from host.text import Text
-from models.errors import ModelError
+from models.errors import ModelError, OptionError
 
 __all__ = ["Answer", "Conversation"]
 
@@ -93,12 +93,14 @@ class Conversation:
             stops: Sequence[str] = (), on_tokens: Callable[[int], None] | None = None) -> Iterator[str]:
         """Yield the pieces of the answer's text; `answer` is filled in on the way.
 
-        count: new tokens at most, None for what the context has room for. Closing the iterator, or an exception from
+        count: new tokens at most, None for what the context has room for. stops: as `StopStrings`, or names of special
+        tokens. Closing the iterator, or an exception from
         `on_tokens`, ends the answer: what was said until then stays in the conversation; with nothing said, the
-        question goes as well. `ModelError` where the question alone is too long.
+        question goes as well. `OptionError` where the question alone is too long.
         """
+        ends = self.ends | stop_ids(stops, self.text)
         if not question and not self.template and not self.messages:
-            raise ModelError("the text is empty: there is no token to start from")
+            raise OptionError("the text is empty: there is no token to start from")
         ids, answer.dropped = self._prompt(question, count)
         kept = min(_shared(ids, self._cached), len(ids) - 1)
         room = self.session.context - len(ids) + 1
@@ -108,7 +110,7 @@ class Conversation:
         started = time.perf_counter()
         try:
             for token in generate(self.session, ids[kept:], min(count or room, room), sampler, on_tokens,
-                                  before=ids[:kept], ends=self.ends):
+                                  before=ids[:kept], ends=ends):
                 if not answer.ids:
                     answer.prefill_s = time.perf_counter() - started
                 answer.ids.append(token)
@@ -147,8 +149,8 @@ class Conversation:
                 dropped += 1
                 ids = self._ids(question)
         if len(ids) > context:
-            raise ModelError(f"the message is too long: {len(ids)} tokens with what has to stay, in a context of "
-                             f"{context}")
+            raise OptionError(f"the message is too long: {len(ids)} tokens with what has to stay, in a context of "
+                              f"{context}")
         return ids, dropped
 
     def _ids(self, question: str) -> list[int]:
