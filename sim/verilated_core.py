@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from models.errors import DeviceError
 from sim.memory_counters import DramCounters, PortCounters
 from sim.verilate import verilate
 
@@ -25,7 +26,7 @@ SIXTEENTHS_OF_NS = 16_000  # in a microsecond: the DDR controller's unit of time
 NO_ANSWER = -1
 
 
-class CoreError(RuntimeError):
+class CoreError(DeviceError):
     """The core did not answer, or refused an access."""
 
 
@@ -38,9 +39,10 @@ def _build(verilog: str, ports: int, trace: bool, optimise: str) -> Path:
         includes=sorted(HARNESS.glob("*.h")),
         flags=flags,
         # Two cores in one process: no symbol of one library may stand for the other's.
-        cflags=["-fPIC", "-fvisibility=hidden", "-fno-gnu-unique", "-std=c++17", f"-DPORTS={ports}", f"-I{HARNESS}"],
+        cflags=["-fPIC", "-fvisibility=hidden", "-fno-gnu-unique", "-std=c++17", f"-DPORTS={ports}"],
         ldflags=["-shared", "-Wl,-Bsymbolic"],
         optimise=optimise,
+        what="compiling the Verilog with Verilator",
     )
 
 
@@ -81,7 +83,7 @@ class VerilatedCore:
     ``verilog`` is the text or the file of a module ``top``, ``ports`` its AXI masters (1 to 4) of ``data_width``
     bits. ``memory`` is a size in bytes or a uint8 array to serve; its first byte has the address ``base``.
     ``$TRITLOOM_TRACE`` or ``trace`` names a VCD file to write every signal to, slowly.
-    Raises ValueError for ports that do not fit, ToolError where the build fails.
+    Raises ValueError for ports that do not fit, `BuildError` where the build fails. Standard error says of a build.
     """
 
     _core: int | None = None  # what C++ made, until `close`

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from hw.analytic.memory_rate import KV260_MEMORY, MemoryRate
 from hw.synthesis.resources import XC7Z020, XCK26, XCZU48DR, Device
-from models.errors import ModelError
+from models.errors import OptionError
 from models.machine.build import BOARDS, BuildParameters
 
 __all__ = ["DEVICES", "Board", "Share", "board_device"]
@@ -45,7 +45,7 @@ are assumed, and so are 100 MHz. Neither was simulated, synthesised or run: they
 
 
 def board_device(name: str) -> Board:
-    """The board of that name; `ModelError` for one that is not described."""
+    """The board of that name; `OptionError` for one that is not described."""
     if name not in DEVICES:
-        raise ModelError(f"no device is described for board {name!r}; known: {', '.join(sorted(DEVICES))}")
+        raise OptionError(f"no device is described for board {name!r}; known: {', '.join(sorted(DEVICES))}")
     return DEVICES[name]

@@ -13,7 +13,7 @@ from hw.analytic.prediction import Prediction, Speed, predict_speed
 from hw.analytic.sites import engine_sites
 from hw.synthesis.resources import Resources
 from models.config import ModelConfig
-from models.errors import ModelError
+from models.errors import BuildError
 from models.machine.build import BuildParameters
 
 __all__ = ["candidates", "explore", "fits"]
@@ -49,13 +49,13 @@ def explore(config: ModelConfig, board: Board, share: Share | None = None) -> li
     """The builds that fit and decode as fast as any that does; those with the fastest prefill first, then the smallest,
     then those with the deepest weight buffer.
 
-    `ModelError` where none fits.
+    `BuildError` where none fits.
     """
     uram = board.device.sites.uram > 0
     fitting = [(build, engine_sites(build, uram=uram)) for build in candidates(config, board)]
     fitting = [(build, engine) for build, engine in fitting if fits(engine, board, share or Share())]
     if not fitting:
-        raise ModelError(f"no build for {config.name} fits its share of the {board.device.name}")
+        raise BuildError(f"no build for {config.name} fits its share of the {board.device.name}")
     decoding = [(build, engine, _speed(config, _timing(build, 1), board.memory, 1)) for build, engine in fitting]
     quickest = min(decode.cycles for *_, decode in decoding)
     found = []

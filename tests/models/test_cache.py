@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sim.cache import cache_root, cached, digest
+from models.cache import cache_root, cached, digest
 
 
 @pytest.fixture(autouse=True)

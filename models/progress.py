@@ -1,0 +1,35 @@
+"""Long work says what it does, from its first second on."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tqdm import tqdm
+
+__all__ = ["working"]
+
+
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """Says `what` on standard error and, on a terminal, counts the seconds beside it until the block ends."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        if sys.stderr is not None:
+            print(what, file=sys.stderr, flush=True)
+        yield
+        return
+    ended = threading.Event()
+    with tqdm(desc=what, bar_format="{desc}, {elapsed}", file=sys.stderr) as line:
+        def count() -> None:
+            while not ended.wait(1):
+                line.refresh()
+
+        counter = threading.Thread(target=count, daemon=True)
+        counter.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            counter.join()
