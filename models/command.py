@@ -36,6 +36,8 @@ def run_command(main: Callable[[Sequence[str] | None], None], arguments: Sequenc
 
     Ctrl-C is status 130, without a word. A reader that closed the pipe is no error.
     """
+    if sys.stderr is None:  # closed by whoever started us: notes and bars go nowhere
+        sys.stderr = open(os.devnull, "w")
     _any_encoding()
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
