@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
+from models.config import ModelConfig
 from models.errors import ModelError
 
 __all__ = ["ChatFormat", "TextParts"]
@@ -12,28 +12,49 @@ __all__ = ["ChatFormat", "TextParts"]
 
 @dataclass(frozen=True)
 class ChatFormat:
-    """How messages become one text: a Jinja template and the tokens it may name ("" where there is none)."""
+    """How messages become one text: a Jinja template and the tokens it may name ("" where there is none).
+
+    framed: what goes around a prompt goes around this text too, as llama.cpp has it; otherwise the text is the whole
+    prompt, as transformers has it.
+    """
 
     template: str
     bos_token: str
     eos_token: str
+    framed: bool = False
 
-    def to_json(self) -> dict[str, str]:
+    def to_json(self) -> dict[str, object]:
         """The object of `chat.json`."""
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if value is not False}
 
     @classmethod
     def from_json(cls, data: object) -> ChatFormat:
         """Back from `to_json`; `ModelError` for anything else."""
         names = ("template", "bos_token", "eos_token")
-        if not isinstance(data, dict) or set(data) != set(names) or not all(isinstance(data[n], str) for n in names):
-            raise ModelError(f"expected an object with the strings {', '.join(names)}, found {json.dumps(data)[:80]}")
+        if (not isinstance(data, dict) or set(data) - {"framed"} != set(names)
+                or not all(isinstance(data[name], str) for name in names)
+                or not isinstance(data.get("framed", False), bool)):
+            found = f"an object with {', '.join(data)}" if isinstance(data, dict) else type(data).__name__
+            raise ModelError(f"expected an object with the strings {', '.join(names)}, found {found[:80]}")
         return cls(**data)
 
 
 @dataclass(frozen=True)
 class TextParts:
-    """tokenizer: the contents of a `tokenizer.json`; chat: how to talk to the model, None where nothing says so."""
+    """tokenizer: the contents of a `tokenizer.json`; chat: how to talk to the model, None where nothing says so.
+
+    start, closing: the ids before and after every prompt, None for none; ends: ids that end a text or a turn; notes:
+    what the reader had to leave out.
+    """
 
     tokenizer: str
     chat: ChatFormat | None = None
+    start: int | None = None
+    closing: int | None = None
+    ends: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def applied_to(self, config: ModelConfig) -> ModelConfig:
+        """The config with what goes around prompts, and with these ends beside its own."""
+        return replace(config, bos_id=self.start, closing_id=self.closing,
+                       eos_ids=tuple(dict.fromkeys((*config.eos_ids, *self.ends))))
