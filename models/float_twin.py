@@ -6,6 +6,7 @@ everything else stays in `dtype`. float32 reproduces `BitNetForCausalLM` and `Ll
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
@@ -15,8 +16,9 @@ import numpy as np
 from models.config import ModelConfig
 from models.formats.source import FloatLayer, FloatLinear, FloatModel
 
-__all__ = ["FloatRun", "Observer", "float_logits", "run_float"]
+__all__ = ["FloatRun", "FloatStream", "Observer", "float_logits", "run_float"]
 
+_BLOCK = 1 << 21  # trits of a matrix that are floats at a time
 _ABSMAX_FLOOR = 1e-5  # transformers' clamp of max|x|
 
 
@@ -36,28 +38,52 @@ Observer = Callable[[int, str, np.ndarray], None]
 """Called with layer, site ("qkv", "o", "gate_up", "down") and a linear layer's input [n, channels], not quantised."""
 
 
-def run_float(model: FloatModel, ids: np.ndarray, dtype: type = np.float32,
-              observe: Observer | None = None) -> FloatRun:
-    """Run one sequence of token ids [n] from position 0, all positions at once."""
-    config = model.config
-    h = model.embedding[np.asarray(ids)].astype(dtype)
-    cos, sin = _rotation(config, len(h), dtype)
-    largest = np.abs(h).max()
-    for index, layer in enumerate(model.layers):
-        look = partial(observe, index) if observe is not None else _ignore
-        x = _rms_norm(h, layer.gains["input"], config.rms_eps)
-        h = h + _attention(config, layer, x, cos, sin, look)
-        largest = max(largest, np.abs(h).max())
-        x = _rms_norm(h, layer.gains["post_attention"], config.rms_eps)
-        h = h + _feed_forward(config, layer, x, look)
-        largest = max(largest, np.abs(h).max())
-    head = model.embedding if model.head is None else model.head
-    logits = _rms_norm(h, model.final_gains, config.rms_eps) @ np.asarray(head, dtype).T
-    return FloatRun(logits, float(largest))
+Look = Callable[[str, np.ndarray], None]  # an `Observer` of one layer
 
 
 def _ignore(site: str, x: np.ndarray) -> None:
     """Nobody looks."""
+
+
+def run_float(model: FloatModel, ids: np.ndarray, dtype: type = np.float32,
+              observe: Observer | None = None) -> FloatRun:
+    """Run one sequence of token ids [n] from position 0, all positions at once."""
+    stream = FloatStream(model, ids, dtype)
+    for index, layer in enumerate(model.layers):
+        stream.layer(layer, partial(observe, index) if observe is not None else _ignore)
+    head = model.embedding if model.head is None else model.head
+    logits = _rms_norm(stream.h, model.final_gains, model.config.rms_eps) @ np.asarray(head, dtype).T
+    return FloatRun(logits, stream.residual_max)
+
+
+class FloatStream:
+    """The residual stream of one sequence of token ids [n], taken through the layers one by one, as they come.
+
+    h: [n, hidden]; residual_max: the largest |h| so far, infinity where there was a NaN.
+    """
+
+    def __init__(self, model: FloatModel, ids: np.ndarray, dtype: type = np.float32):
+        self._config = model.config
+        self.h = model.embedding[np.asarray(ids)].astype(dtype)
+        self._rotation = _rotation(model.config, len(self.h), dtype)
+        self.residual_max = _largest(self.h)
+
+    def layer(self, layer: FloatLayer, look: Look = _ignore) -> None:
+        """Go through the next layer. look: called with each site and its input."""
+        config = self._config
+        x = _rms_norm(self.h, layer.gains["input"], config.rms_eps)
+        self._add(_attention(config, layer, x, *self._rotation, look))
+        x = _rms_norm(self.h, layer.gains["post_attention"], config.rms_eps)
+        self._add(_feed_forward(config, layer, x, look))
+
+    def _add(self, update: np.ndarray) -> None:
+        self.h = self.h + update
+        self.residual_max = max(self.residual_max, _largest(self.h))
+
+
+def _largest(x: np.ndarray) -> float:
+    largest = float(np.abs(x).max())
+    return math.inf if math.isnan(largest) else largest
 
 
 def _rms_norm(x: np.ndarray, gains: np.ndarray, eps: float) -> np.ndarray:
@@ -78,7 +104,10 @@ def _quantise(x: np.ndarray) -> _Quantised:
 
 
 def _linear(x: _Quantised, linear: FloatLinear) -> np.ndarray:
-    return x.q @ linear.trits.T.astype(x.q.dtype) * (x.unit * x.q.dtype.type(linear.scale))
+    rows = max(1, _BLOCK // linear.trits.shape[1])  # as floats a few at a time; the sums are exact
+    blocks = [x.q @ linear.trits[start:start + rows].T.astype(x.q.dtype)
+              for start in range(0, len(linear.trits), rows)]
+    return np.concatenate(blocks, axis=1) * (x.unit * x.q.dtype.type(linear.scale))
 
 
 def _rotation(config: ModelConfig, count: int, dtype: type) -> tuple[np.ndarray, np.ndarray]:
@@ -95,7 +124,7 @@ def _rotate(x: np.ndarray, cos: np.ndarray, sin: np.ndarray) -> np.ndarray:
 
 
 def _attention(config: ModelConfig, layer: FloatLayer, x: np.ndarray, cos: np.ndarray, sin: np.ndarray,
-               look: Callable[[str, np.ndarray], None]) -> np.ndarray:
+               look: Look) -> np.ndarray:
     look("qkv", x)
     quantised, n = _quantise(x), len(x)
 
@@ -117,7 +146,7 @@ def _attention(config: ModelConfig, layer: FloatLayer, x: np.ndarray, cos: np.nd
 
 
 def _feed_forward(config: ModelConfig, layer: FloatLayer, x: np.ndarray,
-                  look: Callable[[str, np.ndarray], None]) -> np.ndarray:
+                  look: Look) -> np.ndarray:
     look("gate_up", x)
     quantised = _quantise(x)
     gate, up = (_linear(quantised, layer.linears[name]) for name in ("gate", "up"))

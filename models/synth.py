@@ -20,7 +20,7 @@ from models.config import PRESETS, ModelConfig
 from models.errors import ModelError
 from models.integers import embedding_rows, gain_vector, head_of_embedding, head_rows, scalar_words
 from models.model import Gains, Layer, Model, ModelBuilder, ModelSink, TernaryMatrix
-from models.quantise import residual_fraction_bits
+from models.residual_scale import fraction_bits
 from models.ternary import pack_trits, packed_width, unpack_trits
 
 __all__ = ["NONZERO", "main", "synthesise", "synthetic_model"]
@@ -61,7 +61,7 @@ def synthesise(sink: ModelSink, config: ModelConfig, seed: int = 0, *, progress:
         else:
             head = head_rows(rng.standard_normal(size, np.float32) / sqrt(size[1]))
         sink.vocabulary(start, embedding, exponents, *head)
-    sink.finish(_gains(rng, config.hidden_size), residual_fraction_bits(_LARGEST),
+    sink.finish(_gains(rng, config.hidden_size), fraction_bits(_LARGEST),
                 {"source": "models.synth", "seed": seed})
 
 

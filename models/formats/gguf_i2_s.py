@@ -21,7 +21,7 @@ import numpy as np
 
 from models.errors import ModelError
 
-__all__ = ["I2_S_WIDTH", "ROWS", "find_width", "unpack_i2_s"]
+__all__ = ["I2_S_WIDTH", "ROWS", "find_width", "i2_s_codes", "unpack_i2_s"]
 
 I2_S_WIDTH = 32
 """Bytes of a block in the files one meets."""
@@ -34,7 +34,7 @@ _SIGMAS = 8  # of the correlation of unrelated densities, by which the best widt
 
 
 def unpack_i2_s(data: np.ndarray, shape: tuple[int, int], width: int = I2_S_WIDTH) -> tuple[np.ndarray, float]:
-    """Trits, int8 [out, in], and the scale.
+    """Trits, int8 [out, in], and the scale, 0 where all is zeros.
 
     data: uint8 [out * in / 4 + 32]. `ModelError` for the code 3, a bad scale, or a shape that is no whole number
     of blocks.
@@ -43,14 +43,19 @@ def unpack_i2_s(data: np.ndarray, shape: tuple[int, int], width: int = I2_S_WIDT
     if outputs * inputs % (4 * width or 4 * inputs):  # blocks of bytes run on from row to row
         raise ModelError(f"expected whole blocks of {f'{4 * width} values' if width else 'four rows'}, "
                          f"found shape {list(shape)}")
-    packed = data[:-_TAIL].reshape(-1, 1, width or inputs)
+    packed = i2_s_codes(data).reshape(-1, 1, width or inputs)
     if (packed & packed >> 1 & 0x55).any():
         raise ModelError("expected two-bit codes 0 to 2, found 3")
     scale = float(data[-_TAIL:][:4].view("<f4")[0])
-    if not 0 < scale < math.inf:
+    if not 0 <= scale < math.inf:
         raise ModelError(f"expected a positive scale, found {scale}")
     codes = packed >> np.array([6, 4, 2, 0], np.uint8)[:, None] & 3
     return codes.reshape(shape).astype(np.int8) - 1, scale
+
+
+def i2_s_codes(data: np.ndarray) -> np.ndarray:
+    """The bytes of a tensor that hold codes."""
+    return data[:-_TAIL]
 
 
 def find_width(up: np.ndarray, down: np.ndarray, hidden: int, ffn: int) -> int | None:

@@ -13,9 +13,10 @@ from models.config import ModelConfig
 from models.errors import ModelError, located
 from models.formats.gguf_config import GgufMetadata
 from models.formats.gguf_file import I2_S, GgufFile, type_name
-from models.formats.gguf_i2_s import I2_S_WIDTH, ROWS, find_width, unpack_i2_s
+from models.formats.gguf_i2_s import I2_S_WIDTH, ROWS, find_width, i2_s_codes, unpack_i2_s
 from models.formats.gguf_types import FLOATS, TERNARY, float_rows, ternary_of_blocks, ternary_of_floats
 from models.formats.source import FloatLayer, FloatLinear, FloatModel, FloatRows, LazyLayers, LazyRows
+from models.formats.zeros import ZeroTensors
 from models.vocabulary import read_gguf as read_text
 
 __all__ = ["read_gguf"]
@@ -50,7 +51,7 @@ def read_gguf(path: Path, *, activation: str | None = None) -> FloatModel:
     return FloatModel(config, tensors.rows(_EMBEDDING, *shape),
                       None if config.tied_head else tensors.rows(_HEAD, *shape),
                       tensors.vector(_FINAL, config.hidden_size), LazyLayers(config.layers, tensors.layer),
-                      read_text(metadata.tokenizer, config.vocab_size, str(path)), provenance)
+                      read_text(metadata.tokenizer, config.vocab_size, str(path)), provenance, tensors.zeros)
 
 
 class _Tensors:
@@ -58,6 +59,7 @@ class _Tensors:
 
     def __init__(self, file: GgufFile, config: ModelConfig, metadata: GgufMetadata):
         self.file, self.config, self.metadata = file, config, metadata
+        self.zeros = ZeroTensors()
 
     def check_names(self) -> None:
         """All tensors of the config are there and no unknown one: what nobody reads would change the model."""
@@ -121,11 +123,13 @@ class _Tensors:
             else:
                 raise ModelError(self._refused(number))
         scale *= self._factor(_scale(tensor))
-        if not 0 < scale < math.inf:
+        if not 0 <= scale < math.inf:
             raise self.file.error(tensor, f"expected a positive scale, found {scale}")
         if name in ("q", "k") and self.metadata.interleaved:
             trits = _uninterleaved(trits, self.config.head_dim)
-        return FloatLinear(trits, scale)
+        linear, stored = FloatLinear.scaled(trits, scale), self.file.stored(tensor)
+        self.zeros.look(tensor, i2_s_codes(stored) if number == I2_S else stored, linear.trits)
+        return linear
 
     def _refused(self, number: int) -> str:
         if number in _TILES:
@@ -139,12 +143,15 @@ class _Tensors:
 
     @cached_property
     def _found_width(self) -> int | None:
-        """The file's I2_S layout, from its first layer's feed-forward neurons."""
-        names = [_weight(0, name) for name in ("up", "down")]
-        hidden, ffn = self.config.hidden_size, self.config.ffn_size
-        if any(self.file[name].type != I2_S for name in names):
-            return None
-        return find_width(*map(self.file.stored, names), hidden, ffn)
+        """The file's I2_S layout, from the feed-forward neurons of the first layer that has different ones."""
+        for index in range(self.config.layers):
+            names = [_weight(index, name) for name in ("up", "down")]
+            if any(self.file[name].type != I2_S for name in names):
+                return None
+            up, down = map(self.file.stored, names)
+            if all(np.ptp(i2_s_codes(data)) for data in (up, down)):
+                return find_width(up, down, self.config.hidden_size, self.config.ffn_size)
+        return None
 
     def rows(self, name: str, count: int, width: int) -> FloatRows:
         """A table of floats, read by rows."""
@@ -160,7 +167,7 @@ class _Tensors:
                 self.file.release()
                 if not np.isfinite(values).all():
                     raise ModelError("expected finite numbers, found NaN or infinity")
-            return values
+            return self.zeros.look(name, values)
 
         return LazyRows((count, width), read)
 
@@ -174,7 +181,7 @@ class _Tensors:
             values = float_rows(self.file.stored(name), self.file[name].type, size)[0]
             if not np.isfinite(values).all():
                 raise ModelError("expected finite numbers, found NaN or infinity")
-        return values
+        return self.zeros.look(name, values)
 
     def _check_shape(self, name: str, *shape: int) -> None:
         if (found := self.file[name].shape) != shape:

@@ -62,7 +62,7 @@ def _scales(stored: np.ndarray) -> np.ndarray:
 
 
 def ternary_of_blocks(data: np.ndarray, number: int, shape: tuple[int, int]) -> tuple[np.ndarray, float]:
-    """Trits, int8 [out, in], and the scale of a TQ1_0 or TQ2_0 tensor.
+    """Trits, int8 [out, in], and the scale of a TQ1_0 or TQ2_0 tensor, 0 where all is zeros.
 
     data: its bytes, uint8. `ModelError` where its blocks differ in scale, or one has none: it was not ternary
     before it was quantised. A block of zeros says nothing about the scale.
@@ -71,8 +71,10 @@ def ternary_of_blocks(data: np.ndarray, number: int, shape: tuple[int, int]) -> 
     blocks = data.reshape(-1, GGML_QUANT_SIZES[kind][1])
     trits, scales = (unpack_tq1_0 if kind == GGMLQuantizationType.TQ1_0 else unpack_tq2_0)(blocks)
     used = scales[trits.any(axis=1)]
+    if np.isfinite(scales).all() and not used.any():
+        return trits.reshape(shape), 0.0
     low, high = used.min(initial=np.inf), used.max(initial=-np.inf)
-    if not np.isfinite(scales).all() or not len(used) or not 0 < low <= high:
+    if not np.isfinite(scales).all() or not 0 < low <= high:
         raise ModelError(f"expected blocks with positive scales, found {_found(scales)}")
     if low != high:
         raise ModelError(f"expected one scale for all of its blocks, found {low:g} to {high:g}: the tensor was not "
@@ -82,11 +84,11 @@ def ternary_of_blocks(data: np.ndarray, number: int, shape: tuple[int, int]) -> 
 
 def _found(scales: np.ndarray) -> str:
     bad = scales[~(np.isfinite(scales) & (scales > 0))]
-    return f"{bad[0]:g}" if len(bad) else "zeros alone"
+    return f"{bad[0]:g}"
 
 
 def ternary_of_floats(values: np.ndarray) -> tuple[np.ndarray, float]:
-    """Trits and scale of float32 [out, in] that are -s, 0 and s. `ModelError` for anything else.
+    """Trits and scale, 0 where all is zeros, of float32 [out, in] that are -s, 0 and s. `ModelError` for anything else.
 
     Converters write ternary weights as such floats; llama.cpp runs floats as they are, so that others are not the
     masters of a ternary model but a model of another kind.
@@ -95,8 +97,6 @@ def ternary_of_floats(values: np.ndarray) -> tuple[np.ndarray, float]:
         raise ModelError("expected finite numbers, found NaN or infinity")
     magnitudes = np.abs(values)
     scale = magnitudes.max(initial=0)
-    if scale == 0:
-        raise ModelError("expected ternary weights, found zeros alone")
     if not ((magnitudes == scale) | (magnitudes == 0)).all():
         raise ModelError(f"expected ternary weights, found floats of several magnitudes up to {scale:g}: which of them "
                          f"are meant is not said; convert the original checkpoint")

@@ -52,9 +52,9 @@ def read_huggingface(folder: Path) -> FloatModel:
         for start, rows in row_blocks(head):
             if not np.array_equal(rows, embedding[start:start + len(rows)]):
                 raise shards.error(_HEAD, "expected the embedding, as tie_word_embeddings is true, found other values")
-    return FloatModel(config, embedding, None if config.tied_head else head, shards.floats(_FINAL, config.hidden_size),
+    return FloatModel(config, embedding, None if config.tied_head else head, shards.vector(_FINAL, config.hidden_size),
                       LazyLayers(config.layers, layers.read), text,
-                      {"source": config.name, "format": "huggingface", "weights": layers.kind()})
+                      {"source": config.name, "format": "huggingface", "weights": layers.kind()}, shards.zeros)
 
 
 def unpack_quarters(packed: np.ndarray) -> np.ndarray:
@@ -102,7 +102,7 @@ class _Layers:
         """One layer, ternarised or unpacked."""
         linears = {name: self._linear(self._weight(index, name), *shape)
                    for name, shape in self.config.linear_shapes.items()}
-        gains = {name: self.shards.floats(self._gain(index, name), size)
+        gains = {name: self.shards.vector(self._gain(index, name), size)
                  for name, size in self.config.gain_sizes.items()}
         self.shards.release()
         return FloatLayer(linears, gains)
@@ -125,14 +125,20 @@ class _Layers:
 
     def _linear(self, name: str, outputs: int, inputs: int) -> FloatLinear:
         if not self._packed(name):
-            return FloatLinear(*quantise_ternary(self.shards.floats(name, outputs, inputs)))
-        trits = unpack_quarters(self.shards.stored(name, outputs // 4, inputs))
+            masters = self.shards.floats(name, outputs, inputs)
+            trits, scale = quantise_ternary(masters)
+            self.shards.zeros.look(name, masters, trits)
+            return FloatLinear(trits, scale)
+        packed = self.shards.stored(name, outputs // 4, inputs)
+        trits = unpack_quarters(packed)
         if trits.max() > 1:
             raise self.shards.error(name, "expected two-bit codes 0 to 2, found 3")
-        return FloatLinear(trits, self._scale(f"{name}_scale"))
+        linear = FloatLinear.scaled(trits, self._scale(f"{name}_scale", trits))
+        self.shards.zeros.look(name, packed, linear.trits)
+        return linear
 
-    def _scale(self, name: str) -> float:
+    def _scale(self, name: str, trits: np.ndarray) -> float:
         value = float(self.shards.floats(name, 1)[0])
-        if value <= 0:
+        if value < 0 or value == 0 and self.storage.scale_divides and trits.any():
             raise self.shards.error(name, f"expected a positive scale, found {value}")
-        return 1 / value if self.storage.scale_divides else value
+        return 1 / value if self.storage.scale_divides and value else value

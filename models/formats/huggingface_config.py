@@ -79,7 +79,8 @@ class _Config:
 
     def name(self) -> str:
         """The folder's; what the config says of its own name is where somebody once had it."""
-        return chosen_name([source_name(self.path.parent), str(self.data.get("_name_or_path") or "").rpartition("/")[2]])
+        former = str(self.data.get("_name_or_path") or "").rpartition("/")[2]
+        return chosen_name([source_name(self.path.parent), former])
 
     def head_dim(self) -> object:
         given, hidden, heads = (self.data.get(k) for k in ("head_dim", "hidden_size", "num_attention_heads"))

@@ -11,6 +11,7 @@ import numpy as np
 
 from models.errors import ModelError
 from models.formats.source import LazyRows
+from models.formats.zeros import ZeroTensors
 from models.json_file import read_object
 from models.safetensors_file import SafetensorsFile
 
@@ -28,10 +29,12 @@ _IGNORED = re.compile(r"\.rotary_emb\.inv_freq$")  # a buffer that old versions 
 class Shards(Mapping[str, SafetensorsFile]):
     """Names of tensors to the files that hold them. Errors name file, tensor, what was expected and found.
 
-    A single file goes before an index, as transformers has it: one beside it is a leftover.
+    A single file goes before an index, as transformers has it: one beside it is a leftover. zeros: what was read of
+    tables and vectors of zeros alone.
     """
 
     def __init__(self, folder: Path):
+        self.zeros = ZeroTensors()
         if (folder / _SINGLE).exists():
             self._listing = folder / _SINGLE
             file = SafetensorsFile(self._listing)
@@ -88,12 +91,16 @@ class Shards(Mapping[str, SafetensorsFile]):
             raise self.error(name, "expected finite numbers, found NaN or infinity")
         return values
 
+    def vector(self, name: str, size: int) -> np.ndarray:
+        """A floating-point vector in float32."""
+        return self.zeros.look(name, self.floats(name, size))
+
     def table(self, name: str, rows: int, width: int) -> LazyRows:
         """A floating-point matrix that is read by rows; its shape is checked now, its values then."""
         self.stored(name, rows, width)
 
         def read(start: int, stop: int) -> np.ndarray:
-            values = self.floats(name, rows, width, rows=slice(start, stop))
+            values = self.zeros.look(name, self.floats(name, rows, width, rows=slice(start, stop)))
             self.release()
             return values
 

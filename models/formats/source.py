@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from models.config import ModelConfig
+from models.formats.zeros import ZeroTensors
 from models.vocabulary.parts import TextParts
 
 __all__ = ["FloatLayer", "FloatLinear", "FloatModel", "FloatRows", "LazyLayers", "LazyRows", "row_blocks"]
@@ -22,6 +23,11 @@ class FloatLinear:
 
     trits: np.ndarray
     scale: float
+
+    @classmethod
+    def scaled(cls, trits: np.ndarray, scale: float) -> FloatLinear:
+        """As the class, but a scale of 0 makes trits of 0."""
+        return cls(trits, scale) if scale else cls(np.zeros_like(trits), 1.0)
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,7 @@ class FloatModel:
     """embedding and head: float32 [vocab, hidden], head None where it is tied; final_gains: float32 [hidden].
 
     layers: one `FloatLayer` each, possibly read anew at every access; text: its tokenizer, if there is one;
-    provenance: where the model comes from, for the record.
+    provenance: where the model comes from, for the record; zeros: what was read of zeros alone.
     """
 
     config: ModelConfig
@@ -83,6 +89,7 @@ class FloatModel:
     layers: Sequence[FloatLayer]
     text: TextParts | None = None
     provenance: dict[str, object] = field(default_factory=dict)
+    zeros: ZeroTensors = field(default_factory=ZeroTensors)
 
 
 class LazyLayers(Sequence[FloatLayer]):

@@ -4,20 +4,14 @@ import numpy as np
 import pytest
 
 from models.errors import ModelError
-from models.float_twin import float_logits, run_float
+from models.float_twin import float_logits
 from models.formats import read_checkpoint
 from models.golden.model import GoldenModel
 from models.machine.scalar_format import unpack_words, word
-from models.quantise import calibrated_maximum, quantise_model, residual_fraction_bits
+from models.quantise import quantise_model
 from tests.models.fixtures import FIXTURES, needs_fixtures
 from tests.models.small import PLAIN, SMALL
 from tests.models.test_float_twin import cosines, random_model
-
-
-@pytest.mark.parametrize(("largest", "bits"), [(1.0, 27), (1.01, 26), (4.5, 24), (2.0**20, 7), (2.0**-10, 37),
-                                               (1e-30, 60), (1e30, -60)])
-def test_residual_fraction_bits(largest, bits):
-    assert residual_fraction_bits(largest) == bits
 
 
 def as_float(gains):
@@ -48,24 +42,6 @@ def test_every_number_is_the_nearest(config):
     head = source.embedding if source.head is None else source.head
     np.testing.assert_allclose(model.head * np.ldexp(m.astype(float), e - 23)[:, None], head,
                                rtol=0, atol=np.abs(head).max() / 127 * 0.51)
-
-
-def test_small_models_are_calibrated_by_a_run_with_their_first_token():
-    source = random_model(SMALL)
-    ids = np.random.default_rng(0).integers(0, SMALL.vocab_size, SMALL.context)
-    ids[0] = SMALL.bos_id
-    expected = run_float(source, ids).residual_max
-    assert calibrated_maximum(source) == (expected, "float run over 16 random tokens")
-    model = quantise_model(source)
-    assert model.residual_fraction_bits == residual_fraction_bits(expected)
-    assert model.provenance["residual_max"] == expected
-
-
-def test_large_models_assume_a_growth(monkeypatch):
-    monkeypatch.setattr("models.quantise.CALIBRATION_PARAMETERS", 0)
-    source = random_model(SMALL)
-    source.embedding[:] = 0.25
-    assert calibrated_maximum(source) == (1024.0, "4096 times the embedding's RMS")
 
 
 @pytest.mark.parametrize(("change", "message"), [

@@ -36,7 +36,7 @@ def test_a_byte_by_hand():
 
 @pytest.mark.parametrize(("change", "width", "message"), [
     (lambda d: d.__setitem__(7, 0b00_11_00_00), I2_S_WIDTH, "expected two-bit codes 0 to 2, found 3"),
-    (lambda d: d[-32:-28].view("<f4").__setitem__(0, 0), I2_S_WIDTH, "expected a positive scale, found 0"),
+    (lambda d: d[-32:-28].view("<f4").__setitem__(0, -1), I2_S_WIDTH, "expected a positive scale, found -1"),
     (lambda d: d[-32:-28].view("<f4").__setitem__(0, np.nan), I2_S_WIDTH, "expected a positive scale, found nan"),
 ])
 def test_damage_is_refused(change, width, message):
