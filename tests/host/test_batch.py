@@ -83,7 +83,7 @@ def test_a_sequence_that_is_stopped_makes_room():
 
 @pytest.mark.parametrize(("prompts", "count", "message"), [
     ([[1], []], 3, "prompt 2 is empty"),
-    ([[1]], 0, "-n must be at least 1, got 0"),
+    ([[1]], 0, "new tokens must be at least 1, got 0"),
     ([[1], [1] * 60], 6, "prompt 2 of 60 tokens and 6 new ones exceed the context of 64"),
 ])
 def test_what_no_session_can_do_is_refused_at_once(prompts, count, message):
@@ -104,7 +104,7 @@ def test_the_command_gives_what_generate_gives(sampling, capsys, tmp_path):
     file = tmp_path / "prompts.txt"
     file.write_text("\n\n".join(PROMPTS) + "\n")
     found = run(command, "--prompts", file, "--sequences", 4, *options, capsys=capsys)
-    assert set(found) == {"results", "passes", "prefill_s", "decode_s", "tokens_per_s", "device"}
+    assert set(found) == {"results", "passes", "prefill_s", "decode_s", "tokens_per_s", "device", "saturations"}
     assert len(found["results"]) == len(PROMPTS)
     for prompt, result in zip(PROMPTS, found["results"], strict=True):
         expected = run(single, "--prompt", prompt, *options, capsys=capsys)
@@ -140,10 +140,10 @@ def test_ids_need_no_tokenizer(capsys, tmp_path):
     (["--prompts", "/dev/null"], "/dev/null has no prompt"),
     (["--prompt", "a", "--sequences", "17"], "--sequences must be 1 to 16, got 17"),
     (["--prompt", "a", "--sequences", "0"], "--sequences must be 1 to 16, got 0"),
-    (["--prompt", "a", "--stop", ""], "--stop must not be empty"),
+    (["--prompt", "a", "--stop", ""], "a stop string must not be empty"),
     (["--prompt", "a", "--prompt", "word " * 3000], "prompt 2 of"),
     (["--ids", "1", "--ids", "1,99999"], "token id 99999 is outside the vocabulary"),
-    (["--prompt", "a", "-n", "0"], "-n must be at least 1"),
+    (["--prompt", "a", "-n", "0"], "new tokens must be at least 1"),
 ])
 def test_bad_input_is_one_line_and_status_2(arguments, message, capsys):
     with pytest.raises(SystemExit) as exit_:

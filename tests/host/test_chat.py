@@ -37,7 +37,7 @@ def answers(talked):
 def test_every_line_is_a_turn(talk):
     first, second = answers(talk(["well", "", "and you?"], "--json"))
     assert set(first) == {"prompt_tokens", "cached_tokens", "dropped_turns", "ids", "text", "prefill_s", "decode_s",
-                          "tokens_per_s"}
+                          "tokens_per_s", "saturations"}
     assert first["cached_tokens"] == 0 < second["cached_tokens"] < second["prompt_tokens"]
     assert len(first["ids"]) == len(second["ids"]) == 6
 
@@ -91,8 +91,8 @@ def test_help_lists_the_commands(talk):
     (["/abacus"], [], "unknown command /abacus; /help lists them"),
     (["/save"], [], "/save needs a file name"), (["/save /no/such/folder/x"], [], "cannot be written"),
     (["/again"], [], "there is no question yet"), (["well " * 300], [], "the message is too long"),
-    ([], ["-n", "0"], "-n must be at least 1"), ([], ["--stop", ""], "--stop must not be empty"),
-    ([], ["--min-p", "2"], "--min-p must be in"),
+    ([], ["-n", "0"], "-n must be at least 1"), ([], ["--stop", ""], "a stop string must not be empty"),
+    ([], ["--min-p", "2"], "min p must be in"),
 ])
 def test_bad_input_is_one_line_and_status_2(talk, capsys, lines, arguments, message):
     with pytest.raises(SystemExit) as exit_:

@@ -41,7 +41,8 @@ def texts(tmp_path):
 def test_generate_greedy_is_deterministic(capsys):
     first = run(generate, "--temperature", 0, "-n", 6, "--json", capsys=capsys)
     second = run(generate, "--temperature", 0, "-n", 6, "--json", capsys=capsys)
-    assert set(first) == {"prompt_ids", "ids", "text", "prefill_s", "decode_s", "tokens_per_s", "device"}
+    assert set(first) == {"prompt_ids", "ids", "text", "prefill_s", "decode_s", "tokens_per_s", "device",
+                          "saturations"}
     assert first["ids"] == second["ids"] and len(first["ids"]) == 6 and first["text"]
 
 
@@ -152,16 +153,24 @@ def test_steering_at_strength_zero_changes_no_bit(capsys, texts):
     (["--prompt", ""], "the prompt is empty"),
     (["--prompt", "word " * 3000], "exceed the context"),
     (["-n", "5000"], "exceed the context"),
-    (["-n", "0"], "-n must be at least 1"),
+    (["-n", "0"], "new tokens must be at least 1, got 0"),
     (["--device", "abacus"], "unknown device 'abacus'; known: emulator, rtl, pynq"),
     (["--board", "abacus"], "unknown board 'abacus'"),
-    (["--temperature", "-1"], "--temperature must not be negative"),
-    (["--top-p", "0"], "--top-p must be in (0, 1]"),
-    (["--min-p", "-0.1"], "--min-p must be in [0, 1]"),
-    (["--repeat-penalty", "0"], "--repeat-penalty must be positive"),
-    (["--stop", ""], "--stop must not be empty"),
+    (["--temperature", "-1"], "temperature must not be negative"),
+    (["--top-p", "0"], "top p must be in (0, 1]"),
+    (["--min-p", "-0.1"], "min p must be in [0, 1]"),
+    (["--repeat-penalty", "0"], "repeat penalty must be positive"),
+    (["--stop", ""], "a stop string must not be empty"),
     (["--ids", "1,x"], "--ids must be numbers with commas between, got '1,x'"),
     (["--ids", "1,99999"], "token id 99999 is outside the vocabulary"),
+    (["--ids", f"1,{10**30}"], "a token id is far outside the vocabulary of 2048"),
+    (["--top-k", str(10**30), "--top-p", "2"], "top p must be in (0, 1], got 2.0"),
+    (["--threads", "100000"], "threads must be 1 to 256, got 100000"),
+    (["--threads", "0"], "threads must be 1 to 256, got 0"),
+    (["--kernels", "abacus"], "unknown kernels 'abacus'"),
+    (["--speculate", "0"], "drafts must be at least 1, got 0"),
+    (["--model", "a" * 300], "File name too long"),
+    (["--stop", "and<|endoftext|>"], "the special token <|endoftext|> in it is no part of the text"),
     (["--prompt", "ab\udcff"], "the text is not Unicode"),
     (["--sparsity", "no/such/file"], "cannot read artefact no/such/file"),
     (["--steer", "no/such/file:2"], "cannot read artefact no/such/file"),

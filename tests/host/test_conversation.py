@@ -12,7 +12,7 @@ from host.devices.emulator import EmulatorDevice
 from host.runtime import Session
 from host.sampler import Sampler
 from models.checkpoint import load_model, save_model
-from models.errors import ModelError
+from models.errors import ModelError, OptionError
 from models.machine.build import CPU
 from models.synth import synthetic_model
 from models.vocabulary import ChatFormat, TextParts
@@ -207,7 +207,7 @@ def test_an_answer_ends_where_the_context_does(models):
 def test_a_question_that_cannot_fit_is_refused_and_forgotten(models):
     conversation = Conversation(session_of(models["ChatML"]))
     ask(conversation, "well")
-    with pytest.raises(ModelError, match="the message is too long: .* in a context of 256"):
+    with pytest.raises(OptionError, match="the message is too long: .* in a context of 256"):
         ask(conversation, "well " * 300)
     assert all("well well" not in message["content"] for message in conversation.messages)
     ask(conversation, "and you?")
@@ -235,7 +235,7 @@ def test_without_a_template_the_text_goes_on(models):
     assert sampler.histories[0] == [BASE, *conversation.text.encode(text + second.text + "\nAnd")]
     assert conversation.undo() == "And" and conversation.undo() == ""
     conversation.reset()
-    with pytest.raises(ModelError, match="the text is empty"):
+    with pytest.raises(OptionError, match="the text is empty"):
         ask(conversation, "")
 
 
