@@ -15,7 +15,6 @@ from tqdm import tqdm
 
 from host.batching import Batch
 from host.command_line import add_head_option, add_model_options, note_saturations, open_session, parse_ids
-from host.generate import prompt_ids
 from host.runtime import Session
 from host.sampler import add_sampling_options, sampler_from
 from host.screen import shown
@@ -92,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     text = Text(folder) if texts or (folder / "tokenizer.json").exists() else None
     if text is None and options.stop:
         raise OptionError(f"--stop needs a tokenizer: {folder} has no tokenizer.json")
-    prompts = given or [prompt_ids(text, session.model.config, item) for item in texts]
+    prompts = given or [text.prompt(item) for item in texts]
     ends = {*session.model.config.eos_ids, *(stop_ids(options.stop, text) if text else ())}
     batch = Batch(session, prompts, options.n, samplers, ends=ends)
     answers = [_Answer(text, prompt, options.stop) for prompt in prompts]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from host.chat_template import load_chat_template
-from host.generate import generate, prompt_ids
+from host.generate import generate
 from host.runtime import Session
 from host.sampler import Sampler
 from host.stop_strings import StopStrings, stop_ids
@@ -155,13 +155,13 @@ class Conversation:
 
     def _ids(self, question: str) -> list[int]:
         if self.template:
-            return self.text.encode(self.template.render([*self.messages, {"role": "user", "content": question}]),
-                                    special=True)
+            whole = self.template.render([*self.messages, {"role": "user", "content": question}])
+            return self.text.prompt(whole) if self.template.chat.framed else self.text.encode(whole, special=True)
         text = ""
         for message in [*self.messages, {"role": "user", "content": question}]:
             new_line = message["role"] == "user" and message["content"] and text and not text.endswith("\n")
             text += "\n" * bool(new_line) + message["content"]
-        return prompt_ids(self.text, self.session.model.config, text)
+        return self.text.prompt(text)
 
 
 def _shared(first: Sequence[int], second: Sequence[int]) -> int:

@@ -19,10 +19,9 @@ from host.speculation import DRAFTS, PromptLookup
 from host.stop_strings import StopStrings, stop_ids
 from host.text import Text
 from models.command import CommandParser, run_command
-from models.config import ModelConfig
 from models.errors import OptionError
 
-__all__ = ["generate", "main", "parser", "prompt_ids"]
+__all__ = ["generate", "main", "parser"]
 
 DEFAULT_PROMPT = "It was a truth"
 
@@ -74,13 +73,6 @@ def _check_room(session: Session, prompt: int, count: int, lookup: PromptLookup 
                           f"{session.device.build.name} has {session.rows}")
 
 
-def prompt_ids(text: Text, config: ModelConfig, prompt: str) -> list[int]:
-    """Ids of a prompt with the model's start token, unless the prompt names it itself."""
-    ids = text.encode(prompt, special=True)
-    start = [config.bos_id] if config.bos_id is not None else []
-    return ids if start and ids[:1] == start else start + ids
-
-
 def parser() -> CommandParser:
     """Its options."""
     parser = CommandParser("host.generate", description="Generate text with a ternary model.")
@@ -113,7 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     text = Text(folder) if given is None or (folder / "tokenizer.json").exists() else None
     if text is None and options.stop:
         raise OptionError(f"--stop needs a tokenizer: {folder} has no tokenizer.json")
-    prompt = prompt_ids(text, session.model.config, options.prompt) if given is None else given
+    prompt = text.prompt(options.prompt) if given is None else given
     ends = {*session.model.config.eos_ids, *(stop_ids(options.stop, text) if text else ())}
     started = time.perf_counter()
     with tqdm(total=len(prompt), desc="prompt", unit="tok", file=sys.stderr, leave=False,

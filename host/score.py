@@ -85,11 +85,11 @@ def _tokens(options: argparse.Namespace, session: Session) -> tuple[list[int], i
     if options.ids is not None:
         return parse_ids(options.ids), 0
     content = read_text_file(options.text)
-    ids = Text(session.model.folder).encode(content)
+    text = Text(session.model.folder)
+    ids = text.encode(content)
     if not ids:
         raise OptionError(f"{options.text} is empty")
-    bos = session.model.config.bos_id
-    return ([bos] if bos is not None else []) + ids, len(content)
+    return text.before + ids, len(content)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

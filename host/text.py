@@ -6,9 +6,11 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from tokenizers import Tokenizer
-
+from models.checkpoint import TOKENIZER, load_around
+from models.checkpoint_writer import METADATA
 from models.errors import ModelError
+from models.vocabulary.parts import Around
+from models.vocabulary.tokenizer_json import load_tokenizer
 
 __all__ = ["Text", "TextStream"]
 
@@ -16,17 +18,28 @@ _INCOMPLETE = "\N{REPLACEMENT CHARACTER}"  # what bytes that are no character ye
 
 
 class Text:
-    """A model folder's `tokenizer.json`."""
+    """A model folder's `tokenizer.json`, and the ids before and after whole prompts that its `model.json` names.
+
+    `ModelError` for a folder without a tokenizer or with a damaged one.
+    """
 
     def __init__(self, folder: Path):
-        path = folder / "tokenizer.json"
+        path = folder / TOKENIZER
         if not path.is_file():
-            raise ModelError(f"{folder} has no tokenizer.json: give token ids instead of text")
-        try:
-            self._tokenizer = Tokenizer.from_file(str(path))
-        except Exception as error:  # the library raises a bare Exception
-            raise ModelError(f"{path} is not a tokenizer: {' '.join(str(error).split())}") from None
+            raise ModelError(f"{folder} has no {TOKENIZER}: give token ids instead of text")
+        self._tokenizer = load_tokenizer(path)
         self._lock = threading.Lock()  # around the one setting that is switched
+        around = load_around(folder) if (folder / METADATA).is_file() else Around()
+        self.before, self.after = list(around.before), list(around.after)
+
+    def prompt(self, text: str) -> list[int]:
+        """Ids of a whole prompt; names of special tokens mean the token.
+
+        What goes before it is left out where the text begins with its name: nobody wants two.
+        """
+        ids = self.encode(text, special=True)
+        named = bool(self.before) and ids[:len(self.before)] == self.before
+        return ([] if named else self.before) + ids + self.after
 
     def encode(self, text: str, *, special: bool = False) -> list[int]:
         """Ids of a text; none are put before or after it.

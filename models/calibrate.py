@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from tokenizers import Tokenizer
 from tqdm import tqdm
 
 from models.artefact_file import save_artefact
@@ -27,6 +26,7 @@ from models.formats.source import FloatLayer, FloatModel
 from models.model_hash import model_hash
 from models.output import check_output_file
 from models.text_file import read_text_file
+from models.vocabulary.tokenizer_json import load_tokenizer
 
 __all__ = ["SITES", "calibrate_teal", "linear_inputs", "main", "parser"]
 
@@ -111,7 +111,7 @@ def _calibrate(options: argparse.Namespace) -> np.ndarray:
     path = model.folder / TOKENIZER
     if not path.is_file():
         raise ModelError(f"{model.folder} has no {TOKENIZER}, which is needed to read a text")
-    ids = np.array(Tokenizer.from_file(str(path)).encode(text, add_special_tokens=False).ids[:options.tokens])
+    ids = np.array(load_tokenizer(path).encode(text, add_special_tokens=False).ids[:options.tokens])
     if not len(ids):
         raise OptionError(f"{options.text} is empty")
     thresholds = calibrate_teal(float_model(model), ids, options.sparsity)

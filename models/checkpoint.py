@@ -1,8 +1,8 @@
 """The project's own checkpoint: machine integers, decided once at conversion; all downstream is integer.
 
-A folder holds `model.json` (format version, config, exponents, provenance), `model.safetensors` and, where
-the source had them, `tokenizer.json` and `chat.json` (`models.vocabulary.parts`). Tensors, for layer N and each
-matrix M of `models.config.LINEARS`:
+A folder holds `model.json` (format version, config, exponents, provenance, what goes around prompts),
+`model.safetensors` and, where the source had them, `tokenizer.json` and `chat.json` (`models.vocabulary.parts`).
+Tensors, for layer N and each matrix M of `models.config.LINEARS`:
 
     layers.N.M.trits     uint8 [out, ceil(in / 5)]  five trits a byte, row by row (models.ternary)
     scales               uint32 [layers, 7]         value of trit 1 of each matrix, scalar words
@@ -42,10 +42,10 @@ from models.integers import EXPONENT_LIMIT, HEAD_LEVELS
 from models.model import Gains, Layer, Model, TernaryMatrix
 from models.safetensors_file import PADDING, SafetensorsFile
 from models.ternary import check_packed
-from models.vocabulary.parts import TextParts
+from models.vocabulary.parts import Around, TextParts
 
 __all__ = ["CHAT", "RESIDUAL_LIMIT", "TOKENIZER", "Gains", "Layer", "Model", "TernaryMatrix", "check_target",
-           "load_config", "load_model", "save_model"]
+           "load_around", "load_config", "load_model", "save_model"]
 
 RESIDUAL_LIMIT = 60
 """The residual's fraction bits lie within ± this."""
@@ -59,6 +59,17 @@ def load_config(name_or_dir: str | Path) -> ModelConfig:
         return PRESETS[str(name_or_dir)]
     path = resolve_model(name_or_dir) / METADATA
     return _config(path, _read_json(path))
+
+
+def load_around(name_or_dir: str | Path) -> Around:
+    """What goes around prompts of a model folder; of a folder that does not say, the config's `bos_id` before them."""
+    path = resolve_model(name_or_dir) / METADATA
+    metadata = _read_json(path)
+    config = _config(path, metadata)
+    if "prompt" not in metadata:
+        return Around(() if config.bos_id is None else (config.bos_id,))
+    with located(path):
+        return Around.from_json(metadata["prompt"], config.vocab_size)
 
 
 def load_model(name_or_dir: str | Path) -> Model:

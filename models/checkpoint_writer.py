@@ -97,7 +97,8 @@ def new_checkpoint(folder: str | Path, config: ModelConfig, *, text: TextParts |
             with SafetensorsWriter(new / TENSORS, tensor_layout(config)) as tensors:
                 writer = CheckpointWriter(config, tensors)
                 yield writer
-            _write(new / METADATA, json.dumps(writer.metadata(), indent=1) + "\n")
+            around = {"prompt": text.around.to_json()} if text is not None and text.around is not None else {}
+            _write(new / METADATA, json.dumps(writer.metadata() | around, indent=1) + "\n")
             if text is not None:
                 _write(new / TOKENIZER, text.tokenizer)
                 if text.chat is not None:

@@ -26,7 +26,8 @@ class ModelConfig:
     """Shape and constants of a ternary decoder. Raises `ModelError` where a value makes no sense.
 
     heads * head_dim need not equal hidden_size. `sub_norms`: RMSNorm before the o and down matrices.
-    `tied_head`: the head is the embedding. `context`: the most positions the model was made for.
+    `tied_head`: the head is the embedding. `context`: the most positions the model was made for. `bos_id`: the
+    start token that the source names; `eos_ids`: tokens that end a text.
     """
 
     name: str

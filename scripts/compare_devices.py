@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     devices = {name: open_device(name, build) for name in ("emulator", "rtl")}
     different = False
     for prompt in PROMPTS:
-        ids = [model.config.bos_id, *text.encode(prompt)] if model.config.bos_id is not None else text.encode(prompt)
+        ids = text.before + text.encode(prompt)
         sessions = {name: Session(model, device) for name, device in devices.items()}
         results = {}
         with tqdm(total=len(devices) * (2 * len(ids) + options.n), unit="tok", file=sys.stderr) as bar:

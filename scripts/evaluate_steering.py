@@ -67,8 +67,7 @@ class Trial:
         self.training, self.held_out = read_manners(data)
         texts = {m: body(text) for m, text in (self.training if on_training else self.held_out).items()}
         self.judge = MannerClassifier(self.training[AUSTEN], self.training[SCRIPTURE])
-        start = [self.model.config.bos_id] if self.model.config.bos_id is not None else []
-        self.prompts = {manner: np.array([(start + self.text.encode(passage))[:PROMPT_TOKENS]
+        self.prompts = {manner: np.array([(self.text.before + self.text.encode(passage))[:PROMPT_TOKENS]
                                           for passage in sentences(text, prompts)])
                         for manner, text in texts.items()}
         size = self.model.config.context // 2

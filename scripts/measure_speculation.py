@@ -19,7 +19,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from host.command_line import add_model_options, open_session
-from host.generate import generate, prompt_ids
+from host.generate import generate
 from host.runtime import Session
 from host.sampler import Sampler
 from host.speculation import DRAFTS, PromptLookup
@@ -66,7 +66,7 @@ def before_loop(passes: Sequence[int], end: int) -> tuple[int, int]:
 
 def measure(session: Session, text: Text, prompt: str, count: int, temperature: float, drafts: int) -> Result:
     """Continue a prompt twice, plainly and with drafts, by `count` ids."""
-    ids = prompt_ids(text, session.model.config, prompt)
+    ids = text.prompt(prompt)
     session.reset()
     plain = list(generate(session, ids, count, Sampler(temperature, seed=0), ends=()))
     session.reset()

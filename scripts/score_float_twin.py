@@ -32,8 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     model = load_model(options.model)
     twin, content = float_model(model), options.text.read_text(encoding="utf-8")
-    bos = [model.config.bos_id] if model.config.bos_id is not None else []
-    ids = np.array(bos + Text(model.folder).encode(content))
+    text = Text(model.folder)
+    ids = np.array(text.before + text.encode(content))
     nll = 0.0
     for start, scored, end in tqdm(list(windows(len(ids), model.config.context)), unit="window", file=sys.stderr):
         logits = float_logits(twin, ids[start:end])[scored - start:].astype(np.float64)

@@ -1,5 +1,6 @@
 """Readers of other people's checkpoints, all giving the same `FloatModel`."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from models.errors import ModelError
@@ -21,7 +22,7 @@ def read_checkpoint(path: Path, *, activation: str | None = None) -> FloatModel:
         if activation is not None:
             raise ModelError(f"{path}: --activation is for GGUF files; config.json says what the model has")
         _check_folder(path)
-        return read_huggingface(path)
+        return _with_text(read_huggingface(path))
     if path.is_symlink() and not path.exists():
         raise ModelError(f"{path} is a link to {path.readlink()}, which is not there")
     if not path.exists():
@@ -30,7 +31,16 @@ def read_checkpoint(path: Path, *, activation: str | None = None) -> FloatModel:
         raise ModelError(f"{path}: expected a Hugging Face folder or a GGUF file, found neither file nor folder")
     if not first_bytes(path).startswith(GGUF_MAGIC):
         raise ModelError(f"{path}: expected a Hugging Face folder or a GGUF file, found {_what_it_is(path)}")
-    return read_gguf(path, activation=activation)
+    return _with_text(read_gguf(path, activation=activation))
+
+
+def _with_text(model: FloatModel) -> FloatModel:
+    """With the tokenizer's ends of a text beside the config's."""
+    if model.text is None:
+        return model
+    ends = tuple(dict.fromkeys((*model.config.eos_ids, *model.text.ends)))
+    notes = {"notes": list(model.text.notes)} if model.text.notes else {}
+    return replace(model, config=replace(model.config, eos_ids=ends), provenance=model.provenance | notes)
 
 
 def _check_folder(path: Path) -> None:

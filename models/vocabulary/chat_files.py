@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from models.errors import ModelError
 from models.json_file import read_optional, read_text
+from models.vocabulary.declared import Declared
 from models.vocabulary.parts import ChatFormat
 
 __all__ = ["read_chat"]
 
 
-def read_chat(folder: Path) -> ChatFormat | None:
+def read_chat(folder: Path, declared: Declared) -> ChatFormat | None:
     """`chat_template.jinja`, `chat_template.json` or `tokenizer_config.json`; None where none has a template."""
-    config = read_optional(folder / "tokenizer_config.json")
-    template = _template(folder, config)
+    template = _template(folder, declared.config)
     if template is None or not template.strip():
         return None
-    named = read_optional(folder / "special_tokens_map.json") | {k: v for k, v in config.items() if v is not None}
-    return ChatFormat(template, *(_content(named.get(f"{name}_token")) for name in ("bos", "eos")))
+    return ChatFormat(template, *(declared.roles.get(role, "") for role in ("bos", "eos")))
 
 
-def _template(folder: Path, config: dict) -> str | None:
+def _template(folder: Path, config: Mapping) -> str | None:
     if (folder / "chat_template.jinja").exists():
         return read_text(folder / "chat_template.jinja")
     for path, data in ((folder / "chat_template.json", read_optional(folder / "chat_template.json")),
@@ -36,10 +36,3 @@ def _template(folder: Path, config: dict) -> str | None:
         if found is not None:
             return found
     return None
-
-
-def _content(token: object) -> str:
-    """A token is given as a string or as an object with a `content`."""
-    if isinstance(token, dict):
-        token = token.get("content")
-    return token if isinstance(token, str) else ""

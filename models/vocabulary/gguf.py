@@ -2,129 +2,125 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from models.errors import ModelError, located
 from models.vocabulary.byte_level import byte_level_tokenizer
-from models.vocabulary.parts import ChatFormat, TextParts
+from models.vocabulary.gguf_ends import end_tokens, known_by_text
+from models.vocabulary.gguf_fields import PREFIX, VocabularyFields
+from models.vocabulary.parts import Around, ChatFormat, TextParts
 from models.vocabulary.pieces import BYTE, CONTROL, NORMAL, UNKNOWN, USER_DEFINED, Pieces
-from models.vocabulary.splitting import DEFAULT, SPLITTINGS, Splitting
+from models.vocabulary.splitting import DEFAULT, REFUSED, SPLITTINGS, Splitting
 from models.vocabulary.tokenizer_json import AddedToken, check_tokenizer
 
 __all__ = ["read_gguf"]
 
-_PREFIX = "tokenizer.ggml."
 _LLAMA3_SIZE, _LLAMA3_START = 128000, "<|begin_of_text|>"
+_ROLES = ("bos", "eos", "eot", "eom", "fim_pad", "fim_rep", "fim_sep")
 
 
 def read_gguf(fields: Mapping[str, object], vocab_size: int, where: str) -> TextParts | None:
     """fields: the `tokenizer.*` metadata as plain values; where: the file, for errors. None without a tokenizer.
 
-    `ModelError` for a tokenizer of an unknown kind, a damaged one, or one with ids beyond `vocab_size`.
+    What goes around a prompt and what ends one is llama.cpp's rule: the keys, else the kind and the pre-tokenizer's
+    name, else the texts of the tokens. `ModelError` for a tokenizer of an unknown kind, a damaged one, or one with ids
+    beyond `vocab_size`.
     """
-    kind = fields.get(f"{_PREFIX}model")
-    if kind is None or kind == "no_vocab":
-        return None
-    if kind not in _KINDS:
-        raise ModelError(f"{where}: {_PREFIX}model: expected one of {', '.join(_KINDS)}, found {kind!r}")
     with located(where):
-        vocabulary = _Vocabulary(fields)
+        given = VocabularyFields(fields)
+        kind = given.text("model")
+        if kind in (None, "no_vocab", "none"):
+            return None
+        if kind not in _KINDS:
+            raise ModelError(f"{PREFIX}model: expected one of {', '.join(_KINDS)}, found {kind!r}")
+        vocabulary = _Vocabulary(given, kind, vocab_size)
         tokenizer = _KINDS[kind](vocabulary)
-        check_tokenizer(tokenizer, vocab_size, f"{_PREFIX}tokens")
-        return TextParts(tokenizer, vocabulary.chat())
+        check_tokenizer(tokenizer, vocab_size, f"{PREFIX}tokens")
+        around = vocabulary.around()
+        return TextParts(tokenizer, vocabulary.chat(framed=around != Around()), around,
+                         end_tokens(vocabulary.ids, vocabulary.named))
 
 
 class _Vocabulary:
-    """The arrays that every kind has, checked."""
+    """Texts and types of the tokens, as llama.cpp takes them, and the named ones among them."""
 
-    def __init__(self, fields: Mapping[str, object]):
-        self._fields = fields
-        self.texts = [text or f"[EMPTY_{index}]" for index, text in enumerate(self.strings("tokens"))]
+    def __init__(self, fields: VocabularyFields, kind: str, vocab_size: int):
+        self.fields, self.kind = fields, kind
+        self.texts = [text or f"[EMPTY_{index}]" for index, text in enumerate(fields.strings("tokens"))]
         if not self.texts:
-            raise ModelError(f"{_PREFIX}tokens: expected the vocabulary, found an empty list")
-        self.types = self.numbers("token_type") or [NORMAL] * len(self.texts)
-        for name in ("bos", "eos", "eot"):
-            index = self.token(name)
-            if index is not None and self.types[index] == NORMAL:
+            raise ModelError(f"{PREFIX}tokens: expected the vocabulary, found an empty list")
+        if len(self.texts) > vocab_size:
+            raise ModelError(f"{PREFIX}tokens: vocabulary: expected ids below the model's vocab_size of {vocab_size}, "
+                             f"found {len(self.texts) - 1} ({self.texts[-1]!r})")
+        self.ids = {text: index for index, text in enumerate(self.texts)}
+        self.types = fields.integers("token_type", len(self.texts)) or [NORMAL] * len(self.texts)
+        self.named = {role: fields.token(role, len(self.texts)) for role in _ROLES}
+        control, shown = known_by_text(self.ids)
+        for index in control | {index for index in self.named.values() if index is not None}:
+            if self.types[index] == NORMAL:
                 self.types[index] = CONTROL
-
-    def flag(self, name: str, default: bool) -> bool:
-        return bool(self._fields.get(_PREFIX + name, default))
-
-    def text(self, name: str) -> str | None:
-        value = self._fields.get(_PREFIX + name)
-        if value is not None and not isinstance(value, str):
-            raise ModelError(f"{_PREFIX}{name}: expected a string, found {value!r}")
-        return value
-
-    def strings(self, name: str) -> list[str]:
-        value = self._fields.get(_PREFIX + name)
-        if not isinstance(value, Sequence) or not all(isinstance(text, str) for text in value):
-            raise ModelError(f"{_PREFIX}{name}: expected a list of strings, found "
-                             f"{'nothing' if value is None else type(value).__name__}")
-        return list(value)
-
-    def numbers(self, name: str) -> list:
-        """One number a token; empty where the file has none."""
-        value = self._fields.get(_PREFIX + name)
-        if value is not None and len(value) < len(self.texts):
-            raise ModelError(f"{_PREFIX}{name}: expected {len(self.texts)} entries, found {len(value)}")
-        return [] if value is None else list(value)[:len(self.texts)]
-
-    def token(self, name: str) -> int | None:
-        """Id of a named token; None where there is none."""
-        index = self._fields.get(f"{_PREFIX}{name}_token_id")
-        return int(index) if index is not None and 0 <= index < len(self.texts) else None
+        for index in shown:
+            self.types[index] = USER_DEFINED
 
     def added(self) -> list[AddedToken]:
         return [AddedToken(index, self.texts[index], special=kind != USER_DEFINED)
                 for index, kind in enumerate(self.types) if kind in (UNKNOWN, CONTROL, USER_DEFINED)]
 
-    def bytes(self, name: str) -> bytes:
-        value = self._fields.get(_PREFIX + name)
-        return b"" if value is None else bytes(int(item) & 255 for item in value)
+    def around(self) -> Around:
+        """What goes around a prompt: no start token unless the file names one, but for Llama's own kind."""
+        before = self.fields.flag("add_bos_token", self.kind == "llama" or self.splitting().start)
+        after = self.fields.flag("add_eos_token", self.kind == "t5")
+        start, end = self.named["bos"], self.named["eos"]
+        if start is None and self.kind == "llama" and self.types[1:2] == [CONTROL]:
+            start = 1  # <s>
+        return Around(*(() if index is None or not wanted else (index,)
+                        for wanted, index in ((before, start), (after, end))))
 
-    def chat(self) -> ChatFormat | None:
-        template = self._fields.get("tokenizer.chat_template")
-        if not isinstance(template, str) or not template.strip():
+    def splitting(self) -> Splitting:
+        """By name. The first GGUF files of Llama 3's vocabulary, BitNet 2B-4T's official one too, name none."""
+        name = self.fields.text("pre")
+        if self.kind != "gpt2":
+            return DEFAULT
+        if name in (None, "", "default"):
+            llama3 = len(self.texts) >= _LLAMA3_SIZE and _LLAMA3_START in self.ids
+            return SPLITTINGS["llama-bpe"] if llama3 else DEFAULT
+        if name in REFUSED:
+            raise ModelError(f"{PREFIX}pre: pre-tokenizer {name!r} is not supported: {REFUSED[name]}")
+        if name not in SPLITTINGS:
+            raise ModelError(f"{PREFIX}pre: unknown pre-tokenizer {name!r}; known: default, {', '.join(SPLITTINGS)}")
+        return SPLITTINGS[name]
+
+    def chat(self, *, framed: bool) -> ChatFormat | None:
+        template = self.fields.template()
+        if template is None:
             return None
-        bos, eos = ("" if index is None else self.texts[index] for index in map(self.token, ("bos", "eos")))
-        return ChatFormat(template, bos, eos)
+        bos, eos = ("" if index is None else self.texts[index] for index in (self.named["bos"], self.named["eos"]))
+        return ChatFormat(template, bos, eos, framed)
 
 
 def _gpt2(vocabulary: _Vocabulary) -> str:
-    ids = {text: index for index, text in enumerate(vocabulary.texts)}
+    ids = vocabulary.ids
     if len(ids) != len(vocabulary.texts):
         second = next(index for index, text in enumerate(vocabulary.texts) if ids[text] != index)
-        raise ModelError(f"{_PREFIX}tokens: {vocabulary.texts[second]!r} is there twice")
+        raise ModelError(f"{PREFIX}tokens: {vocabulary.texts[second]!r} is there twice")
     merges = []
-    for line in vocabulary.strings("merges"):
+    for line in vocabulary.fields.strings("merges"):
         first, _, second = line.partition(" ")
         if not (first in ids and second in ids and first + second in ids):
-            raise ModelError(f"{_PREFIX}merges: expected two tokens that make a third, found {line!r}")
+            raise ModelError(f"{PREFIX}merges: expected two tokens that make a third, found {line!r}")
         merges.append((first, second))
-    return byte_level_tokenizer(ids, merges, _splitting(vocabulary), vocabulary.added())
-
-
-def _splitting(vocabulary: _Vocabulary) -> Splitting:
-    """By name. The first GGUF files of Llama 3's vocabulary, BitNet 2B-4T's official one too, name none."""
-    name = vocabulary.text("pre")
-    if name in (None, "", "default"):
-        llama3 = len(vocabulary.texts) >= _LLAMA3_SIZE and _LLAMA3_START in vocabulary.texts
-        return SPLITTINGS["llama-bpe"] if llama3 else DEFAULT
-    if name not in SPLITTINGS:
-        raise ModelError(f"{_PREFIX}pre: unknown pre-tokenizer {name!r}; known: default, {', '.join(SPLITTINGS)}")
-    return SPLITTINGS[name]
+    return byte_level_tokenizer(ids, merges, vocabulary.splitting(), vocabulary.added())
 
 
 def _sentencepiece(vocabulary: _Vocabulary, *, unigram: bool) -> str:
-    scores = vocabulary.numbers("scores")
+    fields = vocabulary.fields
+    scores = fields.numbers("scores", len(vocabulary.texts))
     if not scores:
-        raise ModelError(f"{_PREFIX}scores: expected {len(vocabulary.texts)} entries, found nothing")
+        raise ModelError(f"{PREFIX}scores: expected {len(vocabulary.texts)} entries, found nothing")
     return Pieces(vocabulary.texts, scores, vocabulary.types, unigram=unigram, byte_fallback=BYTE in vocabulary.types,
-                  prefix=vocabulary.flag("add_space_prefix", True),
-                  collapse=unigram and vocabulary.flag("remove_extra_whitespaces", False),
-                  charsmap=vocabulary.bytes("precompiled_charsmap")).to_tokenizer()
+                  prefix=fields.flag("add_space_prefix", True),
+                  collapse=unigram and fields.flag("remove_extra_whitespaces", False),
+                  charsmap=fields.bytes("precompiled_charsmap")).to_tokenizer()
 
 
 def _llama(vocabulary: _Vocabulary) -> str:

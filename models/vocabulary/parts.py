@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
-from models.config import ModelConfig
 from models.errors import ModelError
 
-__all__ = ["ChatFormat", "TextParts"]
+__all__ = ["Around", "ChatFormat", "TextParts"]
 
 
 @dataclass(frozen=True)
@@ -40,21 +39,37 @@ class ChatFormat:
 
 
 @dataclass(frozen=True)
+class Around:
+    """Ids before and after every whole prompt."""
+
+    before: tuple[int, ...] = ()
+    after: tuple[int, ...] = ()
+
+    def to_json(self) -> dict[str, list[int]]:
+        """The object `prompt` of `model.json`."""
+        return {name: list(ids) for name, ids in asdict(self).items()}
+
+    @classmethod
+    def from_json(cls, data: object, vocab_size: int) -> Around:
+        """Back from `to_json`; `ModelError` for anything else, or an id that the model lacks."""
+        if not isinstance(data, dict) or set(data) != {"before", "after"} or not all(
+                isinstance(ids, list) and all(type(index) is int and 0 <= index < vocab_size for index in ids)
+                for ids in data.values()):
+            raise ModelError(f"prompt: expected lists before and after of ids below {vocab_size}, found "
+                             f"{json.dumps(data)[:80]}")
+        return cls(**{name: tuple(ids) for name, ids in data.items()})
+
+
+@dataclass(frozen=True)
 class TextParts:
     """tokenizer: the contents of a `tokenizer.json`; chat: how to talk to the model, None where nothing says so.
 
-    start, closing: the ids before and after every prompt, None for none; ends: ids that end a text or a turn; notes:
-    what the reader had to leave out.
+    around: what goes around prompts, None where nobody decided: the config's `bos_id` before them. ends: ids that end a
+    text or a turn; notes: what the reader had to leave out.
     """
 
     tokenizer: str
     chat: ChatFormat | None = None
-    start: int | None = None
-    closing: int | None = None
+    around: Around | None = None
     ends: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
-
-    def applied_to(self, config: ModelConfig) -> ModelConfig:
-        """The config with what goes around prompts, and with these ends beside its own."""
-        return replace(config, bos_id=self.start, closing_id=self.closing,
-                       eos_ids=tuple(dict.fromkeys((*config.eos_ids, *self.ends))))
