@@ -12,6 +12,7 @@ from tokenizers import Tokenizer
 from models.errors import ModelError
 from models.json_file import read_text
 from models.vocabulary.panics import contained
+from models.vocabulary.trial import try_once, try_tokenizer
 
 __all__ = ["AddedToken", "assemble", "check_tokenizer", "load_tokenizer"]
 
@@ -45,23 +46,30 @@ def assemble(model: Mapping[str, object], *, normalizer: Sequence[Mapping], pre_
 def check_tokenizer(text: str, vocab_size: int, where: object) -> None:
     """`ModelError` unless `text` is a tokenizer whose ids, added tokens included, are below `vocab_size`.
 
-    where: what to name in the error. The model may have more ids than the tokenizer: padding of its tables.
+    It is tried out first (`trial`). where: what to name in the error. The model may have more ids than the tokenizer:
+    padding of its tables.
     """
-    with contained(f"{where}: expected a tokenizer"):
-        vocabulary = Tokenizer.from_str(text).get_vocab(with_added_tokens=True)
-    if not vocabulary:
+    found = try_tokenizer(text, where)
+    if found is None:
         raise ModelError(f"{where}: expected a tokenizer, found no vocabulary in it")
-    token, largest = max(vocabulary.items(), key=lambda item: item[1])
+    token, largest = found
     if largest >= vocab_size:
         raise ModelError(f"{where}: vocabulary: expected ids below the model's vocab_size of {vocab_size}, "
                          f"found {largest} ({token!r})")
 
 
 def load_tokenizer(path: Path) -> Tokenizer:
-    """The tokenizer of a `tokenizer.json`; `ModelError`, in one line, for a file that is none."""
+    """The tokenizer of a `tokenizer.json`, for texts of any length whatever it says of truncation and padding.
+
+    It is tried out first, unless it was before on this computer. `ModelError`, in one line, for a file that is none.
+    """
     text = read_text(path)
-    with contained(f"{path}: expected a tokenizer"):
-        return Tokenizer.from_str(text)
+    try_once(text, path)
+    with contained(f"{path} is not a tokenizer"):
+        tokenizer = Tokenizer.from_str(text)
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
 
 
 def _sequence(steps: Sequence[Mapping], name: str) -> Mapping | None:

@@ -1,0 +1,80 @@
+"""A tokenizer tried out, in the process that contains it (`models.containment`): nothing of ours is imported here."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+
+__all__ = ["start"]
+
+_RUN, _LONG = 1000, 10_000  # characters of the short probes and the long ones
+_RUNS = "aZ0 \n\t.-=_é你😀\u0301\x00"
+_MIXED = "Hello, World's 1234567890 привет 你好世界 e\u0301 ﬁ ㎏ 👩‍👩‍👧 \u00a0\u2028\t\r\n <x> {y} // 3.14 __z__   "
+_SIGNS = 100  # characters out of a file's regular expressions that are tried
+_NAMES = 1000  # added tokens that are tried
+_REGEX = re.compile(r'"Regex"\s*:\s*"((?:[^"\\]|\\.){0,10000})')
+
+
+def start(setup: dict) -> Callable[[str], dict]:
+    """setup: the `longest` token, in characters, and the `growth` at most, of text in ids and of ids in text.
+
+    Returns what tries the contents of a `tokenizer.json`: {"count": of tokens, "largest": [token, id]}.
+    """
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    from tokenizers import Tokenizer
+
+    longest, growth = setup["longest"], setup["growth"]
+
+    def tried(text: str) -> dict:
+        tokenizer = Tokenizer.from_str(text)
+        vocabulary = tokenizer.get_vocab(with_added_tokens=True)
+        if not vocabulary:
+            return {"count": 0, "largest": None}
+        token = max(vocabulary, key=len)
+        if len(token) > longest:
+            raise ValueError(f"token {vocabulary[token]} has {len(token):,} characters, more than {longest:,}")
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        for probe in _probes(text, tokenizer):
+            _encode(tokenizer, probe, growth)
+        _decode(tokenizer, vocabulary, growth)
+        return {"count": len(vocabulary), "largest": max(vocabulary.items(), key=lambda item: item[1])}
+
+    return tried
+
+
+def _probes(text: str, tokenizer: object) -> Iterator[str]:
+    """Texts that are hard for some tokenizers: runs, the letters that their own expressions name, tokens' names."""
+    yield ""
+    yield _MIXED * (_LONG // len(_MIXED))
+    yield "a" * _LONG
+    for sign in _RUNS:
+        yield sign * _RUN + "!"
+    signs = set("".join(_REGEX.findall(text))) - set(_RUNS)
+    for sign in sorted(signs)[:_SIGNS]:
+        yield sign * _RUN + "\x01"
+    names = [token.content for token in tokenizer.get_added_tokens_decoder().values()][:_NAMES]
+    yield "".join(names)
+    yield " a ".join(names)
+
+
+def _encode(tokenizer: object, text: str, growth: int) -> None:
+    """Both ways of reading names. A text that the tokenizer has no tokens for is no fault of the file's."""
+    for plain in (False, True):
+        tokenizer.encode_special_tokens = plain
+        try:
+            ids = tokenizer.encode(text, add_special_tokens=not plain).ids
+        except Exception:
+            return
+        if len(ids) > growth * (len(text.encode()) + 1):
+            raise ValueError(f"a text of {len(text):,} characters becomes {len(ids):,} ids")
+
+
+def _decode(tokenizer: object, vocabulary: dict[str, int], growth: int) -> None:
+    tokens = list(vocabulary.items())[:_LONG]
+    ids = [index for _, index in tokens]
+    for some in [ids, *([index] for index in ids[:_RUN])]:
+        text = tokenizer.decode(some, skip_special_tokens=True)
+        if len(text) > growth * (sum(len(token) for token, _ in tokens) + 1):
+            raise ValueError(f"{len(some):,} ids become a text of {len(text):,} characters")
