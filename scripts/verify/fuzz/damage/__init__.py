@@ -1,0 +1,1 @@
+"""Damage of each file format, by its structure."""

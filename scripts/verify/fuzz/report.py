@@ -1,0 +1,71 @@
+"""What a run of the fuzzers found: counts for a table, and a folder for each finding."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from models.errors import OptionError
+from scripts.verify.fuzz.outcome import FINE, REFUSED, Outcome
+
+__all__ = ["Tally", "keep_finding", "record", "table"]
+
+_HEAD = ("kind", "cases", "fine", "refused", "findings", "largest process, MB", "slowest case, s")
+_START, _END = "<!-- fuzz: written by scripts.verify.fuzz --record -->", "<!-- fuzz: end -->"
+
+
+@dataclass
+class Tally:
+    """Counts of one kind; slowest: seconds and number of a case."""
+
+    verdicts: Counter[str] = field(default_factory=Counter)
+    memory: int = 0
+    slowest: tuple[float, int] = (0.0, 0)
+
+    def add(self, case: int, outcome: Outcome) -> None:
+        """Count one case."""
+        self.verdicts[outcome.verdict] += 1
+        self.memory = max(self.memory, outcome.memory)
+        self.slowest = max(self.slowest, (outcome.seconds, case))
+
+    @property
+    def findings(self) -> int:
+        """Cases in which something has to be mended."""
+        return self.verdicts.total() - self.verdicts[FINE] - self.verdicts[REFUSED]
+
+    def row(self, kind: str) -> tuple[str, ...]:
+        """Of the table."""
+        counts = self.verdicts.total(), self.verdicts[FINE], self.verdicts[REFUSED], self.findings
+        return (kind, *(f"{count:,}" for count in counts), f"{self.memory / 1e6:.0f}", f"{self.slowest[0]:.1f}")
+
+
+def table(tallies: dict[str, Tally]) -> str:
+    """Markdown, a row a kind."""
+    rows = [_HEAD, ("---",) * len(_HEAD), *(tally.row(kind) for kind, tally in tallies.items())]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def keep_finding(target: Path, kind: str, seed: int, case: int, outcome: Outcome, files: Path) -> Path:
+    """Copy the files of a case and write down how to see it again; returns the new folder."""
+    folder = target / f"{kind}-{seed}-{case}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    if files.is_dir():
+        shutil.copytree(files, folder / "case", symlinks=True, ignore_dangling_symlinks=True)
+    again = f"python -m scripts.verify.fuzz --kind {kind} --seed {seed} --case {case}"
+    text = f"{outcome.verdict}\n{again}\nin case/: {outcome.command}\n\n{outcome.detail}\n"
+    (folder / "finding.txt").write_text(text, encoding="utf-8", errors="backslashreplace")
+    return folder
+
+
+def record(path: Path, tallies: dict[str, Tally], seed: int) -> None:
+    """Write the table into a document, between the two marks that stand there."""
+    text = path.read_text(encoding="utf-8")
+    found = re.compile(f"{re.escape(_START)}.*{re.escape(_END)}", re.DOTALL)
+    if not found.search(text):
+        raise OptionError(f"{path}: expected the marks {_START} and {_END}")
+    body = f"{_START}\n\nSeed {seed}.\n\n{table(tallies)}\n\n{_END}"
+    path.write_text(found.sub(lambda _: body, text), encoding="utf-8")
