@@ -8,10 +8,12 @@ otherwise, and unigram may choose another of several equally good ways to cut a 
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from models.errors import ModelError
+from models.vocabulary.limits import check_id, check_tokens
 from models.vocabulary.merges import merges_of_ranked
 from models.vocabulary.tokenizer_json import AddedToken, assemble
 
@@ -47,8 +49,9 @@ class Pieces:
 
         added: tokens beside the vocabulary, or in place of what it says of the same id. Control, unknown and
         user-defined pieces are added tokens as well. prefix_once: the space goes before the whole text only, not
-        before each stretch between added tokens.
+        before each stretch between added tokens. `ModelError` for a vocabulary that is too large or makes no sense.
         """
+        self._check()
         named = {index: AddedToken(index, text if kind != USER_DEFINED else text.replace(_SPACE, " "),
                                    special=kind != USER_DEFINED)
                  for index, (text, kind) in enumerate(zip(self.texts, self.types, strict=True))
@@ -62,9 +65,22 @@ class Pieces:
                      {"type": "Fuse"}] + [{"type": "Strip", "content": " ", "start": 1, "stop": 0}] * self.prefix,
             added=list(named.values()))
 
+    def _check(self) -> None:
+        check_tokens(self.texts)
+        for index, (score, kind) in enumerate(zip(self.scores, self.types, strict=True)):
+            if kind == NORMAL and not (isinstance(score, int | float) and math.isfinite(score)):
+                found = score if isinstance(score, float) else type(score).__name__
+                raise ModelError(f"piece {index} ({self.texts[index]!r}): expected a finite score, found {found}")
+        size = int.from_bytes(self.charsmap[:4], "little")  # of the tree; the replacements follow
+        if self.charsmap and (len(self.charsmap) < 4 + size or size % 4):
+            raise ModelError(f"precompiled_charsmap: expected a tree of {size:,} bytes and replacements, found "
+                             f"{len(self.charsmap) - 4:,} bytes")
+
     def _texts(self, named: dict[int, AddedToken]) -> list[str]:
         """Text of every id, those of added tokens included; `ModelError` where two ids have the same."""
         texts = [*self.texts]
+        for index in named:
+            check_id(index, f"added token {named[index].content!r}")
         for index in sorted(named):
             texts += [f"<unused {i}>" for i in range(len(texts), index + 1)]
             texts[index] = named[index].content
@@ -89,7 +105,7 @@ class Pieces:
                if kind == NORMAL}
         ranked = sorted(((text, index) for text, index in ids.items() if len(text) > 1),
                         key=lambda item: -self.scores[item[1]])
-        return merges_of_ranked((text for text, _ in ranked), ids)
+        return merges_of_ranked([text for text, _ in ranked], ids)
 
     def _unigram(self, texts: list[str]) -> dict[str, object]:
         scores = [score if kind == NORMAL else _OUT_OF_REACH

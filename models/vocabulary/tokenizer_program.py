@@ -13,6 +13,7 @@ _RUNS = "aZ0 \n\t.-=_é你😀\u0301\x00"
 _MIXED = "Hello, World's 1234567890 привет 你好世界 e\u0301 ﬁ ㎏ 👩‍👩‍👧 \u00a0\u2028\t\r\n <x> {y} // 3.14 __z__   "
 _SIGNS = 100  # characters out of a file's regular expressions that are tried
 _NAMES = 1000  # added tokens that are tried
+_SINGLE = 500  # tokens that are decoded alone
 _REGEX = re.compile(r'"Regex"\s*:\s*"((?:[^"\\]|\\.){0,10000})')
 
 
@@ -73,8 +74,7 @@ def _encode(tokenizer: object, text: str, growth: int) -> None:
 
 def _decode(tokenizer: object, vocabulary: dict[str, int], growth: int) -> None:
     tokens = list(vocabulary.items())[:_LONG]
-    ids = [index for _, index in tokens]
-    for some in [ids, *([index] for index in ids[:_RUN])]:
-        text = tokenizer.decode(some, skip_special_tokens=True)
-        if len(text) > growth * (sum(len(token) for token, _ in tokens) + 1):
+    for some in (tokens, *([token] for token in tokens[:_SINGLE])):
+        text = tokenizer.decode([index for _, index in some], skip_special_tokens=True)
+        if len(text) > growth * (sum(len(token) for token, _ in some) + 1):
             raise ValueError(f"{len(some):,} ids become a text of {len(text):,} characters")

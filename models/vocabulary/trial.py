@@ -12,14 +12,10 @@ from pathlib import Path
 from models.cache import cache_root, digest
 from models.containment import Contained, ContainedError, Limits
 from models.errors import BuildError, ModelError
+from models.vocabulary.limits import LARGEST_TOKENIZER, LONGEST_TOKEN
 
-__all__ = ["LARGEST_TOKENIZER", "LONGEST_TOKEN", "MOST_GROWTH", "TRIAL_MEMORY", "TRIAL_SECONDS", "try_once",
-           "try_tokenizer"]
+__all__ = ["MOST_GROWTH", "TRIAL_MEMORY", "TRIAL_SECONDS", "try_once", "try_tokenizer"]
 
-LARGEST_TOKENIZER = 64 << 20
-"""Bytes of a `tokenizer.json`; those of 262,144 tokens have half of that."""
-LONGEST_TOKEN = 1024
-"""Characters of a token; runs of 128 or 256 spaces are the longest of published vocabularies."""
 MOST_GROWTH = 64
 """Ids that a byte of text, and characters that a character of a token may become."""
 TRIAL_SECONDS = 2
@@ -35,9 +31,12 @@ def try_tokenizer(text: str, where: object) -> tuple[str, int] | None:
     """The token with the largest id, and that id; None of an empty vocabulary. text: contents of a `tokenizer.json`.
 
     It is loaded in a process of its own, where it encodes and decodes texts that are hard for some. `ModelError` where
-    it is no tokenizer, panics, crashes or goes beyond the limits above.
+    it is no tokenizer, panics, crashes or goes beyond the limits above and those of `limits`.
     """
-    size = len(text.encode())
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError as error:
+        raise ModelError(f"{where}: expected a tokenizer: character {error.start} is half a surrogate pair") from None
     if size > LARGEST_TOKENIZER:
         raise ModelError(f"{where}: expected a tokenizer of at most {LARGEST_TOKENIZER:,} bytes, found {size:,}")
     program = Contained(_PROGRAM, {"longest": LONGEST_TOKEN, "growth": MOST_GROWTH},
