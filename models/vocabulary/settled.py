@@ -49,6 +49,7 @@ def settle(text: str, declared: Declared, vocab_size: int, where: object, *, own
     changed = tokenizer.truncation is not None or tokenizer.padding is not None
     tokenizer.no_truncation()
     tokenizer.no_padding()
+    _check_numbered(tokenizer, declared.numbered, where)
     numbered = _missing(tokenizer, declared.numbered)
     _add_numbered(tokenizer, numbered, where)
     named = _missing(tokenizer, declared.named)
@@ -82,7 +83,7 @@ def _missing(tokenizer: Tokenizer, tokens: Sequence[AddedToken]) -> list[AddedTo
     return [token for token in tokens if _flags(token) not in there]
 
 
-def _add_numbered(tokenizer: Tokenizer, tokens: Sequence[AddedToken], where: object) -> None:
+def _check_numbered(tokenizer: Tokenizer, tokens: Sequence[AddedToken], where: object) -> None:
     for token in tokens:
         what = f"{where}: added token {token.content!r}"
         other, own = tokenizer.id_to_token(token.id), tokenizer.token_to_id(token.content)
@@ -90,6 +91,9 @@ def _add_numbered(tokenizer: Tokenizer, tokens: Sequence[AddedToken], where: obj
             raise ModelError(f"{what}: id {token.id} is {other!r} in the vocabulary")
         if own not in (None, token.id):
             raise ModelError(f"{what}: expected id {token.id}, found {own} in the vocabulary")
+
+
+def _add_numbered(tokenizer: Tokenizer, tokens: Sequence[AddedToken], where: object) -> None:
     with contained(f"{where}: added tokens"):
         tokenizer.add_tokens([_library_token(token) for token in tokens])
     for token in tokens:
