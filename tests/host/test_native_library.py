@@ -94,7 +94,8 @@ def test_kernels_that_do_not_exist_or_cannot_run_are_refused(monkeypatch):
     with pytest.raises(DeviceError, match="^unknown kernels 'sse9'; known: auto, avx512, .*, portable, numpy$"):
         chosen_kernels("sse9")
     monkeypatch.setattr(native_library, "native_paths", lambda: {"portable": 4})
-    with pytest.raises(DeviceError, match="^kernels neon cannot run: this processor lacks them; here: portable, numpy$"):
+    lacking = "^kernels neon cannot run: this processor lacks them; here: portable, numpy$"
+    with pytest.raises(DeviceError, match=lacking):
         chosen_kernels("neon")
 
 
@@ -114,8 +115,8 @@ def library_file(monkeypatch, tmp_path):
 def test_without_the_library_numpy_runs(library_file, damaged):
     if damaged:
         library_file.write_bytes(b"no library")
-    with pytest.raises(DeviceError, match="^kernels portable cannot run: they were not compiled with this installation; "
-                                         "here: numpy$"):
+    missing = "^kernels portable cannot run: they were not compiled with this installation; here: numpy$"
+    with pytest.raises(DeviceError, match=missing):
         chosen_kernels("portable")
     device = EmulatorDevice(CPU)
     device.allocate(4096)
