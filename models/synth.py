@@ -8,7 +8,7 @@ write to the residual share its growth among the layers.
 from __future__ import annotations
 
 import argparse
-import sys
+from collections.abc import Sequence
 from math import erfc, pi, sqrt
 from pathlib import Path
 
@@ -16,14 +16,16 @@ import numpy as np
 from tqdm import tqdm
 
 from models.checkpoint_writer import new_checkpoint
+from models.command import CommandParser, run_command
 from models.config import PRESETS, ModelConfig
-from models.errors import ModelError
+from models.errors import OptionError
 from models.integers import embedding_rows, gain_vector, head_of_embedding, head_rows, scalar_words
 from models.model import Gains, Layer, Model, ModelBuilder, ModelSink, TernaryMatrix
+from models.output import check_output_folder
 from models.residual_scale import fraction_bits
 from models.ternary import pack_trits, packed_width, unpack_trits
 
-__all__ = ["NONZERO", "main", "synthesise", "synthetic_model"]
+__all__ = ["NONZERO", "main", "parser", "synthesise", "synthetic_model"]
 
 NONZERO = erfc(sqrt(2 / pi) / 2 / sqrt(2))
 """Share of non-zero trits: P(|z| > mean|z| / 2) of a standard normal z."""
@@ -86,27 +88,30 @@ def _random_packed(rng: np.random.Generator, codes: np.ndarray, outputs: int, in
     return packed
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Command line; returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m models.synth",
+def parser() -> argparse.ArgumentParser:
+    """Options of the command."""
+    result = CommandParser(
+        "models.synth",
         description="Make a random checkpoint of a real model's shape, for speed work: its text is noise, "
                     "its bytes, memory and cycles are the real model's.")
-    parser.add_argument("--preset", required=True, metavar="NAME", help=f"one of {', '.join(PRESETS)}")
-    parser.add_argument("-o", "--output", required=True, type=Path, metavar="DIR", help="model folder to write")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the random numbers (default 0)")
-    options = parser.parse_args(arguments)
-    try:
-        if options.preset not in PRESETS:
-            raise ModelError(f"unknown preset {options.preset!r}; known: {', '.join(PRESETS)}")
-        config = PRESETS[options.preset]
-        with new_checkpoint(options.output, config) as writer:
-            synthesise(writer, config, options.seed, progress=True)
-    except ModelError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
+    result.add_argument("--preset", required=True, metavar="NAME", help=f"one of {', '.join(PRESETS)}")
+    result.add_argument("-o", "--output", required=True, type=Path, metavar="DIR", help="model folder to write")
+    result.add_argument("--seed", type=int, default=0, help="seed of the random numbers (default 0)")
+    return result
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command."""
+    options = parser().parse_args(arguments)
+    if options.preset not in PRESETS:
+        raise OptionError(f"unknown preset {options.preset!r}; known: {', '.join(PRESETS)}")
+    if options.seed < 0:
+        raise OptionError(f"--seed must be at least 0, got {options.seed}")
+    check_output_folder(options.output)
+    config = PRESETS[options.preset]
+    with new_checkpoint(options.output, config) as writer:
+        synthesise(writer, config, options.seed, progress=True)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

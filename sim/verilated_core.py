@@ -18,7 +18,7 @@ from sim.verilate import verilate
 __all__ = ["CoreError", "VerilatedCore"]
 
 HARNESS = Path(__file__).resolve().parent / "verilated"
-CHUNK = 200_000  # cycles between two reports of progress
+CHUNK = 20_000  # cycles between two reports of progress, and between two looks for Ctrl-C: a second at most
 MAX_PORTS = 4
 MAX_BOARD_OUTSTANDING = 32  # what the DDR controller's model has tickets for
 MEMORIES = ("simple", "kv260")

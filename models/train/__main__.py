@@ -1,12 +1,16 @@
 """python -m models.train: quantisation-aware training of a small model, from text to a checkpoint folder."""
 
 import argparse
-import sys
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
-from models.errors import ModelError
+from models.command import CommandParser, run_command
+from models.errors import OptionError
+from models.output import check_output_folder
 from models.train.recipe import Recipe, Shape
+
+__all__ = ["main", "parser"]
 
 SHAPE_OPTIONS = {
     "vocab": "tokens of a tokenizer made here",
@@ -21,7 +25,7 @@ SHAPE_OPTIONS = {
 
 def parser() -> argparse.ArgumentParser:
     """Options of the command; shape and recipe take their defaults from their dataclasses."""
-    p = argparse.ArgumentParser(prog="python -m models.train", description=__doc__.partition(": ")[2])
+    p = CommandParser("models.train", description=__doc__.partition(": ")[2])
     p.add_argument("--text", type=Path, nargs="+", required=True, metavar="FILE", help="texts to train on")
     p.add_argument("--weights", type=float, nargs="+", metavar="W", help="how often each is drawn (default: by size)")
     p.add_argument("--hold-out", type=Path, nargs="+", default=[], metavar="FILE", help="texts only scored")
@@ -41,22 +45,18 @@ def parser() -> argparse.ArgumentParser:
     return p
 
 
-def main() -> int:
-    args = parser().parse_args()
-    try:
-        from models.train.run import run
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command."""
+    options = parser().parse_args(arguments)
+    shape = Shape(**{name: getattr(options, name) for name in SHAPE_OPTIONS})
+    recipe = Recipe(**{field.name: getattr(options, field.name) for field in fields(Recipe)})
+    if options.threads < 1:
+        raise OptionError(f"--threads must be at least 1, got {options.threads}")
+    check_output_folder(options.output)
+    from models.train.run import run  # late: it needs PyTorch
 
-        shape = Shape(**{name: getattr(args, name) for name in SHAPE_OPTIONS})
-        recipe = Recipe(**{field.name: getattr(args, field.name) for field in fields(Recipe)})
-        run(args, shape, recipe)
-    except ModuleNotFoundError as error:
-        print(f"models.train: {error.name} is not installed: pip install 'tritloom[train]'", file=sys.stderr)
-        return 2
-    except (ModelError, OSError, UnicodeDecodeError) as error:
-        print(f"models.train: {error}", file=sys.stderr)
-        return 2
-    return 0
+    run(options, shape, recipe)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

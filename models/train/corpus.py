@@ -14,6 +14,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from models.errors import ModelError
+from models.text_file import read_text_file
 
 __all__ = ["SEED_STRIDE", "Corpus", "Sampler", "encode", "read_corpus", "split_books"]
 
@@ -47,15 +48,16 @@ def split_books(text: str) -> dict[str, str]:
 def read_corpus(texts: Sequence[Path], hold_out: Sequence[Path], hold_out_books: Iterable[str]) -> Corpus:
     """Reads the training files and takes the held-out files and books away.
 
-    Raises `ModelError` when a held-out book is in no file, or a file is both held out and trained on.
+    Raises `ModelError` when a held-out book is in no file, or a file is both held out and trained on; `OptionError`
+    for a file that cannot be read.
     """
     corpus, missing = Corpus(), set(hold_out_books)
     for path in hold_out:
-        corpus.held_out[path.stem] = path.read_text(encoding="utf-8")
+        corpus.held_out[path.stem] = read_text_file(path)
     for path in texts:
         if path.stem in corpus.held_out:
             raise ModelError(f"{path} is both trained on and held out")
-        text = path.read_text(encoding="utf-8")
+        text = read_text_file(path)
         books = split_books(text)
         for name in missing & books.keys():
             corpus.held_out[name] = books.pop(name)

@@ -7,9 +7,12 @@ trits and scales of training, which bfloat16 masters would not guarantee.
 import json
 from pathlib import Path
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
+from models.errors import ModelError
+from models.json_file import read_object
 from models.train.network import BitNet
 from models.train.recipe import Shape
 from models.train.tokenizer import load_tokenizer
@@ -61,20 +64,23 @@ def export(network: BitNet, tokenizer: Tokenizer, folder: Path) -> None:
 
 
 def load(folder: Path) -> tuple[BitNet, Tokenizer]:
-    """The network, computing in float32, and the tokenizer of a folder that `export` wrote."""
-    stored = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    shape = Shape(
-        vocab=stored["vocab_size"],
-        hidden=stored["hidden_size"],
-        ffn=stored["intermediate_size"],
-        layers=stored["num_hidden_layers"],
-        heads=stored["num_attention_heads"],
-        kv_heads=stored["num_key_value_heads"],
-        head_dim=stored["head_dim"],
-        context=stored["max_position_embeddings"],
-        rope_theta=stored["rope_parameters"]["rope_theta"],
-        eps=stored["rms_norm_eps"],
-    )
-    network = BitNet(shape)
-    network.load_state_dict(load_file(str(folder / "model.safetensors")))
+    """The network, computing in float32, and the tokenizer of a folder that `export` wrote; `ModelError` for others."""
+    stored = read_object(folder / "config.json")
+    try:
+        shape = Shape(
+            vocab=stored["vocab_size"],
+            hidden=stored["hidden_size"],
+            ffn=stored["intermediate_size"],
+            layers=stored["num_hidden_layers"],
+            heads=stored["num_attention_heads"],
+            kv_heads=stored["num_key_value_heads"],
+            head_dim=stored["head_dim"],
+            context=stored["max_position_embeddings"],
+            rope_theta=stored["rope_parameters"]["rope_theta"],
+            eps=stored["rms_norm_eps"],
+        )
+        network = BitNet(shape)
+        network.load_state_dict(load_file(str(folder / "model.safetensors")))
+    except (KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        raise ModelError(f"{folder} is no model that was trained here: {str(error).splitlines()[0]}") from None
     return network.eval(), load_tokenizer(folder / "tokenizer.json")

@@ -21,20 +21,23 @@ from tqdm import tqdm
 
 from host.compiler.vocabulary import HEADS
 from host.runtime import Session
-from models.command import run_command
+from models.cache import cache_root
+from models.checkpoint import load_config
+from models.command import CommandParser, run_command
 from models.config import PRESETS
-from models.errors import ModelError
+from models.errors import OptionError
 from models.machine.build import BOARDS, board_parameters
 from models.machine.layout import head_beats
 from sim.bench.check import differences, golden_differences
 from sim.bench.measure import measure_decode, measure_linear, measure_prefill
-from sim.bench.picture import draw
+from sim.bench.picture import check_picture, draw
 from sim.bench.probe import ProbedDevice
 from sim.bench.report import Figures
 from sim.bench.workload import fill_cache, load_workload
 from sim.verilated_core import MAX_BOARD_OUTSTANDING
+from sim.verilator_env import verilator_environment
 
-__all__ = ["main"]
+__all__ = ["main", "parser"]
 
 PHASES = ("linear", "decode", "prefill")
 CONTEXT = 128
@@ -44,71 +47,66 @@ OUTSTANDING = 16
 PATIENCE = 1_000_000  # cycles without a retired descriptor, beside those of the head
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """The command."""
-    parser = argparse.ArgumentParser(prog="sim.bench", description="Speed of the real-size design, simulated.")
-    parser.add_argument("--board", default="kv260", help=f"one of {', '.join(BOARDS)} (default: kv260)")
-    parser.add_argument("--model", default="bitnet-0.73b", metavar="PRESET|DIR",
+def parser() -> argparse.ArgumentParser:
+    """Options of the command."""
+    result = CommandParser("sim.bench", description="Speed of the real-size design, simulated.")
+    result.add_argument("--board", default="kv260", help=f"one of {', '.join(BOARDS)} (default: kv260)")
+    result.add_argument("--model", default="bitnet-0.73b", metavar="PRESET|DIR",
                         help=f"a shape ({', '.join(PRESETS)}), demo or a model's folder (default: bitnet-0.73b)")
-    parser.add_argument("--phase", choices=PHASES, default="decode", help="what is timed (default: decode)")
-    parser.add_argument("--context", type=int, metavar="N",
+    result.add_argument("--phase", choices=PHASES, default="decode", help="what is timed (default: decode)")
+    result.add_argument("--context", type=int, metavar="N",
                         help=f"positions in the cache with the tokens timed (default: {CONTEXT}, or the prompt's)")
-    parser.add_argument("--prompt-tokens", type=int, metavar="N", help="of a prefill (default: the context)")
-    parser.add_argument("--sequences", type=int, metavar="S", help="side by side in a decode pass (default: 1)")
-    parser.add_argument("--rows", type=int, metavar="N", help="tokens side by side in the phase linear (default: 1)")
-    parser.add_argument("--head", choices=HEADS, default="exact",
+    result.add_argument("--prompt-tokens", type=int, metavar="N", help="of a prefill (default: the context)")
+    result.add_argument("--sequences", type=int, metavar="S", help="side by side in a decode pass (default: 1)")
+    result.add_argument("--rows", type=int, metavar="N", help="tokens side by side in the phase linear (default: 1)")
+    result.add_argument("--head", choices=HEADS, default="exact",
                         help="all rows' logits, or those of a shortlist (default: exact)")
-    parser.add_argument("--layers", type=int, default=1, metavar="K", help="layers simulated (default: 1)")
-    parser.add_argument("--vocab", type=int, metavar="N",
+    result.add_argument("--layers", type=int, default=1, metavar="K", help="layers simulated (default: 1)")
+    result.add_argument("--vocab", type=int, metavar="N",
                         help=f"rows of an exact head simulated at most (default: {HEAD_ROWS})")
-    parser.add_argument("--outstanding", type=int, default=OUTSTANDING, metavar="N",
+    result.add_argument("--outstanding", type=int, default=OUTSTANDING, metavar="N",
                         help=f"bursts that a port of the memory accepts (default: {OUTSTANDING})")
-    parser.add_argument("--stall", type=float, default=0.0, metavar="P",
+    result.add_argument("--stall", type=float, default=0.0, metavar="P",
                         help="chance of a stall on each channel of each port in each cycle (default: 0)")
-    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw where the cycles go (.png, .svg, .pdf)")
-    parser.add_argument("--check", action="store_true",
+    result.add_argument("--picture", type=Path, metavar="FILE", help="draw where the cycles go (.png, .svg, .pdf)")
+    result.add_argument("--check", action="store_true",
                         help="then hold a token against the emulator, a prompt's pass and a token against the golden "
                              "model")
-    parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
-    options = parser.parse_args(arguments)
+    result.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+    return result
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command."""
+    options = parser().parse_args(arguments)
     build = board_parameters(options.board)
-    if options.prompt_tokens is not None and options.phase != "prefill":
-        raise ModelError("--prompt-tokens belongs to --phase prefill")
-    if options.rows is not None and options.phase != "linear":
-        raise ModelError("--rows belongs to --phase linear")
-    if options.sequences is not None and options.phase != "decode":
-        raise ModelError("--sequences belongs to --phase decode")
-    if options.head == "shortlist" and options.phase == "linear":
-        raise ModelError("--head belongs to --phase decode and prefill")
-    if options.head == "shortlist" and options.vocab is not None:
-        raise ModelError("--vocab belongs to --head exact: a shortlist is chosen among all rows")
-    if not 1 <= options.outstanding <= MAX_BOARD_OUTSTANDING:
-        raise ModelError(f"--outstanding must be 1 to {MAX_BOARD_OUTSTANDING}, got {options.outstanding}")
-    if not 0 <= options.stall < 1:
-        raise ModelError(f"--stall must be at least 0 and below 1, got {options.stall}")
+    _check(options)
+    if options.picture:
+        check_picture(options.picture)
+    verilator_environment()  # what is missing is told before any work
+    cache_root()
     rows = options.vocab
     if rows is None and options.head == "exact":
         rows = SMALL_HEAD if options.phase == "linear" else HEAD_ROWS
+    build.check(load_config(options.model))
     workload = load_workload(options.model, layers=options.layers, vocabulary=rows)
     config = workload.model.config
-    build.check(config)
     context = options.context
     if context is None:
         context = CONTEXT if options.prompt_tokens is None else options.prompt_tokens
     prompt = options.prompt_tokens if options.prompt_tokens is not None else context
 
+    device = ProbedDevice(build)  # says itself what it builds
+    device.configure(outstanding=options.outstanding, stall_probability=options.stall)
+    device.identify()
     with tqdm(unit=" cycles", unit_scale=True, file=sys.stderr, disable=None) as bar:
-        bar.set_description("building the simulation, minutes the first time")
-        device = ProbedDevice(build)
-        device.configure(outstanding=options.outstanding, stall_probability=options.stall)
-        device.identify()
         sequences = 1 if options.sequences is None else options.sequences
         session = Session(workload.model, device, sequences=sequences, head=options.head)
         if sequences > session.rows:
-            raise ModelError(f"--sequences must be 1 to {session.rows}, got {sequences}")
+            raise OptionError(f"--sequences must be 1 to {session.rows}, got {sequences}")
         token_rows = 1 if options.rows is None else options.rows
         if not 1 <= token_rows <= session.rows:
-            raise ModelError(f"--rows must be 1 to {session.rows}, got {token_rows}")
+            raise OptionError(f"--rows must be 1 to {session.rows}, got {token_rows}")
         device.watch = _watch(bar)
         device.set("WATCHDOG", PATIENCE + 4 * head_beats(config.vocab_size, config.hidden_size, build))
         bar.set_description(f"simulating {options.phase}")
@@ -134,6 +132,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
         outcome = f"{', '.join(wrong)} differ" if wrong else "equal"
         print(f"check against emulator and golden model: {outcome}", file=sys.stderr)
         raise SystemExit(1 if wrong else 0)
+
+
+def _check(options: argparse.Namespace) -> None:
+    """`OptionError` for options that do not go together, and for values that make no sense."""
+    if options.prompt_tokens is not None and options.phase != "prefill":
+        raise OptionError("--prompt-tokens belongs to --phase prefill")
+    if options.rows is not None and options.phase != "linear":
+        raise OptionError("--rows belongs to --phase linear")
+    if options.sequences is not None and options.phase != "decode":
+        raise OptionError("--sequences belongs to --phase decode")
+    if options.head == "shortlist" and options.phase == "linear":
+        raise OptionError("--head belongs to --phase decode and prefill")
+    if options.head == "shortlist" and options.vocab is not None:
+        raise OptionError("--vocab belongs to --head exact: a shortlist is chosen among all rows")
+    for name in ("context", "prompt_tokens", "sequences", "rows", "layers", "vocab"):
+        value = getattr(options, name)
+        if value is not None and value < 1:
+            raise OptionError(f"--{name.replace('_', '-')} must be at least 1, got {value}")
+    if not 1 <= options.outstanding <= MAX_BOARD_OUTSTANDING:
+        raise OptionError(f"--outstanding must be 1 to {MAX_BOARD_OUTSTANDING}, got {options.outstanding}")
+    if not 0 <= options.stall < 1:
+        raise OptionError(f"--stall must be at least 0 and below 1, got {options.stall}")
 
 
 def _watch(bar: tqdm) -> Callable[[int], None]:

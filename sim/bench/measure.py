@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from host.runtime import Session
-from models.errors import ModelError
+from models.errors import OptionError
 from models.machine.descriptor import Engine
 from models.machine.layout import head_beats
 from sim.bench.counts import Counts
@@ -77,7 +77,7 @@ def measure_prefill(workload: Workload, session: Session, context: int, prompt_t
     """
     _check_room(session, context)
     if not 1 <= prompt_tokens <= context:
-        raise ModelError(f"--prompt-tokens must be 1 to the context's {context}, got {prompt_tokens}")
+        raise OptionError(f"prompt tokens must be 1 to the context's {context}, got {prompt_tokens}")
     fill_cache(session)
     total, first = Counts(), context - prompt_tokens
     *passes, last = chunks(first, prompt_tokens, session.rows)
@@ -154,4 +154,4 @@ def _pass(session: Session, kind: str, position: int, rows: list[tuple[int, int]
 
 def _check_room(session: Session, context: int) -> None:
     if not 1 <= context <= session.context:
-        raise ModelError(f"--context must be 1 to the model's {session.context}, got {context}")
+        raise OptionError(f"the context must be 1 to the model's {session.context}, got {context}")

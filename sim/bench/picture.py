@@ -6,15 +6,26 @@ from pathlib import Path
 
 import numpy as np
 
-from models.errors import ModelError
+from models.errors import OptionError
+from models.output import check_output_file
 from sim.bench.probe import PRIORITY, Timeline
 from sim.bench.report import Figures
 
-__all__ = ["draw"]
+__all__ = ["check_picture", "draw"]
 
 _BINS = 600  # of time
 _COLOURS = {"linear": "tab:blue", "head": "tab:cyan", "attend": "tab:orange", "vector": "tab:green",
             "load": "tab:purple", "fetch": "tab:gray", "none": "lightgray"}
+
+
+def check_picture(path: Path) -> None:
+    """`OptionError` where no figure can be written to this file: its folder, or a format that is not known."""
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    formats = FigureCanvasBase.get_supported_filetypes()
+    if path.suffix[1:].lower() not in formats:
+        raise OptionError(f"{path} is no picture: its name must end in one of .{', .'.join(sorted(formats))}")
+    check_output_file(path)
 
 
 def draw(figures: Figures, timeline: Timeline, path: Path) -> None:
@@ -22,14 +33,11 @@ def draw(figures: Figures, timeline: Timeline, path: Path) -> None:
 
     Above: the share of each slice of time in which an engine was at work, an engine a lane, and below them the bytes
     that the ports carried. Below: the cycles of the whole phase by the first engine at work, as `Figures` has them.
-    `ModelError` where matplotlib is missing or the file cannot be written.
+    `check_picture` tells beforehand whether it can be written.
     """
-    try:
-        import matplotlib
-        matplotlib.use("Agg")
-        from matplotlib import pyplot
-    except ImportError:
-        raise ModelError("--picture needs the package 'matplotlib': pip install matplotlib") from None
+    import matplotlib  # late: only pictures need it
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
 
     engines = [engine for engine in reversed(PRIORITY) if timeline.samples[-1, engine]]
     figure, (lanes, ports, shares) = pyplot.subplots(
@@ -66,7 +74,5 @@ def draw(figures: Figures, timeline: Timeline, path: Path) -> None:
     figure.suptitle(figures.headline(), fontsize=9, wrap=True)
     try:
         figure.savefig(path, dpi=120)
-    except (OSError, ValueError) as error:
-        raise ModelError(f"--picture: {error}") from None
     finally:
         pyplot.close(figure)

@@ -10,7 +10,7 @@ from host.compiler.memory_map import cache_name
 from host.runtime import Session
 from models.checkpoint import load_config, load_model
 from models.config import PRESETS, ModelConfig
-from models.errors import ModelError
+from models.errors import OptionError
 from models.machine.scalar_format import MANTISSA_BITS, pack_words
 from models.model import Model
 from models.synth import synthetic_model
@@ -52,14 +52,14 @@ def load_workload(name: str, *, layers: int, vocabulary: int | None = None, seed
     """`layers` layers of a preset's shape with random weights, or the first ones of a model's folder.
 
     vocabulary: at most so many rows of embedding and head are made (None: all).
-    Raises ModelError for an unknown model, and for layers that it does not have.
+    Raises `ModelError` for an unknown model, `OptionError` for layers that it does not have.
     """
     whole = load_config(name)
     if not 1 <= layers <= whole.layers:
-        raise ModelError(f"--layers must be 1 to the model's {whole.layers}, got {layers}")
+        raise OptionError(f"layers must be 1 to the model's {whole.layers}, got {layers}")
     rows = whole.vocab_size if vocabulary is None else min(vocabulary, whole.vocab_size)
     if rows < 1:
-        raise ModelError(f"--vocab must be at least 1, got {vocabulary}")
+        raise OptionError(f"rows of the vocabulary must be at least 1, got {vocabulary}")
     config = replace(whole, layers=layers, vocab_size=rows, bos_id=None, eos_ids=())
     if name in PRESETS:
         return Workload(whole, synthetic_model(config, seed, progress=True))

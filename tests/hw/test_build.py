@@ -1,10 +1,16 @@
 """The build command: two builds alike, lint clean, its description true, bad input in one line."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from hw.build import TOP, main, source_hash
+import hw.build
+import hw.emit
+from hw.build import main, write_build
+from hw.emit import TOP, kept_verilog, source_hash, with_top
+from models.command import run_command
+from models.errors import BuildError
 from models.machine.build import BOARDS
 from models.machine.registers import REGISTERS
 from scripts.check_hdl import lint, same_twice
@@ -37,11 +43,58 @@ def test_lint_sees_a_fault(tmp_path):
     (["--board", "sim-tiny", "--model", "bitnet-2b4t"], "hidden size of 2560 exceeds the 512 of build sim-tiny")])
 def test_bad_input_is_one_line_and_status_2(arguments, message, tmp_path, capsys):
     with pytest.raises(SystemExit) as exit_:
-        main([*arguments, "-o", str(tmp_path)])
+        run_command(main, [*arguments, "-o", str(tmp_path)])
     assert exit_.value.code == 2
-    assert message in capsys.readouterr().err
+    out, err = capsys.readouterr()
+    assert err.startswith("error: ") and message in err and len(err.splitlines()) == 1 and not out
     assert not list(tmp_path.iterdir())
 
 
-def test_the_source_hash_follows_the_parameters():
-    assert source_hash(BOARDS["sim-tiny"]) != source_hash(BOARDS["kv260"])
+@pytest.mark.parametrize("name", ["file", "file/below", "a" * 300, "/proc/none/x"])
+def test_a_place_for_no_folder_is_told_before_the_work(name, tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").write_text("kept")
+    monkeypatch.setattr(hw.build, "write_build", None)
+    with pytest.raises(SystemExit) as exit_:
+        run_command(main, ["--board", "sim-tiny", "-o", str(tmp_path / name)])
+    assert exit_.value.code == 2
+    err = capsys.readouterr().err
+    assert err.startswith(f"error: {tmp_path / name} cannot be written: ") and len(err.splitlines()) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_the_verilog_is_kept_and_work_is_said(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("TRITLOOM_CACHE", str(tmp_path / "cache"))
+    made = []
+    monkeypatch.setattr(hw.emit, "emit_verilog", lambda build: made.append(build) or ("module é();", "0" * 64))
+    tiny = BOARDS["sim-tiny"]
+    assert kept_verilog(tiny) == kept_verilog(tiny) == ("module é();", "0" * 64)
+    assert made == [tiny] and capsys.readouterr().err == "writing the Verilog of build sim-tiny\n"
+    kept_verilog(replace(tiny, clock_mhz=100))
+    assert len(made) == 2
+
+
+def test_a_build_that_fails_leaves_nothing(tmp_path, monkeypatch):
+    def fail(build):
+        raise BuildError("out of luck")
+
+    with pytest.raises(BuildError):
+        write_build(BOARDS["sim-tiny"], tmp_path / "new", fail)
+    assert not (tmp_path / "new").exists()
+    monkeypatch.setattr(hw.build, "register_table", lambda: fail(None))
+    (tmp_path / "accel.json").write_text("old")
+    with pytest.raises(BuildError):
+        write_build(BOARDS["sim-tiny"], tmp_path, lambda build: ("", ""))
+    assert [path.name for path in tmp_path.iterdir()] == ["accel.json"]
+    assert (tmp_path / "accel.json").read_text() == "old"
+
+
+def test_another_top_is_a_name_alone():
+    text = "module tritloom(clk);\n\\tritloom.linear a();\nmodule \\tritloom.linear (); // tritloom_x\n"
+    assert with_top(text, "top") == text.replace("module tritloom(", "module top(").replace("\\tritloom.", "\\top.")
+
+
+def test_the_source_hash_follows_parameters_and_tools(monkeypatch):
+    tiny = source_hash(BOARDS["sim-tiny"])
+    assert tiny != source_hash(BOARDS["kv260"]) and tiny == source_hash(BOARDS["sim-tiny"])
+    monkeypatch.setattr(hw.emit, "_version", lambda distribution: "9.9")
+    assert tiny != source_hash(BOARDS["sim-tiny"])

@@ -11,7 +11,8 @@ from hw.analytic.sites import unit_sites
 from hw.report import main, with_settings
 from hw.synthesis.units import UNITS
 from hw.synthesis.yosys import Run
-from models.errors import ModelError
+from models.command import run_command
+from models.errors import OptionError
 from models.machine.build import BOARDS
 from tests.hw.synthesis.netlists import lut, register, write_netlist
 
@@ -33,7 +34,7 @@ def yosys(tmp_path, monkeypatch):
             return Run(write_netlist(tmp_path / "netlist.json", cells, "in a b clk"), "abc9", "0.0", 1.0, False)
 
         monkeypatch.setattr(hw.report, "synthesise", synthesise)
-        monkeypatch.setattr(hw.report, "emit_verilog", lambda build: ("", ""))
+        monkeypatch.setattr(hw.report, "kept_verilog", lambda build: ("", ""))
         monkeypatch.setattr(hw.report, "unit_verilog", lambda build, unit: "")
         monkeypatch.setattr(hw.report, "read_netlist",
                             lambda path, top, prefix, read=hw.report.read_netlist: read(path, "top", prefix=prefix))
@@ -44,7 +45,7 @@ def yosys(tmp_path, monkeypatch):
 
 def run(*arguments):
     with pytest.raises(SystemExit) as exit_:
-        main(arguments)
+        run_command(main, arguments)
     return exit_.value.code
 
 
@@ -100,18 +101,19 @@ def test_a_build_too_large_does_not_fit(yosys, capsys):
     (["--board", "nexys"], "unknown board 'nexys'"), (["--model", "no/model"], "no model folder at no/model"),
     (["--board", "sim-tiny", "--model", "bitnet-2b4t"], "hidden size of 2560 exceeds the 512 of build sim-tiny"),
     (["--set", "rows=many"], "'rows=many' sets no parameter"), (["--set", "colour=3"], "'colour=3' sets no parameter"),
-    (["--set", "ports=5"], "ports must be 1 to 4, got 5")])
+    (["--set", "ports=5"], "ports must be 1 to 4, got 5"), (["--set", f"rows={'9' * 50}"], "sets no parameter"),
+    (["-o", "/proc/none"], "/proc/none cannot be written")])
 def test_bad_input_is_one_line_and_status_2(arguments, message, yosys, capsys):
     asked = yosys(PLAIN)
     assert run(*arguments) == 2
     out, err = capsys.readouterr()
-    assert message in err and len(err.splitlines()) == 1 and not out and not asked
+    assert err.startswith("error: ") and message in err and len(err.splitlines()) == 1 and not out and not asked
 
 
 def test_settings_change_the_build_and_nothing_else():
     build = with_settings(BOARDS["kv260"], ["rows=8", "top_k=16"])
     assert build.to_json() == BOARDS["kv260"].to_json() | {"rows": 8, "top_k": 16}
-    with pytest.raises(ModelError):
+    with pytest.raises(OptionError):
         with_settings(BOARDS["kv260"], ["name=1"])
 
 
@@ -142,5 +144,5 @@ def test_the_engine_is_the_core_without_the_others():
 def test_an_unknown_unit_is_named():
     from hw.synthesis.units import unit_verilog
 
-    with pytest.raises(ModelError, match="unknown unit 'decoder'; known: linear"):
+    with pytest.raises(OptionError, match="unknown unit 'decoder'; known: linear"):
         unit_verilog(BOARDS["sim-tiny"], "decoder")

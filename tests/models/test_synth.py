@@ -3,6 +3,7 @@ import pytest
 
 from models.checkpoint import load_model
 from models.config import PRESETS, ModelConfig
+from models.errors import OptionError
 from models.golden.model import GoldenModel
 from models.synth import NONZERO, main, synthetic_model
 from tests.models.small import PLAIN, SMALL
@@ -42,12 +43,15 @@ def test_activations_stay_in_range(config):
     assert 0.1 < logits.std() < 20
 
 
-def test_command_line(tmp_path, monkeypatch, capsys):
+def test_command_line(tmp_path, monkeypatch):
     monkeypatch.setitem(PRESETS, "small", SMALL)
-    assert main(["--preset", "small", "-o", str(tmp_path / "m"), "--seed", "4"]) == 0
+    main(["--preset", "small", "-o", str(tmp_path / "m"), "--seed", "4"])
     model = load_model(tmp_path / "m")
     np.testing.assert_array_equal(model.embedding, synthetic_model(SMALL, 4).embedding)
-    capsys.readouterr()
-    assert main(["--preset", "big", "-o", str(tmp_path / "n")]) == 2
-    assert capsys.readouterr().err == "unknown preset 'big'; known: bitnet-0.73b, bitnet-2b4t, falcon3-1b, small\n"
+    with pytest.raises(OptionError, match="unknown preset 'big'; known: bitnet-0.73b, bitnet-2b4t, falcon3-1b, small"):
+        main(["--preset", "big", "-o", str(tmp_path / "n")])
+    with pytest.raises(OptionError, match="--seed must be at least 0"):
+        main(["--preset", "small", "-o", str(tmp_path / "n"), "--seed", "-1"])
+    with pytest.raises(OptionError, match="m/model.json/n cannot be written"):
+        main(["--preset", "small", "-o", str(tmp_path / "m" / "model.json" / "n")])
     assert not (tmp_path / "n").exists()

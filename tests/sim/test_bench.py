@@ -12,7 +12,7 @@ from host.devices.emulator import EmulatorDevice
 from host.runtime import Session
 from models.checkpoint import load_model
 from models.config import PRESETS
-from models.errors import BuildError, ModelError, TritloomError
+from models.errors import BuildError, OptionError, TritloomError
 from models.machine.build import BOARDS
 from models.machine.descriptor import Engine, Opcode, unpack
 from models.machine.layout import head_beats, weight_beats
@@ -103,7 +103,7 @@ def test_a_folders_first_layers_are_its_own():
 
 @pytest.mark.parametrize("layers", [0, 25])
 def test_layers_that_the_model_has_not(layers):
-    with pytest.raises(ModelError, match=f"--layers must be 1 to the model's 24, got {layers}"):
+    with pytest.raises(OptionError, match=f"layers must be 1 to the model's 24, got {layers}"):
         load_workload("bitnet-0.73b", layers=layers)
 
 
@@ -178,9 +178,9 @@ def test_a_prompt_is_its_passes(probed):
     session.prefill([0] * 5)
     assert five.tokens == five.passes == 5
     assert five.counts.cycles == pytest.approx(session.counters.cycles - before, rel=0.005)
-    with pytest.raises(ModelError, match="--prompt-tokens must be 1 to the context's 12, got 13"):
+    with pytest.raises(OptionError, match="prompt tokens must be 1 to the context's 12, got 13"):
         measure_prefill(workload, session, 12, 13)
-    with pytest.raises(ModelError, match="--context must be 1 to"):
+    with pytest.raises(OptionError, match="the context must be 1 to"):
         measure_decode(workload, session, 0)
 
 
@@ -319,6 +319,8 @@ def test_the_command_checks(capsys):
     (["--head", "shortlist", "--phase", "linear"], "--head belongs to --phase decode and prefill"),
     (["--head", "shortlist", "--vocab", "9"], "--vocab belongs to --head exact"),
     (["--board", "sim-tiny", "--vocab", "0"], "--vocab must be at least 1"),
+    (["--sequences", "0"], "--sequences must be at least 1, got 0"),
+    (["--context", "-1"], "--context must be at least 1, got -1"),
     (["--outstanding", "33"], "--outstanding must be 1 to 32, got 33")])
 def test_what_is_refused(arguments, message):
     with pytest.raises(TritloomError, match=message):
@@ -340,6 +342,11 @@ def test_the_picture_is_drawn(tmp_path, capsys):
     main(["--board", "sim-tiny", "--model", "demo", "--phase", "decode", "--context", "8", "--layers", "1", "--vocab",
           "64", "--picture", str(picture)])
     assert picture.read_bytes().startswith(b"\x89PNG")
-    with pytest.raises(ModelError, match="--picture: "):
-        main(["--board", "sim-tiny", "--model", "demo", "--phase", "decode", "--context", "8", "--vocab", "64",
-              "--picture", str(tmp_path / "cycles.txt")])
+
+
+@pytest.mark.parametrize("name, message", [("cycles.txt", "is no picture: its name must end in one of .*\\.png"),
+                                           ("none/cycles.png", "cannot be written"), ("", "is no picture")])
+def test_a_picture_that_cannot_be_drawn_is_told_before_the_work(tmp_path, monkeypatch, name, message):
+    monkeypatch.setattr("sim.bench.__main__.load_workload", None)
+    with pytest.raises(OptionError, match=message):
+        main(["--board", "sim-tiny", "--model", "demo", "--picture", str(tmp_path / name)])

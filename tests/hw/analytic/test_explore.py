@@ -12,7 +12,7 @@ from hw.analytic.tables import choice_table, error_percent
 from hw.synthesis.resources import XCK26
 from models.checkpoint import load_config
 from models.config import PRESETS
-from models.errors import ModelError
+from models.errors import BuildError, OptionError
 from models.machine.build import BOARDS
 
 KV260 = DEVICES["kv260"]
@@ -50,7 +50,7 @@ def test_a_small_share_takes_fewer_rows():
 
 
 def test_nothing_fits():
-    with pytest.raises(ModelError, match="no build for .* fits its share of the XCK26"):
+    with pytest.raises(BuildError, match="no build for .* fits its share of the XCK26"):
         explore(DEMO, KV260, Share(lut=0.01))
 
 
@@ -77,7 +77,7 @@ def test_other_boards_have_a_choice(board):
 
 
 def test_an_unknown_board_is_named():
-    with pytest.raises(ModelError, match="no device is described for board 'nexys'; known: arty_z7, kv260, rfsoc4x2"):
+    with pytest.raises(OptionError, match="no device is described for board 'nexys'; known: arty_z7, kv260, rfsoc4x2"):
         board_device("nexys")
 
 

@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from hw.build import board_files
 from models.machine.build import BOARDS, PORT_BYTES
-from tests.scripts.verilog_ports import Port, instance_connections, module_ports
+from tests.hw.boards.verilog_ports import Port, instance_connections, module_ports
 
-ROOT = Path(__file__).resolve().parents[2]
-SCRIPTS = ROOT / "scripts" / "vivado"
-FILES = [SCRIPTS / name for name in ("build_kv260.tcl", "check_timing.tcl", "kv260_bd.tcl", "tritloom_axi.v")]
-FILES.append(ROOT / "constraints" / "kv260.xdc")
+ROOT = Path(__file__).resolve().parents[3]
+SCRIPTS = ROOT / "hw" / "boards" / "kv260"
+FILES = [SCRIPTS / name for name in ("build_kv260.tcl", "check_timing.tcl", "kv260.xdc", "kv260_bd.tcl",
+                                     "tritloom_axi.v")]
 KV260 = BOARDS["kv260"]
 MET = "All user specified timing constraints are met."
 MISSED = "Timing constraints are not met."
@@ -38,7 +39,7 @@ def run(folder: Path, *, script: str = "build_kv260.tcl", progress: str = "100%"
         timing: str = MET) -> tuple[subprocess.CompletedProcess[str], list[Call]]:
     """Run a script of a build's folder; its exit and every Vivado command with its words."""
     log = folder / "vivado.log"
-    result = subprocess.run(["tclsh", ROOT / "tests/scripts/vivado_stub.tcl", log, folder / script],
+    result = subprocess.run(["tclsh", Path(__file__).with_name("vivado_stub.tcl"), log, folder / script],
                             env=os.environ | {"PROGRESS": progress, "TIMING": timing},
                             capture_output=True, text=True, cwd=folder, timeout=60)
     return result, [tuple(line.split("\x1f")) for line in log.read_text().splitlines()]
@@ -71,7 +72,7 @@ def core() -> dict[str, Port]:
     """Ports of the generated module."""
     pytest.importorskip("amaranth", reason="pip install 'tritloom[hw]'")
     pytest.importorskip("hw.core")
-    from hw.build import TOP, emit_verilog
+    from hw.emit import TOP, emit_verilog
     # ports follow from the number of memory ports alone, and a small build is written in seconds
     return module_ports(emit_verilog(replace(BOARDS["sim-tiny"], ports=KV260.ports))[0], TOP)
 
@@ -208,8 +209,12 @@ def test_the_runtime_finds_the_cell_and_its_clock(calls):
 
 
 def test_hw_build_hands_over_every_file_that_the_scripts_read():
-    from hw.build import _BOARD_FILES
-    assert {ROOT / name for name in _BOARD_FILES["kv260"]} == set(FILES)
+    assert board_files("kv260") == FILES
+    assert board_files("sim-tiny") == []
+
+
+def test_the_constraints_lie_at_the_top_too():
+    assert (ROOT / "constraints" / "kv260.xdc").samefile(SCRIPTS / "kv260.xdc")
 
 
 def test_constraints_name_only_ports_of_the_design(folder, calls):

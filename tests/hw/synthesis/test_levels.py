@@ -5,7 +5,7 @@ import random
 import pytest
 
 from hw.synthesis.levels import LogicLevels
-from models.errors import ModelError
+from models.errors import BuildError
 from tests.hw.synthesis.netlists import carry4, lut, netlist, register
 
 
@@ -168,7 +168,7 @@ def test_many_loads_are_said(levels):
 
 
 def test_a_cell_nobody_knows_is_an_error(levels):
-    with pytest.raises(ModelError, match="unknown type MULT18X18"):
+    with pytest.raises(BuildError, match="unknown type MULT18X18"):
         levels([("MULT18X18", {"A": "a", "P": "p"})], inputs="a")
 
 

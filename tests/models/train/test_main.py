@@ -4,14 +4,21 @@ import sys
 
 import pytest
 
+from models.command import run_command
 from models.train.__main__ import main
+from models.train.score import main as score
 
 TINY = "--vocab 270 --hidden 64 --ffn 64 --layers 1 --heads 1 --kv-heads 1 --context 16 --batch 2 --steps 2"
 
 
-def call(monkeypatch, command, *arguments):
-    monkeypatch.setattr(sys, "argv", ["command", *map(str, arguments)])
-    return command()
+def refused(capsys, command, *arguments):
+    """The one line of a refusal."""
+    with pytest.raises(SystemExit) as end:
+        run_command(command, list(map(str, arguments)))
+    out, err = capsys.readouterr()
+    assert end.value.code == 2 and not out
+    assert err.startswith("error: ") and err.count("\n") == 1
+    return err
 
 
 @pytest.fixture
@@ -21,15 +28,13 @@ def files(tmp_path, text):
     return tmp_path
 
 
-def test_text_to_scored_model(files, monkeypatch, capsys):
+def test_text_to_scored_model(files, capsys):
     pytest.importorskip("torch")
-    from models.train.score import main as score
-
     arguments = ["--text", files / "trained.txt", "--hold-out", files / "unseen.txt", "-o", files / "model"]
-    assert call(monkeypatch, main, *arguments, *TINY.split(), "--prompt", "It was") == 0
+    main([*map(str, arguments), *TINY.split(), "--prompt", "It was"])
     printed = capsys.readouterr().out
     assert "--- It was" in printed
-    assert call(monkeypatch, score, "--model", files / "model", "--text", files / "unseen.txt") == 0
+    score(["--model", str(files / "model"), "--text", str(files / "unseen.txt")])
     figure = capsys.readouterr().out.split()[0]
     assert f"unseen {figure}" in printed, "the exported model scores what the trained one did"
 
@@ -44,23 +49,43 @@ def test_text_to_scored_model(files, monkeypatch, capsys):
         (["--steps", "0"], "steps is 0"),
     ],
 )
-def test_bad_input_is_one_line_and_status_2(files, monkeypatch, capsys, arguments, complaint):
+def test_bad_input_is_one_line_and_status_2(files, capsys, arguments, complaint):
     pytest.importorskip("torch")
-    base = ["--text", files / "trained.txt", "-o", files / "model", *TINY.split()]
-    assert call(monkeypatch, main, *base, *arguments) == 2
-    lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 1 and complaint in lines[0]
+    assert complaint in refused(capsys, main, "--text", files / "trained.txt", "-o", files / "model", *TINY.split(),
+                                *arguments)
 
 
-def test_a_missing_file_is_one_line_and_status_2(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("arguments, complaint", [
+    (["--text", "absent.txt", "-o", "model"], "absent.txt"),
+    (["--text", "latin.txt", "-o", "model"], "latin.txt: it is not UTF-8"),
+])
+def test_a_text_that_cannot_be_read_is_named(tmp_path, monkeypatch, capsys, arguments, complaint):
     pytest.importorskip("torch")
-    assert call(monkeypatch, main, "--text", tmp_path / "absent.txt", "-o", tmp_path / "model") == 2
-    assert len(capsys.readouterr().err.splitlines()) == 1
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "latin.txt").write_bytes("caf\u00e9".encode("latin-1"))
+    assert complaint in refused(capsys, main, *arguments)
 
 
-def test_without_pytorch_it_says_what_to_install(files, monkeypatch, capsys):
+def test_a_folder_that_was_not_trained_here_is_named(files, capsys):
+    pytest.importorskip("torch")
+    (files / "other").mkdir()
+    (files / "other" / "config.json").write_text("{}")
+    arguments = ["--model", files / "other", "--text", files / "unseen.txt"]
+    assert "is no model that was trained here: 'vocab_size'" in refused(capsys, score, *arguments)
+
+
+@pytest.mark.parametrize("command, arguments, complaint", [
+    (main, ["-o", "/proc/none"], "/proc/none cannot be written"), (main, ["-o", "m", "--threads", "0"], "--threads"),
+    (score, ["--model", "m", "--threads", "0"], "--threads")])
+def test_options_are_looked_at_before_pytorch_is(monkeypatch, capsys, command, arguments, complaint):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert complaint in refused(capsys, command, "--text", "x", *arguments)
+
+
+@pytest.mark.parametrize("command, target", [(main, "-o"), (score, "--model")])
+def test_without_pytorch_it_says_what_to_install(files, monkeypatch, capsys, command, target):
     for name in [n for n in sys.modules if n.startswith("models.train.") and n != "models.train.recipe"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "torch", None)
-    assert call(monkeypatch, main, "--text", files / "trained.txt", "-o", files / "model") == 2
-    assert capsys.readouterr().err == "models.train: torch is not installed: pip install 'tritloom[train]'\n"
+    err = refused(capsys, command, "--text", files / "trained.txt", target, files / "model")
+    assert err == "error: this needs the package torch: pip install 'tritloom[train]'\n"
