@@ -45,11 +45,12 @@ def known_by_text(ids: Mapping[str, int]) -> tuple[set[int], set[int]]:
 def end_tokens(ids: Mapping[str, int], named: Mapping[str, int | None]) -> tuple[int, ...]:
     """Ids that end a generation. named: the ids that the file's keys give ("eos", "eot", "fim_pad", ...)."""
     found: list[int | None] = [named.get(role) for role in ("eos", "eot", "eom")]
-    found += [ids[text] for text in _ENDS if text in ids and not (text == "<|end|>" and _ends_a_part_only(ids))]
+    found += [ids[text] for text in _ENDS if text in ids]
     for role in _ENDING_FILLS:
         given = named.get(role)
         found.append(_first(ids, _FILLS[role]) if given is None else given)
-    return tuple(dict.fromkeys(index for index in found if index is not None))
+    no_end = ids["<|end|>"] if "<|end|>" in ids and _ends_a_part_only(ids) else None
+    return tuple(dict.fromkeys(index for index in found if index not in (None, no_end)))
 
 
 def _first(ids: Mapping[str, int], texts: Sequence[str]) -> int | None:

@@ -19,7 +19,7 @@ from tests.models.vocabulary.test_gguf import byte_level, fields_of, sentencepie
 from tests.models.vocabulary.test_sentencepiece import BYTES, train
 
 PREFIX = "tokenizer.ggml."
-NAMED = ["<|im_start|>", "<|im_end|>", "<|endoftext|>", "<|file_sep|>", "[odd]", "<|end|>"]
+NAMED = ["<|im_start|>", "<|im_end|>", "<|endoftext|>", "<|file_sep|>", "[odd]", "[EOS]"]
 
 
 def with_names(pre: str | None, *, types=(3, 3, 3, 1, 5, 1), **changes) -> dict[str, object]:
@@ -82,7 +82,7 @@ def test_what_ends_a_text():
     harmony[f"{PREFIX}tokens"] = harmony[f"{PREFIX}tokens"] + ["<|return|>", "<|call|>", "<|channel|>"]
     harmony[f"{PREFIX}token_type"] = harmony[f"{PREFIX}token_type"] + [3, 3, 3]
     parts = read_gguf(harmony, 1000, "x")
-    assert set(parts.ends) == {1, size + 1, size + 2, size + 3, size + 6, size + 7}
+    assert set(parts.ends) == {*range(size + 1, size + 4), *range(size + 5, size + 8)}  # <|end|>, 1, ends a part only
     special = {item["content"]: item["special"] for item in json.loads(parts.tokenizer)["added_tokens"]}
     assert special["<|file_sep|>"] and not special["<|channel|>"] and not special["<|end|>"] and "[odd]" not in special
 
@@ -91,8 +91,8 @@ def test_what_ends_a_text():
     (name, value) for name in ("model", "pre", "tokens", "token_type", "merges", "scores", "bos_token_id",
                                "eos_token_id", "eot_token_id", "add_bos_token", "add_eos_token", "add_space_prefix",
                                "precompiled_charsmap")
-    for value in (7, -1, 2**63, 0.5, True, "text", [1, 2], ["a"], [[1]], [0.5], [])])
-@pytest.mark.parametrize("kind", ["gpt2", "llama", "t5"])
+    for value in (7, 2**63, 0.5, True, "text", [1, 2], ["a"], [[1]])])
+@pytest.mark.parametrize("kind", ["gpt2", "llama"])
 def test_entries_of_any_type_are_taken_or_one_line(kind, name, value):
     fields = (with_names("gpt-2") if kind == "gpt2" else llama_fields()) | {f"{PREFIX}model": kind}
     try:
@@ -131,7 +131,7 @@ def write_vocabulary(path: Path, fields: dict[str, object]) -> Path:
 needs_llama_cpp = pytest.mark.skipif(not importlib.util.find_spec("llama_cpp"), reason="pip install llama-cpp-python")
 SHAPE = {f"llama.{name}": 32 for name in ("context_length", "embedding_length", "block_count", "feed_forward_length",
                                           "attention.head_count", "attention.head_count_kv")}
-INSIDE = ["<|im_start|>user\nHi<|im_end|>", "a <|file_sep|> b<|begin|>", "<|end|><|end|> x", " <pad> [odd]"]
+INSIDE = ["<|im_start|>user\nHi<|im_end|>", "a <|file_sep|> b<|begin|>", "<|end|>[EOS] x", " <pad> [odd]"]
 
 
 def oracle_of(path: Path, fields: dict[str, object]):
