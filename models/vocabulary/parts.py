@@ -55,8 +55,7 @@ class Around:
         if not isinstance(data, dict) or set(data) != {"before", "after"} or not all(
                 isinstance(ids, list) and all(type(index) is int and 0 <= index < vocab_size for index in ids)
                 for ids in data.values()):
-            raise ModelError(f"prompt: expected lists before and after of ids below {vocab_size}, found "
-                             f"{json.dumps(data)[:80]}")
+            raise ModelError(f"prompt: expected lists before and after of ids below {vocab_size}, found something else")
         return cls(**{name: tuple(ids) for name, ids in data.items()})
 
 
