@@ -28,7 +28,7 @@ def _template(folder: Path, config: Mapping) -> str | None:
                        (folder / "tokenizer_config.json", config)):
         found = data.get("chat_template")
         if isinstance(found, list):  # named ones
-            found = {item.get("name"): item.get("template") for item in found if isinstance(item, dict)}
+            found = {str(item.get("name")): item.get("template") for item in found if isinstance(item, dict)}
         if isinstance(found, dict):
             found = found.get("default")
         if found is not None and not isinstance(found, str):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 from models.errors import ModelError, located
-from models.json_file import read_object, read_text
+from models.json_file import read_bounded, read_object, read_text
 from models.vocabulary.byte_level import byte_level_tokenizer
 from models.vocabulary.chat_files import read_chat
 from models.vocabulary.declared import Declared, read_declared
+from models.vocabulary.limits import LARGEST_FILE
 from models.vocabulary.model_proto import read_model_proto
 from models.vocabulary.parts import TextParts
 from models.vocabulary.settled import settle
@@ -41,14 +42,19 @@ def read_folder(folder: Path, vocab_size: int) -> TextParts | None:
 def _own(path: Path, vocab_size: int) -> tuple[str, Declared]:
     text = read_text(path)
     check_tokenizer(text, vocab_size, path)
-    listed = [AddedToken(**item) for item in json.loads(text).get("added_tokens") or []]
-    declared = read_declared(path.parent, {token.content: token for token in listed})
+    listed = {item["content"]: AddedToken(**{field.name: item[field.name] for field in fields(AddedToken)})
+              for item in json.loads(text).get("added_tokens") or []}
+    for token in listed.values():  # one that the vocabulary lacks gets the next free id from the library, silently
+        if token.id >= vocab_size:
+            raise ModelError(f"{path}: added token {token.content!r}: expected an id below the model's vocab_size of "
+                             f"{vocab_size}, found {token.id}")
+    declared = read_declared(path.parent, listed)
     declared.check_ids(vocab_size, path)
     return text, declared
 
 
 def _sentencepiece(path: Path, vocab_size: int) -> tuple[str, Declared]:
-    pieces = read_model_proto(path.read_bytes(), path)
+    pieces = read_model_proto(read_bounded(path, LARGEST_FILE), path)
     declared = _declared(path, vocab_size).with_defaults(bos="<s>", eos="</s>")
     kind = str(declared.config.get("tokenizer_class", "")).removesuffix("Fast")
     with located(path):  # transformers' own Llama class has the newer rule where nothing is said

@@ -6,13 +6,10 @@ from collections.abc import Iterable
 
 from models.errors import ModelError
 
-__all__ = ["LARGEST_FILE", "LARGEST_TOKENIZER", "LONGEST_TOKEN", "MOST_CHARACTERS", "MOST_TOKENS", "check_id",
-           "check_tokens"]
+__all__ = ["LARGEST_FILE", "LONGEST_TOKEN", "MOST_CHARACTERS", "MOST_TOKENS", "check_id", "check_tokens"]
 
 LARGEST_FILE = 16 << 20
 """Bytes of a SentencePiece file; that of 262,144 pieces has 4.7 MB."""
-LARGEST_TOKENIZER = 64 << 20
-"""Bytes of a `tokenizer.json`; that of 262,144 tokens has 33 MB."""
 MOST_TOKENS = 1 << 20
 """Entries of a vocabulary; the largest published have 900,000."""
 LONGEST_TOKEN = 1024

@@ -14,7 +14,7 @@ import struct
 from collections.abc import Iterator, Mapping
 
 from models.errors import ModelError, located
-from models.vocabulary.limits import LARGEST_FILE, MOST_TOKENS
+from models.vocabulary.limits import MOST_TOKENS
 from models.vocabulary.pieces import NORMAL, Pieces
 
 __all__ = ["read_model_proto"]
@@ -30,9 +30,6 @@ _KINDS = {_VARINT: "a number", _FIXED64: "8 bytes", _BYTES: "a string", _FIXED32
 
 def read_model_proto(data: bytes, where: object) -> Pieces:
     """The vocabulary of a `.model` file. `ModelError` for a damaged file or a kind that no language model uses."""
-    if len(data) > LARGEST_FILE:
-        raise ModelError(f"{where}: expected a SentencePiece model of at most {LARGEST_FILE:,} bytes, found "
-                         f"{len(data):,}")
     try:
         with located(where):
             return _read(data)

@@ -12,7 +12,8 @@ from pathlib import Path
 from models.cache import cache_root, digest
 from models.containment import Contained, ContainedError, Limits
 from models.errors import BuildError, ModelError
-from models.vocabulary.limits import LARGEST_TOKENIZER, LONGEST_TOKEN
+from models.json_file import LARGEST_TEXT
+from models.vocabulary.limits import LONGEST_TOKEN
 
 __all__ = ["MOST_GROWTH", "TRIAL_MEMORY", "TRIAL_SECONDS", "try_once", "try_tokenizer"]
 
@@ -37,8 +38,8 @@ def try_tokenizer(text: str, where: object) -> tuple[str, int] | None:
         size = len(text.encode())
     except UnicodeEncodeError as error:
         raise ModelError(f"{where}: expected a tokenizer: character {error.start} is half a surrogate pair") from None
-    if size > LARGEST_TOKENIZER:
-        raise ModelError(f"{where}: expected a tokenizer of at most {LARGEST_TOKENIZER:,} bytes, found {size:,}")
+    if size > LARGEST_TEXT:
+        raise ModelError(f"{where}: expected a tokenizer of at most {LARGEST_TEXT:,} bytes, found {size:,}")
     program = Contained(_PROGRAM, {"longest": LONGEST_TOKEN, "growth": MOST_GROWTH},
                         Limits(TRIAL_SECONDS + (size >> 19), TRIAL_MEMORY, 1 << 20))
     try:
