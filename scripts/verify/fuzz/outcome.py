@@ -12,6 +12,7 @@ FINDINGS = ("traceback", "crash", "hang", "memory", "left behind", "message")
 and a refusal that is not one clear line."""
 
 LIMIT_SECONDS = 10
+"""Of processor time, for one command; a busy machine makes no hang of it."""
 LIMIT_BYTES = 2 << 30
 
 
@@ -20,6 +21,7 @@ class Outcome:
     """verdict: FINE, REFUSED or one of FINDINGS; detail: the line of a refusal, or what a finding looks like.
 
     command: the one that ended the case; memory: bytes of the largest process, resident.
+    seconds: processor time of the whole case.
     """
 
     verdict: str

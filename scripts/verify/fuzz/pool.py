@@ -20,6 +20,8 @@ from scripts.verify.fuzz.outcome import LIMIT_SECONDS, Outcome
 __all__ = ["Worker", "run_cases"]
 
 _START_SECONDS = 120
+_PATIENCE = 8
+_POLL = 0.25
 _CASES = 400  # that a worker runs before it is replaced, so that what a process gathers does not count
 _ROOT = Path(__file__).resolve().parents[3]
 
@@ -27,7 +29,8 @@ _ROOT = Path(__file__).resolve().parents[3]
 class Worker:
     """A worker process and its folder. command: how to start it; it gets the folder as the last argument.
 
-    seconds: limit of a step. `case` is the folder with the files of the case that ran last.
+    seconds: processor time that a step may take; the clock may show _PATIENCE times as much. `case` is the folder with
+    the files of the case that ran last.
     """
 
     def __init__(self, command: Sequence[str], folder: Path, seconds: float = LIMIT_SECONDS):
@@ -44,30 +47,16 @@ class Worker:
         return self._folder / str(self._number)
 
     def run(self, case: int) -> Outcome:
-        """One case. One that does not end is run a second time, in a fresh process: the machine may have been busy."""
-        outcome = self._run(case)
-        return self._run(case) if outcome.verdict == "hang" else outcome
-
-    def close(self) -> None:
-        """End the process and all that it started."""
-        if self._process is not None:
-            with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-            self._process.stdin.close()
-            self._process.stdout.close()
-            self._process = None
-
-    def _run(self, case: int) -> Outcome:
+        """One case."""
         if self._process is None or self._ran >= _CASES:
             self._start()
         self._ran += 1
-        started = time.monotonic()
+        started = _processor_seconds(self._process.pid)
         with suppress(BrokenPipeError):
             self._process.stdin.write(b"%d\n" % case)
         while (line := self._line(self._seconds)) == b"step\n":
             pass
-        seconds = time.monotonic() - started
+        seconds = _processor_seconds(self._process.pid) - started
         if line is None:
             with suppress(ProcessLookupError):
                 os.kill(self._process.pid, signal.SIGUSR1)  # it says where it is
@@ -80,6 +69,16 @@ class Worker:
             name = signal.Signals(-status).name if status < 0 else f"exit status {status}"
             return Outcome("crash", f"{name}\n{self._said()}", seconds=seconds)
         return Outcome(**json.loads(line))
+
+    def close(self) -> None:
+        """End the process and all that it started."""
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._process.stdin.close()
+            self._process.stdout.close()
+            self._process = None
 
     def _start(self) -> None:
         self.close()
@@ -95,13 +94,28 @@ class Worker:
 
     def _line(self, seconds: float) -> bytes | None:
         """The next line; empty where the process ended, None where nothing comes in time."""
-        ready, _, _ = select.select([self._process.stdout], [], [], seconds)
-        return self._process.stdout.readline() if ready else None
+        began, clock = _processor_seconds(self._process.pid), time.monotonic() + _PATIENCE * seconds
+        while True:
+            if select.select([self._process.stdout], [], [], _POLL)[0]:
+                return self._process.stdout.readline()
+            if time.monotonic() > clock or _processor_seconds(self._process.pid) - began > seconds:
+                return None
 
     def _said(self) -> str:
         with suppress(OSError):
             return (self._place / "stderr").read_text(errors="replace")[-4000:]
         return ""
+
+
+def _processor_seconds(group: int) -> float:
+    """What the processes of a group have taken, those that have ended among them."""
+    ticks = 0
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            fields = path.read_text().rpartition(")")[2].split()
+            if int(fields[2]) == group:
+                ticks += sum(map(int, fields[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def run_cases(make_worker: Callable[[int], Worker], cases: Iterable[int], jobs: int,

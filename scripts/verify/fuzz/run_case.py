@@ -11,7 +11,6 @@ import resource
 import shlex
 import signal
 import sys
-import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -37,7 +36,7 @@ def run_steps(steps: Sequence[Step], folder: Path, scratch: Path, on_step: Calla
     """
     os.chdir(folder)
     _forget_peak()
-    started, outcome, command = time.monotonic(), Outcome(FINE), ""
+    started, outcome, command = _processor_seconds(), Outcome(FINE), ""
     for step in steps:
         on_step()
         command = f"python -m {step.module} {shlex.join(step.options)}"
@@ -50,7 +49,7 @@ def run_steps(steps: Sequence[Step], folder: Path, scratch: Path, on_step: Calla
     memory = _peak()
     if not outcome.is_finding and memory > LIMIT_BYTES:
         outcome = Outcome("memory", f"{memory >> 20} MB")
-    return Outcome(outcome.verdict, outcome.detail, command, memory, time.monotonic() - started)
+    return Outcome(outcome.verdict, outcome.detail, command, memory, _processor_seconds() - started)
 
 
 def _run(step: Step) -> Outcome:
@@ -170,6 +169,11 @@ def _listed_children() -> list[int]:
         with suppress(OSError):
             found += map(int, (task / "children").read_text().split())
     return found
+
+
+def _processor_seconds() -> float:
+    """Of this process and its children that have ended."""
+    return sum(os.times()[:4])
 
 
 def _forget_peak() -> None:

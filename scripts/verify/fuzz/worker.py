@@ -1,8 +1,8 @@
 """A process that runs one case after the other, told by its parent which: `python -m scripts.verify.fuzz.worker`.
 
-Arguments: kind, seed, folder. Standard input has the numbers of cases, a line each. Standard output says `ready`, then
-for each case `step` before every command and a line of JSON at the end. The case's files stay in `folder`/case until
-the next one.
+Arguments: kind, seed, `damaged` or `whole`, folder. Standard input has the numbers of cases, a line each. Standard
+output says `ready`, then for each case `step` before every command and a line of JSON at the end. The case's files stay
+in `folder`/case until the next one.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def _limit_memory() -> None:
 
 def main(arguments: Sequence[str]) -> None:
     """Run cases until the requests end."""
-    name, place = arguments[0], arguments[2]
+    name, seed, mode, place = arguments
     folder, scratch = Path(place), Path(place) / "tmp"
     requests, answers = _take_streams(folder)
     faulthandler.enable(all_threads=True)  # a crash shows where, on standard error, which is a file
@@ -77,7 +77,7 @@ def main(arguments: Sequence[str]) -> None:
             shutil.rmtree(scratch, ignore_errors=True)
             scratch.mkdir()
             case.mkdir()
-            steps = kind.write(rng_of(name, int(arguments[1]), int(line)), case)
+            steps = kind.write(rng_of(name, int(seed), int(line)), case, damaged=mode == "damaged")
             outcome = run_steps(steps, case, scratch, lambda: say("step"))
             say(json.dumps(outcome.to_json()))
 

@@ -53,6 +53,7 @@ _CALLS = ("range({n})", "range(0, {n}, 0)", "range({n}, -1, -1)", "lipsum(n={n})
           "'{:{n}}'.format(1)", "'%{n}d' % 1", "'%s' * {n} % messages", "'a' * {n}", "[0] * {n}", "messages * {n}",
           "'{0.__class__}'.format(1)", "('a' * 10**6).replace('a', 'a' * 10**6)", "(10**6)|string * {n}",
           "1 << {n}", "2 ** {n}", "[[]] * {n}")
+_TARGETS = ("m",) * 8 + ("message",) * 4 + ("m, n", "loop")
 _DEPTH = 5
 
 
@@ -124,20 +125,20 @@ def _statement(rng: Random, depth: int) -> str:
         return "".join(_statement(rng, depth + 1) for _ in range(rng.randint(0, 2)))
 
     value = _expression(rng, depth)
-    match rng.randrange(16):
-        case 0 | 1 | 2:
+    match rng.randrange(30):
+        case 0 | 1 | 2 | 16 | 17 | 18 | 19 | 24 | 25:
             return f"{{{{{dash[0]} {value} {dash[1].replace('+', '')}}}}}"
-        case 3 | 4 | 5:
+        case 3 | 4 | 5 | 20 | 21 | 26 | 27:
             over = rng.choice((value, "messages", _filled("range({n})", rng), "range(10**5)", "loop", "[1] * 10**6"))
             options = rng.choice(("", "", " recursive", " if m", " if loop.index"))
-            return (tag(f"for {rng.choice(('m', 'm, n', 'message', 'loop'))} in {over}{options}") + body()
+            return (tag(f"for {rng.choice(_TARGETS)} in {over}{options}") + body()
                     + rng.choice(("", "", tag("else") + body(), tag("break"), tag("continue"), "{{ loop(messages) }}"))
                     + tag("endfor"))
-        case 6 | 7:
+        case 6 | 7 | 22 | 23 | 28 | 29:
             return (tag(f"if {value}") + body() + rng.choice(("", tag("else") + body(), tag(f"elif {value}") + body()))
                     + tag("endif"))
         case 8:
-            name = rng.choice(("x", "y", "m", "x, y", "ns.x", "messages", "loop", "namespace", "self"))
+            name = rng.choice(("x", "y", "m", "x, y", "ns.x", "messages", "namespace"))
             return tag(f"set {name} = {value}")
         case 9:
             return tag("set x") + body() + tag("endset")

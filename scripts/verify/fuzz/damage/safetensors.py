@@ -116,7 +116,7 @@ def _damage_whole(tensors: dict[str, Tensor], rng: Random) -> None:
         return
     name = rng.choice([*tensors])
     tensor = tensors[name]
-    match rng.randrange(7):
+    match rng.randrange(12):
         case 0:
             del tensors[name]
         case 1:

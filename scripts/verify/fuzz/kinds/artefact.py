@@ -33,7 +33,7 @@ class ArtefactKind(Kind):
                                       "--tokens", "64", "-o", paths["steering"]])
         self._files = {name: parse_tensors((folder / name).read_bytes()) for name in ("sparsity", "steering")}
 
-    def write(self, rng: Random, folder: Path) -> list[Step]:
+    def write(self, rng: Random, folder: Path, *, damaged: bool = True) -> list[Step]:
         model = folder / "model"
         model.mkdir()
         for name, data in self._model.items():
@@ -41,10 +41,10 @@ class ArtefactKind(Kind):
         options: list[str] = []
         for kind in rng.choice((["sparsity"], ["steering"], ["steering"], ["sparsity", "steering"])):
             file = f"{kind}.safetensors"
-            whole = rng.random() < 0.1
+            whole = rng.random() < 0.1 or not damaged
             data = self._files[kind].to_bytes() if whole else damage_tensors(self._files[kind], rng)
             (folder / file).write_bytes(data)
-            strength = rng.choice(_STRENGTHS) if kind == "steering" else ""
+            strength = rng.choice(_STRENGTHS if damaged else _STRENGTHS[:2]) if kind == "steering" else ""
             options += [{"sparsity": "--sparsity", "steering": "--steer"}[kind], file + strength]
         return [Step("host.generate", ("--model", "model", "--ids", "5,6,7", "-n", "2", "--threads", "1", "--json",
                                        *options))]

@@ -103,8 +103,8 @@ class GgufKind(Kind):
                            (blocks, "bitnet", _I2_S, _byte_level()), (large, "bitnet-b1.58", tq2, _byte_level()),
                            (large, "bitnet", tq1, _pieces("llama")))]
 
-    def write(self, rng: Random, folder: Path) -> list[Step]:
+    def write(self, rng: Random, folder: Path, *, damaged: bool = True) -> list[Step]:
         parts = self._files[rng.choice((0, 0, 1, 1, 2, 2, 3, 4, 5, 6))]  # small ones more often: they are fast
         name = rng.choice(("model.gguf", "model.gguf", "sha256-0123"))
-        (folder / name).write_bytes(damage_gguf(parts, rng))
+        (folder / name).write_bytes(damage_gguf(parts, rng) if damaged else parts.to_bytes())
         return [convert_step(name), *model_steps("out")]

@@ -66,14 +66,15 @@ class HuggingFaceKind(Kind):
     def __init__(self, folder: Path):
         self._folders = [folder_files(name) for name in ("masters", "packed", "sharded", "llama", "older")]
 
-    def write(self, rng: Random, folder: Path) -> list[Step]:
+    def write(self, rng: Random, folder: Path, *, damaged: bool = True) -> list[Step]:
         files = dict(rng.choice(self._folders))
         source = folder / "model"
         source.mkdir()
         tensors = [name for name in files if name.endswith(".safetensors")]
         hit = rng.choice(("config.json", "config.json", rng.choice(tensors), rng.choice([*files])))
-        for name in dict.fromkeys((hit, rng.choice([*files])) if rng.random() < 0.3 else (hit,)):
-            self._damage(files, name, rng)
+        if damaged:
+            for name in dict.fromkeys((hit, rng.choice([*files])) if rng.random() < 0.3 else (hit,)):
+                self._damage(files, name, rng)
         for name, data in files.items():
             (source / name).write_bytes(data)
         return [convert_step("model"), *model_steps("out")]

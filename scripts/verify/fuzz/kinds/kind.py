@@ -29,10 +29,10 @@ class Kind(ABC):
     """
 
     @abstractmethod
-    def write(self, rng: Random, folder: Path) -> list[Step]:
+    def write(self, rng: Random, folder: Path, *, damaged: bool = True) -> list[Step]:
         """Write the files of a case into `folder`; its steps are run in turn until one is refused.
 
-        The same random numbers make the same case.
+        The same random numbers make the same case. damaged: False for one that is right, in which no step is refused.
         """
 
 

@@ -32,9 +32,9 @@ class OwnKind(Kind):
     def __init__(self, folder: Path):
         self._folders = [own_files(folder, name) for name in ("packed", "llama")]
 
-    def write(self, rng: Random, folder: Path) -> list[Step]:
+    def write(self, rng: Random, folder: Path, *, damaged: bool = True) -> list[Step]:
         files = dict(rng.choice(self._folders))
-        for name in rng.sample([*files], rng.choice((1, 1, 1, 2))):
+        for name in rng.sample([*files], rng.choice((1, 1, 1, 2))) if damaged else ():
             draw = rng.random()
             if draw < 0.03:
                 del files[name]

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from random import Random
 
-from scripts.verify.fuzz.damage.jinja import damage_template
+from scripts.verify.fuzz.damage.jinja import SAMPLES, damage_template
 from scripts.verify.fuzz.damage.json_values import json_bytes
 from scripts.verify.fuzz.kinds.huggingface import folder_files
 from scripts.verify.fuzz.kinds.kind import Kind, Step, convert_step, model_steps
@@ -21,8 +21,8 @@ class TemplateKind(Kind):
     def __init__(self, folder: Path):
         self._own, self._source = own_files(folder, "packed"), folder_files("packed")
 
-    def write(self, rng: Random, folder: Path) -> list[Step]:
-        template, foreign = damage_template(rng), rng.random() < 0.25
+    def write(self, rng: Random, folder: Path, *, damaged: bool = True) -> list[Step]:
+        template, foreign = damage_template(rng) if damaged else rng.choice(SAMPLES), rng.random() < 0.25
         files = dict(self._source if foreign else self._own)
         if not foreign:
             files["chat.json"] = json_bytes(json.loads(files["chat.json"]) | {"template": template})

@@ -12,14 +12,14 @@ from scripts.verify.fuzz.damage.protobuf import damage_message, message_bytes
 from scripts.verify.fuzz.damage.raw import damage_bytes, damage_text
 from scripts.verify.fuzz.kinds.huggingface import folder_files
 from scripts.verify.fuzz.kinds.kind import Kind, Step, convert_step, model_steps
-from scripts.verify.fuzz.seeds import byte_level_words, sentencepiece, tekken_json, tokenizer_jsons
+from scripts.verify.fuzz.seeds import CHATML, byte_level_words, sentencepiece, tekken_json, tokenizer_jsons
 
 __all__ = ["TokenizerKind"]
 
 _PATTERNS = ("", "(", "a{99999}", "(a+)+$", "(?:.*)*", "(.|\\s)*x", "\\p{Nope}", "(?<=a", "[", "\\", "(?R)", "^", "$",
              ".*", "(?i:ß)", "\\b", "(" * 500 + ")" * 500, "(?:a|a|a|a|a|a)*b", "x{0,1000}{0,1000}", "\\K", "(?=.)")
 _BESIDE = ("tokenizer_config.json", "added_tokens.json", "special_tokens_map.json", "generation_config.json",
-           "config.json")
+           "chat_template.jinja")
 
 
 def _fragment(rng: Random) -> object:
@@ -67,53 +67,51 @@ class TokenizerKind(Kind):
 
     def __init__(self, folder: Path):
         files = folder_files("packed")
-        self._model = {name: files[name] for name in ("config.json", "model.safetensors")}
-        self._beside = {name: files[name] for name in _BESIDE if name in files}
+        self._model = {name: files[name] for name in ("config.json", "model.safetensors", "generation_config.json")}
         vocabulary, merges = byte_level_words()
         self._vocabulary, self._merges = vocabulary, "#version: 0.2\n" + "\n".join(merges) + "\n"
 
-    def write(self, rng: Random, folder: Path) -> list[Step]:
-        config = json.loads(self._beside["tokenizer_config.json"])
-        makers = {"tokenizer.json": self._tokenizer_json, "tokenizer.model": self._tokenizer_model,
-                  "tekken.json": self._tekken, "vocab.json": self._vocab}
-        hit = rng.random() < 0.7  # the tokenizer itself; otherwise what lies beside it
-        name = rng.choice(("tokenizer.json", *makers))
-        files = dict(self._beside) | makers[name](rng, hit)
-        if name == "vocab.json":
-            config["tokenizer_class"] = rng.choice(("GPT2Tokenizer", "Qwen2TokenizerFast"))
-            files["tokenizer_config.json"] = json_bytes(config)
-        files["added_tokens.json"] = json_bytes({"<|extra|>": 290})
-        if not hit or rng.random() < 0.2:
-            beside = rng.choice([*_BESIDE[:-1], "chat_template.jinja"])
-            if beside.endswith(".jinja"):
-                files[beside] = damage_bytes(config["chat_template"].encode(), rng)
+    def write(self, rng: Random, folder: Path, *, damaged: bool = True) -> list[Step]:
+        hit = damaged and rng.random() < 0.7  # the tokenizer itself; otherwise what lies beside it
+        make = rng.choice((self._tokenizer_json, self._tokenizer_json, self._tokenizer_model, self._tekken,
+                           self._vocab))
+        files = dict(self._model) | make(rng, hit)
+        if damaged and (not hit or rng.random() < 0.2):
+            name = rng.choice([name for name in files if name in _BESIDE])
+            if name.endswith(".jinja"):
+                files[name] = damage_bytes(files[name], rng)
             else:
-                files[beside] = damage_json(json.loads(files[beside]), rng, _beside_fragment)
+                files[name] = damage_json(json.loads(files[name]), rng, _beside_fragment)
         source = folder / "model"
         source.mkdir()
-        for file, data in (self._model | files).items():
-            (source / file).write_bytes(data)
+        for name, data in files.items():
+            (source / name).write_bytes(data)
         return [convert_step("model"), *model_steps("out")]
 
     def _tokenizer_json(self, rng: Random, hit: bool) -> dict[str, bytes]:
         value = copy.deepcopy(rng.choice(tokenizer_jsons()))
+        count = 1 + max(token["id"] for token in value["added_tokens"])
+        vocabulary = value["model"]["vocab"]
+        beside = _beside(max(count, len(vocabulary)), "<|im_end|>")
         if hit and rng.random() < 0.5:  # a part of the right kind in its place
             part = rng.choice(("normalizer", "pre_tokenizer", "post_processor", "decoder", "truncation", "padding",
                                "model", "added_tokens"))
             value[part] = [_fragment(rng)] if part == "added_tokens" else _fragment(rng)
-            return {"tokenizer.json": json_bytes(value)}
-        return {"tokenizer.json": damage_json(value, rng, _fragment) if hit else json_bytes(value)}
+            return beside | {"tokenizer.json": json_bytes(value)}
+        return beside | {"tokenizer.json": damage_json(value, rng, _fragment) if hit else json_bytes(value)}
 
     def _tokenizer_model(self, rng: Random, hit: bool) -> dict[str, bytes]:
         message = sentencepiece(rng.choice((1, 2)))
-        return {"tokenizer.model": damage_message(message, rng) if hit else message_bytes(message)}
+        data = damage_message(message, rng) if hit else message_bytes(message)
+        return _beside(sum(number == 1 for number, _ in message), "</s>") | {"tokenizer.model": data}
 
     def _tekken(self, rng: Random, hit: bool) -> dict[str, bytes]:
         value = tekken_json()
         if hit and rng.random() < 0.3:
             value["config"]["pattern"] = rng.choice(_PATTERNS)
             return {"tekken.json": json_bytes(value)}
-        return {"tekken.json": damage_json(value, rng) if hit else json_bytes(value)}
+        beside = {"tokenizer_config.json": json_bytes({"chat_template": CHATML})}
+        return beside | {"tekken.json": damage_json(value, rng) if hit else json_bytes(value)}
 
     def _vocab(self, rng: Random, hit: bool) -> dict[str, bytes]:
         vocabulary, merges = json_bytes(self._vocabulary), self._merges.encode()
@@ -122,7 +120,19 @@ class TokenizerKind(Kind):
         elif hit:
             merges = rng.choice((damage_text(self._merges, rng).encode(errors="surrogatepass"),
                                  damage_bytes(merges, rng), merges * 50))
-        return {"vocab.json": vocabulary, "merges.txt": merges}
+        kind = rng.choice(("GPT2Tokenizer", "Qwen2TokenizerFast"))
+        return _beside(len(self._vocabulary), "<|im_end|>", kind) | {"vocab.json": vocabulary, "merges.txt": merges}
+
+
+def _beside(count: int, end: str, kind: str = "PreTrainedTokenizerFast") -> dict[str, bytes]:
+    """The files beside a tokenizer of `count` tokens, with one more token in two of them."""
+    extra = {"content": "<|extra|>", "special": True, "lstrip": False, "rstrip": False, "normalized": False}
+    return {"tokenizer_config.json": json_bytes({"tokenizer_class": kind, "eos_token": end, "add_bos_token": False,
+                                                 "added_tokens_decoder": {str(count): extra}}),
+            "added_tokens.json": json_bytes({"<|extra|>": count}),
+            "special_tokens_map.json": json_bytes({"eos_token": {"content": end},
+                                                   "additional_special_tokens": [extra]}),
+            "chat_template.jinja": CHATML.encode()}
 
 
 def _beside_fragment(rng: Random) -> object:
