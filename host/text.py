@@ -9,6 +9,7 @@ from pathlib import Path
 from models.checkpoint import TOKENIZER, load_around
 from models.checkpoint_writer import METADATA
 from models.errors import ModelError
+from models.vocabulary.panics import contained, one_line
 from models.vocabulary.parts import Around
 from models.vocabulary.tokenizer_json import load_tokenizer
 
@@ -50,13 +51,14 @@ class Text:
             text.encode("utf-8")
         except UnicodeEncodeError as error:
             raise ModelError(f"the text is not Unicode: character {error.start} is half a surrogate pair") from None
-        with self._lock:
+        with self._lock, contained("the tokenizer has no ids for this text"):
             self._tokenizer.encode_special_tokens = not special
             return self._tokenizer.encode(text, add_special_tokens=False).ids
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of ids, special tokens left out."""
-        return self._tokenizer.decode(list(ids), skip_special_tokens=True)
+        with one_line("the tokenizer has no text for these ids"):
+            return self._tokenizer.decode(list(ids), skip_special_tokens=True)
 
     def is_special(self, token: int) -> bool:
         """Whether an id stands for no text: an end of turn, a start of text."""

@@ -11,36 +11,46 @@ from contextlib import contextmanager, suppress
 
 from models.errors import ModelError
 
-__all__ = ["contained"]
+__all__ = ["contained", "one_line"]
 
 _STDERR = 2  # the descriptor that Rust writes a panic's text to before Python hears of it
-_PANIC = "PanicException"  # pyo3's; no subclass of Exception, and its module cannot be imported
 _lock = threading.RLock()
 
 
 @contextmanager
-def contained(what: str) -> Iterator[None]:
-    """Whatever the tokenizers library raises inside, panics too, becomes a `ModelError`: `what`, a colon, one line.
+def one_line(what: str) -> Iterator[None]:
+    """Whatever the tokenizers library raises inside, panics too, becomes a `ModelError`: `what`, a colon, one line."""
+    try:
+        yield
+    except BaseException as error:
+        if not (isinstance(error, Exception) or _is_panic(error)):
+            raise
+        raise ModelError(f"{what}: {' '.join(str(error).split()) or type(error).__name__}") from None
 
-    A panic's own text does not reach standard error; what others write there meanwhile comes a moment later. One
-    thread at a time is inside.
+
+@contextmanager
+def contained(what: str) -> Iterator[None]:
+    """As `one_line`, and a panic's own text does not reach standard error; one thread at a time is inside.
+
+    What others write there meanwhile comes a moment later.
     """
-    with _lock:
-        withheld = _withhold()
-        panic = False
+    with _lock, one_line(what):
+        withheld, panicked = _withhold(), False
         try:
             yield
         except BaseException as error:
-            panic = type(error).__name__ == _PANIC
-            if not (panic or isinstance(error, Exception)):
-                raise
-            raise ModelError(f"{what}: {' '.join(str(error).split()) or type(error).__name__}") from None
+            panicked = _is_panic(error)
+            raise
         finally:
-            _release(withheld, show=not panic)
+            _release(withheld, show=not panicked)
+
+
+def _is_panic(error: BaseException) -> bool:
+    return type(error).__name__ == "PanicException"  # pyo3's: no Exception, and its module cannot be imported
 
 
 def _withhold() -> tuple[int, int] | None:
-    """Standard error's descriptor goes to a file of no name; (the old one, the file), None where there is none."""
+    """Standard error's descriptor becomes a file without a name; (what it was, the file), None where there is none."""
     try:
         sys.stderr.flush()
         old = os.dup(_STDERR)
@@ -61,8 +71,7 @@ def _release(withheld: tuple[int, int] | None, *, show: bool) -> None:
     os.dup2(old, _STDERR)
     os.close(old)
     with os.fdopen(new, "rb") as file:
-        size = os.fstat(new).st_size
-        if show and size:
-            file.seek(0)
+        file.seek(0)
+        if show and (text := file.read()):
             with suppress(OSError):
-                os.write(_STDERR, file.read(size))
+                os.write(_STDERR, text)
