@@ -49,7 +49,7 @@ def check_tokenizer(text: str, vocab_size: int, where: object) -> None:
     It is tried out first (`trial`). where: what to name in the error. The model may have more ids than the tokenizer:
     padding of its tables.
     """
-    found = try_tokenizer(text, where)
+    found = try_tokenizer(text, f"{where}: expected a tokenizer")
     if found is None:
         raise ModelError(f"{where}: expected a tokenizer, found no vocabulary in it")
     token, largest = found
@@ -64,8 +64,9 @@ def load_tokenizer(path: Path) -> Tokenizer:
     It is tried out first, unless it was before on this computer. `ModelError`, in one line, for a file that is none.
     """
     text = read_text(path)
-    try_once(text, path)
-    with contained(f"{path} is not a tokenizer"):
+    refused = f"{path} is not a tokenizer"
+    try_once(text, refused)
+    with contained(refused):
         tokenizer = Tokenizer.from_str(text)
     tokenizer.no_truncation()
     tokenizer.no_padding()

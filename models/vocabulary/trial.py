@@ -28,36 +28,37 @@ _PROGRAM = Path(__file__).with_name("tokenizer_program.py")
 _REMEMBERED = 200  # tokenizers
 
 
-def try_tokenizer(text: str, where: object) -> tuple[str, int] | None:
-    """The token with the largest id, and that id; None of an empty vocabulary. text: contents of a `tokenizer.json`.
+def try_tokenizer(text: str, refused: str) -> tuple[str, int] | None:
+    """The token with the largest id, and that id; None of an empty vocabulary.
 
+    text: contents of a `tokenizer.json`; refused: how an error begins, "FILE is not a tokenizer" for example.
     It is loaded in a process of its own, where it encodes and decodes texts that are hard for some. `ModelError` where
     it is no tokenizer, panics, crashes or goes beyond the limits above and those of `limits`.
     """
     try:
         size = len(text.encode())
     except UnicodeEncodeError as error:
-        raise ModelError(f"{where}: expected a tokenizer: character {error.start} is half a surrogate pair") from None
+        raise ModelError(f"{refused}: character {error.start} is half a surrogate pair") from None
     if size > LARGEST_TEXT:
-        raise ModelError(f"{where}: expected a tokenizer of at most {LARGEST_TEXT:,} bytes, found {size:,}")
+        raise ModelError(f"{refused} of at most {LARGEST_TEXT:,} bytes: it has {size:,}")
     program = Contained(_PROGRAM, {"longest": LONGEST_TOKEN, "growth": MOST_GROWTH},
                         Limits(TRIAL_SECONDS + (size >> 19), TRIAL_MEMORY, 1 << 20))
     try:
         facts = program.ask(text)
     except ContainedError as error:
-        what = "the tokenizer " if error.kind in ("", "MemoryError") else "expected a tokenizer: "
-        raise ModelError(f"{where}: {what}{error}") from None
+        what = " that can be used: it" if error.kind in ("", "MemoryError") else ":"
+        raise ModelError(f"{refused}{what} {error}") from None
     finally:
         program.close()
     return facts["largest"] and tuple(facts["largest"])
 
 
-def try_once(text: str, where: object) -> None:
+def try_once(text: str, refused: str) -> None:
     """As `try_tokenizer`, for a file that is read again and again: what passed on this computer is remembered."""
     name = digest(*_versions(), text)
     known = _known()
     if name not in known:
-        try_tokenizer(text, where)
+        try_tokenizer(text, refused)
         _remember([name, *known][:_REMEMBERED])
 
 
