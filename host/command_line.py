@@ -95,8 +95,9 @@ def with_context(model: Model, build: BuildParameters, context: int | None) -> M
 def note_saturations(count: int) -> None:
     """Says on standard error that numbers of the residual saturated, where any did: no answer is silently wrong."""
     if count:
-        print(f"note: {count} numbers of the residual saturated: the text is not what the model would say. Convert it "
-              "again, which leaves more room, or steer with less strength", file=sys.stderr, flush=True)
+        print(f"note: {count} numbers of the residual saturated, so this is not quite what the model would say: steer "
+              "with less strength, or convert the model again, as conversion finds the room it needs", file=sys.stderr,
+              flush=True)
 
 
 def parse_ids(value: str) -> list[int]:

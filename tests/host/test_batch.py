@@ -1,6 +1,8 @@
 """Prompts side by side give what each gives alone, however many share the session."""
 
+import io
 import json
+import sys
 from functools import partial
 
 import numpy as np
@@ -20,6 +22,7 @@ from models.errors import OptionError
 from models.machine.build import BOARDS, CPU
 from models.synth import synthetic_model
 from tests.families import FAMILIES
+from tests.host.test_conversation import BASE, models  # noqa: F401  a fixture
 
 PROMPTS = ["It was a truth", "And the LORD said unto", "She had", "Mr. Knightley", "In the beginning", "Blessed are",
            "My dear", "The house", "Thou shalt not", "Emma"]
@@ -113,6 +116,34 @@ def test_the_command_gives_what_generate_gives(sampling, capsys, tmp_path):
                capsys=capsys)["results"] == found["results"]
 
 
+def test_a_line_of_a_file_is_a_prompt_whatever_system_wrote_it(capsys, tmp_path, monkeypatch):
+    prompts = ["It was", "She\u2028had", "My\x0cdear\x85", "a\rb"]
+    options = ("-n", 2, "--temperature", 0, "--json")
+    expected = run(command, *(part for prompt in prompts for part in ("--prompt", prompt)), *options, capsys=capsys)
+    file = tmp_path / "prompts.txt"
+    for data in ("\n".join(prompts), "\ufeff" + "\r\n\r\n".join(prompts) + "\r\n"):
+        file.write_bytes(data.encode())
+        assert run(command, "--prompts", file, *options, capsys=capsys)["results"] == expected["results"]
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data.encode()), encoding="ascii"))
+        assert run(command, "--prompts", "-", *options, capsys=capsys)["results"] == expected["results"]
+
+
+def test_a_stop_that_names_a_special_token(models, capsys, monkeypatch):  # noqa: F811
+    for module in (command, single):
+        monkeypatch.setattr(module, "sampler_from", lambda _: partial(next_of, iter([300, BASE + 4, 301])))
+    options = ("--model", models["ChatML"], "--prompt", "It was", "-n", 3, "--json")
+    stop = ("--stop", "never there", "--stop", "<|eot_id|>")
+    assert run(single, *options, capsys=capsys)["ids"] == [300, BASE + 4, 301]
+    assert run(single, *options, *stop, capsys=capsys)["ids"] == [300]
+    found = run(command, *options, "--prompt", "well", *stop, capsys=capsys)["results"]
+    assert [result["ids"] for result in found] == [[300], [300]]
+
+
+def next_of(left, top, history):
+    """A sampler that takes the ids that are left in turn."""
+    return next(left)
+
+
 def test_texts_come_in_the_order_of_the_prompts(capsys):
     run_command(command.main, ["--prompt", "It was", "--prompt", "She had", "-n", "8", "--temperature", "0"])
     out, err = capsys.readouterr()
@@ -138,6 +169,8 @@ def test_ids_need_no_tokenizer(capsys, tmp_path):
     (["--prompt", "It was", "--prompt", ""], "prompt 2 is empty"),
     (["--prompts", "no/such/file"], "cannot read no/such/file: No such file or directory"),
     (["--prompts", "/dev/null"], "/dev/null has no prompt"),
+    (["--prompts", "/bin/sh"], "cannot read /bin/sh: it is "),
+    (["--prompt", "a", "--stop", "<|endoftext|>\n"], "the special token <|endoftext|> in it is no part of the text"),
     (["--prompt", "a", "--sequences", "17"], "--sequences must be 1 to 16, got 17"),
     (["--prompt", "a", "--sequences", "0"], "--sequences must be 1 to 16, got 0"),
     (["--prompt", "a", "--stop", ""], "a stop string must not be empty"),

@@ -1,5 +1,6 @@
 """The chat command: lines in, answers out; commands; Ctrl-C; one run in a terminal."""
 
+import fcntl
 import io
 import json
 import os
@@ -8,13 +9,14 @@ import select
 import signal
 import subprocess
 import sys
+import termios
 
 import pytest
 
 from host import chat
 from host.runtime import Session
 from models.command import run_command
-from tests.host.test_conversation import models  # noqa: F401  a fixture
+from tests.host.test_conversation import BASE, models  # noqa: F401  a fixture
 
 
 @pytest.fixture
@@ -87,9 +89,40 @@ def test_help_lists_the_commands(talk):
     assert all(f"/{name}" in text for name in ("help", "again", "undo", "reset", "system", "save", "quit"))
 
 
+def test_save_overwrites_nothing_where_it_cannot_ask(talk, capsys, tmp_path):
+    file = tmp_path / "saved.json"
+    file.write_text("precious")
+    with pytest.raises(SystemExit) as exit_:
+        talk(["well", f"/save {file}"])
+    assert exit_.value.code == 2 and file.read_text() == "precious"
+    assert f"error: {file} exists: /save overwrites only where it can ask" in capsys.readouterr().err
+
+
+def test_names_out_of_files_are_escaped(talk, models, tmp_path):  # noqa: F811
+    for path in models["ChatML"].iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    metadata = json.loads((tmp_path / "model.json").read_text())
+    metadata["config"]["name"] = "\x1b]0;owned\x07a\nforged\u2028line"
+    (tmp_path / "model.json").write_text(json.dumps(metadata))
+    models["forged"] = tmp_path
+    try:
+        assert talk([], kind="forged").err.startswith("\\x1b]0;owned\\x07a\\nforged\\u2028line, context 256. ")
+    finally:
+        del models["forged"]
+
+
+def test_a_stop_that_names_a_special_token(talk, monkeypatch):
+    said = iter([300, BASE + 4, 301])
+    monkeypatch.setattr(chat, "sampler_from", lambda options: lambda top, history: next(said))
+    answer, = answers(talk(["well"], "--stop", "<|eot_id|>", "--json"))
+    assert answer["ids"] == [300] and next(said) == 301
+
+
 @pytest.mark.parametrize("lines, arguments, message", [
     (["/abacus"], [], "unknown command /abacus; /help lists them"),
     (["/save"], [], "/save needs a file name"), (["/save /no/such/folder/x"], [], "cannot be written"),
+    (["/save a\0b"], [], "standard input is not UTF-8"), ([f"/save {'a' * 300}"], [], "File name too long"),
+    ([], ["--stop", "x<|eot_id|>"], "the special token <|eot_id|> in it is no part of the text"),
     (["/again"], [], "there is no question yet"), (["well " * 300], [], "the message is too long"),
     ([], ["-n", "0"], "-n must be at least 1"), ([], ["--stop", ""], "a stop string must not be empty"),
     ([], ["--min-p", "2"], "min p must be in"),
@@ -155,12 +188,16 @@ def test_what_was_dropped_is_said(talk):
     assert "[the answer ends here: the context of 256 is full]" in talk(["well"], "-n", 10_000).err
 
 
-def test_in_a_terminal(models):  # noqa: F811
-    """A prompt, an answer, an error that does not end it, Ctrl-D."""
+@pytest.mark.parametrize("ends, status", [(b"\x04", 0), (b"\x03", 130)])
+def test_in_a_terminal(models, tmp_path, ends, status):  # noqa: F811
+    """A prompt, an answer, an error that does not end it, a file not overwritten and then overwritten, an end."""
+    file = tmp_path / "saved.json"
+    file.write_text("precious")
     leader, follower = pty.openpty()
     command = [sys.executable, "-m", "host.chat", "--model", str(models["ChatML"]), "-n", "4"]
     process = subprocess.Popen(command, stdin=follower, stdout=follower, stderr=follower, close_fds=True,
-                               env=os.environ | {"TERM": "dumb", "NO_COLOR": "1"})
+                               env=os.environ | {"TERM": "dumb", "NO_COLOR": "1"}, start_new_session=True,
+                               preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY))
     os.close(follower)
     seen = b""
 
@@ -178,8 +215,14 @@ def test_in_a_terminal(models):  # noqa: F811
         assert b"error: unknown command /abacus" in until(b"\n> ")
         os.write(leader, b"well\n")
         assert b"4 new at" in until(b"\n> ")
-        os.write(leader, b"\x04")
-        assert process.wait(60) == 0
+        for reply, kept in ((b"\n", True), (b"y\n", False)):
+            os.write(leader, f"/save {file}\n".encode())
+            assert b"saved.json exists." in until(b"Overwrite it? [y/N] ")
+            os.write(leader, reply)
+            assert (b"not saved" in until(b"\n> ")) == kept == (file.read_text() == "precious")
+        os.write(leader, ends)
+        assert process.wait(60) == status
+        assert b"Traceback" not in seen
     finally:
         process.kill()
         os.close(leader)

@@ -11,9 +11,6 @@ from models import calibrate
 from models.checkpoint import load_model
 from models.command import run_command
 
-AUSTEN = "It is a truth universally acknowledged, that a single man in possession of a good fortune. " * 12
-SCRIPTURE = "And the LORD spake unto Moses, saying, Speak unto the children of Israel, and say unto them. " * 12
-
 
 def run(command, *arguments, capsys):
     run_command(command.main, [str(a) for a in arguments])
@@ -29,13 +26,6 @@ def refused(command, *arguments, capsys):
     line = captured.err.strip().splitlines()[-1]
     assert line.startswith("error: ") and "Traceback" not in captured.err
     return line
-
-
-@pytest.fixture
-def texts(tmp_path):
-    for name, text in (("austen.txt", AUSTEN), ("scripture.txt", SCRIPTURE)):
-        (tmp_path / name).write_text(text)
-    return tmp_path
 
 
 def test_generate_greedy_is_deterministic(capsys):
@@ -114,38 +104,32 @@ def test_score_reports_and_writes_logits(capsys, tmp_path):
 def test_score_of_a_text_longer_than_the_context(capsys, texts):
     config = load_model("demo").config
     result = run(score, "--text", texts / "austen.txt", "--json", capsys=capsys)
-    assert result["characters"] == len(AUSTEN)
+    text = (texts / "austen.txt").read_text()
+    assert result["characters"] == len(text)
     assert 0 < result["bits_per_character"] < 3  # repetition is easy to predict
     long = texts / "long.txt"
-    long.write_text(AUSTEN * 4)
+    long.write_text(text * 4)
     result = run(score, "--text", long, "--json", capsys=capsys)
     assert result["tokens"] > config.context
 
 
-def test_thresholds_raise_the_sparsity(capsys, texts):
-    artefact = texts / "teal.safetensors"
-    run_calibrate(["--sparsity", "0.5", "--text", str(texts / "austen.txt"), "-o", str(artefact), "--json"], capsys)
-    plain = run(score, "--text", texts / "austen.txt", "--json", capsys=capsys)
-    sparse = run(score, "--text", texts / "austen.txt", "--sparsity", artefact, "--json", capsys=capsys)
-    assert sparse["sparsity"] > plain["sparsity"] + 0.05
-    assert sparse["perplexity"] != plain["perplexity"]
+@pytest.mark.parametrize("command, option, arguments", [
+    (score, "--logits", ["--text", "no/such/file"]),
+    (steer, "-o", ["fit", "--toward", "no/such/file", "--away", "no/such/file"]),
+    (calibrate, "-o", ["--text", "no/such/file"])])
+def test_outputs_are_checked_before_the_work(command, option, arguments, capsys, tmp_path):
+    line = refused(command, *arguments, option, tmp_path / "none" / "x", capsys=capsys)
+    assert "x cannot be written: No such file or directory" in line
+    assert "cannot read no/such/file" in refused(command, *arguments, option, tmp_path / "x", capsys=capsys)
+    assert not list(tmp_path.iterdir())
 
 
-def run_calibrate(arguments, capsys):
-    calibrate.main(arguments)
-    return json.loads(capsys.readouterr().out)
-
-
-def test_steering_at_strength_zero_changes_no_bit(capsys, texts):
-    artefact = texts / "steer.safetensors"
-    run(steer, "fit", "--toward", texts / "austen.txt", "--away", texts / "scripture.txt", "-o", artefact, "--json",
-        capsys=capsys)
-    outputs = {}
-    for name, option in (("plain", []), ("zero", ["--steer", f"{artefact}:0"]), ("one", ["--steer", f"{artefact}:1"])):
-        run(score, "--ids", "5,6,7,8", "--logits", texts / f"{name}.npy", "--json", *option, capsys=capsys)
-        outputs[name] = np.load(texts / f"{name}.npy")
-    assert (outputs["plain"] == outputs["zero"]).all()
-    assert (outputs["plain"] != outputs["one"]).any()
+def test_texts_of_any_system_are_the_same_text(capsys, texts):
+    text = (texts / "austen.txt").read_text().replace(". ", ".\n")
+    (texts / "unix.txt").write_bytes(text.encode())
+    (texts / "windows.txt").write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
+    found = [run(score, "--text", texts / name, "--json", capsys=capsys) for name in ("unix.txt", "windows.txt")]
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("arguments,message", [
@@ -203,12 +187,6 @@ def test_a_context_beyond_the_build_is_cut_and_said(capsys, tmp_path):
     assert "the context is 4096 tokens of the model's 100000" in err
     assert "--context must be 1 to the model's 100000, got 0" in refused(
         generate, "--model", tmp_path, "--context", "0", capsys=capsys)
-
-
-def test_a_sparsity_artefact_is_no_steering_artefact(capsys, texts):
-    artefact = texts / "teal.safetensors"
-    run_calibrate(["--sparsity", "0.3", "--text", str(texts / "austen.txt"), "-o", str(artefact), "--json"], capsys)
-    assert "artefact of kind sparsity, expected steering" in refused(generate, "--steer", artefact, capsys=capsys)
 
 
 def test_perplexity_of_noise_is_none_not_an_overflow():

@@ -181,6 +181,19 @@ def test_stop_strings(models):
     assert answer.text == "one t" and conversation.messages[-1]["content"] == "one t"
 
 
+def test_stops_that_name_special_tokens(models):
+    conversation = Conversation(session_of(models["ChatML"]))
+    ids = conversation.text.encode("one two<|eot_id|> three", special=True)
+    assert BASE + 4 in ids
+    left = iter(ids)
+    answer, _ = ask(conversation, "count", count=len(ids), stops=["<|eot_id|>"], sampler=lambda *_: next(left))
+    assert answer.text == "one two" and answer.ids == ids[:ids.index(BASE + 4)]
+    with pytest.raises(OptionError, match="the special token <|eot_id|> in it is no part of the text"):
+        next(conversation.ask("count", lambda *_: 7, Answer(), stops=["two<|eot_id|>"]))
+    answer, _ = ask(conversation, "count", count=3, stops=["<|eot"], sampler=Recorder(*conversation.ends))
+    assert len(answer.ids) == 3
+
+
 def test_a_full_context_drops_the_oldest_turns_but_not_the_system_message(models):
     conversation = Conversation(session_of(models["ChatML"]), "Be brief.")
     dropped = []

@@ -4,7 +4,9 @@ import random
 
 import pytest
 
-from host.stop_strings import StopStrings
+from host.stop_strings import StopStrings, stop_ids
+from host.text import Text
+from models.config import DEMO
 from models.errors import OptionError
 
 
@@ -64,3 +66,13 @@ def test_any_cut_of_a_text_gives_the_same(seed):
 def test_an_empty_one_is_refused():
     with pytest.raises(OptionError, match="a stop string must not be empty"):
         StopStrings(["a", ""])
+
+
+def test_names_of_special_tokens_are_ids():
+    text = Text(DEMO)
+    (name, token), *_ = text.special_tokens().items()
+    assert text.is_special(token) and stop_ids([name, "and", name[:-1]], text) == {token}
+    assert stop_ids([], text) == stop_ids(["and"], text) == set()
+    for around in (f"a{name}", f"{name}a", name + name):
+        with pytest.raises(OptionError, match="would never come: the special token .* in it is no part of the text"):
+            stop_ids([name, around], text)
