@@ -6,7 +6,6 @@ Prints a Markdown table.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,8 @@ import numpy as np
 
 from host.devices.emulator import EmulatorDevice
 from host.runtime import Session
+from models.command import CommandParser, run_command
+from models.errors import OptionError
 from models.formats import read_checkpoint
 from models.machine.build import BOARDS
 from models.quantise import quantise_model
@@ -34,11 +35,14 @@ def cosines(checkpoint: Path, kv_bits: int) -> np.ndarray:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
-    parser = argparse.ArgumentParser(description="Cosine of integer logits against float32 transformers.")
+    parser = CommandParser("scripts.accuracy", description="Cosine of integer logits against float32 transformers.")
     parser.add_argument("fixtures", type=Path)
     options = parser.parse_args(arguments)
+    references = sorted(options.fixtures.glob("*/logits_float32.npy"))
+    if not references:
+        raise OptionError(f"{options.fixtures} has no */logits_float32.npy")
     print("| checkpoint | int8 cache: mean | min | int16 cache: mean | min |\n| --- | --- | --- | --- | --- |")
-    for reference in sorted(options.fixtures.glob("*/logits_float32.npy")):
+    for reference in references:
         family = reference.parent
         for checkpoint in sorted([*family.glob("hf_*"), *family.glob("*.gguf")]):
             figures = [cosines(checkpoint, bits) for bits in (8, 16)]
@@ -47,4 +51,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import argparse
 import filecmp
 import subprocess
 import sys
@@ -17,7 +16,11 @@ from hw.build import write_build
 from hw.emit import TOP, emit_verilog
 from hw.report import make_report
 from models.checkpoint import load_config
+from models.child_process import run_child
+from models.command import CommandParser, run_command
 from models.machine.build import BuildParameters, board_parameters
+from models.output import check_output_folder
+from models.progress import working
 from sim.verilator_env import verilator_environment
 
 __all__ = ["lint", "main", "same_twice"]
@@ -34,23 +37,27 @@ def same_twice(build: BuildParameters, folder: Path) -> bool:
 def lint(verilog: Path) -> list[str]:
     """Verilator's complaints about a file."""
     command = ["verilator", "--lint-only", "--top-module", TOP, str(verilog)]
-    result = subprocess.run(command, env=verilator_environment(), capture_output=True, text=True)
+    result = run_child(command, env=verilator_environment(), text=True, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.PIPE)
     return [line for line in result.stderr.splitlines() if line.startswith("%")]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
-    parser = argparse.ArgumentParser(description="Two builds alike, linted, synthesised.")
+    parser = CommandParser("scripts.check_hdl", description="Two builds alike, linted, synthesised.")
     parser.add_argument("--board", action="append", help="default: sim-tiny and kv260")
     parser.add_argument("--model", default="demo", metavar="PRESET|DIR")
     parser.add_argument("-o", "--output", type=Path, default=Path("build/check"), metavar="DIR")
     parser.add_argument("--no-synthesis", action="store_true", help="stop after the lint")
     options = parser.parse_args(arguments)
+    verilator_environment()  # what is missing is told before any work
+    check_output_folder(options.output)
     failed = False
     for board in options.board or ["sim-tiny", "kv260"]:
         build, folder = board_parameters(board), options.output / board
         build.check(load_config(options.model))
-        same = same_twice(build, folder)
+        with working(f"writing the Verilog of build {board} twice"):
+            same = same_twice(build, folder)
         complaints = lint(folder / "first" / f"{TOP}.v")
         print(f"{board}: two builds {'identical' if same else 'DIFFERENT'}, lint "
               f"{'clean' if not complaints else f'{len(complaints)} complaints'}", flush=True)
@@ -68,4 +75,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

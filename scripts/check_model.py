@@ -9,7 +9,6 @@ the LUTs. Minutes for a set's simulation, as many for its netlist; both are kept
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -19,8 +18,9 @@ from host.runtime import Session
 from hw.analytic.memory_rate import KV260_MEMORY
 from hw.analytic.prediction import predict_speed
 from hw.analytic.sites import PREDICTED, engine_sites
-from hw.report import FOLDER, make_report
+from hw.report import make_report
 from hw.synthesis.units import unit_verilog
+from models.command import CommandParser, run_command
 from models.machine.build import BOARDS, BuildParameters
 from sim.bench.measure import measure_linear
 from sim.bench.probe import ProbedDevice
@@ -82,7 +82,7 @@ def cycle_lines(name: str, build: BuildParameters, workload: Workload) -> Iterat
 
 def site_lines(name: str, build: BuildParameters, say=lambda line: None) -> Iterator[Line]:
     """The engine's sites of a set."""
-    counted = make_report(unit_verilog(build, "engine"), "engine", folder=FOLDER, say=say).resources
+    counted = make_report(unit_verilog(build, "engine"), "engine", say=say).resources
     predicted = engine_sites(build)
     for what in PREDICTED:
         yield Line(name, what, getattr(predicted, what), getattr(counted, what), LUTS_WITHIN if what == "lut" else None)
@@ -90,7 +90,7 @@ def site_lines(name: str, build: BuildParameters, say=lambda line: None) -> Iter
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
-    parser = argparse.ArgumentParser(prog="check_model", description="The analytic model against measurement.")
+    parser = CommandParser("scripts.check_model", description="The analytic model against measurement.")
     parser.add_argument("--set", choices=SETS, action="append", dest="sets", help="default: all of them")
     parser.add_argument("--cycles", action="store_true", help="cycles alone")
     parser.add_argument("--sites", action="store_true", help="sites alone")
@@ -121,4 +121,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

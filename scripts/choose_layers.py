@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
 from host.steer import chosen_layers, difference_of_means
-from models.command import run_command
+from models.command import CommandParser, run_command
 from scripts.evaluate_steering import DIRECTIONS, Trial
 from scripts.manner import AUSTEN, SCRIPTURE
 
@@ -16,7 +15,7 @@ __all__ = ["main"]
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
-    parser = argparse.ArgumentParser(prog="scripts.choose_layers", description="Steering layer by layer.")
+    parser = CommandParser("scripts.choose_layers", description="Steering layer by layer.")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of the five novels and kjv.txt")
     parser.add_argument("--model", default="demo", metavar="DIR", help="a converted model's folder, or demo (default)")
     parser.add_argument("--layers", nargs="+", default=["0", "1", "2", "3", "4", "5", "2,3", "1,2,3", "0,1,2,3,4,5"],

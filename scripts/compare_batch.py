@@ -5,7 +5,6 @@ One process, one session: in each round the same steps are decoded both ways, in
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import time
@@ -18,15 +17,15 @@ from tqdm import tqdm
 from host.bench import bench_ids
 from host.command_line import add_model_options, open_session
 from host.runtime import Session, Top
-from models.command import run_command
-from models.errors import ModelError
+from models.command import CommandParser, run_command
+from models.errors import DeviceError, OptionError
 from models.machine.registers import SEQUENCES
 
 __all__ = ["compare", "main"]
 
 
 def compare(session: Session, prompts: Sequence[Sequence[int]], steps: Sequence[Sequence[int]]) -> tuple[float, float]:
-    """Seconds of the steps, one sequence after the other and all side by side; `ModelError` where a logit differs.
+    """Seconds of the steps, one sequence after the other and all side by side; `DeviceError` where a logit differs.
 
     prompts: ids of each sequence; steps: ids fed after them.
     """
@@ -43,7 +42,7 @@ def compare(session: Session, prompts: Sequence[Sequence[int]], steps: Sequence[
     together_s = time.perf_counter() - began
     if not all(_equal(a, b) for row, column in zip(alone, zip(*together, strict=True), strict=True)
                for a, b in zip(row, column, strict=True)):
-        raise ModelError("sequences side by side do not give the logits that they give alone")
+        raise DeviceError("sequences side by side do not give the logits that they give alone")
     return alone_s, together_s
 
 
@@ -53,7 +52,7 @@ def _equal(first: Top, second: Top) -> bool:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
-    parser = argparse.ArgumentParser(prog="scripts.compare_batch", description="What a batch saves.")
+    parser = CommandParser("scripts.compare_batch", description="What a batch saves.")
     add_model_options(parser)
     parser.add_argument("--sequences", type=int, default=8, metavar="S", help="side by side (default: 8)")
     parser.add_argument("--prompt-tokens", type=int, default=16, metavar="P", help="of random ids (default: 16)")
@@ -63,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name, value, limit in (("--sequences", options.sequences, SEQUENCES), ("-n", options.n, 4096),
                                ("--prompt-tokens", options.prompt_tokens, 4096), ("--rounds", options.rounds, 1000)):
         if not 1 <= value <= limit:
-            raise ModelError(f"{name} must be 1 to {limit}, got {value}")
+            raise OptionError(f"{name} must be 1 to {limit}, got {value}")
     session = open_session(options, progress=True, sequences=options.sequences)
     ids = [bench_ids(session.model.config.vocab_size, options.prompt_tokens, options.n, seed)
            for seed in range(options.sequences)]

@@ -6,7 +6,6 @@ and the whole key-value cache. Exit status 1 at any difference.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 
@@ -18,7 +17,7 @@ from host.runtime import Session
 from host.sampler import Sampler
 from host.text import Text
 from models.checkpoint import load_model
-from models.command import run_command
+from models.command import CommandParser, run_command
 from models.machine.build import board_parameters
 
 __all__ = ["PROMPTS", "main"]
@@ -35,7 +34,7 @@ PROMPTS = (
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
-    parser = argparse.ArgumentParser(description="Hold the simulated Verilog against the emulator.")
+    parser = CommandParser("scripts.compare_devices", description="Hold the simulated Verilog against the emulator.")
     parser.add_argument("--model", default="demo", metavar="DIR")
     parser.add_argument("--board", default="sim-tiny")
     parser.add_argument("-n", type=int, default=24, help="new tokens a prompt (default: 24)")

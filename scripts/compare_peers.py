@@ -22,8 +22,8 @@ from tqdm import tqdm
 
 from host.bench import bench_ids
 from models.checkpoint import load_model
-from models.command import run_command
-from models.errors import ModelError
+from models.command import CommandParser, run_command
+from models.errors import BuildError, OptionError
 from scripts.child import child_json
 from scripts.peer_model import check_shape, write_peer_model
 
@@ -78,12 +78,15 @@ def table(result: Mapping[str, Mapping[str, Mapping]], loads: Sequence[float]) -
 
 
 def describe_peer(python: str) -> dict[str, str]:
-    """Version and build of the peer that `python` has; `ModelError` with the command to install it."""
+    """Version and build of the peer that `python` has.
+
+    `BuildError` with the command to install it, `OptionError` where there is no such Python.
+    """
     try:
         return child_json([python, str(_PEER_SCRIPT), "describe"])
-    except ModelError as error:
-        hint = f"; {_INSTALL.format(python=python)}; or give another --peer-python" if "llama_cpp" in str(error) else ""
-        raise ModelError(f"--peer-python {python}: {error}{hint}") from None
+    except BuildError as error:
+        hint = f"; {_INSTALL.format(python=python)}; or give another" if "llama_cpp" in str(error) else ""
+        raise BuildError(f"the peer's Python, {python}: {error}{hint}") from None
 
 
 def _ours(options: argparse.Namespace) -> Speeds:
@@ -112,7 +115,7 @@ def _runners(options: argparse.Namespace, file: Path, vocab_size: int) -> dict[s
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="scripts.compare_peers", description="The emulator against llama.cpp.")
+    parser = CommandParser("scripts.compare_peers", description="The emulator against llama.cpp.")
     parser.add_argument("--model", required=True, metavar="DIR", help="a converted model's folder")
     parser.add_argument("--threads", type=int, default=2, metavar="N", help="of either side (default: 2)")
     parser.add_argument("--kernels", default="auto", metavar="NAME", help="of the emulator (default: auto)")
@@ -134,7 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     for name in ("threads", "rounds", "repeats", "prompt_tokens", "n"):
         if getattr(options, name) < 1:
-            raise ModelError(f"{name.replace('_', ' ')} must be at least 1, got {getattr(options, name)}")
+            raise OptionError(f"{name.replace('_', ' ')} must be at least 1, got {getattr(options, name)}")
     model = load_model(options.model)
     check_shape(model.config)
     built = describe_peer(options.peer_python)

@@ -6,7 +6,6 @@ executes them; realised sparsity is the device's own count of zero inputs.
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -23,12 +22,12 @@ from host.score import negative_log_likelihood, score_windows
 from host.text import Text
 from models.calibrate import calibrate_teal
 from models.checkpoint import Model, load_model
-from models.command import run_command
+from models.command import CommandParser, run_command
 from models.dequantise import float_model
-from models.errors import ModelError
 from models.golden.model import TapPoint
 from models.golden.tap import GAIN_ONE, Tap, neutral_tap
 from models.machine.build import CPU
+from models.text_file import read_text_file
 
 __all__ = ["main", "random_masks", "score"]
 
@@ -56,16 +55,9 @@ def score(model: Model, taps: Mapping[TapPoint, Tap], ids: Sequence[int]) -> tup
     return math.exp(nll / (len(ids) - 1)), session.counters.sparsity
 
 
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ModelError(f"cannot read {path}: {error.strerror}") from None
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
-    parser = argparse.ArgumentParser(prog="scripts.evaluate_sparsity", description="TEAL against random masks.")
+    parser = CommandParser("scripts.evaluate_sparsity", description="TEAL against random masks.")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of the novels")
     parser.add_argument("--model", default="demo", metavar="DIR", help="a converted model's folder, or demo (default)")
     parser.add_argument("--targets", type=float, nargs="+", default=[0.25, 0.4, 0.5, 0.6], metavar="S",
@@ -75,8 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     model = load_model(options.model)
     text = Text(model.folder)
-    ids = text.encode(_read(options.data / "austen_northanger_abbey.txt")[:options.characters])
-    calibration = np.array(text.encode(_read(options.data / "austen_emma.txt"))[:CALIBRATION_TOKENS])
+    ids = text.encode(read_text_file(options.data / "austen_northanger_abbey.txt")[:options.characters])
+    calibration = np.array(text.encode(read_text_file(options.data / "austen_emma.txt"))[:CALIBRATION_TOKENS])
     plain, natural = score(model, {}, ids)
     rows = [{"method": "plain", "target": 0.0, "sparsity": natural, "perplexity": plain, "ratio": 1.0}]
     for target in options.targets:

@@ -22,9 +22,10 @@ from host.runtime import Session
 from host.steer import chosen_layers, difference_of_means, residuals, spread
 from host.text import Text
 from models.checkpoint import load_model
-from models.command import run_command
-from models.errors import ModelError
+from models.command import CommandParser, run_command
+from models.errors import OptionError
 from models.machine.build import CPU
+from models.output import check_output_file
 from scripts.manner import AUSTEN, SCRIPTURE, MannerClassifier, body, read_manners, sentences
 from scripts.plot_steering import plot
 from scripts.steering_trial import continuations, control_vectors, perplexity
@@ -121,8 +122,8 @@ def summary(outcomes: Sequence[Outcome]) -> list[dict[str, float | str]]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="scripts.evaluate_steering",
-                                     description="Steering against random and label-shuffled vectors.")
+    parser = CommandParser("scripts.evaluate_steering",
+                           description="Steering against random and label-shuffled vectors.")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of the five novels and kjv.txt")
     parser.add_argument("--model", default="demo", metavar="DIR", help="a converted model's folder, or demo (default)")
     parser.add_argument("--layers", metavar="2,3", help="layers to steer (default: host.steer's)")
@@ -144,7 +145,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         strengths = [float(part) for part in options.strengths.split(",")]
     except ValueError:
-        raise ModelError(f"--strengths takes numbers separated by commas, got {options.strengths!r}") from None
+        raise OptionError(f"--strengths takes numbers separated by commas, got {options.strengths!r}") from None
+    if options.plot:
+        check_output_file(options.plot)
     trial = Trial(options.data, options.model, options.prompts, options.n, options.windows)
     layers = chosen_layers(options.layers, trial.model.config.layers)
     states = trial.states()

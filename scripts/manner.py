@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from models.errors import ModelError
+from models.errors import OptionError
+from models.text_file import read_text_file
 
 __all__ = ["AUSTEN", "SCRIPTURE", "MannerClassifier", "body", "read_manners", "sentences"]
 
@@ -27,13 +28,10 @@ _WORD = re.compile(r"[a-z]+(?:'[a-z]+)?")
 
 def read_manners(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
     """Training text and held-out text of each manner, chapter headings of the Bible left out."""
-    try:
-        novels = {path.stem: path.read_text(encoding="utf-8") for path in sorted(folder.glob("austen_*.txt"))}
-        bible = (folder / "kjv.txt").read_text(encoding="utf-8")
-    except OSError as error:
-        raise ModelError(f"cannot read {error.filename}: {error.strerror}") from None
+    novels = {path.stem: read_text_file(path) for path in sorted(folder.glob("austen_*.txt"))}
+    bible = read_text_file(folder / "kjv.txt")
     if HELD_OUT_NOVEL not in novels or len(novels) < 2:
-        raise ModelError(f"{folder} lacks {HELD_OUT_NOVEL}.txt or the other novels")
+        raise OptionError(f"{folder} lacks {HELD_OUT_NOVEL}.txt or the other novels")
     parts = _CHAPTER.split(bible)[1:]
     chapters = list(zip(parts[::2], parts[1::2], strict=True))
     held_out = {AUSTEN: novels.pop(HELD_OUT_NOVEL),

@@ -6,10 +6,8 @@ is to be shown), converts it with `python -m models.convert`, and prints one row
 
 from __future__ import annotations
 
-import argparse
 import json
 import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -20,8 +18,12 @@ import gguf
 import numpy as np
 from tqdm import tqdm
 
+from models.command import CommandParser, run_command
 from models.config import LINEARS, PRESETS, ModelConfig
+from models.errors import OptionError
+from models.output import check_output_folder
 from models.safetensors_file import SafetensorsWriter
+from scripts.child import child_output
 from scripts.peer_model import add_shape
 
 __all__ = ["FORMATS", "main", "write_folder", "write_gguf"]
@@ -139,19 +141,21 @@ def write_gguf(path: Path, config: ModelConfig, rng: Rng) -> Path:
 def _measured(source: Path, target: Path) -> tuple[float, float]:
     """Seconds, and the largest resident set of the process in GiB, mapped pages among it."""
     start = time.monotonic()
-    subprocess.run([sys.executable, "-m", "models.convert", source, "-o", target], check=True,
-                   stdout=subprocess.DEVNULL)
+    child_output([sys.executable, "-m", "models.convert", str(source), "-o", str(target)])
     return time.monotonic() - start, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
-    parser = argparse.ArgumentParser(description="Memory and time of a conversion at real size.")
+    parser = CommandParser("scripts.measure_conversion", description="Memory and time of a conversion at real size.")
     parser.add_argument("--preset", default="bitnet-2b4t", choices=PRESETS, help="shape (default: %(default)s)")
     parser.add_argument("--format", default="masters", choices=FORMATS, help="of the source (default: %(default)s)")
     parser.add_argument("--shards", type=int, default=1, help="files of a folder (default: %(default)s)")
     parser.add_argument("--scratch", type=Path, help="where to make it (default: the system's temporary folder)")
     options = parser.parse_args(arguments)
+    if options.shards < 1:
+        raise OptionError(f"--shards must be at least 1, got {options.shards}")
+    check_output_folder(options.scratch or tempfile.gettempdir())
     config, rng = PRESETS[options.preset], np.random.default_rng(0)
     with tempfile.TemporaryDirectory(dir=options.scratch) as scratch:
         folder = Path(scratch)
@@ -169,4 +173,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -17,8 +17,8 @@ from statistics import median
 from host.bench import bench_ids
 from host.command_line import add_model_options, open_session
 from host.compiler.memory_map import KVLayout
-from models.command import run_command
-from models.errors import ModelError
+from models.command import CommandParser, run_command
+from models.errors import DeviceError, OptionError
 from scripts.child import child_json
 
 __all__ = ["FILE_SHARE", "cache_bytes", "main", "report", "resident"]
@@ -93,7 +93,7 @@ def _run(module: str, options: argparse.Namespace, *more: str) -> dict:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
-    parser = argparse.ArgumentParser(prog="scripts.measure_memory", description="Resident memory and time to start.")
+    parser = CommandParser("scripts.measure_memory", description="Resident memory and time to start.")
     add_model_options(parser)
     parser.add_argument("-n", type=int, default=32, metavar="N", help="new tokens before memory is read (default: 32)")
     parser.add_argument("--repeats", type=int, default=5, metavar="R", help="of the first token (default: 5)")
@@ -103,10 +103,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(json.dumps(_inside(options)))
         return
     if not _STATUS.exists():
-        raise ModelError(f"memory is read from {_STATUS}, which this system does not have")
+        raise DeviceError(f"memory is read from {_STATUS}, which this system does not have")
     for name, count in (("-n", options.n), ("--repeats", options.repeats)):
         if count < 1:
-            raise ModelError(f"{name} must be at least 1, got {count}")
+            raise OptionError(f"{name} must be at least 1, got {count}")
     memory = _run("scripts.measure_memory", options, "--inside", "-n", str(options.n))
     ids = ",".join(map(str, range(1, 1 + _PROMPT)))
     times = []

@@ -7,7 +7,6 @@ scores a shortlist goes through the same states; its best token must be the true
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Sequence
@@ -19,14 +18,15 @@ from tqdm import tqdm
 from host.command_line import add_model_options, open_session
 from host.runtime import Session
 from host.text import Text
-from models.command import run_command
-from models.errors import ModelError
+from models.command import CommandParser, run_command
+from models.errors import OptionError
 from models.golden.norm_quant import norm_constants, norm_quant
 from models.golden.scalar import Scalar, constant, shift
 from models.golden.shortlist import shortlist_scores
 from models.machine.build import SHORTLIST
 from models.model import Model
 from models.ternary_head import ternary_head
+from models.text_file import read_text_file
 
 __all__ = ["SIZES", "main", "ranks_of", "windows"]
 
@@ -77,27 +77,22 @@ def _measure(exact: Session, listed: Session, passes: Sequence[Sequence[list[int
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
-    parser = argparse.ArgumentParser(prog="scripts.measure_shortlist",
-                                     description="How often a shortlist holds the best token.")
+    parser = CommandParser("scripts.measure_shortlist", description="How often a shortlist holds the best token.")
     add_model_options(parser)
     parser.add_argument("--text", type=Path, required=True, metavar="FILE", help="UTF-8 text, best one never seen")
     parser.add_argument("--states", type=int, default=2000, metavar="N", help="tokens of it (default: 2000)")
     options = parser.parse_args(arguments)
     if options.device != "emulator":
-        raise ModelError("the residual of every state is the emulator's to give: --device must be emulator")
+        raise OptionError("the residual of every state is the emulator's to give: --device must be emulator")
     if options.states < 1:
-        raise ModelError(f"--states must be at least 1, got {options.states}")
+        raise OptionError(f"--states must be at least 1, got {options.states}")
     options.head = "exact"
     exact = open_session(options, progress=True)
     options.head = "shortlist"
     listed = open_session(options, progress=True)
-    try:
-        text = options.text.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(f"cannot read {options.text}: {getattr(error, 'strerror', None) or error}") from None
-    ids = Text(exact.model.folder).encode(text)
+    ids = Text(exact.model.folder).encode(read_text_file(options.text))
     if len(ids) < options.states:
-        raise ModelError(f"{options.text} has {len(ids)} tokens, fewer than the {options.states} states")
+        raise OptionError(f"{options.text} has {len(ids)} tokens, fewer than the {options.states} states")
     ranks, equal = _measure(exact, listed, windows(ids, options.states, exact.context, exact.rows))
     held = {size: int(np.count_nonzero(ranks <= size)) for size in SIZES}
     states = len(ranks)

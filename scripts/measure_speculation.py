@@ -24,8 +24,8 @@ from host.runtime import Session
 from host.sampler import Sampler
 from host.speculation import DRAFTS, PromptLookup
 from host.text import Text
-from models.command import run_command
-from models.errors import ModelError
+from models.command import CommandParser, run_command
+from models.text_file import read_text_file
 
 __all__ = ["PROMPTS", "Result", "before_loop", "loop_start", "main", "measure"]
 
@@ -81,8 +81,7 @@ def measure(session: Session, text: Text, prompt: str, count: int, temperature: 
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="scripts.measure_speculation",
-                                     description="Tokens a pass with drafts from the text so far.")
+    parser = CommandParser("scripts.measure_speculation", description="Tokens a pass with drafts from the text so far.")
     add_model_options(parser)
     parser.add_argument("--prompts", type=Path, default=PROMPTS, metavar="FILE",
                         help="texts with lines of four dashes between (default: ten of held-out books)")
@@ -94,10 +93,7 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     options = _parser().parse_args(arguments)
-    try:
-        prompts = options.prompts.read_text(encoding="utf-8").rstrip("\n").split("\n----\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(f"cannot read {options.prompts}: {getattr(error, 'strerror', None) or error}") from None
+    prompts = read_text_file(options.prompts).rstrip("\n").split("\n----\n")
     session = open_session(options, progress=True)
     text = Text(session.model.folder)
     cases = [(temperature, prompt) for temperature in TEMPERATURES for prompt in prompts]

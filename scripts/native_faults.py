@@ -10,6 +10,9 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import NamedTuple
 
+from models.child_process import run_child
+from models.errors import BuildError
+
 __all__ = ["NATIVE_FAULTS", "SOURCES", "NativeFault", "build_library"]
 
 SOURCES = Path(__file__).parent.parent / "host" / "emulator" / "native"
@@ -57,7 +60,9 @@ def build_library(fault: NativeFault, folder: Path) -> None:
                       encoding="utf-8")
     command = ["cc", "-O1", "-std=gnu11", "-fopenmp", "-shared", "-fPIC", f"-I{native}", "-o",
                folder / f"_native{EXTENSION_SUFFIXES[0]}", native / "run.c", absent, *(paths[name] for name in kept)]
-    subprocess.run([*command, "-lm"], check=True)
+    done = run_child([*map(str, command), "-lm"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise BuildError(f"cc failed: {' '.join(done.stderr.split())}")
 
 
 # file and test: (found, wrong), ...

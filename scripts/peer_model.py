@@ -6,7 +6,6 @@ Linears become TQ2_0 (two bits a trit, one float16 scale for 256), embedding and
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import tempfile
@@ -19,11 +18,12 @@ from gguf.quants import quantize
 from tqdm import tqdm
 
 from models.checkpoint import load_model
-from models.command import run_command
+from models.command import CommandParser, run_command
 from models.config import ModelConfig
 from models.dequantise import float_model
-from models.errors import ModelError
+from models.errors import ModelError, OptionError
 from models.model import Model
+from models.output import check_output_file
 
 __all__ = ["BLOCK", "add_shape", "check_shape", "main", "pack_tq2", "peer_tensors", "write_peer_model"]
 
@@ -82,7 +82,8 @@ def pack_tq2(trits: np.ndarray, scale: float) -> np.ndarray:
 
 
 def write_peer_model(model: Model, path: Path, *, progress: bool = False) -> None:
-    """Write the file, whole or not at all. `ModelError` where the peer cannot hold the shape."""
+    """Write the file, whole or not at all. `ModelError` where the peer cannot hold the shape, `OptionError` for a path
+    that cannot be written."""
     config = model.config
     check_shape(config)
     count = 2 + config.layers * (len(_LINEARS) + len(config.gain_sizes))
@@ -100,7 +101,7 @@ def write_peer_model(model: Model, path: Path, *, progress: bool = False) -> Non
             writer.close()
             os.replace(unfinished, path)
     except OSError as error:
-        raise ModelError(f"{path} cannot be written: {error.strerror or error}") from None
+        raise OptionError(f"{path} cannot be written: {error.strerror or error}") from None
 
 
 def add_shape(writer: GGUFWriter, config: ModelConfig) -> None:
@@ -126,10 +127,11 @@ def _add_metadata(writer: GGUFWriter, config: ModelConfig) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
-    parser = argparse.ArgumentParser(prog="scripts.peer_model", description="Write a model as GGUF for llama.cpp.")
+    parser = CommandParser("scripts.peer_model", description="Write a model as GGUF for llama.cpp.")
     parser.add_argument("--model", required=True, metavar="DIR", help="a converted model's folder")
     parser.add_argument("-o", "--output", required=True, type=Path, metavar="FILE", help="GGUF file to write")
     options = parser.parse_args(arguments)
+    check_output_file(options.output)
     write_peer_model(load_model(options.model), options.output, progress=sys.stderr.isatty())
     print(f"{options.output}: {options.output.stat().st_size} bytes")
 

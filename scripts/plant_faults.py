@@ -6,7 +6,6 @@ show which test sees it.
 
 from __future__ import annotations
 
-import argparse
 import os
 import subprocess
 import sys
@@ -17,6 +16,8 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
+from models.child_process import run_child
+from models.command import CommandParser, run_command
 from scripts.native_faults import NATIVE_FAULTS, NativeFault, build_library
 from sim.fault import FAULT_VARIABLE
 from tests.host.native_units import PATHS
@@ -90,7 +91,7 @@ def _run(test: str, planted: str, *options: str) -> tuple[bool, str]:
     environment = os.environ | {FAULT_VARIABLE: planted}
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "scripts.fault_plugin",
                "--no-header", "--tb=no", test, *options]
-    result = subprocess.run(command, env=environment, capture_output=True, text=True)
+    result = run_child(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     lines = (result.stdout.strip() or result.stderr.strip()).splitlines()
     return result.returncode == 1 or result.returncode < 0, lines[0 if result.returncode < 0 else -1]
 
@@ -105,7 +106,8 @@ def _run_native(fault: NativeFault) -> tuple[bool, str]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
-    parser = argparse.ArgumentParser(description="Plant a wrong bit in each unit; every one must be seen by a test.")
+    parser = CommandParser("scripts.plant_faults",
+                           description="Plant a wrong bit in each unit; every one must be seen by a test.")
     parser.add_argument("--only", choices=["golden", "emulator", "native", "rtl"],
                         help="units of one of the four")
     options = parser.parse_args(arguments)
@@ -124,4 +126,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -5,7 +5,6 @@ Same text, same windows; the model's integers as float32 numbers, everything bet
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import sys
@@ -18,20 +17,22 @@ from tqdm import tqdm
 from host.score import float_negative_log_likelihood, windows
 from host.text import Text
 from models.checkpoint import load_model
+from models.command import CommandParser, run_command
 from models.dequantise import float_model
 from models.float_twin import float_logits
+from models.text_file import read_text_file
 
 __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
-    parser = argparse.ArgumentParser(description="Bits per character of a text by the float twin.")
+    parser = CommandParser("scripts.score_float_twin", description="Bits per character of a text by the float twin.")
     parser.add_argument("--model", default="demo", metavar="DIR")
     parser.add_argument("--text", type=Path, required=True, metavar="FILE")
     options = parser.parse_args(arguments)
     model = load_model(options.model)
-    twin, content = float_model(model), options.text.read_text(encoding="utf-8")
+    twin, content = float_model(model), read_text_file(options.text)
     text = Text(model.folder)
     ids = np.array(text.before + text.encode(content))
     nll = 0.0
@@ -43,4 +44,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

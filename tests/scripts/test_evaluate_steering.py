@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from host.steer import difference_of_means
-from models.errors import ModelError
+from models.errors import OptionError
 from models.synth import synthetic_model
 from scripts.evaluate_steering import Outcome, summary
 from scripts.manner import AUSTEN, SCRIPTURE, MannerClassifier, body, read_manners, sentences
@@ -50,7 +50,7 @@ def test_held_out_books_never_reach_training(tmp_path):
     assert training[SCRIPTURE].split() == "verse of Ruth more verse of 2 Timothy more".split()
     assert held_out[SCRIPTURE].split() == "verse of Romans more verse of 1 Timothy more".split()
     (tmp_path / "austen_northanger_abbey.txt").unlink()
-    with pytest.raises(ModelError, match="lacks austen_northanger_abbey"):
+    with pytest.raises(OptionError, match="lacks austen_northanger_abbey"):
         read_manners(tmp_path)
 
 

@@ -9,7 +9,7 @@ from gguf.quants import dequantize
 
 from models.config import ModelConfig
 from models.dequantise import float_model
-from models.errors import ModelError
+from models.errors import ModelError, OptionError
 from models.synth import synthetic_model
 from scripts.peer_model import pack_tq2, write_peer_model
 
@@ -85,9 +85,9 @@ def test_shapes_that_the_peer_cannot_hold_are_refused(tmp_path, changes, message
 
 def test_a_file_that_cannot_be_written_is_an_error_and_leaves_nothing(tmp_path):
     model = synthetic_model(replace(SHAPE, layers=1))
-    with pytest.raises(ModelError, match="cannot be written"):
+    with pytest.raises(OptionError, match="cannot be written"):
         write_peer_model(model, tmp_path / "missing" / "model.gguf")
     (tmp_path / "taken").mkdir()
-    with pytest.raises(ModelError, match="taken cannot be written"):
+    with pytest.raises(OptionError, match="taken cannot be written"):
         write_peer_model(model, tmp_path / "taken")
     assert [path.name for path in tmp_path.iterdir()] == ["taken"]
