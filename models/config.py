@@ -48,6 +48,8 @@ class ModelConfig:
     eos_ids: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
+        if not isinstance(self.name, str):
+            raise ModelError(f"config: name must be a string, got {self.name!r}")
         for name in _SIZES:
             value = getattr(self, name)
             if not _is_int(value) or value < 1:

@@ -33,6 +33,7 @@ def test_presets_have_the_published_size(name, millions):
 
 
 @pytest.mark.parametrize(("change", "message"), [
+    ({"name": 3}, "config: name must be a string, got 3"),
     ({"layers": 0}, "config: layers must be a positive integer, got 0"),
     ({"context": 1.5}, "config: context must be a positive integer, got 1.5"),
     ({"vocab_size": True}, "config: vocab_size must be a positive integer, got True"),
