@@ -72,7 +72,6 @@ class Session:
         device.flush(self.buffer, 0, self.program.size)
         self.positions = [0] * sequences
         self.counters = Counters()
-        self._saturated_before = device.get("SATURATIONS")  # counted since the device's reset
 
     @property
     def context(self) -> int:
@@ -195,7 +194,7 @@ class Session:
     @property
     def saturations(self) -> int:
         """Residual channels that saturated so far, in this session."""
-        return (self.device.get("SATURATIONS") - self._saturated_before) & 0xFFFFFFFF
+        return (self.device.get("SATURATIONS") - self.device.saturated_before) & 0xFFFFFFFF
 
     def _write(self, name: str, array: np.ndarray) -> None:
         data, start = np.ascontiguousarray(array).view(np.uint8).reshape(-1), self.program.memory[name]

@@ -33,6 +33,8 @@ class Device(ABC):
 
     name: str
     build: BuildParameters
+    saturated_before = 0
+    """SATURATIONS, which counts since reset, when memory was allocated."""
 
     @abstractmethod
     def allocate(self, size: int) -> Buffer:

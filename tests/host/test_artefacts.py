@@ -8,10 +8,15 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
+from host.devices.emulator import EmulatorDevice
+from host.emulator.library import NUMPY
 from host.pipeline.artefact import load_stages
+from host.pipeline.stage import compose
+from host.runtime import Session
 from models.artefact_file import save_artefact
 from models.errors import ArtefactError, OptionError
 from models.golden.model import TapPoint
+from models.machine.build import CPU
 from models.model_hash import model_hash
 from models.synth import synthetic_model
 from tests.families import FAMILIES
@@ -190,6 +195,25 @@ def test_files_that_are_no_safetensors_are_one_line(tmp_path, model, data):
     path = tmp_path / "x.safetensors"
     path.write_bytes(data)
     assert refusal(model, "steering", path).startswith(f"cannot read artefact {path}: ")
+
+
+def test_two_methods_at_one_point_are_refused(fitted, model):
+    taps = load(model, "steering", fitted("steering"))
+    assert compose([taps, {}]) == taps
+    with pytest.raises(ArtefactError, match="two methods act at layer 0, residual: use one of them"):
+        compose([taps, taps])
+
+
+@pytest.mark.parametrize("kernels", ["auto", NUMPY])
+def test_saturations_are_those_of_a_session(fitted, model, kernels):
+    device = EmulatorDevice(CPU, kernels=kernels)
+    wild = Session(model, device, taps=load(model, "steering", f"{fitted('steering')}:1e12"))
+    wild.prefill([1, 2, 3])
+    assert wild.saturations > 0
+    tame = Session(model, device)
+    assert tame.saturations == 0
+    tame.prefill([1, 2, 3])
+    assert tame.saturations == 0
 
 
 def test_rows_of_zeros_and_small_numbers_beside_large_ones_are_good(fitted, model):

@@ -77,6 +77,17 @@ def test_counts_that_make_no_sense_are_refused(clocked, prompt, steps, repeats, 
     assert clocked.calls == []
 
 
+@pytest.mark.parametrize("arguments, message", [
+    (["--prompt-tokens", str(10**12)], "tokens and 64 new ones exceed the context of 512"),
+    (["--repeats", "-1"], "repeats must be at least 1, got -1"),
+    (["--seed", "-1"], "--seed must not be negative, got -1"),
+])
+def test_counts_are_checked_before_ids_are_made(capsys, arguments, message):
+    with pytest.raises(SystemExit) as exit_:
+        run_command(bench.main, arguments)
+    assert exit_.value.code == 2 and message in capsys.readouterr().err.splitlines()[-1]
+
+
 def test_the_command_on_the_shipped_model(capsys):
     run_command(bench.main, ["--prompt-tokens", "9", "-n", "3", "--repeats", "2", "--threads", "1", "--json"])
     found = json.loads(capsys.readouterr().out)

@@ -61,7 +61,8 @@ def cases(draw, layers_max=2, size_max=100, tokens_max=24):
     config = ModelConfig(
         name="any", vocab_size=draw(st.integers(1, size_max)), hidden_size=draw(widths),
         ffn_size=draw(widths), layers=draw(st.integers(1, layers_max)),
-        heads=kv_heads * draw(st.integers(1, 8)), kv_heads=kv_heads, head_dim=head_unit * draw(st.integers(1, 64 // head_unit)),
+        heads=kv_heads * draw(st.integers(1, 8)), kv_heads=kv_heads,
+        head_dim=head_unit * draw(st.integers(1, 64 // head_unit)),
         activation=draw(st.sampled_from(["relu2", "silu"])), sub_norms=draw(st.booleans()),
         tied_head=draw(st.booleans()), rope_theta=draw(st.sampled_from([1e4, 5e5])),
         rms_eps=draw(st.sampled_from([1e-5, 1e-6, 1.0])), context=tokens_max + draw(st.integers(0, 9)))
