@@ -65,8 +65,12 @@ class Contained:
                 self.close()
                 self._running = _spawn()
                 self._end = weakref.finalize(self, _end, self._running, self._owner)
-                self._exchange({"path": sys.path, "program": str(self._program), "setup": self._setup,
-                                "memory": self._limits.memory, "seconds": self._limits.seconds})
+                try:
+                    self._exchange({"path": sys.path, "program": str(self._program), "setup": self._setup,
+                                    "memory": self._limits.memory, "seconds": self._limits.seconds})
+                except ContainedError:
+                    self.close()
+                    raise
 
     def ask(self, request: object) -> object:
         """The program's answer; `ContainedError` where it raises, crashes or goes beyond a limit.
