@@ -152,7 +152,7 @@ def damage_gguf(parts: GgufParts, rng: Random) -> bytes:
         return damage_bytes(data, rng, header=len(data) - sum(len(tensor.data) for tensor in parts.tensors))
     changed = parts.copy()
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
-        rng.choice((_damage_entry, _damage_entry, _damage_entry, _damage_tensor, _lie))(changed, rng)
+        rng.choice((_damage_entry,) * 7 + (_damage_tensor,) * 4 + (_lie,))(changed, rng)
     data = changed.to_bytes()
     return damage_bytes(data, rng) if rng.random() < 0.05 else data
 
@@ -160,9 +160,10 @@ def damage_gguf(parts: GgufParts, rng: Random) -> bytes:
 def _damage_entry(parts: GgufParts, rng: Random) -> None:
     if not parts.entries:
         return
-    entry = rng.choice(parts.entries)
+    vocabulary = [entry for entry in parts.entries if entry.key.startswith("tokenizer.")]
+    entry = rng.choice(vocabulary if vocabulary and rng.random() < 0.5 else parts.entries)
     architecture = next((e.value for e in parts.entries if e.key == "general.architecture"), "llama")
-    match rng.randrange(9):
+    match rng.randrange(16):
         case 0:
             parts.entries.remove(entry)
         case 1:
@@ -173,14 +174,15 @@ def _damage_entry(parts: GgufParts, rng: Random) -> None:
             entry.type = rng.choice((*range(14), 255, 2**31))  # the bytes after it stay almost
         case 4:
             parts.entries.append(Entry(rng.choice(_KEYS).format(a=architecture), *_typed(rng)))
-        case 5 if entry.type == ARRAY:
-            entry.value = _damaged_array(*entry.value, rng)
-        case 5 | 6 if entry.type == STRING:
-            entry.value = damage_text(str(entry.value), rng)
-        case 5 | 6 if entry.type in _FORMATS:
-            entry.value = rng.choice((*NUMBERS, 0.5, float("nan"), float("inf")))
-        case _:
+        case 5 | 6 | 7:
             entry.type, entry.value = _typed(rng)
+        case _ if entry.type == ARRAY:
+            entry.value = _damaged_array(*entry.value, rng)
+        case _ if entry.type == STRING:
+            entry.value = damage_text(str(entry.value), rng)
+        case _:
+            near = entry.value + 1, entry.value - 1, entry.value * 2
+            entry.value = rng.choice((*near, *near, *near, *NUMBERS, 0.5, float("nan"), float("inf")))
 
 
 def _damaged_array(item: int, items: list, rng: Random) -> tuple[int, list]:
@@ -206,7 +208,7 @@ def _damage_tensor(parts: GgufParts, rng: Random) -> None:
     if not parts.tensors:
         return
     tensor = rng.choice(parts.tensors)
-    match rng.randrange(10):
+    match rng.randrange(16):
         case 0:
             parts.tensors.remove(tensor)
         case 1:
@@ -224,10 +226,11 @@ def _damage_tensor(parts: GgufParts, rng: Random) -> None:
         case 6:
             tensor.data = tensor.data[:rng.randrange(len(tensor.data) + 1)]
         case 7:
-            tensor.data = rng.choice((b"\x00", b"\xff", b"\x7c", rng.randbytes(4))) * len(tensor.data)
-            tensor.data = tensor.data[:len(tensor.data) // 4 * 4]
+            pattern = rng.choice((bytes(4), b"\xff" * 4, b"\x00\x7c\x00\x7c", rng.randbytes(4)))
+            tensor.data = (pattern * (len(tensor.data) // 4 + 1))[:len(tensor.data)]
         case _:
-            tensor.data = damage_bytes(tensor.data, rng)
+            size = len(tensor.data)
+            tensor.data = damage_bytes(tensor.data, rng)[:size].ljust(size, b"\x00")
 
 
 def _lie(parts: GgufParts, rng: Random) -> None:

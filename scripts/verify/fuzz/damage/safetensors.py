@@ -62,6 +62,8 @@ def parse_tensors(data: bytes) -> TensorFile:
     start = 8 + int.from_bytes(data[:8], "little")
     header = json.loads(data[8:start])
     metadata = header.pop("__metadata__", None)
+    if metadata is not None:  # the library writes it in an order of chance
+        metadata = dict(sorted(metadata.items()))
     return TensorFile({name: Tensor(item["dtype"], tuple(item["shape"]),
                                     data[start + item["data_offsets"][0]:start + item["data_offsets"][1]])
                        for name, item in sorted(header.items(), key=lambda pair: pair[1]["data_offsets"])}, metadata)
