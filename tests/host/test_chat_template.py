@@ -5,7 +5,7 @@ import json
 import pytest
 from tokenizers import AddedToken, Tokenizer
 
-from host.chat_template import ChatTemplate, load_chat_template
+from host.chat_template import LONGEST_TEMPLATE, ChatTemplate, load_chat_template
 from host.text import Text
 from models.errors import ModelError
 from models.vocabulary import ChatFormat
@@ -71,6 +71,62 @@ def test_a_template_that_is_none_is_one_line():
         template("{% for m in messages %}\n{% endif %}")
 
 
+@pytest.mark.parametrize("source, message", [
+    ("{% continue %}", "template: 'continue' not properly in loop"),
+    ("{{ cycler(a=1, b=2, a=3) }}", "template: keyword argument repeated: a"),
+    ("{{ " + "[" * 2000 + "]" * 2000 + " }}", "template: nested too deeply, or too large"),
+    ("{% if a %}" * 1500 + "{% endif %}" * 1500, "template: nested too deeply, or too large"),
+    ("{{ " + "not " * 50_000 + "a }}", "template: nested too deeply, or too large"),
+    ("{% for a in b %}" * 25 + "{% endfor %}" * 25, "template: too many statically nested blocks"),
+    ("{{ 1" + "0" * 6000 + " }}", "template: Exceeds the limit"),
+    ("{{ 7 ** (10 ** 9) is even }}", "the chat template takes more than 2 seconds"),  # computed when compiled
+    ("x" * (LONGEST_TEMPLATE + 1), "template: expected at most 1,048,576 characters, found 1,048,577"),
+], ids=["continue", "argument twice", "brackets", "ifs", "nots", "loops", "number", "constant", "long"])
+def test_a_template_that_does_not_compile_is_one_line(source, message):
+    with pytest.raises(ModelError) as error:
+        template(source)
+    assert str(error.value).startswith(f"chat.json: {message}") and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("source, message", [
+    ("{% for a in range(90000) %}{% for b in range(90000) %}{% endfor %}{% endfor %}", "takes more than 2 seconds"),
+    ("{% set ns = namespace(x=[bos_token]) %}{% for i in range(50) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}"
+     "{{ ns.x == ns.x|list and ns.x|string|length }}", "takes more than 2 seconds"),
+    ("{{ (bos_token * 2 * 10**9)|length }}", "takes more than 512 MiB of memory"),
+    ("{{ bos_token|center(2 * 10**9) }}", "takes more than 512 MiB of memory"),
+    ("{{ '%1000000000s' % bos_token }}", "takes more than 512 MiB of memory"),
+    ("{% set ns = namespace(x=bos_token) %}{% for i in range(40) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}",
+     "takes more than 512 MiB of memory"),
+    ("{% for i in range(90000) %}{{ bos_token * 40 }}{% endfor %}", "makes more than 8,388,608 characters"),
+], ids=["loops", "sharing", "product", "filter", "format", "doubling", "output"])
+def test_a_template_beyond_the_limits_is_one_line(source, message):
+    endless = template(source)
+    with pytest.raises(ModelError, match=f"^chat.json: the chat template {message}$"):
+        endless.render(MESSAGES)
+
+
+def test_a_template_ends_in_all_its_calls():
+    recursive = template("{% macro m() %}{{ m() }}{{ m() }}{% endmacro %}{{ m() }}")
+    with pytest.raises(ModelError, match="^chat.json: the chat template refuses these messages: maximum recursion"):
+        recursive.render(MESSAGES)
+
+
+def test_a_template_beyond_the_limits_is_refused_when_a_chat_begins(text):
+    """Other messages would not mend it, so it does not count as one that refuses these."""
+    with pytest.raises(ModelError, match="the chat template takes more than 512 MiB of memory"):
+        template("{{ bos_token * 10**9 }}").end_ids(text)
+
+
+def test_a_long_conversation_is_rendered():
+    messages = MESSAGES[:1] + [{"role": role, "content": "Ünï😀 " * 20_000} for role in ("user", "assistant")] * 20
+    whole = template(TEMPLATES["ChatML"]).render(messages)
+    assert len(whole) > 4_000_000 and whole.count("<|im_start|>user") == 20
+
+
+def test_half_a_surrogate_pair_stays_itself():
+    assert template("{{ messages[0].content }}").render([{"role": "user", "content": "a\udcff"}]) == "a\udcff"
+
+
 def test_messages_stay_as_they_are():
     messages = [dict(message) for message in MESSAGES]
     template(TEMPLATES["Llama 2"]).render(messages)
@@ -106,7 +162,10 @@ def test_chat_json_of_a_folder(tmp_path):
     (tmp_path / "chat.json").write_text(json.dumps(ChatFormat("{{ bos_token }}", "<s>", "").to_json()))
     assert load_chat_template(tmp_path).render(MESSAGES) == "<s>"
     for content, message in (("{", "cannot be read as JSON"), ("{}", "expected an object with the strings template"),
-                             ('{"template": "{{", "bos_token": "", "eos_token": ""}', "template line 1")):
+                             ('{"template": "{{", "bos_token": "", "eos_token": ""}', "template line 1"),
+                             ('{"a":' * 50_000, "cannot be read as JSON: nested too deeply"),
+                             ('{"template": ' + "9" * 5000 + "}", "cannot be read as JSON: Exceeds the limit"),
+                             ('{"template": [], "bos_token": "", "eos_token": ""}', "expected an object with")):
         (tmp_path / "chat.json").write_text(content)
         with pytest.raises(ModelError, match=f"chat.json: {message}"):
             load_chat_template(tmp_path)
