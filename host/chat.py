@@ -56,6 +56,8 @@ def parser() -> CommandParser:
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     options = parser().parse_args(arguments)
+    if sys.stdin is None:  # closed: the input has ended before it began
+        return
     if options.n is not None and options.n < 1:
         raise OptionError(f"-n must be at least 1, got {options.n}")
     StopStrings(options.stop)

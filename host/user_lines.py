@@ -15,8 +15,8 @@ __all__ = ["at_terminal", "confirmed", "user_lines"]
 
 
 def at_terminal() -> bool:
-    """Whether somebody types: standard input is there and is a terminal."""
-    return sys.stdin is not None and sys.stdin.isatty()
+    """Whether somebody types."""
+    return sys.stdin.isatty()
 
 
 def user_lines() -> Iterator[str]:
@@ -62,7 +62,7 @@ def _typed(prompt: str) -> str | None:
 
 def _piped(_: str) -> str | None:
     try:
-        line = sys.stdin.readline() if sys.stdin is not None else ""
+        line = sys.stdin.readline()
     except UnicodeDecodeError as error:
         raise OptionError(f"standard input is not UTF-8: {error.reason}") from None
     if "\0" in line:

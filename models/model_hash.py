@@ -16,13 +16,15 @@ _SHAPE = ("vocab_size", "hidden_size", "ffn_size", "layers", "heads", "kv_heads"
 
 
 def model_hash(model: Model) -> str:
-    """SHA-256, in hex, of a model's integers: every matrix, scale, gain and row of the vocabulary, and its shape.
+    """SHA-256, in hex, of a model's integers: every matrix, scale, gain and row of the vocabulary, the residual's scale
+    and the shape.
 
     A copy of the folder has the same one, and so has another conversion of the same source; a single other trit gives
-    another. Names, provenance, tokenizer, start and end tokens, the context and the residual's fixed-point scale are
-    not in it: nothing that is fitted depends on them. All weights are read, which takes 2B-4T about a second.
+    another. Names, provenance, tokenizer, start and end tokens and the context are not in it: no logit depends on them.
+    All weights are read, which takes 2B-4T about a second.
     """
-    total = hashlib.sha256(json.dumps([getattr(model.config, name) for name in _SHAPE]).encode())
+    shape = [getattr(model.config, name) for name in _SHAPE]
+    total = hashlib.sha256(json.dumps([*shape, model.residual_fraction_bits]).encode())
 
     def add(array: np.ndarray) -> None:
         total.update(np.ascontiguousarray(array).data)

@@ -111,6 +111,12 @@ def test_names_out_of_files_are_escaped(talk, models, tmp_path):  # noqa: F811
         del models["forged"]
 
 
+def test_a_closed_standard_input_ends_it_without_a_word(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdin", None)
+    run_command(chat.main, [])
+    assert capsys.readouterr() == ("", "")
+
+
 def test_a_stop_that_names_a_special_token(talk, monkeypatch):
     said = iter([300, BASE + 4, 301])
     monkeypatch.setattr(chat, "sampler_from", lambda options: lambda top, history: next(said))

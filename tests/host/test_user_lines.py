@@ -37,8 +37,3 @@ def test_what_an_end_of_input_cuts_is_a_line(lines):
 def test_other_encodings_are_refused(lines, data):
     with pytest.raises(OptionError, match="^standard input is not UTF-8: "):
         lines(data)
-
-
-def test_a_closed_standard_input_has_no_lines(monkeypatch):
-    monkeypatch.setattr(sys, "stdin", None)
-    assert list(user_lines()) == []

@@ -51,6 +51,7 @@ def other_models(model):
     yield "final gain", dataclasses.replace(model, final_gains=(changed(model.final_gains[0]), model.final_gains[1]))
     for name in ("embedding", "embedding_exponents", "head", "head_scales"):
         yield name, dataclasses.replace(model, **{name: changed(getattr(model, name))})
+    yield "residual", dataclasses.replace(model, residual_fraction_bits=model.residual_fraction_bits - 1)
     yield "rope", dataclasses.replace(model, config=dataclasses.replace(model.config, rope_theta=77.0))
     yield "seed", synthetic_model(model.config, seed=2)
 
