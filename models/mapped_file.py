@@ -15,7 +15,8 @@ _DONTNEED = getattr(mmap, "MADV_DONTNEED", None)  # absent where the system has 
 
 
 class MappedFile:
-    """The bytes of a file, not read before they are touched. `ModelError` where it cannot be opened or is empty.
+    """The bytes of a file, not read before they are touched. `ModelError` where it cannot be opened, is empty, or is
+    no file: a pipe would wait for ever.
 
     Arrays over it stay valid after `release`: their pages come back from the file when they are touched again.
     """
@@ -23,6 +24,8 @@ class MappedFile:
     def __init__(self, path: Path):
         self.path = path
         try:
+            if not path.is_file() and path.exists():
+                raise ModelError(f"{path}: expected a file, found something else")
             with open(path, "rb") as file:
                 self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except FileNotFoundError:

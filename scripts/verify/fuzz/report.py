@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -53,8 +54,8 @@ def keep_finding(target: Path, kind: str, seed: int, case: int, outcome: Outcome
     folder = target / f"{kind}-{seed}-{case}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    if files.is_dir():
-        shutil.copytree(files, folder / "case", symlinks=True, ignore_dangling_symlinks=True)
+    with suppress(OSError):  # what is no file cannot be copied
+        shutil.copytree(files, folder / "case", symlinks=True)
     again = f"python -m scripts.verify.fuzz --kind {kind} --seed {seed} --case {case}"
     text = f"{outcome.verdict}\n{again}\nin case/: {outcome.command}\n\n{outcome.detail}\n"
     (folder / "finding.txt").write_text(text, encoding="utf-8", errors="backslashreplace")

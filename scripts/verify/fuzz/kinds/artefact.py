@@ -9,6 +9,7 @@ import host.steer
 import models.calibrate
 from models.command import run_command
 from scripts.verify.fuzz.damage.safetensors import damage_tensors, parse_tensors
+from scripts.verify.fuzz.kinds.folder import write_folder
 from scripts.verify.fuzz.kinds.kind import Kind, Step
 from scripts.verify.fuzz.kinds.own import own_files
 
@@ -34,10 +35,7 @@ class ArtefactKind(Kind):
         self._files = {name: parse_tensors((folder / name).read_bytes()) for name in ("sparsity", "steering")}
 
     def write(self, rng: Random, folder: Path, *, damaged: bool = True) -> list[Step]:
-        model = folder / "model"
-        model.mkdir()
-        for name, data in self._model.items():
-            (model / name).write_bytes(data)
+        write_folder(folder / "model", self._model, rng, damaged=False)
         options: list[str] = []
         for kind in rng.choice((["sparsity"], ["steering"], ["steering"], ["sparsity", "steering"])):
             file = f"{kind}.safetensors"

@@ -9,6 +9,7 @@ from random import Random
 from scripts.verify.fuzz.damage.json_values import damage_json, json_bytes, strange_value
 from scripts.verify.fuzz.damage.raw import damage_bytes
 from scripts.verify.fuzz.damage.safetensors import TensorFile, damage_tensors, parse_tensors, tensor_of
+from scripts.verify.fuzz.kinds.folder import write_folder
 from scripts.verify.fuzz.kinds.kind import Kind, Step, convert_step, model_steps
 from scripts.verify.fuzz.seeds import BITNET, CHATML, LLAMA, byte_level_json, config_json, masters, packed
 
@@ -68,15 +69,12 @@ class HuggingFaceKind(Kind):
 
     def write(self, rng: Random, folder: Path, *, damaged: bool = True) -> list[Step]:
         files = dict(rng.choice(self._folders))
-        source = folder / "model"
-        source.mkdir()
         tensors = [name for name in files if name.endswith(".safetensors")]
         hit = rng.choice(("config.json", "config.json", rng.choice(tensors), rng.choice([*files])))
         if damaged:
             for name in dict.fromkeys((hit, rng.choice([*files])) if rng.random() < 0.3 else (hit,)):
                 self._damage(files, name, rng)
-        for name, data in files.items():
-            (source / name).write_bytes(data)
+        write_folder(folder / "model", files, rng, damaged)
         return [convert_step("model"), *model_steps("out")]
 
     def _damage(self, files: dict[str, bytes], name: str, rng: Random) -> None:

@@ -10,6 +10,7 @@ from models.convert import convert
 from scripts.verify.fuzz.damage.json_values import damage_json
 from scripts.verify.fuzz.damage.raw import damage_bytes
 from scripts.verify.fuzz.damage.safetensors import damage_tensors, parse_tensors
+from scripts.verify.fuzz.kinds.folder import write_folder
 from scripts.verify.fuzz.kinds.huggingface import folder_files
 from scripts.verify.fuzz.kinds.kind import Kind, Step, model_steps
 
@@ -44,8 +45,5 @@ class OwnKind(Kind):
                 files[name] = damage_tensors(parse_tensors(files[name]), rng)
             else:
                 files[name] = damage_json(json.loads(files[name]), rng)
-        model = folder / "model"
-        model.mkdir()
-        for name, data in files.items():
-            (model / name).write_bytes(data)
+        write_folder(folder / "model", files, rng, damaged)
         return model_steps("model")

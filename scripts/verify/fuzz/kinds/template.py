@@ -8,6 +8,7 @@ from random import Random
 
 from scripts.verify.fuzz.damage.jinja import SAMPLES, damage_template
 from scripts.verify.fuzz.damage.json_values import json_bytes
+from scripts.verify.fuzz.kinds.folder import write_folder
 from scripts.verify.fuzz.kinds.huggingface import folder_files
 from scripts.verify.fuzz.kinds.kind import Kind, Step, convert_step, model_steps
 from scripts.verify.fuzz.kinds.own import own_files
@@ -32,8 +33,5 @@ class TemplateKind(Kind):
             config = json.loads(files["tokenizer_config.json"])
             value = rng.choice((template, [{"name": "default", "template": template}], {"default": template}))
             files["tokenizer_config.json"] = json_bytes(config | {"chat_template": value})
-        source = folder / "model"
-        source.mkdir()
-        for name, data in files.items():
-            (source / name).write_bytes(data)
+        write_folder(folder / "model", files, rng, damaged)
         return [convert_step("model"), model_steps("out")[1]] if foreign else [model_steps("model")[1]]

@@ -10,6 +10,7 @@ from random import Random
 from scripts.verify.fuzz.damage.json_values import damage_json, json_bytes, strange_value
 from scripts.verify.fuzz.damage.protobuf import damage_message, message_bytes
 from scripts.verify.fuzz.damage.raw import damage_bytes, damage_text
+from scripts.verify.fuzz.kinds.folder import write_folder
 from scripts.verify.fuzz.kinds.huggingface import folder_files
 from scripts.verify.fuzz.kinds.kind import Kind, Step, convert_step, model_steps
 from scripts.verify.fuzz.seeds import CHATML, byte_level_words, sentencepiece, tekken_json, tokenizer_jsons
@@ -82,10 +83,7 @@ class TokenizerKind(Kind):
                 files[name] = damage_bytes(files[name], rng)
             else:
                 files[name] = damage_json(json.loads(files[name]), rng, _beside_fragment)
-        source = folder / "model"
-        source.mkdir()
-        for name, data in files.items():
-            (source / name).write_bytes(data)
+        write_folder(folder / "model", files, rng, damaged)
         return [convert_step("model"), *model_steps("out")]
 
     def _tokenizer_json(self, rng: Random, hit: bool) -> dict[str, bytes]:

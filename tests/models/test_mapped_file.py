@@ -1,0 +1,32 @@
+"""Files mapped into memory: what is no file is refused, and never waited for."""
+
+import os
+
+import pytest
+
+from models.errors import ModelError
+from models.mapped_file import MappedFile
+
+
+def test_bytes_stay_valid_after_their_pages_are_given_back(tmp_path):
+    (tmp_path / "file").write_bytes(b"contents")
+    file = MappedFile(tmp_path / "file")
+    assert file.bytes.tobytes() == b"contents"
+    file.release()
+    assert file.bytes.tobytes() == b"contents"
+
+
+@pytest.mark.parametrize(("make", "message"), [
+    (lambda path: os.mkfifo(path), "expected a file, found something else"),
+    (lambda path: path.mkdir(), "expected a file, found something else"),
+    (lambda path: path.symlink_to("/dev/zero"), "expected a file, found something else"),
+    (lambda path: path.symlink_to(path.name), "cannot be read: "),
+    (lambda path: path.symlink_to("nowhere"), "no such file"),
+    (lambda path: path.write_bytes(b""), "cannot be read: "),
+])
+def test_what_cannot_be_mapped_is_named(tmp_path, make, message):
+    path = tmp_path / "model"
+    make(path)
+    with pytest.raises(ModelError) as error:
+        MappedFile(path)
+    assert str(error.value).startswith(f"{path}: {message}")
