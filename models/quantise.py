@@ -52,9 +52,10 @@ def quantise_into(sink: ModelSink, model: FloatModel, *, residual_max: float | N
         scale = ResidualScale(fraction_bits(residual_max), residual_max, "given")
     else:
         scale = growth.scale()
-    zeros = {"zeros": model.zeros.names} if model.zeros.names else {}
-    sink.finish(final, scale.fraction_bits, model.provenance | zeros | {
-        "residual_max": scale.largest, "residual_rule": scale.rule})
+    found = {"residual_max": scale.largest, "residual_rule": scale.rule, "residual_raised": scale.raised,
+             "zeros": model.zeros.names}
+    sink.finish(final, scale.fraction_bits,
+                model.provenance | {name: value for name, value in found.items() if value not in (None, [])})
 
 
 def quantise_model(model: FloatModel, *, residual_max: float | None = None, progress: bool = False) -> Model:

@@ -29,11 +29,13 @@ some: "Is 7 * 8 = 56?", she asked; (he nodded).\n\n1. def f(x): return x[0] + 1\
 
 @dataclass(frozen=True)
 class ResidualScale:
-    """largest: the |h| that takes 27 of the 31 bits; rule: how it was found, in words."""
+    """largest: the |h| that takes 27 of the 31 bits; rule: how it was found, in words; raised: for what the scale was
+    raised beyond that, in words."""
 
     fraction_bits: int
     largest: float
     rule: str
+    raised: str | None = None
 
 
 def fraction_bits(largest: float, used: int = _USED_BITS) -> int:
@@ -99,11 +101,11 @@ def _scale_of(largest: float, rule: str, seen: dict[str, float]) -> ResidualScal
         return ResidualScale(fraction_bits(1.0), 0.0, f"{rule}: zeros alone")
     if highest >= 2.0**(31 + RESIDUAL_LIMIT):
         raise ModelError(f"residual: expected values below 2**{31 + RESIDUAL_LIMIT}, found {highest:.3g}")
-    bits = fraction_bits(largest) if largest else RESIDUAL_LIMIT
+    bits, raised = fraction_bits(largest) if largest else RESIDUAL_LIMIT, None
     for what, value in seen.items():
         if value and (lower := fraction_bits(value, _TOP_BITS)) < bits:
-            bits, rule = lower, f"{rule}, raised for {what}, which reaches {value:.3g}"
-    return ResidualScale(bits, largest, rule)
+            bits, raised = lower, f"{what}, which reaches {value:.3g}"
+    return ResidualScale(bits, largest, rule, raised)
 
 
 class _Run(FloatStream):

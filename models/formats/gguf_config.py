@@ -32,6 +32,7 @@ ARCHITECTURES = ("llama", *_BITNET)
 
 _ACTIVATIONS = {"silu": "silu", "swish": "silu", "swiglu": "silu", "relu2": "relu2", "relu_sqr": "relu2"}
 _LARGE_THETA = 1e5
+_SHOWN = 80  # characters of an entry in an error
 
 # what the machine does not do, and the values that ask for nothing
 _NEUTRAL = {"rope.scaling.type": ("none", "linear"), "rope.scaling.factor": (0, 1), "rope.scale_linear": (0, 1),
@@ -118,12 +119,13 @@ class GgufMetadata:
         eps = _decimal(self._number("attention.layer_norm_rms_epsilon"))
         ffn, layers, context = map(self._count, ("feed_forward_length", "block_count", "context_length"))
         gate = self._activation(activation, heads, kv_heads, theta)
+        bos_id, eos_ids = self._bos_id(), self._eos_ids()
         with located(self.path):
             return ModelConfig(
                 name=self._name(), vocab_size=vocab_size,
                 hidden_size=hidden, ffn_size=ffn, layers=layers, heads=heads, kv_heads=kv_heads, head_dim=head_dim,
                 activation=gate, sub_norms=sub_norms, tied_head=tied_head, rope_theta=theta, rms_eps=eps,
-                context=context, bos_id=self._bos_id(), eos_ids=self._eos_ids())
+                context=context, bos_id=bos_id, eos_ids=eos_ids)
 
     def _key(self, name: str) -> str:
         return f"{self.architecture}.{name}"
@@ -186,8 +188,9 @@ class GgufMetadata:
 
 
 def _short(found: object) -> str:
-    """An entry as an error shows it; of a vocabulary not more than its beginning."""
-    return repr(found[:4])[:-1] + ", ...]" if isinstance(found, list) and len(found) > 4 else repr(found)
+    """An entry as an error shows it: of a long text or a vocabulary the beginning."""
+    text = repr(found[:_SHOWN] if isinstance(found, str | list) else found)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def _decimal(value: float) -> float:

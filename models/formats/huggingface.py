@@ -133,12 +133,13 @@ class _Layers:
         trits = unpack_quarters(packed)
         if trits.max() > 1:
             raise self.shards.error(name, "expected two-bit codes 0 to 2, found 3")
-        linear = FloatLinear.scaled(trits, self._scale(f"{name}_scale", trits))
+        linear = FloatLinear.scaled(trits, self._scale(f"{name}_scale", empty=not (packed.any() and trits.any())))
         self.shards.zeros.look(name, packed, linear.trits)
         return linear
 
-    def _scale(self, name: str, trits: np.ndarray) -> float:
+    def _scale(self, name: str, *, empty: bool) -> float:
+        """empty: the weights are zeros alone, which may have a scale of 0 even where it divides."""
         value = float(self.shards.floats(name, 1)[0])
-        if value < 0 or value == 0 and self.storage.scale_divides and trits.any():
+        if value < 0 or value == 0 and self.storage.scale_divides and not empty:
             raise self.shards.error(name, f"expected a positive scale, found {value}")
         return 1 / value if self.storage.scale_divides and value else value

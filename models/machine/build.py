@@ -5,14 +5,15 @@ A build runs every model that fits its memories; `BuildParameters.check` says wh
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import lcm
 
 from models.config import ModelConfig
 from models.errors import BuildError, OptionError
 
 __all__ = ["BOARDS", "CACHE_READER_BEATS", "CPU", "HEAD_UNIT", "LANES", "PORT_BYTES", "PORT_FIFO_BEATS", "QUERY_WORD",
-           "SHORTLIST", "TRITS_PER_BYTE", "TRITS_PER_GROUP", "BuildParameters", "board_parameters"]
+           "SHORTLIST", "TRITS_PER_BYTE", "TRITS_PER_GROUP", "BuildParameters", "board_parameters",
+           "why_no_board"]
 
 PORT_BYTES = 16  # one beat of a 128-bit port
 TRITS_PER_BYTE = 5
@@ -162,6 +163,10 @@ class BuildParameters:
         """Whether two groups of rows, batches each, take up from one stream (`host.compiler.layer`)."""
         return self.row_batches > 1 and self.keeps_tile(config.linear_shapes["up"][0])
 
+    def fitted(self, config: ModelConfig) -> ModelConfig:
+        """The model with a cache of what tokens the build takes, where its own is longer."""
+        return replace(config, context=min(config.context, self.context_max))
+
     def check(self, config: ModelConfig) -> None:
         """Raise `BuildError` naming the first of the model's sizes that this build cannot hold.
 
@@ -214,3 +219,16 @@ def board_parameters(name: str) -> BuildParameters:
     if name not in BOARDS:
         raise OptionError(f"unknown board {name!r}; known: {', '.join(sorted(BOARDS))}")
     return BOARDS[name]
+
+
+def why_no_board(config: ModelConfig) -> list[str]:
+    """Why no board runs a model, with a context cut to the board's; empty where one does."""
+    reasons: dict[str, None] = {}
+    for build in BOARDS.values():
+        try:
+            build.check(build.fitted(config))
+        except BuildError as error:
+            reasons[str(error)] = None
+        else:
+            return []
+    return list(reasons)

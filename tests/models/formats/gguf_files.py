@@ -95,7 +95,8 @@ def tensors_of(masters: dict[str, np.ndarray], config: ModelConfig, number: int,
 
 
 def write_gguf(path, fields: dict[str, object], tensors: dict[str, tuple[int, tuple[int, ...], bytes]]):
-    """Write a file of version 3; returns its path. Lists are of strings, floats or integers."""
+    """Write a file of version 3; returns its path. Lists are of strings, floats or integers; a pair is the number of a
+    type and its bytes."""
     head = bytearray(b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(fields)))
 
     def string(text):
@@ -106,7 +107,9 @@ def write_gguf(path, fields: dict[str, object], tensors: dict[str, tuple[int, tu
              float: (6, lambda x: struct.pack("<f", x)), str: (8, string)}
     for name, value in fields.items():
         head += string(name)
-        if isinstance(value, list):
+        if isinstance(value, tuple):
+            head += struct.pack("<I", value[0]) + value[1]
+        elif isinstance(value, list):
             number, pack = kinds[type(value[0])]
             head += struct.pack("<IIQ", 9, number, len(value)) + b"".join(map(pack, value))
         else:

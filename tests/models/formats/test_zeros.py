@@ -5,6 +5,7 @@ import pytest
 from gguf.constants import GGMLQuantizationType as Kind
 from gguf.quants import quantize
 
+from models.errors import ModelError
 from models.formats import read_checkpoint
 from models.formats.zeros import ZeroTensors, zeros_in_words
 from models.quantise import quantise_model
@@ -69,16 +70,23 @@ def test_a_folder_with_holes(tmp_path, layout):
     check(model, made, THEIRS, zero=layout == "masters")  # a packed 0 is the trit -1
 
 
-@pytest.mark.parametrize(("linear_class", "value"), [("autobitlinear", 0.0), ("bitlinear", 0.0)])
-def test_a_packed_scale_of_zero(tmp_path, linear_class, value):
-    """It makes zeros where it multiplies; where it divides, zeros alone may have it."""
+@pytest.mark.parametrize(("linear_class", "weights"), [("autobitlinear", None), ("bitlinear", 0x55), ("bitlinear", 0)])
+def test_a_packed_scale_of_zero(tmp_path, linear_class, weights):
+    """It makes zeros where it multiplies; where it divides, zeros alone may have it, or a hole."""
     tensors = packed(masters(GGUF), 0.5)
-    if linear_class == "bitlinear":
-        tensors |= {name: np.full_like(tensors[name], 0x55) for name in THEIRS}
-    tensors |= {f"{name}_scale": np.full(1, value, np.float32) for name in THEIRS}
+    if weights is not None:
+        tensors |= {name: np.full_like(tensors[name], weights) for name in THEIRS}
+    tensors |= {f"{name}_scale": np.zeros(1, np.float32) for name in THEIRS}
     quantisation = {"quant_method": "bitnet", "linear_class": linear_class}
     check(*read(write_folder(tmp_path / "m", config_json(GGUF, quantization_config=quantisation), tensors)), THEIRS,
           zero=True)
+
+
+def test_a_scale_of_zero_cannot_divide_weights(tmp_path):
+    tensors = packed(masters(GGUF), 0.5) | {f"{THEIRS[0]}_scale": np.zeros(1, np.float32)}
+    folder = write_folder(tmp_path / "m", config_json(GGUF, quantization_config={"quant_method": "bitnet"}), tensors)
+    with pytest.raises(ModelError, match=f"tensor {THEIRS[0]}_scale: expected a positive scale, found 0.0$"):
+        read(folder)
 
 
 def test_masters_too_small_to_be_told_from_zero(tmp_path):
