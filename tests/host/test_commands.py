@@ -1,6 +1,8 @@
 """The commands on the shipped model: JSON keys, determinism, bad input in one line with exit status 2."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -187,6 +189,15 @@ def test_a_context_beyond_the_build_is_cut_and_said(capsys, tmp_path):
     assert "the context is 4096 tokens of the model's 100000" in err
     assert "--context must be 1 to the model's 100000, got 0" in refused(
         generate, "--model", tmp_path, "--context", "0", capsys=capsys)
+
+
+@pytest.mark.parametrize("streams, status, out, err", [
+    ("2>&-", 0, True, False), (">&-", 0, False, True), ("| true", 0, False, True), ("> /dev/full", 2, False, True)])
+def test_closed_and_full_streams(streams, status, out, err):
+    command = f"set -o pipefail; {sys.executable} -m host.generate -n 2 {streams}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert (done.returncode, bool(done.stdout)) == (status, out) and "Traceback" not in done.stderr
+    assert done.stderr.startswith("error: No space left") if status else bool(done.stderr) <= err
 
 
 def test_perplexity_of_noise_is_none_not_an_overflow():
