@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 __all__ = ["start"]
 
 _RUN, _LONG = 1000, 10_000  # characters of the short probes and the long ones
 _RUNS = "aZ0 \n\t.-=_é你😀\u0301\x00"
 _MIXED = "Hello, World's 1234567890 привет 你好世界 e\u0301 ﬁ ㎏ 👩‍👩‍👧 \u00a0\u2028\t\r\n <x> {y} // 3.14 __z__   "
-_SIGNS = 100  # characters out of a file's regular expressions that are tried
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz ABCDEFGHIJKLMNOPQRSTUVWXYZ "
+_SIGNS = 100  # characters out of a file's regular expressions, and as many of its other patterns, that are tried
 _NAMES = 1000  # added tokens that are tried
 _SINGLE = 500  # tokens that are decoded alone
-_REGEX = re.compile(r'"Regex"\s*:\s*"((?:[^"\\]|\\.){0,10000})')
+_PATTERN = re.compile(r'"(Regex|String)"\s*:\s*("(?:[^"\\]|\\.){0,10000}")')
 
 
 def start(setup: dict) -> Callable[[str], dict]:
@@ -49,15 +52,27 @@ def _probes(text: str, tokenizer: object) -> Iterator[str]:
     """Texts that are hard for some tokenizers: runs, the letters that their own expressions name, tokens' names."""
     yield ""
     yield _MIXED * (_LONG // len(_MIXED))
+    yield _ALPHABET * 10
     yield "a" * _LONG
     for sign in _RUNS:
         yield sign * _RUN + "!"
-    signs = set("".join(_REGEX.findall(text))) - set(_RUNS)
+    for pattern in _patterns(text, "String")[:_SIGNS]:
+        yield pattern * (_RUN // (len(pattern) + 1))
+    signs = set("".join(_patterns(text, "Regex"))) - set(_RUNS)
     for sign in sorted(signs)[:_SIGNS]:
         yield sign * _RUN + "\x01"
     names = [token.content for token in tokenizer.get_added_tokens_decoder().values()][:_NAMES]
     yield "".join(names)
     yield " a ".join(names)
+
+
+def _patterns(text: str, kind: str) -> list[str]:
+    found = []
+    for name, quoted in _PATTERN.findall(text):
+        with suppress(ValueError):  # inside a token's text
+            if name == kind:
+                found.append(json.loads(quoted))
+    return found
 
 
 def _encode(tokenizer: object, text: str, growth: int) -> None:
