@@ -86,8 +86,9 @@ def _run(module: str, options: argparse.Namespace, *more: str) -> dict:
     """The JSON object of one of our commands in a process of its own, with the same model options."""
     command = [sys.executable, "-m", module, "--json", *more]
     for name in _MODEL_OPTIONS:
-        if getattr(options, name) is not None:
-            command += [f"--{name}", str(getattr(options, name))]
+        value = getattr(options, name)
+        for each in value if isinstance(value, list) else [] if value is None else [value]:
+            command += [f"--{name}", str(each)]
     return child_json(command)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import shtab
 
-from models.command import CommandParser
+from models.command import CommandParser, run_command
 
 __all__ = ["main", "parser", "script"]
 
@@ -49,3 +49,7 @@ def _actions(of: argparse.ArgumentParser) -> Iterator[argparse.Action]:
         if isinstance(action, argparse._SubParsersAction):
             for child in action.choices.values():
                 yield from _actions(child)
+
+
+if __name__ == "__main__":
+    run_command(main)
