@@ -8,6 +8,7 @@ from models.file_kind import GGUF_MAGIC, JSON, SAFETENSORS, file_kind, first_byt
 from models.formats.gguf_model import read_gguf
 from models.formats.huggingface import read_huggingface
 from models.formats.source import FloatModel
+from models.vocabulary.template_ends import template_ends
 
 __all__ = ["read_checkpoint"]
 
@@ -35,11 +36,12 @@ def read_checkpoint(path: Path, *, activation: str | None = None) -> FloatModel:
 
 
 def _with_text(model: FloatModel) -> FloatModel:
-    """With the tokenizer's ends of a text beside the config's."""
+    """With the tokenizer's and the chat template's ends beside the config's."""
     if model.text is None:
         return model
-    ends = tuple(dict.fromkeys((*model.config.eos_ids, *model.text.ends)))
-    notes = {"notes": list(model.text.notes)} if model.text.notes else {}
+    ends, trouble = template_ends(model.text.chat, model.text.tokenizer)
+    ends = tuple(dict.fromkeys((*model.config.eos_ids, *model.text.ends, *ends)))
+    notes = {"notes": [*model.text.notes, *trouble]} if model.text.notes or trouble else {}
     return replace(model, config=replace(model.config, eos_ids=ends), provenance=model.provenance | notes)
 
 
