@@ -11,6 +11,8 @@ from tqdm import tqdm
 
 __all__ = ["working"]
 
+_EVERY = 1.0  # seconds
+
 
 @contextmanager
 def working(what: str) -> Iterator[None]:
@@ -23,7 +25,7 @@ def working(what: str) -> Iterator[None]:
     ended = threading.Event()
     with tqdm(desc=what, bar_format="{desc}, {elapsed}", file=sys.stderr) as line:
         def count() -> None:
-            while not ended.wait(1):
+            while not ended.wait(_EVERY):
                 line.refresh()
 
         counter = threading.Thread(target=count, daemon=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from models.cache import cache_root, cached, digest
+from models.errors import BuildError
 
 
 @pytest.fixture(autouse=True)
@@ -74,3 +75,34 @@ def test_every_part_counts_in_a_key():
     ]
     assert len(set(keys)) == len(keys)
     assert digest("a", b"b", ["c"]) == digest("a", "b", ("c",))
+
+
+@pytest.mark.parametrize("place", ["file/below", "/proc/none", "a" * 300])
+def test_a_folder_that_cannot_be_made_is_named_with_the_variable(tmp_path, monkeypatch, place):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("TRITLOOM_CACHE", str(tmp_path / place))
+    for ask in (cache_root, lambda: cached("kind", "key", Path.touch)):
+        with pytest.raises(BuildError, match=r"^the cache folder .* cannot be written .*TRITLOOM_CACHE$") as caught:
+            ask()
+        assert str(tmp_path / place) in str(caught.value)
+
+
+def test_a_cache_in_which_nothing_can_be_made(monkeypatch):
+    monkeypatch.setenv("TRITLOOM_CACHE", "/proc")  # there, and never written to
+    with pytest.raises(BuildError, match="the cache folder /proc cannot be written"):
+        cached("kind", "key", Path.touch)
+
+
+def test_a_user_without_a_home(monkeypatch):
+    for name in ("TRITLOOM_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # as where nobody knows the user
+    with pytest.raises(BuildError, match="no home folder for the cache: name a folder in TRITLOOM_CACHE"):
+        cache_root()
+
+
+def test_another_folder_and_what_is_said(tmp_path, capsys):
+    for _ in range(2):
+        folder = cached("kind", "key", lambda folder: (folder / "thing").touch(), what="making", root=tmp_path / "mine")
+        assert folder == tmp_path / "mine" / "kind" / "key"
+    assert capsys.readouterr().err == "making\n" and not (tmp_path / "cache").exists()
