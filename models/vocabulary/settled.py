@@ -58,7 +58,11 @@ def settle(text: str, declared: Declared, vocab_size: int, where: object, *, own
         text = tokenizer.to_str()
     start, end = (tokenizer.token_to_id(declared.roles.get(role, "")) for role in ("bos", "eos"))
     if own_frame:
-        around = _around(tokenizer)
+        with contained(f"{where}: expected a tokenizer"):
+            around = _around(tokenizer)
+        if (largest := max((*around.before, *around.after), default=0)) >= vocab_size:
+            raise ModelError(f"{where}: post_processor: expected ids below the model's vocab_size of {vocab_size}, "
+                             f"found {largest}")
     else:
         around = Around(*(() if index is None or not declared.asks(f"add_{role}_token") else (index,)
                           for role, index in (("bos", start), ("eos", end))))

@@ -20,7 +20,7 @@ __all__ = ["MOST_GROWTH", "TRIAL_MEMORY", "TRIAL_SECONDS", "try_once", "try_toke
 MOST_GROWTH = 64
 """Ids that a byte of text, and characters that a character of a token may become."""
 TRIAL_SECONDS = 2
-"""Processor time of a trial, and twice as much again for every MiB of the file."""
+"""Processor time of a trial, and twice as much again for every half MiB of the file."""
 TRIAL_MEMORY = 1536 << 20
 """Bytes of memory of a trial's process."""
 
@@ -42,7 +42,7 @@ def try_tokenizer(text: str, refused: str) -> tuple[str, int] | None:
     if size > LARGEST_TEXT:
         raise ModelError(f"{refused} of at most {LARGEST_TEXT:,} bytes: it has {size:,}")
     program = Contained(_PROGRAM, {"longest": LONGEST_TOKEN, "growth": MOST_GROWTH},
-                        Limits(TRIAL_SECONDS + (size >> 19), TRIAL_MEMORY, 1 << 20))
+                        Limits(TRIAL_SECONDS + (size >> 18), TRIAL_MEMORY, 1 << 20))
     try:
         facts = program.ask(text)
     except ContainedError as error:

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from models.errors import ModelError
-from models.vocabulary import trial
+from models.vocabulary import read_folder, trial
 from models.vocabulary.tokenizer_json import check_tokenizer, load_tokenizer
 from models.vocabulary.trial import try_once, try_tokenizer
 
@@ -83,6 +83,31 @@ def test_a_sound_tokenizer_passes(text):
 def test_an_id_beyond_the_models_is_refused(index):
     with pytest.raises(ModelError, match=rf"expected ids below the model's vocab_size of 1000, found {index} \('ab'\)"):
         check_tokenizer(tokenizer(BPE | {"vocab": {"a": 0, "b": 1, "ab": index}}), 1000, "FILE")
+
+
+@pytest.mark.parametrize("model, index, message", [
+    (BPE, 10**8, "post_processor: expected ids below the model's vocab_size of 10, found 100000000"),
+    ({"type": "WordLevel", "vocab": {"b": 1}, "unk_token": "<unk>"}, 1, "expected a tokenizer: WordLevel error"),
+])
+def test_what_goes_around_a_prompt_is_checked(tmp_path, model, index, message):
+    start = {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "b", "type_id": 0}},
+                                                      {"Sequence": {"id": "A", "type_id": 0}}],
+             "pair": [{"Sequence": {"id": "A", "type_id": 0}}],
+             "special_tokens": {"b": {"id": "b", "ids": [index], "tokens": ["b"]}}}
+    (tmp_path / "tokenizer.json").write_text(tokenizer(model, post_processor=start))
+    with pytest.raises(ModelError, match=f"tokenizer.json: {message}"):
+        read_folder(tmp_path, 10)
+
+
+def test_added_tokens_of_a_tokenizer_are_checked(tmp_path):
+    added = dict(content="<x>", special=True, normalized=False, lstrip=False, rstrip=False, single_word=False)
+    for token, message in ((added | {"id": 10**8}, "found 100000000"), (added | {"id": 3, "more": 1}, "")):
+        (tmp_path / "tokenizer.json").write_text(tokenizer(BPE, added_tokens=[token]))
+        if message:
+            with pytest.raises(ModelError, match=f"added token '<x>': expected an id below .* of 10, {message}"):
+                read_folder(tmp_path, 10)
+        else:
+            assert read_folder(tmp_path, 10)
 
 
 def test_a_stated_size_at_most(monkeypatch):
