@@ -95,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             build = choose(options.board, config)
     else:
         build = board_parameters(options.board)
-    build.check(config)
+    build.check(build.fitted(config))
     check_output_folder(options.output)
     description = write_build(build, options.output)
     table = predictions(build, config)

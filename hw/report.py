@@ -145,7 +145,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     options = parser().parse_args(arguments)
     build = with_settings(board_parameters(options.board), options.settings)
-    build.check(load_config(options.model))
+    build.check(build.fitted(load_config(options.model)))
     if options.output is not None:
         check_output_folder(options.output)
     check_yosys()

@@ -63,5 +63,6 @@ def test_an_entry_of_any_type_is_taken_or_named(tmp_path, monkeypatch, name):
         except TritloomError as error:
             line, refused = str(error), refused + 1
             assert line.isprintable() and line.startswith(f"{path}: ") and line.count(str(path)) == 1, line
-            assert any(word in line for word in (f"{name}: ", "bitnet.", "config: ", "tensor ", "alignment", "merges: ")), line
+            named = f"{name}: ", "bitnet.", "config: ", "tensor ", "alignment", "merges: "
+            assert any(word in line for word in named), line
     assert refused or name.startswith(("general.", "tokenizer."))  # not all of these say how a model runs
