@@ -23,14 +23,19 @@ def quantise_ternary(w: np.ndarray) -> tuple[np.ndarray, float]:
     """Ternarise float weights [out, in] in float32: clip(round(w s), -1, 1), s = 1 / max(mean|w|, 1e-5).
 
     Rounds half to even. Returns trits, int8 [out, in], and the value of trit 1, which is 1 / s.
-    transformers `AutoBitLinear` in online mode; only the mean's order of summation is free.
+    transformers `AutoBitLinear` in online mode; only the mean's order of summation is free. `ModelError` for weights
+    so large that 1 / s leaves float32.
     """
     w = np.asarray(w, np.float32)
     # pairwise float32 sums would drift at 17M weights; the float64 mean is the correctly rounded one
     mean = np.float32(np.abs(w).mean(dtype=np.float64))
     s = np.float32(1) / np.maximum(mean, _CLAMP)
     trits = np.clip(np.rint(w * s), -1, 1).astype(np.int8)
-    return trits, float(np.float32(1) / s)
+    with np.errstate(over="ignore"):
+        scale = float(np.float32(1) / s)
+    if scale == np.inf:
+        raise ModelError(f"expected weights whose mean magnitude has an inverse in float32, found {mean}")
+    return trits, scale
 
 
 def packed_width(inputs: int) -> int:

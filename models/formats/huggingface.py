@@ -126,7 +126,8 @@ class _Layers:
     def _linear(self, name: str, outputs: int, inputs: int) -> FloatLinear:
         if not self._packed(name):
             masters = self.shards.floats(name, outputs, inputs)
-            trits, scale = quantise_ternary(masters)
+            with located(f"{self.shards[name].path}: tensor {name}"):
+                trits, scale = quantise_ternary(masters)
             self.shards.zeros.look(name, masters, trits)
             return FloatLinear(trits, scale)
         packed = self.shards.stored(name, outputs // 4, inputs)

@@ -57,6 +57,13 @@ def test_ties_go_to_even_and_large_values_clip():
     assert value == 1.0
 
 
+@pytest.mark.filterwarnings("error")
+def test_weights_too_large_for_a_scale_are_refused():
+    assert quantise_ternary(np.full((2, 2), 1e38, np.float32))[1] == pytest.approx(1e38)
+    with pytest.raises(ModelError, match="expected weights whose mean magnitude has an inverse in float32, found 3.4"):
+        quantise_ternary(np.full((2, 2), np.finfo(np.float32).max))
+
+
 def test_the_mean_is_clamped():
     trits, value = quantise_ternary(np.zeros((2, 3), np.float32))
     assert not trits.any()

@@ -34,7 +34,7 @@ def fuzz(kind: str, seed: int, cases: Iterable[int], findings: Path, *, jobs: in
 
     show: say what came of every case; whole: damage nothing, so that all cases are fine.
     """
-    tally = Tally()
+    tally = Tally(seed)
     command = [sys.executable, "-m", "scripts.verify.fuzz.worker", kind, str(seed),
                "whole" if whole else "damaged"]
     with tempfile.TemporaryDirectory(prefix="fuzz.") as scratch, \
@@ -88,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     tallies = {kind: fuzz(kind, options.seed, cases, options.findings, **settings) for kind in kinds}
     print(table(tallies))
     if options.record:
-        record(_DOCUMENT, tallies, options.seed)
+        record(_DOCUMENT, tallies)
     raise SystemExit(1 if any(tally.findings for tally in tallies.values()) else 0)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from scripts.verify.fuzz.outcome import FINE, REFUSED, Outcome
 
 __all__ = ["Tally", "keep_finding", "record", "table"]
 
-_HEAD = ("kind", "cases", "fine", "refused", "findings", "largest process, MB", "slowest case, s")
+_HEAD = ("kind", "seed", "cases", "fine", "refused", "findings", "largest process, MB", "slowest case, s")
 _START, _END = "<!-- fuzz: written by scripts.verify.fuzz --record -->", "<!-- fuzz: end -->"
 
 
@@ -22,6 +23,7 @@ _START, _END = "<!-- fuzz: written by scripts.verify.fuzz --record -->", "<!-- f
 class Tally:
     """Counts of one kind; slowest: seconds and number of a case."""
 
+    seed: int
     verdicts: Counter[str] = field(default_factory=Counter)
     memory: int = 0
     slowest: tuple[float, int] = (0.0, 0)
@@ -40,13 +42,17 @@ class Tally:
     def row(self, kind: str) -> tuple[str, ...]:
         """Of the table."""
         counts = self.verdicts.total(), self.verdicts[FINE], self.verdicts[REFUSED], self.findings
-        return (kind, *(f"{count:,}" for count in counts), f"{self.memory / 1e6:.0f}", f"{self.slowest[0]:.1f}")
+        return (kind, str(self.seed), *(f"{count:,}" for count in counts), f"{self.memory / 1e6:.0f}",
+                f"{self.slowest[0]:.1f}")
 
 
-def table(tallies: dict[str, Tally]) -> str:
+def table(tallies: Mapping[str, Tally]) -> str:
     """Markdown, a row a kind."""
-    rows = [_HEAD, ("---",) * len(_HEAD), *(tally.row(kind) for kind, tally in tallies.items())]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return _markdown([tally.row(kind) for kind, tally in tallies.items()])
+
+
+def _markdown(rows: Sequence[Sequence[str]]) -> str:
+    return "\n".join(f"| {' | '.join(row)} |" for row in (_HEAD, ("---",) * len(_HEAD), *rows))
 
 
 def keep_finding(target: Path, kind: str, seed: int, case: int, outcome: Outcome, files: Path) -> Path:
@@ -62,11 +68,13 @@ def keep_finding(target: Path, kind: str, seed: int, case: int, outcome: Outcome
     return folder
 
 
-def record(path: Path, tallies: dict[str, Tally], seed: int) -> None:
-    """Write the table into a document, between the two marks that stand there."""
+def record(path: Path, tallies: Mapping[str, Tally]) -> None:
+    """Write the rows into the table of a document, between the two marks; rows of other kinds stay."""
     text = path.read_text(encoding="utf-8")
-    found = re.compile(f"{re.escape(_START)}.*{re.escape(_END)}", re.DOTALL)
-    if not found.search(text):
+    found = re.search(f"{re.escape(_START)}\n(.*){re.escape(_END)}", text, re.DOTALL)
+    if not found:
         raise OptionError(f"{path}: expected the marks {_START} and {_END}")
-    body = f"{_START}\n\nSeed {seed}.\n\n{table(tallies)}\n\n{_END}"
-    path.write_text(found.sub(lambda _: body, text), encoding="utf-8")
+    rows = {cells[0]: cells for line in found[1].splitlines()[2:] if len(cells := line.strip("| ").split(" | ")) > 1}
+    rows |= {kind: tally.row(kind) for kind, tally in tallies.items()}
+    body = f"{_START}\n{_markdown(list(rows.values()))}\n{_END}"
+    path.write_text(text[:found.start()] + body + text[found.end():], encoding="utf-8")

@@ -40,8 +40,7 @@ def _cases(trial: Trial) -> Iterator[_Case]:
     for path in names:
         status, out, err = (path.with_suffix(suffix) for suffix in (".status", ".out", ".err"))
         code = int(status.read_text()) if status.exists() else None
-        yield _Case(path.read_text(), Done(code, *(file.read_bytes().decode(errors="replace") for file in (out, err)),
-                                           0))
+        yield _Case(path.read_text(), Done(code, *(file.read_bytes().decode(errors="replace") for file in (out, err))))
 
 
 @check("sec-commands")

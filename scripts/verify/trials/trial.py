@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -27,13 +28,14 @@ _POLL = 0.01
 class Done:
     """What a command came to. status: negative for a signal, None where it was stopped at its limit of time.
 
-    memory: bytes of the largest process of it, resident.
+    memory: bytes of the largest process of it, resident; seconds: processor time.
     """
 
     status: int | None
     out: str
     err: str
-    memory: int
+    memory: int = 0
+    seconds: float = 0.0
 
     @property
     def answer(self) -> dict:
@@ -82,8 +84,9 @@ class Trial:
         with given.open("rb") as source, out.open("wb") as target, err.open("wb") as errors:
             process = subprocess.Popen(list(map(str, command)), cwd=cwd, env=variables, stdin=source, stdout=target,
                                        stderr=errors, start_new_session=True)
-        status, memory = _ended(process, seconds)
-        return Done(status, *(file.read_bytes().decode(errors="replace") for file in (out, err)), memory)
+        status, usage = _ended(process, seconds)
+        return Done(status, *(file.read_bytes().decode(errors="replace") for file in (out, err)),
+                    usage.ru_maxrss * 1024, usage.ru_utime + usage.ru_stime)
 
     def convert(self, source: Path, target: Path | None = None, **settings: object) -> Done:
         """models.convert into `target`, by default the scratch folder's `M`."""
@@ -95,15 +98,15 @@ class Trial:
         return self.scratch / "M"
 
 
-def _ended(process: subprocess.Popen, seconds: float) -> tuple[int | None, int]:
-    """Exit status, None where `seconds` passed, and the largest resident set in bytes."""
+def _ended(process: subprocess.Popen, seconds: float) -> tuple[int | None, resource.struct_rusage]:
+    """Exit status, None where `seconds` passed, and what the process took with its children."""
     deadline = time.monotonic() + seconds
     late = False
     while True:
         pid, status, usage = os.wait4(process.pid, os.WNOHANG)
         if pid:
             process.returncode = os.waitstatus_to_exitcode(status)
-            return None if late else process.returncode, usage.ru_maxrss * 1024
+            return None if late else process.returncode, usage
         if not late and time.monotonic() > deadline:
             late = True
             os.killpg(process.pid, signal.SIGKILL)

@@ -123,23 +123,21 @@ def test_a_finding_is_kept_with_the_way_to_see_it_again(tmp_path):
 
 
 def test_counts_go_to_the_document_between_its_marks(tmp_path):
-    tally = Tally()
+    tally = Tally(7)
     for case, outcome in enumerate([Outcome("fine", memory=10**8, seconds=0.5), Outcome("refused"), Outcome("hang")]):
         tally.add(case, outcome)
-    assert table({"gguf": tally}).splitlines()[-1] == "| gguf | 3 | 1 | 1 | 1 | 100 | 0.5 |"
+    assert table({"gguf": tally}).splitlines()[-1] == "| gguf | 7 | 3 | 1 | 1 | 1 | 100 | 0.5 |"
     document = tmp_path / "measurements.md"
-    document.write_text("before\n<!-- fuzz: written by scripts.verify.fuzz --record -->\nold\n<!-- fuzz: end -->\n"
-                        "after\n")
-    for _ in range(2):  # a second record takes the place of the first
-        record(document, {"gguf": tally}, 7)
-    text = document.read_text()
-    assert text.startswith("before\n") and text.endswith("after\n") and "old" not in text
-    assert "Seed 7." in text and text.count("| gguf |") == 1
+    start, end = "<!-- fuzz: written by scripts.verify.fuzz --record -->", "<!-- fuzz: end -->"
+    document.write_text(f"before\n{start}\n{end}\nafter\n")
+    for kind in ("gguf", "own", "gguf"):  # a second record takes the place of the first
+        record(document, {kind: tally})
+    assert document.read_text() == f"before\n{start}\n{table({'gguf': tally, 'own': tally})}\n{end}\nafter\n"
 
 
 def test_the_command_ends_in_status_1_on_findings(tmp_path, monkeypatch, capsys):
     def fuzz(kind, *_, **__):
-        tally = Tally()
+        tally = Tally(0)
         tally.add(0, Outcome("crash" if kind == "own" else "fine"))
         return tally
 
@@ -148,11 +146,11 @@ def test_the_command_ends_in_status_1_on_findings(tmp_path, monkeypatch, capsys)
         with pytest.raises(SystemExit) as ended:
             run_command(command.main, ["--kind", kind])
         assert ended.value.code == status
-    assert capsys.readouterr().out.count("| kind | cases |") == 3
+    assert capsys.readouterr().out.count("| kind | seed |") == 3
 
 
 def test_the_document_has_the_marks(tmp_path):
     document = tmp_path / "copy.md"
     document.write_text(command._DOCUMENT.read_text())
-    record(document, {"gguf": Tally()}, 0)
-    assert "| gguf | 0 |" in document.read_text()
+    record(document, {"gguf": Tally(5)})
+    assert "| gguf | 5 | 0 |" in document.read_text()

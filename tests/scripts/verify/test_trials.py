@@ -55,7 +55,7 @@ def test_one_trial_alone(folder, capsys):
 
 
 @pytest.mark.parametrize(("done", "fault"), [
-    (Done(2, "", GOOD, 0), None),
+    (Done(2, "", GOOD), None),
     (Done(0, "", GOOD, 0), "expected status 2"),
     (Done(1, "", "Traceback\n" + GOOD, 0), "expected status 2"),
     (Done(2, "", "a note\n" + GOOD, 0), "2 lines"),
@@ -72,7 +72,7 @@ def test_a_refusal_is_one_line(done, fault):
 
 
 def test_faults_of_what_is_accepted():
-    assert not list(accepted(Done(0, "", "a note", 0), "case")) and list(accepted(Done(2, "", GOOD, 0), "case"))
+    assert not list(accepted(Done(0, "", "a note", 0), "case")) and list(accepted(Done(2, "", GOOD), "case"))
     assert not list(equal([1], [1], "ids")) and list(equal([1], [2], "ids")) == ["ids: expected [2], found [1]"]
 
 

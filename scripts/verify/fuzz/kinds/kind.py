@@ -42,6 +42,6 @@ def convert_step(source: str) -> Step:
 
 
 def model_steps(model: str) -> list[Step]:
-    """Load, encode a text, generate two tokens, and two turns of a chat."""
+    """Load, encode a text, generate two tokens; and the same for two turns of a chat."""
     return [Step("host.generate", ("--model", model, "--prompt", PROMPT, "-n", "2", *_SMALL)),
             Step("host.chat", ("--model", model, "-n", "2", *_SMALL), _CHAT)]
