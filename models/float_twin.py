@@ -18,7 +18,7 @@ from models.formats.source import FloatLayer, FloatLinear, FloatModel
 
 __all__ = ["FloatRun", "FloatStream", "Observer", "float_logits", "run_float"]
 
-_BLOCK = 1 << 21  # trits of a matrix that are floats at a time
+_BLOCK = 1 << 20  # trits of a matrix that are floats at a time
 _ABSMAX_FLOOR = 1e-5  # transformers' clamp of max|x|
 
 
