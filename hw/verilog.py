@@ -7,8 +7,10 @@ import os
 import re
 import subprocess
 import sys
+import warnings
 
 from amaranth.back import rtlil
+from amaranth.hdl import UnusedElaboratable
 
 from hw.arith.dsp48 import DSP48_MODEL
 from models.child_process import run_child
@@ -40,7 +42,12 @@ def to_verilog(component, **options) -> str:
     """
     if importlib.util.find_spec(YOSYS) is None:
         raise ModuleNotFoundError(f"No module named {YOSYS!r}", name=YOSYS)
-    script = _SCRIPT.format(rtlil=rtlil.convert(component, emit_src=False, **options), attributes=_ATTRIBUTES)
+    try:
+        design = rtlil.convert(component, emit_src=False, **options)
+    except BaseException:  # a design that was cut short has parts without a use: that is no news
+        warnings.simplefilter("ignore", UnusedElaboratable)
+        raise
+    script = _SCRIPT.format(rtlil=design, attributes=_ATTRIBUTES)
     done = run_child([sys.executable, "-m", YOSYS, "-q", "-"], input=script, text=True, encoding="utf-8",
                      env=os.environ | {"PYTHONSAFEPATH": "1"},  # a module of the user's folder is not meant
                      stdout=subprocess.PIPE, stderr=subprocess.PIPE)

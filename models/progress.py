@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import threading
 from collections.abc import Iterator
@@ -23,7 +24,8 @@ def working(what: str) -> Iterator[None]:
         yield
         return
     ended = threading.Event()
-    with tqdm(desc=what, bar_format="{desc}, {elapsed}", file=sys.stderr) as line:
+    columns, rows = shutil.get_terminal_size()  # of a terminal that does not know its own, 80 and 24
+    with tqdm(desc=what, bar_format="{desc}, {elapsed}", file=sys.stderr, ncols=columns, nrows=rows) as line:
         def count() -> None:
             while not ended.wait(_EVERY):
                 line.refresh()
