@@ -67,7 +67,7 @@ _SINGLE_DIGITS = (_DIGITS, *_GPT2)
 _BLOOM = r" ?[^(\s|.,!?…。，、।۔،)]+"
 _DEEPSEEK3 = (r"""[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+"""
               rf"| ?[\p{{P}}\p{{S}}]+[\r\n]*|{_TAIL}")
-_THREES_FROM_THE_RIGHT = r"\d{1,3}(?=(?:\d{3})*\b)"
+_THREES_FROM_THE_RIGHT = r"\p{N}{1,3}(?=(?:\p{N}{3})*(?!\p{N}))"
 
 DEFAULT = Splitting(split_bytes(r"[\p{P}\$\+<=>\^~\|]+", _WORDS, r"\p{N}+", "[0-9][0-9][0-9]"))
 """What llama.cpp does where a file names no rule."""

@@ -5,10 +5,12 @@ Where llama-cpp-python is installed, every pre-tokenizer's cuts, and whole promp
 
 import importlib.util
 import json
+import os
 from pathlib import Path
 
 import gguf
 import pytest
+from tokenizers import Tokenizer
 
 from models.errors import ModelError
 from models.vocabulary import read_gguf
@@ -140,10 +142,12 @@ def oracle_of(path: Path, fields: dict[str, object]):
     return llama_cpp.Llama(str(path), vocab_only=True, verbose=False)
 
 
+OWN_RULES = ("falcon", "deepseek-llm", "afmoe", "tiny_aya", "cohere2moe")  # llama.cpp's approximate the models' own
+
+
 @needs_llama_cpp
-@pytest.mark.parametrize("pre", [name for name in SPLITTINGS if name != "falcon_e"])
+@pytest.mark.parametrize("pre", [name for name in SPLITTINGS if name not in ("falcon_e", *OWN_RULES)])
 def test_whole_prompts_are_llama_cpps(tmp_path, pre):
-    from tokenizers import Tokenizer
     fields = with_names(pre)
     llama = oracle_of(tmp_path / "vocabulary.gguf", fields)
     parts = read_gguf(fields, 1000, "model.gguf")
@@ -152,3 +156,31 @@ def test_whole_prompts_are_llama_cpps(tmp_path, pre):
         given = tokenizer.normalizer.normalize_str(text) if tokenizer.normalizer else text  # llama.cpp does not compose
         ids = [*parts.around.before, *tokenizer.encode(text, add_special_tokens=False).ids, *parts.around.after]
         assert ids == llama.tokenize(given.encode(), add_bos=True, special=True), text
+
+
+VOCABULARIES = sorted(Path(os.environ.get("LLAMA_CPP_MODELS", "/nowhere")).glob("ggml-vocab-*.gguf"))
+
+
+@needs_llama_cpp
+@pytest.mark.skipif(not VOCABULARIES, reason="LLAMA_CPP_MODELS=llama.cpp/models")
+@pytest.mark.parametrize("path", VOCABULARIES, ids=lambda path: path.name.split(".")[0])
+def test_real_vocabularies_give_llama_cpps_prompts(path):
+    """Whole prompts with names of the vocabulary's own special tokens inside, at the start, and at the end."""
+    import llama_cpp
+    fields = {name: field.contents() for name, field in gguf.GGUFReader(path).fields.items()
+              if name.startswith("tokenizer.")}
+    if fields[f"{PREFIX}model"] not in ("gpt2", "llama") or fields.get(f"{PREFIX}pre") in REFUSED:
+        pytest.skip(f"of kind {fields[f'{PREFIX}model']}, {fields.get(f'{PREFIX}pre')}")
+    parts = read_gguf(fields, 1_000_000, path.name)
+    tokenizer = Tokenizer.from_str(parts.tokenizer)
+    llama = llama_cpp.Llama(str(path), vocab_only=True, verbose=False)
+    names = [token.content for token in tokenizer.get_added_tokens_decoder().values() if token.special][:12]
+    inside = [f"{before}{name}{after}" for name in names for before in ("", "a", "a ", "\n") for after in ("", "b", " b")]
+    texts = [*SAMPLES, *CORPUS[:11], *inside, "".join(names), " ".join(names)]
+    wrong = 0
+    for text in texts:
+        given = tokenizer.normalizer.normalize_str(text) if "NFC" in str(tokenizer.normalizer) else text
+        ids = [*parts.around.before, *tokenizer.encode(text, add_special_tokens=False).ids, *parts.around.after]
+        wrong += ids != llama.tokenize(given.encode(), add_bos=True, special=True)
+    print(f"{path.name}: {len(texts)} prompts, {wrong} differ")
+    assert wrong == 0
