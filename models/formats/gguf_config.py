@@ -41,8 +41,6 @@ _NEUTRAL = {"rope.scaling.type": ("none", "linear"), "rope.scaling.factor": (0, 
             "final_logit_softcapping": (0,), "logit_scale": (0, 1), "embedding_scale": (0, 1),
             "residual_scale": (0, 1), "attention.causal": (True,), "expert_count": (0,),
             "use_parallel_residual": (False,)}
-_TURN_ENDS = ("<|eot_id|>", "<|im_end|>", "<|end_of_turn|>", "<end_of_turn>")
-"""Texts by which llama.cpp knows an end of turn that no key names."""
 
 
 @dataclass(frozen=True)
@@ -180,10 +178,8 @@ class GgufMetadata:
         return self._typed(f"tokenizer.ggml.{kind}_token_id", int, "a token's id")
 
     def _eos_ids(self) -> tuple:
+        """Ends that the keys name; those known by their texts are the vocabulary's word (`models.vocabulary`)."""
         found = [self._token(kind) for kind in ("eos", "eot", "eom")]
-        tokens = self.fields.get("tokenizer.ggml.tokens")
-        if found[1] is None and isinstance(tokens, list):
-            found += [tokens.index(text) for text in _TURN_ENDS if text in tokens]
         return tuple(dict.fromkeys(token for token in found if token is not None))
 
 
