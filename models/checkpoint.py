@@ -20,7 +20,6 @@ tensor starts at a multiple of 64 bytes in the file; tensors named padding.N fil
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +38,7 @@ from models.checkpoint_writer import (
 from models.config import LINEARS, PRESETS, ModelConfig, resolve_model
 from models.errors import ModelError, located
 from models.integers import EXPONENT_LIMIT, HEAD_LEVELS
+from models.json_file import read_object
 from models.model import Gains, Layer, Model, TernaryMatrix
 from models.safetensors_file import PADDING, SafetensorsFile
 from models.ternary import check_packed
@@ -58,13 +58,13 @@ def load_config(name_or_dir: str | Path) -> ModelConfig:
     if str(name_or_dir) in PRESETS and not Path(name_or_dir).is_dir():
         return PRESETS[str(name_or_dir)]
     path = resolve_model(name_or_dir) / METADATA
-    return _config(path, _read_json(path))
+    return _config(path, _read_metadata(path))
 
 
 def load_around(name_or_dir: str | Path) -> Around:
     """What goes around prompts of a model folder; of a folder that does not say, the config's `bos_id` before them."""
     path = resolve_model(name_or_dir) / METADATA
-    metadata = _read_json(path)
+    metadata = _read_metadata(path)
     config = _config(path, metadata)
     if "prompt" not in metadata:
         return Around(() if config.bos_id is None else (config.bos_id,))
@@ -76,7 +76,7 @@ def load_model(name_or_dir: str | Path) -> Model:
     """Load a model folder (or `demo`), checking every shape and value. `ModelError` names what is wrong."""
     folder = resolve_model(name_or_dir)
     path = folder / METADATA
-    metadata = _read_json(path)
+    metadata = _read_metadata(path)
     config = _config(path, metadata)
     bits = _integer(path, metadata, "residual_fraction_bits", RESIDUAL_LIMIT)
     exponents = metadata.get("gain_exponents")
@@ -112,15 +112,12 @@ def save_model(model: Model, folder: str | Path, *, text: TextParts | None = Non
         writer.finish(model.final_gains, model.residual_fraction_bits, model.provenance)
 
 
-def _read_json(path: Path) -> dict:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+def _read_metadata(path: Path) -> dict:
+    if not path.exists():
         hint = "; convert it with python -m models.convert" if (path.parent / "config.json").exists() else ""
-        raise ModelError(f"{path.parent} is not a model of this project: it has no {METADATA}{hint}") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(f"{path}: cannot be read: {error}") from None
-    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        raise ModelError(f"{path.parent} is not a model of this project: it has no {METADATA}{hint}")
+    data = read_object(path)
+    if data.get("format") != FORMAT:
         raise ModelError(f"{path}: expected a model of format {FORMAT!r}")
     if data.get("version") != VERSION:
         raise ModelError(f"{path}: expected format version {VERSION}, found {data.get('version')!r}")

@@ -212,6 +212,11 @@ def test_missing_and_unreadable_files_are_named(saved, tmp_path):
     (tmp_path / "model.json").write_text("{")
     with pytest.raises(ModelError, match="model.json: cannot be read"):
         load_model(tmp_path)
+    (tmp_path / "model.json").unlink()
+    (tmp_path / "model.json").symlink_to("/dev/null")  # a device may never end
+    with pytest.raises(ModelError, match="model.json: expected a file, found something else"):
+        load_model(tmp_path)
+    (tmp_path / "model.json").unlink()
     shutil.copy(saved / "model.json", tmp_path)
     with pytest.raises(ModelError, match="model.safetensors: no such file"):
         load_model(tmp_path)
