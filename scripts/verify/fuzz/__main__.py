@@ -7,7 +7,6 @@ with what it takes to see them again. Exit status 1 where there are some.
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import tempfile
@@ -16,7 +15,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from models.command import run_command
+from models.command import CommandParser, run_command
 from models.errors import OptionError
 from scripts.verify.fuzz.kinds import KINDS
 from scripts.verify.fuzz.outcome import Outcome
@@ -62,8 +61,8 @@ def _last_line(outcome: Outcome) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
-    parser = argparse.ArgumentParser(prog="python -m scripts.verify.fuzz",
-                                     description="Damage inputs of each kind and run the commands on them.")
+    parser = CommandParser("scripts.verify.fuzz",
+                           description="Damage inputs of each kind and run the commands on them.")
     parser.add_argument("--kind", default="all", choices=["all", *KINDS], help="of input (default: all)")
     parser.add_argument("--count", type=int, default=200, metavar="N", help="cases of each kind (default: 200)")
     parser.add_argument("--seconds", type=float, metavar="S", help="begin no more cases of a kind after so long")

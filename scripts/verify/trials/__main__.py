@@ -6,7 +6,6 @@ names. Exit status 1 where one fails.
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from models.command import run_command
+from models.command import CommandParser, run_command
 from models.errors import OptionError
 from scripts.verify.trials import damaged, edges, foreign, texts  # noqa: F401  their import registers the checks
 from scripts.verify.trials.trial import CHECKS, Trial
@@ -37,8 +36,7 @@ def faults_of(folder: Path) -> list[str] | None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
-    parser = argparse.ArgumentParser(prog="python -m scripts.verify.trials",
-                                     description="Run the trials of a folder and print a table.")
+    parser = CommandParser("scripts.verify.trials", description="Run the trials of a folder and print a table.")
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="holds a folder a trial; nothing is written there")
     parser.add_argument("--only", action="append", metavar="NAME", help="this trial; may be given several times")
     parser.add_argument("--quick", action="store_true", help="leave out those that take minutes")
