@@ -7,8 +7,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -43,15 +43,17 @@ class CommandParser(argparse.ArgumentParser):
 def run_command(main: Callable[[Sequence[str] | None], None], arguments: Sequence[str] | None = None) -> None:
     """Run a command's `main`; what the user can mend ends in one line beginning `error:` and exit status 2.
 
-    Ctrl-C is status 130, without a word. A reader that closed the pipe is no error.
+    Ctrl-C is status 130, without a word. A reader that closed the pipe is no error. A request to end (SIGTERM, or
+    SIGHUP from a terminal that closed) ends children and takes unfinished files along, too.
     """
     if sys.stderr is None:  # closed by whoever started us: notes and bars go nowhere
         sys.stderr = open(os.devnull, "w")
     _any_encoding()
-    earlier = signal.getsignal(signal.SIGINT)
-    interruptible = threading.current_thread() is threading.main_thread() and earlier is not signal.SIG_IGN
-    if interruptible:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    with _signals_as_exceptions():
+        _run(main, arguments)
+
+
+def _run(main: Callable[[Sequence[str] | None], None], arguments: Sequence[str] | None) -> None:
     try:
         main(arguments)
         if sys.stdout is not None:
@@ -74,9 +76,27 @@ def run_command(main: Callable[[Sequence[str] | None], None], arguments: Sequenc
         _fail(f"{name}{error.strerror or error}")
     except MemoryError:
         _fail("there is not enough memory for this")
+
+
+@contextmanager
+def _signals_as_exceptions() -> Iterator[None]:
+    """In the block they unwind the command; later, while Python ends, an exception would be a traceback."""
+    handlers = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: _end, signal.SIGHUP: _end}
+    earlier = {number: signal.getsignal(number) for number in handlers}
+    if threading.current_thread() is not threading.main_thread():
+        handlers = {}
+    handlers = {number: handler for number, handler in handlers.items() if earlier[number] is not signal.SIG_IGN}
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+    try:
+        yield
     finally:
-        if interruptible:  # for the rest as it was: while Python ends, an exception would be a traceback
-            signal.signal(signal.SIGINT, earlier)
+        for number in handlers:
+            signal.signal(number, earlier[number])
+
+
+def _end(number: int, frame: object) -> NoReturn:
+    raise SystemExit(128 + number)
 
 
 def _fail(message: str) -> None:

