@@ -32,8 +32,9 @@ class _Tokens:
         self._special = {index for index, token in self._tokenizer.get_added_tokens_decoder().items() if token.special}
 
     def encode(self, text: str, *, special: bool) -> list[int]:
-        self._tokenizer.encode_special_tokens = not special
-        return self._tokenizer.encode(text, add_special_tokens=False).ids
+        with contained("the tokenizer has no ids for the template's text"):
+            self._tokenizer.encode_special_tokens = not special
+            return self._tokenizer.encode(text, add_special_tokens=False).ids
 
     def is_special(self, token: int) -> bool:
         return token in self._special

@@ -3,9 +3,13 @@
 import json
 
 import pytest
+from tokenizers import Tokenizer
+from tokenizers.models import Unigram
 
 from models.convert import convert, report
 from models.formats import read_checkpoint
+from models.vocabulary.parts import ChatFormat
+from models.vocabulary.template_ends import template_ends
 from tests.host.templates import TEMPLATES
 from tests.models.formats.folders import config_json, masters, write_folder
 from tests.models.small import SMALL
@@ -50,3 +54,10 @@ def test_a_template_that_does_not_run_is_said(folder, tmp_path, template):
     made = report(tmp_path / "model")
     assert made["config"]["eos_ids"] == [1, 2] and made["chat"]
     assert made["notes"][0].startswith("the model has no chat until this is mended: ") and "\n" not in made["notes"][0]
+
+
+def test_a_template_whose_text_has_no_ids_is_said():
+    tokenizer = Tokenizer(Unigram([("a", 0.0)])).to_str()  # no token for what it does not know
+    ends, notes = template_ends(ChatFormat(TEMPLATES["ChatML"], "", "<|im_end|>"), tokenizer)
+    assert ends == () and notes == ("the model has no chat until this is mended: the tokenizer has no ids for the "
+                                    "template's text: Encountered an unknown token but `unk_id` is missing",)
