@@ -72,8 +72,8 @@ class Artefact:
         if self._left:
             raise self._error(min(self._left), f"does not belong to {self.kind} by {self.method}")
         if "version" not in self._metadata or "model" not in self._metadata:
-            raise ArtefactError(f"{self.path}: model is missing in its metadata: the hash of what it was fitted to; fit "
-                                "it again")
+            raise ArtefactError(f"{self.path}: model is missing in its metadata: the hash of what it was fitted to; "
+                                "fit it again")
         if (found := self._metadata["model"]) != model:
             raise ArtefactError(f"{self.path} was fitted to another model: its hash begins {found[:12]}, this one's "
                                 f"{model[:12]}")

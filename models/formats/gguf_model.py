@@ -48,10 +48,11 @@ def read_gguf(path: Path, *, activation: str | None = None) -> FloatModel:
     provenance = {"source": config.name, "format": "gguf", "weights": tensors.kind()}
     if any(assumed):
         provenance["assumed"] = [what for what in assumed if what]
+    text = read_text(metadata.tokenizer, config.vocab_size, str(path), name=str(file.fields.get("general.name")))
     return FloatModel(config, tensors.rows(_EMBEDDING, *shape),
                       None if config.tied_head else tensors.rows(_HEAD, *shape),
                       tensors.vector(_FINAL, config.hidden_size), LazyLayers(config.layers, tensors.layer),
-                      read_text(metadata.tokenizer, config.vocab_size, str(path)), provenance, tensors.zeros)
+                      text, provenance, tensors.zeros)
 
 
 class _Tensors:

@@ -16,11 +16,13 @@ from models.vocabulary.tokenizer_json import AddedToken, check_tokenizer
 __all__ = ["read_gguf"]
 
 _LLAMA3_SIZE, _LLAMA3_START = 128000, "<|begin_of_text|>"
+_PHI3, _PHI3_PLAIN = ("phi-3", "phi3"), ("<unk>", "<s>", "<|endoftext|>")
 _ROLES = ("bos", "eos", "eot", "eom", "fim_pad", "fim_rep", "fim_sep")
 
 
-def read_gguf(fields: Mapping[str, object], vocab_size: int, where: str) -> TextParts | None:
-    """fields: the `tokenizer.*` metadata as plain values; where: the file, for errors. None without a tokenizer.
+def read_gguf(fields: Mapping[str, object], vocab_size: int, where: str, *, name: str = "") -> TextParts | None:
+    """fields: the `tokenizer.*` metadata as plain values; where: the file, for errors; name: the model's, by which
+    llama.cpp knows Phi 3. None without a tokenizer.
 
     What goes around a prompt and what ends one is llama.cpp's rule: the keys, else the kind and the pre-tokenizer's
     name, else the texts of the tokens. `ModelError` for a tokenizer of an unknown kind, a damaged one, or one with ids
@@ -33,7 +35,7 @@ def read_gguf(fields: Mapping[str, object], vocab_size: int, where: str) -> Text
             return None
         if kind not in _KINDS:
             raise ModelError(f"{PREFIX}model: expected one of {', '.join(_KINDS)}, found {kind!r}")
-        vocabulary = _Vocabulary(given, kind, vocab_size)
+        vocabulary = _Vocabulary(given, kind, vocab_size, name)
         tokenizer = _KINDS[kind](vocabulary)
         check_tokenizer(tokenizer, vocab_size, f"{PREFIX}tokens")
         around = vocabulary.around()
@@ -44,8 +46,9 @@ def read_gguf(fields: Mapping[str, object], vocab_size: int, where: str) -> Text
 class _Vocabulary:
     """Texts and types of the tokens, as llama.cpp takes them, and the named ones among them."""
 
-    def __init__(self, fields: VocabularyFields, kind: str, vocab_size: int):
+    def __init__(self, fields: VocabularyFields, kind: str, vocab_size: int, name: str):
         self.fields, self.kind = fields, kind
+        self._phi3 = any(text in name.lower() for text in _PHI3)
         self.texts = [text or f"[EMPTY_{index}]" for index, text in enumerate(fields.strings("tokens"))]
         if not self.texts:
             raise ModelError(f"{PREFIX}tokens: expected the vocabulary, found an empty list")
@@ -63,7 +66,9 @@ class _Vocabulary:
             self.types[index] = USER_DEFINED
 
     def added(self) -> list[AddedToken]:
-        return [AddedToken(index, self.texts[index], special=kind != USER_DEFINED)
+        """Spaces after a name belong to it in Phi 3, but for the names of other models in its vocabulary."""
+        return [AddedToken(index, self.texts[index], special=kind != USER_DEFINED,
+                           rstrip=self._phi3 and self.texts[index] not in _PHI3_PLAIN)
                 for index, kind in enumerate(self.types) if kind in (UNKNOWN, CONTROL, USER_DEFINED)]
 
     def around(self) -> Around:
@@ -120,7 +125,8 @@ def _sentencepiece(vocabulary: _Vocabulary, *, unigram: bool) -> str:
     return Pieces(vocabulary.texts, scores, vocabulary.types, unigram=unigram, byte_fallback=BYTE in vocabulary.types,
                   prefix=fields.flag("add_space_prefix", True),
                   collapse=unigram and fields.flag("remove_extra_whitespaces", False),
-                  charsmap=fields.bytes("precompiled_charsmap")).to_tokenizer()
+                  charsmap=fields.bytes("precompiled_charsmap")).to_tokenizer(
+                      [token for token in vocabulary.added() if token.rstrip])
 
 
 def _llama(vocabulary: _Vocabulary) -> str:

@@ -75,6 +75,16 @@ def test_the_frame_goes_around_a_chat_as_well():
     assert not read_gguf(with_names("gpt-2") | template, 1000, "x").chat.framed
 
 
+@pytest.mark.parametrize("name, belong", [("Phi-3 mini", True), ("phi3", True), ("Llama", False)])
+def test_spaces_after_the_names_of_phi_3(name, belong):
+    """They belong to the name, as llama.cpp has it; but for names that are not Phi 3's own."""
+    fields = llama_fields()
+    tokenizer = Tokenizer.from_str(read_gguf(fields, 1000, "model.gguf", name=name).tokenizer)
+    plain = tokenizer.encode("b").ids
+    assert (tokenizer.encode("</s>  b").ids == [2, *plain]) == belong
+    assert tokenizer.encode("<s>  b").ids != [1, *plain]
+
+
 def test_what_ends_a_text():
     """By key, and by text: a control token that files often call a normal one, too."""
     size = 500
@@ -168,11 +178,10 @@ VOCABULARIES = sorted(Path(os.environ.get("LLAMA_CPP_MODELS", "/nowhere")).glob(
 def test_real_vocabularies_give_llama_cpps_prompts(path):
     """Whole prompts with names of the vocabulary's own special tokens inside, at the start, and at the end."""
     import llama_cpp
-    fields = {name: field.contents() for name, field in gguf.GGUFReader(path).fields.items()
-              if name.startswith("tokenizer.")}
+    fields = {name: field.contents() for name, field in gguf.GGUFReader(path).fields.items()}
     if fields[f"{PREFIX}model"] not in ("gpt2", "llama") or fields.get(f"{PREFIX}pre") in REFUSED:
         pytest.skip(f"of kind {fields[f'{PREFIX}model']}, {fields.get(f'{PREFIX}pre')}")
-    parts = read_gguf(fields, 1_000_000, path.name)
+    parts = read_gguf(fields, 1_000_000, path.name, name=fields["general.name"])
     tokenizer = Tokenizer.from_str(parts.tokenizer)
     llama = llama_cpp.Llama(str(path), vocab_only=True, verbose=False)
     names = [token.content for token in tokenizer.get_added_tokens_decoder().values() if token.special][:12]
