@@ -113,6 +113,8 @@ def new_checkpoint(folder: str | Path, config: ModelConfig, *, text: TextParts |
 def check_target(folder: Path) -> None:
     """`ModelError` where a model would not be written: ask before long work."""
     if folder.exists():
+        if folder.is_dir() and folder.samefile(Path.cwd()):
+            raise ModelError(f"{folder} is the working folder, which cannot be replaced: name a folder in it")
         found = {path.name for path in folder.iterdir()} if folder.is_dir() else {folder.name}
         if foreign := sorted(found - {METADATA, TENSORS, TOKENIZER, CHAT}):
             raise ModelError(f"{folder} exists and holds {foreign[0]}, which is not part of a model")

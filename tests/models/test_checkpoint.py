@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from models.checkpoint import load_config, load_model, save_model
+from models.checkpoint import check_target, load_config, load_model, save_model
 from models.config import PRESETS, ModelConfig
 from models.errors import ModelError
 from models.integers import head_of_embedding
@@ -104,6 +104,13 @@ def test_a_folder_with_other_files_is_not_touched(tmp_path):
     with pytest.raises(ModelError, match="exists and holds notes.txt, which is not part of a model"):
         save_model(synthetic_model(SMALL, 3), tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_the_working_folder_is_refused_before_the_work(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in (".", tmp_path):
+        with pytest.raises(ModelError, match="is the working folder, which cannot be replaced"):
+            check_target(Path(name))
 
 
 def test_a_failure_leaves_the_earlier_model_and_nothing_else(tmp_path, monkeypatch):
