@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from models.errors import ModelError
@@ -12,6 +13,8 @@ __all__ = ["LARGEST_TEXT", "read_bounded", "read_object", "read_optional", "read
 
 LARGEST_TEXT = 64 << 20
 """Bytes of a text file; the largest published, a `tokenizer.json` of 262,144 tokens, has half of that."""
+
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # an escape of half a pair; whether its other half is there remains to be seen
 
 
 def read_bounded(path: Path, largest: int) -> bytes:
@@ -42,10 +45,14 @@ def read_text(path: Path) -> str:
 
 
 def read_object(path: Path) -> dict:
-    """The object; `ModelError` for a file that is missing, unreadable or something else."""
+    """The object, all its strings Unicode; `ModelError` for a file that is missing, unreadable or something else."""
     text = read_text(path)
     try:
         data = json.loads(text)
+        if _SURROGATE.search(text):
+            json.dumps(data, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ModelError(f"{path}: expected Unicode, found half a surrogate pair") from None
     except (ValueError, RecursionError) as error:  # an integer of thousands of digits is a ValueError, too
         if (kind := file_kind(path)) not in (None, JSON):
             raise ModelError(f"{path}: expected JSON, found {kind}") from None

@@ -13,16 +13,24 @@ from models.json_file import read_bounded, read_object, read_text
     (b"{", "cannot be read as JSON: Expecting property name"),
     (b'{"a": ' + b"[" * 100_000, "cannot be read as JSON: nested too deeply"),
     (b'{"a": ' + b"7" * 5000 + b"}", "cannot be read as JSON: Exceeds the limit"),
+    (b'{"a": ["\\ud83d"]}', "expected Unicode, found half a surrogate pair"),
+    (b'{"\\uDE00": 1}', "expected Unicode, found half a surrogate pair"),
     (b"[1]", "expected a JSON object, found list"),
     (b'{"a": "\xff"}', "cannot be read: invalid start byte at byte 7, expected UTF-8"),
     (b"\x1f\x8b\x08\x00\xff\xff\xff\xff", "expected text, found a gzip archive"),
-], ids=["cut", "deep", "digits", "list", "encoding", "gzip"])
+], ids=["cut", "deep", "digits", "half", "other half", "list", "encoding", "gzip"])
 def test_a_damaged_file_is_one_line(tmp_path, data, message):
     path = tmp_path / "config.json"
     path.write_bytes(data)
     with pytest.raises(ModelError) as error:
         read_object(path)
     assert str(error.value).startswith(f"{path}: {message}") and "\n" not in str(error.value)
+
+
+def test_a_whole_pair_is_one_character(tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text('{"a": "\\ud83d\\ude00"}')
+    assert read_object(path) == {"a": "\N{GRINNING FACE}"}
 
 
 def test_what_is_no_file(tmp_path):
