@@ -14,7 +14,7 @@ __all__ = ["LARGEST_TEXT", "read_bounded", "read_object", "read_optional", "read
 LARGEST_TEXT = 64 << 20
 """Bytes of a text file; the largest published, a `tokenizer.json` of 262,144 tokens, has half of that."""
 
-_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # an escape of half a pair; whether its other half is there remains to be seen
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # of half a pair; the other may follow
 
 
 def read_bounded(path: Path, largest: int) -> bytes:
