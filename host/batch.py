@@ -23,7 +23,7 @@ from host.text import Text
 from models.command import CommandParser, run_command
 from models.errors import OptionError
 from models.machine.registers import SEQUENCES
-from models.text_file import decode_text, lines_of, read_text_file
+from models.text_file import lines_of, read_standard_input, read_text_file
 
 __all__ = ["main", "parser"]
 
@@ -130,7 +130,7 @@ def _report(options: argparse.Namespace, batch: Batch, session: Session, texts: 
 
 def _lines(path: str) -> list[str]:
     if path == "-":
-        text = decode_text(sys.stdin.buffer.read() if sys.stdin is not None else b"", "standard input")
+        text = read_standard_input()
     else:
         text = read_text_file(path)
     lines = [line for line in lines_of(text) if line.strip()]

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 
 from models.errors import OptionError
+from models.text_file import LARGEST_TEXT
 
 __all__ = ["at_terminal", "confirmed", "user_lines"]
 
@@ -62,11 +63,13 @@ def _typed(prompt: str) -> str | None:
 
 def _piped(_: str) -> str | None:
     try:
-        line = sys.stdin.readline()
+        line = sys.stdin.readline(LARGEST_TEXT + 1)
     except UnicodeDecodeError as error:
         raise OptionError(f"standard input is not UTF-8: {error.reason}") from None
     if "\0" in line:
         raise OptionError("standard input is not UTF-8: it holds zero bytes, as UTF-16 does")
+    if len(line) > LARGEST_TEXT:
+        raise OptionError(f"standard input has a line of more than {LARGEST_TEXT:,} characters")
     return line.removesuffix("\n") if line else None
 
 

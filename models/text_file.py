@@ -7,11 +7,16 @@ a line feed ends a line, so form feeds, Unicode's separators and a carriage retu
 from __future__ import annotations
 
 import codecs
+import sys
 from pathlib import Path
+from typing import BinaryIO
 
 from models.errors import OptionError
 
-__all__ = ["decode_text", "lines_of", "read_text_file"]
+__all__ = ["LARGEST_TEXT", "decode_text", "lines_of", "read_standard_input", "read_text_file"]
+
+LARGEST_TEXT = 1 << 28
+"""Bytes of a text: hundreds of books, and an end for a device that has none."""
 
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # that of UTF-32 LE begins with the first
 _UTF32 = codecs.BOM_UTF32_BE
@@ -20,6 +25,12 @@ _UTF32 = codecs.BOM_UTF32_BE
 def read_text_file(path: str | Path) -> str:
     """The whole text, lines ended by line feeds alone; `OptionError` where it cannot be read or is no UTF-8."""
     return decode_text(_bytes_of(path), path).replace("\r\n", "\n")
+
+
+def read_standard_input() -> str:
+    """All of it, as `decode_text` gives a file's; nothing where it is closed."""
+    stream = sys.stdin
+    return decode_text(_bounded(stream.buffer, "standard input"), "standard input") if stream is not None else ""
 
 
 def lines_of(text: str) -> list[str]:
@@ -41,6 +52,14 @@ def decode_text(data: bytes, where: object) -> str:
 
 def _bytes_of(path: str | Path) -> bytes:
     try:
-        return Path(path).read_bytes()
+        with open(path, "rb") as file:
+            return _bounded(file, path)
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         raise OptionError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _bounded(file: BinaryIO, where: object) -> bytes:
+    data = file.read(LARGEST_TEXT + 1)
+    if len(data) > LARGEST_TEXT:
+        raise OptionError(f"cannot read {where}: it has more than {LARGEST_TEXT:,} bytes")
+    return data

@@ -37,3 +37,10 @@ def test_what_an_end_of_input_cuts_is_a_line(lines):
 def test_other_encodings_are_refused(lines, data):
     with pytest.raises(OptionError, match="^standard input is not UTF-8: "):
         lines(data)
+
+
+def test_a_line_without_an_end_is_refused(lines, monkeypatch):
+    monkeypatch.setattr("host.user_lines.LARGEST_TEXT", 8)
+    assert lines(b"1234567\n1234567") == ["1234567"] * 2
+    with pytest.raises(OptionError, match="has a line of more than 8 characters"):
+        lines(b"123456789\n")

@@ -52,3 +52,11 @@ def test_what_is_no_utf_8_is_refused(written):
 def test_what_cannot_be_read_is_one_line(name, reason):
     with pytest.raises(OptionError, match=f"cannot read .*: {reason}"):
         read_text_file(name)
+
+
+def test_a_text_without_an_end_is_refused(written, monkeypatch):
+    monkeypatch.setattr("models.text_file.LARGEST_TEXT", 8)
+    assert read_text_file(written(b"12345678")) == "12345678"
+    for path in (written(b"123456789"), "/dev/zero"):
+        with pytest.raises(OptionError, match="cannot read .*: it has more than 8 bytes"):
+            read_text_file(path)
