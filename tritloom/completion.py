@@ -13,12 +13,14 @@ from models.command import CommandParser, run_command
 
 __all__ = ["main", "parser", "script"]
 
+_SHELLS = ("bash", "zsh")  # what completes options of sub-commands too
+
 
 def parser() -> argparse.ArgumentParser:
     """Options of the command."""
     result = CommandParser("tritloom.completion", description="Print a shell's completion of the tritloom command.",
-                           epilog="In bash and zsh: source <(tritloom completion bash). Others read it from a file.")
-    result.add_argument("shell", choices=shtab.SUPPORTED_SHELLS)
+                           epilog="Use it so: source <(tritloom completion bash)")
+    result.add_argument("shell", choices=_SHELLS)
     return result
 
 

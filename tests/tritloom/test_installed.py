@@ -131,7 +131,7 @@ def test_version_help_and_completion(scripts, folder):
     assert run(folder, scripts / "tritloom", "--version").stdout == "tritloom 0.1.0\n"
     assert all(f"  {name} " in run(folder, scripts / "tritloom").stdout for name in COMMANDS)
     assert "unknown command 'no'" in refused(run(folder, scripts / "tritloom", "no"))
-    for shell in ("bash", "zsh", "tcsh"):
+    for shell in ("bash", "zsh"):
         done = run(folder, scripts / "tritloom", "completion", shell)
         assert done.returncode == 0 and "--temperature" in done.stdout.replace("'", ""), done.stderr
 
