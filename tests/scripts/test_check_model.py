@@ -33,7 +33,7 @@ def test_an_error_has_a_sign_and_a_bar():
 def test_sites_are_those_of_the_engine(monkeypatch):
     asked = []
 
-    def report(verilog, top, *, folder, say):
+    def report(verilog, top, *, say):
         asked.append(top)
         return Report(None, replace(NONE, lut=10_000, uram=3), None, [])
 

@@ -12,12 +12,18 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
+def _heard() -> None:
+    """Signals that a background job or `nohup` ignores, and a child with it, are heard."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 def interrupted(command, until, *, number=signal.SIGINT, **variables):
     """Standard error of a command that gets a signal as soon as `until` holds."""
     environment = os.environ | variables
     child = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=environment, stdout=subprocess.PIPE,
                              stderr=subprocess.PIPE, text=True,
-                             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
+                             preexec_fn=_heard)
     while not until() and child.poll() is None:
         time.sleep(0.02)
     child.send_signal(number)
