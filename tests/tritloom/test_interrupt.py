@@ -47,6 +47,18 @@ def test_while_importing_by_the_installed_name(tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_while_a_running_command_imports(tmp_path, number):
+    """Such as numpy.random, whose extension modules swallow an exception raised while they start."""
+    (tmp_path / "late.py").write_text(f"try:\n    open({str(tmp_path / 'begun')!r}, 'w')\n"
+                                      "    import time; time.sleep(1)\nexcept BaseException:\n    pass\n")
+    (tmp_path / "command.py").write_text("import time\nfrom models.command import run_command\n"
+                                         "def main(arguments):\n    import late\n    time.sleep(600)\n"
+                                         "run_command(main)\n")
+    path = os.pathsep.join([str(ROOT), str(tmp_path)])
+    assert interrupted(["-m", "command"], (tmp_path / "begun").exists, number=number, PYTHONPATH=path) == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_while_making_a_model(tmp_path, number):
     out = tmp_path / "models"
     out.mkdir()

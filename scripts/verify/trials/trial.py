@@ -28,7 +28,8 @@ _POLL = 0.01
 class Done:
     """What a command came to. status: negative for a signal, None where it was stopped at its limit of time.
 
-    memory: bytes of the largest process of it, resident; seconds: processor time.
+    memory: bytes of the largest process of it, resident, and never less than those of the process that started it
+    (Linux counts from the fork on); seconds: processor time.
     """
 
     status: int | None

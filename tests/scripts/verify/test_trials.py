@@ -80,9 +80,9 @@ def test_commands_have_a_limit_of_time_and_their_memory_is_seen(tmp_path):
     (tmp_path / "trial").mkdir()
     (tmp_path / "scratch").mkdir()
     trial = Trial(tmp_path / "trial", tmp_path / "scratch")
-    code = "import sys; data = b'x' * (200 << 20); print(sys.stdin.read(), end=''); sys.exit(3)"
+    code = "import sys; data = b'x' * (1200 << 20); print(sys.stdin.read(), end=''); sys.exit(3)"
     done = trial.shell([sys.executable, "-c", code], stdin="given")
-    assert (done.status, done.out) == (3, "given") and 200 << 20 < done.memory < 400 << 20
+    assert (done.status, done.out) == (3, "given") and 1200 << 20 < done.memory < 1400 << 20
     assert trial.shell([sys.executable, "-c", "while True: pass"], seconds=0.5).status is None
 
 
