@@ -70,7 +70,7 @@ class DescriptorList:
         if reader is not None:
             reader.signal |= 1 << free
         self.add(Opcode.LOAD, wait=() if reader is None else (free,), signal=(loaded,), address=address, target=target,
-                 address_stride=0, bytes=size, offset=0, sequence=0)
+                 address_stride=0, bytes=size, offset=0, sequence=0, row=0)
         self._held[target] = name
         return (loaded,)
 

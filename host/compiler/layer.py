@@ -76,7 +76,7 @@ class LayerSteps:
         first = group.first_row * self._config.hidden_size
         self._list.add(Opcode.LOAD, signal=(Semaphore.RESIDUAL_LOADED,), target=LoadTarget.RESIDUAL,
                        address=self._address("residual_in") + first * 4, address_stride=0,
-                       bytes=group.rows * self._config.hidden_size * 4, offset=first, sequence=0)
+                       bytes=group.rows * self._config.hidden_size * 4, offset=first, sequence=0, row=0)
 
     def _load_angles(self) -> None:
         """Rotary vectors of all rows."""
@@ -85,7 +85,7 @@ class LayerSteps:
             last = n == len(self._parts) - 1
             self._list.add(Opcode.LOAD, signal=(Semaphore.ROPE_LOADED,) if last else (), target=LoadTarget.ROPE,
                            address=self._address("rope"), address_stride=dim * 2, bytes=part.rows * dim * 2,
-                           offset=first * dim, sequence=part.sequence)
+                           offset=first * dim, sequence=part.sequence, row=0)
             first += part.rows
 
     def _multiply(self, turn: Turn) -> None:

@@ -15,7 +15,7 @@ from enum import IntEnum
 from functools import lru_cache
 
 __all__ = ["DESCRIPTOR_BYTES", "HEADER", "OPCODES", "SEMAPHORES", "Activation", "Engine", "Field", "LoadTarget",
-           "NormSource", "Opcode", "Operation", "pack", "unpack"]
+           "NormSource", "Opcode", "Operation", "StoreSource", "pack", "unpack"]
 
 DESCRIPTOR_BYTES = 64
 SEMAPHORES = 16
@@ -46,6 +46,7 @@ class Opcode(IntEnum):
     ATTEND = 8
     LOGITS = 9
     SELECT = 10
+    STORE = 11
 
 
 class LoadTarget(IntEnum):
@@ -55,6 +56,9 @@ class LoadTarget(IntEnum):
     GAIN = 1  # int16 a channel
     TAP = 2  # gain, add, clip, threshold: 4 x 16 bits a channel
     ROPE = 3  # int16: dim/2 cosines, dim/2 sines
+    INPUT = 4  # int16 a channel, within int8: a row of a linear layer's input
+    HEAD_INPUT = 5  # int16 a channel: a row of the head's input
+    STEP = 6  # 16 bytes a row, of which a scalar's word counts: the value of one unit of its input
 
 
 class NormSource(IntEnum):
@@ -63,6 +67,14 @@ class NormSource(IntEnum):
     RESIDUAL = 0
     ATTENTION = 1
     GATED = 2
+
+
+class StoreSource(IntEnum):
+    """What STORE writes, int32 a channel, as NORM takes it."""
+
+    RESIDUAL = 0
+    ATTENTION = 1  # aligned to the largest exponent of the row
+    SUMS = 2
 
 
 class Activation(IntEnum):
@@ -124,7 +136,7 @@ OPCODES: dict[Opcode, Operation] = {
         _words(Opcode.STREAM, Engine.FETCH, ("address", 40), ("beats", 32), ("padding", 4), ("head", 1), ("listed", 8),
                ("row", 8), ("row_beats", 16)),
         _words(Opcode.LOAD, Engine.LOAD, ("address", 40), ("target", 4), ("address_stride", 24), ("bytes", 24),
-               ("offset", 16), ("sequence", 4)),
+               ("offset", 16), ("sequence", 4), ("row", 8)),
         _words(Opcode.MATMUL, Engine.LINEAR, *_ROWS, ("tiles", 16), ("outputs", 16), ("accumulator", 16),
                ("batches", 8), ("padding", 8)),
         _words(Opcode.NORM, Engine.VECTOR, *_ROWS, ("count", 16), ("source", 2), ("rms", 1), ("gained", 1),
@@ -143,6 +155,8 @@ OPCODES: dict[Opcode, Operation] = {
                ("listed", 1), ("logits", 40), ("top", 40)),
         _words(Opcode.SELECT, Engine.VECTOR, *_ROWS, ("count", 16), ("accumulator", 16), ("first_id", 24), ("k", 8),
                ("begin", 1)),
+        _words(Opcode.STORE, Engine.VECTOR, *_ROWS, ("count", 16), ("source", 2), ("accumulator", 16),
+               ("group_channels", 16), ("address", 40), ("steps", 40)),
     )
 }
 

@@ -8,7 +8,7 @@ __all__ = ["IDENTITY", "REGISTERS", "SEQUENCES", "VERSION", "Register", "Status"
            "register_table"]
 
 IDENTITY = 0x54524954  # "TRIT"
-VERSION = 4
+VERSION = 5
 SEQUENCES = 16  # sequences whose rows one pass may hold, each with a position of its own
 
 
