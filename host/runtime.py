@@ -13,9 +13,11 @@ from functools import partial
 import numpy as np
 
 from host.compiler.memory_map import cache_name
-from host.compiler.program import Program
+from host.compiler.program import Pass, Program
 from host.compiler.rows import Part
 from host.devices.base import Device
+from host.pipeline.host_steps import HostSteps
+from host.stopping import Stopping
 from models.checkpoint import Model
 from models.errors import OptionError
 from models.golden.head import LOGIT_FRACTION
@@ -58,18 +60,22 @@ class Session:
 
     Methods work on sequence 0, the only one unless more were asked for, or on the one named. taps: thresholds and
     steering vectors compiled in. `on_tokens` is called with the tokens each run took in. `rows`: tokens that a pass
-    takes. head: how the best next tokens are found, "exact" or "shortlist" (`Program`).
+    takes. head: how the best next tokens are found, "exact" or "shortlist" (`Program`). host_steps: what the host
+    computes in the midst of a pass, at stops. layers: those that the session runs, by default all (`run_layers`).
     """
 
     def __init__(self, model: Model, device: Device, *, taps: Mapping[TapPoint, Tap] | None = None,
-                 sequences: int = 1, head: str = "exact", progress: bool = False):
+                 sequences: int = 1, head: str = "exact", host_steps: HostSteps | None = None,
+                 layers: range | None = None, progress: bool = False):
         self.model, self.device = model, device
         self.rows = device.build.slots
-        self.program = Program(model, device.build, rows=self.rows, taps=taps, sequences=sequences, head=head)
+        self.program = Program(model, device.build, rows=self.rows, taps=taps, sequences=sequences, head=head,
+                               stops=host_steps.points if host_steps else (), layers=layers)
         self.buffer = device.allocate(self.program.size)
         self.program.write(self.buffer.array, self.buffer.address, place=partial(device.place, self.buffer),
                            progress=progress)
         device.flush(self.buffer, 0, self.program.size)
+        self._stopping = Stopping(self.program, host_steps or HostSteps(model), self._read, self._write)
         self.positions = [0] * sequences
         self.counters = Counters()
 
@@ -142,9 +148,12 @@ class Session:
         """As `advance`, with the integer logits after each token, int32 [rows, vocab]."""
         for sequence, ids in parts:
             self._room(sequence, len(ids))
+        return self.logits(self.run_pass("score", parts))
+
+    def logits(self, rows: int) -> np.ndarray:
+        """The integer logits of the last pass, of kind "score" and so many rows, int32 [rows, vocab]."""
         vocab = self.model.config.vocab_size
         padded = -(-vocab // 4) * 4
-        rows = self.run_pass("score", parts)
         return self._read("logits", rows * padded * 4).view("<i4").reshape(rows, padded)[:, :vocab].copy()
 
     def cache(self, layer: int, sequence: int = 0) -> dict[str, np.ndarray]:
@@ -168,6 +177,8 @@ class Session:
 
     def run_pass(self, kind: str, parts: Sequence[tuple[int, Sequence[int]]]) -> int:
         """One pass of a kind (`Program`) over the ids of each (sequence, ids), appended; returns its rows."""
+        if self.program.layers.start:
+            raise OptionError(f"tokens enter at layer 0, but this session begins at layer {self.program.layers.start}")
         model, vocab = self.model, self.model.config.vocab_size
         try:
             ids = np.concatenate([np.asarray(part, np.int64) for _, part in parts])
@@ -176,20 +187,35 @@ class Session:
         if ids.min() < 0 or ids.max() >= vocab:
             wrong = int(ids[(ids < 0) | (ids >= vocab)][0])
             raise OptionError(f"token id {wrong} is outside the vocabulary of {vocab}")
-        if len(ids) > self.rows:
-            raise OptionError(f"a pass of {len(ids)} rows exceeds the {self.rows} of device {self.device.name} with "
-                             f"build {self.device.build.name}")
         h = embed(model.embedding[ids], model.embedding_exponents[ids], model.residual_fraction_bits)
-        self._write("residual_in", h.astype("<i4"))
-        item = self.program.get_pass(kind, len(ids), tuple(Part(sequence, len(part)) for sequence, part in parts))
+        self.run_layers(h, [(sequence, len(part)) for sequence, part in parts], kind)
+        return len(ids)
+
+    def run_layers(self, residual: np.ndarray, parts: Sequence[tuple[int, int]], kind: str = "prefill"
+                   ) -> np.ndarray | None:
+        """The session's layers over residual rows, int [rows, hidden], of the next tokens of sequences: (sequence, how
+        many) each.
+
+        Returns the rows behind them; None where the model's last layer is among them: `kind` says what the head does.
+        """
+        if len(residual) > self.rows:
+            raise OptionError(f"a pass of {len(residual)} rows exceeds the {self.rows} of device {self.device.name} "
+                              f"with build {self.device.build.name}")
+        self._write("residual_in", residual.astype("<i4"))
+        for item in self.program.get_passes(kind, len(residual), tuple(Part(*part) for part in parts)):
+            if item.stop is not None:
+                self._stopping.take(item.stop, len(residual), last=not item.count)
+            if item.count:
+                self._run(item)
+        for sequence, tokens in parts:
+            self.positions[sequence] += tokens
+        return None if self.program.ends_model else self._stopping.residual(len(residual))
+
+    def _run(self, item: Pass) -> None:
         self.device.flush(self.buffer, item.offset, item.count * 64)
-        cycles = self.device.run(self.buffer.address + item.offset, item.count, *self.positions)
-        for sequence, part in parts:
-            self.positions[sequence] += len(part)
-        self.counters.cycles += cycles
+        self.counters.cycles += self.device.run(self.buffer.address + item.offset, item.count, *self.positions)
         self.counters.zeros += self.device.get("ZEROS")
         self.counters.activations += self.device.get("ACTIVATIONS")
-        return len(ids)
 
     @property
     def saturations(self) -> int:

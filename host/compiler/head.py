@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from host.compiler.cuts import Cut
 from host.compiler.descriptor_list import Semaphore
 from host.compiler.pass_context import PassContext
 from host.compiler.rows import Group
+from host.compiler.stops import StopSteps
 from host.compiler.streams_ahead import Stream, StreamsAhead
 from host.compiler.vocabulary import Chunk
 from models.golden.model import TapPoint
@@ -21,16 +23,18 @@ class Head:
     """The head for `rows` of the pass.
 
     groups: those of all rows of the pass. chunks: of the head's ternary copy, where a shortlist is to be scored; none:
-    all rows of the vocabulary are.
+    all rows of the vocabulary are. stop: the one right before it; its inputs come instead of norms.
     """
 
     def __init__(self, context: PassContext, rows: range, groups: Sequence[Group], *, chunks: Sequence[Chunk],
-                 write_logits: bool):
+                 write_logits: bool, stop: Cut | None = None):
         self._context, self._rows, self._chunks, self._write_logits = context, rows, chunks, write_logits
         self._model, self._build, self._config = context.model, context.build, context.config
         self._list, self._address, self._norm = context.list, context.address, context.norm
         self._choosing = [(max(group.first_row, rows.start), group.first_row + group.rows) for group in groups
-                          if group.first_row + group.rows > rows.start] if chunks else []
+                          if group.first_row + group.rows > rows.start] if chunks and rows else []
+        self._stops, self._given = StopSteps(context), stop is not None and stop.inputs
+        self._waits = (Semaphore.RESIDUAL_LOADED,) if stop is not None and stop.residual else ()
 
     def streams(self) -> list[Stream]:
         """The streams that go ahead of their use; listed rows do not."""
@@ -40,7 +44,7 @@ class Head:
             beats = weight_beats(chunk.rows, hidden, build)
             padding = beats - weight_beats_used(chunk.rows, hidden, build)
             found.append(Stream(context.address(chunk.name), beats, padding))
-        if not self._chunks:
+        if self._rows and not self._chunks:
             shape = self._config.vocab_size, hidden, build
             beats = head_beats(*shape)
             head = Stream(context.address("head"), beats, beats - head_beats_used(*shape), head=True)
@@ -65,6 +69,13 @@ class Head:
     def _head_norm(self, first_row: int, rows: int, *, exact: bool = True) -> None:
         """The head's input, with 32,767 levels where the logits are to be exact, else for a matrix product."""
         wait = (Semaphore.HEAD_FREE,) if exact and first_row > self._rows.start else ()
+        if self._given:
+            if exact:
+                self._stops.load_head_inputs(first_row, rows, wait=wait)
+            else:
+                self._stops.load_inputs(first_row, rows, self._config.hidden_size)
+            return
+        wait, self._waits = (*self._waits, *wait), ()
         self._norm("gain.final", self._model.final_gains, NormSource.RESIDUAL, self._config.hidden_size,
                    levels16=int(exact), point=TapPoint(self._config.layers, "head"), wait=wait,
                    signal=(Semaphore.HEAD_READY if exact else Semaphore.ACTIVATIONS_READY,), first_row=first_row,

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from host.compiler.cuts import Cut, Share
 from host.compiler.descriptor_list import Semaphore
 from host.compiler.memory_map import cache_name
 from host.compiler.pass_context import PassContext
 from host.compiler.rows import Block, Group, Part, Piece
+from host.compiler.stops import StopSteps, input_channels
 from host.compiler.streams_ahead import Stream, StreamsAhead
 from host.compiler.turns import Step, Turn
 from models.golden.model import TapPoint
@@ -56,25 +58,57 @@ def layer_streams(context: PassContext, turn: Turn, groups: Sequence[Group]) -> 
 
 
 class LayerSteps:
-    """Lists turns; those of a group come in the order of a layer's steps. parts: the sequences of all rows."""
+    """Lists turns; those of a group come in the order of a layer's steps. parts: the sequences of all rows.
+
+    The steps that a pass can be cut in have a front and a back, which are also listed one without the other.
+    """
 
     def __init__(self, context: PassContext, streams: StreamsAhead, parts: tuple[Part, ...], groups: Sequence[Group]):
         self._context, self._streams, self._parts, self._groups = context, streams, parts, groups
         self._model, self._build, self._config = context.model, context.build, context.config
         self._list, self._address, self._norm = context.list, context.address, context.norm
         self._shapes = self._config.linear_shapes
-        self._steps = {Step.QKV: self._qkv, Step.QUERIES: self._queries, Step.KEYS: self._keys,
-                       Step.VALUES: self._values, Step.OUT: self._out, Step.GATE_UP: self._gate_up,
-                       Step.DOWN: self._down, Step.END: self._end}
+        self._stops = StopSteps(context)
+        self._uncut = {Step.QUERIES: self._queries, Step.KEYS: self._keys, Step.VALUES: self._values}
+        self._additions = {Step.QKV: self._add_down, Step.GATE_UP: self._add_o, Step.END: self._end}
+        self._norms = {Step.QKV: self._norm_qkv, Step.OUT: self._norm_out, Step.GATE_UP: self._norm_gate_up,
+                       Step.DOWN: self._norm_down}
+        self._angles_loaded = False
 
-    def add(self, turn: Turn) -> None:
-        """List a turn of a group."""
-        self._steps[turn.step](turn, self._groups[turn.group])
+    def add(self, turn: Turn, share: Share = Share.WHOLE, cut: Cut | None = None) -> None:
+        """List a turn of a group, or the front or the back of it at a cut."""
+        group = self._groups[turn.group]
+        if turn.step in self._uncut:
+            self._uncut[turn.step](turn, group)
+            return
+        if share != Share.BACK and turn.step in self._additions:
+            self._additions[turn.step](turn, group)
+        if share == Share.FRONT:
+            names = _MATRICES[Step.GATE_UP]
+            self._stops.store(turn.step, group, gate=self._sums("gate", names), up=self._sums("up", names))
+        elif turn.step == Step.END:
+            if cut is not None and cut.residual:
+                self._load_residual(group, signal=turn.group == len(self._groups) - 1)
+        else:
+            self._back(turn, group, cut)
 
-    def _load_residual(self, group: Group) -> None:
-        """A group's embedding rows; the first group begins before the others' are there."""
+    def _back(self, turn: Turn, group: Group, cut: Cut | None) -> None:
+        """The norm and the matrices of a step, or what comes instead of the norm."""
+        given = cut is not None and cut.inputs
+        first = turn.step == Step.QKV and turn.layer == self._context.layers.start
+        loads = first or (cut is not None and cut.residual)
+        if loads:
+            self._load_residual(group, signal=not given)
+        if given:
+            self._stops.load_inputs(group.first_row, group.rows, input_channels(self._config, turn.step))
+        else:
+            self._norms[turn.step](turn, group, (Semaphore.RESIDUAL_LOADED,) if loads else ())
+        self._multiply(turn)
+
+    def _load_residual(self, group: Group, *, signal: bool) -> None:
+        """A group's rows of the residual, embeddings at first; the first group begins before the others' are there."""
         first = group.first_row * self._config.hidden_size
-        self._list.add(Opcode.LOAD, signal=(Semaphore.RESIDUAL_LOADED,), target=LoadTarget.RESIDUAL,
+        self._list.add(Opcode.LOAD, signal=(Semaphore.RESIDUAL_LOADED,) * signal, target=LoadTarget.RESIDUAL,
                        address=self._address("residual_in") + first * 4, address_stride=0,
                        bytes=group.rows * self._config.hidden_size * 4, offset=first, sequence=0, row=0)
 
@@ -111,19 +145,18 @@ class LayerSteps:
     def _scale(self, layer: int, name: str) -> int:
         return int(self._model.layers[layer].linears[name].scale)
 
-    def _qkv(self, turn: Turn, group: Group) -> None:
+    def _add_down(self, turn: Turn, group: Group) -> None:
+        """Onto the residual, what the layer before gives."""
+        if turn.layer > self._context.layers.start:
+            self._residual(turn.layer - 1, "down", TapPoint(turn.layer - 1, "residual"), group)
+
+    def _norm_qkv(self, turn: Turn, group: Group, wait: tuple[Semaphore, ...]) -> None:
         layer = turn.layer
-        if layer:
-            self._residual(layer - 1, "down", TapPoint(layer - 1, "residual"), group)
-        else:
-            self._load_residual(group)
         self._norm(f"{layer}.gain.input", self._model.layers[layer].gains["input"], NormSource.RESIDUAL,
-                   self._config.hidden_size, point=TapPoint(layer, "qkv"),
-                   wait=() if layer else (Semaphore.RESIDUAL_LOADED,), **_rows_of(group))
-        self._multiply(turn)
+                   self._config.hidden_size, point=TapPoint(layer, "qkv"), wait=wait, **_rows_of(group))
 
     def _queries(self, turn: Turn, group: Group) -> None:
-        first = not turn.layer and not group.first_row
+        first, self._angles_loaded = not self._angles_loaded, True
         if first:
             self._load_angles()
         self._list.add(Opcode.QUERY, wait=(Semaphore.SUMS_READY, *((Semaphore.ROPE_LOADED,) if first else ())),
@@ -190,31 +223,30 @@ class LayerSteps:
         return {"heads": self._config.kv_heads, "scale_block_bytes": self._context.memory.kv.scale_block_bytes,
                 **self._cached(piece)}
 
-    def _out(self, turn: Turn, group: Group) -> None:
+    def _norm_out(self, turn: Turn, group: Group, _: tuple[Semaphore, ...]) -> None:
         config, layer = self._config, turn.layer
         for block in group.blocks:
             self._norm(f"{layer}.gain.attn_sub", self._model.layers[layer].gains.get("attn_sub"), NormSource.ATTENTION,
                        config.heads * config.head_dim, point=TapPoint(layer, "o"), wait=(Semaphore.ATTENTION_READY,),
                        signal=(Semaphore.ACTIVATIONS_READY,) if block == group.blocks[-1] else (),
                        group_channels=config.heads // config.kv_heads * config.head_dim, **_rows_of(block))
-        self._multiply(turn)
 
-    def _gate_up(self, turn: Turn, group: Group) -> None:
+    def _add_o(self, turn: Turn, group: Group) -> None:
+        self._residual(turn.layer, "o", None, group)
+
+    def _norm_gate_up(self, turn: Turn, group: Group, _: tuple[Semaphore, ...]) -> None:
         layer = turn.layer
-        self._residual(layer, "o", None, group)
         self._norm(f"{layer}.gain.post_attention", self._model.layers[layer].gains["post_attention"],
                    NormSource.RESIDUAL, self._config.hidden_size, point=TapPoint(layer, "gate_up"),
                    **_rows_of(group))
-        self._multiply(turn)
 
-    def _down(self, turn: Turn, group: Group) -> None:
+    def _norm_down(self, turn: Turn, group: Group, _: tuple[Semaphore, ...]) -> None:
         config, layer, names = self._config, turn.layer, _MATRICES[Step.GATE_UP]
         activation = {"relu2": Activation.RELU2, "silu": Activation.SILU}[config.activation]
         self._norm(f"{layer}.gain.ffn_sub", self._model.layers[layer].gains.get("ffn_sub"), NormSource.GATED,
                    config.ffn_size, point=TapPoint(layer, "down"), wait=(Semaphore.SUMS_READY,), activation=activation,
                    gate_accumulator=self._sums("gate", names), up_accumulator=self._sums("up", names),
                    gate_scale=self._scale(layer, "gate"), up_scale=self._scale(layer, "up"), **_rows_of(group))
-        self._multiply(turn)
 
     def _end(self, turn: Turn, group: Group) -> None:
         self._residual(turn.layer, "down", TapPoint(turn.layer, "residual"), group)

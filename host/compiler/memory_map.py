@@ -21,10 +21,10 @@ from models.machine.cache import (
     places,
     value_region,
 )
-from models.machine.descriptor import DESCRIPTOR_BYTES
+from models.machine.descriptor import DESCRIPTOR_BYTES, STEP_BYTES
 from models.machine.layout import head_beats, weight_beats
 
-__all__ = ["TAP_BYTES", "KVLayout", "MemoryMap", "cache_name", "memory_map", "tap_name"]
+__all__ = ["TAP_BYTES", "KVLayout", "MemoryMap", "cache_name", "memory_map", "padded_row_bytes", "tap_name"]
 
 TAP_BYTES = 8  # gain, add, clip, threshold, 16 bits each
 PAGE = 4096
@@ -96,12 +96,24 @@ class MemoryMap:
     offsets: dict[str, int] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
     total: int = 0
+    stop_rows: int = 0
+    """Rows that the regions of a stop hold."""
 
     def add(self, name: str, size: int, align: int = 256) -> None:
         """Append a region."""
         self.total = _align(self.total, align)
         self.offsets[name], self.sizes[name] = self.total, size
         self.total += size
+
+    def add_stops(self, config: ModelConfig, rows: int) -> None:
+        """Append the regions through which rows leave at a stop and come back."""
+        attention, ffn, hidden = config.heads * config.head_dim, config.ffn_size, config.hidden_size
+        self.stop_rows = rows
+        self.add("stop.rows", rows * max(hidden, attention, 2 * ffn) * 4)
+        self.add("stop.steps", rows * STEP_BYTES)
+        self.add("stop.inputs", rows * padded_row_bytes(max(hidden, attention, ffn)))
+        self.add("stop.input_steps", rows * STEP_BYTES)
+        self.add("stop.head_inputs", rows * padded_row_bytes(hidden))
 
     def __getitem__(self, name: str) -> int:
         return self.offsets[name]
@@ -110,6 +122,11 @@ class MemoryMap:
 def tap_name(point: TapPoint) -> str:
     """Name of the region that holds a point's tap."""
     return f"{point.layer}.tap.{point.site}"
+
+
+def padded_row_bytes(channels: int) -> int:
+    """From a row of inputs to the next one's, where the host gives them back."""
+    return _align(channels * 2, 16)
 
 
 def cache_name(layer: int, sequence: int = 0) -> str:
@@ -122,35 +139,41 @@ def _align(size: int, to: int) -> int:
 
 
 def memory_map(config: ModelConfig, build: BuildParameters, *, rows: int, descriptors: int,
-               taps: dict[str, int], sequences: int = 1, chunks: Sequence[Chunk] = ()) -> MemoryMap:
+               taps: dict[str, int], sequences: int = 1, chunks: Sequence[Chunk] = (), layers: range | None = None,
+               stops: bool = False) -> MemoryMap:
     """Lay out a model for programs of up to `rows` rows and `descriptors` descriptors, a cache for each sequence.
 
-    taps: channels of each tap, by region name. chunks: of the head's ternary copy, where there is one.
+    taps: channels of each tap, by region name. chunks: of the head's ternary copy, where there is one. layers: those
+    that the programs run, by default all; the head belongs to the last one. stops: whether passes are cut.
     """
     result = MemoryMap(KVLayout.of(config, build))
+    layers = range(config.layers) if layers is None else layers
     result.add("descriptors", descriptors * DESCRIPTOR_BYTES, PAGE)
     result.add("residual_in", rows * config.hidden_size * 4)
     result.add("top", rows * build.top_k * 8)
     result.add("logits", rows * _align(config.vocab_size, 4) * 4)
     result.add("rope", config.context * config.head_dim * 2)
-    for layer in range(config.layers):
+    for layer in layers:
         for gain, size in config.gain_sizes.items():
             result.add(f"{layer}.gain.{gain}", size * 2)
     result.add("gain.final", config.hidden_size * 2)
     for name, channels in taps.items():
         result.add(name, channels * TAP_BYTES)
     for sequence in range(sequences):
-        for layer in range(config.layers):
+        for layer in layers:
             result.add(cache_name(layer, sequence), result.kv.layer_bytes, PAGE)
-    for layer in range(config.layers):
+    for layer in layers:
         for name, (outputs, inputs) in config.linear_shapes.items():
             size = weight_beats(outputs, inputs, build) * build.beat_bytes
             result.add(f"{layer}.{name}", size, build.stream_align)
-    size = head_beats(config.vocab_size, config.hidden_size, build) * build.beat_bytes
-    result.add("head", size, build.stream_align)
+    if layers.stop == config.layers:
+        size = head_beats(config.vocab_size, config.hidden_size, build) * build.beat_bytes
+        result.add("head", size, build.stream_align)
     for chunk in chunks:
         result.add(chunk.scales_name, chunk.scales_bytes)
         result.add(chunk.name, weight_beats(chunk.rows, config.hidden_size, build) * build.beat_bytes,
                    build.stream_align)
+    if stops:
+        result.add_stops(config, rows)
     result.total = _align(result.total, PAGE)
     return result

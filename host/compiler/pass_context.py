@@ -29,6 +29,7 @@ class PassContext:
     memory: MemoryMap
     base: int
     taps: Mapping[TapPoint, Tap]
+    layers: range  # those of the pass
     list: DescriptorList = field(default_factory=DescriptorList)
 
     def __post_init__(self) -> None:

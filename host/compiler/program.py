@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from tqdm import tqdm
 
+from host.compiler.cuts import Cut, cuts_of
 from host.compiler.memory_map import KVLayout, MemoryMap, memory_map, tap_name
 from host.compiler.rows import Part, most_divided
-from host.compiler.schedule import Schedule
+from host.compiler.schedule import Listed, Schedule
+from host.compiler.turns import Step
 from host.compiler.vocabulary import HEADS, chunks_of
 from models.checkpoint import Model, TernaryMatrix
 from models.config import LINEARS
@@ -35,10 +37,14 @@ _PassKey = tuple[str, tuple[Part, ...]]
 
 @dataclass(frozen=True)
 class Pass:
-    """One doorbell: `count` descriptors at byte offset `offset` of the program's buffer."""
+    """One doorbell: `count` descriptors, perhaps none, at byte offset `offset` of the program's buffer.
+
+    stop: what the host has to do before it; None: nothing.
+    """
 
     offset: int
     count: int
+    stop: Cut | None = None
 
 
 class Program:
@@ -48,11 +54,19 @@ class Program:
     "decode" (those of every row), "score" (the logits of every row are written as well). A pass takes up to `rows`
     tokens of up to `sequences` sequences, each with a cache. head: "exact", or "shortlist" where "next" and "decode"
     are to score only the rows that a ternary copy of the head finds best.
+
+    stops: points at which the host takes part (`cuts_of`). layers: those that passes run, by default all; where the
+    model's last one is not among them, a pass ends with a stop at which the residual rows lie in "stop.rows".
     """
 
     def __init__(self, model: Model, build: BuildParameters, *, rows: int, taps: Mapping[TapPoint, Tap] | None = None,
-                 sequences: int = 1, head: str = "exact"):
+                 sequences: int = 1, head: str = "exact", stops: Collection[TapPoint] = (),
+                 layers: range | None = None):
         build.check(model.config)
+        self.layers = range(model.config.layers) if layers is None else layers
+        if not (self.layers and 0 <= self.layers.start < self.layers.stop <= model.config.layers
+                and self.layers.step == 1):
+            raise OptionError(f"layers must be some in a row of 0 .. {model.config.layers - 1}, got {self.layers}")
         if head not in HEADS:
             raise OptionError(f"unknown head {head!r}; known: {', '.join(HEADS)}")
         if not 1 <= sequences <= SEQUENCES:
@@ -60,18 +74,25 @@ class Program:
         self.model, self.build, self.rows, self.sequences = model, build, rows, sequences
         self.taps, self.head = dict(taps or {}), head
         self._chunks = chunks_of(model.config.vocab_size, build) if head == "shortlist" else []
+        self._cuts = cuts_of(stops, self.layers)
         self._slots = self._pass_slots()
         config = model.config
         self.memory: MemoryMap = memory_map(config, build, rows=rows, descriptors=sum(self._slots.values()),
                                             taps={tap_name(p): t.gain.size for p, t in self.taps.items()},
-                                            sequences=sequences, chunks=self._chunks)
-        self._lists: dict[_PassKey, np.ndarray] = {}
+                                            sequences=sequences, chunks=self._chunks, layers=self.layers,
+                                            stops=bool(self._cuts) or not self.ends_model)
+        self._lists: dict[_PassKey, list[Listed]] = {}
         self._written: dict[str, _PassKey] = {}
 
     @property
     def size(self) -> int:
         """Bytes of contiguous device memory."""
         return self.memory.total
+
+    @property
+    def ends_model(self) -> bool:
+        """Whether the model's last layer is among those of a pass."""
+        return self.layers.stop == self.model.config.layers
 
     @property
     def best(self) -> int:
@@ -83,13 +104,23 @@ class Program:
         """Descriptor slots of each kind of pass: those of its longest list."""
         dummy = MemoryMap(KVLayout.of(self.model.config, self.build), offsets=_AnyOffset())
         parts = most_divided(self.rows, min(self.sequences, self.rows), self.build.attention_rows)
-        return {kind: len(self._schedule(kind, parts, dummy, 0).emit()) for kind in PASS_KINDS}
+        return {kind: sum(len(item.descriptors) for item in self._schedule(kind, parts, dummy, 0).emit())
+                for kind in PASS_KINDS}
 
     def _schedule(self, kind: str, parts: tuple[Part, ...], memory: MemoryMap, base: int) -> Schedule:
         rows = sum(part.rows for part in parts)
-        head_from = {"prefill": None, "next": rows - 1}.get(kind, 0)
+        head_from = {"prefill": None, "next": rows - 1}.get(kind, 0) if self.ends_model else None
         return Schedule(self.model, self.build, memory, base, parts, self.taps, head_from=head_from,
-                        write_logits=kind == "score", chunks=() if kind == "score" else self._chunks)
+                        write_logits=kind == "score", chunks=() if kind == "score" else self._chunks,
+                        layers=self.layers, cuts=self._cuts_of(has_head=head_from is not None))
+
+    def _cuts_of(self, *, has_head: bool) -> list[Cut]:
+        """Those of a pass: the head's need a head; what leaves a range of layers needs a stop."""
+        cuts = [cut if has_head or cut.step != Step.END else cut._replace(inputs=False) for cut in self._cuts]
+        cuts = [cut for cut in cuts if cut.residual or cut.inputs]
+        if not self.ends_model and (not cuts or cuts[-1].step != Step.END):
+            cuts.append(Cut(self.layers.stop - 1, Step.END, residual=False, inputs=False))
+        return cuts
 
     def write(self, memory: np.ndarray, base: int, *, place: Callable[[int, np.ndarray], None] | None = None,
               progress: bool = False) -> None:
@@ -105,12 +136,14 @@ class Program:
             self._put(tap_name(point), _tap_records(tap))
         self._put("gain.final", model.final_gains[0])
         quiet = not (progress and sys.stderr.isatty())
-        for index, layer in enumerate(tqdm(model.layers, "laying out", unit="layer", leave=False, disable=quiet)):
+        for index in tqdm(self.layers, "laying out", unit="layer", leave=False, disable=quiet):
+            layer = model.layers[index]
             for name, (mantissas, _) in layer.gains.items():
                 self._put(f"{index}.gain.{name}", mantissas)
             for name in LINEARS:
                 self._put_weights(f"{index}.{name}", layer.linears[name])
-        self._put_head(model.head, model.head_scales)
+        if self.ends_model:
+            self._put_head(model.head, model.head_scales)
         if self._chunks:
             self._put_ternary_head(model, quiet)
 
@@ -152,8 +185,9 @@ class Program:
     def _copy(self, start: int, data: np.ndarray) -> None:
         self._memory[start:start + data.size] = data
 
-    def get_pass(self, kind: str, rows: int, parts: tuple[Part, ...] = ()) -> Pass:
-        """The pass of a kind over `rows` tokens; its descriptors are written where those of another lay.
+    def get_passes(self, kind: str, rows: int, parts: tuple[Part, ...] = ()) -> list[Pass]:
+        """The pass of a kind over `rows` tokens, in one piece unless it stops; its descriptors are written where those
+        of another lay.
 
         parts: the sequences that the rows belong to, in order; none: sequence 0.
         """
@@ -162,15 +196,19 @@ class Program:
         if key not in self._lists:
             if len(self._lists) == _KEPT_LISTS:
                 del self._lists[next(iter(self._lists))]
-            self._lists[key] = np.frombuffer(b"".join(self._schedule(kind, parts, self.memory, self._base).emit()),
-                                             np.uint8)
-        data, offset = self._lists[key], self.memory["descriptors"]
+            self._lists[key] = self._schedule(kind, parts, self.memory, self._base).emit()
+        listed, offset = self._lists[key], self.memory["descriptors"]
         for other in PASS_KINDS[:PASS_KINDS.index(kind)]:
             offset += self._slots[other] * DESCRIPTOR_BYTES
         if self._written.get(kind) != key:
+            data = np.frombuffer(b"".join(b"".join(item.descriptors) for item in listed), np.uint8)
             self._memory[offset:offset + data.size] = data
             self._written[kind] = key
-        return Pass(offset, data.size // DESCRIPTOR_BYTES)
+        passes = []
+        for item in listed:
+            passes.append(Pass(offset, len(item.descriptors), item.stop))
+            offset += len(item.descriptors) * DESCRIPTOR_BYTES
+        return passes
 
 
 def _bytes(array: np.ndarray) -> np.ndarray:

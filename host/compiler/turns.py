@@ -37,10 +37,10 @@ class Turn(NamedTuple):
     step: Step
 
 
-def turns(layers: int, groups: int) -> Iterator[Turn]:
-    """All turns of a pass, in order."""
+def turns(layers: range, groups: int) -> Iterator[Turn]:
+    """All turns of a pass over some layers, in order."""
     every = range(groups)
-    for layer in range(layers):
+    for layer in layers:
         yield from (Turn(group, layer, Step.QKV) for group in every)
         yield from (Turn(0, layer, step) for step in (Step.QUERIES, Step.KEYS))
         for group in every:
@@ -53,4 +53,4 @@ def turns(layers: int, groups: int) -> Iterator[Turn]:
                 yield Turn(group + 1, layer, Step.KEYS)
         for step in (Step.GATE_UP, Step.DOWN):
             yield from (Turn(group, layer, step) for group in every)
-    yield from (Turn(group, layers - 1, Step.END) for group in every)
+    yield from (Turn(group, layers.stop - 1, Step.END) for group in every)

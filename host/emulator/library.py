@@ -46,7 +46,7 @@ class NativeOperation(ctypes.Structure):
             "block_bytes", "scale_block_bytes", "region_bytes", "head_bytes", "fraction_bits", "kv_heads",
             "key_scales", "value_scales", "keys", "values", "row_bytes", "score_constant", "first_row", "sequence",
             "token", "offset", "product_first", "product_rows", "vocab", "k", "write_logits", "logits", "top",
-            "first_id", "begin", "listed", "row"))]
+            "first_id", "begin", "listed", "row", "steps"))]
 
 
 class MachineState(ctypes.Structure):

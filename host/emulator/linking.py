@@ -18,7 +18,7 @@ __all__ = ["Linked", "link"]
 
 # enum opcode of machine.h
 _CODES = {Opcode.LOAD: 1, Opcode.MATMUL: 2, Opcode.NORM: 3, Opcode.QUERY: 4, Opcode.KEY: 5, Opcode.VALUE: 6,
-          Opcode.RESIDUAL: 7, Opcode.ATTEND: 8, Opcode.LOGITS: 9, Opcode.SELECT: 10}
+          Opcode.RESIDUAL: 7, Opcode.ATTEND: 8, Opcode.LOGITS: 9, Opcode.SELECT: 10, Opcode.STORE: 12}
 _TOP = 11  # the second half of LOGITS: the best of each row
 _FIELDS = {name for name, _ in NativeOperation._fields_}
 
@@ -58,6 +58,9 @@ def link(described: Sequence[Operation], streams: Streams, outputs_per_step: int
             raise ProgramError(f"{opcode.name} has no stream to consume")
         if opcode == Opcode.LOAD and fields["target"] == LoadTarget.RESIDUAL:
             residual = fields["offset"] + fields["bytes"] // 4
+        elif opcode == Opcode.LOAD and fields["target"] == LoadTarget.INPUT:
+            item.first_row, item.rows = fields["row"], 1
+            dealing.add(item)
         elif opcode == Opcode.NORM and not fields["levels16"]:
             dealing.add(item)
         elif opcode == Opcode.MATMUL:

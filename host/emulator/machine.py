@@ -27,7 +27,15 @@ from models.golden.scalar import Scalar, constant, from_word, mul, scale_round, 
 from models.golden.tap import Tap
 from models.machine.build import BuildParameters
 from models.machine.cache import BLOCK_TOKENS, chunk_bytes, places
-from models.machine.descriptor import DESCRIPTOR_BYTES, Activation, LoadTarget, NormSource, Opcode
+from models.machine.descriptor import (
+    DESCRIPTOR_BYTES,
+    STEP_BYTES,
+    Activation,
+    LoadTarget,
+    NormSource,
+    Opcode,
+    StoreSource,
+)
 
 __all__ = ["Machine", "ProgramError"]
 
@@ -57,7 +65,7 @@ class Machine:
             Opcode.STREAM: self._stream, Opcode.LOAD: self._load, Opcode.MATMUL: self._matmul, Opcode.NORM: self._norm,
             Opcode.QUERY: self._query, Opcode.KEY: self._key, Opcode.VALUE: self._value,
             Opcode.RESIDUAL: self._residual, Opcode.ATTEND: self._attend, Opcode.LOGITS: self._logits,
-            Opcode.SELECT: self._select}
+            Opcode.SELECT: self._select, Opcode.STORE: self._store}
 
     def run(self, address: int, count: int, *positions: int) -> None:
         """Execute a program; raises `ProgramError` where the fabric would report an error.
@@ -91,8 +99,14 @@ class Machine:
             self._gain = data.view("<i2").astype(np.int64)
         elif target == LoadTarget.TAP:
             self._tap = data.view("<u2").reshape(-1, 4)
-        else:
+        elif target == LoadTarget.ROPE:
             self._rope = _filled(self._rope, f["offset"], data.view("<i2"))
+        elif target == LoadTarget.STEP:
+            words = data.view("<u4")[::STEP_BYTES // 4]
+            self._unit[f["row"]:f["row"] + words.size] = from_word(words)
+        else:
+            inputs = self._q if target == LoadTarget.INPUT else self._head_q
+            inputs[f["row"]:f["row"] + 1] = data.view("<i2").astype(np.int64)[None]
 
     def _matmul(self, f: dict[str, int]) -> None:
         address = self._fetched.popleft()[0]
@@ -125,10 +139,7 @@ class Machine:
             x = self.residual.reshape(-1, count)[rows]
             unit = _repeated(shift(constant(1), f["unit_exponent"]), f["rows"])
         elif source == NormSource.ATTENTION:
-            out, exponents = self._attention[rows], self._exponents[rows]
-            top = exponents.max(axis=1)
-            x = round_shift(out.reshape(-1, count), np.repeat(top[:, None] - exponents, f["group_channels"], axis=1))
-            unit = shift(_repeated(constant(1), f["rows"]), top)
+            x, unit = self._attention_results(f)
         else:
             gate, up = (self._sums(f, name, count) for name in ("gate_accumulator", "up_accumulator"))
             activation = {Activation.RELU2: "relu2", Activation.SILU: "silu"}[Activation(f["activation"])]
@@ -138,11 +149,18 @@ class Machine:
         q, self._unit[rows] = norm_quant(x, unit, self._gain[:count] if f["gained"] else None, constants,
                                          levels=32767 if f["levels16"] else 127, tap_parameters=self._tap_of(f))
         if f["levels16"]:
-            self._head_q[rows] = q
+            self._head_q[0:f["rows"]] = q
         else:
             self._q[rows] = q
             self.zeros += int(np.count_nonzero(q == 0))
             self.activations += q.size
+
+    def _attention_results(self, f: dict[str, int]) -> tuple[np.ndarray, Scalar]:
+        """A descriptor's rows, each aligned to its largest exponent, and the value of their unit."""
+        out, exponents = self._attention[_rows(f)], self._exponents[_rows(f)]
+        top = exponents.max(axis=1)
+        align = np.repeat(top[:, None] - exponents, f["group_channels"], axis=1)
+        return round_shift(out.reshape(-1, f["count"]), align), shift(_repeated(constant(1), f["rows"]), top)
 
     def _heads(self, f: dict[str, int], rotate: bool, bits: int) -> tuple[np.ndarray, Scalar]:
         rows, heads, dim = _rows(f), f["heads"], f["dim"]
@@ -215,9 +233,21 @@ class Machine:
         for n, row in enumerate(range(f["first_row"], f["first_row"] + f["rows"])):
             self._shortlists.offer(row, f["first_id"], scores[n], f["k"], begin=bool(f["begin"]))
 
+    def _store(self, f: dict[str, int]) -> None:
+        rows, count, source = _rows(f), f["count"], StoreSource(f["source"])
+        if source == StoreSource.RESIDUAL:
+            x, unit = self.residual.reshape(-1, count)[rows], None
+        elif source == StoreSource.ATTENTION:
+            x, unit = self._attention_results(f)
+        else:
+            x, unit = self._sums(f, "accumulator", count), self._unit[rows]
+        self._view(f["address"], x.size * 4).view("<i4")[:] = x.reshape(-1)
+        if unit is not None:
+            self._view(f["steps"], f["rows"] * STEP_BYTES).view("<u4")[::STEP_BYTES // 4] = to_word(unit)
+
     def _logits(self, f: dict[str, int]) -> None:
         (address, chosen), rows = self._fetched.popleft(), _rows(f)
-        q = self._head_q[rows].astype(np.float64)
+        q = self._head_q[0:f["rows"]].astype(np.float64)
         if bool(f["listed"]) != (chosen is not None):
             raise ProgramError("LOGITS and its stream differ in whether they are of a list")
         if chosen is not None:

@@ -11,7 +11,7 @@ import numpy as np
 from host.emulator.image import ProgramError
 from host.emulator.library import MachineState
 from models.machine.build import SHORTLIST, TRITS_PER_BYTE, BuildParameters
-from models.machine.descriptor import LoadTarget
+from models.machine.descriptor import STEP_BYTES, LoadTarget
 
 __all__ = ["Buffers", "Extents"]
 
@@ -49,11 +49,15 @@ class Extents:
         loaded = max((-(-f["bytes"] // 4) for f in operations if f.get("target") == LoadTarget.RESIDUAL), default=1)
         angles = max((f["offset"] + -(-f["bytes"] // 2) for f in operations if f.get("target") == LoadTarget.ROPE),
                      default=1)
+        inputs = [f for f in operations if f.get("target") in (LoadTarget.INPUT, LoadTarget.HEAD_INPUT)]
+        steps = max((f["row"] + f["bytes"] // STEP_BYTES for f in operations if f.get("target") == LoadTarget.STEP),
+                    default=1)
         rows = max(max((f.get("first_row", 0) + f["rows"] for f in operations if "rows" in f), default=1),
-                   -(-angles // _DIM_MAX))
+                   -(-angles // _DIM_MAX), max((f["row"] + 1 for f in inputs), default=1), steps)
         gathered = most("row_bytes") if build.packing == "tiles" else 0
         # a SELECT counts ids
         channels = max((f["count"] for f in operations if "count" in f and "first_id" not in f), default=1)
+        channels = max(channels, max((f["bytes"] // 2 for f in inputs), default=1))
         return cls(rows, max(channels, heads, -(-loaded // rows)), max(sums, heads), most("heads"), most("vocab"),
                    build.context_max, gathered)
 
@@ -84,6 +88,8 @@ class Buffers:
                 ("counts", np.int64, threads * _COUNTERS)):
             self._kept[name] = _aligned(size, dtype)
         self.residual = self._kept["residual"]
+        if earlier is not None:  # what a program that stopped left behind
+            self.residual[:earlier.residual.size] = earlier.residual
         self.counts = self._kept["counts"].reshape(threads, _COUNTERS)
 
     def hold(self, needed: Extents) -> bool:

@@ -5,7 +5,7 @@ docs/numerics.md §11 draws the data flow.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -17,25 +17,34 @@ from models.golden.attention import attention
 from models.golden.gated import gated_product
 from models.golden.head import HEAD_LEVELS, logits
 from models.golden.head_quant import QUERY_BITS, head_quant
-from models.golden.norm_quant import norm_constants, norm_quant
+from models.golden.norm_quant import norm_constants, normalise, quantise
 from models.golden.residual import embed, residual_add
 from models.golden.rope import ROPE_FRACTION, rope
-from models.golden.rounding import round_shift
-from models.golden.scalar import Scalar, constant, from_word, log2_e_over_root, mul, shift, to_word
+from models.golden.rounding import round_shift, saturate
+from models.golden.scalar import Scalar, constant, div, from_word, log2_e_over_root, mul, shift, to_word
 from models.golden.shortlist import shortlist
-from models.golden.tap import Tap
+from models.golden.tap import Tap, tap
 from models.golden.ternary_matmul import ternary_matmul
 from models.machine.build import SHORTLIST
 from models.machine.tables import rope_table
 from models.ternary_head import TernaryHead, ternary_head
 
-__all__ = ["GoldenModel", "KVCache", "TapPoint"]
+__all__ = ["INPUT_BITS", "PRODUCT_BITS", "SUM_BITS", "GoldenModel", "KVCache", "RowNorm", "RowStage", "TapPoint"]
+
+RowStage = Callable[[np.ndarray, Scalar], np.ndarray]
+"""A stage at a point: int64 [rows, channels] in units of a scalar [rows] to such rows in the same units."""
+RowNorm = Callable[[np.ndarray, Scalar], tuple[np.ndarray, Scalar]]
+"""A norm in front of a linear layer: the residual's rows and their unit to its own."""
+
+SUM_BITS, INPUT_BITS, PRODUCT_BITS = 32, 40, 62
+"""What a stage gives at most: for sums and the residual, for what is about to be quantised, for a gated product."""
 
 
 class TapPoint(NamedTuple):
-    """Where a tap acts: a layer and "qkv", "o", "gate_up", "down" (linear inputs) or "residual" (its output).
+    """Where taps and stages act: a layer and "qkv", "o", "gate_up", "down" (linear inputs) or "residual" (its output).
 
-    The head's input is site "head" of layer `config.layers`.
+    The head's input is site "head" of layer `config.layers`. Stages alone act at "attention_norm" and "ffn_norm" (what
+    the norms are given), "gate" (its sums) and "product" (of gate and up, before its norm).
     """
 
     layer: int
@@ -65,11 +74,17 @@ class KVCache:
 
 
 class GoldenModel:
-    """Steps a `Model` over token ids. One row at a time, straight from the definitions; slow by intent."""
+    """Steps a `Model` over token ids. One row at a time, straight from the definitions; slow by intent.
 
-    def __init__(self, model: Model, *, kv_bits: int = 8, taps: Mapping[TapPoint, Tap] | None = None):
+    taps, stages: what acts at points; where stages do, no tap does. norms: those that stand in the place of RMSNorm, by
+    what they are given.
+    """
+
+    def __init__(self, model: Model, *, kv_bits: int = 8, taps: Mapping[TapPoint, Tap] | None = None,
+                 stages: Mapping[TapPoint, Sequence[RowStage]] | None = None,
+                 norms: Mapping[TapPoint, RowNorm] | None = None):
         self.model, self.config, self.kv_bits = model, model.config, kv_bits
-        self.taps = dict(taps or {})
+        self.taps, self.stages, self.norms = dict(taps or {}), dict(stages or {}), dict(norms or {})
         self.caches = [KVCache() for _ in model.layers]
         self.rope_table = rope_table(self.config.rope_theta, self.config.head_dim, self.config.context)
         self.saturations = 0
@@ -114,15 +129,28 @@ class GoldenModel:
 
     def _layer(self, index: int, h: np.ndarray) -> np.ndarray:
         config, layer = self.config, self.model.layers[index]
-        q_in, unit = self._norm(h, self._residual_unit(), layer.gains["input"], TapPoint(index, "qkv"))
+        q_in, unit = self._norm(self._staged(TapPoint(index, "attention_norm"), h, self._residual_unit(), SUM_BITS),
+                                self._residual_unit(), layer.gains["input"], TapPoint(index, "qkv"),
+                                norm=self.norms.get(TapPoint(index, "attention_norm")))
         out, out_unit = self._attend(index, q_in, unit)
         q_in, unit = self._norm(out, out_unit, layer.gains.get("attn_sub"), TapPoint(index, "o"))
         h = self._add(index, h, q_in, unit, "o", None)
-        q_in, unit = self._norm(h, self._residual_unit(), layer.gains["post_attention"], TapPoint(index, "gate_up"))
+        q_in, unit = self._norm(self._staged(TapPoint(index, "ffn_norm"), h, self._residual_unit(), SUM_BITS),
+                                self._residual_unit(), layer.gains["post_attention"], TapPoint(index, "gate_up"),
+                                norm=self.norms.get(TapPoint(index, "ffn_norm")))
         (gate, gate_unit), (up, up_unit) = (self._linear(index, name, q_in, unit) for name in ("gate", "up"))
+        gate = self._staged(TapPoint(index, "gate"), gate, gate_unit, SUM_BITS)
         product, product_unit = gated_product(gate, gate_unit, up, up_unit, config.activation)
+        product = self._staged(TapPoint(index, "product"), product, product_unit, PRODUCT_BITS)
         q_in, unit = self._norm(product, product_unit, layer.gains.get("ffn_sub"), TapPoint(index, "down"))
-        return self._add(index, h, q_in, unit, "down", self.taps.get(TapPoint(index, "residual")))
+        point = TapPoint(index, "residual")
+        h = self._add(index, h, q_in, unit, "down", None if point in self.stages else self.taps.get(point))
+        return self._staged(point, h, self._residual_unit(), SUM_BITS)
+
+    def _staged(self, point: TapPoint, x: np.ndarray, unit: Scalar, bits: int) -> np.ndarray:
+        for stage in self.stages.get(point, ()):
+            x = saturate(stage(x, unit), bits)
+        return x
 
     def _attend(self, index: int, q_in: np.ndarray, unit: Scalar) -> tuple[np.ndarray, Scalar]:
         config, cache = self.config, self.caches[index]
@@ -147,11 +175,18 @@ class GoldenModel:
         return ternary_matmul(q_in, linear.trits()), mul(unit, from_word(linear.scale))
 
     def _norm(self, x: np.ndarray, unit: Scalar, gains: tuple[np.ndarray, int] | None,
-              point: TapPoint | None = None, levels: int = 127) -> tuple[np.ndarray, Scalar]:
-        mantissas, exponent = gains if gains is not None else (None, 0)
-        constants = norm_constants(x.shape[-1], exponent, self.config.rms_eps if gains is not None else None)
-        tap_parameters = self.taps.get(point) if point is not None else None
-        return norm_quant(x, unit, mantissas, constants, levels=levels, tap_parameters=tap_parameters)
+              point: TapPoint, levels: int = 127, norm: RowNorm | None = None) -> tuple[np.ndarray, Scalar]:
+        if norm is not None:
+            y, y_unit = norm(x, unit)
+        else:
+            mantissas, exponent = gains if gains is not None else (None, 0)
+            constants = norm_constants(x.shape[-1], exponent, self.config.rms_eps if gains is not None else None)
+            y, y_unit = normalise(x, unit, mantissas, constants)
+        if point in self.stages:
+            y = self._staged(point, y, y_unit, INPUT_BITS)
+        elif point in self.taps:
+            y = tap(y, self.taps[point], div(constant(1), y_unit))
+        return quantise(y, y_unit, levels)
 
     def _residual_unit(self) -> Scalar:
         unit = constant(2.0**-self.model.residual_fraction_bits)

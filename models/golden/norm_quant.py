@@ -17,7 +17,8 @@ from models.golden.rounding import bit_length, round_shift, saturate
 from models.golden.scalar import Scalar, add, constant, div, from_int, less, mul, scale_round, shift, sqrt
 from models.golden.tap import Tap, tap
 
-__all__ = ["ABSMAX_FLOOR", "INPUT_BITS", "NormConstants", "gained", "norm_constants", "norm_quant"]
+__all__ = ["ABSMAX_FLOOR", "INPUT_BITS", "NormConstants", "gained", "norm_constants", "norm_quant", "normalise",
+           "quantise"]
 
 INPUT_BITS = 24
 ABSMAX_FLOOR = Fraction(1, 100_000)  # transformers' clamp of max|y|
@@ -57,6 +58,15 @@ def norm_quant(x: np.ndarray, scale: Scalar, gains: np.ndarray | None, constants
     x: int64 [rows, dim], |x| < 2**62, in units of `scale` ([rows]); gains: int16 [dim] or None (all one).
     Returns q: int64 [rows, dim] within ±levels (127, or 32767 for the head), and the value of one unit of q.
     """
+    v, y_unit = normalise(x, scale, gains, constants)
+    if tap_parameters is not None:
+        v = tap(v, tap_parameters, div(constant(1), y_unit))
+    return quantise(v, y_unit, levels)
+
+
+def normalise(x: np.ndarray, scale: Scalar, gains: np.ndarray | None, constants: NormConstants
+              ) -> tuple[np.ndarray, Scalar]:
+    """The first half of `norm_quant`, whose arguments it takes: y as int64 [rows, dim], |y| <= 2**38, and its unit."""
     k = np.maximum(bit_length(np.abs(x).max(axis=-1)) - (INPUT_BITS - 1), 0)
     unit = shift(scale, k)
     v = gained(x, np.int64(1) if gains is None else gains.astype(np.int64), k[..., None])  # |v| <= 2**38
@@ -67,8 +77,11 @@ def norm_quant(x: np.ndarray, scale: Scalar, gains: np.ndarray | None, constants
         squares = from_int((x * x).sum(axis=-1))
         root = sqrt(add(mul(squares, mul(unit, unit)), constants.eps_sum))
         y_unit = div(mul(unit, constants.gain), root)
-    if tap_parameters is not None:
-        v = tap(v, tap_parameters, div(constant(1), y_unit))
+    return v, y_unit
+
+
+def quantise(v: np.ndarray, y_unit: Scalar, levels: int) -> tuple[np.ndarray, Scalar]:
+    """The second half of `norm_quant`, with its results. v: int64 [rows, dim], |v| < 2**39, in units of y_unit."""
     v_max = from_int(np.abs(v).max(axis=-1))
     y_max = mul(v_max, y_unit)
     low = less(y_max, constant(ABSMAX_FLOOR))

@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
 
-__all__ = ["DESCRIPTOR_BYTES", "HEADER", "OPCODES", "SEMAPHORES", "Activation", "Engine", "Field", "LoadTarget",
-           "NormSource", "Opcode", "Operation", "StoreSource", "pack", "unpack"]
+__all__ = ["DESCRIPTOR_BYTES", "HEADER", "OPCODES", "SEMAPHORES", "STEP_BYTES", "Activation", "Engine", "Field",
+           "LoadTarget", "NormSource", "Opcode", "Operation", "StoreSource", "pack", "unpack"]
 
 DESCRIPTOR_BYTES = 64
+STEP_BYTES = 16
+"""From a row's step in memory to the next one's, of LOAD and STORE."""
 SEMAPHORES = 16
 
 

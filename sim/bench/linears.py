@@ -26,7 +26,7 @@ def linears_program(session: Session, rows: int) -> list[bytes]:
     result: list[bytes] = []
     waits = {Opcode.STREAM: _STREAM_MAY, Opcode.MATMUL: _MATMUL_MAY}  # of the first of each
     before_norm = True
-    for descriptor in schedule.emit():
+    for descriptor in schedule.emit()[0].descriptors:
         opcode, fields = unpack(descriptor)
         fields = {name: value for name, value in fields.items() if name not in _DERIVED}
         if opcode in (Opcode.STREAM, Opcode.MATMUL):

@@ -7,18 +7,24 @@ import numpy as np
 from host.compiler.program import Program
 from models.machine.descriptor import DESCRIPTOR_BYTES, SEMAPHORES, Engine, Opcode, unpack
 
-__all__ = ["assert_semaphores_hold", "listed", "queue_order"]
+__all__ = ["assert_semaphores_hold", "listed", "listed_programs", "queue_order"]
 
 QUEUE = 8
 
 
 def listed(program: Program, kind: str, rows: int, *parts):
-    """Opcodes and fields of a pass, in order, as written into a memory at 0x1000."""
+    """Opcodes and fields of a pass that doesn't stop, in order, as written into a memory at 0x1000."""
+    items, = listed_programs(program, kind, rows, *parts)
+    return items
+
+
+def listed_programs(program: Program, kind: str, rows: int, *parts):
+    """The same of each program of a pass."""
     memory = np.zeros(program.size, np.uint8)
     program.write(memory, 0x1000)
-    item = program.get_pass(kind, rows, *parts)
-    raw = memory[item.offset:item.offset + item.count * DESCRIPTOR_BYTES].tobytes()
-    return [unpack(raw[i:i + DESCRIPTOR_BYTES]) for i in range(0, len(raw), DESCRIPTOR_BYTES)]
+    raw = [memory[item.offset:item.offset + item.count * DESCRIPTOR_BYTES].tobytes()
+           for item in program.get_passes(kind, rows, *parts)]
+    return [[unpack(part[i:i + DESCRIPTOR_BYTES]) for i in range(0, len(part), DESCRIPTOR_BYTES)] for part in raw]
 
 
 def assert_semaphores_hold(descriptors) -> None:

@@ -140,7 +140,7 @@ def test_a_model_too_large_for_the_build_is_refused(emulator):
 def test_a_damaged_program_stops_with_an_error(emulator):
     model = synthetic_model(FAMILIES["one head"], seed=9)
     session = Session(model, emulator(TINY))
-    item = session.program.get_pass("decode", 1)
+    item = session.program.get_passes("decode", 1)[0]
     session.buffer.array[item.offset] = 0xFF
     with pytest.raises(DeviceError, match="device emulator stopped: a bad descriptor"):
         session.decode(1)
@@ -149,7 +149,7 @@ def test_a_damaged_program_stops_with_an_error(emulator):
 def test_a_semaphore_given_by_no_one_is_an_error(emulator):
     model = synthetic_model(FAMILIES["one head"], seed=9)
     session = Session(model, emulator(TINY))
-    item = session.program.get_pass("decode", 1)
+    item = session.program.get_passes("decode", 1)[0]
     session.buffer.array[item.offset + 4] = 0x80  # wait for semaphore 7
     with pytest.raises(DeviceError, match="a bad descriptor"):
         session.decode(1)

@@ -239,10 +239,10 @@ def test_head_of_a_shortlist(path, rng):
     head[::3], words[::3] = head[0], words[0]  # equal logits, in the order of their ids and not of the list
     q16 = rng.integers(-32767, 32768, (2, dim))
     unit = UnitMachine(path, rows=2, channels=dim, sums=3 + vocab, vocab=vocab)
-    unit.array("head_input", 2, dim)[:] = q16
     q = add_choice(unit, rng, trits, gains, vocab, listed)
     tops = [unit.place(np.zeros((128, 2), np.int32)) for _ in range(2)]
     for row in (1, 0):
+        unit.add(Opcode.LOAD, target=LoadTarget.HEAD_INPUT, address=unit.place(q16[row].astype("<i2")), bytes=dim * 2)
         unit.add_head(head, words, listed=listed, row=row, rows=1, first_row=row, k=k, top=tops[row])
     unit.run()
     units = unit.scalars("unit", 2)

@@ -42,7 +42,7 @@ def test_pieces_are_the_parts_in_order(rows, sizes):
 
 @pytest.mark.parametrize("groups", [1, 2, 8])
 def test_every_group_goes_through_all_steps_in_order_and_none_is_far_ahead(groups):
-    found, done = list(turns(3, groups)), [0] * groups
+    found, done = list(turns(range(3), groups)), [0] * groups
     every = [(layer, step) for layer in range(3) for step in Step if step != Step.END] + [(2, Step.END)]
     for group, *turn in found:
         assert tuple(turn) == every[done[group]]

@@ -204,7 +204,7 @@ def test_a_batch_gives_each_prompt_what_it_gives_alone():
 def test_a_list_that_is_not_there_stops_the_device(kernels, broken):
     model = synthetic_model(replace(FAMILIES["one head"], vocab_size=100), seed=8)
     session = Session(model, EmulatorDevice(CPU, kernels=kernels), head="shortlist")
-    item = session.program.get_pass("decode", 1)
+    item = session.program.get_passes("decode", 1)[0]
     opcode, name, value = {"a": (Opcode.STREAM, "row", 3), "l": (Opcode.LOGITS, "listed", 0)}[broken[0]]
     for start in range(item.offset, item.offset + item.count * DESCRIPTOR_BYTES, DESCRIPTOR_BYTES):
         found, fields = unpack(session.buffer.array[start:start + DESCRIPTOR_BYTES].tobytes())

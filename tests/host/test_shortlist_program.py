@@ -87,7 +87,7 @@ def test_any_order_that_queues_allow_gives_the_same_tokens(build, head):
         h = embed(model.embedding[ids], model.embedding_exponents[ids], model.residual_fraction_bits).astype("<i4")
         start = program.memory["residual_in"]
         memory[start:start + h.nbytes] = h.view(np.uint8).reshape(-1)
-        item = program.get_pass(kind, rows, parts)
+        item = program.get_passes(kind, rows, parts)[0]
         region = memory[item.offset:item.offset + item.count * DESCRIPTOR_BYTES].reshape(-1, DESCRIPTOR_BYTES)
         in_order, descriptors = region.copy(), listed(program_of(build, sequences=3, head=head), kind, rows, parts)
         results = []

@@ -125,7 +125,7 @@ def test_a_filled_cache_is_valid():
 def test_the_linears_are_the_pass_own():
     session = Session(load_workload("demo", layers=2).model, EmulatorDevice(TINY))
     every = [unpack(d) for d in Schedule(session.model, TINY, session.program.memory, session.buffer.address,
-                                         (Part(0, 1),), {}, head_from=None).emit()]
+                                         (Part(0, 1),), {}, head_from=None).emit()[0].descriptors]
     found = [unpack(d) for d in linears_program(session, 1)]
     assert [opcode for opcode, _ in found[:3]] == [Opcode.LOAD, Opcode.LOAD, Opcode.NORM]
     for opcode, names in ((Opcode.STREAM, ("address", "beats")), (Opcode.MATMUL, ("tiles", "outputs", "rows"))):

@@ -138,7 +138,7 @@ def test_invalid_weight_bytes_count_and_decode_as_zeros(rtl):
 def test_errors_end_the_run_and_the_next_one_works(rtl):
     model = synthetic_model(FAMILIES["one head"], seed=9)
     emulated, simulated = sessions(model, rtl)
-    item = simulated.program.get_pass("decode", 1)
+    item = simulated.program.get_passes("decode", 1)[0]
     good = simulated.buffer.array[item.offset]
     simulated.buffer.array[item.offset] = 0xFF
     with pytest.raises(DeviceError, match="device rtl stopped: a bad descriptor"):

@@ -35,7 +35,7 @@ UNIT void logits(machine *m, const operation *op, int thread, int threads) {
         for (int64_t row = 0; row < op->rows; row++) {
             int32_t *out = logits_of(m, op, row);
             if (!out) return;
-            int64_t sum = dot_head(m->head_input + (op->first_row + row) * op->count, w, op->count);
+            int64_t sum = dot_head(m->head_input + row * op->count, w, op->count);
             out[v] = (int32_t)scaled(sum, scaling_of(mul(m->unit[op->first_row + row], scale), 16, 32));
         }
     }

@@ -6,9 +6,11 @@
 
 #include "numbers.h"
 
-enum opcode { LOAD = 1, MATMUL, NORM, QUERY, KEY, VALUE, RESIDUAL, ATTEND, LOGITS, SELECT, TOP };
-enum load_target { LOAD_RESIDUAL, LOAD_GAIN, LOAD_TAP, LOAD_ROPE };
+enum opcode { LOAD = 1, MATMUL, NORM, QUERY, KEY, VALUE, RESIDUAL, ATTEND, LOGITS, SELECT, TOP, STORE };
+enum load_target { LOAD_RESIDUAL, LOAD_GAIN, LOAD_TAP, LOAD_ROPE, LOAD_INPUT, LOAD_HEAD_INPUT, LOAD_STEP };
 enum norm_source { FROM_RESIDUAL, FROM_ATTENTION, FROM_GATED };
+enum store_source { STORE_RESIDUAL, STORE_ATTENTION, STORE_SUMS };
+enum { STEP_BYTES = 16 }; /* from a row's step in memory to the next one's */
 enum failure { BAD_ADDRESS = 1, BAD_ORDER };
 
 /* Activations of a linear layer lie in blocks of BLOCK bytes of packed weights, TRITS to a byte. The rows of a product
@@ -40,10 +42,11 @@ typedef struct {
     int64_t fraction_bits;
     int64_t kv_heads, key_scales, value_scales, keys, values, row_bytes, score_constant;
     int64_t first_row, sequence, token, offset;
-    int64_t product_first, product_rows; /* of the product that takes a norm's rows, perhaps with others */
+    int64_t product_first, product_rows; /* of the product that takes a norm's or a load's rows, perhaps with others */
     int64_t vocab, k, write_logits, logits, top;
     int64_t first_id, begin;
-    int64_t listed, row; /* whether the head's rows are those of a row's shortlist, and of which */
+    int64_t listed, row; /* whether the head's rows are those of a row's shortlist, and of which; of LOAD: which row */
+    int64_t steps;
 } operation;
 
 /* One channel of a tap as it lies in memory. */
@@ -66,7 +69,7 @@ typedef struct {
     int8_t *activations;     /* see BLOCK */
     int32_t *activation_sums;
     int64_t *inputs; /* channels of a row's activations */
-    int16_t *head_input;
+    int16_t *head_input; /* [rows of a LOGITS][count] */
     scalar *unit; /* [rows] */
     int32_t *sums;
     int16_t *queries;

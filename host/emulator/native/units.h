@@ -10,11 +10,15 @@
 #include "head.h"
 #include "shortlist.h"
 #include "matmul.h"
+#include "stops.h"
 
 UNIT void load(machine *m, const operation *op) {
     const void *data = view(m, op->address + m->positions[op->sequence] * op->address_stride, op->bytes);
     if (!data) return;
     switch (op->target) {
+    case LOAD_INPUT:
+    case LOAD_HEAD_INPUT:
+    case LOAD_STEP: load_stopped(m, op, data); break;
     case LOAD_RESIDUAL: memcpy(m->residual + op->offset, data, (size_t)op->bytes); break;
     case LOAD_GAIN: m->gains = data; break;
     case LOAD_TAP: m->taps = data; break;
@@ -47,6 +51,7 @@ UNIT void execute(machine *m, const operation *op, int thread, int threads) {
     case ATTEND: attend(m, op, thread, threads); break;
     case LOGITS: logits(m, op, thread, threads); break;
     case SELECT: offer(m, op, thread, threads); break;
+    case STORE: store(m, op, thread, threads); break;
     case TOP: best_logits(m, op, thread, threads);
     }
 }

@@ -72,17 +72,10 @@ UNIT scalar gated_product(machine *m, const operation *op, int64_t row, int64_t 
     return shift(mul(gate_unit, up_unit), -16);
 }
 
-/* The row that a norm takes, widened, and the value of its unit. */
-UNIT scalar norm_input(machine *m, const operation *op, int64_t row, int64_t *x) {
-    int64_t count = op->count, size = op->group_channels;
-    if (op->source == FROM_GATED) return gated_product(m, op, row, x);
-    if (op->source == FROM_RESIDUAL) {
-        const int32_t *h = m->residual + row * count;
-        for (int64_t i = 0; i < count; i++) x[i] = h[i];
-        return power(op->unit_exponent);
-    }
+/* A row of attention's results, aligned to its largest exponent, and the value of its unit. */
+UNIT scalar attention_results(machine *m, const operation *op, int64_t row, int64_t *x) {
+    int64_t count = op->count, size = op->group_channels, groups = count / size;
     const int32_t *o = m->attention + row * count;
-    int64_t groups = count / size;
     const int64_t *exponents = m->attention_exponents + row * groups;
     int64_t top = exponents[0];
     for (int64_t g = 1; g < groups; g++) top = max64(top, exponents[g]);
@@ -91,6 +84,18 @@ UNIT scalar norm_input(machine *m, const operation *op, int64_t row, int64_t *x)
         for (int64_t i = g * size; i < (g + 1) * size; i++) x[i] = round_shift(o[i], align);
     }
     return power(top);
+}
+
+/* The row that a norm takes, widened, and the value of its unit. */
+UNIT scalar norm_input(machine *m, const operation *op, int64_t row, int64_t *x) {
+    int64_t count = op->count;
+    if (op->source == FROM_GATED) return gated_product(m, op, row, x);
+    if (op->source == FROM_RESIDUAL) {
+        const int32_t *h = m->residual + row * count;
+        for (int64_t i = 0; i < count; i++) x[i] = h[i];
+        return power(op->unit_exponent);
+    }
+    return attention_results(m, op, row, x);
 }
 
 /* Where digit 0 of byte 0 of a row's activations lies if the first of its `rows` is row 0, and how far apart its blocks
@@ -107,9 +112,9 @@ INLINE int8_t *activation_row(machine *m, int64_t row, int64_t rows, int64_t *st
         }
 }
 
-/* Deal a row's activations out to the digits of their bytes. */
-UNIT void store_activations(machine *m, const operation *op, int64_t row, const int64_t *q, int thread) {
-    int64_t count = op->count, blocks = (count + TRITS * BLOCK - 1) / (TRITS * BLOCK), stride, sum = 0, zeros = 0;
+/* Deal a row's activations out to the digits of their bytes; returns how many are zero. */
+UNIT int64_t store_activations(machine *m, const operation *op, int64_t row, const int64_t *q, int64_t count) {
+    int64_t blocks = (count + TRITS * BLOCK - 1) / (TRITS * BLOCK), stride, sum = 0, zeros = 0;
     int8_t *out = activation_row(m, row - op->product_first, op->product_rows, &stride) + op->product_first * m->group_bytes;
     for (int64_t i = 0; i < count; i++) {
         sum += q[i];
@@ -124,8 +129,7 @@ UNIT void store_activations(machine *m, const operation *op, int64_t row, const 
     }
     m->activation_sums[row] = (int32_t)sum;
     m->inputs[row] = count;
-    m->counts[thread * COUNTERS + ZEROS] += zeros;
-    m->counts[thread * COUNTERS + ACTIVATIONS] += count;
+    return zeros;
 }
 
 UNIT void norm_row(machine *m, const operation *op, int64_t row, int thread) {
@@ -150,10 +154,11 @@ UNIT void norm_row(machine *m, const operation *op, int64_t row, int thread) {
     m->unit[row] = low ? c[STEP_7] : mul(y_max, c[INVERSE_7]);
     for (int64_t i = 0; i < count; i++) x[i] = scaled(x[i], to);
     if (!op->levels16) {
-        store_activations(m, op, row, x, thread);
+        m->counts[thread * COUNTERS + ZEROS] += store_activations(m, op, row, x, count);
+        m->counts[thread * COUNTERS + ACTIVATIONS] += count;
         return;
     }
-    int16_t *out = m->head_input + row * count;
+    int16_t *out = m->head_input + (row - op->first_row) * count;
     for (int64_t i = 0; i < count; i++) out[i] = (int16_t)x[i];
 }
 

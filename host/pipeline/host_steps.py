@@ -1,0 +1,135 @@
+"""What the host computes at a stop: the golden model's steps around the stages that act there.
+
+All of it is integer arithmetic and the golden model's scalars, so a pass that stops has the bits of one that doesn't.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from host.compiler.cuts import Cut
+from host.compiler.turns import Step
+from models.checkpoint import Model
+from models.golden.gated import gated_product
+from models.golden.head import HEAD_LEVELS
+from models.golden.model import INPUT_BITS, PRODUCT_BITS, SUM_BITS, RowNorm, RowStage, TapPoint
+from models.golden.norm_quant import norm_constants, normalise, quantise
+from models.golden.rounding import saturate
+from models.golden.scalar import Scalar, constant, div, from_word, mul
+from models.golden.tap import Tap, tap
+
+__all__ = ["Given", "HostSteps", "Look", "Returned"]
+
+Look = Callable[[TapPoint, np.ndarray, Scalar], None]
+"""Sees the values at a point as the stages leave them."""
+
+_LEVELS = 127
+
+
+class Given(NamedTuple):
+    """What a stop brings: int64 [rows, channels] (the gate's sums, where `up` has up's) and the value of their unit.
+
+    unit: of the residual's or attention's values; of the input of which sums are products.
+    """
+
+    rows: np.ndarray
+    unit: Scalar
+    up: np.ndarray | None = None
+
+
+class Returned(NamedTuple):
+    """What goes back: residual rows; inputs within ±127 with the value of their unit; the head's within ±32767."""
+
+    residual: np.ndarray | None = None
+    inputs: np.ndarray | None = None
+    head_inputs: np.ndarray | None = None
+    steps: Scalar | None = None
+
+
+class HostSteps:
+    """Stages and norms by the point that they act at; `looks` are called with what comes by.
+
+    taps: what the fabric does at points where the host has none of it to do; they are the host's at a stop that takes
+    their step over.
+    """
+
+    def __init__(self, model: Model, *, stages: Mapping[TapPoint, Sequence[RowStage]] | None = None,
+                 norms: Mapping[TapPoint, RowNorm] | None = None, taps: Mapping[TapPoint, Tap] | None = None,
+                 looks: Mapping[TapPoint, Sequence[Look]] | None = None):
+        self._model, self._config = model, model.config
+        self._stages, self._norms, self._looks = dict(stages or {}), dict(norms or {}), dict(looks or {})
+        self._taps = dict(taps or {})
+
+    @property
+    def points(self) -> Collection[TapPoint]:
+        """The points at which passes have to stop."""
+        return {*self._stages, *self._norms, *self._looks}
+
+    def take(self, stop: Cut, given: Given, *, chooses: bool = False) -> Returned:
+        """A stop's values to what goes on. chooses: whether the head's input is wanted for a shortlist's choice."""
+        layer, rows = stop.layer, given.rows
+        if stop.step == Step.OUT:
+            return self._input(TapPoint(layer, "o"), "attn_sub", rows, given.unit)
+        if stop.step == Step.DOWN:
+            product, unit = self._product(layer, given)
+            return self._input(TapPoint(layer, "down"), "ffn_sub", product, unit)
+        residual = None
+        if stop.step != Step.GATE_UP and (stop.residual or not stop.inputs):
+            before = layer if stop.step == Step.END else layer - 1
+            rows = residual = self._staged(TapPoint(before, "residual"), rows, given.unit, SUM_BITS, tapped=False)
+        if stop.inputs:
+            return self._normed(stop, rows, given.unit, chooses)._replace(residual=residual)
+        return Returned(residual)
+
+    def _normed(self, stop: Cut, rows: np.ndarray, unit: Scalar, chooses: bool) -> Returned:
+        """The residual's norm, or the one that stands in its place; then the input."""
+        if stop.step == Step.END:
+            return self._head(rows, unit, chooses)
+        norm, site, gain = {Step.QKV: ("attention_norm", "qkv", "input"),
+                            Step.GATE_UP: ("ffn_norm", "gate_up", "post_attention")}[stop.step]
+        point = TapPoint(stop.layer, norm)
+        rows = self._staged(point, rows, unit, SUM_BITS, tapped=False)
+        return self._input(TapPoint(stop.layer, site), gain, rows, unit, self._norms.get(point))
+
+    def _input(self, point: TapPoint, gain: str, rows: np.ndarray, unit: Scalar, norm: RowNorm | None = None
+               ) -> Returned:
+        """A linear layer's input at a point: the norm, what acts at the point, int8."""
+        gains = self._model.layers[point.layer].gains.get(gain)
+        y, unit = norm(rows, unit) if norm is not None else self._rms(rows, unit, gains)
+        q, steps = quantise(self._staged(point, y, unit, INPUT_BITS), unit, _LEVELS)
+        return Returned(inputs=q, steps=steps)
+
+    def _head(self, rows: np.ndarray, unit: Scalar, chooses: bool) -> Returned:
+        y, unit = self._rms(rows, unit, self._model.final_gains)
+        y = self._staged(TapPoint(self._config.layers, "head"), y, unit, INPUT_BITS)
+        choice = quantise(y, unit, _LEVELS)[0] if chooses else None
+        q, steps = quantise(y, unit, HEAD_LEVELS)
+        return Returned(inputs=choice, head_inputs=q, steps=steps)
+
+    def _rms(self, rows: np.ndarray, unit: Scalar, gains: tuple[np.ndarray, int] | None) -> tuple[np.ndarray, Scalar]:
+        """The fabric's norm; without gains none, as there."""
+        mantissas, exponent = gains if gains is not None else (None, 0)
+        constants = norm_constants(rows.shape[-1], exponent, self._config.rms_eps if gains is not None else None)
+        return normalise(rows, unit, mantissas, constants)
+
+    def _product(self, layer: int, given: Given) -> tuple[np.ndarray, Scalar]:
+        """The gated product of stored sums, with what acts on the gate and on the product."""
+        linears = self._model.layers[layer].linears
+        gate_unit, up_unit = (mul(given.unit, from_word(linears[name].scale)) for name in ("gate", "up"))
+        gate = self._staged(TapPoint(layer, "gate"), given.rows, gate_unit, SUM_BITS, tapped=False)
+        product, unit = gated_product(gate, gate_unit, given.up, up_unit, self._config.activation)
+        return self._staged(TapPoint(layer, "product"), product, unit, PRODUCT_BITS, tapped=False), unit
+
+    def _staged(self, point: TapPoint, rows: np.ndarray, unit: Scalar, bits: int, *, tapped: bool = True) -> np.ndarray:
+        """The values at a point after its stages, or its tap. tapped: whether the point's tap has not acted yet."""
+        stages = self._stages.get(point, ())
+        for stage in stages:
+            rows = saturate(stage(rows, unit), bits)
+        if tapped and not stages and point in self._taps:
+            rows = tap(rows, self._taps[point], div(constant(1), unit))
+        for look in self._looks.get(point, ()):
+            look(point, rows, unit)
+        return rows
