@@ -116,11 +116,17 @@ class Session:
         """Append one token; returns the best next ones."""
         return self.advance([(sequence, [token])])[0]
 
-    def advance(self, parts: Sequence[tuple[int, Sequence[int]]]) -> list[Top]:
-        """Append tokens to sequences in one pass: (sequence, ids) each. The best next tokens after every token."""
+    def advance(self, parts: Sequence[tuple[int, Sequence[int]]], head_from: int = 0) -> list[Top]:
+        """Append tokens to sequences in one pass: (sequence, ids) each. The best next tokens after every token.
+
+        head_from: rows at the front, tokens of prompts, that want none; if all do, the head does not run.
+        """
         for sequence, ids in parts:
             self._room(sequence, len(ids))
-        return self._best(self.run_pass("decode", parts))
+        if head_from == sum(len(ids) for _, ids in parts):
+            self.run_pass("prefill", parts)
+            return []
+        return self._best(self.run_pass("decode", parts, head_from) - head_from)
 
     def _best(self, rows: int) -> list[Top]:
         size, k = self.device.build.top_k, self.program.best
@@ -160,28 +166,38 @@ class Session:
         return {**{what: stored(what, row_bytes).view(integer) for what in ("keys", "values")},
                 **{what: stored(what, 4).view("<u4")[..., 0] for what in ("key_scales", "value_scales")}}
 
+    def checked(self, ids: Sequence[int]) -> np.ndarray:
+        """Token ids as int64 [n]; `OptionError` for one that is outside the vocabulary."""
+        vocab = self.model.config.vocab_size
+        try:
+            found = np.asarray(ids, np.int64)
+        except OverflowError:
+            raise OptionError(f"a token id is far outside the vocabulary of {vocab}") from None
+        wrong = found[(found < 0) | (found >= vocab)]
+        if wrong.size:
+            raise OptionError(f"token id {wrong[0]} is outside the vocabulary of {vocab}")
+        return found
+
     def _room(self, sequence: int, tokens: int) -> None:
         position = self.positions[sequence]
         if position + tokens > self.context:
             raise OptionError(f"the context is full: {position} tokens are in it and {tokens} more "
                              f"exceed its {self.context}")
 
-    def run_pass(self, kind: str, parts: Sequence[tuple[int, Sequence[int]]]) -> int:
-        """One pass of a kind (`Program`) over the ids of each (sequence, ids), appended; returns its rows."""
-        model, vocab = self.model, self.model.config.vocab_size
-        try:
-            ids = np.concatenate([np.asarray(part, np.int64) for _, part in parts])
-        except OverflowError:
-            raise OptionError(f"a token id is far outside the vocabulary of {vocab}") from None
-        if ids.min() < 0 or ids.max() >= vocab:
-            wrong = int(ids[(ids < 0) | (ids >= vocab)][0])
-            raise OptionError(f"token id {wrong} is outside the vocabulary of {vocab}")
+    def run_pass(self, kind: str, parts: Sequence[tuple[int, Sequence[int]]], head_from: int = 0) -> int:
+        """One pass of a kind (`Program`) over the ids of each (sequence, ids), appended; returns its rows.
+
+        head_from: of "decode", as in `advance`.
+        """
+        model = self.model
+        ids = self.checked([token for _, part in parts for token in part])
         if len(ids) > self.rows:
             raise OptionError(f"a pass of {len(ids)} rows exceeds the {self.rows} of device {self.device.name} with "
                              f"build {self.device.build.name}")
         h = embed(model.embedding[ids], model.embedding_exponents[ids], model.residual_fraction_bits)
         self._write("residual_in", h.astype("<i4"))
-        item = self.program.get_pass(kind, len(ids), tuple(Part(sequence, len(part)) for sequence, part in parts))
+        item = self.program.get_pass(kind, len(ids), tuple(Part(sequence, len(part)) for sequence, part in parts),
+                                     head_from)
         self.device.flush(self.buffer, item.offset, item.count * 64)
         cycles = self.device.run(self.buffer.address + item.offset, item.count, *self.positions)
         for sequence, part in parts:

@@ -30,7 +30,7 @@ __all__ = ["Pass", "Program"]
 
 PASS_KINDS = ("prefill", "next", "decode", "score")
 _KEPT_LISTS = 64  # descriptor lists: drafts and batches come back in a few shapes
-_PassKey = tuple[str, tuple[Part, ...]]
+_PassKey = tuple[str, tuple[Part, ...], int]
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,9 @@ class Program:
     """A model on a build. Sizes are known at once; `write` fills a buffer, whose address passes then use.
 
     Kinds of pass: "prefill" (tokens enter the cache, no head), "next" (the best k after the last row are returned),
-    "decode" (those of every row), "score" (the logits of every row are written as well). A pass takes up to `rows`
-    tokens of up to `sequences` sequences, each with a cache. head: "exact", or "shortlist" where "next" and "decode"
-    are to score only the rows that a ternary copy of the head finds best.
+    "decode" (those of every row, or of those from one on), "score" (the logits of every row are written as well). A
+    pass takes up to `rows` tokens of up to `sequences` sequences, each with a cache. head: "exact", or "shortlist"
+    where "next" and "decode" are to score only the rows that a ternary copy of the head finds best.
     """
 
     def __init__(self, model: Model, build: BuildParameters, *, rows: int, taps: Mapping[TapPoint, Tap] | None = None,
@@ -85,10 +85,11 @@ class Program:
         parts = most_divided(self.rows, min(self.sequences, self.rows), self.build.attention_rows)
         return {kind: len(self._schedule(kind, parts, dummy, 0).emit()) for kind in PASS_KINDS}
 
-    def _schedule(self, kind: str, parts: tuple[Part, ...], memory: MemoryMap, base: int) -> Schedule:
+    def _schedule(self, kind: str, parts: tuple[Part, ...], memory: MemoryMap, base: int,
+                  head_from: int = 0) -> Schedule:
         rows = sum(part.rows for part in parts)
-        head_from = {"prefill": None, "next": rows - 1}.get(kind, 0)
-        return Schedule(self.model, self.build, memory, base, parts, self.taps, head_from=head_from,
+        from_row = {"prefill": None, "next": rows - 1}.get(kind, head_from)
+        return Schedule(self.model, self.build, memory, base, parts, self.taps, head_from=from_row,
                         write_logits=kind == "score", chunks=() if kind == "score" else self._chunks)
 
     def write(self, memory: np.ndarray, base: int, *, place: Callable[[int, np.ndarray], None] | None = None,
@@ -152,18 +153,19 @@ class Program:
     def _copy(self, start: int, data: np.ndarray) -> None:
         self._memory[start:start + data.size] = data
 
-    def get_pass(self, kind: str, rows: int, parts: tuple[Part, ...] = ()) -> Pass:
+    def get_pass(self, kind: str, rows: int, parts: tuple[Part, ...] = (), head_from: int = 0) -> Pass:
         """The pass of a kind over `rows` tokens; its descriptors are written where those of another lay.
 
-        parts: the sequences that the rows belong to, in order; none: sequence 0.
+        parts: the sequences that the rows belong to, in order; none: sequence 0. head_from: of "decode", the first row
+        with a head; the best k of that row come first.
         """
         parts = parts or (Part(0, rows),)
-        key = (kind, parts)
+        key = (kind, parts, head_from)
         if key not in self._lists:
             if len(self._lists) == _KEPT_LISTS:
                 del self._lists[next(iter(self._lists))]
-            self._lists[key] = np.frombuffer(b"".join(self._schedule(kind, parts, self.memory, self._base).emit()),
-                                             np.uint8)
+            schedule = self._schedule(kind, parts, self.memory, self._base, head_from)
+            self._lists[key] = np.frombuffer(b"".join(schedule.emit()), np.uint8)
         data, offset = self._lists[key], self.memory["descriptors"]
         for other in PASS_KINDS[:PASS_KINDS.index(kind)]:
             offset += self._slots[other] * DESCRIPTOR_BYTES
