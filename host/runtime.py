@@ -122,11 +122,17 @@ class Session:
         """Append one token; returns the best next ones."""
         return self.advance([(sequence, [token])])[0]
 
-    def advance(self, parts: Sequence[tuple[int, Sequence[int]]]) -> list[Top]:
-        """Append tokens to sequences in one pass: (sequence, ids) each. The best next tokens after every token."""
+    def advance(self, parts: Sequence[tuple[int, Sequence[int]]], head_from: int = 0) -> list[Top]:
+        """Append tokens to sequences in one pass: (sequence, ids) each. The best next tokens after every token.
+
+        head_from: rows at the front, tokens of prompts, that want none; if all do, the head does not run.
+        """
         for sequence, ids in parts:
             self._room(sequence, len(ids))
-        return self._best(self.run_pass("decode", parts))
+        if head_from == sum(len(ids) for _, ids in parts):
+            self.run_pass("prefill", parts)
+            return []
+        return self._best(self.run_pass("decode", parts, head_from) - head_from)
 
     def _best(self, rows: int) -> list[Top]:
         size, k = self.device.build.top_k, self.program.best
@@ -169,30 +175,39 @@ class Session:
         return {**{what: stored(what, row_bytes).view(integer) for what in ("keys", "values")},
                 **{what: stored(what, 4).view("<u4")[..., 0] for what in ("key_scales", "value_scales")}}
 
+    def checked(self, ids: Sequence[int]) -> np.ndarray:
+        """Token ids as int64 [n]; `OptionError` for one that is outside the vocabulary."""
+        vocab = self.model.config.vocab_size
+        try:
+            found = np.asarray(ids, np.int64)
+        except OverflowError:
+            raise OptionError(f"a token id is far outside the vocabulary of {vocab}") from None
+        wrong = found[(found < 0) | (found >= vocab)]
+        if wrong.size:
+            raise OptionError(f"token id {wrong[0]} is outside the vocabulary of {vocab}")
+        return found
+
     def _room(self, sequence: int, tokens: int) -> None:
         position = self.positions[sequence]
         if position + tokens > self.context:
             raise OptionError(f"the context is full: {position} tokens are in it and {tokens} more "
                              f"exceed its {self.context}")
 
-    def run_pass(self, kind: str, parts: Sequence[tuple[int, Sequence[int]]]) -> int:
-        """One pass of a kind (`Program`) over the ids of each (sequence, ids), appended; returns its rows."""
+    def run_pass(self, kind: str, parts: Sequence[tuple[int, Sequence[int]]], head_from: int = 0) -> int:
+        """One pass of a kind (`Program`) over the ids of each (sequence, ids), appended; returns its rows.
+
+        head_from: of "decode", as in `advance`.
+        """
         if self.program.layers.start:
             raise OptionError(f"tokens enter at layer 0, but this session begins at layer {self.program.layers.start}")
-        model, vocab = self.model, self.model.config.vocab_size
-        try:
-            ids = np.concatenate([np.asarray(part, np.int64) for _, part in parts])
-        except OverflowError:
-            raise OptionError(f"a token id is far outside the vocabulary of {vocab}") from None
-        if ids.min() < 0 or ids.max() >= vocab:
-            wrong = int(ids[(ids < 0) | (ids >= vocab)][0])
-            raise OptionError(f"token id {wrong} is outside the vocabulary of {vocab}")
+        model = self.model
+        ids = self.checked([token for _, part in parts for token in part])
         h = embed(model.embedding[ids], model.embedding_exponents[ids], model.residual_fraction_bits)
-        self.run_layers(h, [(sequence, len(part)) for sequence, part in parts], kind)
+        self.run_layers(h, [(sequence, len(part)) for sequence, part in parts], kind, head_from)
         return len(ids)
 
-    def run_layers(self, residual: np.ndarray, parts: Sequence[tuple[int, int]], kind: str = "prefill"
-                   ) -> np.ndarray | None:
+    def run_layers(self, residual: np.ndarray, parts: Sequence[tuple[int, int]], kind: str = "prefill",
+                   head_from: int = 0) -> np.ndarray | None:
         """The session's layers over residual rows, int [rows, hidden], of the next tokens of sequences: (sequence, how
         many) each.
 
@@ -202,7 +217,7 @@ class Session:
             raise OptionError(f"a pass of {len(residual)} rows exceeds the {self.rows} of device {self.device.name} "
                               f"with build {self.device.build.name}")
         self._write("residual_in", residual.astype("<i4"))
-        for item in self.program.get_passes(kind, len(residual), tuple(Part(*part) for part in parts)):
+        for item in self.program.get_passes(kind, len(residual), tuple(Part(*part) for part in parts), head_from):
             if item.stop is not None:
                 self._stopping.take(item.stop, len(residual), last=not item.count)
             if item.count:

@@ -32,7 +32,7 @@ __all__ = ["Pass", "Program"]
 
 PASS_KINDS = ("prefill", "next", "decode", "score")
 _KEPT_LISTS = 64  # descriptor lists: drafts and batches come back in a few shapes
-_PassKey = tuple[str, tuple[Part, ...]]
+_PassKey = tuple[str, tuple[Part, ...], int]
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,9 @@ class Program:
     """A model on a build. Sizes are known at once; `write` fills a buffer, whose address passes then use.
 
     Kinds of pass: "prefill" (tokens enter the cache, no head), "next" (the best k after the last row are returned),
-    "decode" (those of every row), "score" (the logits of every row are written as well). A pass takes up to `rows`
-    tokens of up to `sequences` sequences, each with a cache. head: "exact", or "shortlist" where "next" and "decode"
-    are to score only the rows that a ternary copy of the head finds best.
+    "decode" (those of every row, or of those from one on), "score" (the logits of every row are written as well). A
+    pass takes up to `rows` tokens of up to `sequences` sequences, each with a cache. head: "exact", or "shortlist"
+    where "next" and "decode" are to score only the rows that a ternary copy of the head finds best.
 
     stops: points at which the host takes part (`cuts_of`). layers: those that passes run, by default all; where the
     model's last one is not among them, a pass ends with a stop at which the residual rows lie in "stop.rows".
@@ -107,12 +107,13 @@ class Program:
         return {kind: sum(len(item.descriptors) for item in self._schedule(kind, parts, dummy, 0).emit())
                 for kind in PASS_KINDS}
 
-    def _schedule(self, kind: str, parts: tuple[Part, ...], memory: MemoryMap, base: int) -> Schedule:
+    def _schedule(self, kind: str, parts: tuple[Part, ...], memory: MemoryMap, base: int,
+                  head_from: int = 0) -> Schedule:
         rows = sum(part.rows for part in parts)
-        head_from = {"prefill": None, "next": rows - 1}.get(kind, 0) if self.ends_model else None
-        return Schedule(self.model, self.build, memory, base, parts, self.taps, head_from=head_from,
+        from_row = {"prefill": None, "next": rows - 1}.get(kind, head_from) if self.ends_model else None
+        return Schedule(self.model, self.build, memory, base, parts, self.taps, head_from=from_row,
                         write_logits=kind == "score", chunks=() if kind == "score" else self._chunks,
-                        layers=self.layers, cuts=self._cuts_of(has_head=head_from is not None))
+                        layers=self.layers, cuts=self._cuts_of(has_head=from_row is not None))
 
     def _cuts_of(self, *, has_head: bool) -> list[Cut]:
         """Those of a pass: the head's need a head; what leaves a range of layers needs a stop."""
@@ -185,18 +186,19 @@ class Program:
     def _copy(self, start: int, data: np.ndarray) -> None:
         self._memory[start:start + data.size] = data
 
-    def get_passes(self, kind: str, rows: int, parts: tuple[Part, ...] = ()) -> list[Pass]:
+    def get_passes(self, kind: str, rows: int, parts: tuple[Part, ...] = (), head_from: int = 0) -> list[Pass]:
         """The pass of a kind over `rows` tokens, in one piece unless it stops; its descriptors are written where those
         of another lay.
 
-        parts: the sequences that the rows belong to, in order; none: sequence 0.
+        parts: the sequences that the rows belong to, in order; none: sequence 0. head_from: of "decode", the first row
+        with a head; the best k of that row come first.
         """
         parts = parts or (Part(0, rows),)
-        key = (kind, parts)
+        key = (kind, parts, head_from)
         if key not in self._lists:
             if len(self._lists) == _KEPT_LISTS:
                 del self._lists[next(iter(self._lists))]
-            self._lists[key] = self._schedule(kind, parts, self.memory, self._base).emit()
+            self._lists[key] = self._schedule(kind, parts, self.memory, self._base, head_from).emit()
         listed, offset = self._lists[key], self.memory["descriptors"]
         for other in PASS_KINDS[:PASS_KINDS.index(kind)]:
             offset += self._slots[other] * DESCRIPTOR_BYTES

@@ -26,7 +26,6 @@ __all__ = ["Given", "HostSteps", "Look", "Returned"]
 Look = Callable[[TapPoint, np.ndarray, Scalar], None]
 """Sees the values at a point as the stages leave them."""
 
-_LEVELS = 127
 
 
 class Given(NamedTuple):
@@ -99,14 +98,14 @@ class HostSteps:
         """A linear layer's input at a point: the norm, what acts at the point, int8."""
         gains = self._model.layers[point.layer].gains.get(gain)
         y, unit = norm(rows, unit) if norm is not None else self._rms(rows, unit, gains)
-        q, steps = quantise(self._staged(point, y, unit, INPUT_BITS), unit, _LEVELS)
+        q, steps = quantise(self._staged(point, y, unit, INPUT_BITS), unit)
         return Returned(inputs=q, steps=steps)
 
     def _head(self, rows: np.ndarray, unit: Scalar, chooses: bool) -> Returned:
         y, unit = self._rms(rows, unit, self._model.final_gains)
         y = self._staged(TapPoint(self._config.layers, "head"), y, unit, INPUT_BITS)
-        choice = quantise(y, unit, _LEVELS)[0] if chooses else None
-        q, steps = quantise(y, unit, HEAD_LEVELS)
+        choice = quantise(y, unit)[0] if chooses else None
+        q, steps = quantise(y, unit, levels=HEAD_LEVELS)
         return Returned(inputs=choice, head_inputs=q, steps=steps)
 
     def _rms(self, rows: np.ndarray, unit: Scalar, gains: tuple[np.ndarray, int] | None) -> tuple[np.ndarray, Scalar]:

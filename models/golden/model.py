@@ -186,7 +186,7 @@ class GoldenModel:
             y = self._staged(point, y, y_unit, INPUT_BITS)
         elif point in self.taps:
             y = tap(y, self.taps[point], div(constant(1), y_unit))
-        return quantise(y, y_unit, levels)
+        return quantise(y, y_unit, levels=levels)
 
     def _residual_unit(self) -> Scalar:
         unit = constant(2.0**-self.model.residual_fraction_bits)

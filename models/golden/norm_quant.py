@@ -51,42 +51,44 @@ def gained(x: np.ndarray, gains: np.ndarray, k: np.ndarray) -> np.ndarray:
     return above - odd + round_shift((odd << k) + rest, k)
 
 
-def norm_quant(x: np.ndarray, scale: Scalar, gains: np.ndarray | None, constants: NormConstants, *,
-               levels: int = 127, tap_parameters: Tap | None = None) -> tuple[np.ndarray, Scalar]:
-    """Normalise, tap and quantise rows.
+def normalise(x: np.ndarray, scale: Scalar, gains: np.ndarray | None,
+              constants: NormConstants) -> tuple[np.ndarray, Scalar]:
+    """RMSNorm of rows, or where `constants` have none the gains alone.
 
     x: int64 [rows, dim], |x| < 2**62, in units of `scale` ([rows]); gains: int16 [dim] or None (all one).
-    Returns q: int64 [rows, dim] within ±levels (127, or 32767 for the head), and the value of one unit of q.
+    Returns v: int64 [rows, dim], |v| <= 2**38, and the value of one unit of v, [rows].
     """
-    v, y_unit = normalise(x, scale, gains, constants)
-    if tap_parameters is not None:
-        v = tap(v, tap_parameters, div(constant(1), y_unit))
-    return quantise(v, y_unit, levels)
-
-
-def normalise(x: np.ndarray, scale: Scalar, gains: np.ndarray | None, constants: NormConstants
-              ) -> tuple[np.ndarray, Scalar]:
-    """The first half of `norm_quant`, whose arguments it takes: y as int64 [rows, dim], |y| <= 2**38, and its unit."""
     k = np.maximum(bit_length(np.abs(x).max(axis=-1)) - (INPUT_BITS - 1), 0)
     unit = shift(scale, k)
-    v = gained(x, np.int64(1) if gains is None else gains.astype(np.int64), k[..., None])  # |v| <= 2**38
+    v = gained(x, np.int64(1) if gains is None else gains.astype(np.int64), k[..., None])
     x = round_shift(x, k[..., None])  # |x| <= 2**23
     if constants.eps_sum is None:
-        y_unit = mul(unit, constants.gain)
-    else:
-        squares = from_int((x * x).sum(axis=-1))
-        root = sqrt(add(mul(squares, mul(unit, unit)), constants.eps_sum))
-        y_unit = div(mul(unit, constants.gain), root)
-    return v, y_unit
+        return v, mul(unit, constants.gain)
+    squares = from_int((x * x).sum(axis=-1))
+    root = sqrt(add(mul(squares, mul(unit, unit)), constants.eps_sum))
+    return v, div(mul(unit, constants.gain), root)
 
 
-def quantise(v: np.ndarray, y_unit: Scalar, levels: int) -> tuple[np.ndarray, Scalar]:
-    """The second half of `norm_quant`, with its results. v: int64 [rows, dim], |v| < 2**39, in units of y_unit."""
+def quantise(v: np.ndarray, unit: Scalar, *, levels: int = 127) -> tuple[np.ndarray, Scalar]:
+    """Rows of a linear layer's input as integers within ±levels (127, or 32767 for the head).
+
+    v: int64 [rows, dim], |v| < 2**39, in units of `unit` ([rows]). Returns q: int64 [rows, dim], and the value of one
+    unit of q.
+    """
     v_max = from_int(np.abs(v).max(axis=-1))
-    y_max = mul(v_max, y_unit)
+    y_max = mul(v_max, unit)
     low = less(y_max, constant(ABSMAX_FLOOR))
-    normal, clamped = div(constant(levels), v_max), mul(y_unit, constant(levels / ABSMAX_FLOOR))
+    normal, clamped = div(constant(levels), v_max), mul(unit, constant(levels / ABSMAX_FLOOR))
     multiplier = Scalar(np.where(low, clamped.m, normal.m), np.where(low, clamped.e, normal.e))
     q = saturate(scale_round(v, multiplier[..., None]), levels.bit_length() + 1)
     step, floor = mul(y_max, constant(Fraction(1, levels))), constant(ABSMAX_FLOOR / levels)
     return q, Scalar(np.where(low, floor.m, step.m), np.where(low, floor.e, step.e))
+
+
+def norm_quant(x: np.ndarray, scale: Scalar, gains: np.ndarray | None, constants: NormConstants, *,
+               levels: int = 127, tap_parameters: Tap | None = None) -> tuple[np.ndarray, Scalar]:
+    """Normalise (`normalise`), tap and quantise (`quantise`) rows."""
+    v, unit = normalise(x, scale, gains, constants)
+    if tap_parameters is not None:
+        v = tap(v, tap_parameters, div(constant(1), unit))
+    return quantise(v, unit, levels=levels)

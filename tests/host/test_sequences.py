@@ -16,7 +16,7 @@ from models.errors import OptionError
 from models.golden.head import top_k
 from models.golden.model import GoldenModel
 from models.machine.build import BOARDS, CPU
-from models.machine.descriptor import NormSource, Opcode
+from models.machine.descriptor import DESCRIPTOR_BYTES, NormSource, Opcode, unpack
 from models.machine.registers import SEQUENCES, position_register
 from models.synth import synthetic_model
 from tests.families import FAMILIES
@@ -30,10 +30,10 @@ TOKENS_MAX = 24
 
 @dataclass(frozen=True)
 class Plan:
-    """passes: kind, then (sequence, tokens) of each part."""
+    """passes: kind, (sequence, tokens) of each part, the first row with a head where it decodes."""
 
     sequences: int
-    passes: tuple[tuple[str, tuple[tuple[int, int], ...]], ...]
+    passes: tuple[tuple[str, tuple[tuple[int, int], ...], int], ...]
 
 
 @st.composite
@@ -47,10 +47,11 @@ def plans(draw):
         for sequence, rows in parts:
             used[sequence] += rows
         if max(used) <= TOKENS_MAX:
-            passes.append((kind, tuple(parts)))
+            headless = draw(st.integers(0, sum(rows for _, rows in parts))) if draw(st.booleans()) else 0
+            passes.append((kind, tuple(parts), headless))
         else:
             break
-    return Plan(sequences, tuple(passes) or (("score", ((0, 1),)),))
+    return Plan(sequences, tuple(passes) or (("score", ((0, 1),), 0),))
 
 
 def check(case: Case, plan: Plan, paths: list[str]) -> None:
@@ -58,7 +59,7 @@ def check(case: Case, plan: Plan, paths: list[str]) -> None:
     build = replace({"rows": CPU, "tiles": TINY}[case.build], kv_bits=case.kv_bits)
     rng, vocab = np.random.default_rng(case.seed + 3), case.config.vocab_size
     ids = rng.integers(0, vocab, (plan.sequences, TOKENS_MAX))
-    lengths = [sum(rows for _, parts in plan.passes for s, rows in parts if s == sequence)
+    lengths = [sum(rows for _, parts, _ in plan.passes for s, rows in parts if s == sequence)
                for sequence in range(plan.sequences)]
     golden = [GoldenModel(model, kv_bits=case.kv_bits, taps=taps) for _ in lengths]
     logits = [[g.step(int(i)) for i in ids[s, :n]] for s, (g, n) in enumerate(zip(golden, lengths, strict=True))]
@@ -69,7 +70,7 @@ def check(case: Case, plan: Plan, paths: list[str]) -> None:
         session = Session(model, device, taps=taps, sequences=plan.sequences)
         if foreign:
             move_to_foreign(device.machine, path)
-        for kind, parts in plan.passes:
+        for kind, parts, head_from in plan.passes:
             given_ids = [(s, ids[s, session.positions[s]:session.positions[s] + rows]) for s, rows in parts]
             expected = [logits[s][session.positions[s] + row] for s, rows in parts for row in range(rows)]
             if kind == "prefill":
@@ -78,7 +79,7 @@ def check(case: Case, plan: Plan, paths: list[str]) -> None:
                 assert (session.score_parts(given_ids) == np.stack(expected)).all()
             else:
                 if kind == "decode":
-                    found = session.advance(given_ids)
+                    found, expected = session.advance(given_ids, head_from), expected[head_from:]
                 else:
                     session.run_pass("next", given_ids)
                     found, expected = session._best(1), expected[-1:]
@@ -103,6 +104,29 @@ def test_sequences_of_any_small_model_equal_the_golden_model(case, plan):
 @settings(max_examples=100, deadline=None, database=None, print_blob=True)
 def test_sequences_of_any_model_equal_the_golden_model(case, plan):
     check(case, plan, [*PATHS, NUMPY])
+
+
+@pytest.mark.parametrize("head", ["exact", "shortlist"])
+def test_rows_without_a_head_come_first(head):
+    """From the last row on it is the list of "next"; from the first, that of any pass of decoding."""
+    model, parts = synthetic_model(FAMILIES["relu2 grouped heads"], seed=0), (Part(1, 5), Part(0, 2), Part(2, 1))
+    build = replace(BOARDS["sim-tiny"], rows=8, row_batches=1, head_rows=4)
+    program = Program(model, build, rows=8, sequences=3, head=head)
+    memory = np.zeros(program.size, np.uint8)
+    program.write(memory, 0)
+
+    def given(kind, *head_from):
+        item = program.get_passes(kind, 8, parts, *head_from)[0]
+        return memory[item.offset:item.offset + item.count * DESCRIPTOR_BYTES].tobytes()
+
+    assert given("decode", 7) == given("next") != given("decode") == given("decode", 0)
+    for head_from in range(8):
+        listing = [unpack(given("decode", head_from)[at:at + DESCRIPTOR_BYTES])
+                   for at in range(0, len(given("decode", head_from)), DESCRIPTOR_BYTES)]
+        assert_semaphores_hold(listing)
+        scored = [row for opcode, fields in listing if opcode == Opcode.LOGITS
+                  for row in range(fields["first_row"], fields["first_row"] + fields["rows"])]
+        assert scored == list(range(head_from, 8))
 
 
 def descriptors(kind, parts, sequences=SEQUENCES):
