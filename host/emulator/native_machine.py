@@ -30,7 +30,7 @@ __all__ = ["NativeMachine"]
 
 _FAILURES = {1: "an address lies outside the program's memory", 2: "a vector is used before it was loaded"}
 _BYTES_PER_THREAD = 4 << 20  # of weights: below, threads wait for each other longer than they work
-_KEPT_PROGRAMS = 64
+_KEPT_DESCRIPTORS = 1 << 16  # of linked programs: drafts and batches come in a few shapes, stops in many short programs
 _ZEROS, _ACTIVATIONS, _SATURATIONS = range(3)
 
 
@@ -53,6 +53,7 @@ class NativeMachine:
         self._asked_threads, self._threads_max = threads, threads or default_threads()
         self._streams = Streams(build, self.image)
         self._programs: dict[bytes, _Program] = {}
+        self._kept_descriptors = 0
         self._buffers: Buffers | None = None
         self._residual_size = 0
         self._tables = [np.ascontiguousarray(t, np.int64) for t in (EXP2_COARSE, EXP2_FINE, SIGMOID_TABLE)]
@@ -97,6 +98,7 @@ class NativeMachine:
         """Look at the streams anew, after the memory image changed."""
         self._streams.clear()
         self._programs.clear()
+        self._kept_descriptors = 0
 
     def _walk(self, program: _Program, start: int, end: int) -> None:
         if start == end:
@@ -120,8 +122,9 @@ class NativeMachine:
             self._buffers.attach(self._state)
         linked = link(described, self._streams, self.build.outputs_per_step)
         threads = self._asked_threads or min(self._threads_max, 1 + linked.weight_bytes // _BYTES_PER_THREAD)
-        if len(self._programs) == _KEPT_PROGRAMS:
-            del self._programs[next(iter(self._programs))]
+        self._kept_descriptors += count
+        while self._programs and self._kept_descriptors > _KEPT_DESCRIPTORS:
+            self._kept_descriptors -= len(self._programs.pop(next(iter(self._programs))).described)
         self._programs[raw] = program = _Program(described, linked, threads)
         return program
 

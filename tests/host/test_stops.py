@@ -17,6 +17,7 @@ from host.compiler.turns import Step
 from host.devices.emulator import EmulatorDevice
 from host.emulator.library import NUMPY, native_paths
 from host.pipeline.host_steps import HostSteps
+from host.pipeline.observing import observe
 from host.runtime import Session
 from models.errors import OptionError
 from models.golden.model import GoldenModel, TapPoint
@@ -25,7 +26,7 @@ from models.golden.residual import embed
 from models.machine.build import BOARDS, CPU
 from models.synth import synthetic_model
 from tests.families import FAMILIES
-from tests.host.listing import assert_semaphores_hold, listed_programs
+from tests.host.listing import assert_semaphores_hold, listed_programs, queue_order
 from tests.host.test_emulator_properties import TINY, cases, model_of, taps_of
 from tests.host.test_sequences import TOKENS_MAX, plans
 
@@ -190,3 +191,18 @@ def test_semaphores_of_every_program_of_a_pass(kind, site):
     parts = tuple(Part(s, 1 + s % 3) for s in range(16))
     for items in listed_programs(program, kind, sum(part.rows for part in parts), parts):
         assert_semaphores_hold(items)
+        queue_order(items, np.random.default_rng(0))
+
+
+def test_values_at_points_are_those_of_the_float_model_units():
+    """The residual behind a layer, and what its quantised input stands for."""
+    model = synthetic_model(FAMILIES["silu full heads"], seed=2)
+    ids = np.random.default_rng(1).integers(0, model.config.vocab_size, 100).tolist()
+    layers = model.config.layers
+    points = [TapPoint(0, "residual"), TapPoint(1, "attention_norm"), TapPoint(1, "down"), TapPoint(layers, "head")]
+    found = observe(model, EmulatorDevice(CPU), points, ids)
+    assert {point: rows.shape for point, rows in found.items()} == {
+        point: (100, model.config.ffn_size if point.site == "down" else model.config.hidden_size) for point in points}
+    assert (found[points[0]] == found[points[1]]).all() and np.abs(found[points[0]]).max() > 0
+    again = observe(model, EmulatorDevice(TINY), points, ids)
+    assert all((found[point] == again[point]).all() for point in points), "builds differ in no bit"
