@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from host.compiler.vocabulary import HEADS
 from host.devices.base import Device
 from host.devices.registry import DEVICES, open_device
 from host.emulator.library import KERNELS
-from host.pipeline.artefact import load_stages
+from host.pipeline.host_steps import Look
+from host.pipeline.placement import host_steps
+from host.pipeline.site import Point
 from host.runtime import Session
+from host.stage_options import Chosen, add_stage_options, chosen_stages
 from models.checkpoint import Model, load_model
 from models.errors import OptionError
 from models.machine.build import BOARDS, CPU, SHORTLIST, BuildParameters, board_parameters
 
-__all__ = ["add_head_option", "add_model_options", "chosen_head", "note_saturations", "open_session", "parse_ids",
-           "with_context"]
+__all__ = ["add_head_option", "add_model_options", "chosen_head", "note_saturations", "open_model", "open_session",
+           "parse_ids", "start_session", "with_context"]
 
 
 _SHORTLIST_VOCABULARY = 16384  # rows of a head below which a shortlist saves a fabric little
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """--model, --device, --board, --context, --threads, --kernels, --sparsity, --steer, --json."""
+    """--model, --device, --board, --context, --threads, --kernels, --stage, --place, --methods, --json."""
     parser.add_argument("--model", default="demo", metavar="DIR", help="a converted model's folder, or demo (default)")
     parser.add_argument("--device", default="emulator", metavar="NAME",
                         help=f"what runs it: {', '.join(DEVICES)} (default: emulator)")
@@ -36,10 +40,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, metavar="N", help="of the emulator (default: as many processors as pay)")
     parser.add_argument("--kernels", default="auto", metavar="NAME",
                         help=f"of the emulator: {', '.join(KERNELS)} (default: auto); all give the same bits")
-    parser.add_argument("--sparsity", action="append", default=[], metavar="ARTEFACT",
-                        help="thresholds from models.calibrate; of several, the highest at each place count")
-    parser.add_argument("--steer", action="append", default=[], metavar="ARTEFACT[:STRENGTH]",
-                        help="a steering vector from host.steer fit; several are added")
+    add_stage_options(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
 
 
@@ -66,19 +67,40 @@ def chosen_head(options: argparse.Namespace, vocab: int) -> str:
     return head
 
 
-def open_session(options: argparse.Namespace, *, progress: bool, sequences: int = 1) -> Session:
-    """The model of the options loaded on their device, with a cache for each of `sequences`."""
-    emulated = options.device == "emulator"
-    build = CPU if emulated and options.board is None else board_parameters(options.board or "sim-tiny")
-    if not emulated and (options.threads is not None or options.kernels != "auto"):
+def open_session(options: argparse.Namespace, *, progress: bool, sequences: int = 1,
+                 looks: Mapping[Point, Sequence[Look]] | None = None) -> Session:
+    """The model of the options loaded on their device, with their stages and a cache for each of `sequences`.
+
+    looks: who sees the values at points.
+    """
+    model = open_model(options)
+    return start_session(options, model, chosen_stages(options, model), progress=progress, sequences=sequences,
+                         looks=looks)
+
+
+def open_model(options: argparse.Namespace) -> Model:
+    """The model of the options, which their build can hold."""
+    build = _build(options)
+    if options.device != "emulator" and (options.threads is not None or options.kernels != "auto"):
         raise OptionError(f"--threads and --kernels are the emulator's: device {options.device} has none")
     model = with_context(load_model(options.model), build, options.context)
     build.check(model.config)
-    taps = load_stages(model, sparsity=options.sparsity, steer=options.steer)
-    extra = {"kernels": options.kernels, "threads": options.threads} if emulated else {}
-    device: Device = open_device(options.device, build, **extra)
+    return model
+
+
+def start_session(options: argparse.Namespace, model: Model, chosen: Chosen, *, progress: bool,
+                  sequences: int = 1, looks: Mapping[Point, Sequence[Look]] | None = None) -> Session:
+    """A model of `open_model` on the device of the options, with chosen stages."""
+    extra = {"kernels": options.kernels, "threads": options.threads} if options.device == "emulator" else {}
+    device: Device = open_device(options.device, _build(options), **extra)
     head = chosen_head(options, model.config.vocab_size)
-    return Session(model, device, taps=taps, sequences=sequences, head=head, progress=progress)
+    return Session(model, device, taps=chosen.placement.taps, sequences=sequences, head=head,
+                   host_steps=host_steps(chosen.placement, model, looks), progress=progress)
+
+
+def _build(options: argparse.Namespace) -> BuildParameters:
+    emulated = options.device == "emulator" and options.board is None
+    return CPU if emulated else board_parameters(options.board or "sim-tiny")
 
 
 def with_context(model: Model, build: BuildParameters, context: int | None) -> Model:

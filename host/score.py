@@ -6,14 +6,16 @@ import argparse
 import json
 import math
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from host.command_line import add_model_options, open_session, parse_ids
+from host.command_line import add_model_options, open_model, parse_ids, start_session
 from host.runtime import Session
+from host.scoring import perplexity, total_nll
+from host.stage_options import chosen_stages, stage_line
 from host.text import Text
 from models.command import CommandParser, run_command
 from models.errors import OptionError
@@ -21,52 +23,7 @@ from models.golden.head import LOGIT_FRACTION
 from models.output import check_output_file
 from models.text_file import read_text_file
 
-__all__ = ["float_negative_log_likelihood", "main", "negative_log_likelihood", "parser", "perplexity", "score_windows",
-           "windows"]
-
-
-def windows(tokens: int, context: int) -> Iterator[tuple[int, int, int]]:
-    """(start, first scored, end) of windows of the context, stride half of it, that score each position once.
-
-    A position is a token whose successor is predicted; the last token has none.
-    """
-    start = scored = 0
-    while scored < tokens:
-        end = min(start + context, tokens)
-        yield start, scored, end
-        scored = end
-        start = max(0, end - (context - context // 2))
-
-
-def score_windows(session: Session, ids: Sequence[int],
-                  on_tokens: Callable[[int], None] | None = None) -> Iterator[tuple[int, np.ndarray]]:
-    """(position, integer logits [tokens, vocab]) for runs of tokens that cover `ids` in order."""
-    for start, scored, end in windows(len(ids), session.context):
-        session.reset()
-        if scored > start:
-            session.feed(ids[start:scored])
-        yield scored, session.score(ids[scored:end], on_tokens)
-
-
-def negative_log_likelihood(logits: np.ndarray, targets: np.ndarray) -> float:
-    """Total -log p, in nats, of targets [n] under integer logits [n, vocab]."""
-    return float_negative_log_likelihood(logits / float(1 << LOGIT_FRACTION), targets)
-
-
-def float_negative_log_likelihood(values: np.ndarray, targets: np.ndarray) -> float:
-    """The same under float64 logits; those beyond the last target are left out."""
-    values = values[:len(targets)]
-    top = values.max(axis=1, keepdims=True)
-    normaliser = np.log(np.exp(values - top).sum(axis=1)) + top[:, 0]
-    return float((normaliser - values[np.arange(len(targets)), targets]).sum())
-
-
-def perplexity(nll: float, predicted: int) -> float | None:
-    """exp(nll / predicted); None where nothing was predicted, or where it leaves float64 (a model of noise)."""
-    try:
-        return math.exp(nll / predicted) if predicted else None
-    except OverflowError:
-        return None
+__all__ = ["main", "parser"]
 
 
 def parser() -> CommandParser:
@@ -97,16 +54,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser().parse_args(arguments)
     if options.logits:
         check_output_file(options.logits)
-    session = open_session(options, progress=True)
+    model = open_model(options)
+    chosen = chosen_stages(options, model)
+    session = start_session(options, model, chosen, progress=True)
     ids, characters = _tokens(options, session)
     keep: list[np.ndarray] = []
-    nll = 0.0
+
+    def keep_logits(logits: np.ndarray) -> None:
+        keep.append((logits / float(1 << LOGIT_FRACTION)).astype(np.float32))
+
     with tqdm(total=len(ids), desc="scoring", unit="tok", file=sys.stderr, disable=not sys.stderr.isatty()) as bar:
-        for position, logits in score_windows(session, ids, bar.update):
-            targets = np.asarray(ids[position + 1:position + 1 + len(logits)], dtype=np.int64)
-            nll += negative_log_likelihood(logits, targets)
-            if options.logits:
-                keep.append((logits / float(1 << LOGIT_FRACTION)).astype(np.float32))
+        nll = total_nll(session, ids, bar.update, keep_logits if options.logits else None)
     if options.logits:
         with open(options.logits, "wb") as file:  # by its name alone, np.save may write to another
             np.save(file, np.concatenate(keep))
@@ -114,10 +72,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     result = {"tokens": len(ids), "characters": characters, "nll": nll,
               "perplexity": perplexity(nll, predicted),
               "bits_per_character": nll / math.log(2) / characters if characters else None,
-              "sparsity": session.counters.sparsity, "saturations": session.saturations}
+              "sparsity": session.counters.sparsity, "saturations": session.saturations,
+              "stages": chosen.report(model)}
     if options.json:
         print(json.dumps(result))
     else:
+        for row in result.pop("stages"):
+            print(stage_line(row))
         for name, value in result.items():
             print(f"{name:20} {value:.6g}" if isinstance(value, float) else f"{name:20} {value}")
     session.device.close()

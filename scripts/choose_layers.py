@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from host.steer import chosen_layers, difference_of_means
+from host.pipeline.steering.difference_of_means import chosen_layers, difference_of_means
 from models.command import CommandParser, run_command
 from scripts.evaluate_steering import DIRECTIONS, Trial
 from scripts.manner import AUSTEN, SCRIPTURE

@@ -15,44 +15,41 @@ from pathlib import Path
 import numpy as np
 
 from host.devices.emulator import EmulatorDevice
-from host.pipeline.stage import LINEAR_INPUTS, point_channels
-from host.pipeline.threshold import Threshold
+from host.pipeline.placement import place
+from host.pipeline.site import LINEAR_INPUTS, Point, channels_of
+from host.pipeline.sparsity.teal import Teal, fit_thresholds
 from host.runtime import Session
-from host.score import negative_log_likelihood, score_windows
+from host.scoring import total_nll
 from host.text import Text
-from models.calibrate import calibrate_teal
 from models.checkpoint import Model, load_model
 from models.command import CommandParser, run_command
 from models.dequantise import float_model
-from models.golden.model import TapPoint
 from models.golden.tap import GAIN_ONE, Tap, neutral_tap
 from models.machine.build import CPU
 from models.text_file import read_text_file
 
 __all__ = ["main", "random_masks", "score"]
 
-CALIBRATION_TOKENS = 4096  # as models.calibrate's default
+CALIBRATION_TOKENS = 4096  # as the default of host.pipeline fit
 
 
-def random_masks(model: Model, share: float, seed: int) -> dict[TapPoint, Tap]:
+def random_masks(model: Model, share: float, seed: int) -> dict[Point, Tap]:
     """Taps that silence `share` of the channels of every linear input, drawn once, whatever they hold."""
     draw = np.random.default_rng(seed)
     taps = {}
     for layer in range(model.config.layers):
         for site in LINEAR_INPUTS:
-            channels = point_channels(model, site)
+            channels = channels_of(site, model.config)
             silent = draw.permutation(channels) < round(share * channels)
-            taps[TapPoint(layer, site)] = replace(neutral_tap(channels),
-                                                  gain=np.where(silent, 0, GAIN_ONE).astype(np.int16))
+            taps[Point(layer, site)] = replace(neutral_tap(channels),
+                                               gain=np.where(silent, 0, GAIN_ONE).astype(np.int16))
     return taps
 
 
-def score(model: Model, taps: Mapping[TapPoint, Tap], ids: Sequence[int]) -> tuple[float, float]:
+def score(model: Model, taps: Mapping[Point, Tap], ids: Sequence[int]) -> tuple[float, float]:
     """Perplexity of `ids` and the share of linear inputs that were zero."""
     session = Session(model, EmulatorDevice(CPU), taps=taps)
-    nll = sum(negative_log_likelihood(logits, np.asarray(ids[position + 1:position + 1 + len(logits)], np.int64))
-              for position, logits in score_windows(session, ids))
-    return math.exp(nll / (len(ids) - 1)), session.counters.sparsity
+    return math.exp(total_nll(session, ids) / (len(ids) - 1)), session.counters.sparsity
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -72,8 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     plain, natural = score(model, {}, ids)
     rows = [{"method": "plain", "target": 0.0, "sparsity": natural, "perplexity": plain, "ratio": 1.0}]
     for target in options.targets:
-        teal = Threshold(calibrate_teal(float_model(model), calibration, target)).taps(model)
-        perplexity, realised = score(model, teal, ids)
+        teal = Teal({"thresholds": fit_thresholds(float_model(model), calibration, target)})
+        perplexity, realised = score(model, place([teal], model).taps, ids)
         rows.append({"method": "teal", "target": target, "sparsity": realised, "perplexity": perplexity,
                      "ratio": perplexity / plain})
         share = max(0.0, (realised - natural) / (1 - natural))  # of channels: part of them was zero already

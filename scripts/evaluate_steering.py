@@ -18,8 +18,9 @@ from typing import NamedTuple
 import numpy as np
 
 from host.devices.emulator import EmulatorDevice
-from host.runtime import Session
-from host.steer import chosen_layers, difference_of_means, residuals, spread
+from host.pipeline.observing import residuals
+from host.pipeline.steering.difference_of_means import chosen_layers, difference_of_means
+from host.pipeline.texts import spread
 from host.text import Text
 from models.checkpoint import load_model
 from models.command import CommandParser, run_command
@@ -33,7 +34,7 @@ from scripts.steering_trial import continuations, control_vectors, perplexity
 __all__ = ["Outcome", "Trial", "main", "summary"]
 
 PROMPT_TOKENS = 12  # the start-of-text token among them
-FITTED_TOKENS = 8192  # of each manner, as host.steer's default
+FITTED_TOKENS = 8192  # of each manner, as the default of host.pipeline fit
 DIRECTIONS = {SCRIPTURE: (AUSTEN, 1), AUSTEN: (SCRIPTURE, -1)}  # target: the prompts' manner, the vector's sign
 
 
@@ -81,9 +82,9 @@ class Trial:
 
     def states(self) -> dict[str, np.ndarray]:
         """Residuals of training text of each manner, [layers, tokens, hidden]."""
-        session = Session(self.model, EmulatorDevice(CPU))
-        return {manner: residuals(session, spread(self.text.encode(self.training[manner]), FITTED_TOKENS,
-                                                  session.context), description=manner)
+        return {manner: residuals(self.model, EmulatorDevice(CPU),
+                                  spread(self.text.encode(self.training[manner]), FITTED_TOKENS,
+                                         self.model.config.context), description=manner)
                 for manner in (SCRIPTURE, AUSTEN)}
 
     def __call__(self, kind: str, index: int, vectors: np.ndarray, strength: float, target: str) -> Outcome:
@@ -126,7 +127,7 @@ def _parser() -> argparse.ArgumentParser:
                            description="Steering against random and label-shuffled vectors.")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of the five novels and kjv.txt")
     parser.add_argument("--model", default="demo", metavar="DIR", help="a converted model's folder, or demo (default)")
-    parser.add_argument("--layers", metavar="2,3", help="layers to steer (default: host.steer's)")
+    parser.add_argument("--layers", metavar="2,3", help="layers to steer (default: the middle third)")
     parser.add_argument("--strengths", default="0.1,0.2,0.3,0.5", metavar="LIST", help="default: 0.1,0.2,0.3,0.5")
     parser.add_argument("--controls", type=int, default=3, help="random and shuffled vectors of each kind (default: 3)")
     parser.add_argument("--prompts", type=int, default=32, help="held-out prompts of each manner (default: 32)")

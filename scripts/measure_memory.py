@@ -29,7 +29,8 @@ FILE_SHARE = 1.25
 _STATUS = Path("/proc/self/status")
 _FIELDS = {"VmRSS": "resident", "RssAnon": "anonymous", "RssFile": "mapped_files", "RssShmem": "shared",
            "VmHWM": "peak"}
-_MODEL_OPTIONS = ("model", "device", "board", "context", "threads", "kernels", "sparsity", "steer")
+_MODEL_OPTIONS = ("model", "device", "board", "context", "threads", "kernels", "stage", "place",
+                  "methods")
 _PROMPT = 8  # ids of the prompt before the first token
 
 

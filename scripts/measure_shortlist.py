@@ -16,8 +16,10 @@ import numpy as np
 from tqdm import tqdm
 
 from host.command_line import add_model_options, open_session
+from host.pipeline.site import Point, Site
 from host.runtime import Session
 from host.text import Text
+from models.checkpoint import load_model
 from models.command import CommandParser, run_command
 from models.errors import OptionError
 from models.golden.norm_quant import norm_constants, norm_quant
@@ -55,8 +57,12 @@ def _first_pass(model: Model, residual: np.ndarray) -> np.ndarray:
                       norm_constants(residual.shape[1], exponent, model.config.rms_eps))[0]
 
 
-def _measure(exact: Session, listed: Session, passes: Sequence[Sequence[list[int]]]) -> tuple[np.ndarray, int]:
-    """Ranks of the true best tokens, and how often a shortlist's best token is the true one."""
+def _measure(exact: Session, listed: Session, seen: list[np.ndarray], passes: Sequence[Sequence[list[int]]]
+             ) -> tuple[np.ndarray, int]:
+    """Ranks of the true best tokens, and how often a shortlist's best token is the true one.
+
+    seen: where the residual rows of a pass of `exact` appear.
+    """
     model = exact.model
     copy, ranks, equal = ternary_head(model.head, model.head_scales), [], 0
     trits = copy.trits()
@@ -67,8 +73,7 @@ def _measure(exact: Session, listed: Session, passes: Sequence[Sequence[list[int
             listed.reset()
             for ids in window:
                 best = exact.score_parts([(0, ids)]).argmax(axis=1)
-                residual = exact.device.machine.residual.reshape(len(ids), -1)
-                ranks.append(ranks_of(best, shortlist_scores(_first_pass(model, residual), trits, copy.scales)))
+                ranks.append(ranks_of(best, shortlist_scores(_first_pass(model, seen.pop()), trits, copy.scales)))
                 tops = listed.advance([(0, ids)])
                 equal += sum(int(top.ids[0] == token) for top, token in zip(tops, best, strict=True))
                 bar.update(len(ids))
@@ -82,18 +87,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--text", type=Path, required=True, metavar="FILE", help="UTF-8 text, best one never seen")
     parser.add_argument("--states", type=int, default=2000, metavar="N", help="tokens of it (default: 2000)")
     options = parser.parse_args(arguments)
-    if options.device != "emulator":
-        raise OptionError("the residual of every state is the emulator's to give: --device must be emulator")
     if options.states < 1:
         raise OptionError(f"--states must be at least 1, got {options.states}")
     options.head = "exact"
-    exact = open_session(options, progress=True)
+    seen: list[np.ndarray] = []
+    last = Point(load_model(options.model).config.layers - 1, Site.RESIDUAL)
+    exact = open_session(options, progress=True, looks={last: [lambda point, rows, unit: seen.append(rows)]})
     options.head = "shortlist"
     listed = open_session(options, progress=True)
     ids = Text(exact.model.folder).encode(read_text_file(options.text))
     if len(ids) < options.states:
         raise OptionError(f"{options.text} has {len(ids)} tokens, fewer than the {options.states} states")
-    ranks, equal = _measure(exact, listed, windows(ids, options.states, exact.context, exact.rows))
+    ranks, equal = _measure(exact, listed, seen, windows(ids, options.states, exact.context, exact.rows))
     held = {size: int(np.count_nonzero(ranks <= size)) for size in SIZES}
     states = len(ranks)
     if options.json:

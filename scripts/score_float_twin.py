@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from host.score import float_negative_log_likelihood, windows
+from host.scoring import float_negative_log_likelihood, windows
 from host.text import Text
 from models.checkpoint import load_model
 from models.command import CommandParser, run_command

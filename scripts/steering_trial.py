@@ -8,12 +8,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from host.devices.emulator import EmulatorDevice
-from host.pipeline.steering_vector import SteeringVector
+from host.pipeline.placement import place
+from host.pipeline.site import Point
+from host.pipeline.steering.difference_of_means import DifferenceOfMeans
 from host.runtime import Session, Top
 from host.sampler import Sampler
-from host.score import negative_log_likelihood
+from host.scoring import negative_log_likelihood
 from models.checkpoint import Model
 from models.golden.head import top_k
+from models.golden.tap import Tap
 from models.machine.build import CPU, board_parameters
 from scripts.lockstep import Lockstep
 
@@ -46,7 +49,7 @@ def continuations(model: Model, vectors: np.ndarray | None, prompts: np.ndarray,
     vectors: float [layers, hidden], strength included; None leaves the model as it is. Ids end at an
     end-of-text token.
     """
-    lockstep = Lockstep(model, SteeringVector(vectors, 1.0).taps(model) if vectors is not None else None)
+    lockstep = Lockstep(model, _taps(model, vectors))
     k = board_parameters("sim-tiny").top_k
     samplers = [Sampler(TEMPERATURE, 0, TOP_P, seed) for seed in range(len(prompts))]
     for column in prompts.T:
@@ -60,6 +63,10 @@ def continuations(model: Model, vectors: np.ndarray | None, prompts: np.ndarray,
     return [_until_end(ids, model.config.eos_ids) for ids in np.array(written).T.tolist()]
 
 
+def _taps(model: Model, vectors: np.ndarray | None) -> Mapping[Point, Tap]:
+    return place([DifferenceOfMeans({"vectors": vectors})] if vectors is not None else [], model).taps
+
+
 def _until_end(ids: list[int], eos_ids: Sequence[int]) -> list[int]:
     ends = [index for index, token in enumerate(ids) if token in eos_ids]
     return ids[:ends[0]] if ends else ids
@@ -67,8 +74,7 @@ def _until_end(ids: list[int], eos_ids: Sequence[int]) -> list[int]:
 
 def perplexity(model: Model, vectors: np.ndarray | None, windows: Sequence[Sequence[int]]) -> float:
     """Per token over windows of ids, each scored from its start."""
-    taps = SteeringVector(vectors, 1.0).taps(model) if vectors is not None else None
-    session = Session(model, EmulatorDevice(CPU), taps=taps)
+    session = Session(model, EmulatorDevice(CPU), taps=_taps(model, vectors))
     nll, predicted = 0.0, 0
     for ids in windows:
         session.reset()

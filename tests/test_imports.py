@@ -1,8 +1,7 @@
 """Who may import whom (the packages' one-way rule), read from the sources without importing them.
 
 ``models`` imports nothing of ours. ``hw`` takes from ``models`` only, never the golden model. ``host`` takes
-``models`` and itself. ``sim`` may take all. PyTorch belongs to training and calibration, and calibration
-imports it inside functions; ``pynq`` has one importer.
+``models`` and itself. ``sim`` may take all. PyTorch belongs to training; ``pynq`` has one importer.
 """
 
 import ast
@@ -31,16 +30,15 @@ FORBIDDEN = {
 class Import:
     module: str
     line: int
-    late: bool  # inside a function
 
 
 def imports_of(source: str, package: str) -> Iterator[Import]:
     """Every module that ``source`` names in an import; ``package`` is the dotted package it lies in."""
 
-    def visit(node: ast.AST, late: bool) -> Iterator[Import]:
+    def visit(node: ast.AST) -> Iterator[Import]:
         if isinstance(node, ast.Import):
             for alias in node.names:
-                yield Import(alias.name, node.lineno, late)
+                yield Import(alias.name, node.lineno)
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             if node.level:
@@ -49,25 +47,24 @@ def imports_of(source: str, package: str) -> Iterator[Import]:
                 base = ".".join(filter(None, [*parents, base]))
             # `from models import golden` names the submodule only in its list
             for alias in node.names:
-                yield Import(f"{base}.{alias.name}", node.lineno, late)
+                yield Import(f"{base}.{alias.name}", node.lineno)
         elif isinstance(node, ast.Call):
             called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
             first = node.args[0] if node.args else None
             if called in ("import_module", "__import__") and isinstance(first, ast.Constant):
-                yield Import(str(first.value), node.lineno, late)
-        late = late or isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+                yield Import(str(first.value), node.lineno)
         for child in ast.iter_child_nodes(node):
-            yield from visit(child, late)
+            yield from visit(child)
 
-    return visit(ast.parse(source), late=False)
+    return visit(ast.parse(source))
 
 
 def within(module: str, prefix: str) -> bool:
     return module == prefix or module.startswith(prefix + ".")
 
 
-def allows_torch(path: str, late: bool) -> bool:
-    return path.startswith("models/train") or (path.startswith("models/calibrate") and late)
+def allows_torch(path: str) -> bool:
+    return path.startswith("models/train")
 
 
 def violations(root: Path) -> list[str]:
@@ -79,7 +76,7 @@ def violations(root: Path) -> list[str]:
             parents = ".".join(Path(path).parent.parts)
             for item in imports_of(file.read_text(encoding="utf-8"), parents):
                 bad = any(within(item.module, prefix) for prefix in FORBIDDEN[package])
-                bad |= within(item.module, "torch") and not allows_torch(path, item.late)
+                bad |= within(item.module, "torch") and not allows_torch(path)
                 bad |= path == START_FILE and any(within(item.module, name) for name in PACKAGES)
                 bad |= within(item.module, "pynq") and path != PYNQ_FILE
                 if bad:
@@ -106,7 +103,8 @@ def test_the_rule_sees_our_files():
         ("models/config.py", "def f():\n    from host.compiler import compile_program"),
         ("models/golden/norm.py", "from ...sim import runner\n"),
         ("models/golden/norm.py", "import torch"),
-        ("models/calibrate.py", "import torch"),
+        ("models/convert.py", "import torch"),
+        ("models/convert.py", "def f():\n    import torch"),
         ("hw/norm.py", "import models.golden.norm"),
         ("hw/norm.py", "from models import golden"),
         ("hw/norm.py", "from models.golden import norm"),
@@ -132,7 +130,7 @@ def test_a_planted_import_is_found(tmp_path, path, source):
     [
         ("models/convert.py", "from .formats import gguf\nfrom models.config import ModelConfig"),
         ("models/train/loop.py", "import torch"),
-        ("models/calibrate.py", "def f():\n    import torch.nn.functional"),
+        ("models/train/loop.py", "def f():\n    import torch.nn.functional"),
         ("hw/norm.py", "from amaranth import Module\nfrom models.machine import registers"),
         ("host/compiler.py", "from models.golden import norm\nfrom . import device"),
         ("host/pynq_device.py", "from pynq import Overlay"),

@@ -9,7 +9,7 @@ import numpy as np
 
 from host.compiler.descriptor_list import DescriptorList, Semaphore
 from host.compiler.memory_map import TAP_BYTES, MemoryMap, tap_name
-from host.pipeline.normalisation import Normalisation, RMSNorm
+from host.pipeline.normalisation.rmsnorm import RMSNorm
 from models.checkpoint import Model
 from models.config import ModelConfig
 from models.golden.model import TapPoint
@@ -31,9 +31,6 @@ class PassContext:
     taps: Mapping[TapPoint, Tap]
     layers: range  # those of the pass
     list: DescriptorList = field(default_factory=DescriptorList)
-
-    def __post_init__(self) -> None:
-        self._normalisation: Normalisation = RMSNorm(self.config.rms_eps)
 
     @property
     def config(self) -> ModelConfig:
@@ -70,5 +67,5 @@ class PassContext:
         self.list.add(Opcode.NORM, wait=waits, signal=signal, reads=reads, count=count, first_row=first_row,
                        rows=rows, source=source, levels16=levels16,
                        unit_exponent=-self.model.residual_fraction_bits if source == NormSource.RESIDUAL else 0,
-                       **self._normalisation.fields(count, gains[1] if gains is not None else None), **tap_fields,
-                       **fields)
+                       **RMSNorm.fields(count, gains[1] if gains is not None else None, self.config.rms_eps),
+                       **tap_fields, **fields)

@@ -24,10 +24,9 @@ _FIELDS = {name for name, _ in NativeOperation._fields_}
 
 
 class Linked(NamedTuple):
-    """operations: for each descriptor those up to `ends` of it. weight_bytes: read in a run; residual_size: int32s."""
+    """weight_bytes: read in a run; residual_size: int32s."""
 
     operations: ctypes.Array
-    ends: list[int]
     weight_bytes: int
     invalid_bytes: int
     residual_size: int
@@ -39,7 +38,6 @@ def link(described: Sequence[Operation], streams: Streams, outputs_per_step: int
     `ProgramError` where a matrix product has no stream to consume.
     """
     native: list[NativeOperation] = []
-    ends: list[int] = []
     fetched: deque[tuple[int, int | None]] = deque()  # address, row of the list
     offered: dict[int, int] = {}  # ids among which a row's shortlist is chosen
     dealing = Dealing()
@@ -87,5 +85,4 @@ def link(described: Sequence[Operation], streams: Streams, outputs_per_step: int
             best = NativeOperation.from_buffer_copy(item)
             best.opcode = _TOP
             native.append(best)
-        ends.append(len(native))
-    return Linked((NativeOperation * len(native))(*native), ends, size, invalid, residual)
+    return Linked((NativeOperation * len(native))(*native), size, invalid, residual)

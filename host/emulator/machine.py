@@ -43,7 +43,7 @@ __all__ = ["Machine", "ProgramError"]
 class Machine:
     """Engines and on-chip memories of one build over `memory`, uint8, seen at address `base`.
 
-    `observer`, if set, is called after every descriptor; `residual` is the residual stream, flat.
+    `residual` is the residual stream, flat.
     """
 
     def __init__(self, build: BuildParameters, memory: np.ndarray, base: int):
@@ -60,7 +60,6 @@ class Machine:
         self._unit, self._query_scales = ScalarMemory(), ScalarMemory()
         self._rope = np.zeros(0, np.int16)
         self.residual = np.zeros(0, np.int64)
-        self.observer: Callable[[Opcode, dict[str, int], Machine], None] | None = None
         self._execute: dict[Opcode, Callable[..., None]] = {
             Opcode.STREAM: self._stream, Opcode.LOAD: self._load, Opcode.MATMUL: self._matmul, Opcode.NORM: self._norm,
             Opcode.QUERY: self._query, Opcode.KEY: self._key, Opcode.VALUE: self._value,
@@ -78,8 +77,6 @@ class Machine:
         self._shortlists = Shortlists()
         for opcode, fields in decode(self._view(address, count * DESCRIPTOR_BYTES).tobytes()):
             self._execute[opcode](fields)
-            if self.observer is not None:
-                self.observer(opcode, fields, self)
 
     def forget_streams(self) -> None:
         """Drop decoded weights, after the memory image changed."""

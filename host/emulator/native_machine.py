@@ -7,7 +7,6 @@ the library (`native/`) walks on every thread.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -15,7 +14,7 @@ import numpy as np
 
 from host.emulator.forking import surviving_threads
 from host.emulator.image import Image, ProgramError
-from host.emulator.library import MachineState, NativeOperation, NativeScalar, default_threads, library, native_paths
+from host.emulator.library import MachineState, NativeScalar, default_threads, library, native_paths
 from host.emulator.linking import Linked, link
 from host.emulator.native_buffers import Buffers, Extents
 from host.emulator.operations import Operation, decode
@@ -23,7 +22,7 @@ from host.emulator.streams import Streams
 from models.golden.norm_quant import ABSMAX_FLOOR
 from models.golden.scalar import constant
 from models.machine.build import BuildParameters
-from models.machine.descriptor import DESCRIPTOR_BYTES, Opcode
+from models.machine.descriptor import DESCRIPTOR_BYTES
 from models.machine.tables import EXP2_COARSE, EXP2_FINE, SIGMOID_TABLE
 
 __all__ = ["NativeMachine"]
@@ -48,7 +47,6 @@ class NativeMachine:
         self.image = Image(memory, base)
         self.saturations = self.invalid_trits = 0
         self.zeros = self.activations = 0
-        self.observer: Callable[[Opcode, dict[str, int], NativeMachine], None] | None = None
         self._library, self._path = library(), native_paths()[kernels]
         self._asked_threads, self._threads_max = threads, threads or default_threads()
         self._streams = Streams(build, self.image)
@@ -81,14 +79,9 @@ class NativeMachine:
         self._state.positions[:len(positions)] = positions
         self._residual_size = linked.residual_size
         self._buffers.counts[:] = 0
-        if self.observer is None:
-            self._walk(program, 0, len(linked.operations))
-        else:
-            start = 0
-            for (opcode, fields), end in zip(program.described, linked.ends, strict=True):
-                self._walk(program, start, end)
-                self.observer(opcode, fields, self)
-                start = end
+        threads, count = surviving_threads(program.threads), len(linked.operations)
+        if failure := self._library.tritloom_run(self._state, linked.operations, count, self._path, threads):
+            raise ProgramError(_FAILURES[failure])
         counts = self._buffers.counts.sum(axis=0)
         self.zeros, self.activations = int(counts[_ZEROS]), int(counts[_ACTIVATIONS])
         self.saturations += int(counts[_SATURATIONS])
@@ -99,16 +92,6 @@ class NativeMachine:
         self._streams.clear()
         self._programs.clear()
         self._kept_descriptors = 0
-
-    def _walk(self, program: _Program, start: int, end: int) -> None:
-        if start == end:
-            return
-        first = ctypes.cast(ctypes.byref(program.linked.operations, start * ctypes.sizeof(NativeOperation)),
-                            ctypes.POINTER(NativeOperation))
-        threads = surviving_threads(program.threads)
-        failure = self._library.tritloom_run(self._state, first, end - start, self._path, threads)
-        if failure:
-            raise ProgramError(_FAILURES[failure])
 
     def _program(self, address: int, count: int) -> _Program:
         """The program at an address, linked where its descriptors were not seen before."""

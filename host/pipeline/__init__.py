@@ -1,6 +1,5 @@
 """The CPU pipeline: normalisation, sparse activation, steering, as stages at named points of a layer.
 
-A stage turns an artefact into taps (`models.golden.tap`), which every device runs: the emulator in
-software, the fabric in its per-channel tap. A further method is one more file and one more line in
-`artefact.METHODS`.
+Artefact to taps: `artefact` (the file), `loading` (a stage for a model), `placement` (fabric or CPU). A method is one
+file in `normalisation`, `sparsity` or `steering`, or in a folder of the user's (`methods`).
 """

@@ -1,27 +1,58 @@
-"""What a stage is: something that puts taps at points of a model."""
+"""What a stage is: one method of normalisation, sparsity or steering, with its fitted parameters, for one model.
+
+A method is one file with one subclass (`host.pipeline.methods` finds it). What it must have: `kind`, `method`, `order`
+and `sites`, the tensors of its artefacts (`shapes`), and `lower`, `apply` or both.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from enum import IntEnum
+from typing import ClassVar
 
 import numpy as np
 
+from host.pipeline.fitting import COMMON_OPTIONS, FitOption, Fitted
+from host.pipeline.site import RESIDUAL_SITES, Point, Site, points_of
 from models.checkpoint import Model
 from models.config import ModelConfig
-from models.errors import ArtefactError
-from models.golden.model import TapPoint
-from models.golden.tap import Tap
+from models.errors import OptionError
+from models.golden.residual import RESIDUAL_BITS
+from models.golden.scalar import Scalar, constant, div
+from models.golden.tap import Tap, tap
 
-__all__ = ["LINEAR_INPUTS", "Stage", "check_magnitudes", "compose", "point_channels", "to_mantissas"]
+__all__ = ["KINDS", "Order", "Stage"]
 
-LINEAR_INPUTS = ("qkv", "o", "gate_up", "down")
-_MAGNITUDE = 60  # powers of two either way: within a tap's exponents, whatever its mantissas
-_NOTHING = 2.0**-80  # rounds to 0 at a tap's least exponent
+KINDS = ("normalisation", "sparsity", "steering")
+_TAP_BITS = 40  # what a tap on a linear input saturates to
+
+
+class Order(IntEnum):
+    """In which order stages at one point act."""
+
+    NORM = 0
+    CLIP = 1
+    GAIN = 2  # and add
+    MASK = 3
 
 
 class Stage(ABC):
-    """One method with its fitted parameters. Values are in the float model's units."""
+    """A method with fitted tensors (float64, in the float model's units) and a strength.
+
+    Rows that it changes are integers with a `Scalar` unit a row, and so is all arithmetic on them: bits must not depend
+    on the machine. Parameters may be prepared in IEEE float64, elementwise and in a fixed order.
+    """
+
+    kind: ClassVar[str]
+    method: ClassVar[str]
+    order: ClassVar[Order]
+    sites: ClassVar[tuple[Site, ...]]
+    options: ClassVar[Mapping[str, FitOption]] = COMMON_OPTIONS
+
+    def __init__(self, tensors: Mapping[str, np.ndarray], strength: float = 1.0):
+        self.tensors, self.strength = dict(tensors), strength
+        self._lowered: dict[Point, Tap | None] = {}
 
     @staticmethod
     @abstractmethod
@@ -29,59 +60,41 @@ class Stage(ABC):
         """The tensors in an artefact of this method for a model of this shape."""
 
     @classmethod
-    @abstractmethod
-    def load(cls, tensors: Mapping[str, np.ndarray], strength: float) -> Stage:
-        """From an artefact's tensors, finite float64; `ArtefactError` where values make no sense."""
+    def fit(cls, model: Model, **options: object) -> Fitted:
+        """Fit to a model, with the values of `options`; NumPy only."""
+        raise OptionError(f"{cls.kind} by {cls.method} has nothing to fit")
 
     @classmethod
-    @abstractmethod
-    def join(cls, stages: Sequence[Stage]) -> Stage:
-        """One stage that does what several of this method do together."""
+    def load(cls, tensors: Mapping[str, np.ndarray], strength: float = 1.0) -> Stage:
+        """From an artefact's tensors, finite float64; `ArtefactError` where values make no sense."""
+        return cls(tensors, strength)
 
-    @abstractmethod
-    def taps(self, model: Model) -> Mapping[TapPoint, Tap]:
-        """The taps that this stage needs; points without one stay as they are."""
+    def with_strength(self, strength: float) -> Stage:
+        """The same stage at another strength; `ArtefactError` where that makes no sense."""
+        return self.load(self.tensors, strength)
 
+    @classmethod
+    def join(cls, stages: Sequence[Stage]) -> Sequence[Stage]:
+        """What several stages of this method do together, in as few as it takes; all of them, one after another."""
+        return stages
 
-def point_channels(model: Model, site: str) -> int:
-    """Channels at a site."""
-    config = model.config
-    return {"o": config.heads * config.head_dim, "down": config.ffn_size}.get(site, config.hidden_size)
+    def points(self, model: Model) -> Sequence[Point]:
+        """The points at which it changes anything; all of `sites`, unless it knows better."""
+        return [point for site in self.sites for point in points_of(site, model.config)]
 
+    def lower(self, point: Point, model: Model) -> Tap | None:
+        """The fabric's tap that does what this does at a point; None: there is none."""
+        return None
 
-def compose(stages: Iterable[Mapping[TapPoint, Tap]]) -> dict[TapPoint, Tap]:
-    """All taps of stages of different methods; two at one point are refused."""
-    result: dict[TapPoint, Tap] = {}
-    for taps in stages:
-        for point, tap in taps.items():
-            if point in result:
-                raise ArtefactError(f"two methods act at layer {point.layer}, {point.site}: use one of them")
-            result[point] = tap
-    return result
+    def apply(self, point: Point, x: np.ndarray, unit: Scalar, model: Model) -> np.ndarray:
+        """Rows as this leaves them at a point.
 
-
-def check_magnitudes(name: str, largest: np.ndarray, strength: float) -> None:
-    """`ArtefactError` unless a tap can hold the tensor `name` times strength.
-
-    largest: float64, of what shares an exponent the largest magnitude.
-    """
-    if not np.isfinite(strength):
-        raise ArtefactError(f"tensor {name}: its strength must be finite, got {strength}")
-    factors = {"": 1.0} | ({f" times {strength}": abs(strength)} if strength else {})
-    for times, factor in factors.items():
-        with np.errstate(over="ignore", under="ignore"):
-            values = largest[largest > 0] * factor
-        wrong = values[(values < 2.0**-_MAGNITUDE) | (values > 2.0**_MAGNITUDE)]
-        if wrong.size:
-            raise ArtefactError(f"tensor {name}{times}: expected magnitudes of 0, or 2**-{_MAGNITUDE} to "
-                                f"2**{_MAGNITUDE}, found {wrong[0]}")
-
-
-def to_mantissas(values: np.ndarray, limit: int) -> tuple[np.ndarray, int]:
-    """Integers within ±limit and the exponent e such that values ~ integers * 2**e; e in -63 .. 63."""
-    largest = float(np.abs(values).max())
-    if largest < _NOTHING:
-        return np.zeros(values.shape, np.int64), 0
-    exponent = int(np.ceil(np.log2(largest / limit)))
-    exponent = int(np.clip(exponent, -63, 63))
-    return np.clip(np.rint(np.ldexp(values, -exponent)), -limit, limit).astype(np.int64), exponent
+        x: int64 [rows, channels], |x| < 2**39, in units of `unit` ([rows]). By default what the fabric does with the
+        tap, bit for bit (`models.golden`).
+        """
+        if point not in self._lowered:
+            self._lowered[point] = self.lower(point, model)
+        if (lowered := self._lowered[point]) is None:
+            raise NotImplementedError(f"{type(self).__name__} neither lowers to a tap at {point} nor has an `apply`")
+        bits = RESIDUAL_BITS if point.site in RESIDUAL_SITES else _TAP_BITS
+        return tap(x, lowered, div(constant(1), unit), bits=bits)

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from host import generate, score, steer
-from models import calibrate
+import host.pipeline.__main__ as pipeline
+from host import generate, score
+from host.scoring import perplexity
 from models.checkpoint import load_model
 from models.command import run_command
 
@@ -95,7 +96,7 @@ def test_seeds_differ(capsys):
 def test_score_reports_and_writes_logits(capsys, tmp_path):
     result = run(score, "--ids", "1,2,3,4,5", "--logits", tmp_path / "out.npy", "--json", capsys=capsys)
     assert set(result) == {"tokens", "characters", "nll", "perplexity", "bits_per_character", "sparsity",
-                           "saturations"}
+                           "saturations", "stages"}
     logits = np.load(tmp_path / "out.npy")
     assert logits.dtype == np.float32 and logits.shape == (5, load_model("demo").config.vocab_size)
     p = np.exp(logits - logits.max(axis=1, keepdims=True)).astype(np.float64)
@@ -117,8 +118,9 @@ def test_score_of_a_text_longer_than_the_context(capsys, texts):
 
 @pytest.mark.parametrize("command, option, arguments", [
     (score, "--logits", ["--text", "no/such/file"]),
-    (steer, "-o", ["fit", "--toward", "no/such/file", "--away", "no/such/file"]),
-    (calibrate, "-o", ["--text", "no/such/file"])])
+    (pipeline, "-o", ["fit", "--kind", "steering", "--method", "difference-of-means", "--toward", "no/such/file",
+                      "--away", "no/such/file"]),
+    (pipeline, "-o", ["fit", "--kind", "sparsity", "--method", "teal", "--text", "no/such/file"])])
 def test_outputs_are_checked_before_the_work(command, option, arguments, capsys, tmp_path):
     line = refused(command, *arguments, option, tmp_path / "none" / "x", capsys=capsys)
     assert "x cannot be written: No such file or directory" in line
@@ -158,8 +160,9 @@ def test_texts_of_any_system_are_the_same_text(capsys, texts):
     (["--model", "a" * 300], "File name too long"),
     (["--stop", "and<|endoftext|>"], "the special token <|endoftext|> in it is no part of the text"),
     (["--prompt", "ab\udcff"], "the text is not Unicode"),
-    (["--sparsity", "no/such/file"], "cannot read artefact no/such/file"),
-    (["--steer", "no/such/file:2"], "cannot read artefact no/such/file"),
+    (["--stage", "no/such/file"], "cannot read artefact no/such/file"),
+    (["--stage", "no/such/file:2"], "cannot read artefact no/such/file"),
+    (["--place", "nowhere"], "invalid choice: 'nowhere'"),
 ])
 def test_bad_input_is_one_line_and_status_2(arguments, message, capsys):
     assert message in refused(generate, *arguments, capsys=capsys)
@@ -201,5 +204,5 @@ def test_closed_and_full_streams(streams, status, out, err):
 
 
 def test_perplexity_of_noise_is_none_not_an_overflow():
-    assert score.perplexity(10.0, 10) == pytest.approx(2.718281828)
-    assert score.perplexity(800.0 * 5, 5) is None and score.perplexity(0.0, 0) is None
+    assert perplexity(10.0, 10) == pytest.approx(2.718281828)
+    assert perplexity(800.0 * 5, 5) is None and perplexity(0.0, 0) is None

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from host.pipeline.stage import LINEAR_INPUTS, point_channels
-from models.golden.model import TapPoint
+from host.pipeline.site import LINEAR_INPUTS, Point, channels_of
 from models.synth import synthetic_model
 from scripts.evaluate_sparsity import random_masks, score
 from tests.families import FAMILIES
@@ -17,12 +16,12 @@ def model():
 
 def test_a_random_mask_silences_its_share_of_every_input(model):
     masks = random_masks(model, 0.25, seed=1)
-    assert set(masks) == {TapPoint(layer, site) for layer in range(model.config.layers) for site in LINEAR_INPUTS}
+    assert set(masks) == {Point(layer, site) for layer in range(model.config.layers) for site in LINEAR_INPUTS}
     for point, mask in masks.items():
-        channels = point_channels(model, point.site)
+        channels = channels_of(point.site, model.config)
         assert mask.gain.size == channels
         assert np.count_nonzero(mask.gain == 0) == round(channels / 4)
-    assert not np.array_equal(masks[TapPoint(0, "qkv")].gain, masks[TapPoint(1, "qkv")].gain)
+    assert not np.array_equal(masks[Point(0, "qkv")].gain, masks[Point(1, "qkv")].gain)
 
 
 def test_masked_channels_are_counted_as_zeros(model):

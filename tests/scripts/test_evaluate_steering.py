@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from host.steer import difference_of_means
+from host.pipeline.steering.difference_of_means import difference_of_means
 from models.errors import OptionError
 from models.synth import synthetic_model
 from scripts.evaluate_steering import Outcome, summary

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from host.devices.emulator import EmulatorDevice
-from host.pipeline.steering_vector import SteeringVector
+from host.pipeline.placement import place
+from host.pipeline.steering.difference_of_means import DifferenceOfMeans
 from host.runtime import Session
 from models.machine.build import board_parameters
 from models.synth import synthetic_model
@@ -16,7 +17,8 @@ from tests.families import FAMILIES
 def test_lockstep_equals_sequences_run_alone(name):
     model = synthetic_model(FAMILIES[name], seed=3)
     config, random = model.config, np.random.default_rng(4)
-    taps = SteeringVector(random.standard_normal((config.layers, config.hidden_size)), 0.5).taps(model)
+    vectors = random.standard_normal((config.layers, config.hidden_size))
+    taps = place([DifferenceOfMeans({"vectors": vectors}, 0.5)], model).taps
     ids = random.integers(0, config.vocab_size, (5, 12))
     lockstep = Lockstep(model, taps)
     for _ in range(2):  # a second time, after a reset, over what the first left behind

@@ -139,7 +139,7 @@ def test_version_help_and_completion(scripts, folder):
 def test_a_shell_completes_names_and_options(scripts, tmp_path):
     script = run(tmp_path, scripts / "tritloom", "completion", "bash").stdout
     asks = "COMP_WORDS=(tritloom {words}); COMP_CWORD={last}; _shtab_tritloom; echo ${{COMPREPLY[@]}}"
-    for words, found in (("gen", "generate"), ("build --bo", "--board"), ("steer fit --tow", "--toward")):
+    for words, found in (("gen", "generate"), ("build --bo", "--board"), ("pipeline fit --tow", "--toward")):
         done = run(tmp_path, "bash", "-c", script + asks.format(words=words, last=len(words.split())))
         assert done.stdout.split() == [found]
 
@@ -152,10 +152,11 @@ def test_a_board_has_its_files(scripts, tmp_path):
 
 @pytest.mark.parametrize("arguments, message", [
     (["convert", "nowhere", "-o", "out"], "nowhere"), (["synth", "--preset", "none", "-o", "out"], "unknown preset"),
-    (["calibrate", "--text", "nowhere", "-o", "out"], "nowhere"), (["build", "--board", "none", "-o", "out"], "none"),
+    (["pipeline", "show", "nowhere"], "nowhere"), (["build", "--board", "none", "-o", "out"], "none"),
     (["build", "--board", "sim-tiny", "-o", "/proc/none/x"], "/proc/none/x cannot be written"),
     (["build", "--colour"], "-o/--output (tritloom build --help lists the options)"),
-    (["steer", "fit", "--colour"], "tritloom steer fit --help"), (["train", "--steps", "many"], "invalid int value"),
+    (["pipeline", "fit", "--colour"], "tritloom pipeline fit --help"),
+    (["train", "--steps", "many"], "invalid int value"),
     (["report", "--set", "rows"], "sets no parameter"), (["analytic", "--board", "none"], "no device is described"),
     (["simulate", "--picture", "none/x.png"], "none/x.png cannot be written")])
 def test_what_cannot_be_done_is_one_line(scripts, folder, arguments, message):

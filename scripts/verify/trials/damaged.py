@@ -78,8 +78,8 @@ def sec_templates(trial: Trial) -> Iterator[str]:
 @check("sec-artefacts")
 def sec_artefacts(trial: Trial) -> Iterator[str]:
     for path in trial.files("*.safetensors"):
-        option = ("--steer", f"{path}:0.5") if path.name.startswith("s_") else ("--sparsity", path)
-        done = trial.run("host.generate", *option, "-n", 3)
+        strength = ":0.5" if path.name.startswith("s_") else ""
+        done = trial.run("host.generate", "--stage", f"{path}{strength}", "-n", 3)
         yield from _bounded(done, path.name, None, path.name)
         if done.status == 2 and not _ENTRY.search(done.err.replace(str(path), "")):
             yield f"{path.name}: expected an entry's name in the line, found {done}"
@@ -87,14 +87,15 @@ def sec_artefacts(trial: Trial) -> Iterator[str]:
     texts[0].write_text(_SENTENCE * 30)
     texts[1].write_text(_SENTENCE.upper() * 30)
     good = trial.scratch / "good.safetensors"
-    done = trial.run("host.steer", "fit", "--toward", texts[0], "--away", texts[1], "--tokens", 64, "-o", good)
-    yield from accepted(done, "host.steer fit")
-    done = trial.run("host.generate", "--steer", f"{good}:1e-322", "-n", 3)
+    done = trial.run("host.pipeline", "fit", "--kind", "steering", "--method", "difference-of-means", "--toward",
+                     texts[0], "--away", texts[1], "--tokens", 64, "-o", good)
+    yield from accepted(done, "host.pipeline fit")
+    done = trial.run("host.generate", "--stage", f"{good}:1e-322", "-n", 3)
     yield from refused(done, "strength 1e-322") if done.status else ()
     other = trial.scratch / "other"
     shutil.copytree(DEMO, other)
     metadata = json.loads((other / "model.json").read_text())
     metadata["residual_fraction_bits"] -= 1
     (other / "model.json").write_text(json.dumps(metadata))
-    done = trial.run("host.generate", "--model", other, "--steer", good, "-n", 3)
+    done = trial.run("host.generate", "--model", other, "--stage", good, "-n", 3)
     yield from refused(done, "an artefact of another model", good.name)

@@ -69,10 +69,11 @@ def sec_truncation(trial: Trial) -> Iterator[str]:
         score = trial.run("host.score", "--model", model, "--text", file, "--json")
         out = trial.scratch / "thresholds.safetensors"
         out.unlink(missing_ok=True)
-        fitted = trial.run("models.calibrate", "--model", model, "--text", file, "--tokens", 64, "-o", out, "--json")
+        fitted = trial.run("host.pipeline", "fit", "--kind", "sparsity", "--method", "teal", "--model", model, "--text",
+                           file, "--tokens", 64, "-o", out, "--json")
         return {"host.generate": (prompt.status, prompt.answer.get("prompt_ids")),
                 "host.score": (score.status, score.answer.get("tokens"), score.answer.get("bits_per_character")),
-                "models.calibrate": (fitted.status, fitted.answer.get("thresholds"))}
+                "host.pipeline fit": (fitted.status, fitted.answer.get("tensors"))}
 
     wanted = results("demo")
     for what, result in wanted.items():

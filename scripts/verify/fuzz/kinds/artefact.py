@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from random import Random
 
-import host.steer
-import models.calibrate
+import host.pipeline.__main__ as pipeline
 from models.command import run_command
 from scripts.verify.fuzz.damage.safetensors import damage_tensors, parse_tensors
 from scripts.verify.fuzz.kinds.folder import write_folder
@@ -28,10 +27,11 @@ class ArtefactKind(Kind):
         for name, text in _TEXTS.items():
             (folder / name).write_text(text)
         model, paths = str(folder / "packed"), {name: str(folder / name) for name in ("sparsity", "steering", *_TEXTS)}
-        run_command(models.calibrate.main, ["--model", model, "--text", paths["toward"], "--tokens", "64", "-o",
-                                            paths["sparsity"]])
-        run_command(host.steer.main, ["fit", "--model", model, "--toward", paths["toward"], "--away", paths["away"],
-                                      "--tokens", "64", "-o", paths["steering"]])
+        for kind, method, *given in (
+                ("sparsity", "teal", "--text", paths["toward"]),
+                ("steering", "difference-of-means", "--toward", paths["toward"], "--away", paths["away"])):
+            run_command(pipeline.main, ["fit", "--kind", kind, "--method", method, "--model", model, *given, "--tokens",
+                                        "64", "-o", paths[kind]])
         self._files = {name: parse_tensors((folder / name).read_bytes()) for name in ("sparsity", "steering")}
 
     def write(self, rng: Random, folder: Path, *, damaged: bool = True) -> list[Step]:
@@ -43,6 +43,6 @@ class ArtefactKind(Kind):
             data = self._files[kind].to_bytes() if whole else damage_tensors(self._files[kind], rng)
             (folder / file).write_bytes(data)
             strength = rng.choice(_STRENGTHS if damaged else _STRENGTHS[:2]) if kind == "steering" else ""
-            options += [{"sparsity": "--sparsity", "steering": "--steer"}[kind], file + strength]
+            options += ["--stage", file + strength]
         return [Step("host.generate", ("--model", "model", "--ids", "5,6,7", "-n", "2", "--threads", "1", "--json",
                                        *options))]

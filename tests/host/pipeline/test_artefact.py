@@ -10,12 +10,12 @@ from safetensors.numpy import save_file
 
 from host.devices.emulator import EmulatorDevice
 from host.emulator.library import NUMPY
-from host.pipeline.artefact import load_stages
-from host.pipeline.stage import compose
+from host.pipeline.artefact import save_artefact
+from host.pipeline.loading import load_stages
+from host.pipeline.placement import place
+from host.pipeline.site import Point
 from host.runtime import Session
-from models.artefact_file import save_artefact
 from models.errors import ArtefactError, OptionError
-from models.golden.model import TapPoint
 from models.machine.build import CPU
 from models.model_hash import model_hash
 from models.synth import synthetic_model
@@ -24,6 +24,7 @@ from tests.families import FAMILIES
 CONFIG = FAMILIES["relu2 grouped heads"]
 KINDS = {"sparsity": ("teal", "thresholds", (CONFIG.layers, 4)),
          "steering": ("difference-of-means", "vectors", (CONFIG.layers, CONFIG.hidden_size))}
+SITES = {"sparsity": "qkv,o,gate_up,down", "steering": "residual"}
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,8 @@ def fitted(tmp_path, model, rng):
         method, tensor, shape = KINDS[kind]
         values = rng.random(shape) + 0.1 if values is None else values
         path = tmp_path / f"{name}.safetensors"
-        save_artefact(path, kind, method, ("residual",), {tensor: values}, model=model_hash(model), fit={"on": "noise"})
+        save_artefact(path, kind, method, SITES[kind].split(","), {tensor: values}, model=model_hash(model),
+                      fit={"on": "noise"})
         return path
 
     return write
@@ -51,7 +53,7 @@ def damaged(tmp_path, model):
 
     def write(kind, /, tensors=None, **changes):
         method, tensor, shape = KINDS[kind]
-        metadata = {"format": "tritloom-artefact", "version": "1", "kind": kind, "method": method, "sites": "",
+        metadata = {"format": "tritloom-artefact", "version": "1", "kind": kind, "method": method, "sites": SITES[kind],
                     "model": model_hash(model), "fit": "{}"} | changes
         path = tmp_path / "damaged.safetensors"
         save_file({tensor: np.ones(shape, np.float32)} if tensors is None else tensors, path,
@@ -61,13 +63,16 @@ def damaged(tmp_path, model):
     return write
 
 
-def load(model, kind, *items):
-    return load_stages(model, **{"sparsity" if kind == "sparsity" else "steer": [str(item) for item in items]})
+def load(model, *items):
+    """The taps of artefacts together."""
+    placement = place([stage for _, stage in load_stages(model, [str(item) for item in items])], model)
+    assert not placement.cpu
+    return placement.taps
 
 
-def refusal(model, kind, item):
+def refusal(model, item):
     with pytest.raises(ArtefactError) as error:
-        load(model, kind, item)
+        load(model, item)
     return str(error.value)
 
 
@@ -84,34 +89,34 @@ def test_several_vectors_are_added(fitted, model, rng):
     first, second = rng.standard_normal(shape).astype(np.float32), rng.standard_normal(shape).astype(np.float32)
     paths = fitted("steering", "a", first), fitted("steering", "b", second)
     together = fitted("steering", "c", first.astype(np.float64) * 0.5 + second.astype(np.float64) * -2)
-    found, expected = load(model, "steering", f"{paths[0]}:0.5", f"{paths[1]}:-2"), load(model, "steering", together)
-    assert found.keys() == expected.keys() == {TapPoint(layer, "residual") for layer in range(CONFIG.layers)}
+    found, expected = load(model, f"{paths[0]}:0.5", f"{paths[1]}:-2"), load(model, together)
+    assert found.keys() == expected.keys() == {Point(layer, "residual") for layer in range(CONFIG.layers)}
     for point in found:
         assert found[point].add_exponent == expected[point].add_exponent
         difference = found[point].add.astype(int) - expected[point].add.astype(int)
         assert np.abs(difference).max() <= 1  # the sum was rounded to float32 on its way
-    for point, tap in load(model, "steering", f"{paths[0]}:0.5").items():
+    for point, tap in load(model, f"{paths[0]}:0.5").items():
         assert (tap.add != found[point].add).any()
 
 
 def test_opposite_vectors_cancel_and_strength_zero_does_nothing(fitted, model):
     path = fitted("steering")
-    assert load(model, "steering", f"{path}:3", f"{path}:-3") == load(model, "steering", f"{path}:0") == {}
+    assert load(model, f"{path}:3", f"{path}:-3") == load(model, f"{path}:0") == {}
 
 
 def test_of_several_thresholds_the_highest_counts(fitted, model):
     low, high = np.full((CONFIG.layers, 4), 0.25), np.full((CONFIG.layers, 4), 0.125)
     high[:, 1] = 0.5
     paths = fitted("sparsity", "low", low), fitted("sparsity", "high", high)
-    both = load(model, "sparsity", *paths)
-    expected = load(model, "sparsity", fitted("sparsity", "both", np.maximum(low, high)))
+    both = load(model, *paths)
+    expected = load(model, fitted("sparsity", "both", np.maximum(low, high)))
     assert both.keys() == expected.keys()
     assert all((both[point].threshold == expected[point].threshold).all()
                and both[point].threshold_exponent == expected[point].threshold_exponent for point in both)
 
 
 def test_both_kinds_act_together(fitted, model):
-    taps = load_stages(model, sparsity=[str(fitted("sparsity", "s"))], steer=[str(fitted("steering", "v"))])
+    taps = load(model, fitted("sparsity", "s"), fitted("steering", "v"))
     assert {point.site for point in taps} == {"qkv", "o", "gate_up", "down", "residual"}
 
 
@@ -119,22 +124,23 @@ def test_both_kinds_act_together(fitted, model):
 def test_an_artefact_of_another_model_of_this_shape_is_refused(fitted, kind):
     other = synthetic_model(CONFIG, seed=2)
     path = fitted(kind)
-    line = refusal(other, kind, path)
+    line = refusal(other, path)
     assert line.startswith(f"{path} was fitted to another model") and model_hash(other)[:12] in line
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("entry", ["kind", "method", "model", "version"])
+@pytest.mark.parametrize("entry", ["kind", "method", "sites", "model", "version"])
 def test_metadata_that_are_missing_are_named(damaged, model, kind, entry):
     path = damaged(kind, **{entry: None})
-    assert refusal(model, kind, path).startswith(str(path))
-    assert ("model" if entry == "version" else entry) in refusal(model, kind, path)
+    assert refusal(model, path).startswith(str(path))
+    assert ("model" if entry == "version" else entry) in refusal(model, path)
 
 
 def test_other_kinds_methods_and_versions_are_named(damaged, model):
-    assert "is an artefact of kind sparsity, expected steering" in refusal(model, "steering", damaged("sparsity"))
-    assert "unknown steering method x" in refusal(model, "steering", damaged("steering", method="x"))
-    assert "version: expected 1, found '2'" in refusal(model, "steering", damaged("steering", version="2"))
+    line = refusal(model, damaged("steering", method="x"))
+    assert "artefact of steering by x, which is no method here; known: normalisation by rmsnorm, sparsity by" in line
+    assert "artefact of x by teal, which is no method here" in refusal(model, damaged("sparsity", kind="x"))
+    assert "version: expected 1, found '2'" in refusal(model, damaged("steering", version="2"))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -146,7 +152,7 @@ def test_other_kinds_methods_and_versions_are_named(damaged, model):
 def test_damaged_tensors_are_named(damaged, model, kind, change):
     _, tensor, shape = KINDS[kind]
     path = damaged(kind, {tensor: np.asarray(change(np.ones(shape, np.float32)))})
-    line = refusal(model, kind, path)
+    line = refusal(model, path)
     assert line.startswith(f"{path}: tensor {tensor}: expected ") and "found" in line
 
 
@@ -163,7 +169,7 @@ def test_types_that_numpy_lacks_are_named(tmp_path, damaged, model, kind):
         text = json.dumps(header).encode()
         path = tmp_path / f"{name}.safetensors"
         path.write_bytes(len(text).to_bytes(8, "little") + text + bytes(nbytes))
-        line = refusal(model, kind, path)
+        line = refusal(model, path)
         assert f"{path}: tensor {tensor}: expected" in line and f"found {name}" in line
 
 
@@ -171,43 +177,50 @@ def test_types_that_numpy_lacks_are_named(tmp_path, damaged, model, kind):
 def test_missing_and_further_tensors_are_named(damaged, model, kind):
     method, tensor, shape = KINDS[kind]
     good = np.ones(shape, np.float32)
-    assert f"tensor {tensor}: is missing" in refusal(model, kind, damaged(kind, {"other": good}))
+    assert f"tensor {tensor}: is missing" in refusal(model, damaged(kind, {"other": good}))
     assert f"tensor other: does not belong to {kind} by {method}" in refusal(
-        model, kind, damaged(kind, {tensor: good, "other": good}))
+        model, damaged(kind, {tensor: good, "other": good}))
 
 
 def test_thresholds_below_zero_are_refused(damaged, model):
     values = np.ones(KINDS["sparsity"][2], np.float32)
     values[-1, -1] = -1
     assert "tensor thresholds: expected none below 0, found -1.0" in refusal(
-        model, "sparsity", damaged("sparsity", {"thresholds": values}))
+        model, damaged("sparsity", {"thresholds": values}))
 
 
 @pytest.mark.parametrize("strength", ["1e-322", "-1e-322", "1e-30", "nan", "inf", "-inf", "1e30", "1e308"])
 def test_strengths_that_no_tap_can_hold_are_refused(fitted, model, strength):
     path = fitted("steering")
-    line = refusal(model, "steering", f"{path}:{strength}")
+    line = refusal(model, f"{path}:{strength}")
     assert line.startswith(f"{path}: tensor vectors") and str(float(strength)) in line
+
+
+@pytest.mark.parametrize("strength", ["-1e-9", "-1", "-inf"])
+def test_a_threshold_has_no_negative_strength(fitted, model, strength):
+    path = fitted("sparsity")
+    assert refusal(model, f"{path}:{strength}").endswith(f"its strength must not be negative, got {float(strength)}")
+
+
+@pytest.mark.parametrize("sites", ["", "down,donw", "down,", "DOWN"])
+def test_sites_that_are_misspelt_are_named(damaged, model, sites):
+    path = damaged("steering", sites=sites)
+    wrong = next(name for name in sites.split(",") if name != "down")
+    assert refusal(model, path).startswith(f"{path}: sites: expected some of attention_norm, qkv, ")
+    assert refusal(model, path).endswith(f"found {wrong!r}")
 
 
 @pytest.mark.parametrize("data", [b"", b"abc", b"\xff" * 100, bytes(100)])
 def test_files_that_are_no_safetensors_are_one_line(tmp_path, model, data):
     path = tmp_path / "x.safetensors"
     path.write_bytes(data)
-    assert refusal(model, "steering", path).startswith(f"cannot read artefact {path}: ")
-
-
-def test_two_methods_at_one_point_are_refused(fitted, model):
-    taps = load(model, "steering", fitted("steering"))
-    assert compose([taps, {}]) == taps
-    with pytest.raises(ArtefactError, match="two methods act at layer 0, residual: use one of them"):
-        compose([taps, taps])
+    assert refusal(model, path).startswith(f"cannot read artefact {path}: ")
 
 
 @pytest.mark.parametrize("kernels", ["auto", NUMPY])
 def test_saturations_are_those_of_a_session(fitted, model, kernels):
     device = EmulatorDevice(CPU, kernels=kernels)
-    wild = Session(model, device, taps=load(model, "steering", f"{fitted('steering')}:1e12"))
+    wild = Session(model, device, taps=load(model, f"{fitted('steering')}:1e12"))
     wild.prefill([1, 2, 3])
     assert wild.saturations > 0
     tame = Session(model, device)
@@ -219,7 +232,7 @@ def test_saturations_are_those_of_a_session(fitted, model, kernels):
 def test_rows_of_zeros_and_small_numbers_beside_large_ones_are_good(fitted, model):
     values = np.zeros(KINDS["steering"][2])
     values[1, :2] = 1, 1e-42
-    assert load(model, "steering", fitted("steering", values=values)).keys() == {TapPoint(1, "residual")}
+    assert load(model, fitted("steering", values=values)).keys() == {Point(1, "residual")}
 
 
 def test_a_file_that_cannot_be_written_is_one_line(tmp_path, model):
@@ -230,4 +243,4 @@ def test_a_file_that_cannot_be_written_is_one_line(tmp_path, model):
 
 def test_the_shape_of_another_model_is_named(fitted):
     larger = synthetic_model(dataclasses.replace(CONFIG, layers=CONFIG.layers + 1), seed=1)
-    assert f"tensor vectors: expected F32 [{CONFIG.layers + 1}, " in refusal(larger, "steering", fitted("steering"))
+    assert f"tensor vectors: expected F32 [{CONFIG.layers + 1}, " in refusal(larger, fitted("steering"))

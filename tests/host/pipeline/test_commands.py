@@ -6,39 +6,37 @@ import sys
 
 import numpy as np
 
-from host import batch, chat, generate, score, steer
-from models import calibrate
+import host.pipeline.__main__ as pipeline
+from host import batch, chat, generate, score
 from models.command import run_command
 from tests.host.test_commands import refused, run
 
-
-def run_calibrate(arguments, capsys):
-    run_command(calibrate.main, arguments)
-    return json.loads(capsys.readouterr().out)
+TEAL = ("fit", "--kind", "sparsity", "--method", "teal")
+STEER = ("fit", "--kind", "steering", "--method", "difference-of-means")
 
 
 def test_thresholds_raise_the_sparsity(capsys, texts):
     artefact = texts / "teal.safetensors"
-    run_calibrate(["--sparsity", "0.5", "--text", str(texts / "austen.txt"), "-o", str(artefact), "--json"], capsys)
+    run(pipeline, *TEAL, "--sparsity", 0.5, "--text", texts / "austen.txt", "-o", artefact, "--json", capsys=capsys)
     plain = run(score, "--text", texts / "austen.txt", "--json", capsys=capsys)
-    sparse = run(score, "--text", texts / "austen.txt", "--sparsity", artefact, "--json", capsys=capsys)
+    sparse = run(score, "--text", texts / "austen.txt", "--stage", artefact, "--json", capsys=capsys)
     assert sparse["sparsity"] > plain["sparsity"] + 0.05
     assert sparse["perplexity"] != plain["perplexity"]
 
 
 def test_two_vectors_act_together(capsys, texts):
     artefact = texts / "steer.safetensors"
-    run(steer, "fit", "--toward", texts / "austen.txt", "--away", texts / "scripture.txt", "-o", artefact, "--json",
+    run(pipeline, *STEER, "--toward", texts / "austen.txt", "--away", texts / "scripture.txt", "-o", artefact, "--json",
         capsys=capsys)
     options = ["-n", 8, "--temperature", 0, "--json"]
-    found = {strengths: run(generate, *options, *(part for s in strengths for part in ("--steer", f"{artefact}:{s}")),
+    found = {strengths: run(generate, *options, *(part for s in strengths for part in ("--stage", f"{artefact}:{s}")),
                             capsys=capsys)["ids"] for strengths in ((), (2,), (-1, -1), (1, 1), (2, -2))}
     assert found[1, 1] == found[2,] != found[()] == found[2, -2] != found[-1, -1] != found[2,]
 
 
 def test_a_text_has_no_direction_to_itself(capsys, texts):
     artefact = texts / "steer.safetensors"
-    line = refused(steer, "fit", "--toward", texts / "austen.txt", "--away", texts / "austen.txt", "-o", artefact,
+    line = refused(pipeline, *STEER, "--toward", texts / "austen.txt", "--away", texts / "austen.txt", "-o", artefact,
                    capsys=capsys)
     assert "do not differ at layers [2, 3]" in line and not artefact.exists()
 
@@ -46,9 +44,9 @@ def test_a_text_has_no_direction_to_itself(capsys, texts):
 def test_saturations_are_said(capsys, texts, monkeypatch):
     assert run(generate, "-n", 2, "--json", capsys=capsys)["saturations"] == 0
     artefact = texts / "steer.safetensors"
-    run(steer, "fit", "--toward", texts / "austen.txt", "--away", texts / "scripture.txt", "-o", artefact, "--json",
+    run(pipeline, *STEER, "--toward", texts / "austen.txt", "--away", texts / "scripture.txt", "-o", artefact, "--json",
         capsys=capsys)
-    options = ["-n", "2", "--steer", f"{artefact}:1e8"]
+    options = ["-n", "2", "--stage", f"{artefact}:1e8"]
     for command, given in ((generate, []), (batch, ["--prompt", "It was", "--prompt", "She"]), (chat, [])):
         monkeypatch.setattr(sys, "stdin", io.StringIO("It was\n"))
         run_command(command.main, [*options, *given, "--json"])
@@ -62,17 +60,11 @@ def test_saturations_are_said(capsys, texts, monkeypatch):
 
 def test_steering_at_strength_zero_changes_no_bit(capsys, texts):
     artefact = texts / "steer.safetensors"
-    run(steer, "fit", "--toward", texts / "austen.txt", "--away", texts / "scripture.txt", "-o", artefact, "--json",
+    run(pipeline, *STEER, "--toward", texts / "austen.txt", "--away", texts / "scripture.txt", "-o", artefact, "--json",
         capsys=capsys)
     outputs = {}
-    for name, option in (("plain", []), ("zero", ["--steer", f"{artefact}:0"]), ("one", ["--steer", f"{artefact}:1"])):
+    for name, option in (("plain", []), ("zero", ["--stage", f"{artefact}:0"]), ("one", ["--stage", f"{artefact}:1"])):
         run(score, "--ids", "5,6,7,8", "--logits", texts / f"{name}.npy", "--json", *option, capsys=capsys)
         outputs[name] = np.load(texts / f"{name}.npy")
     assert (outputs["plain"] == outputs["zero"]).all()
     assert (outputs["plain"] != outputs["one"]).any()
-
-
-def test_a_sparsity_artefact_is_no_steering_artefact(capsys, texts):
-    artefact = texts / "teal.safetensors"
-    run_calibrate(["--sparsity", "0.3", "--text", str(texts / "austen.txt"), "-o", str(artefact), "--json"], capsys)
-    assert "artefact of kind sparsity, expected steering" in refused(generate, "--steer", artefact, capsys=capsys)

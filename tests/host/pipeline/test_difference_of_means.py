@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from host.steer import chosen_layers, difference_of_means, spread
+from host.pipeline.steering.difference_of_means import chosen_layers, difference_of_means
+from host.pipeline.texts import spread
 from models.errors import OptionError
 
 

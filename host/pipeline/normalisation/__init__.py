@@ -1,0 +1,1 @@
+"""Norms in front of linear layers."""

@@ -1,0 +1,134 @@
+"""Where stages run: in the fabric's taps, or on the CPU at a cut of the pass.
+
+Stages at one point act in the order of `Order`, among equals as they were given. Those of one method are joined first.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+
+from host.compiler.cuts import cuts_of
+from host.pipeline.host_steps import HostSteps, Look
+from host.pipeline.merge import merged
+from host.pipeline.normalisation.norm import NORMALISED, Normalisation
+from host.pipeline.site import TAP_SITES, Point, Site, check_point
+from host.pipeline.stage import Order, Stage
+from models.checkpoint import Model
+from models.errors import ArtefactError, OptionError
+from models.golden.model import RowNorm, RowStage
+from models.golden.scalar import Scalar
+from models.golden.tap import Tap
+from models.model import Gains
+
+__all__ = ["PLACES", "Placement", "host_steps", "place"]
+
+PLACES = ("auto", "fabric", "cpu")
+_GAINS = {Site.ATTENTION_NORM: "input", Site.FFN_NORM: "post_attention"}
+"""Whose gains a norm at a site takes."""
+
+
+class Placement(NamedTuple):
+    """taps: of the points that the fabric serves. cpu: the stages of the others, in the order in which they act.
+    layers: of the model."""
+
+    taps: Mapping[Point, Tap]
+    cpu: Mapping[Point, Sequence[Stage]]
+    layers: int
+
+    def where(self, points: Sequence[Point]) -> str:
+        """"fabric" or "cpu", "both" where a stage's points are divided, "nowhere" for none."""
+        found = {"cpu" if point in self.cpu else "fabric" for point in points}
+        return "both" if len(found) > 1 else found.pop() if found else "nowhere"
+
+    def cuts(self, points: Sequence[Point] | None = None) -> int:
+        """Cuts a token for the stages of these points (None: for all); points of one step share theirs."""
+        asked = [point for point in (self.cpu if points is None else points) if point in self.cpu]
+        return len(cuts_of(asked, range(self.layers)))
+
+
+def place(stages: Sequence[Stage], model: Model, where: str = "auto") -> Placement:
+    """Place stages on a model.
+
+    where: "auto": a point goes to the fabric where all its stages lower to taps that merge into one with the same bits
+    (`host.pipeline.merge`), else to the CPU; "cpu": all go there; "fabric": `OptionError` for what cannot. What acts on
+    a linear input whose norm runs on the CPU runs there, too.
+    """
+    if where not in PLACES:
+        raise OptionError(f"unknown place {where!r}; known: {', '.join(PLACES)}")
+    at: dict[Point, list[Stage]] = defaultdict(list)
+    for stage in _joined(stages):
+        for point in stage.points(model):
+            check_point(point, model.config)
+            at[point].append(stage)
+    taps: dict[Point, Tap] = {}
+    cpu: dict[Point, list[Stage]] = {}
+    for point in sorted(at, key=lambda point: (point.layer, point.site in NORMALISED.values(), point.site)):
+        acting = sorted(at[point], key=lambda stage: stage.order)
+        if sum(stage.order == Order.NORM for stage in acting) > 1:
+            raise ArtefactError(f"two norms at layer {point.layer}, {point.site}: use one of them")
+        if all(isinstance(stage, Normalisation) and stage.in_fabric for stage in acting):
+            continue  # the default
+        tap = None if where == "cpu" or _norm_of(point) in cpu else _tap(point, acting, model)
+        if tap is not None:
+            taps[point] = tap
+        elif where == "fabric":
+            names = ", ".join(f"{stage.kind} by {stage.method}" for stage in acting)
+            raise OptionError(f"the fabric cannot run {names} at layer {point.layer}, {point.site}: no one tap does it")
+        else:
+            cpu[point] = acting
+    return Placement(taps, cpu, model.config.layers)
+
+
+def host_steps(placement: Placement, model: Model, looks: Mapping[Point, Sequence[Look]] | None = None) -> HostSteps:
+    """What the host computes for a placement's stages on the CPU, and who looks on."""
+    stages: dict[Point, list[RowStage]] = {}
+    norms: dict[Point, RowNorm] = {}
+    for point, acting in placement.cpu.items():
+        for stage in acting:
+            if isinstance(stage, Normalisation):
+                gains = model.layers[point.layer].gains[_GAINS[point.site]]
+                norms[point] = partial(_normalised, stage, point, gains, model)
+            else:
+                stages.setdefault(point, []).append(partial(_applied, stage, point, model))
+    return HostSteps(model, stages=stages, norms=norms, taps=placement.taps, looks=looks)
+
+
+def _applied(stage: Stage, point: Point, model: Model, x: np.ndarray, unit: Scalar) -> np.ndarray:
+    return stage.apply(point, x, unit, model)
+
+
+def _normalised(stage: Normalisation, point: Point, gains: Gains, model: Model, x: np.ndarray, unit: Scalar
+                ) -> tuple[np.ndarray, Scalar]:
+    return stage.normalise(point, x, unit, gains, model)
+
+
+def _joined(stages: Sequence[Stage]) -> list[Stage]:
+    by_method: dict[type[Stage], list[Stage]] = {}
+    for stage in stages:
+        by_method.setdefault(type(stage), []).append(stage)
+    return [stage for method, found in by_method.items() for stage in method.join(found)]
+
+
+def _norm_of(point: Point) -> Point | None:
+    """The site of the norm whose result a point's rows are."""
+    for norm, result in NORMALISED.items():
+        if point.site == result:
+            return Point(point.layer, norm)
+    return None
+
+
+def _tap(point: Point, stages: Sequence[Stage], model: Model) -> Tap | None:
+    if point.site not in TAP_SITES:
+        return None
+    tap: Tap | None = None
+    for stage in stages:
+        lowered = stage.lower(point, model)
+        tap = lowered if tap is None or lowered is None else merged(tap, lowered)
+        if tap is None:
+            return None
+    return tap

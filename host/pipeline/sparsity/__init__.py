@@ -1,0 +1,1 @@
+"""Sparse activation: stages that make channels zero."""

@@ -1,0 +1,1 @@
+"""Steering: stages that move the residual stream."""
