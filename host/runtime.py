@@ -73,6 +73,11 @@ class Session:
         self.positions = [0] * sequences
         self.counters = Counters()
 
+    def set_taps(self, taps: Mapping[TapPoint, Tap]) -> None:
+        """Other taps from the next pass on, at points that the session was opened with; none where `taps` has none."""
+        for name in self.program.set_taps(taps):
+            self.device.flush(self.buffer, self.program.memory[name], self.program.memory.sizes[name])
+
     @property
     def context(self) -> int:
         """Tokens the cache holds at most."""

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from host.pipeline.merge import merged
 from host.pipeline.normalisation.norm import NORMALISED, Normalisation
-from host.pipeline.site import TAP_SITES, Point, check_point
+from host.pipeline.site import TAP_SITES, Point, Site, check_point
 from host.pipeline.stage import Order, Stage
 from models.checkpoint import Model
 from models.errors import ArtefactError, OptionError
@@ -20,6 +20,7 @@ from models.golden.tap import Tap
 __all__ = ["PLACES", "Placement", "fabric_taps", "place"]
 
 PLACES = ("auto", "fabric", "cpu")
+_FLOW = tuple(Site)
 
 
 class Placement(NamedTuple):
@@ -57,7 +58,7 @@ def place(stages: Sequence[Stage], model: Model, where: str = "auto") -> Placeme
             at[point].append(stage)
     taps: dict[Point, Tap] = {}
     cpu: dict[Point, list[Stage]] = {}
-    for point in sorted(at, key=lambda point: (point.layer, point.site in NORMALISED.values(), point.site)):
+    for point in sorted(at, key=lambda point: (point.layer, _FLOW.index(point.site))):  # a norm before its result
         acting = sorted(at[point], key=lambda stage: stage.order)
         if sum(stage.order == Order.NORM for stage in acting) > 1:
             raise ArtefactError(f"two norms at layer {point.layer}, {point.site}: use one of them")
