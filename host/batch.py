@@ -9,17 +9,17 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 
 from tqdm import tqdm
 
-from host.batching import Batch
-from host.command_line import add_head_option, add_model_options, note_saturations, open_session, parse_ids
-from host.runtime import Session
+from host.command_line import add_head_option, add_model_options, note_saturations, open_session, open_text, parse_ids
+from host.engine.engine import Engine
+from host.engine.reply import Reply
+from host.engine.request import Request, check_room
 from host.sampler import add_sampling_options, sampler_from
 from host.screen import shown
-from host.stop_strings import StopStrings, stop_ids
-from host.text import Text
+from host.stop_strings import StopStrings
 from models.command import CommandParser, run_command
 from models.errors import OptionError
 from models.machine.registers import SEQUENCES
@@ -52,80 +52,59 @@ def parser() -> CommandParser:
     return parser
 
 
-class _Answer:
-    """What a prompt has become: its new ids, and their text where there is a tokenizer."""
-
-    def __init__(self, text: Text | None, prompt: list[int], stops: Sequence[str]):
-        self.ids: list[int] = []
-        self._stops, self._decoder, self._pieces = StopStrings(stops), text.stream(prompt) if text else None, []
-
-    def add(self, token: int) -> bool:
-        """Take the next id; whether a stop string came with it."""
-        self.ids.append(token)
-        if self._decoder:
-            self._pieces.append(self._stops(self._decoder(token)))
-        return self._stops.found is not None
-
-    def text(self) -> str | None:
-        """All text, once no more comes."""
-        if not self._decoder:
-            return None
-        return "".join(self._pieces) + self._stops(self._decoder.end()) + self._stops.end()
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     options = parser().parse_args(arguments)
     given = None if options.ids is None else [parse_ids(item) for item in options.ids]
     texts = None if given else options.prompt or _lines(options.prompts)
-    for number, item in enumerate(texts or (), 1):
-        if not item:
-            raise OptionError(f"prompt {number} is empty: there is no token to start from")
+    _refuse_empty(texts or ())
     StopStrings(options.stop)
     samplers = [sampler_from(options) for _ in texts or given]
     sequences = min(len(samplers), SIDE_BY_SIDE) if options.sequences is None else options.sequences
     if not 1 <= sequences <= SEQUENCES:
         raise OptionError(f"--sequences must be 1 to {SEQUENCES}, got {sequences}")
     session = open_session(options, progress=True, sequences=sequences)
-    folder = session.model.folder
-    text = Text(folder) if texts or (folder / "tokenizer.json").exists() else None
-    if text is None and options.stop:
-        raise OptionError(f"--stop needs a tokenizer: {folder} has no tokenizer.json")
+    text = open_text(session, options.stop, needed=texts is not None)
     prompts = given or [text.prompt(item) for item in texts]
-    ends = {*session.model.config.eos_ids, *(stop_ids(options.stop, text) if text else ())}
-    batch = Batch(session, prompts, options.n, samplers, ends=ends)
-    answers = [_Answer(text, prompt, options.stop) for prompt in prompts]
+    _refuse_empty(prompts)
+    for number, prompt in enumerate(prompts, 1):
+        check_room(len(prompt), options.n, session.context, f"prompt {number}")
+    engine = Engine(session, text)
+    replies = [engine.add(Request(prompt, sampler, options.n, stops=options.stop))
+               for prompt, sampler in zip(prompts, samplers, strict=True)]
     with tqdm(total=sum(map(len, prompts)) + options.n * len(prompts), desc="batch", unit="tok", file=sys.stderr,
               leave=False, disable=not sys.stderr.isatty()) as bar:
-        for index, token in batch.run(bar.update):
-            bar.update(1)
-            if answers[index].add(token):
-                batch.stop(index)
-    _report(options, batch, session, texts, prompts, answers)
+        for _ in engine.run():
+            bar.update(sum(reply.prompt_done + len(reply.ids) for reply in replies) - bar.n)
+    _report(options, engine, texts, replies)
     session.device.close()
 
 
-def _report(options: argparse.Namespace, batch: Batch, session: Session, texts: list[str] | None,
-            prompts: list[list[int]], answers: list[_Answer]) -> None:
+def _report(options: argparse.Namespace, engine: Engine, texts: list[str] | None, replies: Sequence[Reply]) -> None:
+    work, session = engine.work, engine.session
     cycles = session.counters.cycles
-    speed = batch.decoded / batch.decode_s if batch.decode_s else 0.0
+    speed = work.decoded / work.decode_s if work.decode_s else 0.0
     if options.json:
-        results = [{"prompt_ids": prompt, "ids": answer.ids, "text": answer.text()}
-                   for prompt, answer in zip(prompts, answers, strict=True)]
-        result = {"results": results, "passes": batch.passes, "prefill_s": batch.prefill_s, "decode_s": batch.decode_s,
+        results = [{"prompt_ids": reply.request.ids, "ids": reply.ids, "text": reply.text} for reply in replies]
+        result = {"results": results, "passes": work.passes, "prefill_s": work.prefill_s, "decode_s": work.decode_s,
                   "tokens_per_s": speed, "device": options.device, "saturations": session.saturations}
         print(json.dumps(result | ({"cycles": cycles} if cycles else {})))
         note_saturations(session.saturations)
         return
-    for index, answer in enumerate(answers):
-        said = answer.text()
-        print("\n" * bool(index) + (shown((texts[index] if texts else "") + said) if said is not None
-                                    else " ".join(map(str, answer.ids))))
+    for index, reply in enumerate(replies):
+        print("\n" * bool(index) + (shown((texts[index] if texts else "") + reply.text) if reply.text is not None
+                                    else " ".join(map(str, reply.ids))))
     simulated = f", {cycles} cycles" if cycles else ""
-    print(f"[{len(prompts)} prompts, {sum(map(len, prompts))} tokens in {batch.prefill_s:.2f} s, "
-          f"{sum(len(answer.ids) for answer in answers)} new at {speed:.1f} tok/s in all on {options.device}"
-          f"{simulated}]", file=sys.stderr)
+    print(f"[{len(replies)} prompts, {sum(len(reply.request.ids) for reply in replies)} tokens in "
+          f"{work.prefill_s:.2f} s, {sum(len(reply.ids) for reply in replies)} new at {speed:.1f} tok/s in all on "
+          f"{options.device}{simulated}]", file=sys.stderr)
     note_saturations(session.saturations)
+
+
+def _refuse_empty(prompts: Sequence[Sized]) -> None:
+    for number, prompt in enumerate(prompts, 1):
+        if not len(prompt):
+            raise OptionError(f"prompt {number} is empty: there is no token to start from")
 
 
 def _lines(path: str) -> list[str]:

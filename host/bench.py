@@ -16,11 +16,13 @@ import numpy as np
 from tqdm import tqdm
 
 from host.command_line import add_head_option, add_model_options, open_session
-from host.runtime import Session
+from host.engine.engine import Engine
+from host.engine.request import Request
+from host.runtime import Session, Top
 from models.command import CommandParser, run_command
 from models.errors import OptionError
 
-__all__ = ["Timing", "bench_ids", "main", "measure", "parser", "summary"]
+__all__ = ["Timing", "bench_ids", "fed", "main", "measure", "parser", "summary"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,21 @@ def bench_ids(vocab_size: int, prompt_tokens: int, new_tokens: int, seed: int = 
     return ids[:prompt_tokens], ids[prompt_tokens:]
 
 
+def fed(prompt: Sequence[int], steps: Sequence[int], on_top: Callable[[Top], None] | None = None) -> Request:
+    """A request that runs a prompt and then `steps`, whatever the model would have said; `on_top` sees what that was.
+
+    The id after the last step is drawn as well, and never run.
+    """
+    ahead = iter([*steps, 0])
+
+    def sampler(top: Top, history: Sequence[int]) -> int:
+        if on_top:
+            on_top(top)
+        return next(ahead)
+
+    return Request(prompt, sampler, len(steps) + 1, ends=())
+
+
 def measure(session: Session, prompt: Sequence[int], steps: Sequence[int], repeats: int,
             on_tokens: Callable[[int], None] | None = None) -> list[Timing]:
     """Time `repeats` runs of prompt and steps from an empty cache, after a warm-up that does not count.
@@ -46,15 +63,13 @@ def measure(session: Session, prompt: Sequence[int], steps: Sequence[int], repea
     _check_counts(session.context, len(prompt), len(steps), repeats)
     timings = []
     for _ in range(1 + repeats):
-        session.reset()
-        started = time.perf_counter()
-        session.prefill(prompt, on_tokens)
-        first = time.perf_counter()
-        for token in steps:
-            session.decode(token)
+        engine, done = Engine(session), 0
+        reply = engine.add(fed(prompt, steps))
+        for _ in engine.run(reply):
+            before, done = done, reply.prompt_done + max(0, len(reply.ids) - 1)
             if on_tokens:
-                on_tokens(1)
-        timings.append(Timing(first - started, time.perf_counter() - first))
+                on_tokens(done - before)
+        timings.append(Timing(reply.prefill_s, reply.decode_s))
     return timings[1:]
 
 

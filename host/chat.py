@@ -146,7 +146,7 @@ class _Chat:
             self._note("[interrupted]" if answer.ids else "[interrupted: the question was taken back]")
         cached = f" ({answer.cached} cached)" if answer.cached else ""
         self._note(f"[{answer.prompt_tokens} prompt tokens{cached} at {answer.prompt_speed:.1f} tok/s, "
-                   f"{len(answer.ids or ())} new at {answer.speed:.1f} tok/s]")
+                   f"{len(answer.ids)} new at {answer.speed:.1f} tok/s]")
         note_saturations(saturations)
 
     def _command(self, name: str, rest: str) -> None:

@@ -16,12 +16,13 @@ from host.pipeline.placement import host_steps
 from host.pipeline.site import Point
 from host.runtime import Session
 from host.stage_options import Chosen, add_stage_options, chosen_stages
-from models.checkpoint import Model, load_model
+from host.text import Text
+from models.checkpoint import TOKENIZER, Model, load_model
 from models.errors import OptionError
 from models.machine.build import BOARDS, CPU, SHORTLIST, BuildParameters, board_parameters
 
 __all__ = ["add_head_option", "add_model_options", "chosen_head", "note_saturations", "open_model", "open_session",
-           "parse_ids", "start_session", "with_context"]
+           "open_text", "parse_ids", "start_session", "with_context"]
 
 
 _SHORTLIST_VOCABULARY = 16384  # rows of a head below which a shortlist saves a fabric little
@@ -101,6 +102,16 @@ def start_session(options: argparse.Namespace, model: Model, chosen: Chosen, *, 
 def _build(options: argparse.Namespace) -> BuildParameters:
     emulated = options.device == "emulator" and options.board is None
     return CPU if emulated else board_parameters(options.board or "sim-tiny")
+
+
+def open_text(session: Session, stops: Sequence[str], *, needed: bool) -> Text | None:
+    """The tokenizer beside a session's model; None where there is none, unless prompts or stop strings need it."""
+    folder = session.model.folder
+    if needed or (folder / TOKENIZER).exists():
+        return Text(folder)
+    if stops:
+        raise OptionError(f"--stop needs a tokenizer: {folder} has no {TOKENIZER}")
+    return None
 
 
 def with_context(model: Model, build: BuildParameters, context: int | None) -> Model:

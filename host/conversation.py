@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from host.chat_template import load_chat_template
-from host.generate import generate
+from host.engine.engine import Engine
+from host.engine.reply import Finish, Reply
+from host.engine.request import Request
 from host.runtime import Session
 from host.sampler import Sampler
-from host.stop_strings import StopStrings, stop_ids
+from host.stop_strings import stop_ids
 from host.text import Text
 from models.errors import ModelError, OptionError
 
@@ -20,19 +21,37 @@ __all__ = ["Answer", "Conversation"]
 
 @dataclass
 class Answer:
-    """What an answer took. cached: prompt tokens that were in the cache; dropped: old turns left out from now on.
+    """What an answer took. dropped: old turns left out from now on. ids, text: as they were handed out."""
 
-    full: the context ended the answer. Seconds are wall time; the first new token belongs to the prompt's.
-    """
-
-    prompt_tokens: int = 0
-    cached: int = 0
     dropped: int = 0
-    full: bool = False
-    prefill_s: float = 0.0
-    decode_s: float = 0.0
-    ids: list[int] | None = None
+    ids: list[int] = field(default_factory=list)
     text: str = ""
+    reply: Reply | None = None
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Ids of the whole prompt, old turns included."""
+        return len(self.reply.request.ids) if self.reply else 0
+
+    @property
+    def cached(self) -> int:
+        """Those that were in the cache."""
+        return self.reply.cached if self.reply else 0
+
+    @property
+    def full(self) -> bool:
+        """Whether the context ended the answer."""
+        return self.reply is not None and self.reply.finish == Finish.CONTEXT
+
+    @property
+    def prefill_s(self) -> float:
+        """Wall time up to the first new token."""
+        return self.reply.prefill_s if self.reply else 0.0
+
+    @property
+    def decode_s(self) -> float:
+        """Wall time after it."""
+        return self.reply.decode_s if self.reply else 0.0
 
     @property
     def prompt_speed(self) -> float:
@@ -42,7 +61,7 @@ class Answer:
     @property
     def speed(self) -> float:
         """New tokens a second, after the first."""
-        return (len(self.ids or ()) - 1) / self.decode_s if len(self.ids or ()) > 1 and self.decode_s else 0.0
+        return self.reply.speed if self.reply else 0.0
 
 
 class Conversation:
@@ -60,8 +79,7 @@ class Conversation:
         if self.template:
             self.ends |= self.template.end_ids(self.text)
         self.set_system(system)
-        self._cached: list[int] = []  # ids in the session's cache, in order
-        session.reset()
+        self._engine = Engine(session, self.text)
 
     @property
     def system(self) -> str | None:
@@ -94,35 +112,26 @@ class Conversation:
         """Yield the pieces of the answer's text; `answer` is filled in on the way.
 
         count: new tokens at most, None for what the context has room for. stops: as `StopStrings`, or names of special
-        tokens. Closing the iterator, or an exception from
-        `on_tokens`, ends the answer: what was said until then stays in the conversation; with nothing said, the
+        tokens. Closing the iterator, or an exception from `on_tokens`, which is called with the tokens of the prompt
+        that a pass took in, ends the answer: what was said until then stays in the conversation; with nothing said, the
         question goes as well. `OptionError` where the question alone is too long.
         """
-        ends = self.ends | stop_ids(stops, self.text)
+        stop_ids(stops, self.text)
         if not question and not self.template and not self.messages:
             raise OptionError("the text is empty: there is no token to start from")
         ids, answer.dropped = self._prompt(question, count)
-        kept = min(_shared(ids, self._cached), len(ids) - 1)
-        room = self.session.context - len(ids) + 1
-        answer.prompt_tokens, answer.cached, answer.ids = len(ids), kept, []
-        self.session.position = kept
-        stop, stream = StopStrings(stops), self.text.stream(ids)
-        started = time.perf_counter()
+        reply = answer.reply = self._engine.add(Request(ids, sampler, count, ends=self.ends, stops=stops))
+        done = None
         try:
-            for token in generate(self.session, ids[kept:], min(count or room, room), sampler, on_tokens,
-                                  before=ids[:kept], ends=ends):
-                if not answer.ids:
-                    answer.prefill_s = time.perf_counter() - started
-                answer.ids.append(token)
-                answer.decode_s = time.perf_counter() - started - answer.prefill_s
-                yield self._said(answer, stop(stream(token)))
-                if stop.found is not None:
-                    break
-            answer.full = stop.found is None and len(answer.ids) == room
-            yield self._said(answer, stop(stream.end()) + stop.end())
+            for _ in self._engine.run(reply):
+                before, done = reply.cached if done is None else done, reply.prompt_done
+                if on_tokens and done > before:
+                    on_tokens(done - before)
+                if done == len(ids):
+                    answer.ids += reply.ids[len(answer.ids):]
+                    yield self._said(answer, reply.take_text())
         finally:
-            answer.prefill_s = answer.prefill_s or time.perf_counter() - started
-            self._cached = [*ids, *answer.ids][:self.session.position]
+            self._engine.cancel(reply)
             if answer.ids:
                 said = answer.text.strip() if self.template else answer.text
                 self.messages += [{"role": "user", "content": question}, {"role": "assistant", "content": said}]
@@ -162,9 +171,3 @@ class Conversation:
             new_line = message["role"] == "user" and message["content"] and text and not text.endswith("\n")
             text += "\n" * bool(new_line) + message["content"]
         return self.text.prompt(text)
-
-
-def _shared(first: Sequence[int], second: Sequence[int]) -> int:
-    """How many ids two lists have in common from their start on."""
-    return next((index for index, (a, b) in enumerate(zip(first, second, strict=False)) if a != b),
-                min(len(first), len(second)))

@@ -79,6 +79,18 @@ class Session:
         self.positions = [0] * sequences
         self.counters = Counters()
 
+    def set_taps(self, taps: Mapping[TapPoint, Tap]) -> None:
+        """Other taps from the next pass on, at points that the session was opened with; none where `taps` has none."""
+        for name in self.program.set_taps(taps):
+            self.device.flush(self.buffer, self.program.memory[name], self.program.memory.sizes[name])
+        self._stopping.steps.set_taps(taps)
+
+    def set_host_steps(self, steps: HostSteps) -> None:
+        """Other steps of the host from the next pass on, at the points that the session was opened with."""
+        if set(steps.points) != set(self._stopping.steps.points):
+            raise OptionError("passes stop at the points that a session was opened with: open one for others")
+        self._stopping.steps = steps
+
     @property
     def context(self) -> int:
         """Tokens the cache holds at most."""

@@ -21,14 +21,13 @@ class PromptLookup:
     """Up to `drafts` tokens that followed the last ones the last time they came.
 
     The longest match of at most `longest` tokens counts, the latest of equals. A copy that arrives at the end of the
-    text goes on with itself. `passes`: those decoded so far.
+    text goes on with itself.
     """
 
     def __init__(self, drafts: int = DRAFTS, longest: int = LONGEST):
         if drafts < 1:
             raise OptionError(f"drafts must be at least 1, got {drafts}")
         self.drafts, self._longest = drafts, longest
-        self.passes = 0
         self._ids: list[int] = []
         self._after: dict[tuple[int, ...], int] = {}  # where the text went on after these tokens
 

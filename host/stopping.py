@@ -23,7 +23,8 @@ class Stopping:
 
     def __init__(self, program: Program, steps: HostSteps, read: Callable[[str, int], np.ndarray],
                  write: Callable[[str, np.ndarray], None]):
-        self._program, self._steps, self._read, self._write = program, steps, read, write
+        self._program, self._read, self._write = program, read, write
+        self.steps = steps
         self._config = program.model.config
         self.count = 0
         """Stops taken so far."""
@@ -31,7 +32,7 @@ class Stopping:
     def take(self, stop: Cut, rows: int, *, last: bool = False) -> None:
         """Let the host do its part of `rows` rows at a stop. last: nothing runs behind it in this pass."""
         given = self._given(stop, rows)
-        returned = self._steps.take(stop, given, chooses=self._program.head == "shortlist")
+        returned = self.steps.take(stop, given, chooses=self._program.head == "shortlist")
         self.count += 1
         if not last:
             self._give_back(stop, returned)

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import json
 import sys
-import time
+from collections import deque
 from collections.abc import Sequence
 from statistics import median
 
 import numpy as np
 from tqdm import tqdm
 
-from host.bench import bench_ids
+from host.bench import bench_ids, fed
 from host.command_line import add_model_options, open_session
-from host.runtime import Session, Top
+from host.engine.engine import Engine
+from host.runtime import Top
 from models.command import CommandParser, run_command
 from models.errors import DeviceError, OptionError
 from models.machine.registers import SEQUENCES
@@ -24,26 +25,29 @@ from models.machine.registers import SEQUENCES
 __all__ = ["compare", "main"]
 
 
-def compare(session: Session, prompts: Sequence[Sequence[int]], steps: Sequence[Sequence[int]]) -> tuple[float, float]:
+def compare(engine: Engine, prompts: Sequence[Sequence[int]], steps: Sequence[Sequence[int]]) -> tuple[float, float]:
     """Seconds of the steps, one sequence after the other and all side by side; `DeviceError` where a logit differs.
 
-    prompts: ids of each sequence; steps: ids fed after them.
+    prompts: ids of each sequence; steps: ids fed after them. Prompts are not counted.
     """
-    def start() -> float:
-        for sequence, prompt in enumerate(prompts):
-            session.positions[sequence] = len(prompt)
-        return time.perf_counter()
-
-    began = start()
-    alone = [[session.decode(token, sequence=sequence) for token in ids] for sequence, ids in enumerate(steps)]
-    alone_s, began = time.perf_counter() - began, start()
-    together = [session.advance([(sequence, [token]) for sequence, token in enumerate(tokens)])
-                for tokens in zip(*steps, strict=True)]
-    together_s = time.perf_counter() - began
-    if not all(_equal(a, b) for row, column in zip(alone, zip(*together, strict=True), strict=True)
-               for a, b in zip(row, column, strict=True)):
+    (alone_s, alone), (together_s, together) = (_run(engine, list(zip(prompts, steps, strict=True)), at_once)
+                                                for at_once in (False, True))
+    if not all(_equal(a, b) for one, other in zip(alone, together, strict=True)
+               for a, b in zip(one, other, strict=True)):
         raise DeviceError("sequences side by side do not give the logits that they give alone")
     return alone_s, together_s
+
+
+def _run(engine: Engine, ids: Sequence[tuple[Sequence[int], Sequence[int]]],
+         at_once: bool) -> tuple[float, list[list[Top]]]:
+    """Seconds of decoding, and the best next tokens of each sequence."""
+    before, tops = engine.work.decode_s, [[] for _ in ids]
+    for (prompt, steps), found in zip(ids, tops, strict=True):
+        engine.add(fed(prompt, steps, found.append))
+        if not at_once:
+            deque(engine.run(), maxlen=0)
+    deque(engine.run(), maxlen=0)
+    return engine.work.decode_s - before, tops
 
 
 def _equal(first: Top, second: Top) -> bool:
@@ -66,10 +70,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     session = open_session(options, progress=True, sequences=options.sequences)
     ids = [bench_ids(session.model.config.vocab_size, options.prompt_tokens, options.n, seed)
            for seed in range(options.sequences)]
-    for sequence, (prompt, _) in enumerate(ids):
-        session.feed(prompt, sequence=sequence)
     prompts, steps = zip(*ids, strict=True)
-    times = [compare(session, prompts, steps) for _ in tqdm(range(1 + options.rounds), unit="round", leave=False,
+    engine = Engine(session)
+    times = [compare(engine, prompts, steps) for _ in tqdm(range(1 + options.rounds), unit="round", leave=False,
                                                           disable=not sys.stderr.isatty())][1:]
     session.device.close()
     tokens, ratios = options.sequences * options.n, [alone / together for alone, together in times]

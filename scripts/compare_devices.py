@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from tqdm import tqdm
 
 from host.devices.registry import open_device
-from host.generate import generate
+from host.engine.engine import Engine
+from host.engine.request import Request
 from host.runtime import Session
 from host.sampler import Sampler
 from host.text import Text
@@ -49,7 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         results = {}
         with tqdm(total=len(devices) * (2 * len(ids) + options.n), unit="tok", file=sys.stderr) as bar:
             for name, session in sessions.items():
-                new = list(generate(session, ids, options.n, Sampler(0.0), bar.update))
+                new = Engine(session).complete(Request(ids, Sampler(0.0), options.n)).ids
+                bar.update(len(ids) + len(new))
                 whole, cycles = [*ids, *new], session.counters.cycles
                 session.reset()
                 logits = session.score(whole, bar.update)

@@ -14,9 +14,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import median
 
-from host.bench import bench_ids
+from host.bench import bench_ids, fed
 from host.command_line import add_model_options, open_session
 from host.compiler.memory_map import KVLayout
+from host.engine.engine import Engine
 from models.command import CommandParser, run_command
 from models.errors import DeviceError, OptionError
 from scripts.child import child_json
@@ -71,10 +72,11 @@ def report(memory: dict[str, int], first_token_s: Sequence[float]) -> dict[str, 
 def _inside(options: argparse.Namespace) -> dict[str, int]:
     """The decoding process: its memory after the last token."""
     session = open_session(options, progress=False)
+    if _PROMPT + options.n > session.context:
+        raise OptionError(f"a prompt of {_PROMPT} tokens and {options.n} new ones exceed the context of "
+                          f"{session.context}")
     prompt, steps = bench_ids(session.model.config.vocab_size, _PROMPT, options.n)
-    session.prefill(prompt)
-    for token in steps:
-        session.decode(token)
+    Engine(session).complete(fed(prompt, steps))
     with _STATUS.open() as status:
         found = resident(status)
     layers, layout = session.model.config.layers, session.program.memory.kv

@@ -19,7 +19,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from host.command_line import add_model_options, open_session
-from host.generate import generate
+from host.engine.engine import Engine
+from host.engine.request import Request
 from host.runtime import Session
 from host.sampler import Sampler
 from host.speculation import DRAFTS, PromptLookup
@@ -67,16 +68,15 @@ def before_loop(passes: Sequence[int], end: int) -> tuple[int, int]:
 def measure(session: Session, text: Text, prompt: str, count: int, temperature: float, drafts: int) -> Result:
     """Continue a prompt twice, plainly and with drafts, by `count` ids."""
     ids = text.prompt(prompt)
-    session.reset()
-    plain = list(generate(session, ids, count, Sampler(temperature, seed=0), ends=()))
-    session.reset()
-    lookup, found, passes = PromptLookup(drafts), [], []
-    for token in generate(session, ids, count, Sampler(temperature, seed=0), ends=(), lookup=lookup):
-        found.append(token)
-        passes.append(lookup.passes)
+    plain = Engine(session).complete(Request(ids, Sampler(temperature, seed=0), count, ends=()))
+    engine, passes = Engine(session), []
+    reply = engine.add(Request(ids, Sampler(temperature, seed=0), count, ends=(), drafts=PromptLookup(drafts)))
+    for _ in engine.run(reply):
+        passes += [reply.passes] * (len(reply.ids) - len(passes))
+    found = reply.ids
     end = loop_start(found)
     tokens, whole = before_loop(passes, end)
-    return Result(prompt, temperature, tokens, whole, len(found) - 1, lookup.passes, found == plain,
+    return Result(prompt, temperature, tokens, whole, len(found) - 1, reply.passes, found == plain.ids,
                   text.decode(found[:end]))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from tqdm import tqdm
@@ -19,7 +19,7 @@ from models.checkpoint import Model, TernaryMatrix
 from models.config import LINEARS
 from models.errors import OptionError
 from models.golden.model import TapPoint
-from models.golden.tap import Tap
+from models.golden.tap import Tap, neutral_tap
 from models.machine.build import SHORTLIST, BuildParameters
 from models.machine.descriptor import DESCRIPTOR_BYTES
 from models.machine.layout import head_scales_start, head_stream, stripe, weight_stream
@@ -186,6 +186,24 @@ class Program:
     def _copy(self, start: int, data: np.ndarray) -> None:
         self._memory[start:start + data.size] = data
 
+    def set_taps(self, taps: Mapping[TapPoint, Tap]) -> list[str]:
+        """Other taps at the points that have one, where `taps` lacks a point none; the names of the regions written.
+
+        `OptionError` for a point without a region. Kept lists are dropped where an exponent, which descriptors hold,
+        changes.
+        """
+        for point in taps:
+            if point not in self.taps:
+                raise OptionError(f"no tap was laid out at layer {point.layer}, {point.site}: open a session with one")
+        changed = {point: taps.get(point) or _without_effect(tap) for point, tap in self.taps.items()}
+        if any(_exponents(changed[point]) != _exponents(tap) for point, tap in self.taps.items()):
+            self._lists.clear()
+            self._written.clear()
+        self.taps = changed
+        for point, tap in changed.items():
+            self._put(tap_name(point), _tap_records(tap))
+        return [tap_name(point) for point in changed]
+
     def get_passes(self, kind: str, rows: int, parts: tuple[Part, ...] = (), head_from: int = 0) -> list[Pass]:
         """The pass of a kind over `rows` tokens, in one piece unless it stops; its descriptors are written where those
         of another lay.
@@ -220,6 +238,16 @@ def _bytes(array: np.ndarray) -> np.ndarray:
 class _AnyOffset(dict):
     def __missing__(self, name: str) -> int:
         return 0
+
+
+def _without_effect(tap: Tap) -> Tap:
+    """A neutral tap with the exponents of another, so that its descriptors stay."""
+    neutral = neutral_tap(tap.gain.size)
+    return replace(tap, gain=neutral.gain, add=neutral.add, clip=neutral.clip, threshold=neutral.threshold)
+
+
+def _exponents(tap: Tap) -> tuple[int, int, int]:
+    return tap.add_exponent, tap.clip_exponent, tap.threshold_exponent
 
 
 def _tap_records(tap: Tap) -> np.ndarray:

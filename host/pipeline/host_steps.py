@@ -62,6 +62,10 @@ class HostSteps:
         self._stages, self._norms, self._looks = dict(stages or {}), dict(norms or {}), dict(looks or {})
         self._taps = dict(taps or {})
 
+    def set_taps(self, taps: Mapping[TapPoint, Tap]) -> None:
+        """Other taps from now on."""
+        self._taps = dict(taps)
+
     @property
     def points(self) -> Collection[TapPoint]:
         """The points at which passes have to stop."""

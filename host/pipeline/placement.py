@@ -15,7 +15,7 @@ import numpy as np
 from host.compiler.cuts import cuts_of
 from host.pipeline.host_steps import HostSteps, Look
 from host.pipeline.merge import merged
-from host.pipeline.normalisation.norm import NORMALISED, Normalisation
+from host.pipeline.normalisation.norm import Normalisation
 from host.pipeline.site import TAP_SITES, Point, Site, check_point
 from host.pipeline.stage import Order, Stage
 from models.checkpoint import Model
@@ -30,6 +30,9 @@ __all__ = ["PLACES", "Placement", "host_steps", "place"]
 PLACES = ("auto", "fabric", "cpu")
 _GAINS = {Site.ATTENTION_NORM: "input", Site.FFN_NORM: "post_attention"}
 """Whose gains a norm at a site takes."""
+_FLOW = tuple(Site)
+_BEFORE = {Site.QKV: (Site.ATTENTION_NORM,), Site.GATE_UP: (Site.FFN_NORM,), Site.DOWN: (Site.GATE, Site.PRODUCT)}
+"""Sites of the step whose input is made at a site."""
 
 
 class Placement(NamedTuple):
@@ -56,7 +59,7 @@ def place(stages: Sequence[Stage], model: Model, where: str = "auto") -> Placeme
 
     where: "auto": a point goes to the fabric where all its stages lower to taps that merge into one with the same bits
     (`host.pipeline.merge`), else to the CPU; "cpu": all go there; "fabric": `OptionError` for what cannot. What acts on
-    a linear input whose norm runs on the CPU runs there, too.
+    a linear input that the CPU makes for another stage runs there, too.
     """
     if where not in PLACES:
         raise OptionError(f"unknown place {where!r}; known: {', '.join(PLACES)}")
@@ -67,13 +70,13 @@ def place(stages: Sequence[Stage], model: Model, where: str = "auto") -> Placeme
             at[point].append(stage)
     taps: dict[Point, Tap] = {}
     cpu: dict[Point, list[Stage]] = {}
-    for point in sorted(at, key=lambda point: (point.layer, point.site in NORMALISED.values(), point.site)):
+    for point in sorted(at, key=lambda point: (point.layer, _FLOW.index(point.site))):  # a norm before its result
         acting = sorted(at[point], key=lambda stage: stage.order)
         if sum(stage.order == Order.NORM for stage in acting) > 1:
             raise ArtefactError(f"two norms at layer {point.layer}, {point.site}: use one of them")
         if all(isinstance(stage, Normalisation) and stage.in_fabric for stage in acting):
             continue  # the default
-        tap = None if where == "cpu" or _norm_of(point) in cpu else _tap(point, acting, model)
+        tap = None if where == "cpu" or _made_there(point, cpu) else _tap(point, acting, model)
         if tap is not None:
             taps[point] = tap
         elif where == "fabric":
@@ -114,12 +117,9 @@ def _joined(stages: Sequence[Stage]) -> list[Stage]:
     return [stage for method, found in by_method.items() for stage in method.join(found)]
 
 
-def _norm_of(point: Point) -> Point | None:
-    """The site of the norm whose result a point's rows are."""
-    for norm, result in NORMALISED.items():
-        if point.site == result:
-            return Point(point.layer, norm)
-    return None
+def _made_there(point: Point, cpu: Mapping[Point, Sequence[Stage]]) -> bool:
+    """Whether the CPU makes the input at a point anyway."""
+    return any(Point(point.layer, site) in cpu for site in _BEFORE.get(point.site, ()))
 
 
 def _tap(point: Point, stages: Sequence[Stage], model: Model) -> Tap | None:

@@ -16,7 +16,7 @@ __all__ = ["LINEAR_INPUTS", "RESIDUAL_SITES", "TAP_SITES", "Point", "Site", "cha
 
 
 class Site(str, Enum):
-    """A place in a layer's data flow; a site is its name. `HEAD` lies behind the last layer."""
+    """A place in a layer's data flow, in its order; a site is its name. `HEAD` lies behind the last layer."""
 
     ATTENTION_NORM = "attention_norm"  # the residual before the norm
     QKV = "qkv"  # linear inputs: after their norm, before quantisation

@@ -1,98 +1,20 @@
-"""Prompts side by side give what each gives alone, however many share the session."""
+"""The command that continues several prompts: what it reads, prints and refuses; each as `host.generate` alone."""
 
 import io
 import json
 import sys
 from functools import partial
 
-import numpy as np
 import pytest
 
 from host import batch as command
 from host import generate as single
-from host.batching import Batch
-from host.devices.emulator import EmulatorDevice
-from host.emulator.library import NUMPY
-from host.generate import generate
-from host.runtime import Session
-from host.sampler import Sampler
 from models.checkpoint import load_model
 from models.command import run_command
-from models.errors import OptionError
-from models.machine.build import BOARDS, CPU
-from models.synth import synthetic_model
-from tests.families import FAMILIES
 from tests.host.test_conversation import BASE, models  # noqa: F401  a fixture
 
 PROMPTS = ["It was a truth", "And the LORD said unto", "She had", "Mr. Knightley", "In the beginning", "Blessed are",
            "My dear", "The house", "Thou shalt not", "Emma"]
-
-
-def alone(session, prompts, count, samplers, ends):
-    found = []
-    for prompt, sampler in zip(prompts, samplers, strict=True):
-        session.reset()
-        found.append(list(generate(session, prompt, count, sampler, ends=ends)))
-    return found
-
-
-@pytest.mark.parametrize(("build", "kernels", "name"), [
-    (CPU, "auto", "relu2 grouped heads"), (BOARDS["sim-tiny"], "auto", "silu full heads"), (CPU, NUMPY, "llama plain")])
-@pytest.mark.parametrize(("sequences", "temperature"), [(1, 0.0), (3, 0.0), (5, 0.9)])
-def test_each_prompt_gets_what_it_gets_alone(build, kernels, name, sequences, temperature):
-    model, rng = synthetic_model(FAMILIES[name], seed=1), np.random.default_rng(2)
-    prompts = [rng.integers(0, model.config.vocab_size, size).tolist() for size in (3, 1, 9, 20, 2, 7, 1)]
-    device = partial(EmulatorDevice, build, kernels=kernels)
-    draw = [partial(Sampler, temperature, seed=seed) for seed in range(len(prompts))]
-    one = Session(model, device())
-    ends = set(alone(one, prompts, 5, [s() for s in draw], ())[2][2:3])  # one ends early, others may
-    expected = alone(one, prompts, 17, [s() for s in draw], ends)
-    assert len({len(ids) for ids in expected}) > 1 or not ends
-    found = [[] for _ in prompts]
-    session = Session(model, device(), sequences=sequences)
-    batch = Batch(session, prompts, 17, [s() for s in draw], ends=ends)
-    for index, token in batch.run():
-        found[index].append(token)
-    assert found == expected
-    taken = [min(len(ids), 16) for ids in expected]
-    assert batch.decoded == sum(taken) and batch.passes >= -(-sum(taken) // sequences)
-    if sequences == 1:
-        assert batch.passes == sum(taken)
-
-
-def test_a_device_of_few_rows_takes_several_passes():
-    model = synthetic_model(FAMILIES["one head"], seed=1)
-    prompts, found = [[1, 2], [3], [4, 5, 6], [7], [8]], {}
-    for rows in (1, 2, 128):
-        session = Session(model, EmulatorDevice(CPU), sequences=5)
-        session.rows = rows
-        batch = Batch(session, prompts, 6, [Sampler(0.0) for _ in prompts], ends=())
-        found[rows] = sorted(enumerate(batch.run()), key=lambda item: (item[1][0], item[0]))
-        assert batch.passes == 5 * -(-5 // rows)
-        found[rows] = [pair for _, pair in found[rows]]
-    assert found[1] == found[2] == found[128]
-
-
-def test_a_sequence_that_is_stopped_makes_room():
-    model = synthetic_model(FAMILIES["one head"], seed=1)
-    session = Session(model, EmulatorDevice(CPU), sequences=1)
-    batch, counts = Batch(session, [[1], [2], [3]], 9, [Sampler(0.0) for _ in range(3)], ends=()), [0, 0, 0]
-    for index, _ in batch.run():
-        counts[index] += 1
-        if counts[index] == (9, 4, 1)[index]:
-            batch.stop(index)
-    assert counts == [9, 4, 1]
-
-
-@pytest.mark.parametrize(("prompts", "count", "message"), [
-    ([[1], []], 3, "prompt 2 is empty"),
-    ([[1]], 0, "new tokens must be at least 1, got 0"),
-    ([[1], [1] * 60], 6, "prompt 2 of 60 tokens and 6 new ones exceed the context of 64"),
-])
-def test_what_no_session_can_do_is_refused_at_once(prompts, count, message):
-    session = Session(synthetic_model(FAMILIES["one head"], seed=1), EmulatorDevice(CPU))
-    with pytest.raises(OptionError, match=message):
-        Batch(session, prompts, count, [Sampler(0.0) for _ in prompts])
 
 
 def run(module, *arguments, capsys):

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,29 +13,32 @@ from models.command import run_command
 
 @dataclass
 class Clocked:
-    """A session whose calls take a known time on a clock of their own; the first round is slower."""
+    """A session whose passes take a known time on a clock of their own; the first round is slower."""
 
     context: int = 64
+    rows: int = 2
     now: float = 0.0
     calls: list = field(default_factory=list)
+    model: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(config=SimpleNamespace(eos_ids=(8,))))
 
     def reset(self):
         self.calls.append("reset")
+        self.positions = [0]
         self.now += 100  # must not be counted
 
     @property
     def slowness(self):
         return 10 if self.calls.count("reset") == 1 else self.calls.count("reset") - 1
 
-    def prefill(self, ids, on_tokens=None):
-        self.calls.append(("prefill", list(ids)))
-        self.now += 2 * self.slowness
-        if on_tokens:
-            on_tokens(len(ids))
+    def checked(self, ids):
+        return ids
 
-    def decode(self, token):
-        self.calls.append(("decode", token))
-        self.now += 0.5 * self.slowness
+    def advance(self, parts, head_from):
+        (sequence, ids), = parts
+        self.calls.append((ids, head_from))
+        self.positions[sequence] += len(ids)
+        self.now += (1 if len(self.calls) % 5 in (2, 3) else 0.5) * self.slowness
+        return [None] * (len(ids) - head_from)
 
 
 @pytest.fixture
@@ -47,7 +51,7 @@ def clocked(monkeypatch):
 def test_prompt_and_steps_are_timed_apart_after_a_warm_up(clocked):
     seen = []
     timings = measure(clocked, [5, 6, 7], [8, 9], 3, seen.append)
-    assert clocked.calls == ["reset", ("prefill", [5, 6, 7]), ("decode", 8), ("decode", 9)] * 4
+    assert clocked.calls == ["reset", ([5, 6], 2), ([7], 0), ([8], 0), ([9], 0)] * 4
     assert timings == [Timing(2, 1), Timing(4, 2), Timing(6, 3)]
     assert sum(seen) == 4 * 5
 

@@ -157,16 +157,16 @@ def test_a_plain_model_says_so_and_continues(talk):
 
 @pytest.mark.parametrize("at", [2, 4])
 def test_ctrl_c_ends_the_answer_and_keeps_it(talk, monkeypatch, tmp_path, at):
-    decode, count = Session.decode, 0
+    advance, count = Session.advance, 0
 
-    def interrupted(session, token, **options):
+    def interrupted(session, *given):
         nonlocal count
         count += 1
-        if count == at - 1:  # the first token comes from the prompt's pass
+        if count == at:  # the first token comes from the prompt's pass
             signal.raise_signal(signal.SIGINT)
-        return decode(session, token, **options)
+        return advance(session, *given)
 
-    monkeypatch.setattr(Session, "decode", interrupted)
+    monkeypatch.setattr(Session, "advance", interrupted)
     file = tmp_path / "saved.json"
     talked = talk(["well", "and you?", f"/save {file}"], "--json")
     first, second = answers(talked)
@@ -175,14 +175,14 @@ def test_ctrl_c_ends_the_answer_and_keeps_it(talk, monkeypatch, tmp_path, at):
 
 
 def test_ctrl_c_in_the_prompt_takes_the_question_back(talk, monkeypatch):
-    feed = Session.feed
+    advance = Session.advance
 
-    def interrupted(session, ids, on_tokens=None, **options):
-        monkeypatch.setattr(Session, "feed", feed)
+    def interrupted(session, *given):
+        monkeypatch.setattr(Session, "advance", advance)
         signal.raise_signal(signal.SIGINT)
-        return feed(session, ids, on_tokens, **options)
+        return advance(session, *given)
 
-    monkeypatch.setattr(Session, "feed", interrupted)
+    monkeypatch.setattr(Session, "advance", interrupted)
     talked = talk(["well", "well"], "--json")
     first, second = answers(talked)
     assert first["ids"] == [] and len(second["ids"]) == 6 and "the question was taken back" in talked.err

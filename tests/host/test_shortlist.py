@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
-from host.batching import Batch
 from host.devices.emulator import EmulatorDevice
 from host.emulator.library import NUMPY, native_paths
 from host.emulator.shortlists import Shortlists
-from host.generate import generate
+from host.engine.engine import Engine
+from host.engine.request import Request
 from host.runtime import Session
 from host.sampler import Sampler
 from host.speculation import PromptLookup
@@ -181,22 +181,21 @@ def test_drafts_change_no_token(kernels):
     model = synthetic_model(replace(FAMILIES["relu2 grouped heads"], vocab_size=500, context=128), seed=6)
     session = Session(model, EmulatorDevice(BOARDS["kv260"], kernels=kernels), head="shortlist")
     prompt, spoken = [5, 6, 7] * 4, []
-    for lookup in (None, PromptLookup(7)):
-        session.reset()
-        spoken.append(list(generate(session, prompt, 40, Sampler(0), ends=(), lookup=lookup)))
-    assert spoken[0] == spoken[1] and lookup.passes < 39
+    for drafts in (None, PromptLookup(7)):
+        spoken.append(Engine(session).complete(Request(prompt, Sampler(0), 40, ends=(), drafts=drafts)))
+    assert spoken[0].ids == spoken[1].ids and spoken[1].passes < 39
 
 
 def test_a_batch_gives_each_prompt_what_it_gives_alone():
     model = synthetic_model(replace(FAMILIES["one head"], vocab_size=500), seed=7)
     prompts = [[1, 2, 3], [400], [7, 8, 9, 10, 11]]
     session = Session(model, EmulatorDevice(BOARDS["kv260"]), sequences=3, head="shortlist")
-    together = {n: [] for n in range(3)}
-    for index, token in Batch(session, prompts, 12, [Sampler(0) for _ in prompts], ends=()).run():
-        together[index].append(token)
-    for n, prompt in enumerate(prompts):
-        alone = Session(model, EmulatorDevice(BOARDS["kv260"]), head="shortlist")
-        assert together[n] == list(generate(alone, prompt, 12, Sampler(0), ends=()))
+    engine = Engine(session)
+    together = [engine.add(Request(prompt, Sampler(0), 12, ends=())) for prompt in prompts]
+    assert sum(1 for _ in engine.run()) < 3 * 12
+    for reply in together:
+        alone = Engine(Session(model, EmulatorDevice(BOARDS["kv260"]), head="shortlist"))
+        assert reply.ids == alone.complete(Request(reply.request.ids, Sampler(0), 12, ends=())).ids
 
 
 @pytest.mark.parametrize("kernels", ["auto", NUMPY])

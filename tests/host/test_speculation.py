@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from host.devices.emulator import EmulatorDevice
 from host.emulator.library import NUMPY, native_paths
-from host.generate import generate
+from host.engine.engine import Engine
+from host.engine.reply import Finish
+from host.engine.request import Request
 from host.runtime import Session
 from host.sampler import Sampler
 from host.speculation import PromptLookup
@@ -34,14 +36,13 @@ class Oracle(PromptLookup):
         return [token + 1 if token and self._rng.random() < self._wrong else token for token in ahead]
 
 
-def spoken(session, prompt, count, sampler, lookup=None):
-    """The ids; with each, the cache must hold all before it."""
-    ids = []
-    session.reset()
-    for token in generate(session, prompt, count, sampler, ends=(), lookup=lookup):
-        assert session.position == len(prompt) + len(ids)
-        ids.append(token)
-    return ids
+def spoken(session, prompt, count, sampler, lookup=None, ends=()):
+    """The reply; after each pass, the cache must hold all before its last id."""
+    engine = Engine(session)
+    reply = engine.add(Request(prompt, sampler, count, ends=ends, drafts=lookup))
+    for _ in engine.run(reply):
+        assert session.position == len(prompt) + len(reply.ids) - (reply.finish != Finish.END)
+    return reply
 
 
 @given(cases(tokens_max=TOKENS), st.integers(1, 9), st.sampled_from([0.0, 0.0, 0.8, 3.0]),
@@ -60,15 +61,16 @@ def test_drafts_change_no_token_of_any_small_model(case, drafts, temperature, pe
         def sampler():
             return Sampler(temperature, seed=7, repeat_penalty=penalty)
 
-        plain = spoken(session, prompt, TOKENS - len(prompt), sampler())
+        plain = spoken(session, prompt, TOKENS - len(prompt), sampler()).ids
         cache = [session.cache(layer) for layer in range(case.config.layers)]
         expected = expected or plain
         truth = [*prompt, *plain]
         for lookup in (PromptLookup(drafts), Oracle(drafts, truth, rng, 0.0 if vocab == 1 else 0.2)):
             if isinstance(lookup, Oracle) and max(truth) + 1 >= vocab:
                 lookup._wrong = 0.0
-            assert spoken(session, prompt, TOKENS - len(prompt), sampler(), lookup) == plain == expected
-            assert 1 <= lookup.passes <= len(plain) - 1
+            reply = spoken(session, prompt, TOKENS - len(prompt), sampler(), lookup)
+            assert reply.ids == plain == expected
+            assert 1 <= reply.passes <= len(plain) - 1 == reply.passes + reply.accepted
             for layer, before in enumerate(cache):
                 after = session.cache(layer)
                 assert all((after[name] == before[name]).all() for name in before)
@@ -82,44 +84,45 @@ def demo():
 
 def test_right_drafts_are_all_taken(demo):
     prompt = [0, 5, 9, 700]
-    plain = spoken(demo, prompt, 33, Sampler(0.0))
+    plain = spoken(demo, prompt, 33, Sampler(0.0)).ids
     lookup = Oracle(7, [*prompt, *plain], np.random.default_rng(0), wrong=0.0)
-    assert spoken(demo, prompt, 33, Sampler(0.0), lookup) == plain
-    assert lookup.passes == 4  # 32 tokens after the first, eight a pass
+    reply = spoken(demo, prompt, 33, Sampler(0.0), lookup)
+    assert reply.ids == plain and reply.passes == 4  # 32 tokens after the first, eight a pass
+    assert reply.drafted == reply.accepted == 28
 
 
 def test_wrong_drafts_cost_no_token(demo):
     prompt = [0, 5, 9, 700]
-    plain = spoken(demo, prompt, 20, Sampler(0.0))
+    plain = spoken(demo, prompt, 20, Sampler(0.0)).ids
     lookup = Oracle(7, [*prompt, *plain], np.random.default_rng(0), wrong=1.0)
-    assert spoken(demo, prompt, 20, Sampler(0.0), lookup) == plain and lookup.passes == 19
+    reply = spoken(demo, prompt, 20, Sampler(0.0), lookup)
+    assert reply.ids == plain and reply.passes == 19 and reply.accepted == 0 < reply.drafted
 
 
 def test_an_end_of_text_among_the_drafts_ends_it(demo):
     prompt = [0, 5, 9, 700]
-    plain = spoken(demo, prompt, 20, Sampler(0.0))
+    plain = spoken(demo, prompt, 20, Sampler(0.0)).ids
     end = plain[10]
     until = plain.index(end)
-    demo.reset()
     lookup = Oracle(7, [*prompt, *plain], np.random.default_rng(0), wrong=0.0)
-    assert list(generate(demo, prompt, 20, Sampler(0.0), ends={end}, lookup=lookup)) == plain[:until]
+    assert spoken(demo, prompt, 20, Sampler(0.0), lookup, {end}).ids == plain[:until]
     assert demo.position == len(prompt) + until
 
 
 def test_a_draft_never_runs_over_the_context():
     model = synthetic_model(FAMILIES["one head"], seed=1)
     session = Session(model, EmulatorDevice(CPU))
-    plain = spoken(session, [1, 2, 1, 2, 1], session.context - 4, Sampler(0.0))
-    assert spoken(session, [1, 2, 1, 2, 1], session.context - 4, Sampler(0.0), PromptLookup(40)) == plain
+    plain = spoken(session, [1, 2, 1, 2, 1], session.context - 4, Sampler(0.0)).ids
+    assert spoken(session, [1, 2, 1, 2, 1], None, Sampler(0.0), PromptLookup(40)).ids == plain
     assert session.position == session.context
 
 
 def test_more_rows_than_a_pass_has_are_refused():
     session = Session(synthetic_model(FAMILIES["one head"], seed=1), EmulatorDevice(CPU))
     session.rows = 8
-    assert next(generate(session, [1], 5, Sampler(0.0), lookup=PromptLookup(7))) >= 0
+    assert len(spoken(session, [1], 5, Sampler(0.0), PromptLookup(7)).ids) == 5
     with pytest.raises(OptionError, match="^8 drafts take 9 rows of a pass, but build cpu has 8"):
-        next(generate(session, [1], 5, Sampler(0.0), lookup=PromptLookup(8)))
+        spoken(session, [1], 5, Sampler(0.0), PromptLookup(8))
 
 
 def proposed(text, limit=9, drafts=9):

@@ -24,8 +24,8 @@ def test_the_command_on_the_shipped_model(capsys):
 def test_a_wrong_logit_ends_it(capsys, monkeypatch):
     advance = Session.advance
 
-    def wrong(session, parts):
-        tops = advance(session, parts)
+    def wrong(session, parts, head_from):
+        tops = advance(session, parts, head_from)
         return tops if len(parts) == 1 else [*tops[:-1], Top(tops[-1].ids, tops[-1].logits + np.int32(1))]
 
     monkeypatch.setattr(Session, "advance", wrong)

@@ -69,7 +69,7 @@ def test_the_command_on_the_shipped_model(capsys):
 def test_bad_input_is_one_line_and_status_2(capsys):
     for arguments, message in ((["--model", "no/such/model"], "no model folder at no/such/model"),
                                (["--repeats", "0"], "--repeats must be at least 1"),
-                               (["-n", "100000"], "the context is full")):
+                               (["-n", "100000"], "8 tokens and 100000 new ones exceed the context")):
         with pytest.raises(SystemExit) as exit_:
             run_command(measure_memory.main, arguments)
         captured = capsys.readouterr()

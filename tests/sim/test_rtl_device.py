@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from host.devices.emulator import EmulatorDevice
-from host.generate import generate
+from host.engine.engine import Engine
+from host.engine.request import Request
 from host.runtime import Session
 from host.sampler import Sampler
 from models.checkpoint import load_model
@@ -110,7 +111,7 @@ def test_the_shipped_model_generates_the_same_tokens(rtl):
     model = load_model("demo")
     emulated, simulated = sessions(model, rtl)
     prompt = random_ids(model.config, 4, seed=6).tolist()
-    expected, found = (list(generate(s, prompt, 3, Sampler(0.0))) for s in (emulated, simulated))
+    expected, found = (Engine(s).complete(Request(prompt, Sampler(0.0), 3)).ids for s in (emulated, simulated))
     assert expected == found
     assert emulated.saturations == simulated.saturations == 0
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from host.batching import Batch
 from host.devices.emulator import EmulatorDevice
-from host.generate import generate
+from host.engine.engine import Engine
+from host.engine.request import Request
 from host.runtime import Session
 from host.sampler import Sampler
 from models.checkpoint import load_model
@@ -92,15 +92,15 @@ def test_batches_and_drafts_give_the_tokens_of_plain_decoding(rtl):
     prompts = [random_ids(model.config, n, seed=n).tolist() for n in (3, 2, 5)]
     rtl.configure()
 
-    def plain(prompt):
-        return list(generate(Session(model, EmulatorDevice(FOUR_SLOTS)), prompt, 5, Sampler(0.0)))
+    def request(prompt, drafts=None):
+        return Request(prompt, Sampler(0.0), 5, drafts=drafts)
 
-    expected = [plain(prompt) for prompt in prompts]
-    batch = Batch(Session(model, rtl, sequences=2), prompts, 5, [Sampler(0.0) for _ in prompts])
-    found = [[] for _ in prompts]
-    for index, token in batch.run():
-        found[index].append(token)
-    assert found == expected
+    expected = [Engine(Session(model, EmulatorDevice(FOUR_SLOTS))).complete(request(prompt)).ids for prompt in prompts]
+    engine = Engine(Session(model, rtl, sequences=2))
+    replies = [engine.add(request(prompt)) for prompt in prompts]
+    beside = [[reply.prompt_done < len(reply.request.ids) for reply in moved] for moved in engine.run()]
+    assert [reply.ids for reply in replies] == expected
+    assert any(len(set(pass_)) == 2 for pass_ in beside)  # a piece of a prompt and decoding in one pass
     drafts = Oracle(3, prompts[0] + expected[0], np.random.default_rng(7))
-    assert list(generate(Session(model, rtl), prompts[0], 5, Sampler(0.0), lookup=drafts)) == expected[0]
-    assert drafts.passes < 4
+    reply = Engine(Session(model, rtl)).complete(request(prompts[0], drafts))
+    assert reply.ids == expected[0] and reply.passes < 4

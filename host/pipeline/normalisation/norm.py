@@ -13,16 +13,13 @@ from models.checkpoint import Model
 from models.golden.scalar import Scalar
 from models.model import Gains
 
-__all__ = ["NORMALISED", "Normalisation"]
-
-NORMALISED = {Site.ATTENTION_NORM: Site.QKV, Site.FFN_NORM: Site.GATE_UP}
-"""Sites of the norms and the linear inputs that they give."""
+__all__ = ["Normalisation"]
 
 
 class Normalisation(Stage):
     """A norm at `sites`; the linear input behind it is then made where it runs: in the fabric, or by a cut."""
 
-    kind, order, sites = "normalisation", Order.NORM, tuple(NORMALISED)
+    kind, order, sites = "normalisation", Order.NORM, (Site.ATTENTION_NORM, Site.FFN_NORM)
     in_fabric: ClassVar[bool] = False
 
     @abstractmethod

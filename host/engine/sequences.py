@@ -1,0 +1,34 @@
+"""The sequences of a session: who runs on each, and what the caches of the others still hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from host.engine.reply import Reply
+
+__all__ = ["Slot", "best_slot", "shared"]
+
+
+@dataclass
+class Slot:
+    """A sequence. history: ids of who runs, prompt and output, or those in the cache of one that is free.
+
+    served: the last pass that had rows of it, 0 for none.
+    """
+
+    sequence: int
+    history: list[int] = field(default_factory=list)
+    reply: Reply | None = None
+    served: int = 0
+
+
+def best_slot(free: Sequence[Slot], ids: Sequence[int]) -> Slot:
+    """The free sequence whose cache has most of a prompt's start; of equals, the one that was used least recently."""
+    return min(free, key=lambda slot: (-shared(slot.history, ids), slot.served, slot.sequence))
+
+
+def shared(first: Sequence[int], second: Sequence[int]) -> int:
+    """How many ids two lists have in common from their start on."""
+    return next((index for index, (a, b) in enumerate(zip(first, second, strict=False)) if a != b),
+                min(len(first), len(second)))

@@ -1,0 +1,109 @@
+"""Whatever shares its passes, a request gets the ids that it gets alone: 1,000 random schedules."""
+
+from dataclasses import dataclass, replace
+from functools import cache
+
+import numpy as np
+import pytest
+
+from host.devices.emulator import EmulatorDevice
+from host.engine.engine import Engine
+from host.engine.reply import Finish
+from host.engine.request import Request
+from host.runtime import Session
+from host.sampler import Sampler
+from host.speculation import PromptLookup
+from models.machine.build import CPU
+from models.synth import synthetic_model
+from tests.families import FAMILIES
+
+SCHEDULES = 1000
+LONGEST = 9  # new ids
+KINDS = 24  # of requests
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A request without its limit and drafts: any limit gives the first of the same ids."""
+
+    prompt: tuple[int, ...]
+    temperature: float
+    seed: int
+
+    def request(self, limit, drafts=None):
+        sampler = Sampler(self.temperature, seed=self.seed, repeat_penalty=1.0 + 0.3 * (self.seed % 2))
+        return Request(self.prompt, sampler, limit, ends=(), drafts=drafts)
+
+
+class Guesses(PromptLookup):
+    """Drafts from what the request says alone, some of them wrong."""
+
+    def __init__(self, drafts, truth, rng):
+        super().__init__(drafts)
+        self._truth, self._rng = truth, rng
+
+    def propose(self, limit):
+        ahead = self._truth[len(self._ids):][:min(limit, self.drafts)]
+        return [(token + int(self._rng.random() < 0.2)) % MODEL.config.vocab_size for token in ahead]
+
+
+MODEL = synthetic_model(replace(FAMILIES["one head"], context=48), seed=1)
+
+
+@cache
+def session_of(sequences):
+    """Of 1 to 4 sequences; of 0: the one on which requests run alone."""
+    return Session(MODEL, EmulatorDevice(CPU, threads=1), sequences=max(1, sequences))
+
+
+@cache
+def kinds():
+    """Prompts that begin alike, and others; greedy and drawn."""
+    rng, vocab = np.random.default_rng(3), MODEL.config.vocab_size
+    stems = [rng.integers(0, vocab, 14).tolist() for _ in range(4)]
+    prompts = [[*stems[number % 4][:rng.integers(0, 15)], *rng.integers(0, vocab, rng.integers(1, 9))]
+               for number in range(KINDS)]
+    return [Kind(tuple(map(int, prompt)), (0.0, 0.9)[number % 2], number) for number, prompt in enumerate(prompts)]
+
+
+@cache
+def alone(kind):
+    return Engine(session_of(0)).complete(kind.request(LONGEST)).ids
+
+
+def run_schedule(rng):
+    """Random arrivals, lengths and cancellations on a session of random width; the engine, its replies and kinds."""
+    session = session_of(int(rng.integers(1, 5)))
+    session.rows = int(rng.choice([1, 2, 3, 6, 17, 128]))
+    engine, replies = Engine(session), []
+    to_come = int(rng.integers(1, 8))
+    while to_come or not engine.idle:
+        while to_come and (engine.idle or rng.random() < 0.3):
+            kind = kinds()[rng.integers(KINDS)]
+            drafts = int(rng.integers(0, min(session.rows, 6)))
+            source = Guesses(drafts, [*kind.prompt, *alone(kind)], rng) if drafts else None
+            replies.append((engine.add(kind.request(int(rng.integers(1, LONGEST + 1)), source)), kind))
+            to_come -= 1
+        if rng.random() < 0.06:
+            engine.cancel(replies[rng.integers(len(replies))][0])
+        engine.step()
+    return engine, replies
+
+
+@pytest.mark.parametrize("part", range(10))
+def test_a_request_gets_what_it_gets_alone(part):
+    rng, seen = np.random.default_rng(part), {"cancelled": 0, "accepted": 0, "refused": 0, "cached": 0, "together": 0}
+    for _ in range(SCHEDULES // 10):
+        engine, replies = run_schedule(rng)
+        for reply, kind in replies:
+            expected = alone(kind)[:reply.request.limit]
+            if reply.finish == Finish.CANCELLED:
+                assert reply.ids == expected[:len(reply.ids)]
+            else:
+                assert reply.finish == Finish.LIMIT and reply.ids == expected
+            seen["cancelled"] += reply.finish == Finish.CANCELLED
+            seen["accepted"] += reply.accepted
+            seen["refused"] += reply.drafted - reply.accepted
+            seen["cached"] += reply.cached
+        seen["together"] += engine.work.decoded > engine.work.passes
+    assert min(seen.values()) > 10, seen

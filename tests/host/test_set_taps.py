@@ -1,0 +1,90 @@
+"""Taps that change between two passes: bits are those of a session that was opened with them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from host.devices.emulator import EmulatorDevice
+from host.emulator.library import NUMPY
+from host.pipeline.placement import place
+from host.pipeline.site import Point
+from host.pipeline.sparsity.teal import Teal
+from host.pipeline.steering.difference_of_means import DifferenceOfMeans
+from host.runtime import Session
+from models.errors import OptionError
+from models.machine.build import BOARDS, CPU
+from models.synth import synthetic_model
+from tests.families import FAMILIES
+
+CONFIG = FAMILIES["relu2 grouped heads"]
+IDS = [3, 5, 8, 13, 21, 34, 55]
+
+
+@pytest.fixture(scope="module")
+def model():
+    return synthetic_model(CONFIG, seed=1)
+
+
+@pytest.fixture(scope="module")
+def stages():
+    random = np.random.default_rng(2)
+    return [Teal({"thresholds": random.uniform(0.2, 0.6, (CONFIG.layers, 4))}),
+            DifferenceOfMeans({"vectors": random.standard_normal((CONFIG.layers, CONFIG.hidden_size))})]
+
+
+def taps_at(stages, model, strength):
+    return place([stage.with_strength(strength) for stage in stages], model).taps
+
+
+@pytest.mark.parametrize("build", [CPU, BOARDS["sim-tiny"]], ids=lambda build: build.name)
+@pytest.mark.parametrize("kernels", ["auto", NUMPY])
+def test_a_changed_strength_is_that_of_a_new_session(model, stages, build, kernels):
+    """0.999 keeps the exponents, 7 does not, 0 takes all taps away; the first pass' lists are kept by then."""
+    session = Session(model, EmulatorDevice(build, kernels=kernels), taps=taps_at(stages, model, 1))
+    first = session.score(IDS)
+    found = []
+    for strength in (0.999, 7, 0, 7, 1):
+        taps = taps_at(stages, model, strength)
+        session.set_taps(taps)
+        session.reset()
+        found.append(session.score(IDS))
+        alone = Session(model, EmulatorDevice(build, kernels=kernels), taps=taps)
+        assert (found[-1] == alone.score(IDS)).all(), strength
+    assert (found[-1] == first).all() and len({logits.tobytes() for logits in found}) == 4
+
+
+def test_it_changes_between_two_tokens(model, stages):
+    """What is in the cache stays as it was made."""
+    one, other = taps_at(stages, model, 1), taps_at(stages, model, 7)
+    session = Session(model, EmulatorDevice(CPU), taps=one)
+    session.feed(IDS[:3])
+    session.set_taps(other)
+    found = session.score(IDS[3:])
+    caches = [Session(model, EmulatorDevice(CPU), taps=taps) for taps in (one, other)]
+    for changed in caches:
+        changed.score(IDS)
+    for name, rows in session.cache(1).items():
+        kept, _ = (changed.cache(1)[name] for changed in caches)
+        assert (rows[:, :3] == kept[:, :3]).all() and (rows[:, 3:] != kept[:, 3:]).any()
+    assert found.shape[0] == 4
+
+
+def test_kept_lists_stay_where_exponents_do(model, stages):
+    session = Session(model, EmulatorDevice(CPU), taps=taps_at(stages, model, 1))
+    session.feed(IDS)
+    kept = dict(session.program._lists)
+    session.set_taps(taps_at(stages, model, 0.999))
+    session.set_taps({})
+    assert session.program._lists.keys() == kept.keys() != set()
+    session.set_taps(taps_at(stages, model, 7))
+    assert not session.program._lists
+
+
+def test_a_point_without_a_tap_is_refused(model, stages):
+    session = Session(model, EmulatorDevice(CPU), taps=taps_at(stages[1:], model, 1))
+    with pytest.raises(OptionError, match="no tap was laid out at layer 0, qkv: open a session with one"):
+        session.set_taps(taps_at(stages, model, 1))
+    tap = replace(session.program.taps[Point(0, "residual")], add_exponent=3)
+    session.set_taps({Point(0, "residual"): tap})
+    assert session.program.taps[Point(0, "residual")] is tap
