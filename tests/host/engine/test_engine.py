@@ -111,6 +111,14 @@ def test_what_a_cache_holds_does_not_run_again():
     assert same.cached == 2 and same.ids == other.ids  # the last one runs: what follows it is wanted
 
 
+def test_of_drafts_the_cache_holds_those_that_stood():
+    engine = Engine(session_of(1))
+    turn = engine.complete(greedy([1, 2, 3, 4, 5], 20, drafts=PromptLookup(3)))
+    assert turn.accepted and turn.ids == alone(greedy([1, 2, 3, 4, 5], 20))
+    again = engine.complete(greedy([1, 2, 3, 4, 5, *turn.ids, 6, 7], 4))
+    assert again.cached == 24 and again.ids == alone(greedy(again.request.ids, 4))
+
+
 def test_an_unrelated_request_takes_the_sequence_used_least_recently():
     engine = Engine(session_of(2))
     engine.complete(greedy([1, 2, 3, 4]))

@@ -58,12 +58,17 @@ def session_of(sequences):
 
 @cache
 def kinds():
-    """Prompts that begin alike, and others; greedy and drawn."""
-    rng, vocab = np.random.default_rng(3), MODEL.config.vocab_size
-    stems = [rng.integers(0, vocab, 14).tolist() for _ in range(4)]
-    prompts = [[*stems[number % 4][:rng.integers(0, 15)], *rng.integers(0, vocab, rng.integers(1, 9))]
-               for number in range(KINDS)]
-    return [Kind(tuple(map(int, prompt)), (0.0, 0.9)[number % 2], number) for number, prompt in enumerate(prompts)]
+    """Prompts that begin alike, others, and next turns of what was said; greedy and drawn."""
+    rng, found = np.random.default_rng(3), []
+    stems = [rng.integers(0, MODEL.config.vocab_size, 14).tolist() for _ in range(3)]
+    for number in range(KINDS):
+        start = stems[number % 3][:rng.integers(0, 15)]
+        if number >= KINDS // 3:
+            before = found[rng.integers(KINDS // 3)]
+            start = [*before.prompt, *alone(before)[:rng.integers(1, LONGEST + 1)]]
+        new = rng.integers(0, MODEL.config.vocab_size, rng.integers(1, 5)).tolist()
+        found.append(Kind((*start, *new), (0.0, 0.9)[number % 2], number))
+    return found
 
 
 @cache

@@ -1,0 +1,50 @@
+"""Stages on the generated Verilog: placed taps, a method of the user's among them, and strengths that change."""
+
+import numpy as np
+import pytest
+
+from host.devices.emulator import EmulatorDevice
+from host.pipeline.placement import place
+from host.pipeline.sparsity.teal import Teal
+from host.pipeline.steering.difference_of_means import DifferenceOfMeans
+from host.runtime import Session
+from models.machine.build import BOARDS
+from models.synth import synthetic_model
+from sim.rtl_device import RtlDevice
+from tests.families import FAMILIES
+from tests.host.pipeline.scaled_down import ScaledDown
+
+TINY, CONFIG = BOARDS["sim-tiny"], FAMILIES["relu2 grouped heads"]
+
+
+@pytest.fixture(scope="module")
+def rtl():
+    device = RtlDevice(TINY)
+    device.identify()
+    yield device
+    device.close()
+
+
+def test_stages_of_every_kind_and_their_strengths_equal_the_emulator(rtl):
+    model, random = synthetic_model(CONFIG, seed=1), np.random.default_rng(2)
+    stages = [ScaledDown({"scales": random.uniform(0.5, 2, (CONFIG.layers, CONFIG.ffn_size))}),
+              Teal({"thresholds": random.uniform(0.2, 0.6, (CONFIG.layers, 4))}),
+              DifferenceOfMeans({"vectors": random.standard_normal((CONFIG.layers, CONFIG.hidden_size))})]
+
+    def taps(strength):
+        placement = place([stage.with_strength(strength) for stage in stages], model)
+        assert not placement.cpu
+        return placement.taps
+
+    pair = [Session(model, device, taps=taps(1)) for device in (EmulatorDevice(TINY), rtl)]
+    seen = []
+    for strength in (1, 0.999, 3, 0):  # the same exponents, others, none at all
+        for session in pair:
+            session.set_taps(taps(strength))
+            session.reset()
+        emulated, simulated = (session.score([5, 7]) for session in pair)
+        assert (emulated == simulated).all(), strength
+        seen.append(simulated.tobytes())
+    assert len(set(seen)) == 4
+    plain = Session(model, EmulatorDevice(TINY)).score([5, 7])
+    assert seen[-1] == plain.tobytes()
