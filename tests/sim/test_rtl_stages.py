@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from host.devices.emulator import EmulatorDevice
-from host.pipeline.placement import place
+from host.pipeline.placement import host_steps, place
 from host.pipeline.sparsity.teal import Teal
 from host.pipeline.steering.difference_of_means import DifferenceOfMeans
 from host.runtime import Session
@@ -48,3 +48,18 @@ def test_stages_of_every_kind_and_their_strengths_equal_the_emulator(rtl):
     assert len(set(seen)) == 4
     plain = Session(model, EmulatorDevice(TINY)).score([5, 7])
     assert seen[-1] == plain.tobytes()
+
+
+def test_the_cpu_gives_the_bits_of_the_tap(rtl):
+    """TEAL and difference of means by stops of the simulated core, and by its taps."""
+    model, random = synthetic_model(CONFIG, seed=1), np.random.default_rng(3)
+    stages = [Teal({"thresholds": random.uniform(0.2, 0.6, (CONFIG.layers, 4))}),
+              DifferenceOfMeans({"vectors": random.standard_normal((CONFIG.layers, CONFIG.hidden_size))})]
+    found = []
+    for device, where in ((EmulatorDevice(TINY), "fabric"), (EmulatorDevice(TINY), "cpu"), (rtl, "fabric"),
+                          (rtl, "cpu")):
+        placement = place(stages, model, where)
+        assert bool(placement.cpu) == (where == "cpu")
+        session = Session(model, device, taps=placement.taps, host_steps=host_steps(placement, model))
+        found.append(session.score([5, 7, 2]))
+    assert all((logits == found[0]).all() for logits in found[1:])
