@@ -12,13 +12,12 @@ from pathlib import Path
 
 from models.errors import ModelError
 from models.json_file import read_optional
-from models.vocabulary.tokenizer_json import AddedToken
+from models.vocabulary.tokenizer_json import TOKEN_FLAGS, AddedToken
 
 __all__ = ["Declared", "read_declared"]
 
 _ROLES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 _LISTS = ("extra_special_tokens", "additional_special_tokens")
-_FLAGS = ("special", "normalized", "lstrip", "rstrip", "single_word")
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ def _listed(names: Mapping[str, object]) -> list[object]:
 
 def _token(item: Mapping, index: int | None = None) -> AddedToken:
     """A token as these files write it, with its flags."""
-    flags = {name: bool(item[name]) for name in _FLAGS if name in item}
+    flags = {name: bool(item[name]) for name in TOKEN_FLAGS if name in item}
     return AddedToken(index, str(item["content"]), **{"normalized": not flags.get("special", False)} | flags)
 
 

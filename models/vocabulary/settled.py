@@ -16,12 +16,11 @@ from models.errors import ModelError
 from models.vocabulary.declared import Declared
 from models.vocabulary.panics import contained
 from models.vocabulary.parts import Around
-from models.vocabulary.tokenizer_json import AddedToken
+from models.vocabulary.tokenizer_json import TOKEN_FLAGS, AddedToken
 
 __all__ = ["Settled", "settle"]
 
 _PROBES = ("a", "0", " ", "\n")  # texts of which a vocabulary has one
-_FLAGS = ("special", "normalized", "lstrip", "rstrip", "single_word")
 
 
 @dataclass(frozen=True)
@@ -124,8 +123,8 @@ def _next_id(tokenizer: Tokenizer) -> int:
 
 
 def _flags(token: AddedToken | tokenizers.AddedToken) -> tuple:
-    return token.content, *(getattr(token, name) for name in _FLAGS)
+    return token.content, *(getattr(token, name) for name in TOKEN_FLAGS)
 
 
 def _library_token(token: AddedToken) -> tokenizers.AddedToken:
-    return tokenizers.AddedToken(token.content, **{name: getattr(token, name) for name in _FLAGS})
+    return tokenizers.AddedToken(token.content, **{name: getattr(token, name) for name in TOKEN_FLAGS})

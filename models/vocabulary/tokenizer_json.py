@@ -14,17 +14,21 @@ from models.json_file import read_text
 from models.vocabulary.panics import contained
 from models.vocabulary.trial import try_once, try_tokenizer
 
-__all__ = ["AddedToken", "assemble", "check_tokenizer", "load_tokenizer"]
+__all__ = ["TOKEN_FLAGS", "AddedToken", "assemble", "check_tokenizer", "load_tokenizer"]
+
+TOKEN_FLAGS = ("special", "normalized", "lstrip", "rstrip", "single_word")
+"""Settings of an `AddedToken` that are true or false."""
 
 
 @dataclass(frozen=True)
 class AddedToken:
     """A token that is found in a text before anything else: special ones are names, left out when decoding.
 
-    normalized: look for it in the normalised text; lstrip, rstrip: spaces beside it belong to it.
+    id: None where it is only named. normalized: look for it in the normalised text; lstrip, rstrip: spaces beside it
+    belong to it.
     """
 
-    id: int
+    id: int | None
     content: str
     special: bool = False
     normalized: bool = False
