@@ -10,6 +10,7 @@ import importlib.util
 import inspect
 import os
 import pkgutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -55,7 +56,7 @@ def _of(folder: Path) -> Iterator[ModuleType]:
         raise OptionError(f"{folder} is no folder of methods")
     for path in sorted(folder.glob("[!_]*.py")):
         spec = importlib.util.spec_from_file_location(f"tritloom_method_{path.stem}", path)
-        module = importlib.util.module_from_spec(spec)
+        module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)  # where dataclasses look
         try:
             spec.loader.exec_module(module)
         except Exception as error:

@@ -6,6 +6,7 @@ and `sites`, the tensors of its artefacts (`shapes`), and `lower`, `apply` or bo
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
@@ -17,7 +18,7 @@ from host.pipeline.fitting import COMMON_OPTIONS, FitOption, Fitted
 from host.pipeline.site import RESIDUAL_SITES, Point, Site, points_of
 from models.checkpoint import Model
 from models.config import ModelConfig
-from models.errors import OptionError
+from models.errors import ArtefactError, OptionError
 from models.golden.residual import RESIDUAL_BITS
 from models.golden.scalar import Scalar, constant, div
 from models.golden.tap import Tap, tap
@@ -51,6 +52,8 @@ class Stage(ABC):
     options: ClassVar[Mapping[str, FitOption]] = COMMON_OPTIONS
 
     def __init__(self, tensors: Mapping[str, np.ndarray], strength: float = 1.0):
+        if not math.isfinite(strength):
+            raise ArtefactError(f"its strength must be finite, got {strength}")
         self.tensors, self.strength = dict(tensors), strength
         self._lowered: dict[Point, Tap | None] = {}
 

@@ -8,6 +8,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+
 from host.pipeline.artefact import save_artefact
 from host.pipeline.commands.tensors import tensor_summary
 from host.pipeline.fitting import REQUIRED
@@ -60,6 +62,9 @@ def _run(options: argparse.Namespace, methods: Methods, names: list[str]) -> Non
     check_output_file(options.output)
     model = load_model(options.model)
     tensors, details = cls.fit(model, **values)
+    shapes, found = cls.shapes(model.config), {name: np.shape(array) for name, array in tensors.items()}
+    if found != shapes:
+        raise OptionError(f"{cls.method} fitted {found}, but an artefact of it holds {shapes}")
     how = {name: value.name if isinstance(value, Path) else value for name, value in values.items()} | dict(details)
     sites = [str(site) for site in cls.sites]
     save_artefact(options.output, cls.kind, cls.method, sites, tensors, model=model_hash(model), fit=how)

@@ -7,11 +7,13 @@ site whose output suffers least for what it saves goes next. Source: TEAL (train
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
 from host.pipeline.fitting import COMMON_OPTIONS, FitOption, Fitted
 from host.pipeline.mantissas import check_magnitudes, to_mantissas
@@ -90,7 +92,8 @@ def fit_thresholds(model: FloatModel, ids: np.ndarray, sparsity: float) -> np.nd
     if not 0 < sparsity < 0.95:
         raise OptionError(f"sparsity must lie between 0 and 0.95, got {sparsity}")
     inputs = linear_inputs(model, ids)
-    return np.array([_allocate(layer, x, sparsity) for layer, x in zip(model.layers, inputs, strict=True)])
+    layers = tqdm(model.layers, "thresholds", unit="layer", file=sys.stderr, disable=not sys.stderr.isatty())
+    return np.array([_allocate(layer, x, sparsity) for layer, x in zip(layers, inputs, strict=True)])
 
 
 def _allocate(layer: FloatLayer, inputs: dict[str, np.ndarray], sparsity: float) -> list[float]:

@@ -50,6 +50,8 @@ def test_a_method_of_under_40_lines_is_fitted_listed_loaded_and_runs_in_the_fabr
     assert fitted["fit"] == {"text": "austen.txt", "tokens": 64}
     assert "scaled-down, which is no method here" in refused(score, "--ids", "1,2", "--stage", artefact, capsys=capsys)
     monkeypatch.setenv("TRITLOOM_METHODS", str(folder))
+    line = refused(score, "--ids", "1,2", "--stage", f"{artefact}:nan", capsys=capsys)
+    assert f"{artefact}: its strength must be finite, got nan" in line
     model = load_model("demo")
     found = run(score, "--ids", "5,6,7,8", "--stage", f"{artefact}:0.01", "--json", capsys=capsys)
     assert found["stages"] == [{"stage": f"{artefact}:0.01", "kind": "sparsity", "method": "scaled-down",
@@ -58,6 +60,19 @@ def test_a_method_of_under_40_lines_is_fitted_listed_loaded_and_runs_in_the_fabr
     plain, none = (run(score, "--ids", "5,6,7,8", *stage, "--json", capsys=capsys)["nll"]
                    for stage in ((), ("--stage", f"{artefact}:0")))
     assert found["nll"] != plain == none
+
+
+def test_tensors_that_are_not_as_its_shapes_say_are_not_written(folder, texts, capsys):
+    (folder / "scaled_down.py").write_text(GOOD.replace('{"scales": sizes', '{"scale": sizes'))
+    line = refused(pipeline, "fit", "--kind", "sparsity", "--method", "scaled-down", "--methods", folder, "--text",
+                   texts / "austen.txt", "--tokens", 64, "-o", texts / "x", capsys=capsys)
+    assert "scaled-down fitted {'scale': (6, " in line and not (texts / "x").exists()
+
+
+def test_a_method_may_be_a_dataclass(folder):
+    (folder / "scaled_down.py").write_text("from __future__ import annotations\nfrom dataclasses import dataclass\n" + (
+        GOOD.replace("class ScaledDown", "@dataclass\nclass Extra:\n    here: int\n\n\nclass ScaledDown")))
+    assert ("sparsity", "scaled-down") in find_methods(folder)
 
 
 def test_it_goes_to_the_cpu_where_no_gain_holds_it(folder):
