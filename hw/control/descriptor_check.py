@@ -23,12 +23,13 @@ def malformed(descriptor: Value) -> Value:
 
     STREAM takes whole groups of 16 beats from 256-byte blocks, listed rows of the head alone; LOGITS of such rows
     are not written; LOAD takes beats of 16 bytes, also from one
-    position to the next, for a memory that exists. Combinational.
+    position to the next, for a memory that exists; STORE writes such beats. Combinational.
     """
     header = data.View(HEADER_LAYOUT, descriptor)
     stream = data.View(command_layout(Opcode.STREAM), descriptor)
     load = data.View(command_layout(Opcode.LOAD), descriptor)
     logits = data.View(command_layout(Opcode.LOGITS), descriptor)
+    store = data.View(command_layout(Opcode.STORE), descriptor)
 
     known = Const(0, 1)
     for operation in OPCODES.values():
@@ -37,6 +38,7 @@ def malformed(descriptor: Value) -> Value:
     bad_rows = (stream.listed != 0) & (~stream.head | (stream.row_beats == 0))
     bad_load = (_low_bits(load.address, PORT_BYTES) | _low_bits(load.address_stride, PORT_BYTES)
                 | (load.target > max(LoadTarget)))
+    bad_store = _low_bits(store.address, PORT_BYTES) | _low_bits(store.steps, PORT_BYTES)
     return (~known | ((header.opcode == Opcode.STREAM) & (bad_stream | bad_rows))
             | ((header.opcode == Opcode.LOGITS) & logits.listed & logits.write_logits)
-            | ((header.opcode == Opcode.LOAD) & bad_load))
+            | ((header.opcode == Opcode.LOAD) & bad_load) | ((header.opcode == Opcode.STORE) & bad_store))

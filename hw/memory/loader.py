@@ -14,7 +14,8 @@ from models.machine.descriptor import LoadTarget, Opcode
 
 __all__ = ["CHANNEL_BYTES", "Loader"]
 
-CHANNEL_BYTES = {LoadTarget.RESIDUAL: 4, LoadTarget.GAIN: 2, LoadTarget.TAP: 8, LoadTarget.ROPE: 2}
+CHANNEL_BYTES = {LoadTarget.RESIDUAL: 4, LoadTarget.GAIN: 2, LoadTarget.TAP: 8, LoadTarget.ROPE: 2,
+                 LoadTarget.INPUT: 2, LoadTarget.HEAD_INPUT: 2, LoadTarget.STEP: 16}
 
 _HALF_BITS = DATA_BITS // 2
 
@@ -22,11 +23,11 @@ _HALF_BITS = DATA_BITS // 2
 class Loader(wiring.Component):
     """Read `bytes` from address + positions[sequence] x address_stride and send them as words of the target.
 
-    Channels have 4 bytes for RESIDUAL, 2 for GAIN and ROPE, 8 for TAP. A beat of 16 bytes is one word of four
-    residual channels or two taps, or two words of four gains or angles; `data` is zero above them. The words'
-    indices ascend from `offset`, in channels. Bytes beyond a whole word are ignored. Address and stride are
-    multiples of 16. One word a cycle. `retired` pulses when the last word is taken. `positions` hold still during a
-    command.
+    Channels have 4 bytes for RESIDUAL, 2 for GAIN, ROPE, INPUT and HEAD_INPUT, 8 for TAP; a row has 16 for STEP. A beat
+    of 16 bytes is one word of four residual channels, of two taps or of a row's step, or two words of four gains,
+    angles or inputs; `data` is zero above them. The words' indices ascend from `offset`, in channels, or rows for STEP;
+    their `row` is the command's. Bytes beyond a whole word are ignored. Address and stride are multiples of 16. One
+    word a cycle. `retired` pulses the cycle after the last word is taken. `positions` hold still during a command.
 
     read, beats: a `hw.memory.reader.Reader` of this engine alone.
     """
@@ -65,6 +66,7 @@ class Loader(wiring.Component):
             self.read.payload.address.eq(address),
             self.read.payload.bytes.eq(Mux(half, words << 3, words << 4)),
             self.o_load.payload.target.eq(command.target),
+            self.o_load.payload.row.eq(command.row),
             self.o_load.payload.index.eq(index),
             self.o_load.payload.data.eq(Mux(half, beat[:_HALF_BITS], beat)),
             moved.eq(self.o_load.valid & self.o_load.ready),

@@ -27,11 +27,13 @@ WRITE_BEAT = data.StructLayout({"address": ADDRESS_BITS, "data": DATA_BITS, "str
 """One beat; `left` more of its burst come behind it. Address: of a burst's first beat, a multiple of 16; a burst does
 not leave its 256-byte block. Strobe bit i writes byte i."""
 
-LOAD_WORD = data.StructLayout({"target": 4, "index": 16, "data": DATA_BITS})
-"""Some channels for an on-chip memory, the first of them number `index`, lowest bits first."""
+LOAD_WORD = data.StructLayout({"target": 4, "row": 8, "index": 16, "data": DATA_BITS})
+"""Some channels for an on-chip memory, the first of them number `index`, lowest bits first. An input's are
+of row `row`; a step is that of row `row` + `index`."""
 
-LOAD_CHANNELS = {LoadTarget.RESIDUAL: 4, LoadTarget.GAIN: 4, LoadTarget.TAP: 2, LoadTarget.ROPE: 4}
-"""Channels of a LOAD_WORD: 4 x 32, 4 x 16, 2 x 64 and 4 x 16 bits."""
+LOAD_CHANNELS = {LoadTarget.RESIDUAL: 4, LoadTarget.GAIN: 4, LoadTarget.TAP: 2, LoadTarget.ROPE: 4,
+                 LoadTarget.INPUT: 4, LoadTarget.HEAD_INPUT: 4, LoadTarget.STEP: 1}
+"""Channels of a LOAD_WORD: 4 x 32, 4 x 16, 2 x 64, 4 x 16 bits, twice 4 x 16, and a row in 128 bits."""
 
 ID_BITS = 24
 """Of a vocabulary row's number."""

@@ -9,7 +9,7 @@ from models.machine.descriptor import OPCODES, SEMAPHORES, Engine, LoadTarget, O
 __all__ = ["random_descriptor", "random_program"]
 
 _ALIGNED = {(Opcode.STREAM, "address"): 256, (Opcode.STREAM, "beats"): 16, (Opcode.LOAD, "address"): 16,
-            (Opcode.LOAD, "address_stride"): 16}
+            (Opcode.LOAD, "address_stride"): 16, (Opcode.STORE, "address"): 16, (Opcode.STORE, "steps"): 16}
 
 
 def random_descriptor(random: Random, opcode: Opcode, *, wait: int = 0, signal: int = 0) -> bytes:

@@ -158,8 +158,9 @@ async def bad_descriptors(dut):
             if engine != OPCODES[opcode].engine]
     bad += [changed(Opcode.STREAM, field(Opcode.STREAM, "address") + bit, 1, 1) for bit in range(8)]
     bad += [changed(Opcode.STREAM, field(Opcode.STREAM, "beats") + bit, 1, 1) for bit in range(4)]
-    bad += [changed(Opcode.LOAD, field(Opcode.LOAD, name) + bit, 1, 1) for name in ("address", "address_stride")
-            for bit in range(4)]
+    bad += [changed(opcode, field(opcode, name) + bit, 1, 1) for opcode, name in (
+        (Opcode.LOAD, "address"), (Opcode.LOAD, "address_stride"), (Opcode.STORE, "address"), (Opcode.STORE, "steps"))
+        for bit in range(4)]
     bad += [changed(Opcode.LOAD, field(Opcode.LOAD, "target"), 4, target) for target in range(len(LoadTarget), 16)]
     listed = dict(address=0, beats=16, padding=0, listed=1, row=0)
     bad += [pack(Opcode.STREAM, **listed, head=0, row_beats=1), pack(Opcode.STREAM, **listed, head=1, row_beats=0)]

@@ -51,11 +51,12 @@ async def words_of_all_targets(dut, stall, position):
         for size in (0, 1, width, 16, 16 + width, 64, 16 * random.randrange(1, 30) + random.randrange(16)):
             address, stride = random.randrange(1 << 30) * 16, random.randrange(1 << 20) * 16
             offset = random.randrange(60_000)
-            fields = dict(address=address, target=target, address_stride=stride, bytes=size, offset=offset)
+            row = random.randrange(256)
+            fields = dict(address=address, target=target, address_stride=stride, bytes=size, offset=offset, row=row)
             sequence = random.choice([positions.index(position), random.randrange(SEQUENCES)])
             source.send_nowait(int.from_bytes(pack(Opcode.LOAD, sequence=sequence, **fields), "little"))
             start_address = (address + positions[sequence] * stride) % (1 << 40)
-            expected += load_words(target, offset, contents.read(start_address, size))
+            expected += load_words(target, offset, contents.read(start_address, size), row)
             addresses += [start_address] * bool(size // width)
             loads += 1
     assert await sink.receive(len(expected)) == expected
@@ -74,7 +75,7 @@ async def one_word_a_cycle(dut):
     start_soon(_memory(dut, contents, requests, 0.0))
     await start(dut)
     for target, width in WORD_BYTES.items():
-        fields = dict(address=0, target=target, address_stride=0, bytes=400 * width, offset=0)
+        fields = dict(address=0, target=target, address_stride=0, bytes=400 * width, offset=0, row=0)
         source.send_nowait(int.from_bytes(pack(Opcode.LOAD, sequence=0, **fields), "little"))
         await sink.receive(400)
         assert sink.cycles[-1] - sink.cycles[-400] == 399

@@ -11,8 +11,8 @@ __all__ = ["WORD_BYTES", "load_words"]
 WORD_BYTES = {target: channels * CHANNEL_BYTES[target] for target, channels in LOAD_CHANNELS.items()}
 
 
-def load_words(target: LoadTarget, offset: int, content: bytes) -> list[dict[str, int]]:
-    """Whole words alone; the indices count channels from `offset`."""
+def load_words(target: LoadTarget, offset: int, content: bytes, row: int = 0) -> list[dict[str, int]]:
+    """Whole words alone; the indices count channels, or for STEP rows, from `offset`."""
     width = WORD_BYTES[target]
-    return [{"target": target, "index": offset + n * LOAD_CHANNELS[target],
+    return [{"target": target, "row": row, "index": offset + n * LOAD_CHANNELS[target],
              "data": int.from_bytes(content[n * width:][:width], "little")} for n in range(len(content) // width)]

@@ -93,9 +93,11 @@ class Bench:
         width = WORD_BYTES[target]
         count, offset = self.random.randrange(0, 40), self.random.randrange(0, 1000)
         stride = self.random.randrange(0, 64) * PORT_BYTES
-        fields = dict(address=address, target=target, address_stride=stride, bytes=count * width, offset=offset)
+        row = self.random.randrange(256)
+        fields = dict(address=address, target=target, address_stride=stride, bytes=count * width, offset=offset,
+                      row=row)
         data = self.contents.read(address + position * stride, count * width)
-        return int.from_bytes(pack(Opcode.LOAD, sequence=0, **fields), "little"), load_words(target, offset, data)
+        return int.from_bytes(pack(Opcode.LOAD, sequence=0, **fields), "little"), load_words(target, offset, data, row)
 
     def read(self, address: int, size: int) -> tuple[dict[str, int], list[int]]:
         """A read request and its beats."""
