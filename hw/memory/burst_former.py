@@ -11,7 +11,7 @@ from hw.memory.fifo import BeatFifo
 from hw.memory.shapes import WRITE_BEAT
 from models.machine.build import BURST_BEATS
 
-__all__ = ["OPEN_BEAT", "BurstFormer"]
+__all__ = ["OPEN_BEAT", "BurstFormer", "BurstPort"]
 
 OPEN_BEAT = data.StructLayout({"address": ADDRESS_BITS, "data": DATA_BITS, "strobe": DATA_BITS // 8, "last": 1})
 """A beat of a burst that is not closed before its `last`."""
@@ -20,25 +20,29 @@ _DEPTH = 2 * BURST_BEATS
 _MARGIN = 8  # beats that may still come when `room` falls, and one whose leaving is not counted yet
 
 
+class BurstPort(wiring.Signature):
+    """A user's side of a BurstFormer: beats go out; `room`: six more find room; `idle`: it holds none."""
+
+    def __init__(self) -> None:
+        super().__init__({"beat": Out(stream.Signature(OPEN_BEAT, always_ready=True)), "room": In(1), "idle": In(1)})
+
+
 class BurstFormer(wiring.Component):
     """Hold the beats of a burst until its length is known, then let them go with it.
 
-    Beats come one a cycle, bursts of at most 16 that keep their 256 bytes; while `room` is high six
-    more find room. They leave as WRITE_BEATs, a beat a cycle, four cycles after their burst's last came or later.
-    `idle`: there are none.
+    Beats come one a cycle while there is room, bursts of at most 16 that keep their 256 bytes. They leave as
+    WRITE_BEATs, a beat a cycle, four cycles after their burst's last came or later.
     """
 
     def __init__(self) -> None:
         super().__init__({
-            "i": In(stream.Signature(OPEN_BEAT, always_ready=True)),
-            "room": Out(1),
+            "i": In(BurstPort()),
             "o": Out(stream.Signature(WRITE_BEAT)),
-            "idle": Out(1, init=1),
         })
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        i, o = self.i, self.o
+        i, o = self.i.beat, self.o
         content = data.StructLayout({"data": DATA_BITS, "strobe": DATA_BITS // 8})
         burst = data.StructLayout({"address": ADDRESS_BITS, "left": WRITE_BEAT["left"].width})
         m.submodules.beats = beats = BeatFifo(content.size, _DEPTH)
@@ -71,7 +75,8 @@ class BurstFormer(wiring.Component):
         with m.If(taken):
             m.d.sync += [left.eq(o.p.left - 1), going.eq(o.p.left != 0)]
 
-        held, gone = Signal(range(_DEPTH + 4)), Signal()
-        m.d.sync += [gone.eq(taken), held.eq(held + i.valid - gone), self.room.eq(held <= _DEPTH - _MARGIN),
-                     self.idle.eq((held == 0) & ~i.valid)]
+        held, gone, room, idle = Signal(range(_DEPTH + 4)), Signal(), Signal(), Signal(init=1)
+        m.d.sync += [gone.eq(taken), held.eq(held + i.valid - gone), room.eq(held <= _DEPTH - _MARGIN),
+                     idle.eq((held == 0) & ~i.valid)]
+        m.d.comb += [self.i.room.eq(room), self.i.idle.eq(idle)]
         return m

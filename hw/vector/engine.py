@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from hw.arith.scalar import SCALAR, from_word, power_of_two
+from hw.arith.scalar import SCALAR
 from hw.arith.scalar_unit import ScalarUnit
 from hw.attention.output_memory import OUTPUT_REQUEST, OUTPUT_WORD
 from hw.attention.query_memory import QUERY, QUERY_SCALE
 from hw.command import COMMAND_BITS, POSITIONS, command_layout
 from hw.linear.activations import activation_layout
 from hw.linear.reader import READ_REQUEST, SUM_WORD
+from hw.memory.burst_former import BurstFormer
 from hw.memory.shapes import ID_BITS, LIST_PLACE, LOAD_WORD, WRITE_BEAT
 from hw.vector.channel_memories import ChannelMemories
 from hw.vector.head_path import HeadPath
-from hw.vector.norm_quant import NormQuant
-from hw.vector.norm_source import NormSource
+from hw.vector.norm_path import NormPath
 from hw.vector.rescale import Rescale
 from hw.vector.residual import ResidualAdd
 from hw.vector.row_control import RowControl
 from hw.vector.select import Select
+from hw.vector.store import Store
+from hw.vector.tap import command_exponents
 from hw.vector.word_tap import WordTap
 from models.machine.build import LANES, BuildParameters
-from models.machine.descriptor import Activation, LoadTarget, Opcode
-from models.machine.descriptor import NormSource as Source
+from models.machine.descriptor import LoadTarget, Opcode
 
 __all__ = ["VectorEngine"]
 
@@ -33,7 +34,8 @@ _LANE_BITS = LANES.bit_length() - 1
 
 
 class VectorEngine(wiring.Component):
-    """NORM, QUERY, KEY, VALUE, RESIDUAL and SELECT of rows first_row + r, r < rows, LANES channels of a row a cycle.
+    """NORM, QUERY, KEY, VALUE, RESIDUAL, SELECT and STORE of rows first_row + r, r < rows, LANES channels of a row a
+    cycle.
 
     Contract, by golden function (docs/numerics.md):
     NORM: `norm_quant` of the residual stream, of attention's results or of `gated_product`, to `o_linear`
@@ -43,16 +45,19 @@ class VectorEngine(wiring.Component):
     RESIDUAL: `residual_add` with its tap into the residual memory; the sums' unit is unit[row] * scale.
     SELECT: `shortlist`, piece by piece (`hw.vector.select`), into the list of row first_row + r, from which `read_list`
     -> `listed` takes ids, any time no SELECT of that row is under way.
+    STORE: a row's `count` int32 values to address + r * count * 4, the step of those that have one to steps + r * 16
+    (docs/program.md, "Stops").
     Counts of channels are multiples of LANES but for SELECT's, dim one of 2 * LANES.
 
     Memories: residual (slots * hidden_max channels, row r from r * count on), gain and tap (inputs_max channels),
-    rotary table (slots * head_dim_max angles, row r from r * dim on); `i_load` fills them, ready but for residual
-    values while RESIDUAL writes.
+    rotary table (slots * head_dim_max angles, row r from r * dim on), and unit; `i_load` fills them and sends loaded
+    inputs on, ready but for residual values while RESIDUAL writes and for inputs while a norm sends its own. All but
+    unit outlast a reset.
     Sums are read through `read_a`/`sums_a` and, for up, `read_b`/`sums_b`; attention's results through
     `read_attention`/`attention`, whose unit is 2**attention_exponent, steady while they come.
     `o_linear`, `o_head`, `o_query` and `o_query_scale` must be ready always.
     Events: `saturations`, how many channels a residual addition clipped in a cycle; `activations` and `zeros`, how many
-    int8 values a row has and how many of them are 0, once it stands: what a norm sends twice counts once.
+    int8 values a norm's row has and how many of them are 0, once it stands: what a norm sends twice counts once.
 
     `command` is taken when idle, with rows and count, or heads and dim, at least 1; `retired` pulses
     when results are delivered and `write_idle` says that written beats are answered (it falls the
@@ -60,7 +65,7 @@ class VectorEngine(wiring.Component):
 
     Cycles of a row of n channels, L = LANES, about: NORM 2 n / L + 90, with rms 160; with a tap n / L + 100 more, with
     both another n / L; RESIDUAL n / L + 30, with a tap 50; QUERY, KEY, VALUE heads * max(dim / L + 1, 25) + 125;
-    SELECT n / L + 20, with `begin` k more, and what the entries take that enter the list.
+    SELECT n / L + 20, with `begin` k more, and what the entries take that enter the list; STORE n / L + 25.
     """
 
     def __init__(self, build: BuildParameters):
@@ -98,17 +103,18 @@ class VectorEngine(wiring.Component):
             build.slots * -(-build.hidden_max // LANES), build.inputs_max)
         m.submodules.rescale = self._rescale = Rescale()
         m.submodules.tap = self._tap = WordTap()
-        m.submodules.source = self._source = NormSource()
-        m.submodules.norm = self._norm = NormQuant()
+        m.submodules.norm = self._norm = NormPath()
         m.submodules.heads = self._heads = HeadPath(build)
         m.submodules.add = self._add = ResidualAdd()
         m.submodules.select = self._select = Select(build.slots)
+        m.submodules.store = self._store = Store()
+        m.submodules.former = self._former = BurstFormer()
         m.submodules.scalar = self._scalar_unit = ScalarUnit()
         m.submodules.control = self._control = control = RowControl(build)
         command, self._kind, self._row = control.held, control.kind, control.row
-        self._norm_fields = data.View(command_layout(Opcode.NORM), command)
         self._add_fields = data.View(command_layout(Opcode.RESIDUAL), command)
         self._select_fields = data.View(command_layout(Opcode.SELECT), command)
+        self._store_fields = data.View(command_layout(Opcode.STORE), command)
         # QUERY has the first fields of KEY and VALUE, which are alike, and zeros in place of the others.
         self._head_fields = data.View(command_layout(Opcode.KEY), command)
 
@@ -121,6 +127,7 @@ class VectorEngine(wiring.Component):
         self._connect_heads(m)
         self._connect_residual(m)
         self._connect_select(m)
+        self._connect_store(m)
         return m
 
     def _share_units(self, m: Module) -> None:
@@ -144,12 +151,12 @@ class VectorEngine(wiring.Component):
                 m.d.comb += [user.results.valid.eq(shared.o.valid & at_work), user.results.p.eq(shared.o.p)]
 
     def _connect_memories(self, m: Module) -> None:
-        """Loads, and who reads sums and channels: the residual addition, the heads, or the norm's source."""
-        channels, table, load = self._channels, self._heads.i_table, self.i_load
+        """Loads, and who reads sums, attention's results and channels."""
+        channels, norm, table, load = self._channels, self._norm, self._heads.i_table, self.i_load
         m.d.comb += [
-            channels.i_load.valid.eq(load.valid),
-            channels.i_load.p.eq(load.p),
-            load.ready.eq(channels.i_load.ready),
+            channels.i_load.valid.eq(load.valid), channels.i_load.p.eq(load.p),
+            norm.i_load.valid.eq(load.valid & channels.i_load.ready), norm.i_load.p.eq(load.p),
+            load.ready.eq(channels.i_load.ready & norm.i_load.ready),
         ]
         m.d.sync += [
             table.valid.eq(load.valid & load.ready & (load.p.target == LoadTarget.ROPE)),
@@ -157,87 +164,63 @@ class VectorEngine(wiring.Component):
             Value.cast(table.p.angles).eq(load.p.data),
         ]
         kind, row = self._kind, self._row
-        source, add, heads, select = self._source, self._add, self._heads, self._select
+        add, heads, select, store = self._add, self._heads, self._select, self._store
         m.d.comb += [
-            channels.gain.index.eq(Mux(kind.selecting, select.gain.index, self._norm.gain.index)),
+            channels.gain.index.eq(Mux(kind.selecting, select.gain.index, norm.gain.index)),
             channels.gain_hold.eq(select.hold),
-            self._norm.gain.word.eq(channels.gain.word), select.gain.word.eq(channels.gain.word),
+            norm.gain.word.eq(channels.gain.word), select.gain.word.eq(channels.gain.word),
         ]
         connect(m, self._tap.memory, channels.tap)
         connect(m, add.o_write, channels.i_residual)
         m.d.comb += [
-            channels.residual.index.eq(Mux(kind.adding, add.memory.index, source.memory.index)),
-            add.memory.word.eq(channels.residual.word),
-            source.memory.word.eq(channels.residual.word),
+            channels.residual.index.eq(Mux(kind.adding, add.memory.index, Mux(
+                kind.storing, store.memory.index, norm.memory.index))),
+            *(user.memory.word.eq(channels.residual.word) for user in (add, norm, store)),
         ]
         request = self.read_a.p
         m.d.comb += [
             # a norm that asks for its gate's sums asks for just these
             request.row.eq(row.index), request.accumulator.eq(row.accumulator), request.count.eq(row.count),
-            self.read_a.valid.eq(Mux(kind.norming, source.o_gate.valid, self._control.ask)),
-            source.o_gate.ready.eq(self.read_a.ready), self._control.ask_ready.eq(self.read_a.ready),
-            self.sums_a.ready.eq(Mux(kind.norming, source.i_gate.ready,
-                                     Mux(kind.selecting, select.i.ready, kind.adding | heads.i_sums.ready))),
-            source.i_gate.valid.eq(self.sums_a.valid & kind.norming), source.i_gate.p.eq(self.sums_a.p),
+            self.read_a.valid.eq(Mux(kind.norming, norm.o_gate.valid, self._control.ask | store.o_sums.valid)),
+            norm.o_gate.ready.eq(self.read_a.ready), self._control.ask_ready.eq(self.read_a.ready),
+            store.o_sums.ready.eq(self.read_a.ready),
+            self.sums_a.ready.eq((kind.norming & norm.i_gate.ready) | (kind.selecting & select.i.ready) | kind.adding
+                                 | (kind.heading & heads.i_sums.ready) | store.i_sums.ready),
+            norm.i_gate.valid.eq(self.sums_a.valid & kind.norming), norm.i_gate.p.eq(self.sums_a.p),
             add.i.valid.eq(self.sums_a.valid & kind.adding), add.i.p.eq(self.sums_a.p),
             heads.i_sums.valid.eq(self.sums_a.valid & kind.heading), heads.i_sums.p.eq(self.sums_a.p),
             select.i.valid.eq(self.sums_a.valid & kind.selecting), select.i.p.eq(self.sums_a.p),
+            store.i_sums.valid.eq(self.sums_a.valid & kind.storing), store.i_sums.p.eq(self.sums_a.p),
+        ]
+        request, results = self.read_attention, self.attention
+        m.d.comb += [
+            request.valid.eq(norm.o_attention.valid | store.o_attention.valid),
+            request.p.eq(Mux(kind.storing, store.o_attention.p, norm.o_attention.p)),
+            *(user.o_attention.ready.eq(request.ready) for user in (norm, store)),
+            results.ready.eq(~kind.storing | store.i_attention.ready),
+            norm.i_attention.valid.eq(results.valid & kind.norming), norm.i_attention.p.eq(results.p),
+            store.i_attention.valid.eq(results.valid & kind.storing), store.i_attention.p.eq(results.p),
         ]
 
     def _connect_norm(self, m: Module) -> None:
-        norm, source, fields = self._norm, self._source, self._norm_fields
-        connect(m, source.o_up, flipped(self.read_b))
-        connect(m, flipped(self.sums_b), source.i_up)
-        connect(m, source.o_attention, flipped(self.read_attention))
-        connect(m, flipped(self.attention), source.i_attention)
-        connect(m, norm.o_pass, source.i_pass)
-        connect(m, norm.o_scale, self._control.norm_unit)
-        connect(m, source.o, norm.i_x)
-        gain_m, gain_e = from_word(fields.gain)
-        eps_m, eps_e = from_word(fields.eps_sum)
+        norm, control = self._norm, self._control
+        connect(m, norm.o_up, flipped(self.read_b))
+        connect(m, flipped(self.sums_b), norm.i_up)
+        connect(m, norm.o_unit, control.norm_unit)
+        connect(m, norm.o_step, control.i_step)
         m.d.comb += [
-            source.settings.source.eq(fields.source),
-            source.settings.silu.eq(fields.activation == Activation.SILU),
-            source.settings.gate_scale.eq(self._row.gate_scale),
-            source.settings.row.eq(self._row.index),
-            source.settings.count.eq(fields.count),
-            source.settings.base.eq(self._row.base),
-            source.settings.group_channels.eq(fields.group_channels),
-            source.settings.gate_accumulator.eq(self._row.accumulator),
-            source.settings.up_accumulator.eq(fields.up_accumulator),
-            norm.start.valid.eq(self._control.start_norm), self._control.norm_ready.eq(norm.start.ready),
-            norm.start.p.gain.m.eq(gain_m), norm.start.p.gain.e.eq(gain_e),
-            norm.start.p.eps_sum.m.eq(eps_m), norm.start.p.eps_sum.e.eq(eps_e),
-            norm.start.p.rms.eq(fields.rms),
-            norm.start.p.gained.eq(fields.gained),
-            norm.start.p.levels16.eq(fields.levels16),
-            norm.start.p.tapped.eq(fields.tap),
-            *_exponents(norm.start.p.exponents, fields),
+            norm.command.eq(control.held), norm.row.eq(self._row), norm.counting.eq(control.counting),
+            norm.start.eq(control.start_norm), control.norm_ready.eq(norm.ready),
+            norm.exponent.eq(self.attention_exponent),
+            self.zeros.eq(norm.zeros), self.activations.eq(norm.activations),
         ]
-        m.d.sync += Value.cast(norm.scale).eq(Mux(fields.source == Source.ATTENTION,
-                                                  power_of_two(self.attention_exponent), Value.cast(self._row.scale)))
-
-        index, words = Signal(16), norm.o_q
-        for target, chosen in ((self.o_linear, ~fields.levels16), (self.o_head, fields.levels16)):
-            row = self._row.index if target is self.o_linear else self._row.offset
-            m.d.comb += [target.valid.eq(words.valid & chosen), target.p.row.eq(row), target.p.index.eq(index)]
-            m.d.comb += [target.p["values"][n].eq(words.p["values"][n]) for n in range(LANES)]
-        with m.If(words.valid):
-            m.d.sync += index.eq(Mux(words.p.last, 0, index + LANES))
-        zeros, first, row_zeros = Signal(LANES), Signal(), Signal(16)  # of the row, as it was sent last
-        m.d.sync += [
-            *(zeros[n].eq(words.valid & (words.p["values"][n] == 0)) for n in range(LANES)),
-            first.eq(words.valid & (index == 0)),
-            row_zeros.eq(Mux(first, 0, row_zeros) + sum(zeros)),
-            self.zeros.eq(Mux(self._control.counting, row_zeros, 0)),
-            self.activations.eq(Mux(self._control.counting, fields.count, 0)),
-        ]
+        _send(m, norm.o_linear, self.o_linear)
+        _send(m, norm.o_head, self.o_head)
 
     def _connect_heads(self, m: Module) -> None:
         heads, fields = self._heads, self._head_fields
-        for given, out in ((heads.o_query, self.o_query), (heads.o_query_scale, self.o_query_scale)):
-            m.d.comb += [out.valid.eq(given.valid), out.p.eq(given.p)]
-        connect(m, heads.o_write, flipped(self.o_write))
+        _send(m, heads.o_query, self.o_query)
+        _send(m, heads.o_query_scale, self.o_query_scale)
         target = heads.start.p.target
         m.d.comb += [
             heads.start.valid.eq(self._control.start_heads), self._control.heads_ready.eq(heads.start.ready),
@@ -262,7 +245,7 @@ class VectorEngine(wiring.Component):
             add.settings.fraction_bits.eq(fields.fraction_bits),
             add.settings.tapped.eq(fields.tap),
             add.settings.base.eq(self._row.base),
-            *_exponents(add.settings.exponents, fields),
+            *command_exponents(add.settings.exponents, fields),
             self.saturations.eq(add.saturations), self._control.added.eq(add.done),
         ]
         m.d.sync += tap.settings.eq(Mux(self._kind.adding, Value.cast(add.tap.settings), Value.cast(norm.tap.settings)))
@@ -275,11 +258,27 @@ class VectorEngine(wiring.Component):
         connect(m, flipped(self.read_list), select.read)
         connect(m, select.o, flipped(self.listed))
 
+    def _connect_store(self, m: Module) -> None:
+        """The store's settings; the burst former, which it has in turn with the heads."""
+        store, former, kind, row, fields = self._store, self._former, self._kind, self._row, self._store_fields
+        heads = self._heads.write
+        m.d.comb += [
+            store.start.eq(self._control.start_store), self._control.stored.eq(store.done),
+            store.exponent.eq(self.attention_exponent), store.settings.row.eq(row.index),
+            *(store.settings[name].eq(row[name]) for name in ("offset", "count", "base", "accumulator", "unit")),
+            *(store.settings[name].eq(fields[name]) for name in ("source", "group_channels", "address", "steps")),
+            former.i.beat.valid.eq(heads.beat.valid | store.write.beat.valid),
+            former.i.beat.p.eq(Mux(kind.storing, store.write.beat.p, heads.beat.p)),
+            *(user.room.eq(former.i.room) for user in (heads, store.write)),
+            *(user.idle.eq(former.i.idle) for user in (heads, store.write)),
+        ]
+        connect(m, former.o, flipped(self.o_write))
+
+
+def _send(m: Module, given, out) -> None:
+    """What one always takes on to a stream that promises to."""
+    m.d.comb += [out.valid.eq(given.valid), out.p.eq(given.p)]
+
 
 def _any(bits) -> Value:
     return Cat(*bits).any()
-
-
-def _exponents(exponents: data.View, fields: data.View) -> list:
-    """The tap's exponents of a command."""
-    return [exponents[name].eq(fields[f"tap_{name}_exponent"]) for name in ("add", "clip", "threshold")]

@@ -10,7 +10,7 @@ from hw.arith.scalar import SCALAR
 from hw.arith.scalar_unit import ScalarPort
 from hw.attention.query_memory import QUERY, QUERY_SCALE
 from hw.linear.reader import SUM_WORD
-from hw.memory.shapes import WRITE_BEAT
+from hw.memory.burst_former import BurstPort
 from hw.vector.head_quant import HeadQuant
 from hw.vector.kv_writer import KV_TARGET, KVWriter
 from hw.vector.rescale import RescalePort
@@ -34,9 +34,9 @@ class HeadPath(wiring.Component):
     """Rotate and quantise the heads of one row; send them as queries, or write them to the cache.
 
     A transfer on `start` begins a row; the words of its heads' sums come on `i_sums`, their `last` ignored. Queries
-    leave in 16 bits on `o_query` and `o_query_scale`, keys and values in kv_bits through `o_write`, those of some rows
+    leave in 16 bits on `o_query` and `o_query_scale`, keys and values in kv_bits through `write`, those of some rows
     together (`KVWriter`).
-    `busy` from the start until the last of these was taken. Golden: `rope` (where `rotate`) and `head_quant`;
+    `busy` from the start until the last of these has left. Golden: `rope` (where `rotate`) and `head_quant`;
     `KVWriter` for the layout. Rescaling and scalar unit are shared with others.
     Throughput: a head in dim / LANES + 1 or 25 cycles, whichever is more; about 3 dim / LANES + 80 for a
     first head.
@@ -52,7 +52,7 @@ class HeadPath(wiring.Component):
             "scalar": Out(ScalarPort()),
             "o_query": Out(stream.Signature(QUERY, always_ready=True)),
             "o_query_scale": Out(stream.Signature(QUERY_SCALE, always_ready=True)),
-            "o_write": Out(stream.Signature(WRITE_BEAT)),
+            "write": Out(BurstPort()),
             "busy": Out(1),
         })
 
@@ -65,7 +65,7 @@ class HeadPath(wiring.Component):
                                                 heads=build.heads_max, beats=build.cache_beats)
         connect(m, quant.scalar, flipped(self.scalar))
         connect(m, quant.rescale, flipped(self.rescale))
-        connect(m, writer.o_write, flipped(self.o_write))
+        connect(m, writer.write, flipped(self.write))
         connect(m, flipped(self.i_table), rope.i_table)
         connect(m, rope.o, quant.i)
 

@@ -8,8 +8,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import exact_log2
 
 from hw.arith.scalar import SCALAR
-from hw.memory.burst_former import BurstFormer
-from hw.memory.shapes import WRITE_BEAT
+from hw.memory.burst_former import BurstPort
 from hw.vector.kv_stage import BEAT_BYTES, SCALES_A_BEAT, KVStage, scale_beats
 from hw.vector.norm_quant import QUANTISED_WORD
 from models.machine.build import BURST_BEATS
@@ -41,8 +40,8 @@ class KVWriter(wiring.Component):
     goes in one burst: of a head first the scales, then chunk by chunk (the row as a whole, where chunks adjoin), and
     of each what is one port's after the other's. A transfer on `start` begins a token, the fields but `token` and
     `last` as in the first; per head its values come on `i` and its scale on `i_scale`, always taken. A head leaves
-    when its last token is there. `busy` from then until the last beat of all heads is taken on `o_write`; the next
-    first token starts when it is low. The strobes cover the bytes of the heads alone.
+    when its last token is there, through the `BurstFormer` behind `write`. `busy` from then until the last beat of
+    all heads has left that; the next first token starts when it is low. The strobes cover the bytes of the heads alone.
 
     Throughput: a word a cycle; a head of n rows of b beats in c chunks leaves in about n b + c + 5 cycles.
     """
@@ -58,7 +57,7 @@ class KVWriter(wiring.Component):
             "start": In(stream.Signature(KV_TARGET)),
             "i": In(stream.Signature(QUANTISED_WORD, always_ready=True)),
             "i_scale": In(stream.Signature(SCALAR, always_ready=True)),
-            "o_write": Out(stream.Signature(WRITE_BEAT)),
+            "write": Out(BurstPort()),
             "busy": Out(1),
         })
 
@@ -73,10 +72,8 @@ class KVWriter(wiring.Component):
         m = Module()
         m.submodules.stage = stage = KVStage(
             kv_bits=self._kv_bits, rows=self._rows, heads=self._heads, beats=self._beats)
-        m.submodules.former = former = BurstFormer()
         connect(m, flipped(self.i), stage.i)
         connect(m, flipped(self.i_scale), stage.i_scale)
-        connect(m, former.o, flipped(self.o_write))
 
         target = Signal(KV_TARGET, reset_less=True)  # of the first token
         row, last = Signal(range(self._rows)), Signal()
@@ -109,7 +106,7 @@ class KVWriter(wiring.Component):
     def _leave(self, m: Module, target, row, waiting, leaves, offset, scale_offset) -> None:
         """Walk the beats of the heads that are there. A place in the stage is read when it is walked; what it is for is
         told in the two cycles until its beat is out."""
-        stage, former, ports, chunk = m.submodules.stage, m.submodules.former, self._ports, self._chunk
+        stage, room, ports, chunk = m.submodules.stage, self.write.room, self._ports, self._chunk
         some_beats = range(self._beats + 1)
         head = Signal(range(self._heads))
         head_base, scale_base = Signal(40, reset_less=True), Signal(40, reset_less=True)
@@ -179,12 +176,12 @@ class KVWriter(wiring.Component):
             with m.State("SCALES"):
                 low = scales << 2
                 m.d.comb += [
-                    now.scales.eq(former.room), now.address.eq(Cat(Const(0, 4), (scale_base[4:] + scales)[:36])),
+                    now.scales.eq(room), now.address.eq(Cat(Const(0, 4), (scale_base[4:] + scales)[:36])),
                     now.lanes.eq(Cat((low + n >= target.token[:2]) & (low + n < scale_end)
                                      for n in range(SCALES_A_BEAT))),
                 ]
                 m.d.sync += [chunk_beat.eq(head_beat), left.eq(stage.beats), chunk_base.eq(head_base)]
-                with m.If(former.room):
+                with m.If(room):
                     m.d.sync += scales.eq(scales + 1)
                     with m.If(low + SCALES_A_BEAT >= scale_end):
                         m.next = "CHUNK"
@@ -192,8 +189,8 @@ class KVWriter(wiring.Component):
                 begin_phase(Const(0, len(phase)))
                 m.next = "WALK"
             with m.State("WALK"):
-                m.d.comb += now.place.eq(former.room & (before >= 0))
-                with m.If(former.room):
+                m.d.comb += now.place.eq(room & (before >= 0))
+                with m.If(room):
                     m.d.sync += [at.eq(next_at), of.eq(next_of), address.eq(address + ports * BEAT_BYTES),
                                  before.eq(before - ports)]
                     with m.If(port_ends):
@@ -211,7 +208,7 @@ class KVWriter(wiring.Component):
                              scale_base.eq(scale_base + target.head_bytes), fresh.eq(head == target.heads - 1)]
                 m.next = "IDLE"
 
-        o, of_scales = former.i, Signal()
+        o, of_scales = self.write.beat, Signal()
         group_ends = then.address[4 + exact_log2(ports):][:exact_log2(BURST_BEATS)].all()
         m.d.sync += [
             of_scales.eq(then.scales), o.valid.eq(then.scales | (then.place & (then.at < then.wide))),
@@ -219,7 +216,7 @@ class KVWriter(wiring.Component):
             o.p.strobe.eq(Mux(then.scales, Cat(lane.replicate(4) for lane in then.lanes),
                               Mux(then.tail, stage.tail, (1 << BEAT_BYTES) - 1))),
             o.p.last.eq(then.scales | then.port_ends | group_ends | (then.next_at >= then.wide)),
-            self.busy.eq((waiting != 0) | leaves | ~idle | then.scales | then.place | o.valid | ~former.idle
+            self.busy.eq((waiting != 0) | leaves | ~idle | then.scales | then.place | o.valid | ~self.write.idle
                          | (self.i.valid & self.i.p.last)),
         ]
         m.d.comb += o.p.data.eq(Mux(of_scales, stage.scales, stage.beat))

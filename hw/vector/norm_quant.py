@@ -54,7 +54,8 @@ class NormQuant(wiring.Component):
     QUANTISE, whose results leave on `o_q`; where the clamp proves to act, QUANTISE a second time, whose results stand.
     With a tap: LARGEST; SQUARES (if rms); TAPPED; QUANTISE. When all of them have left, `o_scale` offers the value
     of one unit of q, once; the next row starts after that.
-    `scale`, the value of one unit of x, is read when the first pass is through.
+    `scale`, the value of one unit of x, is read when the first pass is through. `coming` is high in the cycle before
+    each transfer on `o_q`.
     Gains come through `gain`. Rescaling, tap and scalar unit are shared with others: words go out on `rescale` and
     `tap` and come back in order, scalar operations go through `scalar`. No backpressure but for `o_scale`.
 
@@ -73,6 +74,7 @@ class NormQuant(wiring.Component):
             "tap": Out(WordTapPort()),
             "scalar": Out(ScalarPort()),
             "o_q": Out(stream.Signature(QUANTISED_WORD, always_ready=True)),
+            "coming": Out(1),
             "o_scale": Out(stream.Signature(SCALAR)),
         })
 
@@ -154,13 +156,14 @@ class NormQuant(wiring.Component):
     def _quantise(self, m: Module, y, y_valid, y_last) -> None:
         words, results = self.rescale.words, self.rescale.results
         m.d.comb += [
+            self.coming.eq(results.valid & self._quantise_pass),
             words.valid.eq(y_valid & self._quantise_pass),
             Value.cast(words.p.x).eq(Value.cast(y)),
             words.p.a.eq(self._multiplier),
             words.p.last.eq(y_last),
         ]
         m.d.sync += [
-            self.o_q.valid.eq(results.valid & self._quantise_pass),
+            self.o_q.valid.eq(self.coming),
             self.o_q.p.last.eq(results.p.last),
             *(self.o_q.p.values[n].eq(Mux(self._settings.levels16, saturate(results.p.y[n], 16),
                                           saturate(results.p.y[n], 8))) for n in range(LANES)),

@@ -12,6 +12,7 @@ from hw.arith.scalar import SCALAR, from_word, power_of_two, scalar_const, shift
 from hw.arith.scalar_steps import ScalarSteps
 from hw.arith.scalar_unit import ScalarOp, ScalarPort
 from hw.command import COMMAND_BITS, HEADER_LAYOUT, POSITIONS, command_layout
+from hw.vector.layer_inputs import STEP_WRITE
 from hw.vector.rope import ROPE_FRACTION
 from models.machine.build import LANES, BuildParameters
 from models.machine.cache import BLOCK_TOKENS
@@ -27,6 +28,7 @@ KIND = data.StructLayout({
     "norming": 1,
     "adding": 1,
     "selecting": 1,
+    "storing": 1,
     "heading": 1,  # QUERY, KEY or VALUE
     "rotating": 1,  # of these, not VALUE
     "caching": 1,  # of these, not QUERY
@@ -42,6 +44,7 @@ ROW = data.StructLayout({
     "last": 1,
     "count": 16,  # sums of a row
     "accumulator": 16,  # the first of them; of a gated product, of its gate
+    "unit": SCALAR,  # value of one unit of the row's input, before the command
     "scale": SCALAR,  # value of one unit of what is worked on
     "step": SCALAR,  # of heads: the scale over their levels
     "gate_scale": SCALAR,
@@ -49,15 +52,15 @@ ROW = data.StructLayout({
 
 
 class RowControl(wiring.Component):
-    """Take a command, and for each of its rows work out the scales and start norm, heads, addition or choice.
+    """Take a command, and for each of its rows work out the scales and start norm, heads, addition, choice or store.
 
     Contract: `command` is taken when idle and held on `held`; `kind` and `row` hold still from a start until the
     work's end. `retired` pulses when the last row is done and `write_idle` holds. `unit[r]`, the value of one unit of
-    what row r's last norm sent, starts from the transfer on `norm_unit` that ends a norm; `counting` pulses with it
-    where the norm was one for the linear engine.
+    row r's input, starts from the transfer on `norm_unit` that ends a norm, or from one on `i_step`, for which a norm
+    waits; `counting` pulses where a norm was one for the linear engine.
     Starts are held until taken: `start_norm` until `norm_ready`, `start_heads` until `heads_ready`, `ask` (for the
-    row's sums) until `ask_ready`, with which `start_select` pulses for a choice. Heads end when `heads_busy` falls,
-    additions with `added`, choices with `selected`.
+    row's sums) until `ask_ready`, with which `start_select` pulses for a choice; `start_store` pulses. Heads end when
+    `heads_busy` falls, additions with `added`, choices with `selected`, stores with `stored`.
 
     Five cycles a command, two a row and what the scales take of the scalar unit.
     """
@@ -77,6 +80,7 @@ class RowControl(wiring.Component):
             "start_norm": Out(1),
             "norm_ready": In(1),
             "norm_unit": In(stream.Signature(SCALAR)),
+            "i_step": In(stream.Signature(STEP_WRITE, always_ready=True)),
             "counting": Out(1),
             "start_heads": Out(1),
             "heads_ready": In(1),
@@ -86,6 +90,8 @@ class RowControl(wiring.Component):
             "start_select": Out(1),
             "added": In(1),
             "selected": In(1),
+            "start_store": Out(1),
+            "stored": In(1),
         })
 
     def elaborate(self, platform):
@@ -97,8 +103,8 @@ class RowControl(wiring.Component):
         self._heads = heads = data.View(command_layout(Opcode.KEY), command)
         self._addition = addition = data.View(command_layout(Opcode.RESIDUAL), command)
         choice = data.View(command_layout(Opcode.SELECT), command)
+        store = data.View(command_layout(Opcode.STORE), command)
         self._of_row = row = Signal(ROW, reset_less=True)
-        self._unit = unit = Signal(SCALAR, reset_less=True)  # of the row, before the command
         self._kind = kind = Signal(KIND)
         m.d.comb += [self.held.eq(command), self.kind.eq(kind), self.row.eq(row)]
 
@@ -108,6 +114,10 @@ class RowControl(wiring.Component):
         run = Signal(range(self._build.attention_rows))  # rows before this one whose keys leave with its
         scalars = ScalarSteps(m, self.scalar)
         m.d.sync += self.counting.eq(0)
+        step, given = self.i_step, self.norm_unit
+        with m.If(step.valid | (given.valid & given.ready)):
+            m.d.sync += Value.cast(self.unit[Mux(step.valid, step.p.row, row.index)]).eq(
+                Mux(step.valid, Value.cast(step.p.unit), Value.cast(given.p)))
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.command.ready.eq(1)
@@ -117,7 +127,7 @@ class RowControl(wiring.Component):
             with m.State("DECODE"):
                 m.d.sync += [
                     kind.norming.eq(opcode == Opcode.NORM), kind.adding.eq(opcode == Opcode.RESIDUAL),
-                    kind.selecting.eq(opcode == Opcode.SELECT),
+                    kind.selecting.eq(opcode == Opcode.SELECT), kind.storing.eq(opcode == Opcode.STORE),
                     kind.heading.eq((opcode == Opcode.QUERY) | (opcode == Opcode.KEY) | (opcode == Opcode.VALUE)),
                     kind.rotating.eq(opcode != Opcode.VALUE), kind.caching.eq(opcode != Opcode.QUERY),
                     of_heads.eq(heads.heads * heads.dim),
@@ -126,11 +136,12 @@ class RowControl(wiring.Component):
                 ]
                 m.next = "COUNT"
             with m.State("COUNT"):
-                # SELECT's and NORM's count lie where RESIDUAL's does
+                # SELECT's, STORE's and NORM's count lie where RESIDUAL's does
                 m.d.sync += [row.count.eq(Mux(kind.heading, of_heads, addition.count)),
                              row.accumulator.eq(Mux(kind.norming, norm.gate_accumulator, Mux(
                                  kind.adding, addition.accumulator, Mux(
-                                     kind.selecting, choice.accumulator, heads.accumulator)))),
+                                     kind.selecting, choice.accumulator, Mux(
+                                         kind.storing, store.accumulator, heads.accumulator))))),
                              words.eq(norm.count >> _LANE_BITS),
                              base.eq(row.index * (norm.count >> _LANE_BITS))]
                 m.next = "BASE"
@@ -138,7 +149,7 @@ class RowControl(wiring.Component):
                 m.d.sync += row.base.eq(base)
                 m.next = "ROW"
             with m.State("ROW"):
-                m.d.sync += [Value.cast(unit).eq(Value.cast(self.unit[row.index])),
+                m.d.sync += [Value.cast(row.unit).eq(Value.cast(self.unit[row.index])),
                              Value.cast(row.scale).eq(power_of_two(norm.unit_exponent)),
                              last_row.eq(left == 1), row.first.eq(run == 0),
                              row.last.eq((left == 1) | (run == self._build.attention_rows - 1)
@@ -154,18 +165,23 @@ class RowControl(wiring.Component):
                         m.next = "ADD_SCALE"
                     with m.Case(Opcode.SELECT):
                         m.next = "SUMS"
+                    with m.Case(Opcode.STORE):
+                        m.next = "STORE"
                     with m.Default():
                         m.next = "WRITTEN"
 
             self._norm_states(m, scalars)
             self._head_states(m, scalars)
-            scalars.state("ADD_SCALE", row.scale, ScalarOp.MUL, a=unit, b=_word(addition.scale), then="SUMS")
+            scalars.state("ADD_SCALE", row.scale, ScalarOp.MUL, a=row.unit, b=_word(addition.scale), then="SUMS")
+            with m.State("STORE"):
+                m.d.comb += self.start_store.eq(1)
+                m.next = "WORKING"
             with m.State("SUMS"):
                 m.d.comb += [self.ask.eq(1), self.start_select.eq(kind.selecting & self.ask_ready)]
                 with m.If(self.ask_ready):
                     m.next = "WORKING"
             with m.State("WORKING"):
-                with m.If(Mux(kind.selecting, self.selected, Mux(kind.adding, self.added, ~self.heads_busy))):
+                with m.If(self.selected | self.added | self.stored | (kind.heading & ~self.heads_busy)):
                     m.next = "NEXT"
 
             with m.State("NEXT"):
@@ -182,7 +198,7 @@ class RowControl(wiring.Component):
 
     def _norm_states(self, m: Module, scalars: ScalarSteps) -> None:
         """The scales of a gated product; the norm; the unit it leaves behind."""
-        norm, row, unit = self._norm, self._of_row, self._unit
+        norm, row = self._norm, self._of_row
         up_scale, product = Signal(SCALAR, reset_less=True), Signal(SCALAR, reset_less=True)
 
         def by_activation():
@@ -191,8 +207,8 @@ class RowControl(wiring.Component):
             with m.Else():
                 m.next = "SQUARED_UNIT"
 
-        scalars.state("GATE_SCALE", row.gate_scale, ScalarOp.MUL, a=unit, b=_word(norm.gate_scale), then="UP_SCALE")
-        scalars.state("UP_SCALE", up_scale, ScalarOp.MUL, a=unit, b=_word(norm.up_scale), then=by_activation)
+        scalars.state("GATE_SCALE", row.gate_scale, ScalarOp.MUL, a=row.unit, b=_word(norm.gate_scale), then="UP_SCALE")
+        scalars.state("UP_SCALE", up_scale, ScalarOp.MUL, a=row.unit, b=_word(norm.up_scale), then=by_activation)
         scalars.state("SIGMOID_UNIT", product, ScalarOp.MUL, a=row.gate_scale, b=up_scale, then="SHIFT")
         with m.State("SHIFT"):
             m.d.sync += Value.cast(row.scale).eq(shift(product, -SIGMOID_FRACTION))
@@ -204,17 +220,16 @@ class RowControl(wiring.Component):
             with m.If(self.norm_ready):
                 m.next = "NORMALISING"
         with m.State("NORMALISING"):
-            m.d.comb += self.norm_unit.ready.eq(1)
-            with m.If(self.norm_unit.valid):
-                m.d.sync += [Value.cast(self.unit[row.index]).eq(Value.cast(self.norm_unit.p)),
-                             self.counting.eq(~norm.levels16)]
+            m.d.comb += self.norm_unit.ready.eq(~self.i_step.valid)
+            with m.If(self.norm_unit.valid & self.norm_unit.ready):
+                m.d.sync += self.counting.eq(~norm.levels16)
                 m.next = "NEXT"
 
     def _head_states(self, m: Module, scalars: ScalarSteps) -> None:
         """The scale of heads' sums and that over their levels; the heads."""
         row, kind = self._of_row, self._kind
         narrow = kind.caching & int(self._build.kv_bits == 8)
-        scalars.state("HEAD_SCALE", row.scale, ScalarOp.MUL, a=self._unit, b=_word(self._heads.scale),
+        scalars.state("HEAD_SCALE", row.scale, ScalarOp.MUL, a=row.unit, b=_word(self._heads.scale),
                       then="FRACTION")
         with m.State("FRACTION"):
             with m.If(kind.rotating):

@@ -12,7 +12,7 @@ from hw.arith.rounding import round_shift
 from hw.arith.scalar import SCALAR
 from hw.arith.scale_round import ScaleRound
 
-__all__ = ["TAP", "TAP_EXPONENTS", "TAP_SETTINGS", "Tap"]
+__all__ = ["TAP", "TAP_EXPONENTS", "TAP_SETTINGS", "Tap", "command_exponents"]
 
 _GAIN_FRACTION = 13  # Q2.13
 _NO_CLIP = 0xFFFF
@@ -24,6 +24,11 @@ TAP_EXPONENTS = data.StructLayout({"add": signed(7), "clip": signed(7), "thresho
 
 TAP_SETTINGS = data.StructLayout({"rho": SCALAR, "exponents": TAP_EXPONENTS, "narrow": 1})
 """What all channels share: units of x per unit of the parameters; `narrow` saturates to 32 instead of 40 bits."""
+
+
+def command_exponents(exponents: data.View, fields: data.View) -> list:
+    """Assign the tap's exponents of a NORM or a RESIDUAL."""
+    return [exponents[name].eq(fields[f"tap_{name}_exponent"]) for name in TAP_EXPONENTS.members]
 
 
 class Tap(wiring.Component):

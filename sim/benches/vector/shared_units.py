@@ -7,7 +7,8 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.arith.scalar_unit import ScalarUnit
-from hw.memory.shapes import LOAD_WORD
+from hw.memory.burst_former import BurstFormer
+from hw.memory.shapes import LOAD_WORD, WRITE_BEAT
 from hw.vector.channel_memories import ChannelMemories
 from hw.vector.rescale import Rescale
 from hw.vector.word_tap import WordTap
@@ -15,11 +16,11 @@ from hw.vector.word_tap import WordTap
 __all__ = ["WithSharedUnits"]
 
 _CHANNELS = 256
-_INSIDE = ("scalar", "rescale", "tap", "memory", "gain", "room", "started")
+_INSIDE = ("scalar", "rescale", "tap", "memory", "gain", "room", "started", "write")
 
 
 class WithSharedUnits(wiring.Component):
-    """`unit` with its ports to shared units and memories connected; its other ports go out.
+    """`unit` with its ports to shared units and memories connected; its other ports go out. Beats leave on `o_write`.
 
     `i_load` fills the memories. A unit that asks for passes, told on `passes`, gets the words of `i_x`, now with
     backpressure, a row a pass; one that says when there is room for a head gets those of `i` so.
@@ -37,6 +38,8 @@ class WithSharedUnits(wiring.Component):
             outer["passes"] = Out(stream.Signature(members["o_pass"].signature.members["payload"].shape,
                                                    always_ready=True))
             del outer["o_pass"]
+        if "write" in members:
+            outer["o_write"] = Out(stream.Signature(WRITE_BEAT))
         super().__init__({**outer, "i_load": In(stream.Signature(LOAD_WORD))})
 
     def elaborate(self, platform):
@@ -61,6 +64,10 @@ class WithSharedUnits(wiring.Component):
             m.d.comb += tap.settings.eq(unit.tap.settings)
         if "gain" in members:
             connect(m, unit.gain, memories.gain)
+        if "write" in members:
+            m.submodules.former = former = BurstFormer()
+            connect(m, unit.write, former.i)
+            connect(m, former.o, flipped(self.o_write))
         if "memory" in members:
             connect(m, unit.memory, memories.residual)
         self._pace(m)

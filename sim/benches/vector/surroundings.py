@@ -27,10 +27,11 @@ from sim.packing import Packing
 from sim.streams import StreamSink, StreamSource
 from sim.testbench import start
 
-__all__ = ["FRACTION_BITS", "POSITIONS_OF", "Surroundings", "check_equal", "random_tap", "rows_of"]
+__all__ = ["FRACTION_BITS", "LOADED_ROW", "POSITIONS_OF", "Surroundings", "check_equal", "random_tap", "rows_of"]
 
 POSITIONS_OF, FRACTION_BITS, GAIN_EXPONENT, EPS = [37 + 5 * s for s in range(SEQUENCES)], 14, 13, 1e-5
 PATIENCE = 1 << 20  # cycles in which nobody asks
+LOADED_ROW = 200  # from here on rows of inputs are not those of commands
 NO_TAP = {"tap": 0, "tap_add_exponent": 0, "tap_clip_exponent": 0, "tap_threshold_exponent": 0}
 
 
@@ -51,6 +52,7 @@ class Surroundings:
         self.unit = rows_of(constant(0), self.rows)
         self.counts = dict(saturations=0, zeros=0, activations=0)
         self.memory: dict[int, int] = {}
+        self.loaded: dict[str, list[dict[str, Any]]] = {"o_linear": [], "o_head": []}  # words from LOADED_ROW on
         self.commands = self._source("command")
         self.loads = self._source("i_load", LOAD_WORD)
         layouts = {"o_linear": activation_layout(8), "o_head": activation_layout(16), "o_query": QUERY,
@@ -106,8 +108,8 @@ class Surroundings:
             waiting = 20 if self.dut.o_write__valid.value and self.dut.o_write__ready.value else max(waiting - 1, 0)
             self.dut.write_idle.value = waiting == 0
 
-    async def load(self, target: LoadTarget, values: np.ndarray) -> None:
-        await self.loads.send(load_words(target, 0, values.tobytes()))
+    async def load(self, target: LoadTarget, values: np.ndarray, row: int = 0) -> None:
+        await self.loads.send(load_words(target, 0, values.tobytes(), row))
 
     async def load_tap(self, tap: Tap) -> None:
         fields = (tap.gain, tap.add, tap.clip, tap.threshold)
@@ -145,10 +147,13 @@ class Surroundings:
 
     def taken(self, name: str) -> list[Any]:
         """All that came out of one port, and nothing from the others."""
-        values = self.results[name].receive_nowait()
-        for other, sink in self.results.items():
-            assert other == name or not sink.receive_nowait(), f"{other} gave something"
-        return values
+        found = {port: sink.receive_nowait() for port, sink in self.results.items()}
+        for port, loaded in self.loaded.items():
+            loaded += [word for word in found[port] if word["row"] >= LOADED_ROW]
+            found[port] = [word for word in found[port] if word["row"] < LOADED_ROW]
+        for other, values in found.items():
+            assert other == name or not values, f"{other} gave something"
+        return found[name]
 
     async def norm(self, source: NormSource, x: np.ndarray, scale: Scalar, *, gains=None, tap: Tap | None = None,
                    levels: int = 127, **fields) -> None:
@@ -174,14 +179,18 @@ class Surroundings:
                     for first, rows in self.parts() for row in range(rows) for values in sent[first + row]
                     for n in range(0, x.shape[1], LANES)]
         check_equal(self.taken("o_head" if levels > 127 else "o_linear"), expected)
-        unit = Packing.of(SCALAR)
-        for row in range(self.rows):
-            held = unit.unpack(int(self.dut.unit.value) >> row * unit.width & (1 << unit.width) - 1)
-            assert held == {"m": self.unit.m[row], "e": self.unit.e[row]}, f"unit of row {row}: {held}"
+        self.check_units()
         activations = 0 if levels > 127 else q.size
         zeros = 0 if levels > 127 else int(np.count_nonzero(q == 0))
         assert self.counts["activations"] - before["activations"] == activations
         assert self.counts["zeros"] - before["zeros"] == zeros
+
+    def check_units(self) -> None:
+        """The value of one unit of each row's input is what it should be."""
+        unit = Packing.of(SCALAR)
+        for row in range(self.rows):
+            held = unit.unpack(int(self.dut.unit.value) >> row * unit.width & (1 << unit.width) - 1)
+            assert held == {"m": self.unit.m[row], "e": self.unit.e[row]}, f"unit of row {row}: {held}"
 
     def slice(self, accumulator: int, count: int) -> np.ndarray:
         """The sums [rows, count] from an accumulator word on."""

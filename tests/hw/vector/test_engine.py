@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from hw.vector.engine import VectorEngine
@@ -26,3 +28,13 @@ def test_commands(rows, kv_bits, testcase, stall):
     run_bench(VectorEngine(build), "sim.benches.vector.engine", {
         **SIZES, "rows": rows, "kv_bits": kv_bits,
         "accumulator_words": build.accumulator_words, "seed": rows, "stall": stall}, testcase=testcase)
+
+
+@pytest.mark.parametrize("stall", [0.0, 0.3], ids=["free", "stalls"])
+@pytest.mark.parametrize("testcase", ["stores", "inputs"])
+@pytest.mark.parametrize("rows", [1, 4])
+def test_stops(rows, testcase, stall):
+    build = replace(_build(rows, 8), row_batches=2)  # a slot for a step that no command's row has
+    run_bench(VectorEngine(build), "sim.benches.vector.stops", {
+        **SIZES, "rows": rows, "kv_bits": 8, "accumulator_words": 128, "seed": rows, "stall": stall},
+        testcase=testcase)

@@ -4,18 +4,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from hw.vector.kv_writer import KVWriter
 from models.golden.scalar import to_word
-from models.machine.build import BOARDS, BURST_BEATS, LANES
+from models.machine.build import BOARDS, LANES
 from models.machine.cache import BLOCK_TOKENS, chunk_bytes, padded_row, physical
 from sim.benches.arith.stream_table import table
+from sim.benches.vector.shared_units import WithSharedUnits
 from sim.runner import run_bench
 from tests.hw.arith.scalars import as_fields, random_scalars
+from tests.hw.vector.bursts import write_bursts
 
 HEADS = 3
 REGION, HEAD, BLOCK, SCALE_BLOCK = 0x4400, 0x8400, 0x840, 0x480
@@ -32,19 +33,6 @@ def _beats(address: int, content: bytes, build) -> list[tuple[int, int, int]]:
     return found
 
 
-def _bursts(beats: list[tuple[int, int, int]]) -> list[tuple[dict[str, int], dict[str, int]]]:
-    """WRITE_BEATs of beats in their order, each with the mask of what it defines."""
-    ends = [n for n, (before, after) in enumerate(pairwise(beats), start=1)
-            if after[0] != before[0] + 16 or after[0] % (16 * BURST_BEATS) == 0]
-    found = []
-    for low, high in pairwise([0, *ends, len(beats)]):
-        for n, (address, data, strobe) in enumerate(beats[low:high], start=low):
-            mask = sum(255 << 8 * byte for byte in range(16) if strobe >> byte & 1)
-            found.append(({"address": address, "data": data, "strobe": strobe, "left": high - 1 - n},
-                          {"address": 0 if n > low else (1 << 40) - 1, "data": mask, "strobe": 0xFFFF, "left": 15}))
-    return found
-
-
 def _run(first: int, rows: list[list[bytes]], scales: list[list[bytes]], stride: int, region: int, build):
     """All writes of a run of tokens. rows, scales: by token, then head."""
     block, within = divmod(first, BLOCK_TOKENS)
@@ -54,7 +42,7 @@ def _run(first: int, rows: list[list[bytes]], scales: list[list[bytes]], stride:
         base = ADDRESS + block * BLOCK + within * stride + head * HEAD
         words = b"".join(of_row[head] for of_row in scales)
         for beat in _beats(SCALES + block * SCALE_BLOCK + within * 4 + head * HEAD, words, build):
-            writes += _bursts([beat])
+            writes += write_bursts([beat])
         size = len(rows[0][head])
         wide = size if region == chunk else chunk
         for start in range(0, size, wide):
@@ -63,7 +51,7 @@ def _run(first: int, rows: list[list[bytes]], scales: list[list[bytes]], stride:
             for port in range(build.ports):
                 beats = [beat for place, content in places if place // 16 % build.ports == port
                          for beat in _beats(base + start // chunk * region + place, content, build)]
-                writes += _bursts(beats)
+                writes += write_bursts(beats)
     return writes
 
 
@@ -90,7 +78,7 @@ def test_layout(kv_bits, dim, ports, rows, whole, stall):
         words = [int(to_word(scales[n])).to_bytes(4, "little") for n in range(count * HEADS)]
         writes += _run(first, [[head.astype(f"<i{kv_bits // 8}").tobytes() for head in row] for row in q],
                        [words[n:n + HEADS] for n in range(0, len(words), HEADS)], stride, region, build)
-    unit = KVWriter(kv_bits=kv_bits, ports=ports, rows=rows, heads=4, beats=24)
+    unit = WithSharedUnits(KVWriter(kv_bits=kv_bits, ports=ports, rows=rows, heads=4, beats=24))
     run_bench(unit, "sim.benches.vector.kv_writer", table(
         unit, inputs={"start": starts, "i": values, "i_scale": given_scales},
         outputs={"o_write": [beat for beat, _ in writes]}, care={"o_write": [mask for _, mask in writes]},

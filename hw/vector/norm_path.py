@@ -1,0 +1,112 @@
+"""From what NORM takes to the inputs of linear layers and head, one row at a time."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Value, signed
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from hw.arith.scalar import SCALAR, from_word, power_of_two
+from hw.arith.scalar_unit import ScalarPort
+from hw.attention.output_memory import OUTPUT_REQUEST, OUTPUT_WORD
+from hw.command import COMMAND_BITS, command_layout
+from hw.linear.activations import activation_layout
+from hw.linear.reader import READ_REQUEST, SUM_WORD
+from hw.memory.shapes import LOAD_WORD
+from hw.vector.channel_memories import GAIN_WORD, RESIDUAL_WORD, channel_read
+from hw.vector.layer_inputs import STEP_WRITE, LayerInputs
+from hw.vector.norm_quant import NormQuant
+from hw.vector.norm_source import NormSource
+from hw.vector.rescale import RescalePort
+from hw.vector.row_control import ROW
+from hw.vector.tap import command_exponents
+from hw.vector.word_tap import WordTapPort
+from models.machine.descriptor import Activation, Opcode
+from models.machine.descriptor import NormSource as Source
+
+__all__ = ["NormPath"]
+
+
+class NormPath(wiring.Component):
+    """NORM of one row: its source (`NormSource`), norm and quantiser (`NormQuant`), what it sends (`LayerInputs`).
+
+    `command`, a NORM, and `row` hold still from `start`, held until `ready`, to the transfer on `o_unit`, the value of
+    one unit of what was sent. exponent: of attention's results, while they come. `counting` and what `i_load` takes:
+    `LayerInputs`. Rescaling, tap and scalar unit are shared with others.
+    """
+
+    def __init__(self):
+        super().__init__({
+            "command": In(COMMAND_BITS),
+            "row": In(ROW),
+            "start": In(1),
+            "ready": Out(1),
+            "exponent": In(signed(10)),
+            "counting": In(1),
+            "i_load": In(stream.Signature(LOAD_WORD)),
+            "memory": Out(channel_read(RESIDUAL_WORD)),
+            "gain": Out(channel_read(GAIN_WORD)),
+            "o_attention": Out(stream.Signature(OUTPUT_REQUEST)),
+            "i_attention": In(stream.Signature(OUTPUT_WORD)),
+            "o_gate": Out(stream.Signature(READ_REQUEST)),
+            "i_gate": In(stream.Signature(SUM_WORD)),
+            "o_up": Out(stream.Signature(READ_REQUEST)),
+            "i_up": In(stream.Signature(SUM_WORD)),
+            "rescale": Out(RescalePort()),
+            "tap": Out(WordTapPort()),
+            "scalar": Out(ScalarPort()),
+            "o_linear": Out(stream.Signature(activation_layout(8), always_ready=True)),
+            "o_head": Out(stream.Signature(activation_layout(16), always_ready=True)),
+            "o_step": Out(stream.Signature(STEP_WRITE, always_ready=True)),
+            "o_unit": Out(stream.Signature(SCALAR)),
+            "zeros": Out(16),
+            "activations": Out(16),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        fields, row = data.View(command_layout(Opcode.NORM), self.command), self.row
+        m.submodules.source = source = NormSource()
+        m.submodules.norm = norm = NormQuant()
+        m.submodules.inputs = inputs = LayerInputs()
+        connect(m, norm.o_pass, source.i_pass)
+        connect(m, source.o, norm.i_x)
+        connect(m, norm.o_q, inputs.i)
+        for inner, outer in (
+                (source.memory, self.memory), (source.o_attention, self.o_attention), (source.o_gate, self.o_gate),
+                (source.o_up, self.o_up), (norm.gain, self.gain), (norm.rescale, self.rescale), (norm.tap, self.tap),
+                (norm.scalar, self.scalar), (norm.o_scale, self.o_unit), (inputs.o_linear, self.o_linear),
+                (inputs.o_head, self.o_head), (inputs.o_step, self.o_step)):
+            connect(m, inner, flipped(outer))
+        for outer, inner in ((self.i_attention, source.i_attention), (self.i_gate, source.i_gate),
+                             (self.i_up, source.i_up), (self.i_load, inputs.i_load)):
+            connect(m, flipped(outer), inner)
+
+        gain_m, gain_e = from_word(fields.gain)
+        eps_m, eps_e = from_word(fields.eps_sum)
+        m.d.comb += [
+            source.settings.source.eq(fields.source),
+            source.settings.silu.eq(fields.activation == Activation.SILU),
+            source.settings.gate_scale.eq(row.gate_scale),
+            source.settings.row.eq(row.index),
+            source.settings.count.eq(fields.count),
+            source.settings.base.eq(row.base),
+            source.settings.group_channels.eq(fields.group_channels),
+            source.settings.gate_accumulator.eq(row.accumulator),
+            source.settings.up_accumulator.eq(fields.up_accumulator),
+            norm.start.valid.eq(self.start), self.ready.eq(norm.start.ready),
+            norm.start.p.gain.m.eq(gain_m), norm.start.p.gain.e.eq(gain_e),
+            norm.start.p.eps_sum.m.eq(eps_m), norm.start.p.eps_sum.e.eq(eps_e),
+            norm.start.p.rms.eq(fields.rms),
+            norm.start.p.gained.eq(fields.gained),
+            norm.start.p.levels16.eq(fields.levels16),
+            norm.start.p.tapped.eq(fields.tap),
+            *command_exponents(norm.start.p.exponents, fields),
+            inputs.coming.eq(norm.coming), inputs.counting.eq(self.counting),
+            inputs.row.levels16.eq(fields.levels16),
+            *(inputs.row[name].eq(row[name]) for name in ("index", "offset", "count")),
+            self.zeros.eq(inputs.zeros), self.activations.eq(inputs.activations),
+        ]
+        m.d.sync += Value.cast(norm.scale).eq(Mux(fields.source == Source.ATTENTION, power_of_two(self.exponent),
+                                                  Value.cast(row.scale)))
+        return m
