@@ -20,7 +20,8 @@ from models.checkpoint import Model
 from models.config import ModelConfig
 from models.errors import ArtefactError, OptionError
 from models.golden.residual import RESIDUAL_BITS
-from models.golden.scalar import Scalar, constant, div
+from models.golden.rounding import bit_length, round_shift
+from models.golden.scalar import Scalar, constant, div, shift
 from models.golden.tap import Tap, tap
 
 __all__ = ["KINDS", "Order", "Stage"]
@@ -92,9 +93,12 @@ class Stage(ABC):
     def apply(self, point: Point, x: np.ndarray, unit: Scalar, model: Model) -> np.ndarray:
         """Rows as this leaves them at a point.
 
-        x: int64 [rows, channels], |x| < 2**39, in units of `unit` ([rows]). By default what the fabric does with the
-        tap, bit for bit (`models.golden`).
+        x: int64 [rows, channels], |x| < 2**39, at `product` 2**61, in units of `unit` ([rows]). By default what the
+        fabric does with the tap, bit for bit (`models.golden`); at `product`, where it has none, on as many bits.
         """
+        excess = np.maximum(bit_length(np.abs(x).max(axis=-1)) - _TAP_BITS + 1, 0)
+        if excess.any():
+            return self.apply(point, round_shift(x, excess[:, None]), shift(unit, excess), model) << excess[:, None]
         if point not in self._lowered:
             self._lowered[point] = self.lower(point, model)
         if (lowered := self._lowered[point]) is None:

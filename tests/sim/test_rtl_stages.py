@@ -36,18 +36,16 @@ def test_stages_of_every_kind_and_their_strengths_equal_the_emulator(rtl):
         assert not placement.cpu
         return placement.taps
 
-    pair = [Session(model, device, taps=taps(1)) for device in (EmulatorDevice(TINY), rtl)]
-    seen = []
+    session, seen = Session(model, rtl, taps=taps(1)), []
     for strength in (1, 0.999, 3, 0):  # the same exponents, others, none at all
-        for session in pair:
-            session.set_taps(taps(strength))
-            session.reset()
-        emulated, simulated = (session.score([5, 7]) for session in pair)
-        assert (emulated == simulated).all(), strength
+        session.set_taps(taps(strength))
+        session.reset()
+        simulated = session.score([5, 7])
+        emulated = Session(model, EmulatorDevice(TINY), taps=taps(strength))  # opened with them
+        assert (emulated.score([5, 7]) == simulated).all(), strength
         seen.append(simulated.tobytes())
     assert len(set(seen)) == 4
-    plain = Session(model, EmulatorDevice(TINY)).score([5, 7])
-    assert seen[-1] == plain.tobytes()
+    assert seen[-1] == Session(model, EmulatorDevice(TINY)).score([5, 7]).tobytes()
 
 
 def test_the_cpu_gives_the_bits_of_the_tap(rtl):

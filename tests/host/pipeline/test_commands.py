@@ -74,14 +74,18 @@ def test_steering_at_strength_zero_changes_no_bit(capsys, texts):
     assert (outputs["plain"] != outputs["one"]).any()
 
 
-@pytest.fixture
-def artefacts(texts, capsys):
-    """Thresholds and a vector for the shipped model."""
-    run(pipeline, *TEAL, "--sparsity", 0.5, "--tokens", 64, "--text", texts / "austen.txt", "-o", texts / "teal",
-        "--json", capsys=capsys)
-    run(pipeline, *STEER, "--toward", texts / "austen.txt", "--away", texts / "scripture.txt", "--tokens", 128, "-o",
-        texts / "vector", "--json", capsys=capsys)
-    return texts
+@pytest.fixture(scope="module")
+def artefacts(tmp_path_factory):
+    """A folder with texts, and thresholds and a vector for the shipped model."""
+    folder = tmp_path_factory.mktemp("artefacts")
+    (folder / "austen.txt").write_text("It is a truth universally acknowledged, that a single man in possession. " * 4)
+    (folder / "scripture.txt").write_text("And the LORD spake unto Moses, saying, Speak unto the children. " * 4)
+    text = folder / "austen.txt"
+    for arguments in ([*TEAL, "--sparsity", 0.5, "--tokens", 64, "--text", text, "-o", folder / "teal"],
+                      [*STEER, "--toward", text, "--away", folder / "scripture.txt", "--tokens", 128, "-o",
+                       folder / "vector"]):
+        run_command(pipeline.main, list(map(str, arguments)))
+    return folder
 
 
 def test_list_names_methods_and_their_options(capsys):

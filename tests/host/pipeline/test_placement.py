@@ -14,7 +14,7 @@ from models.errors import ArtefactError, OptionError
 from models.golden.norm_quant import norm_constants, norm_quant, normalise, quantise
 from models.golden.residual import residual_add
 from models.golden.scalar import Scalar, constant
-from models.golden.tap import neutral_tap
+from models.golden.tap import GAIN_ONE, neutral_tap
 from models.synth import synthetic_model
 from tests.families import FAMILIES
 
@@ -117,6 +117,15 @@ def test_a_vector_gives_the_same_bits_by_tap_and_by_cut(model):
     [acting] = place([stage], model, "cpu").cpu[point]
     found = acting.apply(point, h, Scalar(np.broadcast_to(unit.m, 6), np.broadcast_to(unit.e, 6)), model)
     assert (found == expected).all() and np.abs(found).max() == 2**31 - 1  # it saturates as the residual does
+
+
+def test_rows_of_a_product_are_wider_than_a_tap(model):
+    """A gain at `product`, where values have up to 61 bits."""
+    tripled = replace(neutral_tap(CONFIG.ffn_size), gain=np.full(CONFIG.ffn_size, 3 * GAIN_ONE, np.int16))
+    stage = made(Order.GAIN, sites=(Site.PRODUCT,), lower=lambda self, point, model: tripled)
+    x, unit = rows_of(np.random.default_rng(5), CONFIG.ffn_size, 59)
+    found = stage.apply(Point(0, Site.PRODUCT), x, unit, model)
+    assert np.abs(found - 3 * x).max() <= 3 * 2**21
 
 
 def test_strengths_change_what_a_stage_does_and_zero_nothing(model):
