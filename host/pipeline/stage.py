@@ -28,6 +28,7 @@ __all__ = ["KINDS", "Order", "Stage"]
 
 KINDS = ("normalisation", "sparsity", "steering")
 _TAP_BITS = 40  # what a tap on a linear input saturates to
+_NARROW_BITS = 37  # times the largest gain, within them
 
 
 class Order(IntEnum):
@@ -94,14 +95,14 @@ class Stage(ABC):
         """Rows as this leaves them at a point.
 
         x: int64 [rows, channels], |x| < 2**39, at `product` 2**61, in units of `unit` ([rows]). By default what the
-        fabric does with the tap, bit for bit (`models.golden`); at `product`, where it has none, on as many bits.
+        fabric does with the tap, bit for bit (`models.golden`); at `product`, where it has none, on the upper bits.
         """
-        excess = np.maximum(bit_length(np.abs(x).max(axis=-1)) - _TAP_BITS + 1, 0)
-        if excess.any():
-            return self.apply(point, round_shift(x, excess[:, None]), shift(unit, excess), model) << excess[:, None]
         if point not in self._lowered:
             self._lowered[point] = self.lower(point, model)
         if (lowered := self._lowered[point]) is None:
             raise NotImplementedError(f"{type(self).__name__} neither lowers to a tap at {point} nor has an `apply`")
+        if point.site == Site.PRODUCT:
+            excess = np.maximum(bit_length(np.abs(x).max(axis=-1)) - _NARROW_BITS, 0)
+            return tap(round_shift(x, excess[:, None]), lowered, div(constant(1), shift(unit, excess))) << excess[:, None]
         bits = RESIDUAL_BITS if point.site in RESIDUAL_SITES else _TAP_BITS
         return tap(x, lowered, div(constant(1), unit), bits=bits)
