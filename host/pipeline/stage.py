@@ -103,6 +103,7 @@ class Stage(ABC):
             raise NotImplementedError(f"{type(self).__name__} neither lowers to a tap at {point} nor has an `apply`")
         if point.site == Site.PRODUCT:
             excess = np.maximum(bit_length(np.abs(x).max(axis=-1)) - _NARROW_BITS, 0)
-            return tap(round_shift(x, excess[:, None]), lowered, div(constant(1), shift(unit, excess))) << excess[:, None]
+            narrow, rho = round_shift(x, excess[:, None]), div(constant(1), shift(unit, excess))
+            return tap(narrow, lowered, rho) << excess[:, None]
         bits = RESIDUAL_BITS if point.site in RESIDUAL_SITES else _TAP_BITS
         return tap(x, lowered, div(constant(1), unit), bits=bits)
