@@ -29,7 +29,7 @@ async def rows_are_written(dut):
     """`settings` hold still from the cycle before a row's start to its end and are noise between them."""
     given, random = parameters(), generator("store")
     loads, writes = StreamSource(dut, "i_load"), StreamSink(dut, "o_write", stall=given["write_stall"])
-    dut.start.value, asked = 0, {"o_attention": [], "o_sums": []}
+    dut.start.value, asked, beats = 0, {"o_attention": [], "o_sums": []}, 0
     for request, answer in (("o_attention", "i_attention"), ("o_sums", "i_sums")):
         rows = [row for row in given["rows"] if row["port"] == request]
         cocotb.start_soon(_answer(dut, request, answer, rows, given, asked[request]))
@@ -49,6 +49,8 @@ async def rows_are_written(dut):
         dut.settings.value = random.getrandbits(len(dut.settings))
         dut.exponent.value = random.getrandbits(10)
         await ClockCycles(dut.clk, 1)
+        beats += row["beats"]
+        assert len(writes.cycles) == beats, "done before its beats were taken"
     found = writes.receive_nowait()
     for n, (got, expected, mask) in enumerate(zip(found, given["o_write"], given["care"], strict=False)):
         assert got & mask == expected & mask, f"o_write[{n}] is {got:#x}, not {expected:#x}"
