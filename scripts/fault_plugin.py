@@ -1,7 +1,8 @@
 """A pytest plug-in that inverts the lowest bit of a function's first result, `TRITLOOM_FAULT=module:function`, or takes
 the emulator's compiled library and its sources from a folder, `TRITLOOM_FAULT=native:folder`.
 
-It runs before test modules are imported, so they take the faulty function.
+It runs before test modules are imported, so they take the faulty function. Where an assertion fails, it says so in the
+file that `TRITLOOM_FAULT_SEEN` names: any other error, a crash or a limit of time may have nothing to do with the fault.
 """
 
 from __future__ import annotations
@@ -9,12 +10,29 @@ from __future__ import annotations
 import functools
 import importlib
 import os
+from pathlib import Path
 
 import numpy as np
+import pytest
 
 from sim.fault import FAULT_VARIABLE
 
-__all__ = ["invert_first_bit"]
+__all__ = ["SEEN_VARIABLE", "by_assertion", "invert_first_bit"]
+
+SEEN_VARIABLE = "TRITLOOM_FAULT_SEEN"
+
+
+def by_assertion(error: BaseException) -> bool:
+    """Whether an assertion of a test, or of a bench in a simulator, failed."""
+    if isinstance(error, AssertionError):
+        return getattr(error, "asserted", True)
+    return any(map(by_assertion, getattr(error, "exceptions", ())))  # of an exception group
+
+
+def pytest_exception_interact(call: pytest.CallInfo) -> None:
+    """Note that the fault was seen."""
+    if SEEN_VARIABLE in os.environ and call.excinfo is not None and by_assertion(call.excinfo.value):
+        Path(os.environ[SEEN_VARIABLE]).touch()
 
 
 def invert_first_bit(result: object) -> object:

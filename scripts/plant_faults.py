@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from models.child_process import run_child
 from models.command import CommandParser, run_command
+from scripts.fault_plugin import SEEN_VARIABLE
 from scripts.native_faults import NATIVE_FAULTS, NativeFault, build_library
 from sim.fault import FAULT_VARIABLE
 from tests.host.native_units import PATHS
@@ -91,13 +92,19 @@ FAULTS: tuple[Fault, ...] = (
 
 
 def _run(test: str, planted: str, *options: str) -> tuple[bool, str]:
-    """Whether a test fails or crashes with the variable set to `planted`, and its last line."""
-    environment = os.environ | {FAULT_VARIABLE: planted}
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "scripts.fault_plugin",
-               "--no-header", "--tb=no", test, *options]
-    result = run_child(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    lines = (result.stdout.strip() or result.stderr.strip()).splitlines()
-    return result.returncode == 1 or result.returncode < 0, lines[0 if result.returncode < 0 else -1]
+    """Whether an assertion of a test fails with the variable set to `planted`, and its last line.
+
+    What ends without one, an error, a crash, a port that is not there, does not count.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        seen = Path(folder) / "seen"
+        environment = os.environ | {FAULT_VARIABLE: planted, SEEN_VARIABLE: str(seen)}
+        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "scripts.fault_plugin",
+                   "--no-header", "--tb=line", test, *options]
+        result = run_child(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        lines = (result.stdout.strip() or result.stderr.strip() or "no word").splitlines()
+        missing = [line for line in lines if "module top has no output" in line]
+        return seen.exists(), (missing or [lines[0 if result.returncode < 0 else -1]])[0]
 
 
 def _run_native(fault: NativeFault) -> tuple[bool, str]:

@@ -32,7 +32,11 @@ REWRITTEN = "sim/benches/*.py tests/*.py"  # cocotb's default, every module impo
 
 
 class BenchFailure(AssertionError):
-    """A cocotb test failed, or the simulation ended without a result."""
+    """A cocotb test failed, or the simulation ended without a result. asserted: whether an assertion of a test did."""
+
+    def __init__(self, message: str, *, asserted: bool = False):
+        super().__init__(message)
+        self.asserted = asserted
 
 
 def emit_verilog(component: wiring.Component, platform: object | None = None) -> str:
@@ -68,13 +72,14 @@ def _plain(value: object) -> object:
     raise TypeError(f"a bench parameter must be JSON or NumPy, not {type(value).__name__}")
 
 
-def _failures(results: Path) -> list[str]:
-    """``name: message`` of each cocotb test that did not pass."""
+def _failures(results: Path) -> list[tuple[str, bool]]:
+    """``name: message`` of each cocotb test that did not pass, and whether an assertion failed."""
     found = []
     for case in ElementTree.parse(results).getroot().iter("testcase"):
         for outcome in (*case.findall("failure"), *case.findall("error")):
             message = outcome.get("message") or outcome.get("error_msg") or (outcome.text or "").strip()
-            found.append(f"{case.get('classname')}.{case.get('name')}: {message}")
+            found.append((f"{case.get('classname')}.{case.get('name')}: {message}",
+                          outcome.get("type") == "AssertionError"))
     return found
 
 
@@ -132,7 +137,8 @@ def run_bench(
         failures = _failures(results)
         count = sum(1 for _ in ElementTree.parse(results).getroot().iter("testcase"))
     if failures:
-        raise BenchFailure(f"{name}, seed {seed}:\n" + "\n".join(failures) + f"\n{tail}")
+        messages = "\n".join(message for message, _ in failures)
+        raise BenchFailure(f"{name}, seed {seed}:\n{messages}\n{tail}", asserted=any(by for _, by in failures))
     if not count:
         raise BenchFailure(f"{name} has no cocotb test" + (f" named {testcase}" if testcase else ""))
     return count
