@@ -2,7 +2,7 @@
 the emulator's compiled library and its sources from a folder, `TRITLOOM_FAULT=native:folder`.
 
 It runs before test modules are imported, so they take the faulty function. Where an assertion fails, it says so in the
-file that `TRITLOOM_FAULT_SEEN` names: any other error, a crash or a limit of time may have nothing to do with the fault.
+file that `TRITLOOM_FAULT_SEEN` names: any other error, a crash or a limit of time may come from elsewhere.
 """
 
 from __future__ import annotations
