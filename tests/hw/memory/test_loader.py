@@ -1,8 +1,17 @@
 """Loader against a memory of beats."""
 
 from hw.memory.loader import Loader
+from models.machine.descriptor import LoadTarget
+from sim.benches.memory.loads import WORD_BYTES
 from sim.runner import run_bench
 
 
 def test_bench():
     run_bench(Loader(), "sim.benches.memory.loader")
+
+
+def test_bytes_of_a_word():
+    """Beats and half beats, by docs/program.md; the bench takes them from the loader's own table."""
+    assert WORD_BYTES == {
+        LoadTarget.RESIDUAL: 16, LoadTarget.GAIN: 8, LoadTarget.TAP: 16, LoadTarget.ROPE: 8, LoadTarget.INPUT: 8,
+        LoadTarget.HEAD_INPUT: 8, LoadTarget.STEP: 16}
