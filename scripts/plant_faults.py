@@ -73,7 +73,7 @@ FAULTS: tuple[Fault, ...] = (
         ("VectorEngine:o_linear__payload", "vector/test_engine"),
         ("VectorEngine:o_write__payload", "vector/test_engine"), ("VectorEngine:unit", "vector/test_engine"),
         ("LinearEngine:sums_a__payload", "linear/test_engine"), ("HeadEngine:o_write__payload", "head/test_engine"),
-        ("QueryKeyDot:o__payload", "attention/test_query_key_dot"),
+        ("QueryKeyDot:dots", "attention/test_query_key_dot"),
         ("ScoreScale:o__payload", "attention/test_score_scale"),
         ("Exp2Negative:o__payload", "attention/test_exp2_negative"), ("Softmax:o__payload", "attention/test_softmax"),
         ("WeightedSum:", "attention/test_weighted_sum"), ("Normaliser:", "attention/test_normaliser"),

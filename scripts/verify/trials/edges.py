@@ -15,6 +15,9 @@ __all__: list[str] = []
 _CASE_FUNCTION = re.compile(r"^c\(\) \{.*\}$", re.MULTILINE)
 _RECORDED = """c() { n=$((n + 1)); printf %s "$1" > "$RECORD/$n.name"
 bash -c "$2" > "$RECORD/$n.out" 2> "$RECORD/$n.err"; printf %s $? > "$RECORD/$n.status"; }"""
+_MOVED = {"models.calibrate": "host.pipeline fit --kind sparsity --method teal",
+          "host.steer fit": "host.pipeline fit --kind steering --method difference-of-means"}
+"""Commands of trials that are older than those of today."""
 _SECONDS = 600
 _SLOW_SECONDS = 3000
 
@@ -30,6 +33,8 @@ def _cases(trial: Trial) -> Iterator[_Case]:
     text, found = _CASE_FUNCTION.subn(lambda _: _RECORDED, script.read_text(encoding="utf-8"))
     if found != 1:
         raise ValueError(f"{script}: expected one function c that runs a case, found {found}")
+    for before, now in _MOVED.items():
+        text = text.replace(f"python -m {before} ", f"python -m {now} ")
     script.write_text(text, encoding="utf-8")
     record = trial.scratch / "cases"
     record.mkdir()
