@@ -46,7 +46,7 @@ def plans(draw):
         parts = [(sequence, draw(st.integers(1, 5))) for sequence in order]
         for sequence, rows in parts:
             used[sequence] += rows
-        if max(used) <= TOKENS_MAX:
+        if max(used) <= TOKENS_MAX and sum(rows for _, rows in parts) <= TINY.slots:
             headless = draw(st.integers(0, sum(rows for _, rows in parts))) if draw(st.booleans()) else 0
             passes.append((kind, tuple(parts), headless))
         else:

@@ -1,11 +1,12 @@
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from models.machine.descriptor import DESCRIPTOR_BYTES, HEADER, OPCODES, Engine, Opcode, pack, unpack
 
 
 @given(st.data())
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # drawing is slow on a busy machine alone
 def test_fields_survive(data):
     opcode = data.draw(st.sampled_from(list(Opcode)))
     values = {}
