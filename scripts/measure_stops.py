@@ -6,7 +6,6 @@ second, and the ratio to no stop in the same round.
 
 from __future__ import annotations
 
-import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -24,6 +23,7 @@ from models.checkpoint import Model
 from models.command import CommandParser, run_command
 from models.errors import OptionError
 from models.machine.build import CPU
+from scripts.marked_text import rewrite_marked
 
 __all__ = ["main", "rates", "table"]
 
@@ -77,9 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                         kernels=options.kernels))
     print(found)
     if options.record:
-        text = _DOCUMENT.read_text(encoding="utf-8")
-        marked = re.compile(f"{re.escape(_START)}\n.*{re.escape(_END)}", re.DOTALL)
-        _DOCUMENT.write_text(marked.sub(f"{_START}\n{found}\n{_END}", text), encoding="utf-8")
+        rewrite_marked(_DOCUMENT, _START, _END, lambda _: found)
 
 
 if __name__ == "__main__":

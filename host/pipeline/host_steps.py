@@ -12,11 +12,12 @@ import numpy as np
 
 from host.compiler.cuts import Cut
 from host.compiler.turns import Step
+from host.pipeline.normalisation.rmsnorm import RMSNorm
 from models.checkpoint import Model
 from models.golden.gated import gated_product
 from models.golden.head import HEAD_LEVELS
 from models.golden.model import INPUT_BITS, PRODUCT_BITS, SUM_BITS, RowNorm, RowStage, TapPoint
-from models.golden.norm_quant import norm_constants, normalise, quantise
+from models.golden.norm_quant import quantise
 from models.golden.rounding import saturate
 from models.golden.scalar import Scalar, constant, div, from_word, mul
 from models.golden.tap import Tap, tap
@@ -26,6 +27,7 @@ __all__ = ["Given", "HostSteps", "Look", "Returned"]
 Look = Callable[[TapPoint, np.ndarray, Scalar], None]
 """Sees the values at a point as the stages leave them."""
 
+_RMS = RMSNorm()
 
 
 class Given(NamedTuple):
@@ -101,22 +103,17 @@ class HostSteps:
                ) -> Returned:
         """A linear layer's input at a point: the norm, what acts at the point, int8."""
         gains = self._model.layers[point.layer].gains.get(gain)
-        y, unit = norm(rows, unit) if norm is not None else self._rms(rows, unit, gains)
+        y, unit = norm(rows, unit) if norm is not None else _RMS.normalise(point, rows, unit, gains, self._model)
         q, steps = quantise(self._staged(point, y, unit, INPUT_BITS), unit)
         return Returned(inputs=q, steps=steps)
 
     def _head(self, rows: np.ndarray, unit: Scalar, chooses: bool) -> Returned:
-        y, unit = self._rms(rows, unit, self._model.final_gains)
-        y = self._staged(TapPoint(self._config.layers, "head"), y, unit, INPUT_BITS)
+        point = TapPoint(self._config.layers, "head")
+        y, unit = _RMS.normalise(point, rows, unit, self._model.final_gains, self._model)
+        y = self._staged(point, y, unit, INPUT_BITS)
         choice = quantise(y, unit)[0] if chooses else None
         q, steps = quantise(y, unit, levels=HEAD_LEVELS)
         return Returned(inputs=choice, head_inputs=q, steps=steps)
-
-    def _rms(self, rows: np.ndarray, unit: Scalar, gains: tuple[np.ndarray, int] | None) -> tuple[np.ndarray, Scalar]:
-        """The fabric's norm; without gains none, as there."""
-        mantissas, exponent = gains if gains is not None else (None, 0)
-        constants = norm_constants(rows.shape[-1], exponent, self._config.rms_eps if gains is not None else None)
-        return normalise(rows, unit, mantissas, constants)
 
     def _product(self, layer: int, given: Given) -> tuple[np.ndarray, Scalar]:
         """The gated product of stored sums, with what acts on the gate and on the product."""

@@ -2,7 +2,11 @@
 
 from dataclasses import replace
 
+import pytest
+
+from models.errors import OptionError
 from models.synth import synthetic_model
+from scripts.marked_text import rewrite_marked
 from scripts.measure_stops import rates, table
 from tests.families import FAMILIES
 
@@ -17,3 +21,12 @@ def test_every_site_is_measured():
 def test_ratios_are_of_the_same_round():
     lines = table({"none": [10, 20, 40], "o": [5, 5, 20]}).splitlines()
     assert lines[2:] == ["| none | 20.0 | 1.00 |", "| o | 5.0 | 0.50 |"]
+
+
+def test_a_table_goes_between_its_marks_and_nowhere_else(tmp_path):
+    document = tmp_path / "document.md"
+    document.write_text("before\n<!-- a -->\nold\n<!-- z -->\nbehind\n")
+    rewrite_marked(document, "<!-- a -->", "<!-- z -->", lambda old: old.strip() + " and new")
+    assert document.read_text() == "before\n<!-- a -->\nold and new\n<!-- z -->\nbehind\n"
+    with pytest.raises(OptionError, match="expected the marks <!-- b --> and <!-- z -->"):
+        rewrite_marked(document, "<!-- b -->", "<!-- z -->", str)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -10,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from models.errors import OptionError
+from scripts.marked_text import rewrite_marked
 from scripts.verify.fuzz.outcome import FINE, REFUSED, Outcome
 
 __all__ = ["Tally", "keep_finding", "record", "table"]
@@ -70,11 +69,9 @@ def keep_finding(target: Path, kind: str, seed: int, case: int, outcome: Outcome
 
 def record(path: Path, tallies: Mapping[str, Tally]) -> None:
     """Write the rows into the table of a document, between the two marks; rows of other kinds stay."""
-    text = path.read_text(encoding="utf-8")
-    found = re.search(f"{re.escape(_START)}\n(.*){re.escape(_END)}", text, re.DOTALL)
-    if not found:
-        raise OptionError(f"{path}: expected the marks {_START} and {_END}")
-    rows = {cells[0]: cells for line in found[1].splitlines()[2:] if len(cells := line.strip("| ").split(" | ")) > 1}
-    rows |= {kind: tally.row(kind) for kind, tally in tallies.items()}
-    body = f"{_START}\n{_markdown(list(rows.values()))}\n{_END}"
-    path.write_text(text[:found.start()] + body + text[found.end():], encoding="utf-8")
+    def body(before: str) -> str:
+        lines = before.splitlines()[2:]
+        rows = {cells[0]: cells for line in lines if len(cells := line.strip("| ").split(" | ")) > 1}
+        return _markdown(list((rows | {kind: tally.row(kind) for kind, tally in tallies.items()}).values()))
+
+    rewrite_marked(path, _START, _END, body)
