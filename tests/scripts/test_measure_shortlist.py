@@ -45,8 +45,7 @@ def test_the_command_on_the_shipped_model(text, board, capsys):
 
 @pytest.mark.parametrize(("arguments", "message"), [
     (["--states", "0"], "--states must be at least 1, got 0"),
-    (["--states", "100000"], "fewer than the 100000 states"),
-    (["--device", "rtl"], "--device must be emulator")])
+    (["--states", "100000"], "fewer than the 100000 states")])
 def test_what_is_refused(text, arguments, message, capsys):
     with pytest.raises(SystemExit) as exit_:
         run_command(measure_shortlist.main, ["--text", str(text), *arguments])
