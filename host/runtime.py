@@ -16,7 +16,7 @@ from host.compiler.memory_map import cache_name
 from host.compiler.program import Pass, Program
 from host.compiler.rows import Part
 from host.devices.base import Device
-from host.pipeline.host_steps import HostSteps
+from host.pipeline.host_steps import Acting, HostSteps, spans_of
 from host.stopping import Stopping
 from models.checkpoint import Model
 from models.errors import OptionError
@@ -26,6 +26,9 @@ from models.golden.residual import embed
 from models.golden.tap import Tap
 
 __all__ = ["Counters", "Session", "Top"]
+
+
+_NOTHING: Mapping[int, Acting] = {}
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ class Session:
         self.model, self.device = model, device
         self.rows = device.build.slots
         self.program = Program(model, device.build, rows=self.rows, taps=taps, sequences=sequences, head=head,
-                               stops=host_steps.points if host_steps else (), layers=layers)
+                               layers=layers)
         self.buffer = device.allocate(self.program.size)
         self.program.write(self.buffer.array, self.buffer.address, place=partial(device.place, self.buffer),
                            progress=progress)
@@ -86,9 +89,7 @@ class Session:
         self._stopping.steps.set_taps(taps)
 
     def set_host_steps(self, steps: HostSteps) -> None:
-        """Other steps of the host from the next pass on, at the points that the session was opened with."""
-        if set(steps.points) != set(self._stopping.steps.points):
-            raise OptionError("passes stop at the points that a session was opened with: open one for others")
+        """Other steps of the host from the next pass on."""
         self._stopping.steps = steps
 
     @property
@@ -134,17 +135,19 @@ class Session:
         """Append one token; returns the best next ones."""
         return self.advance([(sequence, [token])])[0]
 
-    def advance(self, parts: Sequence[tuple[int, Sequence[int]]], head_from: int = 0) -> list[Top]:
+    def advance(self, parts: Sequence[tuple[int, Sequence[int]]], head_from: int = 0,
+                own: Mapping[int, Acting] = _NOTHING) -> list[Top]:
         """Append tokens to sequences in one pass: (sequence, ids) each. The best next tokens after every token.
 
-        head_from: rows at the front, tokens of prompts, that want none; if all do, the head does not run.
+        head_from: rows at the front, tokens of prompts, that want none; if all do, the head does not run. own: what
+        the host lets act on the rows of a sequence alone, behind what acts on all.
         """
         for sequence, ids in parts:
             self._room(sequence, len(ids))
         if head_from == sum(len(ids) for _, ids in parts):
-            self.run_pass("prefill", parts)
+            self.run_pass("prefill", parts, own=own)
             return []
-        return self._best(self.run_pass("decode", parts, head_from) - head_from)
+        return self._best(self.run_pass("decode", parts, head_from, own) - head_from)
 
     def _best(self, rows: int) -> list[Top]:
         size, k = self.device.build.top_k, self.program.best
@@ -205,21 +208,22 @@ class Session:
             raise OptionError(f"the context is full: {position} tokens are in it and {tokens} more "
                              f"exceed its {self.context}")
 
-    def run_pass(self, kind: str, parts: Sequence[tuple[int, Sequence[int]]], head_from: int = 0) -> int:
+    def run_pass(self, kind: str, parts: Sequence[tuple[int, Sequence[int]]], head_from: int = 0,
+                 own: Mapping[int, Acting] = _NOTHING) -> int:
         """One pass of a kind (`Program`) over the ids of each (sequence, ids), appended; returns its rows.
 
-        head_from: of "decode", as in `advance`.
+        head_from: of "decode", as in `advance`; own: likewise.
         """
         if self.program.layers.start:
             raise OptionError(f"tokens enter at layer 0, but this session begins at layer {self.program.layers.start}")
         model = self.model
         ids = self.checked([token for _, part in parts for token in part])
         h = embed(model.embedding[ids], model.embedding_exponents[ids], model.residual_fraction_bits)
-        self.run_layers(h, [(sequence, len(part)) for sequence, part in parts], kind, head_from)
+        self.run_layers(h, [(sequence, len(part)) for sequence, part in parts], kind, head_from, own)
         return len(ids)
 
     def run_layers(self, residual: np.ndarray, parts: Sequence[tuple[int, int]], kind: str = "prefill",
-                   head_from: int = 0) -> np.ndarray | None:
+                   head_from: int = 0, own: Mapping[int, Acting] = _NOTHING) -> np.ndarray | None:
         """The session's layers over residual rows, int [rows, hidden], of the next tokens of sequences: (sequence, how
         many) each.
 
@@ -229,9 +233,12 @@ class Session:
             raise OptionError(f"a pass of {len(residual)} rows exceeds the {self.rows} of device {self.device.name} "
                               f"with build {self.device.build.name}")
         self._write("residual_in", residual.astype("<i4"))
-        for item in self.program.get_passes(kind, len(residual), tuple(Part(*part) for part in parts), head_from):
+        spans = spans_of(parts, own)
+        stops = self._stopping.steps.points.union(*(span.acting.points for span in spans))
+        of_rows = tuple(Part(*part) for part in parts)
+        for item in self.program.get_passes(kind, len(residual), of_rows, head_from, stops):
             if item.stop is not None:
-                self._stopping.take(item.stop, len(residual), last=not item.count)
+                self._stopping.take(item.stop, len(residual), spans, last=not item.count)
             if item.count:
                 self._run(item)
         for sequence, tokens in parts:

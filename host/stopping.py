@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from host.compiler.memory_map import padded_row_bytes
 from host.compiler.program import Program
 from host.compiler.stops import input_channels
 from host.compiler.turns import Step
-from host.pipeline.host_steps import Given, HostSteps, Returned
+from host.pipeline.host_steps import Given, HostSteps, Returned, Span
 from models.golden.scalar import Scalar, constant, from_word, shift, to_word
 from models.machine.descriptor import STEP_BYTES
 
@@ -29,10 +29,11 @@ class Stopping:
         self.count = 0
         """Stops taken so far."""
 
-    def take(self, stop: Cut, rows: int, *, last: bool = False) -> None:
-        """Let the host do its part of `rows` rows at a stop. last: nothing runs behind it in this pass."""
+    def take(self, stop: Cut, rows: int, spans: Sequence[Span] = (), *, last: bool = False) -> None:
+        """Let the host do its part of `rows` rows at a stop. spans: what acts on some of them alone. last: nothing runs
+        behind it in this pass."""
         given = self._given(stop, rows)
-        returned = self.steps.take(stop, given, chooses=self._program.head == "shortlist")
+        returned = self.steps.beside(spans).take(stop, given, chooses=self._program.head == "shortlist")
         self.count += 1
         if not last:
             self._give_back(stop, returned)

@@ -14,10 +14,10 @@ from typing import NamedTuple
 from host.compiler.turns import Step, Turn
 from models.golden.model import TapPoint
 
-__all__ = ["Action", "Cut", "Share", "cuts_of", "segments"]
+__all__ = ["INPUT_STEP", "Action", "Cut", "Share", "cuts_of", "every_cut", "segments"]
 
-_INPUTS = {"attention_norm": Step.QKV, "qkv": Step.QKV, "o": Step.OUT, "ffn_norm": Step.GATE_UP,
-           "gate_up": Step.GATE_UP, "gate": Step.DOWN, "product": Step.DOWN, "down": Step.DOWN}
+INPUT_STEP = {"attention_norm": Step.QKV, "qkv": Step.QKV, "o": Step.OUT, "ffn_norm": Step.GATE_UP,
+              "gate_up": Step.GATE_UP, "gate": Step.DOWN, "product": Step.DOWN, "down": Step.DOWN}
 """Sites at or behind which the host makes a step's input."""
 
 _ORDER = (Step.QKV, Step.OUT, Step.GATE_UP, Step.DOWN, Step.END)
@@ -63,9 +63,16 @@ def cuts_of(points: Collection[TapPoint], layers: range) -> tuple[Cut, ...]:
         elif point.site == "head":
             inputs.add((layers.stop - 1, Step.END))
         else:
-            inputs.add((point.layer, _INPUTS[point.site]))
+            inputs.add((point.layer, INPUT_STEP[point.site]))
     every = sorted(residual | inputs, key=lambda key: (key[0], _ORDER.index(key[1])))
     return tuple(Cut(*key, key in residual, key in inputs) for key in every)
+
+
+def every_cut(layers: range) -> tuple[Cut, ...]:
+    """The cuts of a pass over `layers` that stops wherever it can, and takes back all that it can."""
+    cuts = [Cut(layer, step, residual=step == Step.QKV and layer > layers.start, inputs=True)
+            for layer in layers for step in _ORDER[:-1]]
+    return (*cuts, Cut(layers.stop - 1, Step.END, residual=True, inputs=True))
 
 
 def segments(turns: Iterable[Turn], groups: int, cuts: Sequence[Cut]) -> Iterator[tuple[Cut | None, list[Action]]]:

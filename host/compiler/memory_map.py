@@ -139,12 +139,12 @@ def _align(size: int, to: int) -> int:
 
 
 def memory_map(config: ModelConfig, build: BuildParameters, *, rows: int, descriptors: int,
-               taps: dict[str, int], sequences: int = 1, chunks: Sequence[Chunk] = (), layers: range | None = None,
-               stops: bool = False) -> MemoryMap:
+               taps: dict[str, int], sequences: int = 1, chunks: Sequence[Chunk] = (), layers: range | None = None
+               ) -> MemoryMap:
     """Lay out a model for programs of up to `rows` rows and `descriptors` descriptors, a cache for each sequence.
 
     taps: channels of each tap, by region name. chunks: of the head's ternary copy, where there is one. layers: those
-    that the programs run, by default all; the head belongs to the last one. stops: whether passes are cut.
+    that the programs run, by default all; the head belongs to the last one.
     """
     result = MemoryMap(KVLayout.of(config, build))
     layers = range(config.layers) if layers is None else layers
@@ -173,7 +173,6 @@ def memory_map(config: ModelConfig, build: BuildParameters, *, rows: int, descri
         result.add(chunk.scales_name, chunk.scales_bytes)
         result.add(chunk.name, weight_beats(chunk.rows, config.hidden_size, build) * build.beat_bytes,
                    build.stream_align)
-    if stops:
-        result.add_stops(config, rows)
+    result.add_stops(config, rows)
     result.total = _align(result.total, PAGE)
     return result

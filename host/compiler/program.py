@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from tqdm import tqdm
 
-from host.compiler.cuts import Cut, cuts_of
+from host.compiler.cuts import Cut, cuts_of, every_cut
 from host.compiler.memory_map import KVLayout, MemoryMap, memory_map, tap_name
 from host.compiler.rows import Part, most_divided
 from host.compiler.schedule import Listed, Schedule
@@ -32,7 +32,8 @@ __all__ = ["Pass", "Program"]
 
 PASS_KINDS = ("prefill", "next", "decode", "score")
 _KEPT_LISTS = 64  # descriptor lists: drafts and batches come back in a few shapes
-_PassKey = tuple[str, tuple[Part, ...], int]
+_PassKey = tuple[str, tuple[Part, ...], int, frozenset[TapPoint]]
+_NOWHERE: frozenset[TapPoint] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -55,13 +56,12 @@ class Program:
     pass takes up to `rows` tokens of up to `sequences` sequences, each with a cache. head: "exact", or "shortlist"
     where "next" and "decode" are to score only the rows that a ternary copy of the head finds best.
 
-    stops: points at which the host takes part (`cuts_of`). layers: those that passes run, by default all; where the
-    model's last one is not among them, a pass ends with a stop at which the residual rows lie in "stop.rows".
+    layers: those that passes run, by default all; where the model's last one is not among them, a pass ends with a stop
+    at which the residual rows lie in "stop.rows".
     """
 
     def __init__(self, model: Model, build: BuildParameters, *, rows: int, taps: Mapping[TapPoint, Tap] | None = None,
-                 sequences: int = 1, head: str = "exact", stops: Collection[TapPoint] = (),
-                 layers: range | None = None):
+                 sequences: int = 1, head: str = "exact", layers: range | None = None):
         build.check(model.config)
         self.layers = range(model.config.layers) if layers is None else layers
         if not (self.layers and 0 <= self.layers.start < self.layers.stop <= model.config.layers
@@ -74,13 +74,11 @@ class Program:
         self.model, self.build, self.rows, self.sequences = model, build, rows, sequences
         self.taps, self.head = dict(taps or {}), head
         self._chunks = chunks_of(model.config.vocab_size, build) if head == "shortlist" else []
-        self._cuts = cuts_of(stops, self.layers)
         self._slots = self._pass_slots()
         config = model.config
         self.memory: MemoryMap = memory_map(config, build, rows=rows, descriptors=sum(self._slots.values()),
                                             taps={tap_name(p): t.gain.size for p, t in self.taps.items()},
-                                            sequences=sequences, chunks=self._chunks, layers=self.layers,
-                                            stops=bool(self._cuts) or not self.ends_model)
+                                            sequences=sequences, chunks=self._chunks, layers=self.layers)
         self._lists: dict[_PassKey, list[Listed]] = {}
         self._written: dict[str, _PassKey] = {}
 
@@ -101,23 +99,24 @@ class Program:
         return min(self.build.top_k, min(scored, SHORTLIST) if self._chunks else scored)
 
     def _pass_slots(self) -> dict[str, int]:
-        """Descriptor slots of each kind of pass: those of its longest list."""
+        """Descriptor slots of each kind of pass: those of its longest list, which stops wherever it can."""
         dummy = MemoryMap(KVLayout.of(self.model.config, self.build), offsets=_AnyOffset())
         parts = most_divided(self.rows, min(self.sequences, self.rows), self.build.attention_rows)
-        return {kind: sum(len(item.descriptors) for item in self._schedule(kind, parts, dummy, 0).emit())
+        cuts = every_cut(self.layers)
+        return {kind: sum(len(item.descriptors) for item in self._schedule(kind, parts, dummy, 0, cuts).emit())
                 for kind in PASS_KINDS}
 
-    def _schedule(self, kind: str, parts: tuple[Part, ...], memory: MemoryMap, base: int,
+    def _schedule(self, kind: str, parts: tuple[Part, ...], memory: MemoryMap, base: int, cuts: Sequence[Cut],
                   head_from: int = 0) -> Schedule:
         rows = sum(part.rows for part in parts)
         from_row = {"prefill": None, "next": rows - 1}.get(kind, head_from) if self.ends_model else None
         return Schedule(self.model, self.build, memory, base, parts, self.taps, head_from=from_row,
                         write_logits=kind == "score", chunks=() if kind == "score" else self._chunks,
-                        layers=self.layers, cuts=self._cuts_of(has_head=from_row is not None))
+                        layers=self.layers, cuts=self._possible(cuts, has_head=from_row is not None))
 
-    def _cuts_of(self, *, has_head: bool) -> list[Cut]:
+    def _possible(self, cuts: Sequence[Cut], *, has_head: bool) -> list[Cut]:
         """Those of a pass: the head's need a head; what leaves a range of layers needs a stop."""
-        cuts = [cut if has_head or cut.step != Step.END else cut._replace(inputs=False) for cut in self._cuts]
+        cuts = [cut if has_head or cut.step != Step.END else cut._replace(inputs=False) for cut in cuts]
         cuts = [cut for cut in cuts if cut.residual or cut.inputs]
         if not self.ends_model and (not cuts or cuts[-1].step != Step.END):
             cuts.append(Cut(self.layers.stop - 1, Step.END, residual=False, inputs=False))
@@ -204,24 +203,28 @@ class Program:
             self._put(tap_name(point), _tap_records(tap))
         return [tap_name(point) for point in changed]
 
-    def get_passes(self, kind: str, rows: int, parts: tuple[Part, ...] = (), head_from: int = 0) -> list[Pass]:
+    def get_passes(self, kind: str, rows: int, parts: tuple[Part, ...] = (), head_from: int = 0,
+                   stops: frozenset[TapPoint] = _NOWHERE) -> list[Pass]:
         """The pass of a kind over `rows` tokens, in one piece unless it stops; its descriptors are written where those
         of another lay.
 
         parts: the sequences that the rows belong to, in order; none: sequence 0. head_from: of "decode", the first row
-        with a head; the best k of that row come first.
+        with a head; the best k of that row come first. stops: points at which the host takes part (`cuts_of`).
         """
         parts = parts or (Part(0, rows),)
-        key = (kind, parts, head_from)
+        key = (kind, parts, head_from, stops)
         if key not in self._lists:
             if len(self._lists) == _KEPT_LISTS:
                 del self._lists[next(iter(self._lists))]
-            self._lists[key] = self._schedule(kind, parts, self.memory, self._base, head_from).emit()
+            self._lists[key] = self._schedule(kind, parts, self.memory, self._base, cuts_of(stops, self.layers),
+                                               head_from).emit()
         listed, offset = self._lists[key], self.memory["descriptors"]
         for other in PASS_KINDS[:PASS_KINDS.index(kind)]:
             offset += self._slots[other] * DESCRIPTOR_BYTES
         if self._written.get(kind) != key:
             data = np.frombuffer(b"".join(b"".join(item.descriptors) for item in listed), np.uint8)
+            if data.size > self._slots[kind] * DESCRIPTOR_BYTES:
+                raise ValueError(f"{data.size // DESCRIPTOR_BYTES} descriptors for {self._slots[kind]} slots")
             self._memory[offset:offset + data.size] = data
             self._written[kind] = key
         passes = []

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from host.engine.reply import Finish, Reply
 from host.engine.request import Request
 from host.engine.scheduler import Plan, Turn, plan_pass
-from host.engine.sequences import Slot, best_slot, shared
+from host.engine.sequences import Slot, best_slot
+from host.pipeline.placement import acting_alone
 from host.runtime import Session, Top
 from host.stop_strings import stop_ids
 from host.text import Text
@@ -58,8 +59,9 @@ class Engine:
         if request.stops and self.text is None:
             raise OptionError("stop strings need a tokenizer")
         ends = self.session.model.config.eos_ids if request.ends is None else request.ends
+        acting = acting_alone(request.stages, self.session.model) if request.stages else None
         reply = Reply(request, ends=set(ends), stop_ids=stop_ids(request.stops, self.text) if request.stops else (),
-                      text=self.text, room=self.session.context - len(request.ids) + 1)
+                      text=self.text, room=self.session.context - len(request.ids) + 1, acting=acting)
         with self._lock:
             self._waiting.append(reply)
         return reply
@@ -99,10 +101,12 @@ class Engine:
             self._admit()
             plan, rows = self._next_pass()
             self._passing = set(rows)
+            own = {slot.sequence: slot.reply.acting for slot in self._slots
+                   if slot.sequence in rows and slot.reply.acting is not None}
         if not rows:
             return []
         started = time.perf_counter()
-        tops = self.session.advance(list(rows.items()), plan.head_from)
+        tops = self.session.advance(list(rows.items()), plan.head_from, own)
         with self._lock:
             moved = [self._slots[sequence].reply for sequence in rows]
             prompts = any(reply.prompt_done < len(reply.request.ids) for reply in moved)
@@ -129,10 +133,10 @@ class Engine:
         while self._waiting and (free := [slot for slot in self._slots if slot.reply is None]):
             reply = self._waiting.popleft()
             ids = list(reply.request.ids)
-            slot = best_slot(free, ids)
-            cached = min(shared(slot.history, ids), len(ids) - 1)  # the last one runs: what follows it is wanted
+            slot = best_slot(free, ids, reply.request.stages)
+            cached = min(slot.cached(ids, reply.request.stages), len(ids) - 1)  # the last one runs for what follows it
             self.session.positions[slot.sequence] = cached
-            slot.history, slot.reply = ids, reply
+            slot.history, slot.stages, slot.reply = ids, reply.request.stages, reply
             if reply.request.drafts:
                 reply.request.drafts.extend(ids)
             reply.start(cached)

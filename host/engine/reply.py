@@ -7,6 +7,7 @@ from collections.abc import Collection
 from enum import Enum
 
 from host.engine.request import Request
+from host.pipeline.host_steps import Acting
 from host.stop_strings import StopStrings
 from host.text import Text
 
@@ -28,12 +29,13 @@ class Reply:
 
     ids: new ones. text: theirs, in whole characters, without what could be the start of a stop string; None where there
     is no tokenizer. prompt_done: ids of the prompt in the cache; cached: those that were there before. passes: those
-    that gave ids, the prompt's left out; drafted, accepted: drafts that they checked, and that stood.
+    that gave ids, the prompt's left out; drafted, accepted: drafts that they checked, and that stood. acting: the
+    request's stages, ready for the session.
     """
 
     def __init__(self, request: Request, *, ends: Collection[int], stop_ids: Collection[int], text: Text | None,
-                 room: int):
-        self.request = request
+                 room: int, acting: Acting | None = None):
+        self.request, self.acting = request, acting
         self.ids: list[int] = []
         self.text: str | None = "" if text else None
         self.finish: Finish | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
+from host.pipeline.stage import Stage
 from host.runtime import Session, Top
 from host.speculation import PromptLookup
 from host.stop_strings import StopStrings
@@ -19,7 +20,8 @@ class Request:
 
     sampler: called with the best next tokens and the ids so far, prompt included. limit: new ids at most; None: as far
     as the context goes. ends: ids that end it and are no part of it; None: the model's. stops: strings that end it,
-    nothing of them shown, or names of special tokens. drafts: the same ids in fewer passes.
+    nothing of them shown, or names of special tokens. drafts: the same ids in fewer passes. stages: what acts on its
+    rows alone, on the CPU, behind the stages of the session; passes stop for them as long as it runs.
     """
 
     ids: Sequence[int]
@@ -28,6 +30,7 @@ class Request:
     ends: Collection[int] | None = None
     stops: Sequence[str] = ()
     drafts: PromptLookup | None = None
+    stages: Sequence[Stage] = ()
 
     def check(self, session: Session) -> None:
         """`OptionError` where a session could not run it: in a shared pass, others would go down with it."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from host.engine.reply import Reply
+from host.pipeline.stage import Stage
 
 __all__ = ["Slot", "best_slot", "shared"]
 
@@ -14,18 +15,24 @@ __all__ = ["Slot", "best_slot", "shared"]
 class Slot:
     """A sequence. history: ids of who runs, prompt and output, or those in the cache of one that is free.
 
-    served: the last pass that had rows of it, 0 for none.
+    stages: those of a request alone, under which the cache was filled. served: the last pass that had rows of it, 0 for
+    none.
     """
 
     sequence: int
     history: list[int] = field(default_factory=list)
+    stages: Sequence[Stage] = ()
     reply: Reply | None = None
     served: int = 0
 
+    def cached(self, ids: Sequence[int], stages: Sequence[Stage]) -> int:
+        """How many ids of a prompt's start the cache has as these stages leave them; the same are equal objects."""
+        return shared(self.history, ids) if list(self.stages) == list(stages) else 0
 
-def best_slot(free: Sequence[Slot], ids: Sequence[int]) -> Slot:
+
+def best_slot(free: Sequence[Slot], ids: Sequence[int], stages: Sequence[Stage] = ()) -> Slot:
     """The free sequence whose cache has most of a prompt's start; of equals, the one that was used least recently."""
-    return min(free, key=lambda slot: (-shared(slot.history, ids), slot.served, slot.sequence))
+    return min(free, key=lambda slot: (-slot.cached(ids, stages), slot.served, slot.sequence))
 
 
 def shared(first: Sequence[int], second: Sequence[int]) -> int:

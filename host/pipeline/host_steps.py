@@ -5,7 +5,9 @@ All of it is integer arithmetic and the golden model's scalars, so a pass that s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +15,7 @@ import numpy as np
 from host.compiler.cuts import Cut
 from host.compiler.turns import Step
 from host.pipeline.normalisation.rmsnorm import RMSNorm
+from host.pipeline.site import NORM_GAINS, Site
 from models.checkpoint import Model
 from models.golden.gated import gated_product
 from models.golden.head import HEAD_LEVELS
@@ -22,12 +25,41 @@ from models.golden.rounding import saturate
 from models.golden.scalar import Scalar, constant, div, from_word, mul
 from models.golden.tap import Tap, tap
 
-__all__ = ["Given", "HostSteps", "Look", "Returned"]
+__all__ = ["Acting", "Given", "HostSteps", "Look", "Returned", "Span", "spans_of"]
 
 Look = Callable[[TapPoint, np.ndarray, Scalar], None]
 """Sees the values at a point as the stages leave them."""
 
 _RMS = RMSNorm()
+
+
+class Acting(NamedTuple):
+    """What the host lets act on rows, by point: stages in their order, and a norm in the place of RMSNorm."""
+
+    stages: Mapping[TapPoint, Sequence[RowStage]]
+    norms: Mapping[TapPoint, RowNorm]
+
+    @property
+    def points(self) -> frozenset[TapPoint]:
+        """The points at which passes have to stop for it."""
+        return frozenset({*self.stages, *self.norms})
+
+
+class Span(NamedTuple):
+    """Rows of a pass, and what acts on them alone."""
+
+    rows: slice
+    acting: Acting
+
+
+def spans_of(parts: Sequence[tuple[int, int]], own: Mapping[int, Acting]) -> list[Span]:
+    """The spans of a pass over (sequence, rows) each, where `own` says what acts on a sequence alone."""
+    found, start = [], 0
+    for sequence, rows in parts:
+        if sequence in own:
+            found.append(Span(slice(start, start + rows), own[sequence]))
+        start += rows
+    return found
 
 
 class Given(NamedTuple):
@@ -51,27 +83,29 @@ class Returned(NamedTuple):
 
 
 class HostSteps:
-    """Stages and norms by the point that they act at; `looks` are called with what comes by.
+    """What acts at points on all rows; `looks` are called with what comes by.
 
     taps: what the fabric does at points where the host has none of it to do; they are the host's at a stop that takes
-    their step over.
+    their step over. points: those at which passes have to stop.
     """
 
     def __init__(self, model: Model, *, stages: Mapping[TapPoint, Sequence[RowStage]] | None = None,
                  norms: Mapping[TapPoint, RowNorm] | None = None, taps: Mapping[TapPoint, Tap] | None = None,
                  looks: Mapping[TapPoint, Sequence[Look]] | None = None):
         self._model, self._config = model, model.config
-        self._stages, self._norms, self._looks = dict(stages or {}), dict(norms or {}), dict(looks or {})
-        self._taps = dict(taps or {})
+        self.acting, self._looks = Acting(dict(stages or {}), dict(norms or {})), dict(looks or {})
+        self._taps, self._spans = dict(taps or {}), ()
+        self.points = self.acting.points.union(self._looks)
 
     def set_taps(self, taps: Mapping[TapPoint, Tap]) -> None:
         """Other taps from now on."""
         self._taps = dict(taps)
 
-    @property
-    def points(self) -> Collection[TapPoint]:
-        """The points at which passes have to stop."""
-        return {*self._stages, *self._norms, *self._looks}
+    def beside(self, spans: Sequence[Span]) -> HostSteps:
+        """The same steps, behind which more acts on some rows: their stages come last, their norms instead."""
+        steps = copy(self)
+        steps._spans = tuple(spans)
+        return steps
 
     def take(self, stop: Cut, given: Given, *, chooses: bool = False) -> Returned:
         """A stop's values to what goes on. chooses: whether the head's input is wanted for a shortlist's choice."""
@@ -93,18 +127,21 @@ class HostSteps:
         """The residual's norm, or the one that stands in its place; then the input."""
         if stop.step == Step.END:
             return self._head(rows, unit, chooses)
-        norm, site, gain = {Step.QKV: ("attention_norm", "qkv", "input"),
-                            Step.GATE_UP: ("ffn_norm", "gate_up", "post_attention")}[stop.step]
+        norm, site = {Step.QKV: (Site.ATTENTION_NORM, Site.QKV), Step.GATE_UP: (Site.FFN_NORM, Site.GATE_UP)}[stop.step]
         point = TapPoint(stop.layer, norm)
         rows = self._staged(point, rows, unit, SUM_BITS, tapped=False)
-        return self._input(TapPoint(stop.layer, site), gain, rows, unit, self._norms.get(point))
+        return self._input(TapPoint(stop.layer, site), NORM_GAINS[norm], rows, unit, point)
 
-    def _input(self, point: TapPoint, gain: str, rows: np.ndarray, unit: Scalar, norm: RowNorm | None = None
+    def _input(self, point: TapPoint, gain: str, rows: np.ndarray, unit: Scalar, norm: TapPoint | None = None
                ) -> Returned:
-        """A linear layer's input at a point: the norm, what acts at the point, int8."""
+        """A linear layer's input at a point: the norm (of a point where others may stand), what acts there, int8."""
         gains = self._model.layers[point.layer].gains.get(gain)
-        y, unit = norm(rows, unit) if norm is not None else _RMS.normalise(point, rows, unit, gains, self._model)
-        q, steps = quantise(self._staged(point, y, unit, INPUT_BITS), unit)
+        chosen = self.acting.norms.get(norm, partial(_RMS.normalise, point, gains=gains, model=self._model))
+        y, y_unit = chosen(rows, unit)
+        for span, acting in self._spans:
+            if norm in acting.norms:
+                y, y_unit = _with_rows(y, y_unit, span, *acting.norms[norm](rows[span], unit[span]))
+        q, steps = quantise(self._staged(point, y, y_unit, INPUT_BITS), y_unit)
         return Returned(inputs=q, steps=steps)
 
     def _head(self, rows: np.ndarray, unit: Scalar, chooses: bool) -> Returned:
@@ -125,11 +162,24 @@ class HostSteps:
 
     def _staged(self, point: TapPoint, rows: np.ndarray, unit: Scalar, bits: int, *, tapped: bool = True) -> np.ndarray:
         """The values at a point after its stages, or its tap. tapped: whether the point's tap has not acted yet."""
-        stages = self._stages.get(point, ())
+        stages = self.acting.stages.get(point, ())
         for stage in stages:
             rows = saturate(stage(rows, unit), bits)
         if tapped and not stages and point in self._taps:
             rows = tap(rows, self._taps[point], div(constant(1), unit))
+        for span, acting in self._spans:
+            own = acting.stages.get(point, ())
+            rows = rows.copy() if own else rows
+            for stage in own:
+                rows[span] = saturate(stage(rows[span], unit[span]), bits)
         for look in self._looks.get(point, ()):
             look(point, rows, unit)
         return rows
+
+
+def _with_rows(values: np.ndarray, unit: Scalar, rows: slice, own: np.ndarray, own_unit: Scalar
+               ) -> tuple[np.ndarray, Scalar]:
+    """Values and units of which some rows are replaced."""
+    values, m, e = values.copy(), unit.m.copy(), unit.e.copy()
+    values[rows], m[rows], e[rows] = own, own_unit.m, own_unit.e
+    return values, Scalar(m, e)

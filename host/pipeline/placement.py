@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from host.compiler.cuts import cuts_of
-from host.pipeline.host_steps import HostSteps, Look
+from host.compiler.cuts import INPUT_STEP, cuts_of
+from host.pipeline.host_steps import Acting, HostSteps, Look
 from host.pipeline.merge import merged
 from host.pipeline.normalisation.norm import Normalisation
-from host.pipeline.site import TAP_SITES, Point, Site, check_point
+from host.pipeline.site import NORM_GAINS, TAP_SITES, Point, Site, check_point
 from host.pipeline.stage import Order, Stage
 from models.checkpoint import Model
 from models.errors import ArtefactError, OptionError
@@ -25,14 +25,10 @@ from models.golden.scalar import Scalar
 from models.golden.tap import Tap
 from models.model import Gains
 
-__all__ = ["PLACES", "Placement", "host_steps", "place"]
+__all__ = ["PLACES", "Placement", "acting_alone", "host_steps", "place"]
 
 PLACES = ("auto", "fabric", "cpu")
-_GAINS = {Site.ATTENTION_NORM: "input", Site.FFN_NORM: "post_attention"}
-"""Whose gains a norm at a site takes."""
 _FLOW = tuple(Site)
-_BEFORE = {Site.QKV: (Site.ATTENTION_NORM,), Site.GATE_UP: (Site.FFN_NORM,), Site.DOWN: (Site.GATE, Site.PRODUCT)}
-"""Sites of the step whose input is made at a site."""
 
 
 class Placement(NamedTuple):
@@ -71,34 +67,44 @@ def place(stages: Sequence[Stage], model: Model, where: str = "auto") -> Placeme
     taps: dict[Point, Tap] = {}
     cpu: dict[Point, list[Stage]] = {}
     for point in sorted(at, key=lambda point: (point.layer, _FLOW.index(point.site))):  # a norm before its result
-        acting = sorted(at[point], key=lambda stage: stage.order)
-        if sum(stage.order == Order.NORM for stage in acting) > 1:
+        there = sorted(at[point], key=lambda stage: stage.order)
+        if sum(stage.order == Order.NORM for stage in there) > 1:
             raise ArtefactError(f"two norms at layer {point.layer}, {point.site}: use one of them")
-        if all(isinstance(stage, Normalisation) and stage.in_fabric for stage in acting):
+        if all(isinstance(stage, Normalisation) and stage.in_fabric for stage in there):
             continue  # the default
-        tap = None if where == "cpu" or _made_there(point, cpu) else _tap(point, acting, model)
+        tap = None if where == "cpu" or _made_there(point, cpu) else _tap(point, there, model)
         if tap is not None:
             taps[point] = tap
         elif where == "fabric":
-            names = ", ".join(f"{stage.kind} by {stage.method}" for stage in acting)
+            names = ", ".join(f"{stage.kind} by {stage.method}" for stage in there)
             raise OptionError(f"the fabric cannot run {names} at layer {point.layer}, {point.site}: no one tap does it")
         else:
-            cpu[point] = acting
+            cpu[point] = there
     return Placement(taps, cpu, model.config.layers)
 
 
 def host_steps(placement: Placement, model: Model, looks: Mapping[Point, Sequence[Look]] | None = None) -> HostSteps:
     """What the host computes for a placement's stages on the CPU, and who looks on."""
+    stages, norms = _acting(placement, model)
+    return HostSteps(model, stages=stages, norms=norms, taps=placement.taps, looks=looks)
+
+
+def acting_alone(stages: Sequence[Stage], model: Model) -> Acting:
+    """Stages that all run on the CPU, for `Session.advance`."""
+    return _acting(place(stages, model, "cpu"), model)
+
+
+def _acting(placement: Placement, model: Model) -> Acting:
     stages: dict[Point, list[RowStage]] = {}
     norms: dict[Point, RowNorm] = {}
-    for point, acting in placement.cpu.items():
-        for stage in acting:
+    for point, there in placement.cpu.items():
+        for stage in there:
             if isinstance(stage, Normalisation):
-                gains = model.layers[point.layer].gains[_GAINS[point.site]]
+                gains = model.layers[point.layer].gains[NORM_GAINS[point.site]]
                 norms[point] = partial(_normalised, stage, point, gains, model)
             else:
                 stages.setdefault(point, []).append(partial(_applied, stage, point, model))
-    return HostSteps(model, stages=stages, norms=norms, taps=placement.taps, looks=looks)
+    return Acting(stages, norms)
 
 
 def _applied(stage: Stage, point: Point, model: Model, x: np.ndarray, unit: Scalar) -> np.ndarray:
@@ -118,8 +124,9 @@ def _joined(stages: Sequence[Stage]) -> list[Stage]:
 
 
 def _made_there(point: Point, cpu: Mapping[Point, Sequence[Stage]]) -> bool:
-    """Whether the CPU makes the input at a point anyway."""
-    return any(Point(point.layer, site) in cpu for site in _BEFORE.get(point.site, ()))
+    """Whether the CPU makes the input at a point anyway, for what acts before it in the same step."""
+    step = INPUT_STEP.get(point.site)
+    return any(Point(point.layer, site) in cpu for site in Site if step and INPUT_STEP.get(site) == step)
 
 
 def _tap(point: Point, stages: Sequence[Stage], model: Model) -> Tap | None:

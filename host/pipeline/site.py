@@ -11,8 +11,8 @@ from models.config import ModelConfig
 from models.errors import OptionError
 from models.golden.model import TapPoint as Point
 
-__all__ = ["LINEAR_INPUTS", "RESIDUAL_SITES", "TAP_SITES", "Point", "Site", "channels_of", "check_point", "points_of",
-           "site_named"]
+__all__ = ["LINEAR_INPUTS", "NORM_GAINS", "RESIDUAL_SITES", "TAP_SITES", "Point", "Site", "channels_of", "check_point",
+           "points_of", "site_named"]
 
 
 class Site(str, Enum):
@@ -39,6 +39,10 @@ TAP_SITES = (*LINEAR_INPUTS, Site.RESIDUAL, Site.HEAD)
 
 RESIDUAL_SITES = (Site.ATTENTION_NORM, Site.FFN_NORM, Site.RESIDUAL)
 """Where rows are the residual's, in 32 bits."""
+
+
+NORM_GAINS = {Site.ATTENTION_NORM: "input", Site.FFN_NORM: "post_attention"}
+"""Whose gains a norm at a site takes."""
 
 
 def channels_of(site: str, config: ModelConfig) -> int:

@@ -84,7 +84,7 @@ class Stage(ABC):
         return stages
 
     def points(self, model: Model) -> Sequence[Point]:
-        """The points at which it changes anything; all of `sites`, unless it knows better."""
+        """The points at which it changes anything, at whatever strength; all of `sites`, unless it knows better."""
         return [point for site in self.sites for point in points_of(site, model.config)]
 
     def lower(self, point: Point, model: Model) -> Tap | None:

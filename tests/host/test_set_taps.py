@@ -7,7 +7,7 @@ import pytest
 
 from host.devices.emulator import EmulatorDevice
 from host.emulator.library import NUMPY
-from host.pipeline.placement import place
+from host.pipeline.placement import host_steps, place
 from host.pipeline.site import Point
 from host.pipeline.sparsity.teal import Teal
 from host.pipeline.steering.difference_of_means import DifferenceOfMeans
@@ -52,6 +52,23 @@ def test_a_changed_strength_is_that_of_a_new_session(model, stages, build, kerne
         alone = Session(model, EmulatorDevice(build, kernels=kernels), taps=taps)
         assert (found[-1] == alone.score(IDS)).all(), strength
     assert (found[-1] == first).all() and len({logits.tobytes() for logits in found}) == 4
+
+
+@pytest.mark.parametrize("where", ["auto", "cpu"])
+def test_a_session_opened_at_strength_0_is_raised_later(model, stages, where):
+    """And one without any step of the host gets some."""
+    plain, raised = (place([stage.with_strength(strength) for stage in stages], model, where) for strength in (0, 1))
+    session = Session(model, EmulatorDevice(CPU), taps=plain.taps, host_steps=host_steps(plain, model))
+    assert (session.score(IDS) == Session(model, EmulatorDevice(CPU)).score(IDS)).all()
+    session.set_taps(raised.taps)
+    session.set_host_steps(host_steps(raised, model))
+    session.reset()
+    expected = Session(model, EmulatorDevice(CPU), taps=raised.taps, host_steps=host_steps(raised, model)).score(IDS)
+    assert (session.score(IDS) == expected).all()
+    other = Session(model, EmulatorDevice(CPU), taps=plain.taps)
+    other.set_taps(raised.taps)
+    other.set_host_steps(host_steps(raised, model))
+    assert (other.score(IDS) == expected).all()
 
 
 def test_it_changes_between_two_tokens(model, stages):

@@ -68,8 +68,7 @@ def check_identity(case, plan, points, paths, head):
             looked.add(point)
 
         for stops in ((), points):
-            looks = {point: [look] for point in stops}
-            steps = HostSteps(model, taps=taps, looks=looks)
+            steps = HostSteps(model, taps=taps, looks={point: [look] for point in stops})
             device = EmulatorDevice(build, kernels=path, threads=case.threads)
             session = Session(model, device, taps=taps, sequences=plan.sequences, head=head, host_steps=steps)
             results.append(run(session, plan, ids))
@@ -189,9 +188,9 @@ def test_semaphores_of_every_program_of_a_pass(kind, site):
     config = FAMILIES["relu2 grouped heads"]
     points = [point for point in points_of(config) if site in (point.site, "all")]
     build = replace(BOARDS["sim-tiny"], rows=8, row_batches=8, head_rows=4)
-    program = Program(synthetic_model(config, seed=0), build, rows=64, sequences=16, stops=points)
+    program = Program(synthetic_model(config, seed=0), build, rows=64, sequences=16)
     parts = tuple(Part(s, 1 + s % 3) for s in range(16))
-    for items in listed_programs(program, kind, sum(part.rows for part in parts), parts):
+    for items in listed_programs(program, kind, sum(part.rows for part in parts), parts, 0, frozenset(points)):
         assert_semaphores_hold(items)
         queue_order(items, np.random.default_rng(0))
 

@@ -45,6 +45,7 @@ class Teal(Stage):
     def __init__(self, tensors: Mapping[str, np.ndarray], strength: float = 1.0):
         super().__init__(tensors, strength)
         self.thresholds = self.tensors["thresholds"] * strength
+        self.chosen = self.tensors["thresholds"] > 0
 
     @staticmethod
     def shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
@@ -73,11 +74,12 @@ class Teal(Stage):
     @classmethod
     def join(cls, stages: Sequence[Stage]) -> list[Stage]:
         """The highest of the thresholds at each place: it makes zero whatever any of them does."""
-        return [cls({"thresholds": np.max([stage.thresholds for stage in stages], axis=0)})]
+        joined = cls({"thresholds": np.max([stage.thresholds for stage in stages], axis=0)})
+        joined.chosen = np.any([stage.chosen for stage in stages], axis=0)
+        return [joined]
 
     def points(self, model: Model) -> list[Point]:
-        return [Point(layer, site) for layer, row in enumerate(self.thresholds)
-                for site, value in zip(LINEAR_INPUTS, row, strict=True) if value > 0]
+        return [Point(layer, LINEAR_INPUTS[site]) for layer, site in np.argwhere(self.chosen).tolist()]
 
     def lower(self, point: Point, model: Model) -> Tap:
         channels = channels_of(point.site, model.config)

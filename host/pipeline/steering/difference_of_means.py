@@ -39,6 +39,7 @@ class DifferenceOfMeans(Stage):
     def __init__(self, tensors: Mapping[str, np.ndarray], strength: float = 1.0):
         super().__init__(tensors, strength)
         self.added = self.tensors["vectors"] * strength
+        self.layers = {layer for layer, vector in enumerate(self.tensors["vectors"]) if vector.any()}
 
     @staticmethod
     def shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
@@ -72,10 +73,12 @@ class DifferenceOfMeans(Stage):
     def join(cls, stages: Sequence[Stage]) -> list[Stage]:
         """The sum of the vectors, each times its strength, rounded once."""
         first, *others = stages
-        return [cls({"vectors": sum((stage.added for stage in others), first.added)})]
+        joined = cls({"vectors": sum((stage.added for stage in others), first.added)})
+        joined.layers = first.layers.union(*(stage.layers for stage in others))
+        return [joined]
 
     def points(self, model: Model) -> list[Point]:
-        return [Point(layer, Site.RESIDUAL) for layer, vector in enumerate(self.added) if vector.any()]
+        return [Point(layer, Site.RESIDUAL) for layer in sorted(self.layers)]
 
     def lower(self, point: Point, model: Model) -> Tap:
         mantissas, exponent = to_mantissas(self.added[point.layer], 32767)

@@ -10,6 +10,7 @@ from host.emulator.library import NUMPY
 from host.engine.engine import Engine
 from host.engine.reply import Finish
 from host.engine.request import Request, check_room
+from host.pipeline.steering.difference_of_means import DifferenceOfMeans
 from host.runtime import Session
 from host.sampler import Sampler
 from host.speculation import PromptLookup
@@ -129,6 +130,21 @@ def test_an_unrelated_request_takes_the_sequence_used_least_recently():
     assert engine.complete(greedy([11, 12, 13, 14])).cached == 0
 
 
+def test_a_cache_that_other_stages_filled_is_not_reused():
+    vectors = np.random.default_rng(3).standard_normal((ONE_HEAD.config.layers, ONE_HEAD.config.hidden_size))
+    stage = DifferenceOfMeans({"vectors": vectors})
+    engine = Engine(session_of())
+    steered = engine.complete(greedy([1, 2, 3, 4], stages=(stage,)))
+    plain = engine.complete(greedy([1, 2, 3, 4]))
+    assert (steered.cached, plain.cached) == (0, 0) and plain.ids == alone(greedy([1, 2, 3, 4]))
+    engine.complete(greedy([1, 2, 3, 4], stages=(stage,)))
+    assert engine.complete(greedy([1, 2, 3, 4, 5], stages=(stage,))).cached == 4
+    assert engine.complete(greedy([1, 2, 3, 4, 5], stages=(stage.with_strength(2),))).cached == 0
+    with pytest.raises(OptionError, match="no site"):
+        wide = DifferenceOfMeans({"vectors": np.ones((ONE_HEAD.config.layers + 1, ONE_HEAD.config.hidden_size))})
+        engine.add(greedy([1], stages=(wide,)))
+
+
 def test_of_several_sequences_the_one_that_shares_most():
     engine = Engine(session_of(3))
     for ids in ([1, 2, 9, 9], [1, 2, 3, 4, 9], [1, 9, 9, 9]):
@@ -180,9 +196,9 @@ def test_a_pass_that_fails_is_run_again(monkeypatch, after):
     engine.step()
     engine.step()
 
-    def failing(session, parts, head_from):
+    def failing(session, *pass_):
         if after:
-            advance(session, parts, head_from)
+            advance(session, *pass_)
         engine.cancel(replies[1])  # while the pass runs
         raise KeyboardInterrupt
 

@@ -16,6 +16,7 @@ from host.pipeline.placement import place
 from host.pipeline.site import Point
 from host.runtime import Session
 from models.errors import ArtefactError, OptionError
+from models.golden.tap import neutral_tap
 from models.machine.build import CPU
 from models.model_hash import model_hash
 from models.synth import synthetic_model
@@ -101,7 +102,11 @@ def test_several_vectors_are_added(fitted, model, rng):
 
 def test_opposite_vectors_cancel_and_strength_zero_does_nothing(fitted, model):
     path = fitted("steering")
-    assert load(model, f"{path}:3", f"{path}:-3") == load(model, f"{path}:0") == {}
+    neutral = dataclasses.astuple(neutral_tap(CONFIG.hidden_size))
+    for taps in (load(model, f"{path}:3", f"{path}:-3"), load(model, f"{path}:0")):
+        assert taps.keys() == {Point(layer, "residual") for layer in range(CONFIG.layers)}  # so that it can be raised
+        assert all(np.array_equal(*pair) for tap in taps.values()
+                   for pair in zip(dataclasses.astuple(tap), neutral, strict=True))
 
 
 def test_of_several_thresholds_the_highest_counts(fitted, model):

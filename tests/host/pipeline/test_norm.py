@@ -71,7 +71,7 @@ def test_the_fabrics_norm_needs_no_cut_and_another_takes_what_follows_along(mode
     assert set(steps.points) == norms | inputs
     ids = np.random.default_rng(2).integers(0, CONFIG.vocab_size, 7).tolist()
     plain = Session(model, EmulatorDevice(CPU)).score(ids)
-    golden = GoldenModel(model, taps=placement.taps, stages=steps._stages, norms=steps._norms)
+    golden = GoldenModel(model, taps=placement.taps, stages=steps.acting.stages, norms=steps.acting.norms)
     expected = np.stack([golden.step(token) for token in ids])
     found = Session(model, EmulatorDevice(CPU), taps=placement.taps, host_steps=steps).score(ids)
     assert (found == expected).all() and (found != plain).any()
