@@ -8,8 +8,11 @@ import pytest
 from host.devices.emulator import EmulatorDevice
 from host.pipeline.host_steps import HostSteps
 from host.runtime import Session
+from host.text import Text
+from models.checkpoint import load_model
 from models.golden.model import TapPoint
 from models.golden.residual import embed
+from models.machine.build import BOARDS
 from models.synth import synthetic_model
 from sim.rtl_device import RtlDevice
 from tests.families import FAMILIES
@@ -68,6 +71,33 @@ def test_stops_at_every_site_equal_the_emulator(name, head, rtl):
     expected, found = run(EmulatorDevice(FOUR_SLOTS), (), every), run(rtl, (), every)
     assert all((a == b).all() for a, b in zip(expected, found, strict=True))
     assert any((a != b).any() for a, b in zip(plain, found, strict=True)), "stages change something"
+
+
+def test_the_shipped_model_on_the_plain_build():
+    """One session, whose passes stop at one site after the other, then at all: the bits of passes that never stop."""
+    model, build = load_model("demo"), BOARDS["sim-tiny"]
+    ids = Text(model.folder).encode("It was a")
+    every = points_of(model.config)
+    plain = pieces(Session(model, EmulatorDevice(build), sequences=2), ids)
+    device = RtlDevice(build)
+    try:
+        session = Session(model, device, sequences=2)
+        for site in (None, *SITES, "head", "all"):
+            points = [point for point in every if site in (point.site, "all")]
+            session.set_host_steps(HostSteps(model, looks={point: [lambda *_: None] for point in points}))
+            found = pieces(session, ids)
+            assert all((a == b).all() for a, b in zip(plain, found, strict=True)), site
+    finally:
+        device.close()
+
+
+def pieces(session, ids):
+    """A prompt and another sequence between its tokens: what is best, and the caches."""
+    session.reset()
+    tops = [session.prefill(ids[:-1]), session.decode(ids[0], sequence=1), session.decode(ids[-1])]
+    return [part for top in tops for part in (top.ids, top.logits)] + [
+        rows for sequence in (0, 1) for layer in range(session.model.config.layers)
+        for rows in session.cache(layer, sequence).values()]
 
 
 def test_ranges_of_layers_equal_the_whole(rtl):
