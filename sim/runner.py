@@ -20,6 +20,8 @@ from amaranth.lib import wiring
 from cocotb_tools.runner import get_runner
 
 from hw.verilog import to_verilog
+from models.cache import cached
+from sim.component_key import component_key
 from sim.fault import planted
 from sim.testbench import PARAMETERS_VARIABLE
 from sim.verilate import verilate
@@ -48,6 +50,15 @@ def emit_verilog(component: wiring.Component, platform: object | None = None) ->
     # all but the `ready` of streams that always are, a constant
     ports = [("__".join(map(str, path)), value, None) for path, value in values if not isinstance(value, Const)]
     return to_verilog(component, name="top", platform=platform, ports=ports)
+
+
+def _kept_verilog(component: wiring.Component) -> str:
+    """`emit_verilog`, from the cache where the same component had its Verilog written before."""
+    key = component_key(component)
+    if key is None:
+        return emit_verilog(component)
+    folder = cached("units", key, lambda folder: (folder / "top.v").write_text(emit_verilog(component), "utf-8"))
+    return (folder / "top.v").read_text("utf-8")
 
 
 def build_bench(verilog_text: str) -> Path:
@@ -103,7 +114,7 @@ def run_bench(
     name = bench.__name__ if inspect.ismodule(bench) else bench
     if seed is None:
         seed = int(os.environ.get("TRITLOOM_SEED", "1"))
-    program = build_bench(planted(type(component).__name__, emit_verilog(component)))
+    program = build_bench(planted(type(component).__name__, _kept_verilog(component)))
     print(f"{type(component).__name__}: {name}, seed {seed}")
     with tempfile.TemporaryDirectory(prefix="tritloom-bench-") as scratch:
         results, log = Path(scratch) / "results.xml", Path(scratch) / "simulator.log"
