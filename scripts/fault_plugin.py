@@ -24,7 +24,7 @@ SEEN_VARIABLE = "TRITLOOM_FAULT_SEEN"
 
 def by_assertion(error: BaseException) -> bool:
     """Whether an assertion of a test, or of a bench in a simulator, failed."""
-    if isinstance(error, AssertionError):
+    if isinstance(error, (AssertionError, pytest.fail.Exception)):  # the latter where an error was to be raised
         return getattr(error, "asserted", True)
     return any(map(by_assertion, getattr(error, "exceptions", ())))  # of an exception group
 

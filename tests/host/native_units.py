@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from host.emulator.image import ProgramError
 from host.emulator.library import native_paths
 from host.emulator.native_buffers import Buffers, Extents
 from host.emulator.native_machine import NativeMachine
@@ -110,10 +111,19 @@ class UnitMachine:
 
     def run(self, *positions: int) -> None:
         """Run and forget the operations. positions: of the sequences; 0 unless given."""
-        buffers, program, self._program = self.machine._buffers, b"".join(self._program), []
-        address = self.place(np.frombuffer(program, np.uint8))
-        self.machine.run(address, len(program) // DESCRIPTOR_BYTES, *positions)
+        buffers = self.machine._buffers
+        assert self.stopped(*positions) is None
         assert self.machine._buffers is buffers, "the program exceeds the extents given"
+
+    def stopped(self, *positions: int) -> str | None:
+        """Run and forget the operations; what the machine says where it refuses one."""
+        program, self._program = b"".join(self._program), []
+        address = self.place(np.frombuffer(program, np.uint8))
+        try:
+            self.machine.run(address, len(program) // DESCRIPTOR_BYTES, *positions)
+        except ProgramError as error:
+            return str(error)
+        return None
 
     def _stream(self, array: np.ndarray) -> int:
         self._streams += 1 << 24
