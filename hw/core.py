@@ -47,25 +47,27 @@ class Core(wiring.Component):
         build = self._build
         m.submodules.control = control = ControlSystem(build, build_id=self._build_id)
         m.submodules.memory = memory = MemorySystem(build)
-        engines = dict(self._engines)
-        for name, engine in engines.items():
+
+        def engine(name: str) -> wiring.PureInterface:
+            """The engine of that name, or what stands in its place."""
             if name in self._outside:
-                engines[name] = flipped(getattr(self, name))
-            else:
-                m.submodules[name] = ResetInserter(control.reset_engines)(engine)
-        linear, head, vector, attention = engines.values()
+                return flipped(getattr(self, name))
+            m.submodules[name] = ResetInserter(control.reset_engines)(self._engines[name])
+            return self._engines[name]
+
+        linear, head, vector, attention = engine("linear"), engine("head"), engine("vector"), engine("attention")
 
         connect_flat(m, control.bus, self, "s_axi")
         for port in range(build.ports):
             connect_flat(m, memory.axi[port], self, f"m{port}_axi")
 
-        for engine, command, retired in (
+        for number, command, retired in (
                 (Engine.FETCH, memory.fetch_command, memory.fetch_retired),
                 (Engine.LOAD, memory.load_command, memory.load_retired),
                 (Engine.LINEAR, linear.command, linear.retired), (Engine.VECTOR, vector.command, vector.retired),
                 (Engine.ATTEND, attention.command, attention.retired), (Engine.HEAD, head.command, head.retired)):
-            connect(m, control.commands[engine], command)
-            m.d.comb += control.retired[engine].eq(retired)
+            connect(m, control.commands[number], command)
+            m.d.comb += control.retired[number].eq(retired)
 
         for source, sink in (
                 (control.descriptor_read, memory.descriptor_read), (memory.descriptors, control.descriptors),

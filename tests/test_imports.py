@@ -1,7 +1,8 @@
 """Who may import whom (the packages' one-way rule), read from the sources without importing them.
 
-``models`` imports nothing of ours. ``hw`` takes from ``models`` only, never the golden model. ``host`` takes
-``models`` and itself. ``sim`` may take all. PyTorch belongs to training; ``pynq`` has one importer.
+``models`` imports nothing of ours. ``hw`` takes from ``models`` only, never the golden model, and its parts in an
+order of their own. ``host`` takes ``models`` and itself. ``sim`` may take all. PyTorch belongs to training; ``pynq``
+has one importer.
 """
 
 import ast
@@ -24,6 +25,10 @@ FORBIDDEN = {
     "host": ("hw", "sim", "models.train", "amaranth", "cocotb", "torch"),
     "sim": ("models.train", "torch", "pynq"),
 }
+
+# parts of hw, each of which takes only from those before it
+HW_ORDER = ("stream", "command", "arith", "memory", "control", "linear", "attention", "head", "vector", "core",
+            "verilog", "emit", "synthesis", "analytic", "report", "build")
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,14 @@ def allows_torch(path: str) -> bool:
     return path.startswith("models/train")
 
 
+def climbs(path: str, module: str) -> bool:
+    """Whether a file of hw takes from a part of it that stands above its own."""
+    own, other = Path(path).with_suffix("").parts[:2], tuple(module.split(".")[:2])
+    if own[0] != "hw" or other[0] != "hw" or not {own[1], other[-1]} <= set(HW_ORDER):
+        return False
+    return HW_ORDER.index(other[1]) > HW_ORDER.index(own[1])
+
+
 def violations(root: Path) -> list[str]:
     """One line ``path:line: imports module`` for each import against the rules."""
     found = []
@@ -78,6 +91,7 @@ def violations(root: Path) -> list[str]:
                 bad = any(within(item.module, prefix) for prefix in FORBIDDEN[package])
                 bad |= within(item.module, "torch") and not allows_torch(path)
                 bad |= path == START_FILE and any(within(item.module, name) for name in PACKAGES)
+                bad |= climbs(path, item.module)
                 bad |= within(item.module, "pynq") and path != PYNQ_FILE
                 if bad:
                     found.append(f"{path}:{item.line}: imports {item.module}")
@@ -109,6 +123,9 @@ def test_the_rule_sees_our_files():
         ("hw/norm.py", "from models import golden"),
         ("hw/norm.py", "from models.golden import norm"),
         ("hw/norm.py", "import sim.runner"),
+        ("hw/stream/queue.py", "from hw.command import COMMAND_BITS"),
+        ("hw/memory/read_master.py", "from hw.control import registers"),
+        ("hw/core.py", "import hw.build"),
         ("host/device.py", "import amaranth as am"),
         ("host/device.py", "from hw.build import build"),
         ("host/device.py", "import importlib\nimportlib.import_module('sim.rtl_device')"),
@@ -132,6 +149,8 @@ def test_a_planted_import_is_found(tmp_path, path, source):
         ("models/train/loop.py", "import torch"),
         ("models/train/loop.py", "def f():\n    import torch.nn.functional"),
         ("hw/norm.py", "from amaranth import Module\nfrom models.machine import registers"),
+        ("hw/memory/read_master.py", "from hw.stream.round_robin import RoundRobin\nfrom hw.memory import axi"),
+        ("hw/core.py", "from hw.vector.engine import VectorEngine"),
         ("host/compiler.py", "from models.golden import norm\nfrom . import device"),
         ("host/pynq_device.py", "from pynq import Overlay"),
         ("sim/benches.py", "import cocotb\nimport hw.norm\nimport host.device\nimport models.golden"),

@@ -17,7 +17,7 @@ class AdderTree(wiring.Component):
     and is registered. No backpressure: what enters leaves.
     """
 
-    def __init__(self, shape, count: int):
+    def __init__(self, shape, count: int) -> None:
         if count < 1:
             raise ValueError(f"a sum has at least one term, got {count}")
         shape = Shape.cast(shape)
@@ -28,7 +28,7 @@ class AdderTree(wiring.Component):
             "total": Out(signed(width) if shape.signed else unsigned(width)),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         level = list(self.terms)
         while len(level) > 1:

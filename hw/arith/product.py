@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amaranth.hdl import Value
 
-from hw.arith.pipeline import Pipeline
+from hw.stream.pipeline import Pipeline
 
 __all__ = ["PRODUCT_STEPS", "product_steps"]
 

@@ -6,8 +6,8 @@ from amaranth.hdl import Const, Module, Mux, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.arith.pipeline import Pipeline
 from hw.arith.rounding import shift_sticky
+from hw.stream.pipeline import Pipeline
 
 __all__ = ["RoundShift"]
 
@@ -24,7 +24,7 @@ class RoundShift(wiring.Component):
 
     LATENCY = 3
 
-    def __init__(self, x_width: int, y_width: int, user_layout=0):
+    def __init__(self, x_width: int, y_width: int, user_layout=0) -> None:
         if not 1 < y_width <= x_width <= 64:
             raise ValueError(f"need 1 < y_width <= x_width <= 64, got {y_width} and {x_width}")
         self._y_width = y_width
@@ -35,7 +35,7 @@ class RoundShift(wiring.Component):
             "o": Out(stream.Signature(data.StructLayout(result))),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         p = Pipeline(m, self.i, self.o)
         shift = self.i.p.shift

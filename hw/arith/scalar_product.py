@@ -5,9 +5,9 @@ from __future__ import annotations
 from amaranth.hdl import Mux, Value
 from amaranth.lib import data
 
-from hw.arith.pipeline import Pipeline
 from hw.arith.product import PRODUCT_STEPS, product_steps
 from hw.arith.scalar import SCALAR, in_range
+from hw.stream.pipeline import Pipeline
 from models.machine.scalar_format import MANTISSA_BITS
 
 __all__ = ["SCALAR_PRODUCT_STEPS", "scalar_product_steps"]

@@ -16,7 +16,7 @@ class ScalarSteps:
     target register and goes on; a chain of states therefore reads like the formula it computes.
     """
 
-    def __init__(self, m: Module, port):
+    def __init__(self, m: Module, port) -> None:
         self._m = m
         self._port = port
         self._waiting = Signal()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -30,7 +30,7 @@ OPERANDS = data.StructLayout({"op": ScalarOp, "a": SCALAR, "b": SCALAR, "n": uns
 class ScalarPort(wiring.Signature):
     """A user's side of a ScalarUnit: operands go out, the result comes back; flipped, the unit's side."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(
             {"operands": Out(stream.Signature(OPERANDS)), "result": In(stream.Signature(SCALAR))}
         )
@@ -49,10 +49,10 @@ class ScalarUnit(wiring.Component):
     taken; the next operands are accepted after that.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__({"i": In(stream.Signature(OPERANDS)), "o": Out(stream.Signature(SCALAR))})
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         operands = Signal(OPERANDS, reset_less=True)
         a, b = operands.a, operands.b
@@ -79,12 +79,12 @@ class ScalarUnit(wiring.Component):
         leading = Signal(6, reset_less=True)
         sixteens = Signal(3, reset_less=True)  # which of the upper sixteens of bits of n are not 0
 
-        def normalise_carry(total, base):
+        def normalise_carry(total: Value, base: Value) -> list:
             """From a 25-bit total: one place down where its top bit is set."""
             carry = total[MANTISSA_BITS]
             return [mantissa.eq(Mux(carry, total[1:], total)), exponent.eq(base + carry)]
 
-        def divide(value, multiples):
+        def divide(value: Value, multiples: list[Value]) -> tuple[Value, Value]:
             """One step of restoring division: what is left, moved up a place, and how many of the multiples of b.m,
             which ascend, the value holds. All are subtracted at once."""
             left, digit = value, Const(0, 2)

@@ -6,10 +6,10 @@ from amaranth.hdl import Const, Module, Mux, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.arith.pipeline import Pipeline
 from hw.arith.product import PRODUCT_STEPS, product_steps
 from hw.arith.rounding import shift_over, shift_sticky
 from hw.arith.scalar import SCALAR
+from hw.stream.pipeline import Pipeline
 
 __all__ = ["ScaleRound"]
 
@@ -31,7 +31,7 @@ class ScaleRound(wiring.Component):
 
     LATENCY = 8 + PRODUCT_STEPS
 
-    def __init__(self, x_width: int, bits: int, user_layout=0):
+    def __init__(self, x_width: int, bits: int, user_layout=0) -> None:
         if not 1 < x_width <= 40:
             raise ValueError(f"x_width must be 2 to 40, got {x_width}")
         if not 1 < bits <= 40:
@@ -44,7 +44,7 @@ class ScaleRound(wiring.Component):
             "o": Out(stream.Signature(data.StructLayout(result))),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         bits = self._bits
         p = Pipeline(m, self.i, self.o)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from amaranth.hdl import Module, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.attention.intake import Intake, key_event
@@ -22,6 +21,7 @@ from hw.attention.softmax import Softmax
 from hw.attention.weight_memory import WeightMemory
 from hw.attention.weighted_sum import WeightedSum
 from hw.command import COMMAND_BITS, POSITIONS
+from hw.stream.queue import Queue
 from models.machine.build import BuildParameters
 from models.machine.cache import chunk_bytes
 
@@ -64,7 +64,7 @@ class AttentionEngine(wiring.Component):
     them, position + rows <= context_max, rows <= build.slots, ports 1, 2 or 4. Any group size.
     """
 
-    def __init__(self, build: BuildParameters):
+    def __init__(self, build: BuildParameters) -> None:
         if build.ports == 3:
             raise ValueError("the cache is laid out for 1, 2 or 4 ports, not 3")
         self._build = build
@@ -81,7 +81,7 @@ class AttentionEngine(wiring.Component):
             "exponent": Out(signed(10)),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         build, context, rows = self._build, self._build.context_max, self._build.slots
         dim_max, kv_bits = build.head_dim_max, build.kv_bits
         chunk, parts = chunk_bytes(build.ports), build.beat_bytes // chunk_bytes(build.ports)
@@ -107,14 +107,14 @@ class AttentionEngine(wiring.Component):
         m.submodules.normaliser = normaliser = Normaliser(
             kv_bits=kv_bits, lanes=sums.lanes, sum_bits=sums.sum_bits, rows=rows, channels=channels, dim_max=dim_max)
         m.submodules.outputs = outputs = OutputMemory(rows=rows, channels=channels, groups=build.heads_max)
-        m.submodules.waiting = waiting = SyncFIFO(width=JOB.size, depth=_JOBS_AHEAD)
+        m.submodules.waiting = waiting = Queue(JOB, _JOBS_AHEAD)
 
         for source, sink in (
             (flipped(self.command), walk.command), (flipped(self.i_data), intake.i_data),
             (flipped(self.i_query), queries.i_query), (flipped(self.i_query_scale), queries.i_query_scale),
             (flipped(self.i_request), outputs.i_request), (outputs.o, flipped(self.o)),
             (requests.read, flipped(self.o_read)),
-            (walk.o, requests.i), (load.o, intake.i),
+            (walk.o, requests.i), (requests.o, waiting.i), (waiting.o, load.i), (load.o, intake.i),
             (intake.o, softmax.i), (softmax.o, weights.i), (softmax.o_totals, reciprocals.i),
             (reciprocals.o, normaliser.i), (reciprocals.o_exponent, outputs.i_exponent), (normaliser.o, outputs.i),
         ):
@@ -122,8 +122,6 @@ class AttentionEngine(wiring.Component):
 
         fields = walk.fields
         m.d.comb += [
-            waiting.w_en.eq(requests.o.valid), waiting.w_data.eq(requests.o.p), requests.o.ready.eq(waiting.w_rdy),
-            load.i.valid.eq(waiting.r_rdy), load.i.p.eq(waiting.r_data), waiting.r_en.eq(load.i.ready),
             walk.positions.eq(self.positions), walk.retired.eq(normaliser.retired), self.retired.eq(normaliser.retired),
             self.exponent.eq(outputs.exponent),
             *(getattr(requests, name).eq(fields[name]) for name in (

@@ -7,9 +7,9 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from hw.arith.pipeline import Pipeline
 from hw.arith.product import PRODUCT_STEPS, product_steps
 from hw.arith.rounding import shift_sticky
+from hw.stream.pipeline import Pipeline
 from models.machine.tables import EXP2_COARSE, EXP2_FINE, EXP2_FRACTION, P_FRACTION
 
 __all__ = ["Exp2Negative"]
@@ -30,14 +30,14 @@ class Exp2Negative(wiring.Component):
 
     LATENCY = 6 + PRODUCT_STEPS
 
-    def __init__(self, user_layout=0):
+    def __init__(self, user_layout=0) -> None:
         super().__init__({
             "i": In(stream.Signature(data.StructLayout({"delta": unsigned(32), "user": user_layout}))),
             "o": Out(stream.Signature(data.StructLayout({
                 "p": unsigned(P_FRACTION + 1), "user": user_layout}))),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         p = Pipeline(m, self.i, self.o)
         delta = self.i.p.delta

@@ -46,7 +46,7 @@ class Intake(wiring.Component):
     A beat a cycle but for two or three cycles between keys and values and between jobs.
     """
 
-    def __init__(self, build: BuildParameters, *, chunks: int):
+    def __init__(self, build: BuildParameters, *, chunks: int) -> None:
         self._build = build
         self._parts = build.beat_bytes // chunk_bytes(build.ports)
         self._chunks = chunks
@@ -70,7 +70,7 @@ class Intake(wiring.Component):
             "sums_free": In(1),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         build, parts = self._build, self._parts
         tokens = range(build.context_max + 1)

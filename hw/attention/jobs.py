@@ -51,7 +51,7 @@ class JobWalk(wiring.Component):
     every third cycle.
     """
 
-    def __init__(self, build: BuildParameters):
+    def __init__(self, build: BuildParameters) -> None:
         self._build = build
         super().__init__({
             "command": In(stream.Signature(COMMAND_BITS)),
@@ -61,7 +61,7 @@ class JobWalk(wiring.Component):
             "o": Out(stream.Signature(JOB)),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         fields, job = self.fields, self.o.p
         heads, group = Signal(8), Signal(8)  # kv_heads times the group size tried; the size

@@ -6,13 +6,13 @@ from amaranth.hdl import Array, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.arith.pipeline import Pipeline
 from hw.arith.rounding import round_shift
 from hw.arith.scale_round import ScaleRound
 from hw.attention.jobs import PAIRS, pair_head, pair_row, pairs_last
 from hw.attention.output_memory import OUTPUT_BITS, output_pair
 from hw.attention.reciprocals import JOB_RECIPROCALS, output_fraction
 from hw.attention.weighted_sum import SUM_LANES
+from hw.stream.pipeline import Pipeline
 
 __all__ = ["Normaliser"]
 
@@ -30,7 +30,7 @@ class Normaliser(wiring.Component):
     for sums that weights can give.
     """
 
-    def __init__(self, *, kv_bits: int, lanes: int, sum_bits: int, rows: int, channels: int, dim_max: int):
+    def __init__(self, *, kv_bits: int, lanes: int, sum_bits: int, rows: int, channels: int, dim_max: int) -> None:
         self._lanes, self._dim_max = lanes, dim_max
         self._drop = kv_bits - 3
         self._fraction = output_fraction(kv_bits) + self._drop
@@ -48,7 +48,7 @@ class Normaliser(wiring.Component):
             "retired": Out(1),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         given = Signal(JOB_RECIPROCALS, reset_less=True)
         job = given.job

@@ -8,8 +8,8 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2, exact_log2
 
-from hw.arith.pipeline import Pipeline
 from hw.arith.rounding import shift_sticky
+from hw.stream.pipeline import Pipeline
 from models.machine.build import LANES
 
 __all__ = ["OUTPUT_BITS", "OUTPUT_REQUEST", "OUTPUT_WORD", "ROW_EXPONENT", "OutputMemory", "output_pair"]
@@ -47,7 +47,7 @@ class OutputMemory(wiring.Component):
 
     LATENCY = 8
 
-    def __init__(self, *, rows: int, channels: int, groups: int):
+    def __init__(self, *, rows: int, channels: int, groups: int) -> None:
         if channels % LANES:
             raise ValueError(f"channels must be a multiple of {LANES}, got {channels}")
         self._rows, self._channels, self._groups = rows, channels, groups
@@ -59,7 +59,7 @@ class OutputMemory(wiring.Component):
             "exponent": Out(_EXPONENT),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         words, group_bits = self._channels // LANES, ceil_log2(self._groups)
         halves = data.ArrayLayout(output_pair(self._rows, self._channels)["x"].shape, LANES // _WRITTEN)

@@ -50,7 +50,7 @@ class QueryKeyDot(wiring.Component):
     Widths: kv_bits x 16 bit products, sums signed(kv_bits + 16 + log2 dim_max).
     """
 
-    def __init__(self, *, kv_bits: int, chunk_bits: int, parts: int, dim_max: int):
+    def __init__(self, *, kv_bits: int, chunk_bits: int, parts: int, dim_max: int) -> None:
         if kv_bits not in (8, 16):
             raise ValueError(f"kv_bits must be 8 or 16, got {kv_bits}")
         if parts not in (1, 2):
@@ -70,7 +70,7 @@ class QueryKeyDot(wiring.Component):
             "dots": Out(data.ArrayLayout(signed(self.dot_bits), PAIRS)),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         chains = [self._chain(m, part) for part in range(self.parts)]  # [part][pair]
 

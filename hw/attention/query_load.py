@@ -6,12 +6,12 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.arith.pipeline import Pipeline
 from hw.arith.scalar import SCALAR, from_word
 from hw.arith.scalar_product import scalar_product_steps
 from hw.attention.jobs import JOB, PAIRS, pair_head, pair_row, pairs_last
 from hw.attention.query_key_dot import query_word
 from hw.attention.query_memory import QueryMemory
+from hw.stream.pipeline import Pipeline
 
 __all__ = ["QueryLoad"]
 
@@ -29,7 +29,7 @@ class QueryLoad(wiring.Component):
     Cycles of a load: pairs * ceil(dim / 16) + 6.
     """
 
-    def __init__(self, *, rows: int, heads: int, words: int):
+    def __init__(self, *, rows: int, heads: int, words: int) -> None:
         self._words = words
         super().__init__({
             "dim": In(16),
@@ -47,7 +47,7 @@ class QueryLoad(wiring.Component):
             "units": Out(data.ArrayLayout(data.ArrayLayout(SCALAR, PAIRS), 2)),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         job = Signal(JOB, reset_less=True)
         free, bank = Signal(2, init=2), Signal()

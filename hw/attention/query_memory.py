@@ -35,7 +35,7 @@ class QueryMemory(wiring.Component):
     LATENCY = 2
     WORD = QUERY_WORD
 
-    def __init__(self, *, rows: int, heads: int, dim_max: int, places: int):
+    def __init__(self, *, rows: int, heads: int, dim_max: int, places: int) -> None:
         self.rows, self.heads = rows, heads
         self.words = -(-dim_max // QUERY_WORD)
         self._head_bits, self._word_bits = ceil_log2(heads), ceil_log2(self.words)
@@ -52,7 +52,7 @@ class QueryMemory(wiring.Component):
             "scale": Out(SCALAR),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         head_bits, row_bits = self._head_bits, ceil_log2(self.rows)
         heads = self.rows << head_bits

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -24,7 +24,7 @@ class ReadRequests(wiring.Component):
     fast as they are taken.
     """
 
-    def __init__(self, build: BuildParameters):
+    def __init__(self, build: BuildParameters) -> None:
         self._chunk, self._element = chunk_bytes(build.ports), build.kv_bits // 8
         self._beat = build.beat_bytes
         self._tokens = range(build.context_max + 1)
@@ -41,7 +41,7 @@ class ReadRequests(wiring.Component):
             "read": Out(stream.Signature(READ_REQUEST)),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         job = Signal(JOB, reset_less=True)
         # of the job, and of the one whose values are still to be read
@@ -55,7 +55,7 @@ class ReadRequests(wiring.Component):
         chunks = Signal(range(512 // self._chunk + 1), reset_less=True)
         left = Signal.like(chunks, reset_less=True)
 
-        def whole_beats(size):
+        def whole_beats(size: Value) -> Value:
             return (size + (self._beat - 1)) & ~(self._beat - 1)
 
         some_rows = tokens % BLOCK_TOKENS

@@ -33,7 +33,7 @@ class Reciprocals(wiring.Component):
     and `exponents` of `attention`.
     """
 
-    def __init__(self, *, kv_bits: int, context_max: int):
+    def __init__(self, *, kv_bits: int, context_max: int) -> None:
         self._unit = P_FRACTION - (MANTISSA_BITS - 1) - output_fraction(kv_bits)  # beside the largest value scale
         super().__init__({
             "i": In(stream.Signature(softmax_totals(context_max))),
@@ -41,7 +41,7 @@ class Reciprocals(wiring.Component):
             "o_exponent": Out(stream.Signature(ROW_EXPONENT)),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         m.submodules.scalar = scalar = ScalarUnit()
         port = ScalarPort().create()
@@ -63,7 +63,7 @@ class Reciprocals(wiring.Component):
                      self.o_exponent.p.exponent.eq(exponent),
                      self.o_exponent.valid.eq(scalar.i.valid & scalar.i.ready & (scalar.i.p.op == ScalarOp.FROM_INT))]
 
-        def go_on():
+        def go_on() -> None:
             m.d.sync += pair.eq(pair + 1)
             m.next = "TOTAL"
             with m.If(pair == last):

@@ -30,7 +30,7 @@ class ScoreMemory(wiring.Component):
     LATENCY = 3
     READ_LATENCY = 2
 
-    def __init__(self, *, context_max: int):
+    def __init__(self, *, context_max: int) -> None:
         self._context = context_max
         super().__init__({
             "i": In(stream.Signature(data.StructLayout({
@@ -43,7 +43,7 @@ class ScoreMemory(wiring.Component):
             "largest": Out(data.ArrayLayout(signed(8), PAIRS)),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         m.submodules.scores = scores = Memory(shape=TOKEN_SCORES, depth=self._context, init=[],
                                           attrs={"ram_style": "block"})  # UltraRAM is for what is wider still

@@ -6,11 +6,11 @@ from amaranth.hdl import Module, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.arith.pipeline import Pipeline
 from hw.arith.scalar import SCALAR, from_word
 from hw.arith.scalar_product import SCALAR_PRODUCT_STEPS, scalar_product_steps
 from hw.arith.scale_round import ScaleRound
 from hw.attention.jobs import PAIRS
+from hw.stream.pipeline import Pipeline
 from models.machine.tables import EXP2_FRACTION
 
 __all__ = ["SCORE_BITS", "ScoreScale"]
@@ -28,7 +28,7 @@ class ScoreScale(wiring.Component):
 
     LATENCY = 1 + SCALAR_PRODUCT_STEPS + ScaleRound.LATENCY
 
-    def __init__(self, *, dot_bits: int, user_layout):
+    def __init__(self, *, dot_bits: int, user_layout) -> None:
         self._dot_bits, self._user_layout = dot_bits, user_layout
         super().__init__({
             "i": In(stream.Signature(data.StructLayout({
@@ -38,7 +38,7 @@ class ScoreScale(wiring.Component):
                 "scores": data.ArrayLayout(signed(SCORE_BITS), PAIRS), "user": user_layout}))),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         m.d.comb += [self.i.ready.eq(1)]
         key_scale = Signal(SCALAR)

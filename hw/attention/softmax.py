@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Array, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from hw.arith.pipeline import Pipeline
 from hw.arith.product import PRODUCT_STEPS, product_steps
 from hw.arith.rounding import shift_sticky
 from hw.arith.scalar import from_word
@@ -15,6 +14,7 @@ from hw.attention.exp2_negative import Exp2Negative
 from hw.attention.jobs import JOB, PAIRS, pair_row, pairs_last
 from hw.attention.score_memory import TOKEN_SCORES, ScoreMemory
 from hw.attention.score_scale import SCORE_BITS
+from hw.stream.pipeline import Pipeline
 from models.machine.scalar_format import MANTISSA_BITS
 from models.machine.tables import P_FRACTION
 
@@ -55,7 +55,7 @@ class Softmax(wiring.Component):
 
     LATENCY = ScoreMemory.READ_LATENCY + 2 + Exp2Negative.LATENCY + PRODUCT_STEPS + 4
 
-    def __init__(self, *, context_max: int, parts: int):
+    def __init__(self, *, context_max: int, parts: int) -> None:
         self._context, self._parts = context_max, parts
         super().__init__({
             "i": In(stream.Signature(JOB)),
@@ -71,7 +71,7 @@ class Softmax(wiring.Component):
             "o_totals": Out(stream.Signature(softmax_totals(context_max))),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         totals = self.o_totals.p
         job, attended = totals.job, data.View(data.ArrayLayout(self.token.shape(), PAIRS), Signal(
@@ -135,7 +135,7 @@ class Softmax(wiring.Component):
         issue = stream.Signature(0).create(path=(f"issue_{lane}",))
         m.d.comb += issue.valid.eq(running)
 
-        def of_step(values, step):
+        def of_step(values: list[Value], step: Value) -> Value:
             return Array(values[lane::SOFTMAX_LANES])[step]
 
         at = Signal(place, name=f"place_{lane}")

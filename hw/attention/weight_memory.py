@@ -23,7 +23,7 @@ class WeightMemory(wiring.Component):
 
     READ_LATENCY = 2
 
-    def __init__(self, *, context_max: int, parts: int):
+    def __init__(self, *, context_max: int, parts: int) -> None:
         self._parts, self._beats = parts, context_max // parts
         super().__init__({
             "i": In(stream.Signature(softmax_weights(context_max))),
@@ -32,7 +32,7 @@ class WeightMemory(wiring.Component):
             "weights": Out(data.ArrayLayout(data.ArrayLayout(WEIGHT_BITS, PAIRS), parts)),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         steps, part_bits, beat_bits = PAIRS // SOFTMAX_LANES, ceil_log2(self._parts), ceil_log2(self._beats)
         fields = data.ArrayLayout(self.i.p.weights.shape(), self._parts * steps)

@@ -34,7 +34,7 @@ class WeightedSum(wiring.Component):
     LATENCY = WeightMemory.READ_LATENCY + 5
     READ_LATENCY = 2
 
-    def __init__(self, *, kv_bits: int, chunk_bits: int, parts: int, context_max: int):
+    def __init__(self, *, kv_bits: int, chunk_bits: int, parts: int, context_max: int) -> None:
         if kv_bits not in (8, 16):
             raise ValueError(f"kv_bits must be 8 or 16, got {kv_bits}")
         self.kv_bits, self.parts = kv_bits, parts
@@ -53,7 +53,7 @@ class WeightedSum(wiring.Component):
             "sums": Out(data.ArrayLayout(signed(self.sum_bits), SUM_LANES)),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         # values wait for their weights, the second token's a cycle longer
         operands = []

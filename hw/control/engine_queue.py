@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from amaranth.hdl import Module, Signal
-from amaranth.lib import data, fifo, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.command import COMMAND_BITS, HEADER_LAYOUT
+from hw.stream.queue import Queue
 from models.machine.descriptor import SEMAPHORES
 
 __all__ = ["QUEUE_DEPTH", "EngineQueue"]
@@ -40,25 +41,23 @@ class EngineQueue(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        m.submodules.queue = queue = fifo.SyncFIFOBuffered(width=COMMAND_BITS, depth=self._depth)
-        header = data.View(HEADER_LAYOUT, queue.r_data)
+        m.submodules.queue = queue = Queue(COMMAND_BITS, self._depth, buffered=True)
+        connect(m, flipped(self.i), queue.i)
+        header = data.View(HEADER_LAYOUT, queue.o.payload)
         signal = Signal(SEMAPHORES, reset_less=True)
         m.d.comb += [
-            queue.w_data.eq(self.i.payload),
-            queue.w_en.eq(self.i.valid),
-            self.i.ready.eq(queue.w_rdy),
-            self.command.payload.eq(queue.r_data),
+            self.command.payload.eq(queue.o.payload),
             self.take.payload.eq(header.wait),
             self.give.payload.eq(signal),
         ]
         accepted = Signal()  # the command, a cycle ago: an engine's ready need not reach the queue at once
         m.d.sync += accepted.eq(self.command.valid & self.command.ready)
-        m.d.comb += queue.r_en.eq(accepted)
+        m.d.comb += queue.o.ready.eq(accepted)
         with m.FSM() as fsm:
             with m.State("TAKE"):
                 # Nothing to take needs no turn at the semaphores.
-                m.d.comb += self.take.valid.eq(queue.r_rdy & (header.wait != 0))
-                with m.If(queue.r_rdy & ((header.wait == 0) | self.take.ready)):
+                m.d.comb += self.take.valid.eq(queue.o.valid & (header.wait != 0))
+                with m.If(queue.o.valid & ((header.wait == 0) | self.take.ready)):
                     m.next = "OFFER"
             with m.State("OFFER"):
                 m.d.comb += self.command.valid.eq(1)

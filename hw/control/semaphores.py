@@ -6,7 +6,7 @@ from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In
 
-from hw.control.round_robin import RoundRobin
+from hw.stream.round_robin import RoundRobin
 from models.machine.descriptor import SEMAPHORES
 
 __all__ = ["COUNT_BITS", "Semaphores"]

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from amaranth.hdl import Cat, Const, Module, ResetInserter, Signal
 from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.command import COMMAND_BITS, POSITIONS
 from hw.control.engine_queue import EngineQueue
-from hw.control.event_counter import EventCounter
 from hw.control.registers import Registers
 from hw.control.run_control import RunControl
 from hw.control.semaphores import Semaphores
@@ -16,6 +15,7 @@ from hw.control.sequencer import Sequencer
 from hw.control.watchdog import Watchdog
 from hw.memory.axi import DATA_BITS, Axi4Lite
 from hw.memory.shapes import READ_REQUEST
+from hw.stream.event_counter import EventCounter
 from models.machine.build import BuildParameters
 from models.machine.descriptor import Engine
 from models.machine.registers import IDENTITY, SEQUENCES, VERSION, position_register
@@ -66,18 +66,18 @@ class ControlSystem(wiring.Component):
         sequencer, semaphores = Sequencer(), Semaphores(len(Engine))
         m.submodules.sequencer = resettable(sequencer)
         m.submodules.semaphores = resettable(semaphores)
-        wiring.connect(m, wiring.flipped(self.bus), registers.bus)
-        wiring.connect(m, sequencer.read, wiring.flipped(self.descriptor_read))
-        wiring.connect(m, wiring.flipped(self.descriptors), sequencer.beats)
+        connect(m, flipped(self.bus), registers.bus)
+        connect(m, sequencer.read, flipped(self.descriptor_read))
+        connect(m, flipped(self.descriptors), sequencer.beats)
 
         queues_idle = Const(1, 1)
         for engine in Engine:
             queue = EngineQueue()
             m.submodules[f"queue_{engine.name.lower()}"] = resettable(queue)
-            wiring.connect(m, sequencer.queues[engine], queue.i)
-            wiring.connect(m, queue.command, wiring.flipped(self.commands[engine]))
-            wiring.connect(m, queue.take, semaphores.take[engine])
-            wiring.connect(m, queue.give, semaphores.give[engine])
+            connect(m, sequencer.queues[engine], queue.i)
+            connect(m, queue.command, flipped(self.commands[engine]))
+            connect(m, queue.take, semaphores.take[engine])
+            connect(m, queue.give, semaphores.give[engine])
             m.d.comb += queue.retired.eq(self.retired[engine])
             queues_idle = queues_idle & queue.idle
             self._count(m, f"busy_{engine.name.lower()}", queue.busy, registers, clear=run.accepted)

@@ -21,7 +21,7 @@ class BeatPacker(wiring.Component):
     `idle`: every item taken has left, as part of a beat or not at all yet.
     """
 
-    def __init__(self, item_bits: int, rows: int):
+    def __init__(self, item_bits: int, rows: int) -> None:
         if item_bits % 8 or DATA_BITS % item_bits or DATA_BITS == item_bits:
             raise ValueError(f"several items of whole bytes must fill a beat of {DATA_BITS} bits, got {item_bits}")
         self._item_bits, self._rows = item_bits, rows
@@ -35,7 +35,7 @@ class BeatPacker(wiring.Component):
             "idle": Out(1),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         item_bytes, items = self._item_bits // 8, DATA_BITS // self._item_bits
         bases = Array(Signal(ADDRESS_BITS, name=f"base_{row}", reset_less=True) for row in range(self._rows))

@@ -27,7 +27,7 @@ class HeadDot(wiring.Component):
     Golden: the sums in `head.logits`, docs/numerics.md §10.
     """
 
-    def __init__(self, lanes: int, rows: int, length_max: int):
+    def __init__(self, lanes: int, rows: int, length_max: int) -> None:
         if length_max < lanes:
             raise ValueError(f"vectors of at most {length_max} do not fill {lanes} lanes")
         self._lanes, self._rows = lanes, rows
@@ -44,7 +44,7 @@ class HeadDot(wiring.Component):
             "sums": Out(data.ArrayLayout(signed(self.sum_bits), rows)),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         flags = data.StructLayout({"valid": 1, "first": 1, "last": 1})
         stage = Signal(flags, name="flags")

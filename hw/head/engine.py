@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.arith.scalar import SCALAR, from_word
@@ -16,6 +15,7 @@ from hw.head.row_walk import ROW_TAG, RowWalk
 from hw.head.top_k import TopK
 from hw.linear.activations import ActivationMemory, activation_layout
 from hw.memory.shapes import ID_BITS, LISTED_ROW, WRITE_BEAT
+from hw.stream.queue import Queue
 from models.machine.build import BuildParameters
 from models.machine.descriptor import Opcode
 
@@ -50,7 +50,7 @@ class HeadEngine(wiring.Component):
     40 to drain, about rows x k for the lists, and the writes' latency. `hw.head.top_k` says when insertions slow this.
     """
 
-    def __init__(self, build: BuildParameters):
+    def __init__(self, build: BuildParameters) -> None:
         if build.top_k % 2:
             raise ValueError(f"top_k must be even, so that every row's list begins on a beat, got {build.top_k}")
         self._build = build
@@ -65,7 +65,7 @@ class HeadEngine(wiring.Component):
             "write_idle": In(1),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         build = self._build
         lanes = build.beat_bytes
@@ -94,33 +94,32 @@ class HeadEngine(wiring.Component):
         ]
 
         # a vocabulary row has its place here from its first beat on, so that the dot products need not stop
-        m.submodules.tags = tags = SyncFIFO(width=ROW_TAG.size, depth=_RESULTS)
-        m.submodules.sums = sums = SyncFIFO(width=dot.sums.shape().size, depth=_RESULTS)
+        m.submodules.tags = tags = Queue(ROW_TAG, _RESULTS)
+        m.submodules.sums = sums = Queue(dot.sums.shape(), _RESULTS)
         begun = Signal(range(_RESULTS + 1))
         take_result = Signal()
         m.d.comb += [
             walk.room.eq(begun != _RESULTS),
-            tags.w_en.eq(walk.row.valid), tags.w_data.eq(walk.row.tag),
-            sums.w_en.eq(dot.o_valid), sums.w_data.eq(dot.sums),
-            tags.r_en.eq(take_result), sums.r_en.eq(take_result),
+            tags.i.valid.eq(walk.row.valid), tags.i.p.eq(walk.row.tag),
+            sums.i.valid.eq(dot.o_valid), sums.i.p.eq(dot.sums),
+            tags.o.ready.eq(take_result), sums.o.ready.eq(take_result),
         ]
         m.d.sync += begun.eq(begun + (walk.take & walk.first) - take_result)
 
         # sums to logits, row after row of the activations
         user = data.StructLayout({"row": 8, "id": ID_BITS, "final": 1})
         m.submodules.scale = scale = LogitScale(dot.sum_bits, user)
-        tag = data.View(ROW_TAG, tags.r_data)
+        tag = tags.o.p
         row = Signal(8)
         units = [Signal(SCALAR, reset_less=True, name=f"unit_{n}") for n in range(build.head_rows)]
         m.d.sync += [Value.cast(unit).eq(Value.cast(self.unit[fields.first_row + n])) for n, unit in enumerate(units)]
-        row_sums = data.View(dot.sums.shape(), sums.r_data)
         row_mantissa, row_exponent = from_word(tag.scale)
         rows_last = Signal(8, reset_less=True)
         m.d.sync += rows_last.eq(fields.rows - 1)
         last_row = row == rows_last
         m.d.comb += [
-            scale.i.valid.eq(sums.r_rdy),
-            scale.i.p.x.eq(row_sums[row]),
+            scale.i.valid.eq(sums.o.valid),
+            scale.i.p.x.eq(sums.o.p[row]),
             Value.cast(scale.i.p.unit).eq(Array(Value.cast(unit) for unit in units)[row]),
             scale.i.p.scale.m.eq(row_mantissa), scale.i.p.scale.e.eq(row_exponent),
             scale.i.p.user.row.eq(row), scale.i.p.user.id.eq(tag.id),
@@ -134,7 +133,9 @@ class HeadEngine(wiring.Component):
         m.submodules.top_k = top_k = TopK(build.head_rows, build.top_k)
         m.submodules.logits = logits = BeatPacker(LOGIT_BITS, build.head_rows)
         m.submodules.top = top = BeatPacker(8 * _LISTED_BYTES, build.head_rows)
-        logit, listed, stored, both = self._queue(m, "scaled", scale.o), Signal(), Signal(), Signal()
+        m.submodules.scaled = scaled = Queue(scale.o.payload.shape(), _BETWEEN)
+        connect(m, scale.o, scaled.i)
+        logit, listed, stored, both = scaled.o, Signal(), Signal(), Signal()
         to_list, to_store = top_k.i, logits.i
         m.d.comb += [
             to_list.valid.eq(logit.valid & ~listed),
@@ -160,16 +161,14 @@ class HeadEngine(wiring.Component):
         ]
 
         # the lists are written after the last logit, so the two never meet
-        write = stream.Signature(WRITE_BEAT).create()
+        m.submodules.written = written = Queue(WRITE_BEAT, _BETWEEN)
         m.d.comb += [
-            write.valid.eq(logits.o.valid | top.o.valid),
-            write.payload.eq(Mux(logits.o.valid, logits.o.payload, top.o.payload)),
-            logits.o.ready.eq(write.ready),
-            top.o.ready.eq(write.ready & ~logits.o.valid),
+            written.i.valid.eq(logits.o.valid | top.o.valid),
+            written.i.payload.eq(Mux(logits.o.valid, logits.o.payload, top.o.payload)),
+            logits.o.ready.eq(written.i.ready),
+            top.o.ready.eq(written.i.ready & ~logits.o.valid),
         ]
-        written = self._queue(m, "written", write)
-        m.d.comb += [self.o_write.valid.eq(written.valid), self.o_write.payload.eq(written.payload),
-                     written.ready.eq(self.o_write.ready)]
+        connect(m, written.o, flipped(self.o_write))
 
         with m.FSM():
             with m.State("IDLE"):
@@ -186,22 +185,10 @@ class HeadEngine(wiring.Component):
                 with m.If(top_k.drained):
                     m.next = "SEND"
             with m.State("SEND"):
-                with m.If(logits.idle & top.idle & ~written.valid):
+                with m.If(logits.idle & top.idle & ~written.o.valid):
                     m.next = "WRITTEN"
             with m.State("WRITTEN"):
                 with m.If(self.write_idle & walk.done):
                     m.d.comb += self.retired.eq(1)
                     m.next = "IDLE"
         return m
-
-    @staticmethod
-    def _queue(m: Module, name: str, source):
-        """What a stream gives, through a small FIFO: `ready` and `valid` on both sides come from its level alone."""
-        shape = source.payload.shape()
-        m.submodules[name] = fifo = SyncFIFO(width=shape.size, depth=_BETWEEN)
-        sink = stream.Signature(shape).create(path=(name,))
-        m.d.comb += [
-            fifo.w_en.eq(source.valid), fifo.w_data.eq(source.payload), source.ready.eq(fifo.w_rdy),
-            sink.valid.eq(fifo.r_rdy), Value.cast(sink.payload).eq(fifo.r_data), fifo.r_en.eq(sink.ready),
-        ]
-        return sink

@@ -6,10 +6,10 @@ from amaranth.hdl import Module, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from hw.arith.pipeline import Pipeline
 from hw.arith.scalar import SCALAR
 from hw.arith.scalar_product import SCALAR_PRODUCT_STEPS, scalar_product_steps
 from hw.arith.scale_round import ScaleRound
+from hw.stream.pipeline import Pipeline
 
 __all__ = ["LOGIT_BITS", "LogitScale"]
 
@@ -27,7 +27,7 @@ class LogitScale(wiring.Component):
 
     LATENCY = 1 + SCALAR_PRODUCT_STEPS + ScaleRound.LATENCY
 
-    def __init__(self, x_width: int, user_layout):
+    def __init__(self, x_width: int, user_layout) -> None:
         self._round = ScaleRound(x_width, LOGIT_BITS, user_layout)
         super().__init__({
             "i": In(stream.Signature(data.StructLayout({
@@ -35,7 +35,7 @@ class LogitScale(wiring.Component):
             "o": Out(self._round.o.signature),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         m.submodules.round = rounding = self._round
         p = Pipeline(m, self.i, rounding.i)

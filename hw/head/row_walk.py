@@ -27,7 +27,7 @@ class RowWalk(wiring.Component):
     Format: `models.machine.layout.head_stream`, or `hw.memory.row_gather`. One beat a cycle.
     """
 
-    def __init__(self, build: BuildParameters):
+    def __init__(self, build: BuildParameters) -> None:
         self._build = build
         self._words = range(-(-build.hidden_max // build.beat_bytes))
         super().__init__({
@@ -46,7 +46,7 @@ class RowWalk(wiring.Component):
             "row": Out(data.StructLayout({"valid": 1, "tag": ROW_TAG})),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         beat_bytes = self._build.beat_bytes
         block_rows = beat_bytes // 4

@@ -35,7 +35,7 @@ class TopK(wiring.Component):
     cycle, for thirty times the logic. Clearing takes rows x k_max cycles.
     """
 
-    def __init__(self, rows: int, k_max: int):
+    def __init__(self, rows: int, k_max: int) -> None:
         if not 1 <= k_max <= 128 or not 1 <= rows <= 256:
             raise ValueError(f"k_max must be 1 to 128 and rows 1 to 256, got {k_max} and {rows}")
         self._rows, self._k_max = rows, k_max
@@ -49,7 +49,7 @@ class TopK(wiring.Component):
             "o": Out(stream.Signature(LISTED)),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         index_bits, row_bits = ceil_log2(self._k_max), ceil_log2(self._rows)
         m.submodules.memory = memory = Memory(shape=_ENTRY, depth=1 << (index_bits + row_bits), init=[],

@@ -43,7 +43,7 @@ class Accumulator(wiring.Component):
     `idle`: no step is under way; all sums of earlier ones can be read. Golden: `ternary_matmul`.
     """
 
-    def __init__(self, build: BuildParameters, sum_bits: int, latency: int):
+    def __init__(self, build: BuildParameters, sum_bits: int, latency: int) -> None:
         if latency < _MEMORY_STEPS:
             raise ValueError(f"sums must take at least {_MEMORY_STEPS} cycles, got {latency}")
         if build.accumulator_words % _BANKS:
@@ -61,7 +61,7 @@ class Accumulator(wiring.Component):
             "returned": Out(READERS),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         stages = [self.step]
         for n in range(self._latency + 1):

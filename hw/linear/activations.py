@@ -30,7 +30,7 @@ class ActivationMemory(wiring.Component):
     values a word, so that a wide and shallow store becomes a few deep blocks; written through its lanes' enables.
     """
 
-    def __init__(self, value_bits: int, lanes: int, depth: int, rows: int, batches: int = 1):
+    def __init__(self, value_bits: int, lanes: int, depth: int, rows: int, batches: int = 1) -> None:
         if min(value_bits, lanes, depth, rows, batches) < 1:
             raise ValueError("value_bits, lanes, depth, rows and batches must be positive")
         if lanes % LANES:
@@ -45,7 +45,7 @@ class ActivationMemory(wiring.Component):
             "words": Out(self._word),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         address_bits = (self._depth - 1).bit_length()
         depth = self._batches << address_bits

@@ -23,7 +23,7 @@ class Base3Decoder(wiring.Component):
     neither half is more than one level. Format: `models.machine.layout.weight_stream`.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__({
             "byte": In(8),
             "enable": In(1),
@@ -31,7 +31,7 @@ class Base3Decoder(wiring.Component):
             "invalid": Out(1),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         low, high = self.byte[:_LOW_BITS], self.byte[_LOW_BITS:]
         upper = Signal(high.shape(), reset_less=True)

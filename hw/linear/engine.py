@@ -45,7 +45,7 @@ class LinearEngine(wiring.Component):
     tile whose outputs / Q steps are fewer than the 3 T / 4 + 30 cycles of a fill waits for it. Readers cost no cycle.
     """
 
-    def __init__(self, build: BuildParameters):
+    def __init__(self, build: BuildParameters) -> None:
         self._build = build
         self._gearbox = StepGearbox(build)
         super().__init__({
@@ -60,7 +60,7 @@ class LinearEngine(wiring.Component):
             "sums_b": Out(stream.Signature(SUM_WORD)),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         build = self._build
         words = build.tile_inputs // LANES

@@ -25,7 +25,7 @@ class LookupArray(wiring.Component):
     Widths: entries signed(10), sums signed(10 + ceil(log2 T)), exact. Golden: `ternary_matmul` of one tile.
     """
 
-    def __init__(self, build: BuildParameters, lanes: int):
+    def __init__(self, build: BuildParameters, lanes: int) -> None:
         if build.tile_inputs % lanes:
             raise ValueError(f"{build.tile_inputs} inputs do not make words of {lanes}")
         self._build, self._lanes = build, lanes
@@ -44,7 +44,7 @@ class LookupArray(wiring.Component):
             "sums": Out(data.ArrayLayout(sums, build.rows)),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         build = self._build
         outputs = range(build.outputs_per_step)

@@ -40,7 +40,7 @@ class LookupTable(wiring.Component):
     LUT RAM cost less than two of 32 and a multiplexer. Source: TeLLMe v2, table-lookup matmul.
     """
 
-    def __init__(self, reads: int, rows: int):
+    def __init__(self, reads: int, rows: int) -> None:
         if reads < 1 or rows < 1:
             raise ValueError(f"a table has at least one read port and one row, got {reads} and {rows}")
         self._reads, self._rows = reads, rows
@@ -53,7 +53,7 @@ class LookupTable(wiring.Component):
             "entries": Out(data.ArrayLayout(self._word, reads)),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         m.submodules.memory = memory = Memory(shape=self._word, depth=2 << INDEX_BITS, init=[],
                                               attrs={"ram_style": "distributed"})

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from hw.linear.accumulator import ACCUMULATOR_BITS, READ_LATENCY, word_request
+from hw.stream.queue import Queue
 from models.machine.build import LANES, BuildParameters
 
 __all__ = ["READ_REQUEST", "SUM_WORD", "AccumulatorReader"]
@@ -27,7 +27,7 @@ class AccumulatorReader(wiring.Component):
     taken when the last transfer of this one has gone. Backpressure reaches no further than the buffer.
     """
 
-    def __init__(self, build: BuildParameters):
+    def __init__(self, build: BuildParameters) -> None:
         self._build = build
         self._outputs = build.outputs_per_step
         self._parts = self._outputs // LANES
@@ -40,7 +40,7 @@ class AccumulatorReader(wiring.Component):
             "returned": In(1),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         build, outputs = self._build, self._outputs
         row_bits, batch_bits = exact_log2(build.rows), exact_log2(build.row_batches)
@@ -51,26 +51,26 @@ class AccumulatorReader(wiring.Component):
         part = Signal(range(self._parts))
         room = Signal(range(self._depth + 1), init=self._depth)  # words that may still be asked for
 
-        m.submodules.buffer = buffer = SyncFIFO(width=outputs * ACCUMULATOR_BITS, depth=self._depth)
-        m.d.comb += [buffer.w_data.eq(self.words), buffer.w_en.eq(self.returned)]
-        parts = data.View(data.ArrayLayout(SUM_WORD["values"].shape, self._parts), buffer.r_data)
+        parts = data.ArrayLayout(SUM_WORD["values"].shape, self._parts)
+        m.submodules.buffer = buffer = Queue(parts, self._depth)
+        m.d.comb += [Value.cast(buffer.i.p).eq(Value.cast(self.words)), buffer.i.valid.eq(self.returned)]
 
         m.d.comb += [
             self.request.ready.eq(~busy),
             self.asks.valid.eq(busy & (to_ask > 0) & (room != 0)),
             self.asks.p.word.eq(Cat(word, batch)), self.asks.p.row.eq(row),
-            self.o.valid.eq(buffer.r_rdy),
-            Value.cast(self.o.p["values"]).eq(Value.cast(parts[part])),
+            self.o.valid.eq(buffer.o.valid),
+            Value.cast(self.o.p["values"]).eq(Value.cast(buffer.o.p[part])),
             self.o.p.last.eq(last),
         ]
-        asked, freed = self.asks.valid & self.asks.ready, buffer.r_en
+        asked, freed = self.asks.valid & self.asks.ready, buffer.o.ready
         m.d.sync += room.eq(room + freed - asked)
         with m.If(asked):
             m.d.sync += [word.eq(word + 1), to_ask.eq(to_ask - outputs)]
 
         with m.If(self.o.valid & self.o.ready):
-            m.d.comb += buffer.r_en.eq(last | (part == self._parts - 1))
-            m.d.sync += [to_send.eq(to_send - 1), last.eq(to_send == 2), part.eq(Mux(buffer.r_en, 0, part + 1))]
+            m.d.comb += buffer.o.ready.eq(last | (part == self._parts - 1))
+            m.d.sync += [to_send.eq(to_send - 1), last.eq(to_send == 2), part.eq(Mux(freed, 0, part + 1))]
             with m.If(self.o.p.last):
                 m.d.sync += busy.eq(0)
 

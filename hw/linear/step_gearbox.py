@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -34,7 +34,7 @@ class StepGearbox(wiring.Component):
     Format: `models.machine.layout.weight_stream`.
     """
 
-    def __init__(self, build: BuildParameters):
+    def __init__(self, build: BuildParameters) -> None:
         self._build = build
         self._units = GearboxUnits.of(build)
         self._invalid_count = AdderTree(1, build.beat_bytes)
@@ -45,7 +45,7 @@ class StepGearbox(wiring.Component):
             "invalid_bytes": Out(self._invalid_count.total.shape()),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         units, unit_bits = self._units, _TRIT_BITS * self._units.trits
         take = Signal()
@@ -77,7 +77,7 @@ class StepGearbox(wiring.Component):
         with m.If(use):
             m.d.sync += phase.eq(phase.rotate_left(units.beat))
 
-        def select(sources: Mapping[int, Unit]):
+        def select(sources: Mapping[int, Unit]) -> Value | int:
             """By the phase, one unit; 0 in other phases."""
             result = 0
             for source in dict.fromkeys(sources.values()):

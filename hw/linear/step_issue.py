@@ -24,7 +24,7 @@ class StepIssue(wiring.Component):
     `release` goes with the last step of a tile and batch. `done` is high when no step is left.
     """
 
-    def __init__(self, build: BuildParameters):
+    def __init__(self, build: BuildParameters) -> None:
         self._build = build
         step = data.StructLayout({"valid": 1, "word": range(build.accumulator_words), "overwrite": 1})
         super().__init__({
@@ -43,7 +43,7 @@ class StepIssue(wiring.Component):
             "release": Out(1),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         outputs_per_step = self._build.outputs_per_step
         active = Signal()

@@ -28,7 +28,7 @@ class TableFill(wiring.Component):
     A fill takes words + 29 cycles and overlaps with the use of the one before.
     """
 
-    def __init__(self, words: int, depth: int, batches: int = 1):
+    def __init__(self, words: int, depth: int, batches: int = 1) -> None:
         if words < 1:
             raise ValueError(f"a tile has at least one word, got {words}")
         self._words = words
@@ -46,7 +46,7 @@ class TableFill(wiring.Component):
             "release": In(1),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         steps = Array(_STEP.const(step._asdict()).as_bits() for step in FILL_ORDER)
         step = Signal(_STEP, reset_less=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from amaranth.hdl import Module, Signal
-from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from hw.memory.ram_style import ULTRA_BUFFER_STEPS, ram_attributes
-from hw.memory.read_registers import read_registers
+from hw.stream.read_registers import read_registers
 
 __all__ = ["TILE_PLAN", "WeightBuffer"]
 
@@ -42,8 +43,8 @@ class WeightBuffer(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        m.submodules.storage = storage = memory.Memory(shape=self._width, depth=self._depth, init=[],
-                                                       attrs=ram_attributes(self._depth, ULTRA_BUFFER_STEPS))
+        m.submodules.storage = storage = Memory(shape=self._width, depth=self._depth, init=[],
+                                                attrs=ram_attributes(self._depth, ULTRA_BUFFER_STEPS))
         write, read = storage.write_port(), storage.read_port()
         address_bits = exact_log2(self._depth)
 

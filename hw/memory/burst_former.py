@@ -7,8 +7,8 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.memory.axi import ADDRESS_BITS, DATA_BITS
-from hw.memory.fifo import BeatFifo
 from hw.memory.shapes import WRITE_BEAT
+from hw.stream.deep_queue import DeepQueue
 from models.machine.build import BURST_BEATS
 
 __all__ = ["OPEN_BEAT", "BurstFormer", "BurstPort"]
@@ -45,12 +45,12 @@ class BurstFormer(wiring.Component):
         i, o = self.i.beat, self.o
         content = data.StructLayout({"data": DATA_BITS, "strobe": DATA_BITS // 8})
         burst = data.StructLayout({"address": ADDRESS_BITS, "left": WRITE_BEAT["left"].width})
-        m.submodules.beats = beats = BeatFifo(content.size, _DEPTH)
-        m.submodules.bursts = bursts = BeatFifo(burst.size, _DEPTH)
+        m.submodules.beats = beats = DeepQueue(content, _DEPTH)
+        m.submodules.bursts = bursts = DeepQueue(burst, _DEPTH)
 
         # the burst that comes
         come, start = Signal(range(BURST_BEATS)), Signal(ADDRESS_BITS, reset_less=True)
-        given, closed = data.View(content, beats.i.payload), data.View(burst, bursts.i.payload)
+        given, closed = beats.i.p, bursts.i.p
         m.d.comb += [
             given.data.eq(i.p.data), given.strobe.eq(i.p.strobe), beats.i.valid.eq(i.valid),
             closed.address.eq(Mux(come == 0, i.p.address, start)), closed.left.eq(come),
@@ -63,8 +63,7 @@ class BurstFormer(wiring.Component):
 
         # the one that goes
         going, left = Signal(), Signal(range(BURST_BEATS), reset_less=True)
-        first, taken = data.View(burst, bursts.o.payload), Signal()
-        content = data.View(content, beats.o.payload)
+        first, content, taken = bursts.o.p, beats.o.p, Signal()
         there = going | bursts.o.valid
         m.d.comb += [
             o.valid.eq(beats.o.valid & there), taken.eq(o.valid & o.ready),

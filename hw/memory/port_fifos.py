@@ -7,8 +7,8 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.memory.axi import DATA_BITS
-from hw.memory.fifo import BeatFifo
 from hw.memory.shapes import ARRIVAL
+from hw.stream.deep_queue import DeepQueue
 
 __all__ = ["PortFifos"]
 
@@ -23,7 +23,7 @@ class PortFifos(wiring.Component):
     def __init__(self, ports: int, depth: int) -> None:
         if ports < 1:
             raise ValueError(f"ports must be positive, got {ports}")
-        self._lanes = [BeatFifo(DATA_BITS, depth) for _ in range(ports)]
+        self._lanes = [DeepQueue(DATA_BITS, depth) for _ in range(ports)]
         super().__init__({
             "i": In(ARRIVAL).array(ports),
             "taken": Out(ports),

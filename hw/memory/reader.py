@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
-from amaranth.lib import fifo, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.memory.axi import ADDRESS_BITS, DATA_BITS
-from hw.memory.fifo import BeatFifo
 from hw.memory.shapes import ARRIVAL, BURST, BURST_BYTES, READ_REQUEST
+from hw.stream.deep_queue import DeepQueue
+from hw.stream.queue import Queue
 from models.machine.build import BURST_BEATS, PORT_BYTES
 
 __all__ = ["Reader"]
@@ -31,7 +32,7 @@ class Reader(wiring.Component):
             raise ValueError(f"requests must be positive, got {requests}")
         self._requests, self._blocks_apart = requests, blocks_apart
         self._depth = depth
-        self._fifo = BeatFifo(DATA_BITS, depth)
+        self._fifo = DeepQueue(DATA_BITS, depth)
         super().__init__({
             "i": In(stream.Signature(READ_REQUEST)),
             "o": Out(stream.Signature(DATA_BITS)),
@@ -42,17 +43,15 @@ class Reader(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         m.submodules.fifo = beats = self._fifo
-        m.submodules.queue = queue = fifo.SyncFIFOBuffered(width=READ_REQUEST.size, depth=self._requests)
+        m.submodules.queue = queue = Queue(READ_REQUEST, self._requests, buffered=True)
         m.d.comb += [
             beats.i.valid.eq(self.beats.valid),
             beats.i.payload.eq(self.beats.payload),
-            queue.w_en.eq(self.i.valid),
-            queue.w_data.eq(self.i.payload),
-            self.i.ready.eq(queue.w_rdy),
         ]
-        wiring.connect(m, beats.o, wiring.flipped(self.o))
+        connect(m, beats.o, flipped(self.o))
+        connect(m, flipped(self.i), queue.i)
 
-        request = READ_REQUEST(queue.r_data)
+        request = queue.o.p
         block_bits = (BURST_BYTES - 1).bit_length()
         beat_bits = (PORT_BYTES - 1).bit_length()
         address = Signal(ADDRESS_BITS - beat_bits)  # in beats
@@ -89,8 +88,8 @@ class Reader(wiring.Component):
                 known.eq(0),
             ]
         with m.Elif(known & ~more):
-            m.d.comb += queue.r_en.eq(1)
-            with m.If(queue.r_rdy):
+            m.d.comb += queue.o.ready.eq(1)
+            with m.If(queue.o.valid):
                 m.d.sync += [
                     known.eq(0),
                     address.eq(request.address[beat_bits:]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.memory.shapes import BURST
 from hw.memory.stripe_walk import STRIPE_BURSTS, STRIPE_PART, StripeWalk
@@ -64,7 +64,7 @@ class StreamFetcher(wiring.Component):
         walks = [StripeWalk(self._ports, self._depth) for _ in range(self._ports)]
         for port, walk in enumerate(walks):
             m.submodules[f"walk_{port}"] = walk
-            wiring.connect(m, walk.burst, wiring.flipped(self.bursts[port]))
+            connect(m, walk.burst, flipped(self.bursts[port]))
             start, tail = Signal.like(first, name=f"start_{port}"), Signal.like(first, name=f"tail_{port}")
             m.d.sync += [
                 start.eq(first + Mux(groups == 0, multiples[port], port * STRIPE_BURSTS)),

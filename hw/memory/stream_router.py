@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib import data, fifo, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from hw.stream.queue import Queue
 
 __all__ = ["STREAM_TAG", "StreamRouter"]
 
@@ -21,7 +23,7 @@ class StreamRouter(wiring.Component):
     outputs; backpressure passes through, what is dropped takes a cycle a beat. A cycle is lost between streams.
     """
 
-    def __init__(self, width: int):
+    def __init__(self, width: int) -> None:
         port = stream.Signature(width)
         super().__init__({
             "tags": In(stream.Signature(STREAM_TAG)),
@@ -32,10 +34,9 @@ class StreamRouter(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        m.submodules.queue = queue = fifo.SyncFIFOBuffered(width=STREAM_TAG.size, depth=_STREAMS)
-        m.d.comb += [queue.w_en.eq(self.tags.valid), queue.w_data.eq(self.tags.payload),
-                     self.tags.ready.eq(queue.w_rdy)]
-        tag = data.View(STREAM_TAG, queue.r_data)
+        m.submodules.queue = queue = Queue(STREAM_TAG, _STREAMS, buffered=True)
+        connect(m, flipped(self.tags), queue.i)
+        tag = queue.o.p
         used, dropped, padding = Signal(32), Signal(4), Signal(4)  # left of the stream; `dropped` of what comes first
         weights, head, drop = Signal(), Signal(), Signal()  # where the next beat goes
         skipping, to_head = Signal(), Signal()
@@ -56,9 +57,9 @@ class StreamRouter(wiring.Component):
                 with m.If(used == 1):
                     m.d.sync += [weights.eq(0), head.eq(0), drop.eq(padding != 0)]
         with m.If(~weights & ~head & ~drop):
-            m.d.comb += queue.r_en.eq(1)
+            m.d.comb += queue.o.ready.eq(1)
             skips = tag.skip != 0
             m.d.sync += [used.eq(tag.used), padding.eq(tag.padding), dropped.eq(Mux(skips, tag.skip, tag.padding)),
-                         to_head.eq(tag.head), skipping.eq(skips), drop.eq(queue.r_rdy & skips),
-                         weights.eq(queue.r_rdy & ~skips & ~tag.head), head.eq(queue.r_rdy & ~skips & tag.head)]
+                         to_head.eq(tag.head), skipping.eq(skips), drop.eq(queue.o.valid & skips),
+                         weights.eq(queue.o.valid & ~skips & ~tag.head), head.eq(queue.o.valid & ~skips & tag.head)]
         return m

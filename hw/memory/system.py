@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.fifo import SyncFIFOBuffered
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import exact_log2
 
 from hw.command import COMMAND_BITS, POSITIONS, command_layout
@@ -20,6 +19,7 @@ from hw.memory.stream_fetcher import StreamFetcher
 from hw.memory.stream_router import StreamRouter
 from hw.memory.wide_reader import WideReader
 from hw.memory.write_master import WriteMaster
+from hw.stream.queue import Queue
 from models.machine.build import BURST_BEATS, CACHE_READER_BEATS, PORT_FIFO_BEATS, BuildParameters
 from models.machine.descriptor import Opcode
 
@@ -87,7 +87,7 @@ class MemorySystem(wiring.Component):
         fifos = PortFifos(build.ports, PORT_FIFO_BEATS)
         router = StreamRouter(build.ports * DATA_BITS)
         gather = RowGather(build)
-        rows = SyncFIFOBuffered(width=LISTED_ROW.size, depth=_ROWS_AHEAD)
+        rows = Queue(LISTED_ROW, _ROWS_AHEAD, buffered=True)
         loader = Loader()
         cache = WideReader(build.ports, depth=CACHE_READER_BEATS, requests=8)
         readers = {
@@ -109,39 +109,35 @@ class MemorySystem(wiring.Component):
         for port, master in enumerate(masters):
             m.submodules[f"master_{port}"] = master
             m.d.comb += master.stop.eq(self.stop)
-            wiring.connect(m, fetcher.bursts[port], master.bursts[0])
-            wiring.connect(m, master.beats[0], fifos.i[port])
-            wiring.connect(m, cache.bursts[port], master.bursts[1])
-            wiring.connect(m, master.beats[1], cache.beats[port])
+            connect(m, fetcher.bursts[port], master.bursts[0])
+            connect(m, master.beats[0], fifos.i[port])
+            connect(m, cache.bursts[port], master.bursts[1])
+            connect(m, master.beats[1], cache.beats[port])
             connect_master(m, master.axi, self.axi[port])
         for client, reader in enumerate(readers.values(), start=2):
-            wiring.connect(m, reader.bursts, masters[0].bursts[client])
-            wiring.connect(m, masters[0].beats[client], reader.beats)
+            connect(m, reader.bursts, masters[0].bursts[client])
+            connect(m, masters[0].beats[client], reader.beats)
         connect_master(m, writer.axi, self.axi[0])
 
-        wiring.connect(m, fifos.o, router.i)
-        wiring.connect(m, router.o_weights, wiring.flipped(self.weights))
-        wiring.connect(m, router.o_head, wiring.flipped(self.head))
-        wiring.connect(m, wiring.flipped(self.load_command), loader.command)
-        wiring.connect(m, loader.read, readers["load"].i)
-        wiring.connect(m, readers["load"].o, loader.beats)
-        wiring.connect(m, loader.o_load, wiring.flipped(self.o_load))
-        wiring.connect(m, wiring.flipped(self.cache_read), cache.i)
-        wiring.connect(m, cache.o, wiring.flipped(self.cache))
-        wiring.connect(m, wiring.flipped(self.descriptor_read), readers["descriptor"].i)
-        wiring.connect(m, readers["descriptor"].o, wiring.flipped(self.descriptors))
-        wiring.connect(m, wiring.flipped(self.vector_write), writer.i[0])
-        wiring.connect(m, wiring.flipped(self.head_write), writer.i[1])
+        connect(m, fifos.o, router.i)
+        connect(m, router.o_weights, flipped(self.weights))
+        connect(m, router.o_head, flipped(self.head))
+        connect(m, flipped(self.load_command), loader.command)
+        connect(m, loader.read, readers["load"].i)
+        connect(m, readers["load"].o, loader.beats)
+        connect(m, loader.o_load, flipped(self.o_load))
+        connect(m, flipped(self.cache_read), cache.i)
+        connect(m, cache.o, flipped(self.cache))
+        connect(m, flipped(self.descriptor_read), readers["descriptor"].i)
+        connect(m, readers["descriptor"].o, flipped(self.descriptors))
+        connect(m, flipped(self.vector_write), writer.i[0])
+        connect(m, flipped(self.head_write), writer.i[1])
 
         self._connect_streams(m, fetcher, router, gather)
-        wiring.connect(m, gather.read, wiring.flipped(self.list_read))
-        wiring.connect(m, wiring.flipped(self.listed), gather.ids)
-        m.d.comb += [
-            rows.w_data.eq(gather.o_rows.payload), rows.w_en.eq(gather.o_rows.valid),
-            gather.o_rows.ready.eq(rows.w_rdy),
-            self.head_rows.payload.eq(rows.r_data), self.head_rows.valid.eq(rows.r_rdy),
-            rows.r_en.eq(self.head_rows.ready),
-        ]
+        connect(m, gather.read, flipped(self.list_read))
+        connect(m, flipped(self.listed), gather.ids)
+        connect(m, gather.o_rows, rows.i)
+        connect(m, rows.o, flipped(self.head_rows))
         m.d.comb += [
             fetcher.taken.eq(fifos.taken),
             self.load_retired.eq(loader.retired),

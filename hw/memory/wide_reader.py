@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amaranth.hdl import Cat, Module
 from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.memory.axi import DATA_BITS
 from hw.memory.reader import Reader
@@ -38,8 +38,8 @@ class WideReader(wiring.Component):
         m = Module()
         for port, reader in enumerate(self._readers):
             m.submodules[f"reader_{port}"] = reader
-            wiring.connect(m, reader.bursts, wiring.flipped(self.bursts[port]))
-            wiring.connect(m, wiring.flipped(self.beats[port]), reader.beats)
+            connect(m, reader.bursts, flipped(self.bursts[port]))
+            connect(m, flipped(self.beats[port]), reader.beats)
             m.d.comb += [
                 reader.i.valid.eq(self.i.valid & self.i.ready),
                 reader.i.p.address.eq(self.i.p.address + BURST_BYTES * port),

@@ -6,9 +6,9 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.control.round_robin import RoundRobin
 from hw.memory.axi import ID_BITS, INCREMENT, SIZE_16_BYTES, Axi4Write
 from hw.memory.shapes import WRITE_BEAT
+from hw.stream.round_robin import RoundRobin
 
 __all__ = ["WriteMaster"]
 

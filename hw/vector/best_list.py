@@ -36,7 +36,7 @@ class BestList(wiring.Component):
     finds, so that the comparison has its own cycle behind the memory's two.
     """
 
-    def __init__(self, rows: int):
+    def __init__(self, rows: int) -> None:
         if not 1 <= rows <= 256:
             raise ValueError(f"rows must be 1 to 256, got {rows}")
         self._rows = rows
@@ -49,7 +49,7 @@ class BestList(wiring.Component):
             "o": Out(stream.Signature(ID_BITS)),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         index_bits, row_bits = ceil_log2(SHORTLIST), ceil_log2(self._rows)
         m.submodules.memory = memory = Memory(shape=ENTRY, depth=1 << index_bits + row_bits, init=[],

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from amaranth.hdl import Const, Module, Mux, Shape, Signal, Value, signed, unsigned
-from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
@@ -41,7 +42,7 @@ class ChannelMemories(wiring.Component):
     and more. Reads beyond a memory are undefined. While `gain_hold`, both registers behind the gains stand still.
     """
 
-    def __init__(self, residual_words: int, channels: int):
+    def __init__(self, residual_words: int, channels: int) -> None:
         if residual_words < 1 or channels < 1:
             raise ValueError(f"sizes must be positive, got {residual_words} and {channels}")
         self._depths = {"residual": residual_words, "gain": -(-channels // LANES), "tap": -(-channels // LANES)}
@@ -54,7 +55,7 @@ class ChannelMemories(wiring.Component):
             "tap": In(channel_read(TAP_WORD)),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         load, written = Signal(LOAD_WORD, reset_less=True), self.i_residual
         ports = {LoadTarget.RESIDUAL: self.residual, LoadTarget.GAIN: self.gain, LoadTarget.TAP: self.tap}
@@ -69,7 +70,7 @@ class ChannelMemories(wiring.Component):
             name, shape = target.name.lower(), read.word.shape()
             depth, width = self._depths[name], Shape.cast(shape).width
             attributes = ram_attributes(depth) or {"ram_style": "block"}
-            m.submodules[name] = storage = memory.Memory(shape=unsigned(width), depth=depth, init=[], attrs=attributes)
+            m.submodules[name] = storage = Memory(shape=unsigned(width), depth=depth, init=[], attrs=attributes)
             parts = LANES // LOAD_CHANNELS[target]  # of a word, a load each
             write, port = storage.write_port(granularity=width // parts), storage.read_port()
             part = load.index[:_LANE_BITS] >> exact_log2(LOAD_CHANNELS[target])

@@ -68,7 +68,7 @@ class VectorEngine(wiring.Component):
     SELECT n / L + 20, with `begin` k more, and what the entries take that enter the list; STORE n / L + 25.
     """
 
-    def __init__(self, build: BuildParameters):
+    def __init__(self, build: BuildParameters) -> None:
         self._build = build
         super().__init__({
             "command": In(stream.Signature(COMMAND_BITS)),
@@ -96,7 +96,7 @@ class VectorEngine(wiring.Component):
             "activations": Out(16),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         build = self._build
         m.submodules.channels = self._channels = ChannelMemories(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from amaranth.hdl import Const, Module, Mux, signed, unsigned
-from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from hw.arith.pipeline import Pipeline
 from hw.arith.product import PRODUCT_STEPS, product_steps
 from hw.arith.rounding import saturate
 from hw.arith.scalar import SCALAR
 from hw.arith.scale_round import ScaleRound
+from hw.stream.pipeline import Pipeline
 from models.machine.tables import SIGMOID_TABLE
 
 __all__ = ["GatedProduct", "Sigmoid"]
@@ -33,17 +34,17 @@ class Sigmoid(wiring.Component):
 
     LATENCY = 3
 
-    def __init__(self, user_layout=0):
+    def __init__(self, user_layout=0) -> None:
         super().__init__({
             "i": In(stream.Signature(data.StructLayout({"t": signed(19), "user": user_layout}))),
             "o": Out(stream.Signature(data.StructLayout({"y": unsigned(17), "user": user_layout}))),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         low, high = SIGMOID_TABLE[:-1], SIGMOID_TABLE[1:]
         lines = [{"low": int(a), "rise": int(b - a)} for a, b in zip(low, high, strict=True)]
-        m.submodules.rom = rom = memory.Memory(shape=_LINE, depth=len(lines), init=lines)
+        m.submodules.rom = rom = Memory(shape=_LINE, depth=len(lines), init=lines)
         port = rom.read_port()
         p = Pipeline(m, self.i, self.o)
         t = self.i.p.t
@@ -67,7 +68,7 @@ class GatedProduct(wiring.Component):
 
     LATENCY = 1 + ScaleRound.LATENCY + Sigmoid.LATENCY + 2 + 2 * PRODUCT_STEPS
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__({
             "gate_scale": In(SCALAR),
             "silu": In(1),
@@ -75,7 +76,7 @@ class GatedProduct(wiring.Component):
             "o": Out(stream.Signature(data.StructLayout({"size": unsigned(60), "negative": 1, "last": 1}))),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         pair = data.StructLayout({"gate": signed(_GATE_BITS), "up": signed(_GATE_BITS), "last": 1})
         m.submodules.argument = argument = ScaleRound(_GATE_BITS, 19, pair)

@@ -42,7 +42,7 @@ class HeadPath(wiring.Component):
     first head.
     """
 
-    def __init__(self, build: BuildParameters):
+    def __init__(self, build: BuildParameters) -> None:
         self._build = build
         super().__init__({
             "start": In(stream.Signature(HEADS)),
@@ -56,7 +56,7 @@ class HeadPath(wiring.Component):
             "busy": Out(1),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         build = self._build
         m.submodules.rope = rope = Rope(build.head_dim_max, build.slots)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
-from amaranth.lib import data, memory, stream, wiring
-from amaranth.lib.fifo import SyncFIFO
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
@@ -12,6 +12,7 @@ from hw.arith.rounding import saturate
 from hw.arith.scalar import SCALAR, scalar_const
 from hw.arith.scalar_steps import ScalarSteps
 from hw.arith.scalar_unit import ScalarOp, ScalarPort
+from hw.stream.queue import Queue
 from hw.vector.norm_quant import QUANTISED_WORD
 from hw.vector.rescale import RescalePort
 from hw.vector.rope import ROTATED_BITS, rotated_word
@@ -38,7 +39,7 @@ class HeadQuant(wiring.Component):
     next head becomes a scalar meanwhile, by shifts of its own.
     """
 
-    def __init__(self, dim_max: int):
+    def __init__(self, dim_max: int) -> None:
         if dim_max < 1 or dim_max % LANES:
             raise ValueError(f"dim_max must be a multiple of {LANES}, got {dim_max}")
         self._words = dim_max // LANES
@@ -55,20 +56,20 @@ class HeadQuant(wiring.Component):
             "scalar": Out(ScalarPort()),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         inside, freed = Signal(range(_HEADS + 1)), Signal()
         m.d.sync += [inside.eq(inside + self.started - freed), self.room.eq(inside + self.started < _HEADS)]
-        m.submodules.heads = heads = memory.Memory(
+        m.submodules.heads = heads = Memory(
             shape=self.i.p.x.shape(), depth=_HEADS << ceil_log2(self._words), init=[], attrs={"ram_style": "block"})
-        m.submodules.largest = largest = SyncFIFO(width=ROTATED_BITS, depth=_HEADS)
+        m.submodules.largest = largest = Queue(ROTATED_BITS, _HEADS)
         self._measure(m, heads, largest)
         length, there, taken = self._lengths(m, largest)
         multiplier, drain, idle = self._scales(m, length, there, taken)
         self._drain(m, heads, multiplier, drain, idle, freed)
         return m
 
-    def _measure(self, m: Module, heads: memory.Memory, largest: SyncFIFO) -> None:
+    def _measure(self, m: Module, heads: Memory, largest: Queue) -> None:
         """Words into memory, the largest size of each head into the queue."""
         i, write, slot = self.i, heads.write_port(), Signal(range(_HEADS))
         m.d.comb += [write.addr.eq(Cat(i.p.index, slot)), write.data.eq(i.p.x), write.en.eq(i.valid)]
@@ -88,14 +89,14 @@ class HeadQuant(wiring.Component):
             m.d.sync += [c.eq(Mux(a > b, a, b)) for a, b, c in zip(level[::2], level[1::2], larger, strict=True)]
             level = larger
         most, ended = Signal(ROTATED_BITS), Signal()
-        m.d.comb += [largest.w_data.eq(most), largest.w_en.eq(ended)]
+        m.d.comb += [largest.i.payload.eq(most), largest.i.valid.eq(ended)]
         m.d.sync += ended.eq(valid & last)
         with m.If(ended):
             m.d.sync += most.eq(0)
         with m.If(valid & (ended | (level[0] > most))):
             m.d.sync += most.eq(level[0])
 
-    def _lengths(self, m: Module, largest: SyncFIFO):
+    def _lengths(self, m: Module, largest: Queue) -> tuple[Value, Value, Value]:
         """golden `from_int` of each head's largest: leading zeros are shifted out, four a cycle or one.
 
         Returns the scalar, whether it is there, and the signal that takes it.
@@ -104,9 +105,9 @@ class HeadQuant(wiring.Component):
         there, taken = Signal(), Signal()
         with m.FSM():
             with m.State("WAIT"):
-                m.d.comb += largest.r_en.eq(1)
-                m.d.sync += [value.eq(largest.r_data), exponent.eq(ROTATED_BITS - 1)]
-                with m.If(largest.r_rdy):
+                m.d.comb += largest.o.ready.eq(1)
+                m.d.sync += [value.eq(largest.o.payload), exponent.eq(ROTATED_BITS - 1)]
+                with m.If(largest.o.valid):
                     m.next = "SHIFT"
             with m.State("SHIFT"):
                 with m.If(value[-1] | (value == 0)):
@@ -122,7 +123,7 @@ class HeadQuant(wiring.Component):
         length = data.View(SCALAR, Cat(value[-MANTISSA_BITS:], exponent, Const(0, 10 - len(exponent))))
         return length, there, taken
 
-    def _scales(self, m: Module, next_length, there: Value, taken: Value):
+    def _scales(self, m: Module, next_length: Value, there: Value, taken: Value) -> tuple[Value, Value, Value]:
         """Multiplier and scale of each head, in turn; `drain` hands the multiplier to the head's way out."""
         length, multiplier, step = (Signal(SCALAR, reset_less=True) for _ in range(3))
         drain, idle = Signal(), Signal(init=1)
@@ -144,7 +145,7 @@ class HeadQuant(wiring.Component):
                     m.next = "WAIT"
         return multiplier, drain, idle
 
-    def _drain(self, m: Module, heads: memory.Memory, multiplier, drain, idle, freed) -> None:
+    def _drain(self, m: Module, heads: Memory, multiplier, drain, idle, freed) -> None:
         """A head out of memory, through the rescaling."""
         read, slot, index = heads.read_port(), Signal(range(_HEADS)), Signal(range(self._words))
         current, final = Signal(SCALAR, reset_less=True), Signal(range(self._words), reset_less=True)

@@ -36,7 +36,7 @@ class KVStage(wiring.Component):
 
     READ_LATENCY = 2
 
-    def __init__(self, *, kv_bits: int, rows: int, heads: int, beats: int):
+    def __init__(self, *, kv_bits: int, rows: int, heads: int, beats: int) -> None:
         """rows: a power of two. heads and beats: of a row, at most."""
         self._kv_bits, self._rows, self._heads, self._beats = kv_bits, rows, heads, beats
         self._scale_beats = scale_beats(rows)
@@ -56,7 +56,7 @@ class KVStage(wiring.Component):
             "scales": Out(BEAT_BYTES * 8),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         beat_bits, head_bits = ceil_log2(self._beats), ceil_log2(self._heads)
         words = BEAT_BYTES * 8 // (LANES * self._kv_bits)  # of a beat

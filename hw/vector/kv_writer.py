@@ -46,7 +46,7 @@ class KVWriter(wiring.Component):
     Throughput: a word a cycle; a head of n rows of b beats in c chunks leaves in about n b + c + 5 cycles.
     """
 
-    def __init__(self, *, kv_bits: int, ports: int, rows: int, heads: int, beats: int):
+    def __init__(self, *, kv_bits: int, ports: int, rows: int, heads: int, beats: int) -> None:
         """rows: a power of two, at most 16; heads and beats of 16 bytes: of a token, at most."""
         self._ports, self._rows = ports, rows
         self._chunk = chunk_bytes(ports) // BEAT_BYTES
@@ -68,7 +68,7 @@ class KVWriter(wiring.Component):
         port, beat = address[4:4 + port_bits], address[4 + port_bits:4 + port_bits + beat_bits]
         return Cat(address[:4], beat, port, address[4 + port_bits + beat_bits:])
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         m.submodules.stage = stage = KVStage(
             kv_bits=self._kv_bits, rows=self._rows, heads=self._heads, beats=self._beats)
@@ -147,7 +147,7 @@ class KVWriter(wiring.Component):
             port_ends.eq(before < ports),
         ]
 
-        def begin_phase(number):
+        def begin_phase(number: Value) -> None:
             narrow_of = Array([n // chunk for n in range(ports)])[number] if ports > 1 else 0
             narrow_at = Array([n % chunk for n in range(ports)])[number] if ports > 1 else 0
             m.d.sync += [phase.eq(number), address.eq(chunk_base + (number << 4)), before.eq(furthest - number),

@@ -32,7 +32,7 @@ class LayerInputs(wiring.Component):
     `activations` and `zeros` are the row's channels and how many of them are 0, and else nothing.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__({
             "row": In(INPUT_ROW),
             "i": In(stream.Signature(QUANTISED_WORD, always_ready=True)),
@@ -46,7 +46,7 @@ class LayerInputs(wiring.Component):
             "activations": Out(16),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         row, words = self.row, self.i
         load, given = Signal(LOAD_WORD, reset_less=True), self.i_load

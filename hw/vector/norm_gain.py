@@ -45,7 +45,7 @@ class NormGain(wiring.Component):
     _NARROWED = _SHIFTED + 2
     LATENCY = _NARROWED + MULTIPLY_ADD_LATENCY + LANES
 
-    def __init__(self):
+    def __init__(self) -> None:
         products = data.StructLayout({"sizes": data.ArrayLayout(unsigned(PRODUCT_BITS), LANES), "last": 1})
         super().__init__({
             "up": In(range(UP_MAX + 1)),
@@ -57,7 +57,7 @@ class NormGain(wiring.Component):
             "o_squares": Out(stream.Signature(data.StructLayout({"sum": unsigned(49), "last": 1}), always_ready=True)),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         i, index = self.i, Signal(16)
         m.d.comb += self.gain.index.eq(index)

@@ -35,7 +35,7 @@ class NormPath(wiring.Component):
     `LayerInputs`. Rescaling, tap and scalar unit are shared with others.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__({
             "command": In(COMMAND_BITS),
             "row": In(ROW),
@@ -63,7 +63,7 @@ class NormPath(wiring.Component):
             "activations": Out(16),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         fields, row = data.View(command_layout(Opcode.NORM), self.command), self.row
         m.submodules.source = source = NormSource()

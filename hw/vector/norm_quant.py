@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed, unsigned
@@ -63,7 +64,7 @@ class NormQuant(wiring.Component):
     beside the passes about 160 cycles of scalar operations and draining with rms, 90 without, and 100 more with a tap.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__({
             "start": In(stream.Signature(NORM_SETTINGS)),
             "scale": In(SCALAR),
@@ -78,7 +79,7 @@ class NormQuant(wiring.Component):
             "o_scale": Out(stream.Signature(SCALAR)),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         self._settings = Signal(NORM_SETTINGS, reset_less=True)
         self._largest_pass, self._quantise_pass, self._through_tap = Signal(), Signal(), Signal()
@@ -115,7 +116,7 @@ class NormQuant(wiring.Component):
             with m.If(squares.p.last):
                 m.d.sync += self._squared.eq(1)
 
-    def _tap(self, m: Module):
+    def _tap(self, m: Module) -> tuple[Signal, Signal, Signal]:
         """v, or what comes back from the tap: y with its valid and last."""
         words, results, v = self.tap.words, self.tap.results, self._gained.o_v
         m.d.comb += [words.valid.eq(v.valid & self._through_tap), words.p.eq(v.p)]
@@ -183,7 +184,7 @@ class NormQuant(wiring.Component):
         scalars = ScalarSteps(m, self.scalar)
         m.d.comb += [self.tap.settings.rho.eq(rho), self.tap.settings.exponents.eq(settings.exponents)]
 
-        def levels(of_8, of_16):
+        def levels(of_8, of_16) -> Value:
             return Mux(settings.levels16, Value.cast(scalar_const(of_16)), Value.cast(scalar_const(of_8)))
 
         def ask(kind: NormPass, then) -> None:
@@ -210,8 +211,8 @@ class NormQuant(wiring.Component):
             with m.State(name), m.If(through):
                 then() if callable(then) else _goto(m, then)
 
-        def choose(condition, yes, no):
-            def then():
+        def choose(condition, yes, no) -> Callable[[], None]:
+            def then() -> None:
                 with m.If(condition):
                     yes() if callable(yes) else _goto(m, yes)
                 with m.Else():
@@ -249,7 +250,7 @@ class NormQuant(wiring.Component):
             ask(NormPass.SQUARES, "GAIN")
             known = choose(tapped, "RHO", "Y_MAX")
 
-            def plain():
+            def plain() -> None:
                 m.d.sync += y_unit.eq(self.scalar.result.p)
                 known()
 

@@ -40,7 +40,7 @@ class NormSource(wiring.Component):
     `gated_product` for the product.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__({
             "settings": In(NORM_SOURCE),
             "i_pass": In(stream.Signature(NormPass)),
@@ -54,7 +54,7 @@ class NormSource(wiring.Component):
             "i_up": In(stream.Signature(SUM_WORD)),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         settings = self.settings
         from_residual, from_attention, from_gated = (
@@ -99,7 +99,8 @@ class NormSource(wiring.Component):
             m.d.sync += active.eq(0)
         return m
 
-    def _plain(self, m: Module, begin: Signal, from_residual: Signal, from_attention: Signal):
+    def _plain(self, m: Module, begin: Signal, from_residual: Signal,
+               from_attention: Signal) -> tuple[Signal, Signal, Signal]:
         """Sign and size of residual values or attention's results, and when they are there."""
         walking, index, left = Signal(), Signal(16, reset_less=True), Signal(14, reset_less=True)
         m.d.comb += [self.memory.index.eq(index), self.i_attention.ready.eq(1)]

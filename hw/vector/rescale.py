@@ -22,7 +22,7 @@ RESCALED_WORD = data.StructLayout({"y": data.ArrayLayout(signed(_Y_BITS), LANES)
 class RescalePort(wiring.Signature):
     """A user's side of a Rescale: words go out, results come back; flipped, the unit's side."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__({"words": Out(stream.Signature(RESCALE_WORD, always_ready=True)),
                           "results": In(stream.Signature(RESCALED_WORD, always_ready=True))})
 
@@ -36,13 +36,13 @@ class Rescale(wiring.Component):
 
     LATENCY = ScaleRound.LATENCY + 1
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__({
             "i": In(stream.Signature(RESCALE_WORD, always_ready=True)),
             "o": Out(stream.Signature(RESCALED_WORD, always_ready=True)),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         valid, word = Signal(), Signal(RESCALE_WORD, reset_less=True)  # behind the choice among users
         m.d.sync += [valid.eq(self.i.valid), word.eq(self.i.p)]

@@ -36,7 +36,7 @@ class ResidualAdd(wiring.Component):
     cycles, and WordTap.LATENCY more.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__({
             "settings": In(RESIDUAL_SETTINGS),
             "i": In(stream.Signature(SUM_WORD, always_ready=True)),
@@ -48,7 +48,7 @@ class ResidualAdd(wiring.Component):
             "saturations": Out(range(LANES + 1)),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         settings, rescaled = self.settings, self.rescale.results
         m.d.comb += [

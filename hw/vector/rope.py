@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed, unsigned
-from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
@@ -44,7 +45,7 @@ class Rope(wiring.Component):
     Throughput: one word a cycle, two heads inside; 9 cycles from a head's last word in to its first out.
     """
 
-    def __init__(self, dim_max: int, rows: int):
+    def __init__(self, dim_max: int, rows: int) -> None:
         if dim_max < 1 or dim_max % (2 * LANES):
             raise ValueError(f"dim_max must be a multiple of {2 * LANES}, got {dim_max}")
         if rows < 1:
@@ -61,14 +62,14 @@ class Rope(wiring.Component):
             "o": Out(stream.Signature(rotated_word(self._words), always_ready=True)),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         bits = ceil_log2(self._words)
         head_shape = self.i.p.x.shape()
-        m.submodules.heads = heads = memory.Memory(shape=head_shape, depth=_HEADS << bits, init=[],
-                                                   attrs={"ram_style": "distributed"})
-        m.submodules.table = table = memory.Memory(shape=ANGLES, depth=self._words * self._rows, init=[],
-                                                   attrs={"ram_style": "block"})
+        m.submodules.heads = heads = Memory(shape=head_shape, depth=_HEADS << bits, init=[],
+                                            attrs={"ram_style": "distributed"})
+        m.submodules.table = table = Memory(shape=ANGLES, depth=self._words * self._rows, init=[],
+                                            attrs={"ram_style": "block"})
         write, read = heads.write_port(), heads.read_port()
         write_table, read_table = table.write_port(), table.read_port()
         m.d.comb += [

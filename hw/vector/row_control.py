@@ -65,7 +65,7 @@ class RowControl(wiring.Component):
     Five cycles a command, two a row and what the scales take of the scalar unit.
     """
 
-    def __init__(self, build: BuildParameters):
+    def __init__(self, build: BuildParameters) -> None:
         self._build = build
         super().__init__({
             "command": In(stream.Signature(COMMAND_BITS)),
@@ -94,7 +94,7 @@ class RowControl(wiring.Component):
             "stored": In(1),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         command = Signal(COMMAND_BITS, reset_less=True)
         opcode = data.View(HEADER_LAYOUT, command).opcode
@@ -201,7 +201,7 @@ class RowControl(wiring.Component):
         norm, row = self._norm, self._of_row
         up_scale, product = Signal(SCALAR, reset_less=True), Signal(SCALAR, reset_less=True)
 
-        def by_activation():
+        def by_activation() -> None:
             with m.If(norm.activation == Activation.SILU):
                 m.next = "SIGMOID_UNIT"
             with m.Else():

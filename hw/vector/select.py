@@ -32,7 +32,7 @@ class Select(wiring.Component):
     k (1 + ln(V / k)) enter and move k / 2 entries each.
     """
 
-    def __init__(self, rows: int):
+    def __init__(self, rows: int) -> None:
         self._list = BestList(rows)
         super().__init__({
             "settings": In(SELECT_SETTINGS),
@@ -45,7 +45,7 @@ class Select(wiring.Component):
             "o": Out(stream.Signature(ID_BITS)),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         settings = self.settings
         m.submodules.list = best = self._list

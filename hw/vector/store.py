@@ -47,7 +47,7 @@ class Store(wiring.Component):
     room; about 20 cycles more a row.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__({
             "settings": In(STORE_SETTINGS),
             "start": In(1),
@@ -61,7 +61,7 @@ class Store(wiring.Component):
             "write": Out(BurstPort()),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         settings, room, beat = self.settings, self.write.room, self.write.beat
         from_residual, from_attention, from_sums = (

@@ -6,11 +6,11 @@ from amaranth.hdl import Const, Module, Mux, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.arith.pipeline import Pipeline
 from hw.arith.product import PRODUCT_STEPS, product_steps
 from hw.arith.rounding import round_shift
 from hw.arith.scalar import SCALAR
 from hw.arith.scale_round import ScaleRound
+from hw.stream.pipeline import Pipeline
 
 __all__ = ["TAP", "TAP_EXPONENTS", "TAP_SETTINGS", "Tap", "command_exponents"]
 
@@ -45,7 +45,7 @@ class Tap(wiring.Component):
 
     LATENCY = ScaleRound.LATENCY + PRODUCT_STEPS + 7
 
-    def __init__(self, user_layout=0):
+    def __init__(self, user_layout=0) -> None:
         self._user_layout = user_layout
         super().__init__({
             "settings": In(TAP_SETTINGS),
@@ -53,7 +53,7 @@ class Tap(wiring.Component):
             "o": Out(stream.Signature(data.StructLayout({"y": signed(40), "user": user_layout}))),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         carried = data.StructLayout({"x": signed(40), "gain": signed(16), "no_clip": 1, "user": self._user_layout})
         m.submodules.offset = offset = ScaleRound(17, 40, carried)

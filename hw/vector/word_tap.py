@@ -18,7 +18,7 @@ TAPPED_WORD = data.StructLayout({"x": data.ArrayLayout(signed(40), LANES), "last
 class WordTapPort(wiring.Signature):
     """A user's side of a WordTap: settings and words go out, results come back; flipped, the unit's side."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__({"settings": Out(TAP_SETTINGS),
                           "words": Out(stream.Signature(TAPPED_WORD, always_ready=True)),
                           "results": In(stream.Signature(TAPPED_WORD, always_ready=True))})
@@ -33,7 +33,7 @@ class WordTap(wiring.Component):
 
     LATENCY = READ_LATENCY + Tap.LATENCY
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__({
             "settings": In(TAP_SETTINGS),
             "i": In(stream.Signature(TAPPED_WORD, always_ready=True)),
@@ -41,7 +41,7 @@ class WordTap(wiring.Component):
             "memory": Out(channel_read(TAP_WORD)),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         index = Signal(16)
         m.d.comb += self.memory.index.eq(index)

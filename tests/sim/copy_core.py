@@ -9,7 +9,7 @@ Source and destination must have the same offset in their 4 KiB pages, or few en
 from amaranth.hdl import Array, Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, flipped
 
 from hw.memory.axi import (
     ADDRESS_BITS,
@@ -41,7 +41,7 @@ class CopyEngine(wiring.Component):
     error: Out(1)
     axi: Out(Axi4())
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         axi = self.axi
         faulty = {name: self.fault == index + 1 for index, name in enumerate(FAULTS)}
@@ -137,9 +137,9 @@ class CopyCore(wiring.Component):
             members |= flat_members(f"m{port}_axi", Axi4())
         super().__init__(members)
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
-        bus = wiring.flipped(Axi4Lite().create(path=("bus",)))
+        bus = flipped(Axi4Lite().create(path=("bus",)))
         connect_flat(m, bus, self, "s_axi")
         start, started = Signal(self.ports), Signal(self.ports)
         source, target, beats = Signal(ADDRESS_BITS), Signal(ADDRESS_BITS), Signal(16)

@@ -10,7 +10,7 @@ power of two from 256 on, by which pieces are aligned; read-only +0x24: cycles f
 import numpy as np
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, flipped
 
 from hw.memory.axi import ADDRESS_BITS, INCREMENT, SIZE_16_BYTES, Axi4, Axi4Lite, connect_flat, flat_members
 from sim.runner import emit_verilog
@@ -38,7 +38,7 @@ class TrafficEngine(wiring.Component):
     cycles: Out(32)
     axi: Out(Axi4())
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         axi = self.axi
         to_send, to_take = Signal(32), Signal(32)  # bursts, beats
@@ -95,9 +95,9 @@ class TrafficCore(wiring.Component):
             members |= flat_members(f"m{port}_axi", Axi4())
         super().__init__(members)
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
-        bus = wiring.flipped(Axi4Lite().create(path=("bus",)))
+        bus = flipped(Axi4Lite().create(path=("bus",)))
         connect_flat(m, bus, self, "s_axi")
         engines = [TrafficEngine() for _ in range(PORTS)]
         started, running = Signal(PORTS), Signal()

@@ -28,7 +28,7 @@ class SumsOfProducts(wiring.Component):
             "a": In(data.ArrayLayout(signed(A_BITS), pairs)), "b": In(data.ArrayLayout(signed(B_BITS), pairs)),
             "first": In(1), "enable": In(1), "dot": Out(signed(_SUM_BITS)), "total": Out(signed(_SUM_BITS))})
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         operands = [(self.a[n], self.b[n]) for n in range(self.pairs)]
         dot = None

@@ -42,7 +42,7 @@ class WithSharedUnits(wiring.Component):
             outer["o_write"] = Out(stream.Signature(WRITE_BEAT))
         super().__init__({**outer, "i_load": In(stream.Signature(LOAD_WORD))})
 
-    def elaborate(self, platform):
+    def elaborate(self, platform) -> Module:
         m = Module()
         m.submodules.unit = unit = self._unit
         members = unit.signature.members

@@ -3,15 +3,15 @@
 
 import pytest
 
-from hw.memory.fifo import BeatFifo
+from hw.stream.deep_queue import DeepQueue
 from sim.runner import run_bench
 
 
 def test_bench():
-    run_bench(BeatFifo(24, 16), "sim.benches.memory.fifo", {"depth": 16})
+    run_bench(DeepQueue(24, 16), "sim.benches.stream.deep_queue", {"depth": 16})
 
 
 @pytest.mark.parametrize("depth", [8, 48])
 def test_depth_is_a_power_of_two(depth):
     with pytest.raises(ValueError, match=f"power of two from 16, got {depth}"):
-        BeatFifo(24, depth)
+        DeepQueue(24, depth)

@@ -1,19 +1,20 @@
-"""Beat FIFO: a deep buffer in block RAM, read through an output register."""
+"""Deep queue: a buffer in block RAM or UltraRAM, read through an output register."""
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib import memory, stream, wiring
+from amaranth.hdl import Module, Mux, ShapeLike, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from hw.memory.read_registers import read_registers
+from hw.stream.read_registers import read_registers
 
-__all__ = ["BeatFifo"]
+__all__ = ["DeepQueue"]
 
 
-class BeatFifo(wiring.Component):
-    """First in, first out, of `width` bits.
+class DeepQueue(wiring.Component):
+    """First in, first out, transfers of `shape`.
 
     `depth` (a power of two, at least 16) words in memory and two more in the registers behind it. The
     memory is read ahead into its output register and from there into one more, as UltraRAM needs at
@@ -21,19 +22,19 @@ class BeatFifo(wiring.Component):
     alone. `taken` pulses when a word leaves the memory: space for one more word.
     """
 
-    def __init__(self, width: int, depth: int) -> None:
+    def __init__(self, shape: ShapeLike, depth: int) -> None:
         if depth < 16 or depth & (depth - 1):
             raise ValueError(f"depth must be a power of two from 16, got {depth}")
-        self._width, self._depth = width, depth
+        self._depth = depth
         super().__init__({
-            "i": In(stream.Signature(width)),
-            "o": Out(stream.Signature(width)),
+            "i": In(stream.Signature(shape)),
+            "o": Out(stream.Signature(shape)),
             "taken": Out(1),
         })
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        m.submodules.storage = storage = memory.Memory(shape=self._width, depth=self._depth, init=[])
+        m.submodules.storage = storage = Memory(shape=self.i.payload.shape(), depth=self._depth, init=[])
         write, read = storage.write_port(), storage.read_port()
 
         address_bits = exact_log2(self._depth)

@@ -19,7 +19,7 @@ class Pipeline:
         p.finish(y=total, user=user)
     """
 
-    def __init__(self, m: Module, i, o):
+    def __init__(self, m: Module, i, o) -> None:
         self._m = m
         self._o = o
         self._valid = i.valid

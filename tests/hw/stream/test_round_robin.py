@@ -3,12 +3,12 @@
 
 import pytest
 
-from hw.control.round_robin import RoundRobin
+from hw.stream.round_robin import RoundRobin
 from sim.runner import run_bench
 
 
 def test_bench():
-    run_bench(RoundRobin(6), "sim.benches.control.round_robin", {"count": 6})
+    run_bench(RoundRobin(6), "sim.benches.stream.round_robin", {"count": 6})
 
 
 def test_parameters():

@@ -1,0 +1,1 @@
+"""The common room: queues, pipelines, arbiters and counters that every engine uses; it uses none of them."""

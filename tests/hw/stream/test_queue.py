@@ -1,0 +1,25 @@
+# amaranth: UnusedElaboratable=no
+"""Queue, of either kind, against a list."""
+
+from __future__ import annotations
+
+import pytest
+from amaranth.hdl import signed
+from amaranth.lib import data
+
+from hw.stream.queue import Queue
+from sim.runner import run_bench
+
+SHAPE = data.StructLayout({"value": signed(8), "last": 1})
+
+
+@pytest.mark.parametrize("depth", [1, 4])
+@pytest.mark.parametrize("buffered", [False, True], ids=["plain", "buffered"])
+def test_bench(depth, buffered):
+    run_bench(Queue(SHAPE, depth, buffered=buffered), "sim.benches.stream.queue",
+              {"depth": depth, "latency": 1 + (buffered and depth > 1), "full_rate": depth > 2})
+
+
+def test_depth_is_positive():
+    with pytest.raises(ValueError, match="^depth must be positive, got 0$"):
+        Queue(SHAPE, 0)
