@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from host.emulator.image import ProgramError
-from host.emulator.library import NativeOperation
+from host.emulator.native_operation import NativeOperation
 
 __all__ = ["Dealing"]
 

@@ -1,4 +1,4 @@
-"""The compiled kernels: where they are, what they offer on this processor, and their structures.
+"""The compiled kernels: where they are, what they offer on this processor, and the state that they work on.
 
 `native/` is built with the package where there is a C compiler; without it the emulator runs in NumPy.
 """
@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import ctypes
 import os
-from ctypes import POINTER, c_int, c_int8, c_int16, c_int32, c_int64, c_uint8, c_uint32
+from ctypes import POINTER, c_int, c_int8, c_int16, c_int32, c_int64, c_uint8
 from functools import cache
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
+from host.emulator.native_operation import NativeOperation
 from models.errors import DeviceError
 from models.machine.registers import SEQUENCES
 
-__all__ = ["KERNELS", "NUMPY", "THREADS", "MachineState", "NativeOperation", "NativeScalar", "chosen_kernels",
-           "default_threads", "library", "native_paths"]
+__all__ = ["KERNELS", "NUMPY", "THREADS", "MachineState", "NativeScalar", "chosen_kernels", "default_threads",
+           "library", "native_paths"]
 
 NUMPY = "numpy"
 KERNELS = ("auto", "avx512", "avx2", "neon-dot", "neon", "portable", NUMPY)
@@ -30,23 +31,6 @@ class NativeScalar(ctypes.Structure):
     """`scalar` of numbers.h."""
 
     _fields_ = [("m", c_int64), ("e", c_int64)]
-
-
-class NativeOperation(ctypes.Structure):
-    """`operation` of machine.h: the fields of a descriptor, 0 where it has none, and pointers in place of streams."""
-
-    _fields_ = [
-        ("opcode", c_int64), ("weights", POINTER(c_uint8)), ("head", POINTER(c_int8)),
-        ("head_scales", POINTER(c_uint32)),
-        *((name, c_int64) for name in (
-            "width", "address", "target", "address_stride", "bytes", "outputs", "accumulator", "rows", "count",
-            "source", "rms", "gained", "levels16", "activation", "tap", "tap_add_exponent", "tap_clip_exponent",
-            "tap_threshold_exponent", "unit_exponent", "group_channels", "eps_sum", "gain", "gate_accumulator",
-            "up_accumulator", "gate_scale", "up_scale", "heads", "dim", "scale", "scale_address",
-            "block_bytes", "scale_block_bytes", "region_bytes", "head_bytes", "fraction_bits", "kv_heads",
-            "key_scales", "value_scales", "keys", "values", "row_bytes", "score_constant", "first_row", "sequence",
-            "token", "offset", "product_first", "product_rows", "vocab", "k", "write_logits", "logits", "top",
-            "first_id", "begin", "listed", "row", "steps"))]
 
 
 class MachineState(ctypes.Structure):

@@ -31,6 +31,7 @@ from models.machine.descriptor import (
     DESCRIPTOR_BYTES,
     STEP_BYTES,
     Activation,
+    Descriptor,
     LoadTarget,
     NormSource,
     Opcode,
@@ -75,118 +76,118 @@ class Machine:
         self.zeros = self.activations = 0
         self._fetched: deque[tuple[int, Shortlist | None]] = deque()
         self._shortlists = Shortlists()
-        for opcode, fields in decode(self._view(address, count * DESCRIPTOR_BYTES).tobytes()):
-            self._execute[opcode](fields)
+        for descriptor in decode(self._view(address, count * DESCRIPTOR_BYTES).tobytes()):
+            self._execute[descriptor.opcode](descriptor)
 
     def forget_streams(self) -> None:
         """Drop decoded weights, after the memory image changed."""
         self._streams.clear()
         self._matrices.clear()
 
-    def _stream(self, f: dict[str, int]) -> None:
-        self._fetched.append((f["address"], self._shortlists.of(f["row"]) if f["listed"] else None))
+    def _stream(self, f: Descriptor) -> None:
+        self._fetched.append((f.address, self._shortlists.of(f.row) if f.listed else None))
 
-    def _load(self, f: dict[str, int]) -> None:
-        data = self._view(f["address"] + self.positions[f["sequence"]] * f["address_stride"], f["bytes"])
-        target = LoadTarget(f["target"])
+    def _load(self, f: Descriptor) -> None:
+        data = self._view(f.address + self.positions[f.sequence] * f.address_stride, f.bytes)
+        target = LoadTarget(f.target)
         if target == LoadTarget.RESIDUAL:
-            before = self.residual[:f["offset"]]
+            before = self.residual[:f.offset]
             self.residual = np.concatenate([before, data.view("<i4").astype(np.int64)])
         elif target == LoadTarget.GAIN:
             self._gain = data.view("<i2").astype(np.int64)
         elif target == LoadTarget.TAP:
             self._tap = data.view("<u2").reshape(-1, 4)
         elif target == LoadTarget.ROPE:
-            self._rope = _filled(self._rope, f["offset"], data.view("<i2"))
+            self._rope = _filled(self._rope, f.offset, data.view("<i2"))
         elif target == LoadTarget.STEP:
             words = data.view("<u4")[::STEP_BYTES // 4]
-            self._unit[f["row"]:f["row"] + words.size] = from_word(words)
+            self._unit[f.row:f.row + words.size] = from_word(words)
         else:
             inputs = self._q if target == LoadTarget.INPUT else self._head_q
-            inputs[f["row"]:f["row"] + 1] = data.view("<i2").astype(np.int64)[None]
+            inputs[f.row:f.row + 1] = data.view("<i2").astype(np.int64)[None]
 
-    def _matmul(self, f: dict[str, int]) -> None:
+    def _matmul(self, f: Descriptor) -> None:
         address = self._fetched.popleft()[0]
-        packed, invalid = self._streams.weights(address, f["tiles"], f["outputs"])
+        packed, invalid = self._streams.weights(address, f.tiles, f.outputs)
         self.invalid_trits += invalid
         if address not in self._matrices:
             rows = trits_of_bytes(packed).reshape(packed.shape[0], -1)
             self._matrices[address] = np.ascontiguousarray(rows.T, np.float32)
         weights = self._matrices[address]
         rows = _rows(f)
-        q = np.zeros((f["rows"], weights.shape[0]), np.int64)
+        q = np.zeros((f.rows, weights.shape[0]), np.int64)
         inputs = self._q[rows]
         q[:, :inputs.shape[1]] = inputs
-        self._accumulators.setdefault(f["accumulator"], RowMemory())[rows] = matmul(q, weights)
+        self._accumulators.setdefault(f.accumulator, RowMemory())[rows] = matmul(q, weights)
 
-    def _sums(self, f: dict[str, int], base: str, count: int) -> np.ndarray:
-        return self._accumulators[f[base]][_rows(f)][:, :count]
+    def _sums(self, f: Descriptor, accumulator: int, count: int) -> np.ndarray:
+        return self._accumulators[accumulator][_rows(f)][:, :count]
 
-    def _tap_of(self, f: dict[str, int]) -> Tap | None:
-        if not f["tap"]:
+    def _tap_of(self, f: Descriptor) -> Tap | None:
+        if not f.tap:
             return None
         gain, add, clip, threshold = self._tap.T
         return Tap(gain=gain.astype(np.int16), add=add.astype(np.int16), clip=clip, threshold=threshold,
-                   add_exponent=f["tap_add_exponent"], clip_exponent=f["tap_clip_exponent"],
-                   threshold_exponent=f["tap_threshold_exponent"])
+                   add_exponent=f.tap_add_exponent, clip_exponent=f.tap_clip_exponent,
+                   threshold_exponent=f.tap_threshold_exponent)
 
-    def _norm(self, f: dict[str, int]) -> None:
-        source, rows, count = NormSource(f["source"]), _rows(f), f["count"]
+    def _norm(self, f: Descriptor) -> None:
+        source, rows, count = NormSource(f.source), _rows(f), f.count
         if source == NormSource.RESIDUAL:
             x = self.residual.reshape(-1, count)[rows]
-            unit = _repeated(shift(constant(1), f["unit_exponent"]), f["rows"])
+            unit = _repeated(shift(constant(1), f.unit_exponent), f.rows)
         elif source == NormSource.ATTENTION:
             x, unit = self._attention_results(f)
         else:
-            gate, up = (self._sums(f, name, count) for name in ("gate_accumulator", "up_accumulator"))
-            activation = {Activation.RELU2: "relu2", Activation.SILU: "silu"}[Activation(f["activation"])]
-            x, unit = gated_product(gate, mul(self._unit[rows], from_word(f["gate_scale"])), up,
-                                    mul(self._unit[rows], from_word(f["up_scale"])), activation)
-        constants = NormConstants(from_word(f["gain"]), from_word(f["eps_sum"]) if f["rms"] else None)
-        q, self._unit[rows] = norm_quant(x, unit, self._gain[:count] if f["gained"] else None, constants,
-                                         levels=32767 if f["levels16"] else 127, tap_parameters=self._tap_of(f))
-        if f["levels16"]:
-            self._head_q[0:f["rows"]] = q
+            gate, up = (self._sums(f, base, count) for base in (f.gate_accumulator, f.up_accumulator))
+            activation = {Activation.RELU2: "relu2", Activation.SILU: "silu"}[Activation(f.activation)]
+            x, unit = gated_product(gate, mul(self._unit[rows], from_word(f.gate_scale)), up,
+                                    mul(self._unit[rows], from_word(f.up_scale)), activation)
+        constants = NormConstants(from_word(f.gain), from_word(f.eps_sum) if f.rms else None)
+        q, self._unit[rows] = norm_quant(x, unit, self._gain[:count] if f.gained else None, constants,
+                                         levels=32767 if f.levels16 else 127, tap_parameters=self._tap_of(f))
+        if f.levels16:
+            self._head_q[0:f.rows] = q
         else:
             self._q[rows] = q
             self.zeros += int(np.count_nonzero(q == 0))
             self.activations += q.size
 
-    def _attention_results(self, f: dict[str, int]) -> tuple[np.ndarray, Scalar]:
+    def _attention_results(self, f: Descriptor) -> tuple[np.ndarray, Scalar]:
         """A descriptor's rows, each aligned to its largest exponent, and the value of their unit."""
         out, exponents = self._attention[_rows(f)], self._exponents[_rows(f)]
         top = exponents.max(axis=1)
-        align = np.repeat(top[:, None] - exponents, f["group_channels"], axis=1)
-        return round_shift(out.reshape(-1, f["count"]), align), shift(_repeated(constant(1), f["rows"]), top)
+        align = np.repeat(top[:, None] - exponents, f.group_channels, axis=1)
+        return round_shift(out.reshape(-1, f.count), align), shift(_repeated(constant(1), f.rows), top)
 
-    def _heads(self, f: dict[str, int], rotate: bool, bits: int) -> tuple[np.ndarray, Scalar]:
-        rows, heads, dim = _rows(f), f["heads"], f["dim"]
-        x = self._sums(f, "accumulator", heads * dim).reshape(-1, heads, dim)
-        unit = mul(self._unit[rows], from_word(f["scale"]))
+    def _heads(self, f: Descriptor, rotate: bool, bits: int) -> tuple[np.ndarray, Scalar]:
+        rows, heads, dim = _rows(f), f.heads, f.dim
+        x = self._sums(f, f.accumulator, heads * dim).reshape(-1, heads, dim)
+        unit = mul(self._unit[rows], from_word(f.scale))
         if rotate:
             angles = self._rope[rows.start * dim:rows.stop * dim].reshape(-1, dim)
             x, unit = rope(x, angles), shift(unit, -ROPE_FRACTION)
         return head_quant(x, unit, bits)
 
-    def _query(self, f: dict[str, int]) -> None:
+    def _query(self, f: Descriptor) -> None:
         self._queries[_rows(f)], self._query_scales[_rows(f)] = self._heads(f, True, QUERY_BITS)
 
-    def _key(self, f: dict[str, int]) -> None:
+    def _key(self, f: Descriptor) -> None:
         self._cache(f, *self._heads(f, True, self.build.kv_bits))
 
-    def _value(self, f: dict[str, int]) -> None:
+    def _value(self, f: Descriptor) -> None:
         self._cache(f, *self._heads(f, False, self.build.kv_bits))
 
-    def _cache(self, f: dict[str, int], q: np.ndarray, scale: Scalar) -> None:
-        words, rows = to_word(scale), f["rows"]
+    def _cache(self, f: Descriptor, q: np.ndarray, scale: Scalar) -> None:
+        words, rows = to_word(scale), f.rows
         dtype = np.dtype(f"<i{self.build.kv_bits // 8}")
-        tokens, size = self.positions[f["sequence"]] + f["token"] + np.arange(rows), f["dim"] * dtype.itemsize
-        for head in range(f["heads"]):
-            start = head * f["head_bytes"]
-            at = self._cached(f["address"] + start, tokens, f["address_stride"], f["block_bytes"], f["region_bytes"],
+        tokens, size = self.positions[f.sequence] + f.token + np.arange(rows), f.dim * dtype.itemsize
+        for head in range(f.heads):
+            start = head * f.head_bytes
+            at = self._cached(f.address + start, tokens, f.address_stride, f.block_bytes, f.region_bytes,
                               size)
             self.image.memory[at] = q[:, head].astype(dtype).view(np.uint8).reshape(rows, size)
-            at = self._cached(f["scale_address"] + start, tokens, 4, f["scale_block_bytes"], 0, 4)
+            at = self._cached(f.scale_address + start, tokens, 4, f.scale_block_bytes, 0, 4)
             self.image.memory[at] = words[:, head].astype("<u4").view(np.uint8).reshape(rows, 4)
 
     def _cached(self, address: int, tokens: np.ndarray, stride: int, block_bytes: int, region_bytes: int,
@@ -196,76 +197,76 @@ class Machine:
         self._view(int(at.min()), int(at.max() - at.min()) + 1)
         return at - self.image.base
 
-    def _attend(self, f: dict[str, int]) -> None:
+    def _attend(self, f: Descriptor) -> None:
         dtype = np.dtype(f"<i{self.build.kv_bits // 8}")
-        position, rows = self.positions[f["sequence"]] + f["token"], _rows(f)
-        framed, block, chunk = self.build.packing == "tiles", f["block_bytes"], chunk_bytes(self.build.ports)
-        tokens, size = np.arange(position + f["rows"]), f["dim"] * dtype.itemsize
+        position, rows = self.positions[f.sequence] + f.token, _rows(f)
+        framed, block, chunk = self.build.packing == "tiles", f.block_bytes, chunk_bytes(self.build.ports)
+        tokens, size = np.arange(position + f.rows), f.dim * dtype.itemsize
 
-        def bytes_of(name: str, *shape: int) -> np.ndarray:
-            at = [self._cached(f[name] + g * f["head_bytes"], tokens, *shape) for g in range(f["kv_heads"])]
+        def bytes_of(address: int, *shape: int) -> np.ndarray:
+            at = [self._cached(address + g * f.head_bytes, tokens, *shape) for g in range(f.kv_heads)]
             return self.image.memory[np.stack(at)]
 
-        def scales_of(name: str) -> Scalar:
-            found = bytes_of(name, 4, block if framed else 4 * BLOCK_TOKENS, 0, 4)
+        def scales_of(address: int) -> Scalar:
+            found = bytes_of(address, 4, block if framed else 4 * BLOCK_TOKENS, 0, 4)
             return from_word(found.view("<u4")[..., 0])
 
-        keys = bytes_of("keys", f["row_bytes"], block, chunk, size).view(dtype)
-        stride = chunk if framed else f["row_bytes"]
-        values = bytes_of("values", stride, BLOCK_TOKENS * stride, f["region_bytes"], size).view(dtype)
+        keys = bytes_of(f.keys, f.row_bytes, block, chunk, size).view(dtype)
+        stride = chunk if framed else f.row_bytes
+        values = bytes_of(f.values, stride, BLOCK_TOKENS * stride, f.region_bytes, size).view(dtype)
         self._attention[rows], self._exponents[rows] = attention_rows(
-            self._queries[rows], self._query_scales[rows], keys, scales_of("key_scales"), values,
-            scales_of("value_scales"), from_word(f["score_constant"]), position, kv_bits=self.build.kv_bits)
+            self._queries[rows], self._query_scales[rows], keys, scales_of(f.key_scales), values,
+            scales_of(f.value_scales), from_word(f.score_constant), position, kv_bits=self.build.kv_bits)
 
-    def _residual(self, f: dict[str, int]) -> None:
-        rows, count = _rows(f), f["count"]
+    def _residual(self, f: Descriptor) -> None:
+        rows, count = _rows(f), f.count
         h = self.residual.reshape(-1, count)
-        h[rows], saturated = residual_add(h[rows], self._sums(f, "accumulator", count),
-                                          mul(self._unit[rows], from_word(f["scale"])), f["fraction_bits"],
+        h[rows], saturated = residual_add(h[rows], self._sums(f, f.accumulator, count),
+                                          mul(self._unit[rows], from_word(f.scale)), f.fraction_bits,
                                           self._tap_of(f))
         self.saturations += saturated
 
-    def _select(self, f: dict[str, int]) -> None:
-        scores = self._sums(f, "accumulator", f["count"]) * self._gain[:f["count"]]
-        for n, row in enumerate(range(f["first_row"], f["first_row"] + f["rows"])):
-            self._shortlists.offer(row, f["first_id"], scores[n], f["k"], begin=bool(f["begin"]))
+    def _select(self, f: Descriptor) -> None:
+        scores = self._sums(f, f.accumulator, f.count) * self._gain[:f.count]
+        for n, row in enumerate(range(f.first_row, f.first_row + f.rows)):
+            self._shortlists.offer(row, f.first_id, scores[n], f.k, begin=bool(f.begin))
 
-    def _store(self, f: dict[str, int]) -> None:
-        rows, count, source = _rows(f), f["count"], StoreSource(f["source"])
+    def _store(self, f: Descriptor) -> None:
+        rows, count, source = _rows(f), f.count, StoreSource(f.source)
         if source == StoreSource.RESIDUAL:
             x, unit = self.residual.reshape(-1, count)[rows], None
         elif source == StoreSource.ATTENTION:
             x, unit = self._attention_results(f)
         else:
-            x, unit = self._sums(f, "accumulator", count), self._unit[rows]
-        self._view(f["address"], x.size * 4).view("<i4")[:] = x.reshape(-1)
+            x, unit = self._sums(f, f.accumulator, count), self._unit[rows]
+        self._view(f.address, x.size * 4).view("<i4")[:] = x.reshape(-1)
         if unit is not None:
-            self._view(f["steps"], f["rows"] * STEP_BYTES).view("<u4")[::STEP_BYTES // 4] = to_word(unit)
+            self._view(f.steps, f.rows * STEP_BYTES).view("<u4")[::STEP_BYTES // 4] = to_word(unit)
 
-    def _logits(self, f: dict[str, int]) -> None:
+    def _logits(self, f: Descriptor) -> None:
         (address, chosen), rows = self._fetched.popleft(), _rows(f)
-        q = self._head_q[0:f["rows"]].astype(np.float64)
-        if bool(f["listed"]) != (chosen is not None):
+        q = self._head_q[0:f.rows].astype(np.float64)
+        if bool(f.listed) != (chosen is not None):
             raise ProgramError("LOGITS and its stream differ in whether they are of a list")
         if chosen is not None:
-            head, scales = self._streams.head(address, chosen.offered, f["count"])
-            ids = chosen.ids[:f["vocab"]]
+            head, scales = self._streams.head(address, chosen.offered, f.count)
+            ids = chosen.ids[:f.vocab]
             head, scales = head[ids].T.astype(np.float64), scales[ids]
         else:
-            head, scales = self._streams.head(address, f["vocab"], f["count"])
-            ids = np.arange(f["vocab"])
+            head, scales = self._streams.head(address, f.vocab, f.count)
+            ids = np.arange(f.vocab)
             if address not in self._matrices:
                 self._matrices[address] = np.ascontiguousarray(head.T, np.float64)
             head = self._matrices[address]
         values = scale_round(np.rint(q @ head).astype(np.int64), mul(self._unit[rows][:, None], from_word(scales)),
                              fraction=LOGIT_FRACTION)
-        padded = -(-f["vocab"] // 4) * 4
-        for row in range(f["rows"]):
-            if f["write_logits"]:
-                start = f["logits"] + row * padded * 4
-                self._view(start, f["vocab"] * 4).view("<i4")[:] = values[row]
-            best_ids, best = top_k(values[row], f["k"], ids)
-            area = self._view(f["top"] + row * self.build.top_k * 8, f["k"] * 8).view("<i4").reshape(-1, 2)
+        padded = -(-f.vocab // 4) * 4
+        for row in range(f.rows):
+            if f.write_logits:
+                start = f.logits + row * padded * 4
+                self._view(start, f.vocab * 4).view("<i4")[:] = values[row]
+            best_ids, best = top_k(values[row], f.k, ids)
+            area = self._view(f.top + row * self.build.top_k * 8, f.k * 8).view("<i4").reshape(-1, 2)
             area[:, 0], area[:, 1] = best_ids, best
 
 
@@ -277,9 +278,9 @@ def _filled(memory: np.ndarray, offset: int, data: np.ndarray) -> np.ndarray:
     return result
 
 
-def _rows(f: dict[str, int]) -> slice:
+def _rows(f: Descriptor) -> slice:
     """The rows of a descriptor."""
-    return slice(f["first_row"], f["first_row"] + f["rows"])
+    return slice(f.first_row, f.first_row + f.rows)
 
 
 def _repeated(a: Scalar, rows: int) -> Scalar:

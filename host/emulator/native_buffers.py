@@ -11,7 +11,7 @@ import numpy as np
 from host.emulator.image import ProgramError
 from host.emulator.library import MachineState
 from models.machine.build import SHORTLIST, TRITS_PER_BYTE, BuildParameters
-from models.machine.descriptor import STEP_BYTES, LoadTarget
+from models.machine.descriptor import STEP_BYTES, Descriptor, LoadTarget, Opcode
 
 __all__ = ["Buffers", "Extents"]
 
@@ -34,30 +34,29 @@ class Extents:
     row_bytes: int  # of the cache, where its rows must be gathered
 
     @classmethod
-    def of(cls, operations: Sequence[dict[str, int]], build: BuildParameters) -> Extents:
-        """Extents of the fields of a program's descriptors; `ProgramError` where no fabric could hold one."""
+    def of(cls, descriptors: Sequence[Descriptor], build: BuildParameters) -> Extents:
+        """Extents of a program; `ProgramError` where no fabric could hold one."""
         def most(*names: str) -> int:
-            return max((fields[name] for fields in operations for name in names if name in fields), default=1)
+            return max((getattr(d, name) for d in descriptors for name in names if d.has(name)), default=1)
 
         if most("dim") > _DIM_MAX:
             raise ProgramError(f"a head of {most('dim')} channels exceeds {_DIM_MAX}")
-        if (k := max((f["k"] for f in operations if "first_id" in f), default=0)) > SHORTLIST:
+        if (k := max((d.k for d in descriptors if d.opcode == Opcode.SELECT), default=0)) > SHORTLIST:
             raise ProgramError(f"a shortlist of {k} rows exceeds {SHORTLIST}")
-        heads = max((f["heads"] * f["dim"] for f in operations if "heads" in f), default=1)
-        sums = max((f["accumulator"] * build.outputs_per_step + f["outputs"] for f in operations if "outputs" in f),
-                   default=1)
-        loaded = max((-(-f["bytes"] // 4) for f in operations if f.get("target") == LoadTarget.RESIDUAL), default=1)
-        angles = max((f["offset"] + -(-f["bytes"] // 2) for f in operations if f.get("target") == LoadTarget.ROPE),
-                     default=1)
-        inputs = [f for f in operations if f.get("target") in (LoadTarget.INPUT, LoadTarget.HEAD_INPUT)]
-        steps = max((f["row"] + f["bytes"] // STEP_BYTES for f in operations if f.get("target") == LoadTarget.STEP),
-                    default=1)
-        rows = max(max((f.get("first_row", 0) + f["rows"] for f in operations if "rows" in f), default=1),
-                   -(-angles // _DIM_MAX), max((f["row"] + 1 for f in inputs), default=1), steps)
+        heads = max((d.heads * d.dim for d in descriptors if d.has("heads")), default=1)
+        sums = max((d.accumulator * build.outputs_per_step + d.outputs for d in descriptors
+                    if d.opcode == Opcode.MATMUL), default=1)
+        loads = [d for d in descriptors if d.opcode == Opcode.LOAD]
+        loaded = max((-(-d.bytes // 4) for d in loads if d.target == LoadTarget.RESIDUAL), default=1)
+        angles = max((d.offset + -(-d.bytes // 2) for d in loads if d.target == LoadTarget.ROPE), default=1)
+        inputs = [d for d in loads if d.target in (LoadTarget.INPUT, LoadTarget.HEAD_INPUT)]
+        steps = max((d.row + d.bytes // STEP_BYTES for d in loads if d.target == LoadTarget.STEP), default=1)
+        rows = max(max((d.first_row + d.rows for d in descriptors if d.has("rows")), default=1),
+                   -(-angles // _DIM_MAX), max((d.row + 1 for d in inputs), default=1), steps)
         gathered = most("row_bytes") if build.packing == "tiles" else 0
         # a SELECT counts ids
-        channels = max((f["count"] for f in operations if "count" in f and "first_id" not in f), default=1)
-        channels = max(channels, max((f["bytes"] // 2 for f in inputs), default=1))
+        channels = max((d.count for d in descriptors if d.has("count") and d.opcode != Opcode.SELECT), default=1)
+        channels = max(channels, max((d.bytes // 2 for d in inputs), default=1))
         return cls(rows, max(channels, heads, -(-loaded // rows)), max(sums, heads), most("heads"), most("vocab"),
                    build.context_max, gathered)
 

@@ -17,12 +17,12 @@ from host.emulator.image import Image, ProgramError
 from host.emulator.library import MachineState, NativeScalar, default_threads, library, native_paths
 from host.emulator.linking import Linked, link
 from host.emulator.native_buffers import Buffers, Extents
-from host.emulator.operations import Operation, decode
+from host.emulator.operations import decode
 from host.emulator.streams import Streams
 from models.golden.norm_quant import ABSMAX_FLOOR
 from models.golden.scalar import constant
 from models.machine.build import BuildParameters
-from models.machine.descriptor import DESCRIPTOR_BYTES
+from models.machine.descriptor import DESCRIPTOR_BYTES, Descriptor
 from models.machine.tables import EXP2_COARSE, EXP2_FINE, SIGMOID_TABLE
 
 __all__ = ["NativeMachine"]
@@ -34,7 +34,7 @@ _ZEROS, _ACTIVATIONS, _SATURATIONS = range(3)
 
 
 class _Program(NamedTuple):
-    described: list[Operation]
+    described: list[Descriptor]
     linked: Linked
     threads: int
 
@@ -99,7 +99,7 @@ class NativeMachine:
         if raw in self._programs:
             return self._programs[raw]
         described = decode(raw)
-        extents = Extents.of([fields for _, fields in described], self.build)
+        extents = Extents.of(described, self.build)
         if self._buffers is None or not self._buffers.hold(extents):
             self._buffers = Buffers(extents, self._buffers, threads=self._threads_max)
             self._buffers.attach(self._state)

@@ -1,21 +1,26 @@
 """Descriptors: the 64-byte commands that the sequencer fetches from DRAM and hands to engine queues.
 
 Word 0 holds engine, opcode and flags, word 1 the semaphores to take before the start (wait) and to
-give at the end (signal). The other words belong to the opcode. An address field spans 40 bits. What
-depends on a token's place is reckoned from the position register of the descriptor's `sequence`, so that one
-program serves every token. Rows that belong to one sequence are adjacent: `rows` of them from `first_row` on.
-docs/program.md.
+give at the end (signal). The other words belong to the opcode. What depends on a token's place is computed from the
+position register of the descriptor's `sequence`, so that one program serves every token. Rows that belong to one
+sequence are adjacent: `rows` of them from `first_row` on. docs/program.md.
+
+`OPCODES` is the one table of operations. From it come `pack` and `unpack`, the records that the emulator runs, the
+layouts and shapes of `hw.command`, the structure of the compiled kernels (`host.emulator.native_operation`) and the
+table of docs/program.md (`models.machine.operation_table`).
 """
 
 from __future__ import annotations
 
+from collections import namedtuple
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-__all__ = ["DESCRIPTOR_BYTES", "HEADER", "OPCODES", "SEMAPHORES", "STEP_BYTES", "Activation", "Engine", "Field",
-           "LoadTarget", "NormSource", "Opcode", "Operation", "StoreSource", "pack", "unpack"]
+__all__ = ["DESCRIPTOR_BYTES", "HEADER", "OPCODES", "SEMAPHORES", "STEP_BYTES", "Activation", "Descriptor", "Engine",
+           "Field", "LoadTarget", "NormSource", "Opcode", "Operation", "StoreSource", "pack", "unpack"]
 
 DESCRIPTOR_BYTES = 64
 STEP_BYTES = 16
@@ -88,90 +93,132 @@ class Activation(IntEnum):
 
 @dataclass(frozen=True)
 class Field:
-    """`width` bits from bit `offset` of the descriptor, counted over all its words."""
+    """`width` bits from bit `offset` of the descriptor, counted over all its words: so many of `unit`.
+
+    unit: a word or two, or the enumeration that the values are of. "address": a byte of the program's memory, or of
+    the cache as `models.machine.cache` numbers them; "scalar": the word of a scalar; "exponent": a power of two.
+    """
 
     name: str
     offset: int
     width: int
+    unit: str | type[IntEnum]
     signed: bool = False
+
+
+class Descriptor:
+    """A descriptor's fields as attributes, integers: those of the header and of its operation.
+
+    Each operation has a record of its own (`Operation.record`), a named tuple.
+    """
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+        opcode: Opcode
+
+        def __getattr__(self, name: str) -> int: ...
+
+        _fields: tuple[str, ...]
+
+        def _asdict(self) -> dict[str, int]: ...
+
+    def has(self, name: str) -> bool:
+        """Whether there is such a field."""
+        return name in self._fields
+
+    def packed(self, **changes: int) -> bytes:
+        """As it lies in memory, with some fields changed."""
+        fields = self._asdict() | changes
+        del fields["engine"], fields["opcode"]
+        return pack(self.opcode, **fields)
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One opcode: its engine and its fields."""
+    """One opcode: its engine, its fields, and the record of its descriptors."""
 
     opcode: Opcode
     engine: Engine
     fields: tuple[Field, ...]
+    record: type[Descriptor]
 
 
-HEADER = (Field("engine", 0, 4), Field("opcode", 4, 4), Field("wait", 32, 16), Field("signal", 48, 16))
+HEADER = (Field("engine", 0, 4, Engine), Field("opcode", 4, 4, Opcode), Field("wait", 32, 16, "semaphores"),
+          Field("signal", 48, 16, "semaphores"))
 
 _WORD = 32
+_Given = tuple[str, int, "str | type[IntEnum]"] | tuple[str, int, "str | type[IntEnum]", bool]
 
 
-def _words(opcode: Opcode, engine: Engine, *names: tuple[str, int] | tuple[str, int, bool]) -> Operation:
+def _words(opcode: Opcode, engine: Engine, *given: _Given) -> Operation:
     """Lay fields out from word 2 on; a field never crosses into a new word unless it starts one."""
     fields, position = [], 2 * _WORD
-    for name, width, *signed in names:
+    for name, width, unit, *signed in given:
         if position % _WORD + width > _WORD and position % _WORD:
             position += _WORD - position % _WORD
-        fields.append(Field(name, position, width, bool(signed and signed[0])))
+        fields.append(Field(name, position, width, unit, bool(signed and signed[0])))
         position += width
     if position > DESCRIPTOR_BYTES * 8:
         raise ValueError(f"{opcode.name} has {position} bits of fields, more than a descriptor")
-    return Operation(opcode, engine, tuple(fields))
+    name = opcode.name.capitalize()
+    values = namedtuple(name, [field.name for field in (*HEADER, *fields)])
+    return Operation(opcode, engine, tuple(fields), type(name, (Descriptor, values), {"__slots__": ()}))
 
 
 # what a descriptor works on: rows first_row .. first_row + rows - 1, each of `count` or `dim` channels
-_ROWS = (("rows", 8), ("first_row", 8))
+_ROWS = (("rows", 8, "rows"), ("first_row", 8, "row"))
 # which are tokens of a sequence, the first one `token` behind its position
-_SEQUENCE = (("sequence", 4), ("token", 8))
-_TAP = (("tap", 1), ("tap_add_exponent", 7, True), ("tap_clip_exponent", 7, True), ("tap_threshold_exponent", 7, True))
-_HEADS = (*_ROWS, ("dim", 16), ("heads", 8), ("accumulator", 16), ("scale", 32))
-_CACHE = (*_HEADS, *_SEQUENCE, ("address", 40), ("address_stride", 16), ("scale_address", 40), ("block_bytes", 16),
-          ("head_bytes", 32), ("region_bytes", 32), ("scale_block_bytes", 16))
+_SEQUENCE = (("sequence", 4, "sequence"), ("token", 8, "tokens"))
+_TAP = (("tap", 1, "flag"), ("tap_add_exponent", 7, "exponent", True), ("tap_clip_exponent", 7, "exponent", True),
+        ("tap_threshold_exponent", 7, "exponent", True))
+_HEADS = (*_ROWS, ("dim", 16, "channels"), ("heads", 8, "heads"), ("accumulator", 16, "word"), ("scale", 32, "scalar"))
+_CACHE = (*_HEADS, *_SEQUENCE, ("address", 40, "address"), ("address_stride", 16, "bytes"),
+          ("scale_address", 40, "address"), ("block_bytes", 16, "bytes"), ("head_bytes", 32, "bytes"),
+          ("region_bytes", 32, "bytes"), ("scale_block_bytes", 16, "bytes"))
 
 OPCODES: dict[Opcode, Operation] = {
     op.opcode: op
     for op in (
-        _words(Opcode.STREAM, Engine.FETCH, ("address", 40), ("beats", 32), ("padding", 4), ("head", 1), ("listed", 8),
-               ("row", 8), ("row_beats", 16)),
-        _words(Opcode.LOAD, Engine.LOAD, ("address", 40), ("target", 4), ("address_stride", 24), ("bytes", 24),
-               ("offset", 16), ("sequence", 4), ("row", 8)),
-        _words(Opcode.MATMUL, Engine.LINEAR, *_ROWS, ("tiles", 16), ("outputs", 16), ("accumulator", 16),
-               ("batches", 8), ("padding", 8)),
-        _words(Opcode.NORM, Engine.VECTOR, *_ROWS, ("count", 16), ("source", 2), ("rms", 1), ("gained", 1),
-               ("levels16", 1), ("activation", 1), ("unit_exponent", 8, True), ("group_channels", 16), *_TAP,
-               ("eps_sum", 32), ("gain", 32),
-               ("gate_accumulator", 16), ("up_accumulator", 16), ("gate_scale", 32), ("up_scale", 32)),
+        _words(Opcode.STREAM, Engine.FETCH, ("address", 40, "address"), ("beats", 32, "beats"), ("padding", 4, "beats"),
+               ("head", 1, "flag"), ("listed", 8, "ids"), ("row", 8, "row"), ("row_beats", 16, "beats")),
+        _words(Opcode.LOAD, Engine.LOAD, ("address", 40, "address"), ("target", 4, LoadTarget),
+               ("address_stride", 24, "bytes"), ("bytes", 24, "bytes"), ("offset", 16, "elements"),
+               ("sequence", 4, "sequence"), ("row", 8, "row")),
+        _words(Opcode.MATMUL, Engine.LINEAR, *_ROWS, ("tiles", 16, "tiles"), ("outputs", 16, "outputs"),
+               ("accumulator", 16, "word"), ("batches", 8, "batches"), ("padding", 8, "outputs")),
+        _words(Opcode.NORM, Engine.VECTOR, *_ROWS, ("count", 16, "channels"), ("source", 2, NormSource),
+               ("rms", 1, "flag"), ("gained", 1, "flag"), ("levels16", 1, "flag"), ("activation", 1, Activation),
+               ("unit_exponent", 8, "exponent", True), ("group_channels", 16, "channels"), *_TAP,
+               ("eps_sum", 32, "scalar"), ("gain", 32, "scalar"), ("gate_accumulator", 16, "word"),
+               ("up_accumulator", 16, "word"), ("gate_scale", 32, "scalar"), ("up_scale", 32, "scalar")),
         _words(Opcode.QUERY, Engine.VECTOR, *_HEADS),
         _words(Opcode.KEY, Engine.VECTOR, *_CACHE),
         _words(Opcode.VALUE, Engine.VECTOR, *_CACHE),
-        _words(Opcode.RESIDUAL, Engine.VECTOR, *_ROWS, ("count", 16), ("fraction_bits", 8, True), ("accumulator", 16),
-               ("scale", 32), *_TAP),
-        _words(Opcode.ATTEND, Engine.ATTEND, *_ROWS, ("dim", 16), ("heads", 8), ("kv_heads", 8), *_SEQUENCE,
-               ("key_scales", 40), ("value_scales", 40), ("keys", 40), ("values", 40), ("head_bytes", 32),
-               ("row_bytes", 16), ("block_bytes", 16), ("score_constant", 32), ("region_bytes", 32)),
-        _words(Opcode.LOGITS, Engine.HEAD, *_ROWS, ("count", 16), ("vocab", 24), ("k", 8), ("write_logits", 1),
-               ("listed", 1), ("logits", 40), ("top", 40)),
-        _words(Opcode.SELECT, Engine.VECTOR, *_ROWS, ("count", 16), ("accumulator", 16), ("first_id", 24), ("k", 8),
-               ("begin", 1)),
-        _words(Opcode.STORE, Engine.VECTOR, *_ROWS, ("count", 16), ("source", 2), ("accumulator", 16),
-               ("group_channels", 16), ("address", 40), ("steps", 40)),
+        _words(Opcode.RESIDUAL, Engine.VECTOR, *_ROWS, ("count", 16, "channels"), ("fraction_bits", 8, "bits", True),
+               ("accumulator", 16, "word"), ("scale", 32, "scalar"), *_TAP),
+        _words(Opcode.ATTEND, Engine.ATTEND, *_ROWS, ("dim", 16, "channels"), ("heads", 8, "heads"),
+               ("kv_heads", 8, "heads"), *_SEQUENCE, ("key_scales", 40, "address"), ("value_scales", 40, "address"),
+               ("keys", 40, "address"), ("values", 40, "address"), ("head_bytes", 32, "bytes"),
+               ("row_bytes", 16, "bytes"), ("block_bytes", 16, "bytes"), ("score_constant", 32, "scalar"),
+               ("region_bytes", 32, "bytes")),
+        _words(Opcode.LOGITS, Engine.HEAD, *_ROWS, ("count", 16, "channels"), ("vocab", 24, "ids"), ("k", 8, "ids"),
+               ("write_logits", 1, "flag"), ("listed", 1, "flag"), ("logits", 40, "address"), ("top", 40, "address")),
+        _words(Opcode.SELECT, Engine.VECTOR, *_ROWS, ("count", 16, "ids"), ("accumulator", 16, "word"),
+               ("first_id", 24, "id"), ("k", 8, "ids"), ("begin", 1, "flag")),
+        _words(Opcode.STORE, Engine.VECTOR, *_ROWS, ("count", 16, "channels"), ("source", 2, StoreSource),
+               ("accumulator", 16, "word"), ("group_channels", 16, "channels"), ("address", 40, "address"),
+               ("steps", 40, "address")),
     )
 }
-
-
-def _fields(opcode: Opcode) -> tuple[Field, ...]:
-    return HEADER + OPCODES[opcode].fields
+"""All operations. `word`: of the accumulators, Q sums of a row."""
 
 
 def pack(opcode: Opcode, *, wait: int = 0, signal: int = 0, **values: int) -> bytes:
     """One descriptor. Every field of the opcode is given by name; a missing, unknown or too wide one raises."""
     operation = OPCODES[opcode]
     given: Mapping[str, int] = {"engine": operation.engine, "opcode": opcode, "wait": wait, "signal": signal, **values}
-    fields = _fields(opcode)
+    fields = HEADER + operation.fields
     if unknown := set(given) ^ {f.name for f in fields}:
         raise ValueError(f"{opcode.name}: missing or unknown fields {sorted(unknown)}")
     word = 0
@@ -185,14 +232,16 @@ def pack(opcode: Opcode, *, wait: int = 0, signal: int = 0, **values: int) -> by
 
 
 @lru_cache(maxsize=4096)
-def unpack(data: bytes) -> tuple[Opcode, dict[str, int]]:
-    """Opcode and all fields of one descriptor; the dictionary is shared between calls, not to be changed."""
+def unpack(data: bytes) -> Descriptor:
+    """The record of one descriptor; `ValueError` where there is no such opcode."""
     word = int.from_bytes(data, "little")
     opcode = Opcode((word >> 4) & 15)
-    values = {}
-    for field in _fields(opcode):
+    operation = OPCODES[opcode]
+    values = []
+    for field in HEADER + operation.fields:
         value = (word >> field.offset) & ((1 << field.width) - 1)
         if field.signed and value >> (field.width - 1):
             value -= 1 << field.width
-        values[field.name] = value
-    return opcode, values
+        values.append(value)
+    values[1] = opcode  # with its name
+    return operation.record(*values)

@@ -11,11 +11,10 @@ from host.compiler.descriptor_list import Semaphore
 from host.compiler.rows import Part
 from host.compiler.schedule import Schedule
 from host.runtime import Session
-from models.machine.descriptor import LoadTarget, Opcode, pack, unpack
+from models.machine.descriptor import LoadTarget, Opcode, unpack
 
 __all__ = ["linears_program"]
 
-_DERIVED = ("engine", "opcode")  # `pack` fills them in
 _STREAM_MAY, _MATMUL_MAY = 1 << Semaphore.HEAD_READY, 1 << Semaphore.ACTIVATIONS_READY  # one waiting engine each
 
 
@@ -27,13 +26,13 @@ def linears_program(session: Session, rows: int) -> list[bytes]:
     waits = {Opcode.STREAM: _STREAM_MAY, Opcode.MATMUL: _MATMUL_MAY}  # of the first of each
     before_norm = True
     for descriptor in schedule.emit()[0].descriptors:
-        opcode, fields = unpack(descriptor)
-        fields = {name: value for name, value in fields.items() if name not in _DERIVED}
+        fields = unpack(descriptor)
+        opcode = fields.opcode
         if opcode in (Opcode.STREAM, Opcode.MATMUL):
-            result.append(pack(opcode, **{**fields, "wait": waits.pop(opcode, 0), "signal": 0}))
+            result.append(fields.packed(wait=waits.pop(opcode, 0), signal=0))
         elif before_norm and opcode == Opcode.NORM:
             before_norm = False
-            result.append(pack(opcode, **{**fields, "signal": _STREAM_MAY | _MATMUL_MAY}))
-        elif before_norm and fields.get("target") != LoadTarget.ROPE:
+            result.append(fields.packed(signal=_STREAM_MAY | _MATMUL_MAY))
+        elif before_norm and (opcode != Opcode.LOAD or fields.target != LoadTarget.ROPE):
             result.append(descriptor)
     return result

@@ -13,7 +13,7 @@ QUEUE = 8
 
 
 def listed(program: Program, kind: str, rows: int, *parts):
-    """Opcodes and fields of a pass that doesn't stop, in order, as written into a memory at 0x1000."""
+    """Descriptors of a pass that doesn't stop, in order, as written into a memory at 0x1000."""
     items, = listed_programs(program, kind, rows, *parts)
     return items
 
@@ -30,13 +30,13 @@ def listed_programs(program: Program, kind: str, rows: int, *parts):
 def assert_semaphores_hold(descriptors) -> None:
     """Every wait was signalled before, and no counter overflows."""
     counters = [0] * SEMAPHORES
-    for opcode, fields in descriptors:
+    for fields in descriptors:
         for bit in range(SEMAPHORES):
-            if fields["wait"] >> bit & 1:
-                assert counters[bit] > 0, (opcode, bit)
+            if fields.wait >> bit & 1:
+                assert counters[bit] > 0, (fields.opcode, bit)
                 counters[bit] -= 1
         for bit in range(SEMAPHORES):
-            counters[bit] += fields["signal"] >> bit & 1
+            counters[bit] += fields.signal >> bit & 1
             assert counters[bit] < 16
 
 
@@ -50,19 +50,19 @@ def queue_order(descriptors, rng: np.random.Generator) -> list[int]:
     counters, order, next_one, streams = [0] * SEMAPHORES, [], 0, False  # whether a stream has begun
 
     def may_start(index):
-        wait = descriptors[index][1]["wait"]
+        wait = descriptors[index].wait
         return all(counters[bit] for bit in range(SEMAPHORES) if wait >> bit & 1)
 
     def run(index):
-        fields = descriptors[index][1]
+        fields = descriptors[index]
         for bit in range(SEMAPHORES):
-            counters[bit] += (fields["signal"] >> bit & 1) - (fields["wait"] >> bit & 1)
+            counters[bit] += (fields.signal >> bit & 1) - (fields.wait >> bit & 1)
             assert counters[bit] < 16
         order.append(index)
 
     while len(order) < len(descriptors):
         while next_one < len(descriptors):
-            queue = queues[Engine(descriptors[next_one][1]["engine"])]
+            queue = queues[Engine(descriptors[next_one].engine)]
             if len(queue) == QUEUE:
                 break
             queue.append(next_one)
@@ -70,7 +70,7 @@ def queue_order(descriptors, rng: np.random.Generator) -> list[int]:
         ready = []
         for engine, queue in queues.items():
             if queue and may_start(queue[0]):
-                consumes = descriptors[queue[0]][0] in (Opcode.MATMUL, Opcode.LOGITS)
+                consumes = descriptors[queue[0]].opcode in (Opcode.MATMUL, Opcode.LOGITS)
                 if (not streams) if engine == Engine.FETCH else streams or not consumes:
                     ready.append(engine)
         assert ready, f"no engine can go on: {[descriptors[queue[0]] for queue in queues.values() if queue]}"
@@ -79,7 +79,7 @@ def queue_order(descriptors, rng: np.random.Generator) -> list[int]:
         if engine == Engine.FETCH:
             streams = True
             continue
-        if descriptors[queues[engine].popleft()][0] in (Opcode.MATMUL, Opcode.LOGITS):
-            assert descriptors[queues[Engine.FETCH].popleft()][1]["head"] == (engine == Engine.HEAD)
+        if descriptors[queues[engine].popleft()].opcode in (Opcode.MATMUL, Opcode.LOGITS):
+            assert descriptors[queues[Engine.FETCH].popleft()].head == (engine == Engine.HEAD)
             streams = False
     return order

@@ -4,7 +4,7 @@ import pytest
 
 from host.emulator.dealing import Dealing
 from host.emulator.image import ProgramError
-from host.emulator.library import NativeOperation
+from host.emulator.native_operation import NativeOperation
 
 
 def rows(first, count):

@@ -12,21 +12,23 @@ import pytest
 
 from host.devices.emulator import EmulatorDevice
 from host.emulator import library as native_library
-from host.emulator import linking, native_buffers, native_machine
-from host.emulator.library import KERNELS, NUMPY, MachineState, NativeOperation, NativeScalar, chosen_kernels
+from host.emulator import native_buffers, native_machine
+from host.emulator.library import KERNELS, NUMPY, MachineState, NativeScalar, chosen_kernels
 from host.emulator.machine import Machine
 from host.emulator.native_machine import NativeMachine
+from host.emulator.native_operation import TOP, NativeOperation, operation_header
 from host.runtime import Session
 from models.errors import DeviceError
 from models.machine.build import CPU, SHORTLIST
-from models.machine.descriptor import LoadTarget, NormSource, Opcode
+from models.machine.descriptor import LoadTarget, NormSource, Opcode, StoreSource
 from models.machine.registers import SEQUENCES
 from models.synth import synthetic_model
 from tests.families import FAMILIES
 from tests.host.foreign import FOREIGN_PATHS, NATIVE, can_run_foreign, foreign_paths, move_to_foreign
 from tests.host.native_units import UnitMachine
 
-HEADER = re.sub(r"/\*.*?\*/", "", (NATIVE / "machine.h").read_text() + (NATIVE / "numbers.h").read_text(), flags=re.S)
+TEXT = "".join((NATIVE / name).read_text() for name in ("machine.h", "operations.h", "numbers.h"))
+HEADER = re.sub(r"/\*.*?\*/", "", TEXT, flags=re.S)
 compiled = pytest.mark.skipif(not native_library.native_paths(), reason="no compiled library")
 foreign = pytest.mark.skipif(not can_run_foreign(), reason="no compiler or simulator of AArch64")
 TYPES = {"int64_t": ctypes.c_int64, "int32_t": ctypes.c_int32, "int16_t": ctypes.c_int16, "int8_t": ctypes.c_int8,
@@ -62,6 +64,11 @@ def test_structures_are_those_of_the_header(name, structure):
     assert list(members(name)) == list(structure._fields_)
 
 
+def test_the_header_of_operations_is_the_generated_one():
+    """If not: python -m scripts.write_operations."""
+    assert (NATIVE / "operations.h").read_text() == operation_header()
+
+
 @compiled
 def test_structures_have_the_sizes_of_the_library():
     sizes = (ctypes.c_int64 * 2)()
@@ -70,12 +77,10 @@ def test_structures_have_the_sizes_of_the_library():
 
 
 def test_numbers_are_those_of_the_header():
-    opcodes = numbered("LOAD")
-    assert opcodes.pop("TOP") == linking._TOP
-    assert opcodes == {code.name: number for code, number in linking._CODES.items()}
-    assert set(linking._CODES) == set(Opcode) - {Opcode.STREAM}
+    assert numbered("STREAM") == {**{opcode.name: opcode for opcode in Opcode}, "TOP": TOP}
     assert numbered("LOAD_RESIDUAL") == {f"LOAD_{target.name}": target for target in LoadTarget}
-    assert numbered("FROM_RESIDUAL") == {f"FROM_{source.name}": source for source in NormSource}
+    assert numbered("NORM_RESIDUAL") == {f"NORM_{source.name}": source for source in NormSource}
+    assert numbered("STORE_RESIDUAL") == {f"STORE_{source.name}": source for source in StoreSource}
     assert set(numbered("BAD_ADDRESS").values()) == set(native_machine._FAILURES)
     assert len(native_machine._constants()) == len(numbered("FLOOR"))
     assert numbered("TRITS")["BLOCK"] == native_buffers._BLOCK

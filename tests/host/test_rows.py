@@ -57,14 +57,14 @@ def test_two_groups_share_the_stream_of_up_if_a_tile_stays_in_the_weight_buffer(
     model = synthetic_model(FAMILIES["silu full heads"], seed=0)
     program = Program(model, build, rows=6)
     items = listed(program, "prefill", 6)
-    streams = Counter(fields["address"] for opcode, fields in items if opcode == Opcode.STREAM)
+    streams = Counter(fields.address for fields in items if fields.opcode == Opcode.STREAM)
     start = 0x1000
     assert {streams[start + program.memory[f"{layer}.up"]] for layer in range(model.config.layers)} == {
         2 if shared else 3}
     assert {streams[start + program.memory[f"{layer}.gate"]] for layer in range(model.config.layers)} == {3}
-    found = [(fields["first_row"], fields["rows"], fields["batches"], fields["signal"] != 0)
-             for opcode, fields in items if opcode == Opcode.MATMUL
-             and fields["outputs"] == build.padded_outputs(model.config.ffn_size)]
+    found = [(fields.first_row, fields.rows, fields.batches, fields.signal != 0)
+             for fields in items if fields.opcode == Opcode.MATMUL
+             and fields.outputs == build.padded_outputs(model.config.ffn_size)]
     apart = [item for first in (0, 2, 4) for item in ((first, 2, 1, False), (first, 2, 1, True))]
     together = [(0, 2, 1, False), (0, 4, 2, True), (2, 2, 1, True), (4, 2, 1, False), (4, 2, 1, True)]
     assert found == (together if shared else apart) * model.config.layers

@@ -27,11 +27,11 @@ def test_every_wait_was_signalled_before_and_counters_do_not_overflow(name, kind
 @pytest.mark.parametrize("kind", PASS_KINDS)
 def test_streams_lead_their_consumers_by_less_than_a_queue(kind):
     ahead = most = 0
-    for opcode, _ in descriptors("relu2 grouped heads", kind)[1]:
-        if opcode == Opcode.STREAM:
+    for item in descriptors("relu2 grouped heads", kind)[1]:
+        if item.opcode == Opcode.STREAM:
             ahead += 1
             most = max(most, ahead)
-        elif opcode in (Opcode.MATMUL, Opcode.LOGITS):
+        elif item.opcode in (Opcode.MATMUL, Opcode.LOGITS):
             ahead -= 1
             assert ahead >= 0
     assert ahead == 0 and most == FETCH_LEAD + 1 <= QUEUE
@@ -39,16 +39,16 @@ def test_streams_lead_their_consumers_by_less_than_a_queue(kind):
 
 def test_each_semaphore_is_taken_by_one_engine():
     takers = {}
-    for _, fields in descriptors("silu full heads", "decode")[1]:
+    for fields in descriptors("silu full heads", "decode")[1]:
         for bit in range(16):
-            if fields["wait"] >> bit & 1:
-                takers.setdefault(bit, set()).add(fields["engine"])
+            if fields.wait >> bit & 1:
+                takers.setdefault(bit, set()).add(fields.engine)
     assert all(len(engines) == 1 for engines in takers.values())
 
 
 def test_addresses_lie_inside_the_buffer():
     program, items = descriptors("llama plain", "score")
-    for _, fields in items:
+    for fields in items:
         for name in ("address", "logits", "top", "keys", "values", "key_scales", "value_scales", "scale_address"):
-            if name in fields:
-                assert 0x1000 <= fields[name] < 0x1000 + program.size
+            if fields.has(name):
+                assert 0x1000 <= getattr(fields, name) < 0x1000 + program.size

@@ -124,8 +124,8 @@ def test_rows_without_a_head_come_first(head):
         listing = [unpack(given("decode", head_from)[at:at + DESCRIPTOR_BYTES])
                    for at in range(0, len(given("decode", head_from)), DESCRIPTOR_BYTES)]
         assert_semaphores_hold(listing)
-        scored = [row for opcode, fields in listing if opcode == Opcode.LOGITS
-                  for row in range(fields["first_row"], fields["first_row"] + fields["rows"])]
+        scored = [row for fields in listing if fields.opcode == Opcode.LOGITS
+                  for row in range(fields.first_row, fields.first_row + fields.rows)]
         assert scored == list(range(head_from, 8))
 
 
@@ -143,16 +143,16 @@ def test_semaphores_of_a_pass_of_all_sequences(kind):
 def test_only_what_looks_along_a_sequence_is_listed_for_each():
     parts = (Part(3, 2), Part(0, 1), Part(7, 4))
     found = {}
-    for opcode, fields in descriptors("decode", parts)[1]:
-        if opcode in (Opcode.KEY, Opcode.VALUE, Opcode.ATTEND):
-            found.setdefault(opcode, []).append((fields["sequence"], fields["first_row"], fields["rows"]))
-            assert fields["token"] == (fields["first_row"] == 4)  # sequence 7 goes on in another block
-        elif fields.get("source") == NormSource.ATTENTION:
-            assert (fields["first_row"], fields["rows"]) in ((0, 4), (4, 3))
-        elif opcode == Opcode.LOGITS or fields.get("levels16"):
-            assert (fields["first_row"], fields["rows"]) in ((0, 4), (4, 3))
-        elif "rows" in fields:
-            assert (fields["first_row"], fields["rows"]) == (0, 7)
+    for fields in descriptors("decode", parts)[1]:
+        if (opcode := fields.opcode) in (Opcode.KEY, Opcode.VALUE, Opcode.ATTEND):
+            found.setdefault(opcode, []).append((fields.sequence, fields.first_row, fields.rows))
+            assert fields.token == (fields.first_row == 4)  # sequence 7 goes on in another block
+        elif opcode == Opcode.NORM and fields.source == NormSource.ATTENTION:
+            assert (fields.first_row, fields.rows) in ((0, 4), (4, 3))
+        elif opcode == Opcode.LOGITS or opcode == Opcode.NORM and fields.levels16:
+            assert (fields.first_row, fields.rows) in ((0, 4), (4, 3))
+        elif fields.has("rows"):
+            assert (fields.first_row, fields.rows) == (0, 7)
     layers = FAMILIES["relu2 grouped heads"].layers
     assert found == {opcode: [(3, 0, 2), (0, 2, 1), (7, 3, 1), (7, 4, 3)] * layers
                      for opcode in (Opcode.KEY, Opcode.VALUE, Opcode.ATTEND)}
@@ -161,7 +161,7 @@ def test_only_what_looks_along_a_sequence_is_listed_for_each():
 def test_caches_do_not_overlap():
     program, items = descriptors("decode", tuple(Part(s, 1) for s in range(SEQUENCES)))
     kv = program.memory.kv
-    starts = sorted({fields["key_scales"] for opcode, fields in items if opcode == Opcode.ATTEND})
+    starts = sorted({fields.key_scales for fields in items if fields.opcode == Opcode.ATTEND})
     assert all(b - a >= kv.layer_bytes for a, b in zip(starts, starts[1:], strict=False))
     assert len(starts) == SEQUENCES * FAMILIES["relu2 grouped heads"].layers
 

@@ -19,7 +19,7 @@ from models.errors import DeviceError
 from models.golden.head import top_k
 from models.golden.model import GoldenModel
 from models.machine.build import BOARDS, CPU, SHORTLIST
-from models.machine.descriptor import DESCRIPTOR_BYTES, Opcode, pack, unpack
+from models.machine.descriptor import DESCRIPTOR_BYTES, Opcode, unpack
 from models.synth import synthetic_model
 from tests.families import FAMILIES
 from tests.host.foreign import move_to_foreign
@@ -206,14 +206,9 @@ def test_a_list_that_is_not_there_stops_the_device(kernels, broken):
     item = session.program.get_passes("decode", 1)[0]
     opcode, name, value = {"a": (Opcode.STREAM, "row", 3), "l": (Opcode.LOGITS, "listed", 0)}[broken[0]]
     for start in range(item.offset, item.offset + item.count * DESCRIPTOR_BYTES, DESCRIPTOR_BYTES):
-        found, fields = unpack(session.buffer.array[start:start + DESCRIPTOR_BYTES].tobytes())
-        if found == opcode and fields.get("listed"):
-            changed = replace_field(session.buffer.array[start:start + DESCRIPTOR_BYTES].tobytes(), opcode, name, value)
+        found = unpack(session.buffer.array[start:start + DESCRIPTOR_BYTES].tobytes())
+        if found.opcode == opcode and found.listed:
+            changed = found.packed(**{name: value})
             session.buffer.array[start:start + DESCRIPTOR_BYTES] = np.frombuffer(changed, np.uint8)
     with pytest.raises(DeviceError, match="device emulator stopped: a bad descriptor"):
         session.decode(1)
-
-
-def replace_field(data, opcode, name, value):
-    _, fields = unpack(data)
-    return pack(opcode, **{**{n: v for n, v in fields.items() if n not in ("engine", "opcode")}, name: value})

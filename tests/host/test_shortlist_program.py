@@ -54,21 +54,21 @@ def test_semaphores_hold_in_every_pass(build):
         descriptors = listed(program, kind, rows, parts)
         assert_semaphores_hold(descriptors)
         takers = {}
-        for _, fields in descriptors:
+        for fields in descriptors:
             for bit in range(16):
-                if fields["wait"] >> bit & 1:
-                    takers.setdefault(bit, set()).add(fields["engine"])
+                if fields.wait >> bit & 1:
+                    takers.setdefault(bit, set()).add(fields.engine)
         assert all(len(engines) == 1 for engines in takers.values())
 
 
 @builds
 def test_streams_lead_their_consumers_by_less_than_a_queue(build):
     ahead = most = 0
-    for opcode, _ in listed(program_of(build), "decode", build.slots):
-        if opcode == Opcode.STREAM:
+    for item in listed(program_of(build), "decode", build.slots):
+        if item.opcode == Opcode.STREAM:
             ahead += 1
             most = max(most, ahead)
-        elif opcode in (Opcode.MATMUL, Opcode.LOGITS):
+        elif item.opcode in (Opcode.MATMUL, Opcode.LOGITS):
             ahead -= 1
             assert ahead >= 0
     assert ahead == 0 and most == FETCH_LEAD + 1
@@ -108,37 +108,37 @@ def test_the_order_of_a_pass(build):
     rows = build.slots
     descriptors = listed(program_of(build), "decode", rows)
     chunks, groups = chunks_of(CONFIG.vocab_size, build), -(-rows // build.rows)
-    tail = [(opcode, fields) for opcode, fields in descriptors if opcode in (Opcode.NORM, Opcode.SELECT, Opcode.LOGITS)
-            or fields.get("listed")]
+    tail = [fields for fields in descriptors if fields.opcode in (Opcode.NORM, Opcode.SELECT, Opcode.LOGITS)
+            or fields.opcode == Opcode.STREAM and fields.listed]
     tail = tail[-groups * (1 + len(chunks)) - 3 * rows:]
     names = ([Opcode.NORM] + [Opcode.SELECT] * len(chunks)) * groups
-    assert [opcode for opcode, _ in tail] == names + [Opcode.NORM, Opcode.STREAM, Opcode.LOGITS] * rows
-    norms = [fields for opcode, fields in tail if opcode == Opcode.NORM]
-    assert [f["levels16"] for f in norms] == [0] * groups + [1] * rows
-    assert [(f["first_row"], f["rows"]) for f in norms[groups:]] == [(row, 1) for row in range(rows)]
+    assert [fields.opcode for fields in tail] == names + [Opcode.NORM, Opcode.STREAM, Opcode.LOGITS] * rows
+    norms = [fields for fields in tail if fields.opcode == Opcode.NORM]
+    assert [f.levels16 for f in norms] == [0] * groups + [1] * rows
+    assert [(f.first_row, f.rows) for f in norms[groups:]] == [(row, 1) for row in range(rows)]
     k = min(build.top_k, SHORTLIST)
     shared = {"count": CONFIG.hidden_size, "k": k, "vocab": SHORTLIST, "listed": 1, "rows": 1}
-    for row, ((_, stream), (_, logits)) in enumerate(zip(tail[-3 * rows + 1::3], tail[-3 * rows + 2::3], strict=True)):
-        assert (stream["row"], stream["listed"], stream["head"], stream["padding"]) == (row, SHORTLIST, 1, 0)
-        assert stream["row_beats"] == -(-CONFIG.hidden_size // build.beat_bytes)
-        assert stream["beats"] == head_beats(CONFIG.vocab_size, CONFIG.hidden_size, build)
-        assert shared.items() <= logits.items() and logits["first_row"] == row
+    for row, (stream, logits) in enumerate(zip(tail[-3 * rows + 1::3], tail[-3 * rows + 2::3], strict=True)):
+        assert (stream.row, stream.listed, stream.head, stream.padding) == (row, SHORTLIST, 1, 0)
+        assert stream.row_beats == -(-CONFIG.hidden_size // build.beat_bytes)
+        assert stream.beats == head_beats(CONFIG.vocab_size, CONFIG.hidden_size, build)
+        assert shared.items() <= logits._asdict().items() and logits.first_row == row
 
 
 @builds
 def test_chunks_cover_the_vocabulary_in_turn_at_halves_of_the_sums(build):
     descriptors, half = listed(program_of(build), "next", 1), build.batch_words // 2
-    selects = [fields for opcode, fields in descriptors if opcode == Opcode.SELECT]
-    matmuls = [fields for opcode, fields in descriptors if opcode == Opcode.MATMUL][-len(selects):]
+    selects = [fields for fields in descriptors if fields.opcode == Opcode.SELECT]
+    matmuls = [fields for fields in descriptors if fields.opcode == Opcode.MATMUL][-len(selects):]
     assert len(selects) == -(-CONFIG.vocab_size // build.chunk_rows) > 3
     for a, b in pairwise(selects):
-        assert b["first_id"] == a["first_id"] + a["count"] and a["accumulator"] != b["accumulator"]
-    assert selects[0]["first_id"] == 0 and selects[-1]["first_id"] + selects[-1]["count"] == CONFIG.vocab_size
+        assert b.first_id == a.first_id + a.count and a.accumulator != b.accumulator
+    assert selects[0].first_id == 0 and selects[-1].first_id + selects[-1].count == CONFIG.vocab_size
     for n, (select, matmul) in enumerate(zip(selects, matmuls, strict=True)):
-        assert select["begin"] == (n == 0) and select["k"] == SHORTLIST
-        assert select["accumulator"] == matmul["accumulator"] == n % 2 * half
-        assert matmul["outputs"] - matmul["padding"] == select["count"] and matmul["batches"] == 1
-        assert matmul["outputs"] <= half * build.outputs_per_step
+        assert select.begin == (n == 0) and select.k == SHORTLIST
+        assert select.accumulator == matmul.accumulator == n % 2 * half
+        assert matmul.outputs - matmul.padding == select.count and matmul.batches == 1
+        assert matmul.outputs <= half * build.outputs_per_step
 
 
 @builds
@@ -170,10 +170,10 @@ def test_regions_hold_the_copy(build):
 @builds
 def test_addresses_lie_inside_the_buffer(build):
     program = program_of(build)
-    for opcode, fields in listed(program, "decode", build.slots):
-        size = fields["beats"] * build.beat_bytes if opcode == Opcode.STREAM else fields.get("bytes", 1)
-        if "address" in fields:
-            assert BASE <= fields["address"] and fields["address"] + size <= BASE + program.size
+    for fields in listed(program, "decode", build.slots):
+        size = fields.beats * build.beat_bytes if fields.opcode == Opcode.STREAM else getattr(fields, "bytes", 1)
+        if fields.has("address"):
+            assert BASE <= fields.address and fields.address + size <= BASE + program.size
 
 
 def test_scoring_and_exact_programs_have_no_shortlist():
@@ -181,8 +181,8 @@ def test_scoring_and_exact_programs_have_no_shortlist():
     assert not any(name.startswith("head.") for name in program_of(build, head="exact").memory.offsets)
     for program, kind in ((program_of(build), "score"), (program_of(build, head="exact"), "decode")):
         descriptors = listed(program, kind, 1)
-        assert Opcode.SELECT not in [opcode for opcode, _ in descriptors]
-        assert [f["vocab"] for opcode, f in descriptors if opcode == Opcode.LOGITS] == [CONFIG.vocab_size]
+        assert Opcode.SELECT not in [fields.opcode for fields in descriptors]
+        assert [f.vocab for f in descriptors if f.opcode == Opcode.LOGITS] == [CONFIG.vocab_size]
 
 
 def test_an_unknown_head_is_refused():

@@ -127,15 +127,16 @@ def test_the_linears_are_the_pass_own():
     every = [unpack(d) for d in Schedule(session.model, TINY, session.program.memory, session.buffer.address,
                                          (Part(0, 1),), {}, head_from=None).emit()[0].descriptors]
     found = [unpack(d) for d in linears_program(session, 1)]
-    assert [opcode for opcode, _ in found[:3]] == [Opcode.LOAD, Opcode.LOAD, Opcode.NORM]
+    assert [fields.opcode for fields in found[:3]] == [Opcode.LOAD, Opcode.LOAD, Opcode.NORM]
     for opcode, names in ((Opcode.STREAM, ("address", "beats")), (Opcode.MATMUL, ("tiles", "outputs", "rows"))):
-        kept, own = ([[f[name] for name in names] for op, f in list_ if op == opcode] for list_ in (found, every))
+        kept, own = ([[getattr(f, name) for name in names] for f in list_ if f.opcode == opcode]
+                     for list_ in (found, every))
         assert kept == own and len(kept) == 14
     assert len(found) == 3 + 28
-    waiting = [(opcode, fields["wait"]) for opcode, fields in found[3:] if fields["wait"]]
+    waiting = [(fields.opcode, fields.wait) for fields in found[3:] if fields.wait]
     assert [opcode for opcode, _ in waiting] == [Opcode.STREAM, Opcode.MATMUL]
-    assert found[2][1]["signal"] == waiting[0][1] | waiting[1][1] and waiting[0][1] != waiting[1][1]
-    assert not any(fields["signal"] for _, fields in found[3:])
+    assert found[2].signal == waiting[0][1] | waiting[1][1] and waiting[0][1] != waiting[1][1]
+    assert not any(fields.signal for fields in found[3:])
 
 
 def test_watching_takes_no_cycle(probed):
@@ -189,8 +190,8 @@ def test_linears_are_timed_from_the_first_stream(probed):
     counts = measure_linear(workload, session, 1).counts * (2 / workload.whole.layers)
     end = probed.timeline.samples[-1]
     assert end[Engine.LINEAR] < counts.cycles < end[Engine.LINEAR] + 200 < end[-2]  # the norm before is left out
-    streams = [fields["beats"] for opcode, fields in map(unpack, linears_program(session, 1))
-               if opcode == Opcode.STREAM]
+    streams = [fields.beats for fields in map(unpack, linears_program(session, 1))
+               if fields.opcode == Opcode.STREAM]
     least = sum(streams) * TINY.beat_bytes
     assert least <= counts.ddr_bytes < least + 64 * 64  # the streams, and the descriptors fetched meanwhile
 
@@ -235,10 +236,10 @@ class BeatDevice(EmulatorDevice):
     def run(self, address, count, *positions):
         beats = {Engine.VECTOR: 1, Engine.LINEAR: 0, Engine.HEAD: 0}
         raw = self.machine.image.view(address, count * 64).tobytes()
-        for opcode, f in (unpack(raw[i:i + 64]) for i in range(0, len(raw), 64)):
-            if opcode == Opcode.STREAM:
-                engine = Engine.HEAD if f["head"] else Engine.LINEAR
-                beats[engine] += f["listed"] * (1 + f["row_beats"]) if f["listed"] else f["beats"]
+        for f in (unpack(raw[i:i + 64]) for i in range(0, len(raw), 64)):
+            if f.opcode == Opcode.STREAM:
+                engine = Engine.HEAD if f.head else Engine.LINEAR
+                beats[engine] += f.listed * (1 + f.row_beats) if f.listed else f.beats
         cycles = sum(beats.values())
         self.timeline = Timeline(samples(({}, 0, 0), ({Engine.VECTOR: 1}, 1, 0),
                                          (beats, cycles, cycles * self.build.beat_bytes)))

@@ -1,16 +1,12 @@
-/* The machine's state and operations, as host/emulator/native_machine.py lays them out (a test holds the two together).
+/* The machine's state, as host/emulator/library.py lays it out (a test holds the two together).
  *
  * All threads walk the same list of operations; each takes its share of rows, heads or outputs, and a barrier follows
  * every operation. Integers are exact, so the shares change no bit. */
 #pragma once
 
 #include "numbers.h"
+#include "operations.h"
 
-enum opcode { LOAD = 1, MATMUL, NORM, QUERY, KEY, VALUE, RESIDUAL, ATTEND, LOGITS, SELECT, TOP, STORE };
-enum load_target { LOAD_RESIDUAL, LOAD_GAIN, LOAD_TAP, LOAD_ROPE, LOAD_INPUT, LOAD_HEAD_INPUT, LOAD_STEP };
-enum norm_source { FROM_RESIDUAL, FROM_ATTENTION, FROM_GATED };
-enum store_source { STORE_RESIDUAL, STORE_ATTENTION, STORE_SUMS };
-enum { STEP_BYTES = 16 }; /* from a row's step in memory to the next one's */
 enum failure { BAD_ADDRESS = 1, BAD_ORDER };
 
 /* Activations of a linear layer lie in blocks of BLOCK bytes of packed weights, TRITS to a byte. The rows of a product
@@ -18,36 +14,8 @@ enum failure { BAD_ADDRESS = 1, BAD_ORDER };
  * digit j, the BLOCK activations 5 b + j. Beyond the inputs they are zero. */
 enum { TRITS = 5, BLOCK = 64, GROUP = 8 };
 
-enum { SEQUENCES = 16 };
-
-/* Places of a row's shortlist. */
-enum { SHORTLIST = 64 };
-
 /* Of the cache: models/machine/cache.py. */
-enum { BLOCK_TOKENS = 16, PIECE = 16, BURST = 16 };
-
-/* Fields of a descriptor by their names (models/machine/descriptor.py), and host pointers in place of streams. */
-typedef struct {
-    int64_t opcode;
-    const uint8_t *weights; /* [outputs][width], five trits a byte, all below 243 */
-    const int8_t *head;     /* [vocab][count] */
-    const uint32_t *head_scales;
-    int64_t width;
-    int64_t address, target, address_stride, bytes;
-    int64_t outputs, accumulator, rows;
-    int64_t count, source, rms, gained, levels16, activation;
-    int64_t tap, tap_add_exponent, tap_clip_exponent, tap_threshold_exponent;
-    int64_t unit_exponent, group_channels, eps_sum, gain, gate_accumulator, up_accumulator, gate_scale, up_scale;
-    int64_t heads, dim, scale, scale_address, block_bytes, scale_block_bytes, region_bytes, head_bytes;
-    int64_t fraction_bits;
-    int64_t kv_heads, key_scales, value_scales, keys, values, row_bytes, score_constant;
-    int64_t first_row, sequence, token, offset;
-    int64_t product_first, product_rows; /* of the product that takes a norm's or a load's rows, perhaps with others */
-    int64_t vocab, k, write_logits, logits, top;
-    int64_t first_id, begin;
-    int64_t listed, row; /* whether the head's rows are those of a row's shortlist, and of which; of LOAD: which row */
-    int64_t steps;
-} operation;
+enum { PIECE = 16, BURST = 16 };
 
 /* One channel of a tap as it lies in memory. */
 typedef struct {

@@ -57,7 +57,7 @@ UNIT scalar gated_product(machine *m, const operation *op, int64_t row, int64_t 
     scalar gate_unit = mul(m->unit[row], from_word((uint32_t)op->gate_scale));
     scalar up_unit = mul(m->unit[row], from_word((uint32_t)op->up_scale));
     int64_t limit = limit_of(21), count = op->count; /* a local: x may alias the operation's fields */
-    if (op->activation == 0) {
+    if (op->activation == ACTIVATION_RELU2) {
         for (int64_t i = 0; i < count; i++) {
             int64_t g = max64(min64(gate[i], limit), 0), u = clip64(up[i], limit);
             x[i] = g * g * u;
@@ -89,8 +89,8 @@ UNIT scalar attention_results(machine *m, const operation *op, int64_t row, int6
 /* The row that a norm takes, widened, and the value of its unit. */
 UNIT scalar norm_input(machine *m, const operation *op, int64_t row, int64_t *x) {
     int64_t count = op->count;
-    if (op->source == FROM_GATED) return gated_product(m, op, row, x);
-    if (op->source == FROM_RESIDUAL) {
+    if (op->source == NORM_GATED) return gated_product(m, op, row, x);
+    if (op->source == NORM_RESIDUAL) {
         const int32_t *h = m->residual + row * count;
         for (int64_t i = 0; i < count; i++) x[i] = h[i];
         return power(op->unit_exponent);

@@ -72,10 +72,10 @@ async def events_in_order(dut, stall):
         await RisingEdge(dut.clk)
     expected = []
     for descriptor in descriptors:
-        fields = unpack(descriptor)[1]
-        expected += [("take", fields["wait"])] * bool(fields["wait"])
+        fields = unpack(descriptor)
+        expected += [("take", fields.wait)] * bool(fields.wait)
         expected += [("command", int.from_bytes(descriptor, "little")), ("retired", 0)]
-        expected += [("give", fields["signal"])] * bool(fields["signal"])
+        expected += [("give", fields.signal)] * bool(fields.signal)
     assert bench.events == expected
 
 

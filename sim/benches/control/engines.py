@@ -79,16 +79,16 @@ class Engines:
         if engine in self._pulsed:  # the design sees the pulse at this edge
             descriptor, _ = self._work[engine]
             self._work[engine] = None
-            self._move_tokens(unpack(descriptor)[1]["signal"], 1)
+            self._move_tokens(unpack(descriptor).signal, 1)
         elif self._work[engine] is not None:
             descriptor, left = self._work[engine]
             self._work[engine] = descriptor, left - (engine not in self.stuck)
         elif self._ready[engine] and self._port(f"commands__{engine}__valid").value:
             payload = int(self._port(f"commands__{engine}__payload").value)
             descriptor = payload.to_bytes(DESCRIPTOR_BYTES, "little")
-            fields = unpack(descriptor)[1]
-            assert fields["engine"] == engine
-            self._move_tokens(fields["wait"], -1)
+            fields = unpack(descriptor)
+            assert fields.engine == engine
+            self._move_tokens(fields.wait, -1)
             self.started[engine].append(descriptor)
             self._work[engine] = descriptor, self._random.randint(1, self.slowest)
             return

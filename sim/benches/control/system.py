@@ -58,7 +58,7 @@ class Bench:
         await self.begin(program, **fields)
         assert await self.end() == Status.DONE
         for engine in Engine:
-            mine = [d for d in program if unpack(d)[1]["engine"] == engine]
+            mine = [d for d in program if unpack(d).engine == engine]
             assert self.engines.started[engine] == mine, engine
             assert await self.bus.read(f"BUSY_{engine.name}") == self.engines.busy[engine]
         await self.bus.write("CONTROL", 2)

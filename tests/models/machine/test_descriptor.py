@@ -16,9 +16,11 @@ def test_fields_survive(data):
     wait, signal = data.draw(st.integers(0, 65535)), data.draw(st.integers(0, 65535))
     packed = pack(opcode, wait=wait, signal=signal, **values)
     assert len(packed) == DESCRIPTOR_BYTES
-    found, fields = unpack(packed)
-    assert found == opcode
-    assert fields == {"engine": OPCODES[opcode].engine, "opcode": opcode, "wait": wait, "signal": signal, **values}
+    found = unpack(packed)
+    assert found._asdict() == {"engine": OPCODES[opcode].engine, "opcode": opcode, "wait": wait, "signal": signal,
+                               **values}
+    assert isinstance(found.opcode, Opcode) and found.packed() == packed
+    assert unpack(found.packed(signal=signal ^ 1)) == found._replace(signal=signal ^ 1)
 
 
 @pytest.mark.parametrize("opcode", list(Opcode))
