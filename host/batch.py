@@ -20,6 +20,7 @@ from host.engine.request import Request, check_room
 from host.sampler import add_sampling_options, sampler_from
 from host.screen import shown
 from host.stop_strings import StopStrings
+from hw.boards.registry import BUILDS
 from models.command import CommandParser, run_command
 from models.errors import OptionError
 from models.machine.registers import SEQUENCES
@@ -27,7 +28,7 @@ from models.text_file import lines_of, read_standard_input, read_text_file
 
 __all__ = ["main", "parser"]
 
-SIDE_BY_SIDE = 8  # the rows that share a weight on the KV260
+_SIDE_BY_SIDE = BUILDS["kv260"].rows  # share a weight
 
 
 def parser() -> CommandParser:
@@ -45,7 +46,7 @@ def parser() -> CommandParser:
     parser.add_argument("-n", type=int, default=100, metavar="N", help="new tokens of each (default: 100)")
     parser.add_argument("--sequences", type=int, metavar="S",
                         help=f"how many run side by side, each with its own cache; the others wait (default: up to "
-                             f"{SIDE_BY_SIDE})")
+                             f"{_SIDE_BY_SIDE})")
     parser.add_argument("--stop", action="append", default=[], metavar="TEXT",
                         help="end a sequence before this text or special token; may be given several times")
     add_sampling_options(parser)
@@ -60,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _refuse_empty(texts or ())
     StopStrings(options.stop)
     samplers = [sampler_from(options) for _ in texts or given]
-    sequences = min(len(samplers), SIDE_BY_SIDE) if options.sequences is None else options.sequences
+    sequences = min(len(samplers), _SIDE_BY_SIDE) if options.sequences is None else options.sequences
     if not 1 <= sequences <= SEQUENCES:
         raise OptionError(f"--sequences must be 1 to {SEQUENCES}, got {sequences}")
     session = open_session(options, progress=True, sequences=sequences)

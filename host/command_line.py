@@ -17,9 +17,10 @@ from host.pipeline.site import Point
 from host.runtime import Session
 from host.stage_options import Chosen, add_stage_options, chosen_stages
 from host.text import Text
+from hw.boards.registry import BUILDS, board_build
 from models.checkpoint import TOKENIZER, Model, load_model
 from models.errors import OptionError
-from models.machine.build import BOARDS, CPU, SHORTLIST, BuildParameters, board_parameters
+from models.machine.build import CPU, SHORTLIST, BuildParameters
 
 __all__ = ["add_head_option", "add_model_options", "chosen_head", "note_saturations", "open_model", "open_session",
            "open_text", "parse_ids", "start_session", "with_context"]
@@ -34,7 +35,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="emulator", metavar="NAME",
                         help=f"what runs it: {', '.join(DEVICES)} (default: emulator)")
     parser.add_argument("--board", metavar="NAME",
-                        help=f"build of the accelerator: {', '.join(BOARDS)} (default: sim-tiny; the emulator takes "
+                        help=f"build of the accelerator: {', '.join(BUILDS)} (default: sim-tiny; the emulator takes "
                              "weights as they lie in the file and has no such limits)")
     parser.add_argument("--context", type=int, metavar="N",
                         help="tokens the cache holds (default: the model's, as far as the build goes)")
@@ -101,7 +102,7 @@ def start_session(options: argparse.Namespace, model: Model, chosen: Chosen, *, 
 
 def _build(options: argparse.Namespace) -> BuildParameters:
     emulated = options.device == "emulator" and options.board is None
-    return CPU if emulated else board_parameters(options.board or "sim-tiny")
+    return CPU if emulated else board_build(options.board or "sim-tiny")
 
 
 def open_text(session: Session, stops: Sequence[str], *, needed: bool) -> Text | None:

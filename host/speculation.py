@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hw.boards.registry import BUILDS
 from models.errors import OptionError
 
 __all__ = ["DRAFTS", "PromptLookup"]
 
-DRAFTS = 7  # with the last token, the eight rows that share a weight on the KV260
+DRAFTS = BUILDS["kv260"].rows - 1  # with the last token, the rows that share a weight
 LONGEST = 3
 
 

@@ -15,27 +15,20 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from hw.analytic.boards import DEVICES, Share, board_device
 from hw.analytic.explore import explore
 from hw.analytic.prediction import predict
 from hw.analytic.tables import choice_table
+from hw.boards.registry import BUILDS, board_named, board_of
 from hw.emit import TOP, kept_verilog
 from models.checkpoint import load_config
 from models.command import CommandParser, run_command
 from models.config import ModelConfig
-from models.machine.build import BOARDS, BuildParameters, board_parameters
+from models.machine.build import BuildParameters
 from models.machine.registers import REGISTERS, register_table
 from models.output import check_output_folder
 from models.progress import working
 
-__all__ = ["board_files", "choose", "main", "parser", "predictions", "write_build"]
-
-_BOARD_FOLDERS = Path(__file__).resolve().parent / "boards"
-
-
-def board_files(board: str) -> list[Path]:
-    """Scripts, constraints and wrapper of a board; none for one that is only simulated."""
-    return sorted((_BOARD_FOLDERS / board).glob("*"))
+__all__ = ["choose", "main", "parser", "predictions", "write_build"]
 
 
 def write_build(build: BuildParameters, folder: Path,
@@ -53,7 +46,7 @@ def write_build(build: BuildParameters, folder: Path,
         (new / f"{TOP}.v").write_text(text, encoding="utf-8")
         (new / "accel.json").write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
         (new / "registers.md").write_text(register_table(), encoding="utf-8")
-        for file in board_files(build.name):
+        for file in board_of(build).files:
             shutil.copyfile(file, new / file.name)
         for file in sorted(new.iterdir()):
             file.replace(folder / file.name)
@@ -62,23 +55,23 @@ def write_build(build: BuildParameters, folder: Path,
 
 def choose(board: str, config: ModelConfig) -> BuildParameters:
     """The fastest build for a model that fits a board by the analytic model."""
-    return explore(config, board_device(board))[0].build
+    return explore(config, board_named(board))[0].build
 
 
 def predictions(build: BuildParameters, config: ModelConfig) -> str:
-    """The build beside the analytic model's choice, as a table; empty for a board without a described device."""
-    if build.name not in DEVICES:
+    """The build beside the analytic model's choice, as a table; empty for a board that is only simulated."""
+    board = board_of(build)
+    if board.simulated:
         return ""
-    board = DEVICES[build.name]
     rows = [(name, predict(config, either, board.memory))
             for name, either in (("build", build), ("choice", choose(build.name, config)))]
-    return choice_table(rows, board, Share())
+    return choice_table(rows, board, board.share)
 
 
 def parser() -> argparse.ArgumentParser:
     """Options of the command."""
     result = CommandParser("hw.build", description="Emit the accelerator of a board.")
-    result.add_argument("--board", default="kv260", help=f"one of {', '.join(BOARDS)} (default: kv260)")
+    result.add_argument("--board", default="kv260", help=f"one of {', '.join(BUILDS)} (default: kv260)")
     result.add_argument("--model", default="demo", metavar="PRESET|DIR", help="the largest model it must hold")
     result.add_argument("--choose", action="store_true",
                         help="emit the analytic model's choice for the model, not the board's build")
@@ -89,12 +82,16 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     options = parser().parse_args(arguments)
+    board = board_named(options.board)
+    board.check_emitted()
+    if options.choose:
+        board.check_chosen()
     config = load_config(options.model)
     if options.choose:
         with working(f"choosing a build of {options.board} for {config.name}"):
             build = choose(options.board, config)
     else:
-        build = board_parameters(options.board)
+        build = board.build
     build.check(build.fitted(config))
     check_output_folder(options.output)
     description = write_build(build, options.output)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
+from dataclasses import asdict
 from pathlib import Path
 
+from hw.boards.registry import board_of
 from models.cache import cached
 from models.machine.build import BuildParameters
 
@@ -21,12 +23,14 @@ _BUILD_ID = 0xB1D0B1D0  # stands for the hash until the text is there to be hash
 _LINT = "".join(f"/* verilator lint_off {rule} */\n"
                 for rule in ("WIDTHEXPAND", "WIDTHTRUNC", "CASEINCOMPLETE", "ASCRANGE", "UNSIGNED"))
 _BYSTANDERS = (("hw", "analytic"), ("hw", "boards"), ("hw", "synthesis"), ("hw", "build.py"), ("hw", "report.py"))
-"""They look at the Verilog, or lie beside it, and do not make it."""
+"""They look at the Verilog, or are data of which what matters is hashed, and do not make it."""
 
 
 def source_hash(build: BuildParameters) -> str:
-    """Hex digest of all that can change the Verilog: parameters, hardware sources, tools. Cheap; a key for caches."""
-    digest = hashlib.sha256(json.dumps([build.to_json(), *map(_version, _TOOLS)], sort_keys=True).encode())
+    """Hex digest of all that can change the Verilog: parameters, technology, hardware sources, tools. Cheap; a key for
+    caches."""
+    technology = asdict(board_of(build).technology)
+    digest = hashlib.sha256(json.dumps([build.to_json(), technology, *map(_version, _TOOLS)], sort_keys=True).encode())
     for folder in ("hw", "models/machine"):
         for path in sorted(path for path in (_ROOT / folder).rglob("*") if path.suffix in (".py", ".v")):
             place = path.relative_to(_ROOT)
@@ -43,14 +47,14 @@ def _version(distribution: str) -> str:
 
 
 def emit_verilog(build: BuildParameters) -> tuple[str, str]:
-    """The accelerator's Verilog, its top module named `TOP`, and its hash in hex.
+    """The accelerator's Verilog for its board's technology, its top module named `TOP`, and its hash in hex.
 
     The hash is of the Verilog itself; its first 32 bits are what the BUILD register reads.
     """
     from hw.core import Core  # late: a command's help needs no Amaranth
     from hw.verilog import to_verilog
 
-    text = to_verilog(Core(build, build_id=_BUILD_ID), name=TOP)
+    text = to_verilog(Core(build, build_id=_BUILD_ID), board_of(build).technology, name=TOP)
     identity = hashlib.sha256(text.encode()).hexdigest()
     return _LINT + text.replace(f"32'd{_BUILD_ID}", f"32'd{int(identity[:8], 16)}"), identity
 

@@ -20,17 +20,19 @@ from pathlib import Path
 
 from hw.analytic.sites import PREDICTED, unit_sites
 from hw.analytic.tables import error_percent
+from hw.boards.device import Device, Resources
+from hw.boards.registry import BUILDS, board_build, board_of
 from hw.emit import TOP, kept_verilog
 from hw.synthesis.join import join_netlists
 from hw.synthesis.levels import LogicLevels
 from hw.synthesis.netlist import Netlist, read_netlist
-from hw.synthesis.resources import XCK26, Resources, count_resources, late_products
+from hw.synthesis.resources import count_resources, late_products
 from hw.synthesis.units import FRAME, PARTS, UNITS, unit_verilog
 from hw.synthesis.yosys import Run, check_yosys, synthesise
 from models.checkpoint import load_config
 from models.command import CommandParser, run_command
 from models.errors import OptionError
-from models.machine.build import BOARDS, BuildParameters, board_parameters
+from models.machine.build import BuildParameters
 from models.output import check_output_folder
 from models.progress import working
 
@@ -41,8 +43,10 @@ _DIGITS = 9  # of a parameter's number
 
 @dataclass(frozen=True)
 class Report:
-    """One synthesised design; a run, or one a part. `late_products`: DSPs that hide a path from the levels."""
+    """One synthesised design on a device; a run, or one a part. `late_products`: DSPs that hide a path from the levels.
+    """
 
+    device: Device
     runs: list[Run]
     resources: Resources
     levels: LogicLevels
@@ -50,8 +54,8 @@ class Report:
 
     @property
     def fits(self) -> bool:
-        """Whether the XCK26 has the sites, and all paths end."""
-        return XCK26.fits(self.resources) and not self.levels.loop
+        """Whether the device has the sites, and all paths end."""
+        return self.device.fits(self.resources) and not self.levels.loop
 
     def to_json(self) -> dict[str, object]:
         """What the command prints; `logic_levels` is None where a combinational loop makes it endless."""
@@ -60,9 +64,9 @@ class Report:
     def table(self, predicted: Resources | None = None) -> str:
         """Sites used and available, a line each; beside them what was predicted, and its error."""
         beside = f"{'predicted':>11}{'error, %':>10}" if predicted else ""
-        lines = [f"{'':14}{'used':>9}{'XCK26':>9}{'%':>7}{beside}"]
+        lines = [f"{'':14}{'used':>9}{self.device.name:>9}{'%':>7}{beside}"]
         for name, used in vars(self.resources).items():
-            available = getattr(XCK26.sites, name)
+            available = getattr(self.device.sites, name)
             line = f"{name:14}{used:9}{available:9}{100 * used / available:7.1f}"
             if predicted and name in PREDICTED:
                 line += f"{getattr(predicted, name):11g} {error_percent(getattr(predicted, name), used):>9}"
@@ -84,29 +88,29 @@ class Report:
         return lines
 
 
-def make_report(verilog: str, top: str, *, prefix: str = "", folder: Path | None = None,
+def make_report(verilog: str, top: str, device: Device, *, prefix: str = "", folder: Path | None = None,
                 say=lambda line: None) -> Report:
-    """Synthesise module `top`, or find its earlier run under `folder` (None: in the cache).
+    """Synthesise module `top` for a device, or find its earlier run under `folder` (None: in the cache).
 
     Names in paths start with `prefix`.
     """
-    run = synthesise(verilog, top, folder, say=say)
-    return _report([run], read_netlist(run.netlist, top, prefix=prefix))
+    run = synthesise(verilog, top, device.technology, folder, say=say)
+    return _report(device, [run], read_netlist(run.netlist, top, prefix=prefix))
 
 
 def make_parts_report(build: BuildParameters, *, folder: Path | None = None, say=lambda line: None) -> Report:
     """The whole core from its parts, each synthesised alone."""
-    runs, netlists = [], []
+    device, runs, netlists = board_of(build).device, [], []
     for part in (FRAME, *PARTS):
         with working(f"writing the Verilog of {part}"):
             verilog = unit_verilog(build, part)
-        runs.append(synthesise(verilog, part, folder, say=say))
+        runs.append(synthesise(verilog, part, device.technology, folder, say=say))
         netlists.append(read_netlist(runs[-1].netlist, part, prefix="" if part == FRAME else f"{part}."))
-    return _report(runs, join_netlists(netlists[0], dict(zip(PARTS, netlists[1:], strict=True))))
+    return _report(device, runs, join_netlists(netlists[0], dict(zip(PARTS, netlists[1:], strict=True))))
 
 
-def _report(runs: list[Run], netlist: Netlist) -> Report:
-    return Report(runs, count_resources(netlist), LogicLevels(netlist), late_products(netlist))
+def _report(device: Device, runs: list[Run], netlist: Netlist) -> Report:
+    return Report(device, runs, count_resources(netlist), LogicLevels(netlist), late_products(netlist))
 
 
 def with_settings(build: BuildParameters, settings: Sequence[str]) -> BuildParameters:
@@ -127,7 +131,7 @@ def with_settings(build: BuildParameters, settings: Sequence[str]) -> BuildParam
 def parser() -> argparse.ArgumentParser:
     """Options of the command."""
     result = CommandParser("hw.report", description="Sites and levels of logic, from a Yosys run.")
-    result.add_argument("--board", default="kv260", help=f"one of {', '.join(BOARDS)} (default: kv260)")
+    result.add_argument("--board", default="kv260", help=f"one of {', '.join(BUILDS)} (default: kv260)")
     result.add_argument("--model", default="demo", metavar="PRESET|DIR", help="the largest model it must hold")
     which = result.add_mutually_exclusive_group()
     which.add_argument("--unit", choices=UNITS, help="this unit alone (default: the whole accelerator)")
@@ -144,7 +148,8 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     options = parser().parse_args(arguments)
-    build = with_settings(board_parameters(options.board), options.settings)
+    build = with_settings(board_build(options.board), options.settings)
+    device = board_of(build).device
     build.check(build.fitted(load_config(options.model)))
     if options.output is not None:
         check_output_folder(options.output)
@@ -158,9 +163,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     elif options.unit:
         with working(f"writing the Verilog of {options.unit}"):
             verilog = unit_verilog(build, options.unit)
-        report = make_report(verilog, options.unit, prefix=f"{options.unit}.", folder=options.output, say=say)
+        report = make_report(verilog, options.unit, device, prefix=f"{options.unit}.", folder=options.output,
+                             say=say)
     else:
-        report = make_report(kept_verilog(build)[0], TOP, folder=options.output, say=say)
+        report = make_report(kept_verilog(build)[0], TOP, device, folder=options.output, say=say)
     remarks = report.remarks(options.paths)
     if options.json:
         for line in remarks:

@@ -12,7 +12,8 @@ import warnings
 from amaranth.back import rtlil
 from amaranth.hdl import UnusedElaboratable
 
-from hw.arith.dsp48 import DSP48_MODEL
+from hw.arith.dsp48 import DSP48_MODELS
+from hw.boards.technology import Technology
 from models.child_process import run_child
 from models.errors import BuildError
 
@@ -34,16 +35,17 @@ _ATTRIBUTES = " ".join(f"-remove {name}" for name in ("generator", "top", "src",
                                                      "amaranth.decoding"))
 
 
-def to_verilog(component, **options) -> str:
+def to_verilog(component, technology: Technology | None, **options) -> str:
     """The component's Verilog without source positions; `options` are those of `amaranth.back.rtlil.convert`.
 
+    technology: what units get as their platform, None for that of no vendor.
     Where primitives are used, their models for Verilator follow: one text serves simulation and synthesis.
     `BuildError` with Yosys' last words where it fails.
     """
     if importlib.util.find_spec(YOSYS) is None:
         raise ModuleNotFoundError(f"No module named {YOSYS!r}", name=YOSYS)
     try:
-        design = rtlil.convert(component, emit_src=False, **options)
+        design = rtlil.convert(component, platform=technology, emit_src=False, **options)
     except BaseException:  # a design that was cut short has parts without a use: that is no news
         warnings.simplefilter("ignore", UnusedElaboratable)
         raise
@@ -55,4 +57,5 @@ def to_verilog(component, **options) -> str:
         lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
         raise BuildError(f"Yosys could not write the Verilog: {lines[-1]}")
     text = done.stdout
-    return text + DSP48_MODEL.read_text() if re.search(r"^ *DSP48E2 ", text, re.MULTILINE) else text
+    used = [model for name, model in DSP48_MODELS.items() if re.search(rf"^ *{name} ", text, re.MULTILINE)]
+    return text + "".join(model.read_text() for model in used)

@@ -14,7 +14,7 @@ from models.config import ACTIVATIONS, ModelConfig
 from models.errors import BuildError, ModelError, printable
 from models.formats import read_checkpoint
 from models.formats.zeros import zeros_in_words
-from models.machine.build import CPU, why_no_board
+from models.machine.build import CPU
 from models.output import check_output_folder
 from models.quantise import quantise_into
 
@@ -54,6 +54,8 @@ def _notes(config: ModelConfig, provenance: dict) -> list[str]:
         notes.append(zeros_in_words(zeros))
     if raised := provenance.get("residual_raised"):
         notes.append(f"the residual's scale was raised for {raised}")
+    from hw.boards.registry import why_no_board  # late: of all of `models`, what is said here alone is about boards
+
     if reasons := why_no_board(config):
         notes.append(f"runs on the emulator only: {'; '.join(reasons)}")
     return notes

@@ -14,10 +14,10 @@ import numpy as np
 
 from host.devices.emulator import EmulatorDevice
 from host.runtime import Session
+from hw.boards.registry import BUILDS
 from models.command import CommandParser, run_command
 from models.errors import OptionError
 from models.formats import read_checkpoint
-from models.machine.build import BOARDS
 from models.quantise import quantise_model
 
 __all__ = ["cosines", "main"]
@@ -26,7 +26,7 @@ __all__ = ["cosines", "main"]
 def cosines(checkpoint: Path, kv_bits: int) -> np.ndarray:
     """Cosine of the emulator's logits with the reference's, one a token."""
     ids, reference = (np.load(checkpoint.parent / name) for name in ("ids.npy", "logits_float32.npy"))
-    build = replace(BOARDS["sim-tiny"], kv_bits=kv_bits)
+    build = replace(BUILDS["sim-tiny"], kv_bits=kv_bits)
     session = Session(quantise_model(read_checkpoint(checkpoint)), EmulatorDevice(build))
     logits = session.score(ids.reshape(-1)) / 65536.0
     product = (logits * reference).sum(axis=1)

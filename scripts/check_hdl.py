@@ -12,13 +12,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from hw.boards.registry import board_build, board_of
 from hw.build import write_build
 from hw.emit import TOP, emit_verilog
 from hw.report import make_report
 from models.checkpoint import load_config
 from models.child_process import run_child
 from models.command import CommandParser, run_command
-from models.machine.build import BuildParameters, board_parameters
+from models.machine.build import BuildParameters
 from models.output import check_output_folder
 from models.progress import working
 from sim.verilator_env import verilator_environment
@@ -54,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     check_output_folder(options.output)
     failed = False
     for board in options.board or ["sim-tiny", "kv260"]:
-        build, folder = board_parameters(board), options.output / board
+        build, folder = board_build(board), options.output / board
         build.check(load_config(options.model))
         with working(f"writing the Verilog of build {board} twice"):
             same = same_twice(build, folder)
@@ -66,7 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         failed |= not same or bool(complaints)
         if not options.no_synthesis:
             verilog = (folder / "first" / f"{TOP}.v").read_text()
-            report = make_report(verilog, TOP, say=lambda line: print(line, file=sys.stderr, flush=True))
+            report = make_report(verilog, TOP, board_of(build).device,
+                                 say=lambda line: print(line, file=sys.stderr, flush=True))
             print(f"{board}: synthesised, " + ", ".join(f"{k} {v}" for k, v in report.to_json().items()), flush=True)
             for line in report.remarks(1):
                 print(f"  {line}", file=sys.stderr)

@@ -15,13 +15,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from host.runtime import Session
-from hw.analytic.memory_rate import KV260_MEMORY
 from hw.analytic.prediction import predict_speed
 from hw.analytic.sites import PREDICTED, engine_sites
+from hw.boards.registry import BOARDS, BUILDS, board_of
 from hw.report import make_report
 from hw.synthesis.units import unit_verilog
 from models.command import CommandParser, run_command
-from models.machine.build import BOARDS, BuildParameters
+from models.machine.build import BuildParameters
 from sim.bench.measure import measure_linear
 from sim.bench.probe import ProbedDevice
 from sim.bench.workload import Workload, load_workload
@@ -31,14 +31,15 @@ __all__ = ["SETS", "Line", "cycle_lines", "main", "site_lines"]
 CYCLES_WITHIN, LUTS_WITHIN = 0.05, 0.20
 LAYERS = 1  # simulated
 SMALL_HEAD = 64  # its rows; it does not run
+MEMORY = BOARDS["kv260"].memory
 PATIENCE = 1_000_000  # cycles without a retired descriptor
 
-_SMALL = replace(BOARDS["sim-tiny"], weight_buffer_steps=1024, accumulator_words=4096)
+_SMALL = replace(BUILDS["sim-tiny"], weight_buffer_steps=1024, accumulator_words=4096)
 
 SETS: dict[str, tuple[BuildParameters, str]] = {
     "1 port, 4 x 2 rows": (replace(_SMALL, name="one-port", ports=1, rows=4, row_batches=2), "demo"),
     "2 ports, 2 x 4 rows": (replace(_SMALL, name="two-ports", ports=2, rows=2, row_batches=4), "demo"),
-    "kv260, 8 x 2 rows": (BOARDS["kv260"], "bitnet-0.73b"),
+    "kv260, 8 x 2 rows": (BUILDS["kv260"], "bitnet-0.73b"),
 }
 """What the prediction is tested on, with the model whose layers are run; no constant of it was fitted to these."""
 
@@ -67,14 +68,14 @@ class Line:
 def cycle_lines(name: str, build: BuildParameters, workload: Workload) -> Iterator[Line]:
     """Decode and prefill of a set: cycles of the model's linear layers, as `sim.bench` scales them."""
     device = ProbedDevice(build)
-    device.configure(memory="kv260", clock_mhz=build.clock_mhz)
+    device.configure(memory=MEMORY.model, clock_mhz=build.clock_mhz)
     device.identify()
     session = Session(workload.model, device)
     device.set("WATCHDOG", PATIENCE)
     for rows in sorted({1, session.rows}):
         phase = "decode, 1 row" if rows == 1 else f"prefill, {rows} rows"
         true = measure_linear(workload, session, rows).counts
-        speed = predict_speed(workload.whole, build, KV260_MEMORY, rows=rows, layers=workload.layers)
+        speed = predict_speed(workload.whole, build, MEMORY, rows=rows, layers=workload.layers)
         yield Line(name, f"{phase}, cycles", speed.cycles, true.cycles, CYCLES_WITHIN)
         yield Line(name, f"{phase}, bytes", speed.ddr_bytes, true.ddr_bytes, None)
     device.close()
@@ -82,7 +83,7 @@ def cycle_lines(name: str, build: BuildParameters, workload: Workload) -> Iterat
 
 def site_lines(name: str, build: BuildParameters, say=lambda line: None) -> Iterator[Line]:
     """The engine's sites of a set."""
-    counted = make_report(unit_verilog(build, "engine"), "engine", say=say).resources
+    counted = make_report(unit_verilog(build, "engine"), "engine", board_of(build).device, say=say).resources
     predicted = engine_sites(build)
     for what in PREDICTED:
         yield Line(name, what, getattr(predicted, what), getattr(counted, what), LUTS_WITHIN if what == "lut" else None)

@@ -17,9 +17,9 @@ from host.engine.request import Request
 from host.runtime import Session
 from host.sampler import Sampler
 from host.text import Text
+from hw.boards.registry import board_build
 from models.checkpoint import load_model
 from models.command import CommandParser, run_command
-from models.machine.build import board_parameters
 
 __all__ = ["PROMPTS", "main"]
 
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--board", default="sim-tiny")
     parser.add_argument("-n", type=int, default=24, help="new tokens a prompt (default: 24)")
     options = parser.parse_args(arguments)
-    model, build = load_model(options.model), board_parameters(options.board)
+    model, build = load_model(options.model), board_build(options.board)
     text = Text(model.folder)
     devices = {name: open_device(name, build) for name in ("emulator", "rtl")}
     different = False

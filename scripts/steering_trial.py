@@ -14,10 +14,11 @@ from host.pipeline.steering.difference_of_means import DifferenceOfMeans
 from host.runtime import Session, Top
 from host.sampler import Sampler
 from host.scoring import negative_log_likelihood
+from hw.boards.registry import board_build
 from models.checkpoint import Model
 from models.golden.head import top_k
 from models.golden.tap import Tap
-from models.machine.build import CPU, board_parameters
+from models.machine.build import CPU
 from scripts.lockstep import Lockstep
 
 __all__ = ["continuations", "control_vectors", "perplexity"]
@@ -50,7 +51,7 @@ def continuations(model: Model, vectors: np.ndarray | None, prompts: np.ndarray,
     end-of-text token.
     """
     lockstep = Lockstep(model, _taps(model, vectors))
-    k = board_parameters("sim-tiny").top_k
+    k = board_build("sim-tiny").top_k
     samplers = [Sampler(TEMPERATURE, 0, TOP_P, seed) for seed in range(len(prompts))]
     for column in prompts.T:
         logits = lockstep.step(column)

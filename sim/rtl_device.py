@@ -7,6 +7,7 @@ import os
 import numpy as np
 
 from host.devices.base import Buffer, Device, Progress
+from hw.boards.registry import board_of
 from hw.emit import kept_verilog, with_top
 from models.errors import DeviceError, OptionError
 from models.machine.build import BuildParameters
@@ -17,7 +18,6 @@ __all__ = ["MAX_CYCLES_VARIABLE", "RtlDevice"]
 
 BASE = 0x4_0000_0000  # where the model of DRAM starts: above 4 GiB, so that a lost address bit shows
 MAX_CYCLES_VARIABLE = "TRITLOOM_MAX_CYCLES"  # of one run; unset: a hundred million
-BOARD_MEMORIES = {"kv260": "kv260"}  # by the build's name; the others have the simple memory
 OPTIMISE = "-O2"  # -O3 takes three times as long to compile and runs no faster
 
 
@@ -56,9 +56,9 @@ class RtlDevice(Device):
     def configure(self, **options: float | str) -> None:
         """How the memory behaves from now on: stall_probability, seed .. of `VerilatedCore.configure`.
 
-        Unless ``memory`` says otherwise it is the board's, where there is a model of it.
+        Unless ``memory`` says otherwise it is the model of the board's (`hw.boards`).
         """
-        board = {"memory": BOARD_MEMORIES.get(self.build.name, "simple"), "clock_mhz": self.build.clock_mhz}
+        board = {"memory": board_of(self.build).memory.model, "clock_mhz": self.build.clock_mhz}
         self._options = {**board, **options}
         self.core.configure(**self._options)
 

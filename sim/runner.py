@@ -19,8 +19,9 @@ from amaranth.hdl import Const, Value
 from amaranth.lib import wiring
 from cocotb_tools.runner import get_runner
 
+from hw.boards.technology import ULTRASCALE_PLUS, Technology
 from hw.verilog import to_verilog
-from models.cache import cached
+from models.cache import cached, digest
 from sim.component_key import component_key
 from sim.fault import planted
 from sim.testbench import PARAMETERS_VARIABLE
@@ -41,24 +42,28 @@ class BenchFailure(AssertionError):
         self.asserted = asserted
 
 
-def emit_verilog(component: wiring.Component, platform: object | None = None) -> str:
+def emit_verilog(component: wiring.Component, technology: Technology | None = ULTRASCALE_PLUS) -> str:
     """Verilog of the component as module ``top``: the same text for the same design, without source positions.
 
     Ports are named by path with ``__`` between (``i__payload``, ``sums__0``); a port with a layout is one vector.
+    technology: what units get as their platform; the KV260's, so that what is tested is what is emitted for it.
     """
     values = ((path, Value.cast(value)) for path, _, value in component.signature.flatten(component))
     # all but the `ready` of streams that always are, a constant
     ports = [("__".join(map(str, path)), value, None) for path, value in values if not isinstance(value, Const)]
-    return to_verilog(component, name="top", platform=platform, ports=ports)
+    return to_verilog(component, technology, name="top", ports=ports)
 
 
-def _kept_verilog(component: wiring.Component) -> str:
+def _kept_verilog(component: wiring.Component, technology: Technology) -> str:
     """`emit_verilog`, from the cache where the same component had its Verilog written before."""
     key = component_key(component)
     if key is None:
-        return emit_verilog(component)
-    folder = cached("units", key, lambda folder: (folder / "top.v").write_text(emit_verilog(component), "utf-8"))
-    return (folder / "top.v").read_text("utf-8")
+        return emit_verilog(component, technology)
+
+    def emit(folder: Path) -> None:
+        (folder / "top.v").write_text(emit_verilog(component, technology), "utf-8")
+
+    return (cached("units", digest(key, repr(technology)), emit) / "top.v").read_text("utf-8")
 
 
 def build_bench(verilog_text: str) -> Path:
@@ -101,11 +106,13 @@ def run_bench(
     *,
     seed: int | None = None,
     testcase: str | None = None,
+    technology: Technology | None = ULTRASCALE_PLUS,
 ) -> int:
     """Run the cocotb tests of ``bench`` on ``component``; return how many ran.
 
     ``bench`` is a module or its dotted name, importable from the repository's root; it gets ``parameters`` (JSON
-    values and NumPy arrays) from `sim.testbench.parameters`. ``testcase`` picks one test by name. The seed is
+    values and NumPy arrays) from `sim.testbench.parameters`. ``testcase`` picks one test by name, ``technology`` what
+    units get as their platform. The seed is
     ``seed``, else ``$TRITLOOM_SEED``, else 1; it is printed and stands in the failure's message. ``WAVES`` is not
     supported here: use ``sim.verilated_core`` with a trace. Raises BenchFailure with each failing test's message
     and the end of the simulator's log.
@@ -114,7 +121,7 @@ def run_bench(
     name = bench.__name__ if inspect.ismodule(bench) else bench
     if seed is None:
         seed = int(os.environ.get("TRITLOOM_SEED", "1"))
-    program = build_bench(planted(type(component).__name__, _kept_verilog(component)))
+    program = build_bench(planted(type(component).__name__, _kept_verilog(component, technology)))
     print(f"{type(component).__name__}: {name}, seed {seed}")
     with tempfile.TemporaryDirectory(prefix="tritloom-bench-") as scratch:
         results, log = Path(scratch) / "results.xml", Path(scratch) / "simulator.log"

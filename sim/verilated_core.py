@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hw.boards.memory_rate import MODELS
 from models.errors import DeviceError
 from sim.memory_counters import DramCounters, PortCounters
 from sim.verilate import verilate
@@ -21,7 +22,6 @@ HARNESS = Path(__file__).resolve().parent / "verilated"
 CHUNK = 20_000  # cycles between two reports of progress, and between two looks for Ctrl-C: a second at most
 MAX_PORTS = 4
 MAX_BOARD_OUTSTANDING = 32  # what the DDR controller's model has tickets for
-MEMORIES = ("simple", "kv260")
 SIXTEENTHS_OF_NS = 16_000  # in a microsecond: the DDR controller's unit of time
 NO_ANSWER = -1
 
@@ -170,8 +170,8 @@ class VerilatedCore:
             raise ValueError(f"no port {port}")
         if port is not None and memory is not None:
             raise ValueError("one port cannot have a memory of its own")
-        if memory is not None and memory not in MEMORIES:
-            raise ValueError(f"memory {memory!r}: there are {', '.join(MEMORIES)}")
+        if memory is not None and memory not in MODELS:
+            raise ValueError(f"memory {memory!r}: there are {', '.join(MODELS)}")
         if memory == "kv260" and (latency, write_latency) != (None, None):
             raise ValueError("the latency of the memory kv260 comes from its DDR controller")
         if outstanding < 1:

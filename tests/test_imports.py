@@ -2,7 +2,8 @@
 
 ``models`` imports nothing of ours. ``hw`` takes from ``models`` only, never the golden model, and its parts in an
 order of their own. ``host`` takes ``models`` and itself. ``sim`` may take all. PyTorch belongs to training; ``pynq``
-has one importer.
+has one importer. What a board is, ``hw.boards``, is data without Amaranth: ``host`` reads it, and the converter, which
+says what no board can run.
 """
 
 import ast
@@ -14,6 +15,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("tritloom", "models", "hw", "host", "sim")
+BOARDS = "hw.boards"
+BOARDS_FOLDER = "hw/boards/"
+BOARD_READERS = ("host/", "models/convert.py")
 START_FILE = "tritloom/start.py"
 PYNQ_FILE = "host/pynq_device.py"
 
@@ -80,6 +84,10 @@ def climbs(path: str, module: str) -> bool:
     return HW_ORDER.index(other[1]) > HW_ORDER.index(own[1])
 
 
+def allows_boards(path: str) -> bool:
+    return path.startswith(BOARD_READERS)
+
+
 def violations(root: Path) -> list[str]:
     """One line ``path:line: imports module`` for each import against the rules."""
     found = []
@@ -89,6 +97,9 @@ def violations(root: Path) -> list[str]:
             parents = ".".join(Path(path).parent.parts)
             for item in imports_of(file.read_text(encoding="utf-8"), parents):
                 bad = any(within(item.module, prefix) for prefix in FORBIDDEN[package])
+                bad &= not (within(item.module, BOARDS) and allows_boards(path))
+                bad |= path.startswith(BOARDS_FOLDER) and (within(item.module, "amaranth") or within(
+                    item.module, "hw") and not within(item.module, BOARDS))
                 bad |= within(item.module, "torch") and not allows_torch(path)
                 bad |= path == START_FILE and any(within(item.module, name) for name in PACKAGES)
                 bad |= climbs(path, item.module)
@@ -119,6 +130,10 @@ def test_the_rule_sees_our_files():
         ("models/golden/norm.py", "import torch"),
         ("models/convert.py", "import torch"),
         ("models/convert.py", "def f():\n    import torch"),
+        ("models/checkpoint.py", "from hw.boards.registry import BUILDS"),
+        ("models/convert.py", "from hw.emit import TOP"),
+        ("hw/boards/kv260/board.py", "import amaranth"),
+        ("hw/boards/kv260/board.py", "from hw.memory.axi import Axi4"),
         ("hw/norm.py", "import models.golden.norm"),
         ("hw/norm.py", "from models import golden"),
         ("hw/norm.py", "from models.golden import norm"),
@@ -153,6 +168,9 @@ def test_a_planted_import_is_found(tmp_path, path, source):
         ("hw/core.py", "from hw.vector.engine import VectorEngine"),
         ("host/compiler.py", "from models.golden import norm\nfrom . import device"),
         ("host/pynq_device.py", "from pynq import Overlay"),
+        ("host/batch.py", "from hw.boards.registry import BUILDS"),
+        ("models/convert.py", "def f():\n    from hw.boards.registry import why_no_board"),
+        ("hw/boards/kv260/board.py", "from hw.boards.board import Board\nfrom models.machine import build"),
         ("sim/benches.py", "import cocotb\nimport hw.norm\nimport host.device\nimport models.golden"),
     ],
 )

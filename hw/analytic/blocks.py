@@ -1,18 +1,17 @@
-"""Memories in the blocks of an UltraScale+ device, from width and depth as Yosys and Vivado map them."""
+"""Memories in blocks and LUTs of a Xilinx device, from width and depth as Yosys and Vivado map them."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from hw.synthesis.resources import NONE, Resources
+from hw.boards.device import NONE, Resources
+from hw.boards.technology import Technology
 
 __all__ = ["block_memory", "bram36_blocks", "lutram", "uram_blocks"]
 
 _URAM_SHAPE = (72, 4096)
 _BRAM18_SHAPES = ((36, 512), (18, 1024), (9, 2048))  # one port reads, one writes
 _BRAM36_SHAPES = ((72, 512), (36, 1024), (18, 2048), (9, 4096))
-_RAM64 = (64, 7, 8)  # RAM64M8: depth, bits, LUTs
-_RAM32 = (32, 14, 8)  # RAM32M16
 
 
 def uram_blocks(width: int, depth: int) -> int:
@@ -35,7 +34,10 @@ def block_memory(width: int, depth: int, *, ultra: bool, reads: int = 1) -> Reso
     return replace(NONE, bram36=bram36_blocks(width, depth, reads=reads))
 
 
-def lutram(width: int, depth: int, reads: int) -> int:
-    """LUTs of distributed RAM with one write port: a copy for each read port, at most 64 deep."""
-    words, bits, luts = _RAM32 if depth <= _RAM32[0] else _RAM64
+def lutram(width: int, depth: int, reads: int, technology: Technology) -> int:
+    """LUTs of distributed RAM with one write port: a copy for each read port, in the shallowest shape that is deep
+    enough, or several of the deepest.
+    """
+    shapes = technology.lut_ram
+    words, bits, luts = next((shape for shape in shapes if depth <= shape[0]), shapes[-1])
     return reads * -(-width // bits) * -(-depth // words) * luts

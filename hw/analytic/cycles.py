@@ -19,7 +19,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass
 
-from hw.analytic.memory_rate import MemoryRate
+from hw.boards.memory_rate import MemoryRate
 from models.config import ModelConfig
 from models.machine.build import BURST_BEATS, LANES, PORT_FIFO_BEATS, TRITS_PER_BYTE, BuildParameters
 from models.machine.layout import tile_count, weight_beats

@@ -7,11 +7,11 @@ from dataclasses import replace
 from functools import lru_cache
 from itertools import product
 
-from hw.analytic.boards import Board, Share
-from hw.analytic.memory_rate import MemoryRate
 from hw.analytic.prediction import Prediction, Speed, predict_speed
 from hw.analytic.sites import engine_sites
-from hw.synthesis.resources import Resources
+from hw.boards.board import Board, Share
+from hw.boards.device import Resources
+from hw.boards.memory_rate import MemoryRate
 from models.config import ModelConfig
 from models.errors import BuildError
 from models.machine.build import BuildParameters
@@ -28,9 +28,9 @@ _LUTS_ALIKE = 0.1  # LUTs likewise: the model is not better than that
 
 def candidates(config: ModelConfig, board: Board) -> Iterator[BuildParameters]:
     """The grid. The accumulators of a batch get the smallest power of two that the model's layers need."""
-    for ports, rows, batches, outputs, steps in product(range(1, board.ports + 1), ROWS, ROW_BATCHES,
+    for ports, rows, batches, outputs, steps in product(range(1, board.ports.count + 1), ROWS, ROW_BATCHES,
                                                         OUTPUTS_PER_STEP, WEIGHT_BUFFER_STEPS):
-        build = replace(board.start, ports=ports, rows=rows, row_batches=1, outputs_per_step=outputs,
+        build = replace(board.build, ports=ports, rows=rows, row_batches=1, outputs_per_step=outputs,
                         weight_buffer_steps=steps)
         words = 1 << (build.accumulator_use(config) - 1).bit_length()
         build = replace(build, row_batches=batches, accumulator_words=words * batches)
@@ -49,11 +49,11 @@ def explore(config: ModelConfig, board: Board, share: Share | None = None) -> li
     """The builds that fit and decode as fast as any that does; those with the fastest prefill first, then the smallest,
     then those with the deepest weight buffer.
 
-    `BuildError` where none fits.
+    share: None for the board's own. `BuildError` where none fits, and for a board that is only simulated.
     """
-    uram = board.device.sites.uram > 0
-    fitting = [(build, engine_sites(build, uram=uram)) for build in candidates(config, board)]
-    fitting = [(build, engine) for build, engine in fitting if fits(engine, board, share or Share())]
+    board.check_chosen()
+    fitting = [(build, engine_sites(build)) for build in candidates(config, board)]
+    fitting = [(build, engine) for build, engine in fitting if fits(engine, board, share or board.share)]
     if not fitting:
         raise BuildError(f"no build for {config.name} fits its share of the {board.device.name}")
     decoding = [(build, engine, _speed(config, _timing(build, 1), board.memory, 1)) for build, engine in fitting]

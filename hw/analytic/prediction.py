@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hw.analytic.cycles import LinearCycles, linear_cycles
-from hw.analytic.memory_rate import MemoryRate
 from hw.analytic.sites import engine_sites
-from hw.synthesis.resources import Resources
+from hw.boards.device import Resources
+from hw.boards.memory_rate import MemoryRate
 from models.config import ModelConfig
 from models.machine.build import TRITS_PER_BYTE, BuildParameters
 

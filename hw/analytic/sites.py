@@ -10,9 +10,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hw.analytic.blocks import block_memory, lutram
+from hw.boards.device import NONE, Resources
+from hw.boards.registry import board_of
+from hw.boards.technology import Technology
 from hw.linear.gearbox_units import GearboxUnits
-from hw.memory.ram_style import ULTRA_BUFFER_STEPS, ULTRA_WORDS
-from hw.synthesis.resources import NONE, Resources
+from hw.memory.ram_style import ULTRA_BUFFER_STEPS, in_ultra_ram
 from models.machine.build import CACHE_READER_BEATS, LANES, PORT_BYTES, PORT_FIFO_BEATS, BuildParameters
 
 __all__ = ["PREDICTED", "engine_sites", "engine_terms", "linear_terms", "unit_sites"]
@@ -42,14 +44,14 @@ _CACHE_READER = 230  # Reader, estimate: one a port
 _CACHE_FIFO = block_memory(PORT_BYTES * 8, CACHE_READER_BEATS, ultra=False)
 
 
-def engine_sites(build: BuildParameters, *, uram: bool = True) -> Resources:
-    """All of the engine; without `uram` its memories are block RAM, whatever their depth."""
-    return sum(engine_terms(build, uram=uram).values(), NONE)
+def engine_sites(build: BuildParameters) -> Resources:
+    """All of the engine, on its board's technology."""
+    return sum(engine_terms(build).values(), NONE)
 
 
-def engine_terms(build: BuildParameters, *, uram: bool = True) -> dict[str, Resources]:
+def engine_terms(build: BuildParameters) -> dict[str, Resources]:
     """The engine by what its sites are for."""
-    return linear_terms(build, uram=uram) | {
+    return linear_terms(build) | {
         "ports": _ports(build), "clients of the ports": _clients(build),
         "sequencer": _luts(_CONTROL, _CONTROL_LUTRAM)}
 
@@ -60,20 +62,20 @@ def unit_sites(build: BuildParameters, unit: str | None) -> Resources | None:
     return sum(terms[unit](build).values(), NONE) if unit in terms else None
 
 
-def linear_terms(build: BuildParameters, *, uram: bool = True) -> dict[str, Resources]:
+def linear_terms(build: BuildParameters) -> dict[str, Resources]:
     """The linear engine by what its sites are for."""
-    rows, outputs, tables = build.rows, build.outputs_per_step, build.tables
-    copies = tables * lutram(_ENTRY_BITS * rows, _TABLE_DEPTH, outputs)
+    rows, outputs, tables, technology = build.rows, build.outputs_per_step, build.tables, board_of(build).technology
+    copies = tables * lutram(_ENTRY_BITS * rows, _TABLE_DEPTH, outputs, technology)
     return {
         "tables": _luts(copies, copies),
         "fillers": _luts(tables * rows * _FILLER),
         "adder trees": _luts(rows * outputs * _tree(tables)),
         "decoders": _luts(build.beat_bytes * _DECODER),
         "gearbox": _luts(_gearbox(build)),
-        "weight buffer": _weight_buffer(build, uram),
-        "accumulators": _accumulators(build, uram),
-        "activations": _activations(build, uram),
-        "issue and readers": _issue(build),
+        "weight buffer": _weight_buffer(build, technology),
+        "accumulators": _accumulators(build, technology),
+        "activations": _activations(build, technology),
+        "issue and readers": _issue(build, technology),
     }
 
 
@@ -102,11 +104,11 @@ def _choice(sources: int) -> int:
     return 0 if sources <= 1 else 1 if sources <= 3 else 1 + -(-(sources - 3) // 2)
 
 
-def _accumulators(build: BuildParameters, uram: bool) -> Resources:
+def _accumulators(build: BuildParameters, technology: Technology) -> Resources:
     """Two banks of words with a port a reader; the sum of each; for each reader the row of each bank, then the bank."""
     row = build.outputs_per_step * _SUM_BITS
     depth = build.accumulator_words // _BANKS
-    bank = block_memory(build.rows * row, depth, ultra=uram and depth >= ULTRA_WORDS, reads=_READERS)
+    bank = block_memory(build.rows * row, depth, ultra=in_ultra_ram(depth, technology), reads=_READERS)
     add = build.rows * row * (1 + 1)
     choose = _READERS * (_BANKS * row * _multiplexer(build.rows) + row)
     return bank + bank + _luts(add + choose)
@@ -117,23 +119,23 @@ def _multiplexer(inputs: int) -> float:
     return 0 if inputs == 1 else 1 if inputs <= 4 else inputs / 4
 
 
-def _issue(build: BuildParameters) -> Resources:
-    fifo = lutram(build.outputs_per_step * _SUM_BITS, _READER_WORDS, 1)
+def _issue(build: BuildParameters, technology: Technology) -> Resources:
+    fifo = lutram(build.outputs_per_step * _SUM_BITS, _READER_WORDS, 1, technology)
     return _luts(_READERS * (_READER + fifo) + _ISSUE, _READERS * fifo)
 
 
-def _activations(build: BuildParameters, uram: bool) -> Resources:
+def _activations(build: BuildParameters, technology: Technology) -> Resources:
     """All rows of a batch side by side, and an enable for each lane."""
     words = -(-build.inputs_max // build.tile_inputs) * build.tile_inputs // LANES
     depth = build.row_batches << (words - 1).bit_length()
     lanes = LANES * build.rows
-    return block_memory(8 * lanes, depth, ultra=uram and depth >= ULTRA_WORDS) + _luts(lanes)
+    return block_memory(8 * lanes, depth, ultra=in_ultra_ram(depth, technology)) + _luts(lanes)
 
 
-def _weight_buffer(build: BuildParameters, uram: bool) -> Resources:
+def _weight_buffer(build: BuildParameters, technology: Technology) -> Resources:
     """Words of a step's indices."""
     depth, width = build.weight_buffer_steps, build.tables * build.outputs_per_step * _INDEX_BITS
-    return block_memory(width, depth, ultra=uram and depth >= ULTRA_BUFFER_STEPS)
+    return block_memory(width, depth, ultra=in_ultra_ram(depth, technology, ULTRA_BUFFER_STEPS))
 
 
 def _clients(build: BuildParameters) -> Resources:

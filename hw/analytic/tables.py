@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hw.analytic.boards import Board, Share
 from hw.analytic.prediction import Prediction
+from hw.boards.board import Board, Share
 
 __all__ = ["choice_table", "error_percent"]
 

@@ -1,33 +1,45 @@
-"""Products that are added up in a cascade or over time, in DSP blocks alone."""
+"""Products that are added up in a cascade or over time, in the technology's own blocks alone."""
 
 from __future__ import annotations
 
 from amaranth.hdl import Module, Value
 
-from hw.arith.dsp48 import Sum, dsp48
+from hw.arith import behavioural_product, dsp48
+from hw.arith.product_sum import MULTIPLY_ADD_LATENCY, Sum
+from hw.boards.technology import PLAIN, Dsp, Technology
 
-__all__ = ["MULTIPLY_ADD_LATENCY", "accumulate", "multiply_add"]
+__all__ = ["MULTIPLY_ADD_LATENCY", "accumulate", "multiply_add", "operand_bits"]
 
-MULTIPLY_ADD_LATENCY = 3  # operands, product, sum
+_SIBLINGS = {"DSP48E1": dsp48, "DSP48E2": dsp48, "": behavioural_product}
 
 
-def multiply_add(m: Module, a: Value, b: Value, before: Sum | None) -> Sum:
+def _dsp(technology: Technology | None) -> Dsp:
+    return (technology or PLAIN).dsp
+
+
+def operand_bits(technology: Technology | None) -> tuple[int, int]:
+    """Widest signed a and b."""
+    dsp = _dsp(technology)
+    return dsp.a_bits, dsp.b_bits
+
+
+def multiply_add(m: Module, technology: Technology | None, a: Value, b: Value, before: Sum | None) -> Sum:
     """The sum `before` (None: 0) and a * b, MULTIPLY_ADD_LATENCY cycles after a and b, one cycle after `before`.
 
-    a: at most 27 bits signed, b: at most 18. In a chain, the operands of each step come a cycle after those of the one
-    before.
+    a, b: at most `operand_bits`. In a chain, the operands of each step come a cycle after those of the one before.
     """
-    return dsp48(m, a, b, None if before is None else before.cascade)
+    dsp = _dsp(technology)
+    return _SIBLINGS[dsp.primitive].multiply_add(m, dsp, a, b, before)
 
 
-def accumulate(m: Module, operands: list[tuple[Value, Value]], *, first: Value, enable: Value) -> Value:
-    """The running sum of products, signed: of one pair of operands a step, or of several that a cascade adds up.
+def accumulate(m: Module, technology: Technology | None, operands: list[tuple[Value, Value]], *, first: Value,
+               enable: Value) -> Value:
+    """The running sum of products, signed: of one pair of operands a step, or of two.
 
-    Each pair's operands come a cycle after those of the one before it. `first` belongs to the cycle after the last
-    operands, `enable` to the next, that of their product: `enable` takes it into the sum, `first` begins a new one.
+    The second pair's operands come a cycle after the first's. `first` belongs to the cycle after the last operands,
+    `enable` to the next, that of their product: `enable` takes it into the sum, `first` begins a new one.
     """
-    *early, last = operands
-    before = None
-    for a, b in early:
-        before = multiply_add(m, a, b, before)
-    return dsp48(m, *last, None if before is None else before.cascade, enable=enable, restart=first).value
+    if len(operands) not in (1, 2):
+        raise ValueError(f"one or two products a step are added up, not {len(operands)}")
+    dsp = _dsp(technology)
+    return _SIBLINGS[dsp.primitive].accumulate(m, dsp, operands, first=first, enable=enable)

@@ -72,7 +72,7 @@ class QueryKeyDot(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        chains = [self._chain(m, part) for part in range(self.parts)]  # [part][pair]
+        chains = [self._chain(m, platform, part) for part in range(self.parts)]  # [part][pair]
 
         # first and last chunks, with the chains' results
         flags = data.StructLayout({"valid": 1, "first": self.parts, "last": self.parts})
@@ -99,7 +99,7 @@ class QueryKeyDot(wiring.Component):
             m.d.sync += self.dots[pair].eq(total)
         return m
 
-    def _chain(self, m: Module, part: int) -> list[Signal]:
+    def _chain(self, m: Module, platform, part: int) -> list[Signal]:
         """Sums of a chunk's products, for each pair."""
         chunk_bits = ceil_log2(self.chunks)
         write = self.write
@@ -121,7 +121,7 @@ class QueryKeyDot(wiring.Component):
                 read.addr.eq(address),
             ]
             key = keys[:self.kv_bits].as_signed()
-            totals = [multiply_add(m, read.data[pair], key, totals[pair]) for pair in range(PAIRS)]
+            totals = [multiply_add(m, platform, read.data[pair], key, totals[pair]) for pair in range(PAIRS)]
             if lane < self.lanes - 1:
                 keys_before, address_before = keys, address
                 keys = Signal(len(keys) - self.kv_bits, name=f"keys_{part}_{lane}", reset_less=True)

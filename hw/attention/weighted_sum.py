@@ -83,7 +83,7 @@ class WeightedSum(wiring.Component):
             for lane in range(self.lanes):
                 products = [(weights[pair], values[lane * self.kv_bits:(lane + 1) * self.kv_bits].as_signed())
                             for values, weights in operands]
-                total = accumulate(m, products, first=early.first, enable=stage.valid)
+                total = accumulate(m, platform, products, first=early.first, enable=stage.valid)
                 kept = Signal(signed(self.sum_bits), name=f"kept_{pair}_{lane}", reset_less=True)
                 with m.If(finished):
                     m.d.sync += kept.eq(total)

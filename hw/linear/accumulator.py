@@ -84,7 +84,7 @@ class Accumulator(wiring.Component):
                 m.d.sync += asked[n].eq(request.payload)
 
         total = Signal(self._word, reset_less=True)
-        fetched = [self._bank(m, bank, reading, writing, total, asked) for bank in range(_BANKS)]
+        fetched = [self._bank(m, platform, bank, reading, writing, total, asked) for bank in range(_BANKS)]
         old = Signal(self._word)
         m.d.comb += old.eq(Mux(adding.word[0], fetched[1][0], fetched[0][0]))
         for sum_before, sum_after, sums in zip(_flat(old), _flat(total), _flat(self.sums), strict=True):
@@ -94,11 +94,11 @@ class Accumulator(wiring.Component):
             self._return(m, n, [of_bank[n] for of_bank in fetched], asked[n], goes[n])
         return m
 
-    def _bank(self, m: Module, bank: int, reading, writing, total, asked) -> list[Signal]:
+    def _bank(self, m: Module, platform, bank: int, reading, writing, total, asked) -> list[Signal]:
         """One bank's memory with two ports, one of which also writes; returns their output registers."""
         depth = self._build.accumulator_words // _BANKS
         m.submodules[f"bank_{bank}"] = memory = Memory(shape=self._word, depth=depth, init=[],
-                                                       attrs=ram_attributes(depth))
+                                                       attrs=ram_attributes(depth, platform))
         write, ports = memory.write_port(), [memory.read_port() for _ in range(READERS)]
         for port, step, request in zip(ports, (reading, writing), asked, strict=True):
             own_step = step.valid & (step.word[0] == bank)

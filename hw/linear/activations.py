@@ -49,7 +49,8 @@ class ActivationMemory(wiring.Component):
         m = Module()
         address_bits = (self._depth - 1).bit_length()
         depth = self._batches << address_bits
-        m.submodules.memory = memory = Memory(shape=self._word.size, depth=depth, init=[], attrs=ram_attributes(depth))
+        m.submodules.memory = memory = Memory(shape=self._word.size, depth=depth, init=[],
+                                              attrs=ram_attributes(depth, platform))
         write, read = memory.write_port(granularity=LANES * self._value_bits), memory.read_port()
 
         element = self.i.payload

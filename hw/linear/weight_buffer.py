@@ -44,7 +44,7 @@ class WeightBuffer(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         m.submodules.storage = storage = Memory(shape=self._width, depth=self._depth, init=[],
-                                                attrs=ram_attributes(self._depth, ULTRA_BUFFER_STEPS))
+                                                attrs=ram_attributes(self._depth, platform, ULTRA_BUFFER_STEPS))
         write, read = storage.write_port(), storage.read_port()
         address_bits = exact_log2(self._depth)
 

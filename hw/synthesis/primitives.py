@@ -1,4 +1,7 @@
-"""The cells of a mapped UltraScale+ netlist: which resource each one is, and what passes through it unclocked."""
+"""The cells of a mapped netlist: which resource each one is, and what passes through it unclocked.
+
+Cells of all families stand in one table: no two call different things by one name.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ LUTRAM_LUTS = {
 }
 """LUTs that a distributed RAM or shift register takes, as Vivado counts them."""
 
-BRAM36 = {"RAMB36E2": 1.0, "RAMB18E2": 0.5}
+BRAM36 = {"RAMB36E2": 1.0, "RAMB18E2": 0.5, "RAMB36E1": 1.0, "RAMB18E1": 0.5}
 """Block RAMs in units of 36 kbit."""
 
 _KINDS = {
@@ -41,7 +44,7 @@ _KINDS = {
     **dict.fromkeys(("CARRY4", "CARRY8"), Kind.CARRY),
     **dict.fromkeys(LUTRAM_LUTS, Kind.LUTRAM),
     **dict.fromkeys(("FDRE", "FDSE", "FDCE", "FDPE", "LDCE", "LDPE"), Kind.REGISTER),
-    "DSP48E2": Kind.DSP, **dict.fromkeys(BRAM36, Kind.BRAM), "URAM288": Kind.URAM,
+    **dict.fromkeys(("DSP48E1", "DSP48E2"), Kind.DSP), **dict.fromkeys(BRAM36, Kind.BRAM), "URAM288": Kind.URAM,
     **dict.fromkeys(("BUFG", "IBUF", "OBUF"), Kind.BUFFER),
     "$scopeinfo": Kind.NOTE,
 }

@@ -3,58 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 
+from hw.boards.device import Resources
 from hw.synthesis.netlist import Netlist
 from hw.synthesis.primitives import BRAM36, LUTRAM_LUTS, Kind, kind_of
 
-__all__ = ["NONE", "XC7Z020", "XCK26", "XCZU48DR", "Device", "Resources", "count_resources", "late_products"]
-
-
-@dataclass(frozen=True)
-class Resources:
-    """Sites, in the vendor's own units.
-
-    lut: logic LUTs (an inverter is one) and those of distributed RAM and shift registers, as Vivado's "CLB LUTs". What
-    Yosys emits is counted one by one: two functions of five shared inputs that Vivado packs into one LUT6_2 are two
-    here, so the figure is from above. lutram: those of distributed RAM and shift registers among them. ff: also
-    those that Vivado would take into DSPs and memories; Yosys does not for UltraScale+. bram36: RAMB18 is half of one.
-    """
-
-    lut: int
-    lutram: int
-    ff: int
-    dsp: int
-    bram36: float
-    uram: int
-
-    def __add__(self, other: Resources) -> Resources:
-        return Resources(**{name: value + getattr(other, name) for name, value in vars(self).items()})
-
-
-NONE = Resources(lut=0, lutram=0, ff=0, dsp=0, bram36=0, uram=0)
-
-
-@dataclass(frozen=True)
-class Device:
-    """A part and its sites; `lutram`: LUTs that can be memory."""
-
-    name: str
-    sites: Resources
-
-    def fits(self, used: Resources) -> bool:
-        """Whether no site is taken twice. Says nothing about routing."""
-        return all(value <= getattr(self.sites, name) for name, value in vars(used).items())
-
-
-XCK26 = Device("XCK26", Resources(lut=117_120, lutram=57_600, ff=234_240, dsp=1_248, bram36=144, uram=64))
-"""The KV260's Zynq UltraScale+ (DS987)."""
-
-XCZU48DR = Device("XCZU48DR", Resources(lut=425_280, lutram=213_600, ff=850_560, dsp=4_272, bram36=1_080, uram=80))
-"""The RFSoC 4x2's Zynq UltraScale+ RFSoC (DS889)."""
-
-XC7Z020 = Device("XC7Z020", Resources(lut=53_200, lutram=17_400, ff=106_400, dsp=220, bram36=140, uram=0))
-"""The Arty Z7-20's Zynq-7000 (DS190): no UltraRAM, DSP48E1."""
+__all__ = ["count_resources", "late_products"]
 
 
 def count_resources(netlist: Netlist) -> Resources:

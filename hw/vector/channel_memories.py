@@ -69,7 +69,7 @@ class ChannelMemories(wiring.Component):
         for target, read in ports.items():
             name, shape = target.name.lower(), read.word.shape()
             depth, width = self._depths[name], Shape.cast(shape).width
-            attributes = ram_attributes(depth) or {"ram_style": "block"}
+            attributes = ram_attributes(depth, platform) or {"ram_style": "block"}
             m.submodules[name] = storage = Memory(shape=unsigned(width), depth=depth, init=[], attrs=attributes)
             parts = LANES // LOAD_CHANNELS[target]  # of a word, a load each
             write, port = storage.write_port(granularity=width // parts), storage.read_port()

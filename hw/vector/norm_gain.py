@@ -6,7 +6,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed, unsigne
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.arith.multiply_add import MULTIPLY_ADD_LATENCY, multiply_add
+from hw.arith.multiply_add import MULTIPLY_ADD_LATENCY, multiply_add, operand_bits
 from hw.vector.channel_memories import GAIN_WORD, READ_LATENCY, channel_read
 from hw.vector.word_tap import TAPPED_WORD
 from models.machine.build import LANES
@@ -17,7 +17,7 @@ SIZE_BITS = 60
 _NARROW_BITS = 23  # of a channel, behind the shift and before rounding
 UP_MAX = SIZE_BITS - _NARROW_BITS
 PRODUCT_BITS = SIZE_BITS + 15
-_DIGIT_BITS = 26  # unsigned, of a DSP's 27-bit port
+_DIGITS = 3  # of a size, unsigned, each for a multiplier's wider port
 _V_BITS = 40
 _SQUARE_DIGIT_BITS = 17  # of its 18-bit port
 
@@ -37,7 +37,7 @@ class NormGain(wiring.Component):
 
     Widths: |x| < 2**60, |g| <= 2**15, products below 2**75; |v| <= 2**38; squares <= 2**46.
     Sizes are shifted to the left, so that both results are rounded at places that do not move. A lane's product is
-    three digits of 26 bits down a chain of DSPs, the squares are two chains over the lanes.
+    three digits, each a DSP's operand, down a chain of DSPs, the squares are two chains over the lanes.
     """
 
     _SHIFTED = 3  # cycles to the shifted size and its gain
@@ -67,11 +67,11 @@ class NormGain(wiring.Component):
         narrow = []
         for n in range(LANES):
             size, gain, negative = self._operands(m, n)
-            product, v = self._multiply(m, size, gain, negative)
+            product, v = self._multiply(m, platform, size, gain, negative)
             m.d.comb += self.o_products.p.sizes[n].eq(product)
             m.d.sync += self.o_v.p.x[n].eq(v)
             narrow.append(_narrowed(m, size))
-        m.d.comb += self.o_squares.p.sum.eq(_square_sum(m, narrow))
+        m.d.comb += self.o_squares.p.sum.eq(_square_sum(m, platform, narrow))
 
         ends = Cat(i.valid, i.p.last)
         for latency in range(1, self.LATENCY + 1):
@@ -99,21 +99,22 @@ class NormGain(wiring.Component):
                      negative.eq(_delayed(m, channel.negative, READ_LATENCY) ^ falls)]
         return size, gain, negative
 
-    def _multiply(self, m: Module, size: Value, gain: Value, negative: Value) -> tuple[Value, Value]:
+    def _multiply(self, m: Module, platform, size: Value, gain: Value, negative: Value) -> tuple[Value, Value]:
         """The product, _MULTIPLIED cycles after its channel, and what v becomes the cycle after."""
-        total, parts = None, []
-        for n, low in enumerate(range(0, SIZE_BITS, _DIGIT_BITS)):
-            digit = _unsigned(size[low:low + _DIGIT_BITS])
+        total, parts, bits = None, [], operand_bits(platform)[0] - 1
+        assert _DIGITS * bits >= SIZE_BITS > 2 * bits
+        for n in range(_DIGITS):
+            digit = _unsigned(size[n * bits:(n + 1) * bits])
             total = _product_and(m, _delayed(m, digit, n).as_signed(), _delayed(m, _unsigned(gain), n).as_signed(),
-                                 None if total is None else total >> _DIGIT_BITS)
+                                 None if total is None else total >> bits)
             parts.append(total)
         bottom, middle, top = parts
 
         # Bits below the guard, from the digits as they come.
-        guard = UP_MAX - 1 - _DIGIT_BITS
+        guard = UP_MAX - 1 - bits
         below_bottom, below = Signal(reset_less=True, name="below_bottom"), Signal(reset_less=True, name="below")
-        m.d.sync += [below_bottom.eq(bottom[:_DIGIT_BITS].any()), below.eq(below_bottom | middle[:guard].any())]
-        product = Cat(_delayed(m, bottom[:_DIGIT_BITS], 2), _delayed(m, middle[:_DIGIT_BITS], 1),
+        m.d.sync += [below_bottom.eq(bottom[:bits].any()), below.eq(below_bottom | middle[:guard].any())]
+        product = Cat(_delayed(m, bottom[:bits], 2), _delayed(m, middle[:bits], 1),
                       top)[:PRODUCT_BITS]
         whole = product[UP_MAX:]
         up = product[UP_MAX - 1] & (below | whole[0])
@@ -155,15 +156,15 @@ def _narrowed(m: Module, size: Value) -> Value:
     return narrow
 
 
-def _square_sum(m: Module, sizes: list[Value]) -> Value:
+def _square_sum(m: Module, platform, sizes: list[Value]) -> Value:
     """The sum of squares of a word, MULTIPLY_ADD_LATENCY + LANES cycles after its sizes."""
     totals = []
     for low in (0, _SQUARE_DIGIT_BITS):
         total = None
         for n, size in enumerate(sizes):
             digit = _unsigned(size[low:low + _SQUARE_DIGIT_BITS])
-            total = multiply_add(m, _delayed(m, _unsigned(size), n).as_signed(), _delayed(m, digit, n).as_signed(),
-                                 total)
+            total = multiply_add(m, platform, _delayed(m, _unsigned(size), n).as_signed(),
+                                 _delayed(m, digit, n).as_signed(), total)
         totals.append(total.value[:45])
     square_sum = Signal(49, reset_less=True)
     m.d.sync += square_sum.eq(totals[0] + (totals[1] << _SQUARE_DIGIT_BITS))

@@ -9,11 +9,10 @@ from dataclasses import asdict, dataclass, replace
 from math import lcm
 
 from models.config import ModelConfig
-from models.errors import BuildError, OptionError
+from models.errors import BuildError
 
-__all__ = ["BOARDS", "CACHE_READER_BEATS", "CPU", "HEAD_UNIT", "LANES", "PORT_BYTES", "PORT_FIFO_BEATS", "QUERY_WORD",
-           "SHORTLIST", "TRITS_PER_BYTE", "TRITS_PER_GROUP", "BuildParameters", "board_parameters",
-           "why_no_board"]
+__all__ = ["CACHE_READER_BEATS", "CPU", "HEAD_UNIT", "LANES", "PORT_BYTES", "PORT_FIFO_BEATS", "QUERY_WORD",
+           "SHORTLIST", "TRITS_PER_BYTE", "TRITS_PER_GROUP", "BuildParameters"]
 
 PORT_BYTES = 16  # one beat of a 128-bit port
 TRITS_PER_BYTE = 5
@@ -193,42 +192,9 @@ class BuildParameters:
                 raise BuildError(f"the model's {what} of {size} exceeds the {limit} of build {self.name}")
 
 
-BOARDS: dict[str, BuildParameters] = {
-    "sim-tiny": BuildParameters(
-        name="sim-tiny", clock_mhz=250, ports=2, rows=1, outputs_per_step=4, weight_buffer_steps=256,
-        accumulator_words=1024, hidden_max=512, inputs_max=1536, heads_max=8, group_max=8, head_dim_max=64,
-        context_max=512),
-    "kv260": BuildParameters(
-        name="kv260", clock_mhz=250, ports=4, rows=8, row_batches=2, outputs_per_step=4, weight_buffer_steps=4096,
-        accumulator_words=8192, hidden_max=2560, inputs_max=8192, heads_max=32, group_max=4, head_dim_max=256,
-        context_max=4096, attention_max=2560, top_k=64),
-}
-
-"""Builds of the fabric by board."""
-
 CPU = BuildParameters(
     name="cpu", clock_mhz=0, ports=1, rows=128, outputs_per_step=1, weight_buffer_steps=0, accumulator_words=65535,
     hidden_max=16384, inputs_max=65535, heads_max=255, group_max=255, head_dim_max=256, context_max=4096, head_rows=128,
     top_k=128, packing="rows")
 """The emulator's own program format: weights as the checkpoint has them, limits those of docs/numerics.md and of
 the descriptors' fields."""
-
-
-def board_parameters(name: str) -> BuildParameters:
-    """The build of a board by name; `OptionError` for an unknown one."""
-    if name not in BOARDS:
-        raise OptionError(f"unknown board {name!r}; known: {', '.join(sorted(BOARDS))}")
-    return BOARDS[name]
-
-
-def why_no_board(config: ModelConfig) -> list[str]:
-    """Why no board runs a model, with a context cut to the board's; empty where one does."""
-    reasons: dict[str, None] = {}
-    for build in BOARDS.values():
-        try:
-            build.check(build.fitted(config))
-        except BuildError as error:
-            reasons[str(error)] = None
-        else:
-            return []
-    return list(reasons)

@@ -21,12 +21,12 @@ from tqdm import tqdm
 
 from host.compiler.vocabulary import HEADS
 from host.runtime import Session
+from hw.boards.registry import BUILDS, board_build
 from models.cache import cache_root
 from models.checkpoint import load_config
 from models.command import CommandParser, run_command
 from models.config import PRESETS
 from models.errors import OptionError
-from models.machine.build import BOARDS, board_parameters
 from models.machine.layout import head_beats
 from sim.bench.check import differences, golden_differences
 from sim.bench.measure import measure_decode, measure_linear, measure_prefill
@@ -50,7 +50,7 @@ PATIENCE = 1_000_000  # cycles without a retired descriptor, beside those of the
 def parser() -> argparse.ArgumentParser:
     """Options of the command."""
     result = CommandParser("sim.bench", description="Speed of the real-size design, simulated.")
-    result.add_argument("--board", default="kv260", help=f"one of {', '.join(BOARDS)} (default: kv260)")
+    result.add_argument("--board", default="kv260", help=f"one of {', '.join(BUILDS)} (default: kv260)")
     result.add_argument("--model", default="bitnet-0.73b", metavar="PRESET|DIR",
                         help=f"a shape ({', '.join(PRESETS)}), demo or a model's folder (default: bitnet-0.73b)")
     result.add_argument("--phase", choices=PHASES, default="decode", help="what is timed (default: decode)")
@@ -79,7 +79,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     options = parser().parse_args(arguments)
-    build = board_parameters(options.board)
+    build = board_build(options.board)
     _check(options)
     if options.picture:
         check_picture(options.picture)

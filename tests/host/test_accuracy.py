@@ -8,9 +8,9 @@ import pytest
 
 from host.devices.emulator import EmulatorDevice
 from host.runtime import Session
+from hw.boards.registry import BUILDS
 from models.float_twin import float_logits
 from models.formats import read_checkpoint
-from models.machine.build import BOARDS
 from models.quantise import quantise_model
 
 FIXTURES = Path(__file__).parents[3] / "shared" / "fixtures"
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(not CHECKPOINTS, reason=f"no checkpoints with re
 
 def emulated(source, ids, kv_bits):
     model = quantise_model(source)
-    session = Session(model, EmulatorDevice(replace(BOARDS["sim-tiny"], kv_bits=kv_bits)))
+    session = Session(model, EmulatorDevice(replace(BUILDS["sim-tiny"], kv_bits=kv_bits)))
     logits = session.score(ids) / 65536.0
     assert session.saturations == 0
     return logits

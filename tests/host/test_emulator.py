@@ -9,14 +9,14 @@ import pytest
 from host.devices.emulator import EmulatorDevice
 from host.emulator.library import NUMPY
 from host.runtime import Session
+from hw.boards.registry import BUILDS
 from models.errors import BuildError, DeviceError, OptionError
 from models.golden.model import GoldenModel, TapPoint
 from models.golden.tap import NO_CLIP, Tap
-from models.machine.build import BOARDS
 from models.synth import synthetic_model
 from tests.families import FAMILIES
 
-TINY = BOARDS["sim-tiny"]
+TINY = BUILDS["sim-tiny"]
 
 
 @pytest.fixture(params=["auto", NUMPY])

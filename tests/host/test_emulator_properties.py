@@ -10,19 +10,20 @@ from hypothesis import strategies as st
 from host.devices.emulator import EmulatorDevice
 from host.emulator.library import NUMPY, native_paths
 from host.runtime import Session
+from hw.boards.registry import BUILDS
 from models.config import ModelConfig
 from models.golden.head import top_k
 from models.golden.model import GoldenModel, TapPoint
 from models.golden.tap import NO_CLIP, Tap
 from models.integers import embedding_rows, gain_vector, head_of_embedding
-from models.machine.build import BOARDS, CPU, HEAD_UNIT, LANES
+from models.machine.build import CPU, HEAD_UNIT, LANES
 from models.model import Layer, Model, TernaryMatrix
 from models.synth import synthetic_model
 from models.ternary import pack_trits
 from tests.host.foreign import move_to_foreign
 from tests.host.native_units import PATHS
 
-TINY = replace(BOARDS["sim-tiny"], rows=2, row_batches=8, hidden_max=1024, inputs_max=2048, heads_max=24,
+TINY = replace(BUILDS["sim-tiny"], rows=2, row_batches=8, hidden_max=1024, inputs_max=2048, heads_max=24,
                accumulator_words=65536)
 """Frames in place of rows, tiles with padding, groups of two rows."""
 

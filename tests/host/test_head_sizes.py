@@ -8,10 +8,11 @@ import pytest
 from host.devices.emulator import EmulatorDevice
 from host.emulator.library import NUMPY, native_paths
 from host.runtime import Session
+from hw.boards.registry import BUILDS
 from models.errors import BuildError
 from models.float_twin import float_logits
 from models.formats import read_checkpoint
-from models.machine.build import BOARDS, CPU
+from models.machine.build import CPU
 from models.quantise import quantise_model
 from models.synth import synthetic_model
 from tests.families import FAMILIES
@@ -46,8 +47,8 @@ def test_drafts_taken_back_and_sequences_side_by_side(kernels):
         assert (top.ids == expected.ids).all() and (top.logits == expected.logits).all()
 
 
-@pytest.mark.parametrize("name", list(BOARDS))
+@pytest.mark.parametrize("name", list(BUILDS))
 def test_a_board_says_so(name):
     model = synthetic_model(replace(FAMILIES["one head"], head_dim=20), seed=0)
     with pytest.raises(BuildError, match="head size of 20 is not a multiple of 8, as boards need"):
-        Session(model, EmulatorDevice(BOARDS[name]))
+        Session(model, EmulatorDevice(BUILDS[name]))

@@ -18,14 +18,14 @@ from host.devices.emulator import EmulatorDevice
 from host.devices.registry import open_device
 from host.pynq_device import BITSTREAM_VARIABLE, PynqDevice
 from host.runtime import Session
+from hw.boards.registry import BUILDS
 from models.config import ModelConfig
 from models.errors import DeviceError
-from models.machine.build import BOARDS
 from models.machine.registers import Status, register
 from models.synth import synthetic_model
 from tests.host.simulated_board import BASE_ADDRESS, BufferObject, SimulatedBoard, hardware_description
 
-BUILD = BOARDS["sim-tiny"]
+BUILD = BUILDS["sim-tiny"]
 HASH = "c0ffee42" + "0" * 56
 TINY = ModelConfig(name="tiny", vocab_size=61, hidden_size=48, ffn_size=96, layers=2, heads=2, kv_heads=1, head_dim=32,
                    activation="relu2", sub_norms=True, tied_head=False, rope_theta=10000.0, rms_eps=1e-5, context=32)
@@ -189,7 +189,7 @@ def test_a_damaged_description_is_one_line(files, board, text):
 
 
 def test_another_boards_bitstream_is_refused(files, board):
-    describe(files, parameters=BOARDS["kv260"].to_json())
+    describe(files, parameters=BUILDS["kv260"].to_json())
     with pytest.raises(DeviceError, match="name is 'kv260', but board sim-tiny"):
         PynqDevice(BUILD)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from host.compiler.program import Program
 from host.compiler.rows import Block, Group, Part, Piece, groups_of, most_divided
 from host.compiler.turns import Step, turns
-from models.machine.build import BOARDS
+from hw.boards.registry import BUILDS
 from models.machine.descriptor import Opcode
 from models.synth import synthetic_model
 from tests.families import FAMILIES
@@ -53,7 +53,7 @@ def test_every_group_goes_through_all_steps_in_order_and_none_is_far_ahead(group
 
 @pytest.mark.parametrize(("buffer", "shared"), [(4096, True), (16, False)])
 def test_two_groups_share_the_stream_of_up_if_a_tile_stays_in_the_weight_buffer(buffer, shared):
-    build = replace(BOARDS["sim-tiny"], rows=2, row_batches=4, weight_buffer_steps=buffer, accumulator_words=4096)
+    build = replace(BUILDS["sim-tiny"], rows=2, row_batches=4, weight_buffer_steps=buffer, accumulator_words=4096)
     model = synthetic_model(FAMILIES["silu full heads"], seed=0)
     program = Program(model, build, rows=6)
     items = listed(program, "prefill", 6)

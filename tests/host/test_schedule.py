@@ -4,7 +4,7 @@ import pytest
 
 from host.compiler.program import PASS_KINDS, Program
 from host.compiler.streams_ahead import FETCH_LEAD
-from models.machine.build import BOARDS
+from hw.boards.registry import BUILDS
 from models.machine.descriptor import Opcode
 from models.synth import synthetic_model
 from tests.families import FAMILIES
@@ -14,7 +14,7 @@ QUEUE = 8
 
 
 def descriptors(name, kind):
-    program = Program(synthetic_model(FAMILIES[name], seed=0), BOARDS["sim-tiny"], rows=4)
+    program = Program(synthetic_model(FAMILIES[name], seed=0), BUILDS["sim-tiny"], rows=4)
     return program, listed(program, kind, 1)
 
 

@@ -12,10 +12,11 @@ from host.compiler.rows import Part
 from host.devices.emulator import EmulatorDevice
 from host.emulator.library import NUMPY, native_paths
 from host.runtime import Session
+from hw.boards.registry import BUILDS
 from models.errors import OptionError
 from models.golden.head import top_k
 from models.golden.model import GoldenModel
-from models.machine.build import BOARDS, CPU
+from models.machine.build import CPU
 from models.machine.descriptor import DESCRIPTOR_BYTES, NormSource, Opcode, unpack
 from models.machine.registers import SEQUENCES, position_register
 from models.synth import synthetic_model
@@ -110,7 +111,7 @@ def test_sequences_of_any_model_equal_the_golden_model(case, plan):
 def test_rows_without_a_head_come_first(head):
     """From the last row on it is the list of "next"; from the first, that of any pass of decoding."""
     model, parts = synthetic_model(FAMILIES["relu2 grouped heads"], seed=0), (Part(1, 5), Part(0, 2), Part(2, 1))
-    build = replace(BOARDS["sim-tiny"], rows=8, row_batches=1, head_rows=4)
+    build = replace(BUILDS["sim-tiny"], rows=8, row_batches=1, head_rows=4)
     program = Program(model, build, rows=8, sequences=3, head=head)
     memory = np.zeros(program.size, np.uint8)
     program.write(memory, 0)
@@ -130,7 +131,7 @@ def test_rows_without_a_head_come_first(head):
 
 
 def descriptors(kind, parts, sequences=SEQUENCES):
-    build = replace(BOARDS["sim-tiny"], rows=8, row_batches=8, head_rows=4)
+    build = replace(BUILDS["sim-tiny"], rows=8, row_batches=8, head_rows=4)
     program = Program(synthetic_model(FAMILIES["relu2 grouped heads"], seed=0), build, rows=64, sequences=sequences)
     return program, listed(program, kind, sum(part.rows for part in parts), parts)
 

@@ -12,8 +12,9 @@ from host.pipeline.site import Point
 from host.pipeline.sparsity.teal import Teal
 from host.pipeline.steering.difference_of_means import DifferenceOfMeans
 from host.runtime import Session
+from hw.boards.registry import BUILDS
 from models.errors import OptionError
-from models.machine.build import BOARDS, CPU
+from models.machine.build import CPU
 from models.synth import synthetic_model
 from tests.families import FAMILIES
 
@@ -37,7 +38,7 @@ def taps_at(stages, model, strength):
     return place([stage.with_strength(strength) for stage in stages], model).taps
 
 
-@pytest.mark.parametrize("build", [CPU, BOARDS["sim-tiny"]], ids=lambda build: build.name)
+@pytest.mark.parametrize("build", [CPU, BUILDS["sim-tiny"]], ids=lambda build: build.name)
 @pytest.mark.parametrize("kernels", ["auto", NUMPY])
 def test_a_changed_strength_is_that_of_a_new_session(model, stages, build, kernels):
     """0.999 keeps the exponents, 7 does not, 0 takes all taps away; the first pass' lists are kept by then."""

@@ -12,9 +12,10 @@ from host.compiler.streams_ahead import FETCH_LEAD
 from host.compiler.vocabulary import chunks_of
 from host.emulator.machine import Machine
 from host.emulator.streams import trits_of_bytes
+from hw.boards.registry import BUILDS
 from models.errors import OptionError
 from models.golden.residual import embed
-from models.machine.build import BOARDS, CPU, SHORTLIST
+from models.machine.build import CPU, SHORTLIST
 from models.machine.descriptor import DESCRIPTOR_BYTES, Opcode
 from models.machine.layout import head_beats, unstripe, weight_beats
 from models.synth import synthetic_model
@@ -25,9 +26,9 @@ from tests.host.listing import assert_semaphores_hold, listed, queue_order
 BASE = 0x1000
 CONFIG = replace(FAMILIES["one head"], vocab_size=273)
 BUILDS = {  # chunks of 60 rows, or of 64
-    "sim-tiny": replace(BOARDS["sim-tiny"], inputs_max=64),
-    "kv260": replace(BOARDS["kv260"], inputs_max=64),
-    "two rows, four batches": replace(BOARDS["sim-tiny"], inputs_max=64, rows=2, row_batches=4),
+    "sim-tiny": replace(BUILDS["sim-tiny"], inputs_max=64),
+    "kv260": replace(BUILDS["kv260"], inputs_max=64),
+    "two rows, four batches": replace(BUILDS["sim-tiny"], inputs_max=64, rows=2, row_batches=4),
     "cpu": replace(CPU, inputs_max=64, rows=16),
 }
 builds = pytest.mark.parametrize("build", BUILDS.values(), ids=BUILDS)

@@ -19,11 +19,12 @@ from host.emulator.library import NUMPY, native_paths
 from host.pipeline.host_steps import HostSteps
 from host.pipeline.observing import observe
 from host.runtime import Session
+from hw.boards.registry import BUILDS
 from models.errors import OptionError
 from models.golden.model import GoldenModel, TapPoint
 from models.golden.norm_quant import norm_constants, normalise
 from models.golden.residual import embed
-from models.machine.build import BOARDS, CPU
+from models.machine.build import CPU
 from models.synth import synthetic_model
 from tests.families import FAMILIES
 from tests.host.listing import assert_semaphores_hold, listed_programs, queue_order
@@ -187,7 +188,7 @@ def test_cuts_of_points():
 def test_semaphores_of_every_program_of_a_pass(kind, site):
     config = FAMILIES["relu2 grouped heads"]
     points = [point for point in points_of(config) if site in (point.site, "all")]
-    build = replace(BOARDS["sim-tiny"], rows=8, row_batches=8, head_rows=4)
+    build = replace(BUILDS["sim-tiny"], rows=8, row_batches=8, head_rows=4)
     program = Program(synthetic_model(config, seed=0), build, rows=64, sequences=16)
     parts = tuple(Part(s, 1 + s % 3) for s in range(16))
     for items in listed_programs(program, kind, sum(part.rows for part in parts), parts, 0, frozenset(points)):

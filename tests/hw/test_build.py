@@ -7,17 +7,17 @@ import pytest
 
 import hw.build
 import hw.emit
+from hw.boards.registry import BUILDS
 from hw.build import main, write_build
 from hw.emit import TOP, kept_verilog, source_hash, with_top
 from models.command import run_command
 from models.errors import BuildError
-from models.machine.build import BOARDS
 from models.machine.registers import REGISTERS
 from scripts.check_hdl import lint, same_twice
 
 
 def test_two_builds_are_identical_and_lint_clean(tmp_path):
-    assert same_twice(BOARDS["sim-tiny"], tmp_path)
+    assert same_twice(BUILDS["sim-tiny"], tmp_path)
     assert lint(tmp_path / "first" / f"{TOP}.v") == []
 
 
@@ -25,7 +25,7 @@ def test_the_kv260_holds_the_shipped_model_and_lints_clean(tmp_path, capsys):
     main(["--board", "kv260", "--model", "demo", "-o", str(tmp_path)])
     description = json.loads((tmp_path / "accel.json").read_text())
     assert capsys.readouterr().out.strip().endswith(description["hash"][:8])
-    assert description["parameters"] == BOARDS["kv260"].to_json()
+    assert description["parameters"] == BUILDS["kv260"].to_json()
     assert description["registers"] == {r.name: r.offset for r in REGISTERS}
     verilog = (tmp_path / f"{TOP}.v").read_text()
     assert f"32'd{int(description['hash'][:8], 16)}" in verilog  # what the BUILD register reads
@@ -40,7 +40,10 @@ def test_lint_sees_a_fault(tmp_path):
 
 @pytest.mark.parametrize("arguments,message", [
     (["--board", "nexys"], "unknown board 'nexys'"), (["--model", "no/model"], "no model folder at no/model"),
-    (["--board", "sim-tiny", "--model", "bitnet-2b4t"], "hidden size of 2560 exceeds the 512 of build sim-tiny")])
+    (["--board", "sim-tiny", "--model", "bitnet-2b4t"], "hidden size of 2560 exceeds the 512 of build sim-tiny"),
+    (["--board", "rfsoc4x2"], "board rfsoc4x2 cannot be built: "),
+    (["--board", "rfsoc4x2", "--choose"], "board rfsoc4x2 cannot be built: "),
+    (["--board", "sim-tiny", "--choose"], "no build can be chosen for board sim-tiny")])
 def test_bad_input_is_one_line_and_status_2(arguments, message, tmp_path, capsys):
     with pytest.raises(SystemExit) as exit_:
         run_command(main, [*arguments, "-o", str(tmp_path)])
@@ -66,7 +69,7 @@ def test_the_verilog_is_kept_and_work_is_said(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("TRITLOOM_CACHE", str(tmp_path / "cache"))
     made = []
     monkeypatch.setattr(hw.emit, "emit_verilog", lambda build: made.append(build) or ("module é();", "0" * 64))
-    tiny = BOARDS["sim-tiny"]
+    tiny = BUILDS["sim-tiny"]
     assert kept_verilog(tiny) == kept_verilog(tiny) == ("module é();", "0" * 64)
     assert made == [tiny] and capsys.readouterr().err == "writing the Verilog of build sim-tiny\n"
     kept_verilog(replace(tiny, clock_mhz=100))
@@ -78,12 +81,12 @@ def test_a_build_that_fails_leaves_nothing(tmp_path, monkeypatch):
         raise BuildError("out of luck")
 
     with pytest.raises(BuildError):
-        write_build(BOARDS["sim-tiny"], tmp_path / "new", fail)
+        write_build(BUILDS["sim-tiny"], tmp_path / "new", fail)
     assert not (tmp_path / "new").exists()
     monkeypatch.setattr(hw.build, "register_table", lambda: fail(None))
     (tmp_path / "accel.json").write_text("old")
     with pytest.raises(BuildError):
-        write_build(BOARDS["sim-tiny"], tmp_path, lambda build: ("", ""))
+        write_build(BUILDS["sim-tiny"], tmp_path, lambda build: ("", ""))
     assert [path.name for path in tmp_path.iterdir()] == ["accel.json"]
     assert (tmp_path / "accel.json").read_text() == "old"
 
@@ -94,7 +97,7 @@ def test_another_top_is_a_name_alone():
 
 
 def test_the_source_hash_follows_parameters_and_tools(monkeypatch):
-    tiny = source_hash(BOARDS["sim-tiny"])
-    assert tiny != source_hash(BOARDS["kv260"]) and tiny == source_hash(BOARDS["sim-tiny"])
+    tiny = source_hash(BUILDS["sim-tiny"])
+    assert tiny != source_hash(BUILDS["kv260"]) and tiny == source_hash(BUILDS["sim-tiny"])
     monkeypatch.setattr(hw.emit, "_version", lambda distribution: "9.9")
-    assert tiny != source_hash(BOARDS["sim-tiny"])
+    assert tiny != source_hash(BUILDS["sim-tiny"])

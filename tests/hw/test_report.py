@@ -8,12 +8,12 @@ import pytest
 
 import hw.report
 from hw.analytic.sites import unit_sites
+from hw.boards.registry import BUILDS
 from hw.report import main, with_settings
 from hw.synthesis.units import UNITS
 from hw.synthesis.yosys import Run
 from models.command import run_command
 from models.errors import OptionError
-from models.machine.build import BOARDS
 from tests.hw.synthesis.netlists import lut, register, write_netlist
 
 KEYS = ["lut", "lutram", "ff", "dsp", "bram36", "uram", "logic_levels", "fits"]
@@ -28,7 +28,7 @@ def yosys(tmp_path, monkeypatch):
     def deliver(cells):
         asked = []
 
-        def synthesise(verilog, top, folder, *, say):
+        def synthesise(verilog, top, technology, folder, *, say):
             say("working")
             asked.append((top, folder))
             return Run(write_netlist(tmp_path / "netlist.json", cells, "in a b clk"), "abc9", "0.0", 1.0, False)
@@ -75,7 +75,7 @@ def test_a_prediction_stands_beside_the_count(yosys, capsys):
     yosys([lut("a b", "_1"), register("_1", "q"), *[("URAM288", {})] * 10])
     assert run("--unit", "linear") == 0
     lines = {line.split()[0]: line.split() for line in capsys.readouterr().out.splitlines()}
-    predicted = unit_sites(BOARDS["kv260"], "linear")
+    predicted = unit_sites(BUILDS["kv260"], "linear")
     assert lines["uram"][4:] == [f"{predicted.uram}", f"{10 * (predicted.uram - 10):+.1f}"]
     assert lines["lut"][4] == f"{predicted.lut}" and len(lines["ff"]) == 4 and len(lines["dsp"]) == 5
     run("--unit", "control")
@@ -111,10 +111,10 @@ def test_bad_input_is_one_line_and_status_2(arguments, message, yosys, capsys):
 
 
 def test_settings_change_the_build_and_nothing_else():
-    build = with_settings(BOARDS["kv260"], ["rows=8", "top_k=16"])
-    assert build.to_json() == BOARDS["kv260"].to_json() | {"rows": 8, "top_k": 16}
+    build = with_settings(BUILDS["kv260"], ["rows=8", "top_k=16"])
+    assert build.to_json() == BUILDS["kv260"].to_json() | {"rows": 8, "top_k": 16}
     with pytest.raises(OptionError):
-        with_settings(BOARDS["kv260"], ["name=1"])
+        with_settings(BUILDS["kv260"], ["name=1"])
 
 
 def test_units_are_those_of_the_core():
@@ -129,13 +129,13 @@ def test_units_are_those_of_the_core():
 def test_a_unit_alone_is_verilog(unit):
     from hw.synthesis.units import unit_verilog
 
-    assert f"module {unit}(" in unit_verilog(BOARDS["sim-tiny"], unit)
+    assert f"module {unit}(" in unit_verilog(BUILDS["sim-tiny"], unit)
 
 
 def test_the_engine_is_the_core_without_the_others():
     from hw.synthesis.units import unit_verilog
 
-    text = unit_verilog(BOARDS["sim-tiny"], "engine")
+    text = unit_verilog(BUILDS["sim-tiny"], "engine")
     assert all(f"module \\engine.{part} (" in text for part in ("linear", "memory", "control"))
     assert not any(f"module \\engine.{part}" in text for part in ("head", "vector", "attention"))
     assert "vector__sums_a__valid" in text and "m1_axi_arvalid" in text
@@ -145,4 +145,4 @@ def test_an_unknown_unit_is_named():
     from hw.synthesis.units import unit_verilog
 
     with pytest.raises(OptionError, match="unknown unit 'decoder'; known: linear"):
-        unit_verilog(BOARDS["sim-tiny"], "decoder")
+        unit_verilog(BUILDS["sim-tiny"], "decoder")

@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from hw.boards.registry import BUILDS, why_no_board
 from models.config import PRESETS
 from models.convert import convert, report
 from models.errors import ModelError
-from models.machine.build import BOARDS, CPU, why_no_board
+from models.machine.build import CPU
 from tests.models.formats.folders import STEMS, config_json, masters, write_folder
 from tests.models.small import SMALL
 from tests.models.test_residual_scale import drawn_ids
@@ -63,5 +64,5 @@ def test_boards_that_run_a_model():
     large = replace(PRESETS["bitnet-2b4t"], hidden_size=3200, heads=32, kv_heads=32, head_dim=100)
     assert why_no_board(large) == ["the model's head size of 100 is not a multiple of 8, as boards need"]
     assert why_no_board(replace(large, head_dim=104)) == [
-        f"the model's hidden size of 3200 exceeds the {BOARDS[name].hidden_max} of build {name}"
+        f"the model's hidden size of 3200 exceeds the {BUILDS[name].hidden_max} of build {name}"
         for name in ("sim-tiny", "kv260")]

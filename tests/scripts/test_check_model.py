@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 
+from hw.boards.device import NONE
+from hw.boards.registry import BUILDS
 from hw.report import Report
-from hw.synthesis.resources import NONE
-from models.machine.build import BOARDS
 from scripts import check_model
 from scripts.check_model import SETS, Line, cycle_lines, main, site_lines
 from sim.bench.workload import load_workload
 
-TINY = BOARDS["sim-tiny"]
+TINY = BUILDS["sim-tiny"]
 
 
 def test_the_small_build_takes_the_predicted_cycles():
@@ -33,9 +33,9 @@ def test_an_error_has_a_sign_and_a_bar():
 def test_sites_are_those_of_the_engine(monkeypatch):
     asked = []
 
-    def report(verilog, top, *, say):
+    def report(verilog, top, device, *, say):
         asked.append(top)
-        return Report(None, replace(NONE, lut=10_000, uram=3), None, [])
+        return Report(device, None, replace(NONE, lut=10_000, uram=3), None, [])
 
     monkeypatch.setattr(check_model, "make_report", report)
     monkeypatch.setattr(check_model, "unit_verilog", lambda build, unit: asked.append(unit))

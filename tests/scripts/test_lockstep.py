@@ -7,7 +7,7 @@ from host.devices.emulator import EmulatorDevice
 from host.pipeline.placement import place
 from host.pipeline.steering.difference_of_means import DifferenceOfMeans
 from host.runtime import Session
-from models.machine.build import board_parameters
+from hw.boards.registry import board_build
 from models.synth import synthetic_model
 from scripts.lockstep import Lockstep
 from tests.families import FAMILIES
@@ -24,7 +24,7 @@ def test_lockstep_equals_sequences_run_alone(name):
     for _ in range(2):  # a second time, after a reset, over what the first left behind
         lockstep.reset()
         found = np.stack([lockstep.step(column) for column in ids.T], axis=1)
-    alone = Session(model, EmulatorDevice(board_parameters("sim-tiny")), taps=taps)
+    alone = Session(model, EmulatorDevice(board_build("sim-tiny")), taps=taps)
     for sequence, logits in zip(ids, found, strict=True):
         alone.reset()
         assert np.array_equal(alone.score(sequence), logits)

@@ -8,9 +8,9 @@ import pytest
 from host.compiler.memory_map import KVLayout
 from host.devices.emulator import EmulatorDevice
 from host.runtime import Session
+from hw.boards.registry import board_build
 from models.checkpoint import load_model
 from models.command import run_command
-from models.machine.build import board_parameters
 from models.synth import synthetic_model
 from scripts import measure_memory
 from scripts.measure_memory import cache_bytes, report, resident
@@ -35,7 +35,7 @@ def test_resident_memory_is_read_from_linux_s_status():
 
 @pytest.mark.parametrize("name", list(FAMILIES))
 def test_the_cache_is_what_the_program_lays_out(name):
-    config, build = FAMILIES[name], board_parameters("sim-tiny")
+    config, build = FAMILIES[name], board_build("sim-tiny")
     session = Session(synthetic_model(config), EmulatorDevice(build))
     layout, sizes = KVLayout.of(config, build), session.program.memory.sizes
     assert cache_bytes(layout, config.layers) == sum(sizes[f"{layer}.kv"] for layer in range(config.layers))

@@ -10,10 +10,10 @@ from host.compiler.schedule import Schedule
 from host.compiler.vocabulary import chunks_of
 from host.devices.emulator import EmulatorDevice
 from host.runtime import Session
+from hw.boards.registry import BUILDS
 from models.checkpoint import load_model
 from models.config import PRESETS
 from models.errors import BuildError, OptionError, TritloomError
-from models.machine.build import BOARDS
 from models.machine.descriptor import Engine, Opcode, unpack
 from models.machine.layout import head_beats, weight_beats
 from models.machine.scalar_format import unpack_words
@@ -27,7 +27,7 @@ from sim.bench.report import Figures
 from sim.bench.workload import Workload, fill_cache, load_workload
 from sim.rtl_device import RtlDevice
 
-TINY = BOARDS["sim-tiny"]
+TINY = BUILDS["sim-tiny"]
 KEYS = {"cycles", "clock_mhz", "tokens_per_s", "ddr_bytes", "ddr_gb_s", "ddr_utilisation", "linear_gb_s",
         "array_gmac_s", "simulated_layers", "breakdown"}
 UNITS = {"linear", "head", "attend", "vector", "load", "fetch", "none"}
@@ -248,7 +248,7 @@ class BeatDevice(EmulatorDevice):
 
 @pytest.mark.parametrize("sequences", [1, 8, 11])
 def test_a_shortlist_is_chosen_among_all_rows_and_scored_once_a_row(sequences):
-    build = BOARDS["kv260"]
+    build = BUILDS["kv260"]
     workload = load_workload("demo", layers=2)
     session = Session(workload.model, BeatDevice(build), sequences=sequences, head="shortlist")
     found = measure_decode(workload, session, 20)
@@ -267,14 +267,14 @@ def test_a_shortlist_is_chosen_among_all_rows_and_scored_once_a_row(sequences):
 
 def test_an_exact_head_is_read_for_every_row():
     workload = load_workload("demo", layers=2, vocabulary=512)
-    session = Session(workload.model, BeatDevice(BOARDS["kv260"]), sequences=3)
+    session = Session(workload.model, BeatDevice(BUILDS["kv260"]), sequences=3)
     found = measure_decode(workload, session, 20)
     assert (found.head, found.head_rows, found.head_passes) == ("exact", 3, 3)
-    assert found.counts.units["head"] == 4 * 3 * head_beats(512, 256, BOARDS["kv260"])
+    assert found.counts.units["head"] == 4 * 3 * head_beats(512, 256, BUILDS["kv260"])
 
 
 def test_a_check_compares_shortlists():
-    session = Session(load_workload("demo", layers=1).model, EmulatorDevice(BOARDS["kv260"]), head="shortlist")
+    session = Session(load_workload("demo", layers=1).model, EmulatorDevice(BUILDS["kv260"]), head="shortlist")
     fill_cache(session)
     assert differences(session, 5) == golden_differences(session) == []
     start = session.program.memory["head.ternary.scales.0"]

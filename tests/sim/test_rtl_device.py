@@ -9,17 +9,17 @@ from host.engine.engine import Engine
 from host.engine.request import Request
 from host.runtime import Session
 from host.sampler import Sampler
+from hw.boards.registry import BOARDS, BUILDS
 from models.checkpoint import load_model
 from models.errors import DeviceError
 from models.golden.model import TapPoint
-from models.machine.build import BOARDS
 from models.synth import synthetic_model
 from sim import rtl_device
 from sim.rtl_device import RtlDevice
 from tests.families import FAMILIES
 from tests.host.test_emulator import random_ids, random_taps
 
-TINY = BOARDS["sim-tiny"]
+TINY = BUILDS["sim-tiny"]
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +98,7 @@ def test_shortlists_equal_the_emulator(vocab, memory, rtl):
 def test_the_boards_memory_changes_no_bit(rtl, monkeypatch):
     model = synthetic_model(FAMILIES["relu2 grouped heads"], seed=5)
     assert rtl.core.memory_model == "simple"
-    monkeypatch.setitem(rtl_device.BOARD_MEMORIES, TINY.name, "kv260")
+    monkeypatch.setattr(rtl_device, "board_of", lambda build: BOARDS["kv260"])
     for options in ({}, {"stall_probability": 0.2, "reorder_probability": 0.2}):
         rtl.configure(**options)
         emulated, simulated = sessions(model, rtl)

@@ -10,8 +10,8 @@ from host.engine.engine import Engine
 from host.engine.request import Request
 from host.runtime import Session
 from host.sampler import Sampler
+from hw.boards.registry import BUILDS
 from models.checkpoint import load_model
-from models.machine.build import BOARDS
 from models.machine.registers import SEQUENCES
 from models.synth import synthetic_model
 from sim.rtl_device import RtlDevice
@@ -20,7 +20,7 @@ from tests.host.test_emulator import random_ids, random_taps
 from tests.host.test_speculation import Oracle
 from tests.sim.test_rtl_device import check_best, check_equal
 
-FOUR_SLOTS = replace(BOARDS["sim-tiny"], name="four slots", rows=2, row_batches=2, accumulator_words=2048, head_rows=4)
+FOUR_SLOTS = replace(BUILDS["sim-tiny"], name="four slots", rows=2, row_batches=2, accumulator_words=2048, head_rows=4)
 
 
 @pytest.fixture(scope="module")

@@ -8,13 +8,13 @@ from host.pipeline.placement import host_steps, place
 from host.pipeline.sparsity.teal import Teal
 from host.pipeline.steering.difference_of_means import DifferenceOfMeans
 from host.runtime import Session
-from models.machine.build import BOARDS
+from hw.boards.registry import BUILDS
 from models.synth import synthetic_model
 from sim.rtl_device import RtlDevice
 from tests.families import FAMILIES
 from tests.host.pipeline.scaled_down import ScaledDown
 
-TINY, CONFIG = BOARDS["sim-tiny"], FAMILIES["relu2 grouped heads"]
+TINY, CONFIG = BUILDS["sim-tiny"], FAMILIES["relu2 grouped heads"]
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,10 @@ from host.devices.emulator import EmulatorDevice
 from host.pipeline.host_steps import HostSteps
 from host.runtime import Session
 from host.text import Text
+from hw.boards.registry import BUILDS
 from models.checkpoint import load_model
 from models.golden.model import TapPoint
 from models.golden.residual import embed
-from models.machine.build import BOARDS
 from models.synth import synthetic_model
 from sim.rtl_device import RtlDevice
 from tests.families import FAMILIES
@@ -75,7 +75,7 @@ def test_stops_at_every_site_equal_the_emulator(name, head, rtl):
 
 def test_the_shipped_model_on_the_plain_build():
     """One session, whose passes stop at one site after the other, then at all: the bits of passes that never stop."""
-    model, build = load_model("demo"), BOARDS["sim-tiny"]
+    model, build = load_model("demo"), BUILDS["sim-tiny"]
     ids = Text(model.folder).encode("It was a")
     every = points_of(model.config)
     plain = pieces(Session(model, EmulatorDevice(build), sequences=2), ids)

@@ -8,24 +8,30 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from cocotb.triggers import RisingEdge
 
-from hw.arith.dsp48 import A_BITS, B_BITS
-from hw.arith.multiply_add import MULTIPLY_ADD_LATENCY, accumulate, multiply_add
+from hw.arith.multiply_add import MULTIPLY_ADD_LATENCY, accumulate, multiply_add, operand_bits
+from hw.boards.technology import PLAIN, SERIES_7, ULTRASCALE_PLUS
 from sim.packing import Packing
 from sim.testbench import generator, parameters, start
 
-__all__ = ["BENCH", "SumsOfProducts"]
+__all__ = ["BENCH", "TECHNOLOGIES", "SumsOfProducts"]
 
 BENCH = "sim.benches.arith.multiply_add"
 _SUM_BITS = 48
+TECHNOLOGIES = {technology.name: technology for technology in (ULTRASCALE_PLUS, SERIES_7, PLAIN)}
 
 
 class SumsOfProducts(wiring.Component):
-    """`dot`: a chain over all pairs of operands. `total`: the first `added` of them over time."""
+    """`dot`: a chain over all pairs of operands. `total`: the first `added` of them over time.
 
-    def __init__(self, pairs: int, added: int):
+    technology: by name, whose widest operands the ports have.
+    """
+
+    def __init__(self, pairs: int, added: int, technology: str):
         self.pairs, self.added = pairs, added
+        self.operand_bits = operand_bits(TECHNOLOGIES[technology])
+        a_bits, b_bits = self.operand_bits
         super().__init__({
-            "a": In(data.ArrayLayout(signed(A_BITS), pairs)), "b": In(data.ArrayLayout(signed(B_BITS), pairs)),
+            "a": In(data.ArrayLayout(signed(a_bits), pairs)), "b": In(data.ArrayLayout(signed(b_bits), pairs)),
             "first": In(1), "enable": In(1), "dot": Out(signed(_SUM_BITS)), "total": Out(signed(_SUM_BITS))})
 
     def elaborate(self, platform) -> Module:
@@ -33,9 +39,9 @@ class SumsOfProducts(wiring.Component):
         operands = [(self.a[n], self.b[n]) for n in range(self.pairs)]
         dot = None
         for a, b in operands:
-            dot = multiply_add(m, a, b, dot)
+            dot = multiply_add(m, platform, a, b, dot)
         m.d.comb += [self.dot.eq(dot.value), self.total.eq(
-            accumulate(m, operands[:self.added], first=self.first, enable=self.enable))]
+            accumulate(m, platform, operands[:self.added], first=self.first, enable=self.enable))]
         return m
 
 
@@ -48,7 +54,8 @@ async def exact_sums(dut):
     """Random and extreme operands in every cycle, the running sum begun, continued and held at random."""
     given = parameters()
     unit, rng = SumsOfProducts(**given["unit"]), generator()
-    packings = [(name, Packing.of(getattr(unit, name).shape()), bits) for name, bits in (("a", A_BITS), ("b", B_BITS))]
+    packings = [(name, Packing.of(getattr(unit, name).shape()), bits)
+                for name, bits in zip("ab", unit.operand_bits, strict=True)]
     dut.a.value = dut.b.value = dut.first.value = dut.enable.value = 0
     await start(dut)
     taken: list[dict] = []  # what the ports held, by cycle

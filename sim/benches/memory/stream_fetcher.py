@@ -9,9 +9,9 @@ import numpy as np
 from cocotb import start_soon
 from cocotb.triggers import ClockCycles, RisingEdge
 
+from hw.boards.registry import BUILDS
 from hw.memory.shapes import BURST
 from hw.memory.stream_fetcher import STREAM_PIECE
-from models.machine.build import BOARDS
 from models.machine.layout import stripe
 from sim.streams import StreamSink, StreamSource
 from sim.testbench import generator, parameters, start
@@ -24,7 +24,7 @@ def _piece(address: int, beats: int) -> dict[str, int]:
 
 def _bursts(port: int, address: int, beats: int) -> list[int]:
     """Where the port's parts of every 16 beats lie, by the layout; all of them in 256 bytes."""
-    build = replace(BOARDS["sim-tiny"], ports=parameters()["ports"])
+    build = replace(BUILDS["sim-tiny"], ports=parameters()["ports"])
     pieces = stripe(np.repeat(np.arange(beats * build.ports), 16), build)[::16]
     parts = np.argsort(pieces).reshape(-1, 16, build.ports)[:, :, port]
     assert (np.diff(parts, axis=1) == 1).all()

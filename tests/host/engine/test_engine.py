@@ -14,8 +14,9 @@ from host.pipeline.steering.difference_of_means import DifferenceOfMeans
 from host.runtime import Session
 from host.sampler import Sampler
 from host.speculation import PromptLookup
+from hw.boards.registry import BUILDS
 from models.errors import OptionError
-from models.machine.build import BOARDS, CPU
+from models.machine.build import CPU
 from models.synth import synthetic_model
 from tests.families import FAMILIES
 
@@ -37,7 +38,7 @@ def alone(request):
 
 
 @pytest.mark.parametrize(("build", "kernels", "name"), [
-    (CPU, "auto", "relu2 grouped heads"), (BOARDS["sim-tiny"], "auto", "silu full heads"), (CPU, NUMPY, "llama plain")])
+    (CPU, "auto", "relu2 grouped heads"), (BUILDS["sim-tiny"], "auto", "silu full heads"), (CPU, NUMPY, "llama plain")])
 @pytest.mark.parametrize(("sequences", "temperature"), [(1, 0.0), (3, 0.0), (5, 0.9)])
 def test_each_prompt_gets_what_it_gets_alone(build, kernels, name, sequences, temperature):
     model, rng = synthetic_model(FAMILIES[name], seed=1), np.random.default_rng(2)

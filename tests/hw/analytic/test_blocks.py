@@ -3,7 +3,8 @@
 import pytest
 
 from hw.analytic.blocks import block_memory, bram36_blocks, lutram, uram_blocks
-from hw.synthesis.resources import NONE
+from hw.boards.device import NONE
+from hw.boards.technology import SERIES_7, ULTRASCALE_PLUS
 
 
 @pytest.mark.parametrize("width, depth, blocks", [
@@ -25,7 +26,12 @@ def test_block_ram_comes_in_halves(width, depth, blocks):
     (10, 64, 1, 16), (10, 64, 4, 64), (20, 64, 4, 96), (40, 64, 4, 192), (80, 64, 4, 384), (14, 32, 1, 8),
     (15, 32, 1, 16), (96, 4, 1, 56)])
 def test_distributed_ram_as_yosys_was_seen_to_map_it(width, depth, reads, luts):
-    assert lutram(width, depth, reads) == luts
+    assert lutram(width, depth, reads, ULTRASCALE_PLUS) == luts
+
+
+@pytest.mark.parametrize("width, depth, luts", [(6, 32, 4), (7, 32, 8), (3, 64, 4), (4, 64, 8), (3, 65, 8)])
+def test_distributed_ram_of_the_older_family_is_four_luts_wide(width, depth, luts):
+    assert lutram(width, depth, 1, SERIES_7) == luts
 
 
 def test_a_block_takes_nothing_else():

@@ -8,13 +8,14 @@ from hypothesis import strategies as st
 
 from hw.analytic import cycles as model
 from hw.analytic.cycles import fill_cycles, layer_beats, linear_cycles
-from hw.analytic.memory_rate import KV260_MEMORY, SIMPLE_MEMORY, MemoryRate
 from hw.analytic.prediction import predict_speed
+from hw.boards.memory_rate import SIMPLE_MEMORY, MemoryRate
+from hw.boards.registry import BOARDS, BUILDS
 from models.checkpoint import load_config
 from models.config import PRESETS, ModelConfig
-from models.machine.build import BOARDS, BURST_BEATS
+from models.machine.build import BURST_BEATS
 
-KV260 = BOARDS["kv260"]
+KV260, KV260_MEMORY = BUILDS["kv260"], BOARDS["kv260"].memory
 LARGE = PRESETS["bitnet-0.73b"]
 
 
@@ -76,7 +77,7 @@ def test_tiles_at_a_time_are_as_good_as_steps(hidden, ffn, ports, outputs, batch
     config = shape(hidden, ffn)
     build = replace(KV260, ports=ports, rows=1, row_batches=batches, outputs_per_step=outputs,
                     weight_buffer_steps=depth)
-    memory = MemoryRate("some", port_rate=rate, limit_gb_s=None, latency_cycles=latency)
+    memory = MemoryRate("simple", port_rate=rate, limit_gb_s=None, latency_cycles=latency)
     rows = build.shared_rows(config)
     found = linear_cycles(config, build, memory, rows=rows, layers=2)
     assert found.cycles == pytest.approx(step_by_step(config, build, memory, rows, 2), rel=0.03)
@@ -123,7 +124,7 @@ def test_the_kv260_as_simulated(model_name, rows, simulated):
 
 @pytest.mark.parametrize("memory, simulated", [(SIMPLE_MEMORY, 33_532), (KV260_MEMORY, 33_807)])
 def test_the_small_build_as_simulated(memory, simulated):
-    speed = predict_speed(load_config("demo"), BOARDS["sim-tiny"], memory, rows=1, layers=6)
+    speed = predict_speed(load_config("demo"), BUILDS["sim-tiny"], memory, rows=1, layers=6)
     assert speed.cycles == pytest.approx(simulated, rel=0.02)
 
 

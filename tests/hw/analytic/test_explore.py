@@ -4,18 +4,17 @@ from dataclasses import replace
 
 import pytest
 
-from hw.analytic.boards import DEVICES, Board, Share, board_device
 from hw.analytic.explore import candidates, explore, fits
 from hw.analytic.prediction import predict
 from hw.analytic.sites import engine_sites
 from hw.analytic.tables import choice_table, error_percent
-from hw.synthesis.resources import XCK26
+from hw.boards.board import Share
+from hw.boards.registry import BOARDS, BUILDS, board_named
 from models.checkpoint import load_config
 from models.config import PRESETS
 from models.errors import BuildError, OptionError
-from models.machine.build import BOARDS
 
-KV260 = DEVICES["kv260"]
+KV260 = BOARDS["kv260"]
 DEMO = load_config("demo")
 
 
@@ -55,35 +54,39 @@ def test_nothing_fits():
 
 
 def test_a_share_counts_every_site():
-    engine = engine_sites(BOARDS["kv260"])
+    engine = engine_sites(BUILDS["kv260"])
     assert fits(engine, KV260, Share())
     for name in ("lut", "uram", "bram36"):
-        assert not fits(replace(engine, **{name: getattr(XCK26.sites, name)}), KV260, Share())
+        assert not fits(replace(engine, **{name: getattr(KV260.device.sites, name)}), KV260, Share())
     assert not fits(replace(engine, dsp=1e6), KV260, Share())
 
 
 def test_the_shipped_build_is_of_the_choices_speed():
     """The kv260 build holds both models, a choice only the one that it is made for."""
     config = PRESETS["bitnet-0.73b"]
-    shipped, chosen = predict(config, BOARDS["kv260"], KV260.memory), explore(config, KV260)[0]
+    shipped, chosen = predict(config, BUILDS["kv260"], KV260.memory), explore(config, KV260)[0]
     assert shipped.decode.cycles <= 1.006 * chosen.decode.cycles
     assert fits(shipped.engine, KV260, Share())
 
 
 @pytest.mark.parametrize("board", ["rfsoc4x2", "arty_z7"])
 def test_other_boards_have_a_choice(board):
-    described = board_device(board)
+    described = board_named(board)
     assert explore(DEMO, described)[0].build.name == board
 
 
+def test_a_board_that_is_only_simulated_has_none():
+    with pytest.raises(BuildError, match="no build can be chosen for board sim-tiny: it is only simulated"):
+        explore(DEMO, BOARDS["sim-tiny"])
+
+
 def test_an_unknown_board_is_named():
-    with pytest.raises(OptionError, match="no device is described for board 'nexys'; known: arty_z7, kv260, rfsoc4x2"):
-        board_device("nexys")
+    with pytest.raises(OptionError, match="unknown board 'nexys'; known: arty_z7, kv260, rfsoc4x2, sim-tiny"):
+        board_named("nexys")
 
 
 def test_tables_hold_the_figures():
-    board = Board(XCK26, 4, KV260.memory, BOARDS["kv260"])
-    prediction = predict(DEMO, BOARDS["kv260"], KV260.memory)
-    text = choice_table([("build", prediction)], board, Share())
+    prediction = predict(DEMO, BUILDS["kv260"], KV260.memory)
+    text = choice_table([("build", prediction)], KV260, Share())
     assert f"{prediction.engine.lut:,}" in text and f"{prediction.decode.cycles:,.0f}" in text and "XCK26" in text
     assert error_percent(110, 100) == "+10.0" and error_percent(2, 2) == "+0.0" and error_percent(0, 0) == ""

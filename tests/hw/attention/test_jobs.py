@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hw.attention.jobs import JobWalk
-from models.machine.build import BOARDS
+from hw.boards.registry import BUILDS
 from sim.runner import run_bench
 
 COMMANDS = [(1, 1, 1, 0, 0), (16, 16, 9, 3, 127), (20, 5, 2, 0, 4000), (6, 3, 5, 1, 17), (8, 1, 3, 0, 5), (5, 1, 1,
@@ -15,4 +15,4 @@ COMMANDS = [(1, 1, 1, 0, 0), (16, 16, 9, 3, 127), (20, 5, 2, 0, 4000), (6, 3, 5,
 
 @pytest.mark.parametrize("stall", [0.0, 0.4], ids=["free", "stalls"])
 def test_all_pairs_once(stall):
-    run_bench(JobWalk(BOARDS["kv260"]), "sim.benches.attention.jobs", {"commands": COMMANDS, "stall": stall})
+    run_bench(JobWalk(BUILDS["kv260"]), "sim.benches.attention.jobs", {"commands": COMMANDS, "stall": stall})

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from hw.attention.read_requests import ReadRequests
-from models.machine.build import BOARDS
+from hw.boards.registry import BUILDS
 from sim.runner import run_bench
 
 COMMANDS = [(1, 1, 8, [1]), (16, 3, 96, [4, 1]), (3, 2, 32, [1]), (17, 2, 120, [2]), (4093, 5, 256, [4]),
@@ -17,6 +17,6 @@ COMMANDS = [(1, 1, 8, [1]), (16, 3, 96, [4, 1]), (3, 2, 32, [1]), (17, 2, 120, [
 @pytest.mark.parametrize("stall", [0.0, 0.4], ids=["free", "stalls"])
 @pytest.mark.parametrize("ports", [1, 4])
 def test_reads_in_order(ports, stall):
-    build = replace(BOARDS["kv260"], ports=ports)
+    build = replace(BUILDS["kv260"], ports=ports)
     run_bench(ReadRequests(build), "sim.benches.attention.read_requests",
               {"build": asdict(build), "commands": COMMANDS, "stall": stall})

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from hw.build import board_files
-from models.machine.build import BOARDS, PORT_BYTES
+from hw.boards.registry import BOARDS, BUILDS
+from models.machine.build import PORT_BYTES
 from tests.hw.boards.verilog_ports import Port, instance_connections, module_ports
 
 ROOT = Path(__file__).resolve().parents[3]
 SCRIPTS = ROOT / "hw" / "boards" / "kv260"
 FILES = [SCRIPTS / name for name in ("build_kv260.tcl", "check_timing.tcl", "kv260.xdc", "kv260_bd.tcl",
                                      "tritloom_axi.v")]
-KV260 = BOARDS["kv260"]
+KV260 = BUILDS["kv260"]
 MET = "All user specified timing constraints are met."
 MISSED = "Timing constraints are not met."
 
@@ -74,7 +74,7 @@ def core() -> dict[str, Port]:
     pytest.importorskip("hw.core")
     from hw.emit import TOP, emit_verilog
     # ports follow from the number of memory ports alone, and a small build is written in seconds
-    return module_ports(emit_verilog(replace(BOARDS["sim-tiny"], ports=KV260.ports))[0], TOP)
+    return module_ports(emit_verilog(replace(BUILDS["sim-tiny"], ports=KV260.ports))[0], TOP)
 
 
 def configuration(calls: list[Call], cell: str) -> dict[str, str]:
@@ -209,8 +209,8 @@ def test_the_runtime_finds_the_cell_and_its_clock(calls):
 
 
 def test_hw_build_hands_over_every_file_that_the_scripts_read():
-    assert board_files("kv260") == FILES
-    assert board_files("sim-tiny") == []
+    assert BOARDS["kv260"].files == FILES
+    assert BOARDS["sim-tiny"].files == []
 
 
 def test_the_constraints_lie_at_the_top_too():

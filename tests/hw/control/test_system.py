@@ -1,12 +1,12 @@
 """Runs through the register bus, against models of the engines and of the descriptors' memory."""
 
+from hw.boards.registry import BUILDS
 from hw.control.system import ControlSystem
-from models.machine.build import BOARDS
 from sim.runner import run_bench
 
 BUILD_ID = 0x89ABCDEF
 
 
 def test_bench():
-    control = ControlSystem(BOARDS["sim-tiny"], build_id=BUILD_ID)
+    control = ControlSystem(BUILDS["sim-tiny"], build_id=BUILD_ID)
     run_bench(control, "sim.benches.control.system", {"build_id": BUILD_ID})

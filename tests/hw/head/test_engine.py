@@ -5,14 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from hw.boards.registry import BUILDS
 from hw.head.engine import HeadEngine
-from models.machine.build import BOARDS
 from models.machine.layout import head_beats
 from models.machine.scalar_format import word
 from sim.runner import run_bench
 
 BENCH = "sim.benches.head.engine"
-ONE_ROW = replace(BOARDS["sim-tiny"], name="one row", rows=2, hidden_max=128, top_k=8)
+ONE_ROW = replace(BUILDS["sim-tiny"], name="one row", rows=2, hidden_max=128, top_k=8)
 TWO_ROWS = replace(ONE_ROW, name="two rows", ports=1, rows=4, head_rows=2, top_k=6)
 ONE = [1 << 23, 0]
 

@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from hw.boards.registry import BUILDS
 from hw.linear.engine import LinearEngine
-from models.machine.build import BOARDS
 from models.machine.layout import tile_count, weight_beats, weight_beats_used
 from sim.runner import run_bench
 
 BENCH = "sim.benches.linear.engine"
-TWO_ROWS = replace(BOARDS["sim-tiny"], name="two rows", ports=1, rows=2, accumulator_words=64, inputs_max=160)
+TWO_ROWS = replace(BUILDS["sim-tiny"], name="two rows", ports=1, rows=2, accumulator_words=64, inputs_max=160)
 BUILDS = {
     "two rows": TWO_ROWS,
     "two batches of two": replace(TWO_ROWS, row_batches=2, accumulator_words=128),

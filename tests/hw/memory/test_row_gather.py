@@ -5,20 +5,20 @@ from dataclasses import asdict, replace
 
 import pytest
 
+from hw.boards.registry import BUILDS
 from hw.memory.row_gather import RowGather
-from models.machine.build import BOARDS
 from sim.runner import run_bench
 
 
 @pytest.mark.parametrize("stall", [0.0, 0.4])
 @pytest.mark.parametrize(("ports", "hidden"), [(1, 80), (2, 1500), (4, 2560)])
 def test_bench(ports, hidden, stall):
-    build = replace(BOARDS["sim-tiny"], ports=ports, hidden_max=hidden)
+    build = replace(BUILDS["sim-tiny"], ports=ports, hidden_max=hidden)
     run_bench(RowGather(build), "sim.benches.memory.row_gather", {"build": asdict(build), "stall": stall})
 
 
 def test_parameters():
     with pytest.raises(ValueError, match="ports must be a power of two, got 3"):
-        RowGather(replace(BOARDS["sim-tiny"], ports=3))
+        RowGather(replace(BUILDS["sim-tiny"], ports=3))
     with pytest.raises(ValueError, match="a row of 1000 beats may not fit two groups"):
-        RowGather(replace(BOARDS["sim-tiny"], ports=1, hidden_max=16_000))
+        RowGather(replace(BUILDS["sim-tiny"], ports=1, hidden_max=16_000))

@@ -4,12 +4,12 @@ from dataclasses import asdict, replace
 
 import pytest
 
+from hw.boards.registry import BUILDS
 from hw.memory.system import MemorySystem
-from models.machine.build import BOARDS
 from sim.runner import run_bench
 
 
 @pytest.mark.parametrize("ports", [1, 2, 4])
 def test_bench(ports):
-    build = replace(BOARDS["sim-tiny"], ports=ports)
+    build = replace(BUILDS["sim-tiny"], ports=ports)
     run_bench(MemorySystem(build), "sim.benches.memory.system", {"build": asdict(build)})

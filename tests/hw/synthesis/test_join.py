@@ -4,12 +4,12 @@ import re
 
 import pytest
 
+from hw.boards.registry import BUILDS
 from hw.synthesis.join import join_netlists
 from hw.synthesis.levels import LogicLevels
 from hw.synthesis.netlist import read_netlist
 from hw.synthesis.resources import count_resources
 from hw.synthesis.units import FRAME, PARTS, unit_verilog
-from models.machine.build import BOARDS
 from tests.hw.synthesis.netlists import lut, register, write_netlist
 
 _PORT = re.compile(r"^  (input|output) (?:reg |wire )?(?:\[\d+:\d+\] )?(\\\S+|\w+)", re.MULTILINE)
@@ -81,6 +81,6 @@ def test_the_cores_parts_have_the_frames_ports():
 
 def unit_text(unit):
     """The top module's text."""
-    text = unit_verilog(BOARDS["sim-tiny"], unit)
+    text = unit_verilog(BUILDS["sim-tiny"], unit)
     start = text.index(f"module {unit}(")
     return text[start:text.index("endmodule", start)]

@@ -1,6 +1,8 @@
 """Counts of hand-made netlists in the vendor's units."""
 
-from hw.synthesis.resources import XCK26, Resources, count_resources, late_products
+from hw.boards.device import Resources
+from hw.boards.registry import BOARDS
+from hw.synthesis.resources import count_resources, late_products
 from tests.hw.synthesis.netlists import carry4, lut, netlist, register
 
 
@@ -16,10 +18,11 @@ def test_every_kind_is_counted_in_its_unit(tmp_path):
 
 
 def test_the_device_is_full_at_its_last_site_and_not_before():
-    full = vars(XCK26.sites)
-    assert XCK26.fits(XCK26.sites)
+    device = BOARDS["kv260"].device
+    full = vars(device.sites)
+    assert device.fits(device.sites)
     for name in full:
-        assert not XCK26.fits(Resources(**full | {name: full[name] + 0.5}))
+        assert not device.fits(Resources(**full | {name: full[name] + 0.5}))
 
 
 def test_a_product_that_meets_logic_before_a_register_is_named(tmp_path):

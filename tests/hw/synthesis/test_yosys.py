@@ -2,10 +2,12 @@
 
 import pytest
 
+from hw.boards.device import Resources
+from hw.boards.technology import PLAIN, SERIES_7, ULTRASCALE_PLUS
 from hw.synthesis import yosys
 from hw.synthesis.levels import LogicLevels
 from hw.synthesis.netlist import read_netlist
-from hw.synthesis.resources import Resources, count_resources
+from hw.synthesis.resources import count_resources
 from models.errors import BuildError
 
 # A sum of 16 bits, 32 words of 14 bits in distributed RAM.
@@ -39,20 +41,20 @@ def check(run):
 
 
 def test_a_run_is_counted_and_kept(tmp_path):
-    first = yosys.synthesise(VERILOG, "small", tmp_path)
+    first = yosys.synthesise(VERILOG, "small", ULTRASCALE_PLUS, tmp_path)
     assert (first.mapper, first.reused) == ("abc9", False)
     check(first)
     said = []
-    again = yosys.synthesise(VERILOG, "small", tmp_path, say=said.append)
+    again = yosys.synthesise(VERILOG, "small", ULTRASCALE_PLUS, tmp_path, say=said.append)
     assert again.reused and again.netlist == first.netlist and str(first.netlist.parent) in said[0]
     assert runs(tmp_path) == [first.netlist.parent]
 
 
 def test_where_one_mapper_fails_the_next_one_is_taken_and_named(tmp_path, monkeypatch):
-    variants = yosys.scripts("small")
-    monkeypatch.setattr(yosys, "scripts", lambda top: variants | {"abc9": "no_such_pass"})
+    variants = yosys.scripts("small", ULTRASCALE_PLUS)
+    monkeypatch.setattr(yosys, "scripts", lambda top, technology: variants | {"abc9": "no_such_pass"})
     said = []
-    run = yosys.synthesise(VERILOG, "small", tmp_path, say=said.append)
+    run = yosys.synthesise(VERILOG, "small", ULTRASCALE_PLUS, tmp_path, say=said.append)
     assert run.mapper == "abc"
     assert any("abc9 failed" in line and "no_such_pass" in line for line in said)
     check(run)
@@ -60,6 +62,18 @@ def test_where_one_mapper_fails_the_next_one_is_taken_and_named(tmp_path, monkey
 
 def test_a_design_that_no_mapper_takes_is_one_line_and_leaves_nothing(tmp_path):
     with pytest.raises(BuildError, match=r"could not synthesise other: .*Module `other' not found") as error:
-        yosys.synthesise(VERILOG, "other", tmp_path)
+        yosys.synthesise(VERILOG, "other", ULTRASCALE_PLUS, tmp_path)
     assert "\n" not in str(error.value)
     assert runs(tmp_path) == []
+
+
+def test_the_older_family_is_mapped_to_its_own_cells(tmp_path):
+    run = yosys.synthesise(VERILOG, "small", SERIES_7, tmp_path)
+    types = {cell.type for cell in read_netlist(run.netlist, "small").cells}
+    assert "RAM32M" in types and "RAM32M16" not in types
+
+
+def test_a_family_without_a_flow_is_refused(tmp_path):
+    with pytest.raises(BuildError, match="there is no synthesis for technology plain"):
+        yosys.synthesise(VERILOG, "small", PLAIN, tmp_path)
+    assert not list(tmp_path.iterdir())

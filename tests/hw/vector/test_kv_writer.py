@@ -8,9 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from hw.boards.registry import BUILDS
 from hw.vector.kv_writer import KVWriter
 from models.golden.scalar import to_word
-from models.machine.build import BOARDS, LANES
+from models.machine.build import LANES
 from models.machine.cache import BLOCK_TOKENS, chunk_bytes, padded_row, physical
 from sim.benches.arith.stream_table import table
 from sim.benches.vector.shared_units import WithSharedUnits
@@ -60,7 +61,7 @@ def _run(first: int, rows: list[list[bytes]], scales: list[list[bytes]], stride:
 @pytest.mark.parametrize(("kv_bits", "dim", "ports", "rows"), [
     (8, 64, 4, 4), (8, 96, 4, 8), (8, 40, 2, 4), (8, 4, 4, 2), (16, 24, 4, 4), (16, 4, 1, 1), (8, 56, 1, 4)])
 def test_layout(kv_bits, dim, ports, rows, whole, stall):
-    build = replace(BOARDS["sim-tiny"], ports=ports)
+    build = replace(BUILDS["sim-tiny"], ports=ports)
     rng = np.random.default_rng([kv_bits, dim])
     limit, size = (1 << (kv_bits - 1)) - 1, dim * kv_bits // 8
     runs = [(703, 1), (704, rows), (704 + rows, max(rows - 1, 1)), (717 if rows < 4 else 712, min(rows, 3)), (3, 1)]

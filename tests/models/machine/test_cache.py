@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from host.compiler.memory_map import KVLayout
+from hw.boards.registry import BUILDS
 from models.config import PRESETS
-from models.machine.build import BOARDS, BURST_BEATS, CPU, PORT_BYTES
+from models.machine.build import BURST_BEATS, CPU, PORT_BYTES
 from models.machine.cache import chunk_bytes, padded_row, physical
 
-BUILDS = [replace(BOARDS["kv260"], ports=ports, kv_bits=bits) for ports in (1, 2, 4) for bits in (8, 16)]
+BUILDS = [replace(BUILDS["kv260"], ports=ports, kv_bits=bits) for ports in (1, 2, 4) for bits in (8, 16)]
 
 
 @pytest.mark.parametrize("build", BUILDS[::2], ids=lambda build: f"{build.ports} ports")
@@ -44,5 +45,5 @@ def test_every_byte_has_its_place(build, preset):
 @pytest.mark.parametrize(("ports", "size", "expected"), [(4, 16, 64), (4, 96, 96), (4, 80, 96), (2, 8, 32), (1, 40,
                                                                                                              48)])
 def test_rows_are_whole_chunks_and_at_least_a_beat(ports, size, expected):
-    row = padded_row(size, replace(BOARDS["kv260"], ports=ports))
+    row = padded_row(size, replace(BUILDS["kv260"], ports=ports))
     assert row == expected and row % chunk_bytes(ports) == 0

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.machine.build import BOARDS
+from hw.boards.registry import BUILDS
 from models.machine.layout import head_beats, head_stream, stripe, unstripe, weight_beats, weight_stream
 
-BUILDS = [dataclasses.replace(BOARDS["sim-tiny"], ports=ports) for ports in (1, 2, 4)]
+BUILDS = [dataclasses.replace(BUILDS["sim-tiny"], ports=ports) for ports in (1, 2, 4)]
 
 
 @given(st.sampled_from(BUILDS), st.integers(1, 60), st.integers(1, 250), st.integers(0, 99))
@@ -28,8 +28,8 @@ def test_weight_stream_holds_tiles_of_outputs(build, outputs, inputs, seed):
 @pytest.mark.parametrize("shape", [((1536, 1536), 1.61), ((2560, 6912), 1.605), ((6912, 2560), 1.63)])
 def test_bits_a_weight(shape):
     (outputs, inputs), limit = shape
-    beats = weight_beats(outputs, inputs, BOARDS["kv260"])
-    assert beats * BOARDS["kv260"].beat_bytes * 8 / (outputs * inputs) < limit
+    beats = weight_beats(outputs, inputs, BUILDS["kv260"])
+    assert beats * BUILDS["kv260"].beat_bytes * 8 / (outputs * inputs) < limit
 
 
 @given(st.sampled_from(BUILDS), st.integers(1, 30), st.integers(1, 100), st.integers(0, 99))

@@ -1,4 +1,4 @@
-"""What a memory gives one long sequential stream: the rate and the latency that cycles are predicted with."""
+"""A board's memory: which model simulates it, and the rate and latency that cycles are predicted with."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 from models.machine.build import PORT_BYTES, BuildParameters
 
-__all__ = ["KV260_MEMORY", "SIMPLE_MEMORY", "MemoryRate"]
+__all__ = ["MODELS", "SIMPLE_MEMORY", "MemoryRate"]
+
+MODELS = ("simple", "kv260")
+"""The simulator's memories by name: each port by itself, or all before the KV260's DDR controller."""
 
 
 @dataclass(frozen=True)
@@ -15,13 +18,18 @@ class MemoryRate:
 
     port_rate: beats a cycle that one port takes. limit_gb_s: what all ports get together, None for no limit.
     latency_ns: from an address to its first beat; latency_cycles: the same, of a memory clocked with the core.
+    model: what simulates it, of `MODELS`.
     """
 
-    name: str
+    model: str
     port_rate: float
     limit_gb_s: float | None
     latency_ns: float = 0.0
     latency_cycles: int = 0
+
+    def __post_init__(self) -> None:
+        if self.model not in MODELS:
+            raise ValueError(f"no model of a memory {self.model!r}: there are {', '.join(MODELS)}")
 
     def beats_a_cycle(self, build: BuildParameters) -> float:
         """Wide beats (of all the build's ports) a cycle."""
@@ -40,8 +48,4 @@ class MemoryRate:
 
 
 SIMPLE_MEMORY = MemoryRate("simple", port_rate=1.0, limit_gb_s=None, latency_cycles=20)
-"""The simulator's other memory: each port answers by itself after 20 cycles, then a beat a cycle."""
-
-KV260_MEMORY = MemoryRate("kv260", port_rate=128 / 129, limit_gb_s=15.87, latency_ns=150)
-"""The model of the KV260's memory (docs/memory-model.md): a port loses one cycle in 129, the DDR controller gives
-15.87 GB/s to four ports in step, request and answer take 75 ns each."""
+"""Each port answers by itself after 20 cycles, then a beat a cycle."""

@@ -1,0 +1,80 @@
+"""One board: its chip, ports and memory, the build that is emitted for it, and the files of its flow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hw.boards.device import Device, Resources
+from hw.boards.memory_rate import MemoryRate
+from hw.boards.technology import Technology
+from models.errors import BuildError
+from models.machine.build import BuildParameters
+
+__all__ = ["Board", "Ports", "Share"]
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Of the processor's memory, for the fabric: `count` slaves of `bits` bits that speak `axi` ("AXI3" or "AXI4")."""
+
+    count: int
+    bits: int
+    axi: str
+
+
+@dataclass(frozen=True)
+class Share:
+    """What the engine (linear engine, weight buffer, ports, sequencer) may take of a device, as fractions."""
+
+    lut: float = 0.45
+    uram: float = 0.75
+    bram36: float = 0.486
+
+
+@dataclass(frozen=True, kw_only=True)
+class Board:
+    """name: on the command line, and of its build. folder: that of its data and of its flow's files.
+
+    simulated: there is no such board; its device is what reports are held against. missing: why nothing can be emitted
+    for it, "" where it can. share: what of the device `hw.analytic` gives the engine. build: what is emitted, and where
+    the search for others starts.
+    """
+
+    name: str
+    folder: Path
+    device: Device
+    ports: Ports
+    memory: MemoryRate
+    build: BuildParameters
+    simulated: bool = False
+    missing: str = ""
+    share: Share = field(default=Share())
+
+    def __post_init__(self) -> None:
+        if self.build.name != self.name:
+            raise ValueError(f"the build of board {self.name} is called {self.build.name}")
+
+    @property
+    def technology(self) -> Technology:
+        """Of its device."""
+        return self.device.technology
+
+    @property
+    def files(self) -> list[Path]:
+        """Scripts, constraints and wrapper, by name; none for a board that is only simulated."""
+        return sorted(path for path in self.folder.iterdir() if path.is_file() and path.suffix != ".py")
+
+    def check_emitted(self) -> None:
+        """`BuildError` where nothing can be emitted for the board."""
+        if self.missing:
+            raise BuildError(f"board {self.name} cannot be built: {self.missing}")
+
+    def check_chosen(self) -> None:
+        """`BuildError` where no build can be chosen for the board's device, since it is not its own."""
+        if self.simulated:
+            raise BuildError(f"no build can be chosen for board {self.name}: it is only simulated")
+
+    def fits(self, used: Resources) -> bool:
+        """Whether its device has these sites."""
+        return self.device.fits(used)
