@@ -113,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _table(results: Sequence[Result], temperature: float) -> str:
-    lines = [f"\n| temperature {temperature} | tokens before the loop | passes | tokens a pass | with loops | ids |",
+    lines = [f"\n| temperature {temperature} | tokens before the loop | passes | tokens per pass | with loops | ids |",
              "| --- | --- | --- | --- | --- | --- |"]
     total = Result("all", temperature, *(sum(getattr(r, name) for r in results) for name in (
         "tokens", "passes", "all_tokens", "all_passes")), all(r.equal for r in results), "")

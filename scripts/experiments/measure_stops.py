@@ -55,7 +55,7 @@ def rates(model: Model, tokens: int, rounds: int, *, threads: int | None = None,
 
 def table(found: Mapping[str, Sequence[float]]) -> str:
     """Markdown: medians, and the median of the rounds' ratios to no stop."""
-    lines = ["| stop, one a layer | tok/s | of none |", "| --- | --- | --- |"]
+    lines = ["| stop, one per layer | tok/s | of none |", "| --- | --- | --- |"]
     for site, values in found.items():
         ratio = median(value / none for value, none in zip(values, found["none"], strict=True))
         lines.append(f"| {site} | {median(values):.1f} | {ratio:.2f} |")
