@@ -1,7 +1,7 @@
 """A planted fault: one inverted bit on one output of a component under test.
 
 `TRITLOOM_FAULT=<Component>:<port>` makes `sim.runner` wrap that component's Verilog, so that a test that
-does not notice an inverted bit is found out. `python -m scripts.plant_faults` plants them all.
+does not notice an inverted bit is found out. `python -m scripts.verify.plant_faults` plants them all.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ class DescriptorList:
         """See that gains or a tap, by name, lie in their memory; what the next one that reads them waits for.
 
         All readers are of one engine, so those that follow the first need not wait, and the last one before
-        another vector comes gives the memory free.
+        another vector comes frees the memory.
         """
         if self._held.get(target) == name:
             return ()

@@ -1,9 +1,9 @@
 """The per-channel tap: gain, add, clip, threshold, for sparsity and steering.
 
 Sits on the residual stream (steering) and on a linear layer's input before it is quantised
-(sparsity, clipping). Parameters are 16-bit mantissas with one exponent a field; `rho` turns the
+(sparsity, clipping). Parameters are 16-bit mantissas with one exponent per field; `rho` turns the
 units of the parameters into the units of the stream, so a threshold given in normalised units
-follows the token. docs/numerics.md §5; ../methods: order of operations, clip before mask.
+follows the token. docs/numerics.md §5.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""What shows that the project does what it says: trials of whole commands, and fuzzers."""
+"""What shows that the project does what it says: planted faults, comparisons, trials of whole commands, and fuzzers."""

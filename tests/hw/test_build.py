@@ -13,7 +13,7 @@ from hw.emit import TOP, kept_verilog, source_hash, with_top
 from models.command import run_command
 from models.errors import BuildError
 from models.machine.registers import REGISTERS
-from scripts.check_hdl import lint, same_twice
+from scripts.verify.check_hdl import lint, same_twice
 
 
 def test_two_builds_are_identical_and_lint_clean(tmp_path):

@@ -74,7 +74,12 @@ def test_verilog_is_written_once(monkeypatch, tmp_path):
     """The second bench of equal components finds it, one of another writes its own."""
     monkeypatch.setenv("TRITLOOM_CACHE", str(tmp_path))
     written = []
-    monkeypatch.setattr("sim.runner.emit_verilog", lambda component, technology: written.append(component) or "no Verilog")
+
+    def emit(component, technology):
+        written.append(component)
+        return "no Verilog"
+
+    monkeypatch.setattr("sim.runner.emit_verilog", emit)
     monkeypatch.setattr("sim.runner.build_bench", lambda text: pytest.fail(text))
     for component, times in ((ScaleRound(8, 16), 1), (ScaleRound(8, 16), 1), (ScaleRound(8, 17), 2)):
         with pytest.raises(pytest.fail.Exception, match="no Verilog"):

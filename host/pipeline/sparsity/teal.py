@@ -1,8 +1,8 @@
 """TEAL: magnitude thresholds on the inputs of linear layers, fitted offline.
 
-An input channel with |x| <= t of its layer and site becomes zero before quantisation; an int8 zero costs nothing and is
-exact to skip. Thresholds are quantiles of |x| over a text. Within each layer the sparsity is shared out greedily: the
-site whose output suffers least for what it saves goes next. Source: TEAL (training-free activation sparsity).
+An input channel with |x| <= t of its layer and site becomes zero before quantisation; skipping an int8 zero is exact.
+Thresholds are quantiles of |x| over a text. Within each layer the sparsity is shared out greedily: the site whose
+output suffers least for what it saves goes next. Source: TEAL (training-free activation sparsity).
 """
 
 from __future__ import annotations

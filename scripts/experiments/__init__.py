@@ -1,0 +1,1 @@
+"""What methods and short cuts do to text, and what they cost: sparsity, drafts, shortlists, stops, steering."""

@@ -1,0 +1,1 @@
+"""The emulator against other software and against its own limits: speed, memory, batches, conversions."""

@@ -1,0 +1,264 @@
+"""Wrong lines for the emulator's compiled kernels, and the library that has one of them."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+from typing import NamedTuple
+
+from models.child_process import run_child
+from models.errors import BuildError
+
+__all__ = ["NATIVE_FAULTS", "SOURCES", "NativeFault", "build_library"]
+
+SOURCES = Path(__file__).resolve().parents[2] / "host" / "emulator" / "native"
+
+
+class NativeFault(NamedTuple):
+    """`wrong` in place of `found`, which occurs once in a file, and the test by which `path` must see it."""
+
+    file: str
+    found: str
+    wrong: str
+    test: str
+    path: str
+
+    @property
+    def model(self) -> str:
+        """Beside the models of `scripts.verify.plant_faults`."""
+        return "native"
+
+    @property
+    def place(self) -> str:
+        """File and change, for people."""
+        return " ".join(f"{self.file}: {self.found} => {self.wrong}".split())
+
+    def planted(self) -> str:
+        """The file's text with the fault; `ValueError` where its place does not occur exactly once."""
+        text = (SOURCES / self.file).read_text(encoding="utf-8")
+        if text.count(self.found) != 1:
+            raise ValueError(f"{self.file}: {self.found!r} occurs {text.count(self.found)} times, not once")
+        return text.replace(self.found, self.wrong)
+
+
+def build_library(fault: NativeFault, folder: Path) -> None:
+    """Compile the library with the fault to `folder`/_native, its sources in `folder`/native.
+
+    Of the paths it has the fault's and the plain one; this makes it in a second.
+    """
+    native = folder / "native"
+    shutil.copytree(SOURCES, native)
+    (native / fault.file).write_text(fault.planted(), encoding="utf-8")
+    paths = {path.stem: path for path in native.glob("path_*.c")}
+    kept = {"path_portable", "path_" + fault.path.replace("-", "_")}
+    absent = folder / "absent.c"
+    absent.write_text('#include "machine.h"\n' + "".join(f"const path {name};\n" for name in sorted({*paths} - kept)),
+                      encoding="utf-8")
+    command = ["cc", "-O1", "-std=gnu11", "-fopenmp", "-shared", "-fPIC", f"-I{native}", "-o",
+               folder / f"_native{EXTENSION_SUFFIXES[0]}", native / "run.c", absent, *(paths[name] for name in kept)]
+    done = run_child([*map(str, command), "-lm"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise BuildError(f"cc failed: {' '.join(done.stderr.split())}")
+
+
+# file and test: (found, wrong), ...
+_FAULTS = {
+    ("numbers.h", "units"): (
+        ("(quotient & 1) > half", "(quotient & 1) >= half"),
+        ("max64(((int64_t)1 << s) >> 1, 1)", "(((int64_t)1 << s) >> 1)"),
+        ("e < EXPONENT_MIN)", "e < -128)"),
+        ("over = e > EXPONENT_MAX;", "over = e > 127;"),
+        ("finish(m, length - 1)", "finish(m, length)"),
+        ("a.e < -128) return 0", "a.e < -127) return 0"),
+        ("a.e > 127) return", "a.e > 126) return"),
+        ("product >> (23 + carry)", "product >> 23"),
+        ("a.e - b.e - 1 + carry", "a.e - b.e + carry"),
+        ("max64(0, min64(-right, bits))", "max64(0, min64(-right, 4))"),
+        ("rounded < 0 ? -s.limit", "rounded < 0 ? -s.limit - 1"),
+        ("<= s.fits", "< s.fits"),
+    ),
+    ("numbers.h", "norms"): (
+        ("return s >= 63 ? 0 :", "return s >= 64 ? 0 :"),
+        ("a.m < b.m);", "a.m <= b.m);"),
+        ("return a.e < b.e ||", "return a.e <= b.e ||"),
+        ("max64(big.e - small.e, 0), 24)", "max64(big.e - small.e, 0), 23)"),
+        ("carry = total >> 24;", "carry = 0;"),
+        ("radicand = a.m << (23 + odd)", "radicand = a.m << 23"),
+        ("(a.e - odd) >> 1", "(a.e + odd) >> 1"),
+        ("left, right >= 63}", "left, false}"),
+    ),
+    ("vector.h", "test_norm_of_the_residual"): (
+        ("bit_length(largest) - 23", "bit_length(largest) - 24"),
+        ("narrow = round_shift_62(x[i], k)", "narrow = x[i] >> k"),
+        ("round_shift_62(x[i] * gains[i], k)", "round_shift_62(x[i], k) * gains[i]"),
+        ("gain, 13) +", "gain, 12) +"),
+        ("!= 0xFFFF", "!= 0x10000"),
+        ("magnitude(y) <= scaled", "magnitude(y) < scaled"),
+        ("squares += narrow * narrow", "squares += narrow * (narrow - 1)"),
+        ("mul(unit, unit)), from", "unit), from"),
+        ("divide(m->constants[ONE], y_unit), 40", "y_unit, 40"),
+        ("op->tap_add_exponent, 40), clip", "op->tap_add_exponent, 39), clip"),
+        ("op->levels16 ? 16 : 8", "op->levels16 ? 15 : 8"),
+        ("zeros += q[i] == 0", "zeros += q[i] == 1"),
+        ("low ? c[STEP_7] :", "low ? c[INVERSE_7] :"),
+        ("low ? mul(y_unit, c[CLAMPED_7]) :", ""),
+    ),
+    ("vector.h", "test_matmul"): (
+        ("sum += q[i];", "sum += q[i] & 127;"),
+        ("bytes[b * TRITS + j]", "bytes[b * TRITS + 4 - j]"),
+        ("m->inputs[row] = count", "m->inputs[row] = count - 1"),
+    ),
+    ("vector.h", "test_norm_of_the_attention_aligns_its_groups"): (
+        ("top = max64(top, exponents[g])", "top = max64(top, exponents[g - 1])"),
+        ("x[i] = round_shift_62(x[i], k)", "x[i] >>= k"),
+        ("align = top - exponents[g]", "align = min64(top - exponents[g], 24)"),
+    ),
+    ("vector.h", "test_last_bit_of_relu2"): (
+        ("g * g * u", "g * g * (u | 1)"),
+        ("max64(min64(gate[i], limit), 0)", "clip64(gate[i], limit)"),
+    ),
+    ("vector.h", "test_last_bit_of_the_sigmoid"): (("rest + 256) >> 9", "rest + 255) >> 9"),),
+    ("vector.h", "test_gated_product_saturates_sums_and_scales"): (
+        ("limit_of(21)", "limit_of(22)"),
+        ("scaling_of(gate_unit, 14, 19)", "scaling_of(gate_unit, 14, 18)"),
+        ("up_unit), -16)", "up_unit), -15)"),
+    ),
+    ("vector.h", "test_wide_products_with_gains"): (
+        ("(odd << k) + rest", "rest"),
+        ("k <= 24", "k <= 26"),
+    ),
+    ("vector.h", "test_residual_add"): (
+        ("magnitude(x[i]) > limit", "x[i] > limit"),
+        ("limit = limit_of(32)", "limit = limit_of(32) + 1"),
+        ("power(op->fraction_bits), 32", "power(op->fraction_bits), 40"),
+        ("op->fraction_bits, 32);\n        for", "op->fraction_bits, 33);\n        for"),
+    ),
+    ("heads.h", "test_queries_keys_and_values"): (
+        ("a * cosine[i] - b * sine[i], 10", "a * cosine[i] + b * sine[i], 10"),
+        ("b * cosine[i] + a * sine[i], 10", "b * cosine[i] + a * sine[i] + 64, 10"),
+        ("shift(unit, -4)", "shift(unit, -5)"),
+        ("(bits == 16)", "0"),
+        ("limit_of(bits)", "limit_of(bits) - 1"),
+        ("mul(top, mul(unit, c[INVERSE_7]))", "mul(top, unit)"),
+        ("token = m->positions[op->sequence] + op->token + row", "token = m->positions[op->sequence] + op->token"),
+        ("token = m->positions[op->sequence] + op->token + row", "token = m->positions[0] + op->token + row"),
+        ("op->first_row + row, head, (int)m->kv_bits", "row, head, (int)m->kv_bits"),
+        ("(int)m->kv_bits, q));", "(int)m->kv_bits, q)) | 1;"),
+    ),
+    ("heads.h", "test_attention"): (
+        ("n = tokens - op->rows + row + 1", "n = tokens - op->rows + row"),
+        ("return m->positions[op->sequence] + op->token", "return m->positions[0] + op->token"),
+        ("i = (op->first_row + row) * op->heads", "i = row * op->heads"),
+        ("attention_exponents[(op->first_row + row)", "attention_exponents[(row)"),
+        ("((const int8_t *)key)[d]", "((const uint8_t *)key)[d]"),
+        ("(int64_t)q[d] * ((const int16_t *)key)[d]", "((int64_t)q[d] | 1) * ((const int16_t *)key)[d]"),
+        ("(int64_t)(int32_t)weights[t] * (int32_t)value[i]", "((int64_t)weights[t] | 1) * (int32_t)value[i]"),
+        ("total[i] += weights[t] *", "total[i] += (weights[t] | 1) *"),
+        ("from_word(key_scales[t])), 12, 32)", "from_word(key_scales[t])), 12, 31)"),
+        ("part = delta & 4095", "part = delta & 4094"),
+        ("min64(delta >> 12, 42)", "min64(delta >> 12, 10)"),
+        ("min64(top - value.e, 40)", "min64(top - value.e, 20)"),
+        ("drop = m->kv_bits - 3", "drop = m->kv_bits - 2"),
+        (".e : -128);", ".e : 0);"),
+        ("20 - fraction;", "21 - fraction;"),
+        ("g = head / (op->heads / op->kv_heads)", "g = head % op->kv_heads"),
+    ),
+    ("head.h", "test_head_and_its_best"): (
+        ("rest += (int32_t)q[i] * w[i]", "rest += (int32_t)q[i] * w[i] + 1"),
+        ("HEAD_BLOCK = 512", "HEAD_BLOCK = 1024"),
+        ("total += sum", "total = sum"),
+        ("row], scale), 16, 32", "row], scale), 16, 31"),
+        ("value > pair[1] ||", "value >= pair[1] ||"),
+        ("for (; at > 0 && before", "for (; at > 1 && before"),
+        ("(op->vocab + 3) / 4 * 4", "op->vocab"),
+    ),
+    ("head.h", "test_head_of_a_shortlist"): (
+        ("value == pair[1] && id < pair[0]", "false"),
+        ("m->list_ids[op->row * SHORTLIST + v]", "m->list_ids[v]"),
+        ("op->head + id * op->count", "op->head + v * op->count"),
+        ("op->head_scales[id]", "op->head_scales[v]"),
+        ("best[2 * at] = (int32_t)id;", "best[2 * at] = (int32_t)v;"),
+    ),
+    ("shortlist.h", "test_shortlist"): (
+        ("(int64_t)sums[n] * m->gains[n]", "(int32_t)(sums[n] * m->gains[n])"),
+        ("op->begin ? 0 : min64", "min64"),
+        ("score <= scores[kept - 1]", "score < scores[kept - 1]"),
+        ("scores[at - 1] < score;", "scores[at - 1] <= score;"),
+        ("op->first_id + n;", "n;"),
+        ("+ op->accumulator * m->outputs_per_step", ""),
+    ),
+    ("matmul.h", "test_matmul"): (
+        ("b < inputs ?", "b < inputs - 1 ?"),
+        ("DIGIT_OFFSET * m->activation_sums[row + r]", "DIGIT_OFFSET * m->activation_sums[row]"),
+        ("matmul_2(m, op, row, begin, end), row += 2;", "matmul_2(m, op, row, begin, end);"),
+        ("share(op->outputs, thread + 1, threads)", "share(op->outputs - 1, thread + 1, threads)"),
+    ),
+    ("path_portable.c", "test_matmul"): (
+        ("byte * 21846", "byte * 21845"),
+        ("byte * 7282", "byte * 7281"),
+        ("byte * 2428", "byte * 2427"),
+        ("byte * 810", "byte * 809"),
+        ("q[i] - 3 * q[i - BLOCK]", "q[i] - 2 * q[i - BLOCK]"),
+        ("sums[(o + k) * rows + r] +=", "sums[(o + k) * rows + r] ="),
+    ),
+    ("path_avx2.c", "test_matmul"): (
+        ("81, 108, 108", "81, 81, 108"),
+        ("2, 2, 3, 4", "2, 3, 3, 4"),
+        ("40, 41, 42}", "40, 41, 41}"),
+        ("third[16] = {0, 1, 2, 0, 1, 2, 0, 1, 2}", "third[16] = {0, 1, 2, 0, 1, 2, 0, 1, 1}"),
+        ("0, 1, 1, 1, 2, 2, 2}", "0, 1, 1, 1, 2, 2, 1}"),
+        ("_mm256_set1_epi8(26)", "_mm256_set1_epi8(27)"),
+        ("(b & 1) * 32", "0"),
+        ("0x4E", "0xE4"),
+    ),
+    ("path_avx512.c", "test_matmul"): (
+        ("{D3(0), D3(1), D3(2)}", "{D3(0), D3(1), D3(1)}"),
+        ("first = _mm512_cmpge", "first = _mm512_cmpgt"),
+        ("_mm512_srli_epi16(packed, 4)", "_mm512_srli_epi16(packed, 2)"),
+        ("second, t->one, t->one)", "second, t->one, t->mask)"),
+        ("(r * TRITS + j) * BLOCK", "j * BLOCK"),
+    ),
+    ("neon.h", "test_matmul"): (
+        ("vdupq_n_u8(57)", "vdupq_n_u8(56)"),
+        ("vdupq_n_u8(8)", "vdupq_n_u8(9)"),
+        ("vdupq_n_u8(17)", "vdupq_n_u8(18)"),
+        ("vmlaq_u8(n, minus, nine)", "n"),
+        ("vmvnq_u8(minus)", "minus"),
+        ("0, 1, 1, 1};", "0, 1, 1, 0};"),
+    ),
+    ("path_neon.c", "test_matmul"): (
+        ("vmlal_high_s8(pairs, d[j], a)", "vmlal_high_s8(pairs, d[0], a)"),
+        ("vpadalq_s16(sum, pairs)", "vpaddlq_s16(pairs)"),
+    ),
+    ("path_neon_dot.c", "test_matmul"): (("vld1q_s8(q + j * BLOCK)", "vld1q_s8(q)"),),
+    ("units.h", "test_queries_keys_and_values"): (
+        ("m->positions[op->sequence] * op->address_stride", "m->positions[0] * op->address_stride"),
+        ("m->angles + op->offset", "m->angles"),
+    ),
+    ("units.h", "test_norm_of_the_residual"): (("(m->gains || !gained)", "(m->gains && !gained)"),),
+    ("units.h", "stop_the_machine"): (
+        ("(m->gains || !gained)", "true"),
+        ("op->gained || op->opcode == SELECT", "op->gained"),
+    ),
+    ("machine.h", "stop_the_machine"): (("start + size > m->size", "start > m->size"),),
+    ("run.c", "stop_the_machine"): (("return (int)m->failure;", "return 0;"),),
+}
+_NORMS = re.compile("test_(norm|gated|wide_products|last_bit)")  # tests of test_native_norms.py
+_TESTS = {"units": "test_native_units.py", "norms": "test_native_norms.py",
+          "stop_the_machine": "test_native_library.py::test_a_bad_address_and_a_vector_never_loaded_stop_the_machine"}
+_PATHS = {"path_avx2.c": "avx2", "path_avx512.c": "avx512", "neon.h": "neon",
+          "path_neon.c": "neon", "path_neon_dot.c": "neon-dot"}
+
+
+def _faults() -> Iterator[NativeFault]:
+    for (file, test), changes in _FAULTS.items():
+        for found, wrong in changes:
+            node = _TESTS.get(test, f"test_native_{'norms' if _NORMS.match(test) else 'units'}.py::{test}")
+            yield NativeFault(file, found, wrong, f"tests/host/{node}", _PATHS.get(file, "portable"))
+
+
+NATIVE_FAULTS = tuple(_faults())

@@ -1,0 +1,140 @@
+"""Plant a wrong bit in each unit of golden model, emulator and RTL, and wrong lines in the emulator's C, one at a time;
+show which test sees it.
+
+`python -m scripts.verify.plant_faults [--only golden|emulator|native|rtl]`. Exit status 1 if a fault goes unseen.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from tqdm import tqdm
+
+from models.child_process import run_child
+from models.command import CommandParser, run_command
+from scripts.verify.fault_plugin import SEEN_VARIABLE
+from scripts.verify.native_faults import NATIVE_FAULTS, NativeFault, build_library
+from sim.fault import FAULT_VARIABLE
+from tests.host.native_units import PATHS
+
+__all__ = ["FAULTS", "Fault", "main"]
+
+
+class Fault(NamedTuple):
+    """A unit and the test that must see its fault. place: module:function, or component:output port."""
+
+    model: str
+    place: str
+    test: str
+
+
+_GOLDEN = "tests/models/golden/"
+_EMULATOR = "tests/host/test_emulator.py"
+_EMULATOR_UNITS = "tests/host/test_emulator_units.py"  # a last bit here drowns in later rounding
+
+FAULTS: tuple[Fault, ...] = (
+    *(Fault("golden", f"models.golden.{place}", _GOLDEN + test) for place, test in (
+        ("rounding:round_shift", "test_rounding.py"), ("scalar:mul", "test_scalar.py"),
+        ("scalar:add", "test_scalar.py"), ("scalar:div", "test_scalar.py"), ("scalar:sqrt", "test_scalar.py"),
+        ("scalar:from_int", "test_scalar.py"), ("scalar:scale_round", "test_scalar.py"),
+        ("norm_quant:norm_quant", "test_norm_quant.py"), ("tap:tap", "test_units.py"),
+        ("ternary_matmul:ternary_matmul", "test_units.py"), ("rope:rope", "test_units.py"),
+        ("head_quant:head_quant", "test_units.py"), ("attention:exp2_negative", "test_attention.py"),
+        ("attention:attention", "test_attention.py"), ("gated:sigmoid", "test_units.py"),
+        ("gated:gated_product", "test_units.py"), ("residual:residual_add", "test_units.py"),
+        ("residual:embed", "test_units.py"), ("head:logits", "test_units.py"), ("head:top_k", "test_units.py"),
+        ("shortlist:shortlist", "test_shortlist.py"))),
+    *(Fault("emulator", f"host.emulator.machine:{unit}", _EMULATOR) for unit in (
+        "norm_quant", "rope", "head_quant", "scale_round", "top_k")),
+    *(Fault("emulator", f"host.emulator.machine:{unit}", _EMULATOR_UNITS) for unit in (
+        "matmul", "attention_rows", "gated_product", "residual_add")),
+    *(Fault("rtl", place, f"tests/hw/{test}.py") for place, test in (
+        ("RoundShift:", "arith/test_round_shift"), ("ScaleRound:", "arith/test_scale_round"),
+        ("ScalarUnit:", "arith/test_scalar_unit"), ("Tap:", "vector/test_tap"),
+        ("WithSharedUnits:o_q__payload", "vector/test_norm_quant"),
+        ("WithSharedUnits:o_scale__payload", "vector/test_norm_quant"),
+        ("WithSharedUnits:o_products__payload", "vector/test_norm_gain"),
+        ("WithSharedUnits:o_v__payload", "vector/test_norm_gain"),
+        ("WithSharedUnits:o_squares__payload", "vector/test_norm_gain"),
+        ("Rope:", "vector/test_rope"), ("WithSharedUnits:o__payload", "vector/test_head_quant"),
+        ("GatedProduct:o__payload", "vector/test_gated"), ("Sigmoid:o__payload", "vector/test_gated"),
+        ("WithSharedUnits:o_write__payload", "vector/test_residual"),
+        ("WithSharedUnits:o_write__payload", "vector/test_kv_writer"),
+        ("WithSharedUnits:o_write__payload", "vector/test_store"),
+        ("LayerInputs:o_linear__payload", "vector/test_layer_inputs"),
+        ("LayerInputs:o_head__payload", "vector/test_layer_inputs"),
+        ("LayerInputs:o_step__payload", "vector/test_layer_inputs"), ("LayerInputs:zeros", "vector/test_layer_inputs"),
+        ("VectorEngine:o_linear__payload", "vector/test_engine"),
+        ("VectorEngine:o_write__payload", "vector/test_engine"), ("VectorEngine:unit", "vector/test_engine"),
+        ("LinearEngine:sums_a__payload", "linear/test_engine"), ("HeadEngine:o_write__payload", "head/test_engine"),
+        ("QueryKeyDot:dots", "attention/test_query_key_dot"),
+        ("ScoreScale:o__payload", "attention/test_score_scale"),
+        ("Exp2Negative:o__payload", "attention/test_exp2_negative"), ("Softmax:o__payload", "attention/test_softmax"),
+        ("WeightedSum:", "attention/test_weighted_sum"), ("Normaliser:", "attention/test_normaliser"),
+        ("OutputMemory:o__payload", "attention/test_output_memory"),
+        ("AttentionEngine:o__payload", "attention/test_engine"), ("ReadMaster:", "memory/test_read_master"),
+        ("StreamFetcher:", "memory/test_stream_fetcher"), ("PortFifos:o__payload", "memory/test_port_fifos"),
+        ("StreamRouter:o_weights__payload", "memory/test_stream_router"),
+        ("StreamRouter:o_head__payload", "memory/test_stream_router"),
+        ("WeightBuffer:o__payload", "linear/test_weight_buffer"), ("MemorySystem:head__payload", "memory/test_system"),
+        ("LinearEngine:sums_b__payload", "linear/test_engine"), ("LinearEngine:invalid_bytes", "linear/test_engine"),
+        ("Loader:o_load__payload", "memory/test_loader"), ("Reader:o__payload", "memory/test_reader"),
+        ("WriteMaster:axi__wdata", "memory/test_write_master"), ("MemorySystem:o_load__payload", "memory/test_system"),
+        ("Registers:bus__rdata", "control/test_registers"), ("Semaphores:take__0__ready", "control/test_semaphores"),
+        ("EngineQueue:command__payload", "control/test_engine_queue"))),
+)
+
+
+def _run(test: str, planted: str, *options: str) -> tuple[bool, str]:
+    """Whether an assertion of a test fails with the variable set to `planted`, and its last line.
+
+    What ends without one, an error, a crash, a port that is not there, does not count.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        seen = Path(folder) / "seen"
+        environment = os.environ | {FAULT_VARIABLE: planted, SEEN_VARIABLE: str(seen)}
+        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p",
+                   "scripts.verify.fault_plugin", "--no-header", "--tb=line", test, *options]
+        result = run_child(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        lines = (result.stdout.strip() or result.stderr.strip() or "no word").splitlines()
+        missing = [line for line in lines if "module top has no output" in line]
+        return seen.exists(), (missing or [lines[0 if result.returncode < 0 else -1]])[0]
+
+
+def _run_native(fault: NativeFault) -> tuple[bool, str]:
+    """The same with a library compiled for the fault."""
+    others = [f"{path}]" for path in PATHS if path != fault.path]  # as test ids end
+    with tempfile.TemporaryDirectory() as folder:
+        build_library(fault, Path(folder))
+        return _run(fault.test, f"native:{folder}", "-k", f"not ({' or '.join(others)})")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command."""
+    parser = CommandParser("scripts.verify.plant_faults",
+                           description="Plant a wrong bit in each unit; every one must be seen by a test.")
+    parser.add_argument("--only", choices=["golden", "emulator", "native", "rtl"],
+                        help="units of one of the four")
+    options = parser.parse_args(arguments)
+    native = [fault for fault in NATIVE_FAULTS if fault.path in PATHS]
+    chosen = [fault for fault in (*FAULTS, *native) if options.only in (None, fault.model)]
+    unseen = 0
+    for fault in tqdm(chosen, unit="fault", file=sys.stderr):
+        seen, line = _run_native(fault) if isinstance(fault, NativeFault) else _run(fault.test, fault.place)
+        unseen += not seen
+        tqdm.write(f"{'seen  ' if seen else 'UNSEEN'}  {fault.model:8}  {fault.place:40}  {fault.test}  {line}",
+                   file=sys.stdout)
+    print(f"{len(chosen) - unseen} of {len(chosen)} faults seen")
+    if len(native) < len(NATIVE_FAULTS):
+        print(f"{len(NATIVE_FAULTS) - len(native)} faults of paths that cannot run here were left out")
+    raise SystemExit(1 if unseen else 0)
+
+
+if __name__ == "__main__":
+    run_command(main)
