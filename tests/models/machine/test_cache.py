@@ -13,10 +13,10 @@ from models.config import PRESETS
 from models.machine.build import BURST_BEATS, CPU, PORT_BYTES
 from models.machine.cache import chunk_bytes, padded_row, physical
 
-BUILDS = [replace(BUILDS["kv260"], ports=ports, kv_bits=bits) for ports in (1, 2, 4) for bits in (8, 16)]
+TILED = [replace(BUILDS["kv260"], ports=ports, kv_bits=bits) for ports in (1, 2, 4) for bits in (8, 16)]
 
 
-@pytest.mark.parametrize("build", BUILDS[::2], ids=lambda build: f"{build.ports} ports")
+@pytest.mark.parametrize("build", TILED[::2], ids=lambda build: f"{build.ports} ports")
 def test_a_port_has_whole_bursts(build):
     """Of 16 beats, each port's parts lie together, in any group."""
     content = np.random.default_rng(1).integers(0, 256, 4 * build.stream_align, dtype=np.uint8)
@@ -27,7 +27,7 @@ def test_a_port_has_whole_bursts(build):
 
 
 @pytest.mark.parametrize("preset", ["bitnet-0.73b", "bitnet-2b4t"])
-@pytest.mark.parametrize("build", [*BUILDS, CPU], ids=lambda build: f"{build.packing} {build.ports} {build.kv_bits}")
+@pytest.mark.parametrize("build", [*TILED, CPU], ids=lambda build: f"{build.packing} {build.ports} {build.kv_bits}")
 def test_every_byte_has_its_place(build, preset):
     """Scales, keys and values of all tokens lie inside the layer and nowhere twice."""
     config = replace(PRESETS[preset], context=75)
