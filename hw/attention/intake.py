@@ -9,8 +9,10 @@ from amaranth.utils import ceil_log2
 
 from hw.attention.jobs import JOB, PAIRS, pair_row
 from hw.attention.query_key_dot import key_beat
+from hw.command import field_shapes
 from models.machine.build import BuildParameters
 from models.machine.cache import BLOCK_TOKENS, HEADER_BYTES, chunk_bytes
+from models.machine.descriptor import Opcode
 
 __all__ = ["Intake", "key_event", "value_beat"]
 
@@ -51,8 +53,7 @@ class Intake(wiring.Component):
         self._parts = build.beat_bytes // chunk_bytes(build.ports)
         self._chunks = chunks
         super().__init__({
-            "dim": In(16),
-            "row_bytes": In(16),
+            **{name: In(shape) for name, shape in field_shapes(Opcode.ATTEND, "dim", "row_bytes").items()},
             "i": In(stream.Signature(JOB)),
             "o": Out(stream.Signature(JOB)),
             "i_data": In(stream.Signature(build.beat_bytes * 8)),

@@ -11,7 +11,9 @@ from hw.arith.scalar_product import scalar_product_steps
 from hw.attention.jobs import JOB, PAIRS, pair_head, pair_row, pairs_last
 from hw.attention.query_key_dot import query_word
 from hw.attention.query_memory import QueryMemory
+from hw.command import field_shapes
 from hw.stream.pipeline import Pipeline
+from models.machine.descriptor import Opcode
 
 __all__ = ["QueryLoad"]
 
@@ -32,8 +34,7 @@ class QueryLoad(wiring.Component):
     def __init__(self, *, rows: int, heads: int, words: int) -> None:
         self._words = words
         super().__init__({
-            "dim": In(16),
-            "score_constant": In(32),
+            **{name: In(shape) for name, shape in field_shapes(Opcode.ATTEND, "dim", "score_constant").items()},
             "bank_free": In(1),
             "i": In(stream.Signature(JOB)),
             "o": Out(stream.Signature(JOB)),

@@ -7,9 +7,11 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.attention.jobs import JOB
+from hw.command import field_shapes
 from hw.memory.shapes import READ_REQUEST
 from models.machine.build import BuildParameters
 from models.machine.cache import BLOCK_TOKENS, HEADER_BYTES, chunk_bytes
+from models.machine.descriptor import Opcode
 
 __all__ = ["READ_REQUEST", "ReadRequests"]
 
@@ -28,14 +30,10 @@ class ReadRequests(wiring.Component):
         self._chunk, self._element = chunk_bytes(build.ports), build.kv_bits // 8
         self._beat = build.beat_bytes
         self._tokens = range(build.context_max + 1)
+        fields = field_shapes(Opcode.ATTEND, "dim", "head_bytes", "row_bytes", "block_bytes", "region_bytes",
+                              "key_scales", "values")
         super().__init__({
-            "dim": In(16),
-            "head_bytes": In(32),
-            "row_bytes": In(16),
-            "block_bytes": In(16),
-            "region_bytes": In(32),
-            "key_scales": In(40),
-            "values": In(40),
+            **{name: In(shape) for name, shape in fields.items()},
             "i": In(stream.Signature(JOB)),
             "o": Out(stream.Signature(JOB)),
             "read": Out(stream.Signature(READ_REQUEST)),

@@ -6,8 +6,10 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.command import field_shapes
 from hw.linear.accumulator import REUSE_DISTANCE
 from models.machine.build import BuildParameters
+from models.machine.descriptor import Opcode
 
 __all__ = ["StepIssue"]
 
@@ -26,15 +28,13 @@ class StepIssue(wiring.Component):
 
     def __init__(self, build: BuildParameters) -> None:
         self._build = build
+        fields = field_shapes(Opcode.MATMUL, "tiles", "batches", "outputs", "padding", "accumulator")
         step = data.StructLayout({"valid": 1, "word": range(build.accumulator_words), "overwrite": 1})
         super().__init__({
             "start": In(1),
-            "tiles": In(16),
-            "batches": In(8),
+            **{name: In(fields[name]) for name in ("tiles", "batches", "outputs", "padding")},
+            "base": In(fields["accumulator"]),
             "first_batch": In(range(build.row_batches)),
-            "outputs": In(16),
-            "padding": In(8),
-            "base": In(16),
             "done": Out(1),
             "available": In(1),
             "tables_ready": In(1),
@@ -47,11 +47,12 @@ class StepIssue(wiring.Component):
         m = Module()
         outputs_per_step = self._build.outputs_per_step
         active = Signal()
-        tiles, outputs, left = (Signal(16, reset_less=True, name=name) for name in ("tiles_left", "outputs", "left"))
+        tiles = Signal.like(self.tiles, reset_less=True, name="tiles_left")
+        outputs, left = (Signal.like(self.outputs, reset_less=True, name=name) for name in ("outputs", "left"))
         base, word = (Signal(range(self._build.batch_words), reset_less=True, name=n) for n in ("base", "word"))
         batch = Signal(range(self._build.row_batches))
         first_batch, final = (Signal.like(batch, reset_less=True, name=name) for name in ("first_batch", "final"))
-        padding = Signal(8, reset_less=True)
+        padding = Signal.like(self.padding, reset_less=True, name="padding")
         first_tile, tile_start, short = Signal(), Signal(), Signal()
         cooling = Signal(range(REUSE_DISTANCE))  # cycles until a short command's next tile may start
 

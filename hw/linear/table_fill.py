@@ -6,10 +6,12 @@ from amaranth.hdl import Array, Module, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.command import field_shapes
 from hw.linear.fill_order import FILL_ORDER
 from hw.linear.group_index import ENTRIES, INDEX_BITS
 from hw.linear.lookup_table import FILL_CONTROL
 from models.machine.build import TRITS_PER_GROUP
+from models.machine.descriptor import Opcode
 
 __all__ = ["TableFill"]
 
@@ -34,8 +36,7 @@ class TableFill(wiring.Component):
         self._words = words
         super().__init__({
             "start": In(1),
-            "tiles": In(16),
-            "batches": In(8),
+            **{name: In(shape) for name, shape in field_shapes(Opcode.MATMUL, "tiles", "batches").items()},
             "first_batch": In(range(batches)),
             "address": Out(range(depth)),
             "batch": Out(range(batches)),
@@ -52,7 +53,7 @@ class TableFill(wiring.Component):
         step = Signal(_STEP, reset_less=True)
         entry = Signal(range(ENTRIES))
         word = Signal(range(self._words))
-        tiles = Signal(16, reset_less=True)
+        tiles = Signal.like(self.tiles, reset_less=True, name="tiles")
         first_batch, final = (Signal.like(self.batch, reset_less=True, name=n) for n in ("first_batch", "final"))
         tile_start, last_batch = Signal.like(self.address), Signal()
         full = Signal(2)

@@ -8,12 +8,14 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
+from hw.command import field_shapes
 from hw.memory.ram_style import ULTRA_BUFFER_STEPS, ram_attributes
 from hw.stream.read_registers import read_registers
+from models.machine.descriptor import Opcode
 
 __all__ = ["TILE_PLAN", "WeightBuffer"]
 
-TILE_PLAN = data.StructLayout({"outputs": 16, "tiles": 16, "batches": 8})
+TILE_PLAN = data.StructLayout(field_shapes(Opcode.MATMUL, "outputs", "tiles", "batches"))
 """How a matrix is used: each of `tiles` runs of `outputs` outputs is given `batches` times over."""
 
 

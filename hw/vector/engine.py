@@ -10,7 +10,7 @@ from hw.arith.scalar import SCALAR
 from hw.arith.scalar_unit import ScalarUnit
 from hw.attention.output_memory import OUTPUT_REQUEST, OUTPUT_WORD
 from hw.attention.query_memory import QUERY, QUERY_SCALE
-from hw.command import COMMAND_BITS, POSITIONS, command_layout
+from hw.command import COMMAND_BITS, POSITIONS, command_layout, shared_field
 from hw.linear.activations import activation_layout
 from hw.linear.reader import READ_REQUEST, SUM_WORD
 from hw.memory.burst_former import BurstFormer
@@ -115,8 +115,11 @@ class VectorEngine(wiring.Component):
         self._add_fields = data.View(command_layout(Opcode.RESIDUAL), command)
         self._select_fields = data.View(command_layout(Opcode.SELECT), command)
         self._store_fields = data.View(command_layout(Opcode.STORE), command)
-        # QUERY has the first fields of KEY and VALUE, which are alike, and zeros in place of the others.
-        self._head_fields = data.View(command_layout(Opcode.KEY), command)
+        self._heads_of, self._dim = (
+            shared_field(command, (Opcode.QUERY, Opcode.KEY, Opcode.VALUE), name) for name in ("heads", "dim"))
+        self._cache_fields = {name: shared_field(command, (Opcode.KEY, Opcode.VALUE), name) for name in (
+            "address", "address_stride", "block_bytes", "region_bytes", "scale_address", "scale_block_bytes",
+            "head_bytes")}
 
         connect(m, flipped(self.command), control.command)
         m.d.comb += [control.positions.eq(self.positions), control.write_idle.eq(self.write_idle),
@@ -218,7 +221,7 @@ class VectorEngine(wiring.Component):
         _send(m, norm.o_head, self.o_head)
 
     def _connect_heads(self, m: Module) -> None:
-        heads, fields = self._heads, self._head_fields
+        heads = self._heads
         _send(m, heads.o_query, self.o_query)
         _send(m, heads.o_query_scale, self.o_query_scale)
         target = heads.start.p.target
@@ -228,13 +231,11 @@ class VectorEngine(wiring.Component):
             heads.start.p.rotate.eq(self._kind.rotating),
             heads.start.p.cached.eq(self._kind.caching),
             heads.start.p.row.eq(self._row.index),
-            heads.start.p.words.eq(fields.dim >> _LANE_BITS),
+            heads.start.p.words.eq(self._dim >> _LANE_BITS),
             heads.start.p.table_base.eq(self._row.base),
             heads.start.p.scale.eq(self._row.step),
             target.token.eq(self._row.token), target.first.eq(self._row.first), target.last.eq(self._row.last),
-            *(getattr(target, name).eq(fields[name]) for name in (
-                "heads", "address", "address_stride", "block_bytes", "region_bytes", "scale_address",
-                "scale_block_bytes", "head_bytes")),
+            target.heads.eq(self._heads_of), *(target[name].eq(field) for name, field in self._cache_fields.items()),
         ]
 
     def _connect_residual(self, m: Module) -> None:

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value, signed, unsigned
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import exact_log2
 
 from hw.arith.scalar import SCALAR
+from hw.command import POSITIONS, field_shapes
 from hw.memory.burst_former import BurstPort
 from hw.vector.kv_stage import BEAT_BYTES, SCALES_A_BEAT, KVStage, scale_beats
 from hw.vector.norm_quant import QUANTISED_WORD
 from models.machine.build import BURST_BEATS
 from models.machine.cache import BLOCK_TOKENS, chunk_bytes
+from models.machine.descriptor import Opcode
 
 __all__ = ["KV_TARGET", "KVWriter"]
 
 _PITCH_BITS = 7  # of a row's beats, with what pads it
 
 KV_TARGET = data.StructLayout({
-    "address": unsigned(40), "address_stride": unsigned(16), "block_bytes": unsigned(16), "region_bytes": unsigned(32),
-    "scale_address": unsigned(40), "scale_block_bytes": unsigned(16),
-    "head_bytes": unsigned(32), "heads": unsigned(8), "token": unsigned(16),
-    "first": 1, "last": 1,
+    **field_shapes(Opcode.KEY, "address", "address_stride", "block_bytes", "region_bytes", "scale_address",
+                   "scale_block_bytes", "head_bytes", "heads"),
+    "token": POSITIONS.elem_shape, "first": 1, "last": 1,
 })
 """Where the heads of one token go, in logical addresses; whether it is the first, the last of those that leave
 together. Rows and blocks of scales lie on multiples of 16 bytes."""

@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.arith.scalar import SCALAR
 from hw.attention.output_memory import OUTPUT_REQUEST, OUTPUT_WORD
+from hw.command import field_shapes
 from hw.linear.reader import READ_REQUEST, SUM_WORD
 from hw.vector.channel_memories import READ_LATENCY, RESIDUAL_WORD, channel_read
 from hw.vector.gated import GatedProduct
@@ -15,19 +16,16 @@ from hw.vector.norm_gain import NORM_WORD
 from hw.vector.norm_quant import NormPass
 from models.machine.build import LANES
 from models.machine.descriptor import NormSource as Source
+from models.machine.descriptor import Opcode
 
 __all__ = ["NORM_SOURCE", "NormSource"]
 
 NORM_SOURCE = data.StructLayout({
-    "source": unsigned(2),  # models.machine.descriptor.NormSource
+    **field_shapes(Opcode.NORM, "source", "count", "group_channels", "gate_accumulator", "up_accumulator"),
     "silu": 1,
     "gate_scale": SCALAR,
     "row": unsigned(8),
-    "count": unsigned(16),
     "base": unsigned(16),  # the row's first word in the residual memory
-    "group_channels": unsigned(16),
-    "gate_accumulator": unsigned(16),
-    "up_accumulator": unsigned(16),
 })
 
 

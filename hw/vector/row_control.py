@@ -11,18 +11,22 @@ from amaranth.lib.wiring import In, Out
 from hw.arith.scalar import SCALAR, from_word, power_of_two, scalar_const, shift
 from hw.arith.scalar_steps import ScalarSteps
 from hw.arith.scalar_unit import ScalarOp, ScalarPort
-from hw.command import COMMAND_BITS, HEADER_LAYOUT, POSITIONS, command_layout
+from hw.command import COMMAND_BITS, HEADER_LAYOUT, POSITIONS, command_layout, shared_field
 from hw.vector.layer_inputs import STEP_WRITE
 from hw.vector.rope import ROPE_FRACTION
 from models.machine.build import LANES, BuildParameters
 from models.machine.cache import BLOCK_TOKENS
-from models.machine.descriptor import Activation, Opcode
+from models.machine.descriptor import OPCODES, Activation, Engine, Opcode
 from models.machine.descriptor import NormSource as Source
 from models.machine.tables import SIGMOID_FRACTION
 
 __all__ = ["KIND", "ROW", "RowControl"]
 
 _LANE_BITS = LANES.bit_length() - 1
+_ALL = [opcode for opcode in Opcode if OPCODES[opcode].engine == Engine.VECTOR]
+_HEADING = (Opcode.QUERY, Opcode.KEY, Opcode.VALUE)
+_CACHING = (Opcode.KEY, Opcode.VALUE)
+_COUNTING = [opcode for opcode in _ALL if opcode not in _HEADING]
 
 KIND = data.StructLayout({
     "norming": 1,
@@ -99,8 +103,12 @@ class RowControl(wiring.Component):
         command = Signal(COMMAND_BITS, reset_less=True)
         opcode = data.View(HEADER_LAYOUT, command).opcode
         self._norm = norm = data.View(command_layout(Opcode.NORM), command)
-        # QUERY has the first fields of KEY and VALUE, which are alike, and zeros in place of the others.
-        self._heads = heads = data.View(command_layout(Opcode.KEY), command)
+        rows, first_row = (shared_field(command, _ALL, name) for name in ("rows", "first_row"))
+        row_channels = shared_field(command, _ALL, "count", "dim")  # of a residual row, or of a row of angles
+        count = shared_field(command, _COUNTING, "count")
+        heads, dim, accumulator, self._heads_scale = (
+            shared_field(command, _HEADING, name) for name in ("heads", "dim", "accumulator", "scale"))
+        sequence, token = (shared_field(command, _CACHING, name) for name in ("sequence", "token"))
         self._addition = addition = data.View(command_layout(Opcode.RESIDUAL), command)
         choice = data.View(command_layout(Opcode.SELECT), command)
         store = data.View(command_layout(Opcode.STORE), command)
@@ -130,20 +138,19 @@ class RowControl(wiring.Component):
                     kind.selecting.eq(opcode == Opcode.SELECT), kind.storing.eq(opcode == Opcode.STORE),
                     kind.heading.eq((opcode == Opcode.QUERY) | (opcode == Opcode.KEY) | (opcode == Opcode.VALUE)),
                     kind.rotating.eq(opcode != Opcode.VALUE), kind.caching.eq(opcode != Opcode.QUERY),
-                    of_heads.eq(heads.heads * heads.dim),
-                    row.index.eq(heads.first_row), row.offset.eq(0), left.eq(heads.rows),
-                    row.token.eq(self.positions[heads.sequence] + heads.token), run.eq(0),
+                    of_heads.eq(heads * dim),
+                    row.index.eq(first_row), row.offset.eq(0), left.eq(rows),
+                    row.token.eq(self.positions[sequence] + token), run.eq(0),
                 ]
                 m.next = "COUNT"
             with m.State("COUNT"):
-                # SELECT's, STORE's and NORM's count lie where RESIDUAL's does
-                m.d.sync += [row.count.eq(Mux(kind.heading, of_heads, addition.count)),
+                m.d.sync += [row.count.eq(Mux(kind.heading, of_heads, count)),
                              row.accumulator.eq(Mux(kind.norming, norm.gate_accumulator, Mux(
                                  kind.adding, addition.accumulator, Mux(
                                      kind.selecting, choice.accumulator, Mux(
-                                         kind.storing, store.accumulator, heads.accumulator))))),
-                             words.eq(norm.count >> _LANE_BITS),
-                             base.eq(row.index * (norm.count >> _LANE_BITS))]
+                                         kind.storing, store.accumulator, accumulator))))),
+                             words.eq(row_channels >> _LANE_BITS),
+                             base.eq(row.index * (row_channels >> _LANE_BITS))]
                 m.next = "BASE"
             with m.State("BASE"):
                 m.d.sync += row.base.eq(base)
@@ -229,7 +236,7 @@ class RowControl(wiring.Component):
         """The scale of heads' sums and that over their levels; the heads."""
         row, kind = self._of_row, self._kind
         narrow = kind.caching & int(self._build.kv_bits == 8)
-        scalars.state("HEAD_SCALE", row.scale, ScalarOp.MUL, a=row.unit, b=_word(self._heads.scale),
+        scalars.state("HEAD_SCALE", row.scale, ScalarOp.MUL, a=row.unit, b=_word(self._heads_scale),
                       then="FRACTION")
         with m.State("FRACTION"):
             with m.If(kind.rotating):

@@ -7,15 +7,17 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import exact_log2
 
+from hw.command import field_shapes
 from hw.linear.reader import SUM_WORD
 from hw.memory.shapes import ID_BITS, LIST_PLACE
 from hw.vector.best_list import SCORE_BITS, BestList
 from hw.vector.channel_memories import GAIN_WORD, channel_read
 from models.machine.build import LANES
+from models.machine.descriptor import Opcode
 
 __all__ = ["SELECT_SETTINGS", "Select"]
 
-SELECT_SETTINGS = data.StructLayout({"row": 8, "count": 16, "first_id": ID_BITS, "k": 8, "begin": 1})
+SELECT_SETTINGS = data.StructLayout({"row": 8, **field_shapes(Opcode.SELECT, "count", "first_id", "k", "begin")})
 
 
 class Select(wiring.Component):

@@ -8,11 +8,13 @@ from amaranth.lib.wiring import In, Out
 
 from hw.arith.scalar import SCALAR, power_of_two, to_word
 from hw.attention.output_memory import OUTPUT_REQUEST, OUTPUT_WORD
+from hw.command import field_shapes
 from hw.linear.reader import READ_REQUEST, SUM_WORD
 from hw.memory.axi import ADDRESS_BITS
 from hw.memory.burst_former import BurstPort
 from hw.vector.channel_memories import READ_LATENCY, RESIDUAL_WORD, channel_read
 from models.machine.build import BURST_BEATS, LANES
+from models.machine.descriptor import Opcode
 from models.machine.descriptor import StoreSource as Source
 
 __all__ = ["STORE_SETTINGS", "Store"]
@@ -21,15 +23,10 @@ _BEAT_BITS = 4  # of an address, within a beat of LANES int32
 _BURST_BITS = (BURST_BEATS - 1).bit_length()
 
 STORE_SETTINGS = data.StructLayout({
-    "source": 2,  # models.machine.descriptor.StoreSource
+    **field_shapes(Opcode.STORE, "source", "count", "accumulator", "group_channels", "address", "steps"),
     "row": 8,
     "offset": 8,  # of the row among the command's
-    "count": 16,
     "base": 16,  # the row's first word in the residual memory
-    "accumulator": 16,
-    "group_channels": 16,
-    "address": ADDRESS_BITS,
-    "steps": ADDRESS_BITS,
     "unit": SCALAR,  # value of one unit of the input that sums are products of
 })
 
