@@ -16,7 +16,7 @@ from hw.vector.norm_quant import NormPass
 from models.machine.build import LANES
 from models.machine.descriptor import NormSource as Source
 
-__all__ = ["NORM_SOURCE", "NormSource"]
+__all__ = ["NORM_SOURCE", "SOURCE_PORTS", "NormSource"]
 
 NORM_SOURCE = data.StructLayout({
     "source": unsigned(2),  # models.machine.descriptor.NormSource
@@ -29,6 +29,17 @@ NORM_SOURCE = data.StructLayout({
     "gate_accumulator": unsigned(16),
     "up_accumulator": unsigned(16),
 })
+
+SOURCE_PORTS = {
+    "memory": Out(channel_read(RESIDUAL_WORD)),
+    "o_attention": Out(stream.Signature(OUTPUT_REQUEST)),
+    "i_attention": In(stream.Signature(OUTPUT_WORD)),
+    "o_gate": Out(stream.Signature(READ_REQUEST)),
+    "i_gate": In(stream.Signature(SUM_WORD)),
+    "o_up": Out(stream.Signature(READ_REQUEST)),
+    "i_up": In(stream.Signature(SUM_WORD)),
+}
+"""To and from those that have the values."""
 
 
 class NormSource(wiring.Component):
@@ -45,13 +56,7 @@ class NormSource(wiring.Component):
             "settings": In(NORM_SOURCE),
             "i_pass": In(stream.Signature(NormPass)),
             "o": Out(stream.Signature(NORM_WORD, always_ready=True)),
-            "memory": Out(channel_read(RESIDUAL_WORD)),
-            "o_attention": Out(stream.Signature(OUTPUT_REQUEST)),
-            "i_attention": In(stream.Signature(OUTPUT_WORD)),
-            "o_gate": Out(stream.Signature(READ_REQUEST)),
-            "i_gate": In(stream.Signature(SUM_WORD)),
-            "o_up": Out(stream.Signature(READ_REQUEST)),
-            "i_up": In(stream.Signature(SUM_WORD)),
+            **SOURCE_PORTS,
         })
 
     def elaborate(self, platform) -> Module:
