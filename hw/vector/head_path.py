@@ -12,7 +12,8 @@ from hw.attention.query_memory import QUERY, QUERY_SCALE
 from hw.linear.reader import SUM_WORD
 from hw.memory.burst_former import BurstPort
 from hw.vector.head_quant import HeadQuant
-from hw.vector.kv_writer import KV_TARGET, KVWriter
+from hw.vector.kv_walk import KV_TARGET
+from hw.vector.kv_writer import KVWriter
 from hw.vector.rescale import RescalePort
 from hw.vector.rope import ANGLE_WRITE, Rope
 from models.machine.build import LANES, BuildParameters

@@ -8,17 +8,15 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.arith.scalar import SCALAR, from_word, power_of_two
 from hw.arith.scalar_unit import ScalarPort
-from hw.attention.output_memory import OUTPUT_REQUEST, OUTPUT_WORD
 from hw.command import COMMAND_BITS, command_layout
 from hw.linear.activations import activation_layout
-from hw.linear.reader import READ_REQUEST, SUM_WORD
 from hw.memory.shapes import LOAD_WORD
-from hw.vector.channel_memories import GAIN_WORD, RESIDUAL_WORD, channel_read
+from hw.vector.channel_memories import GAIN_WORD, channel_read
 from hw.vector.layer_inputs import STEP_WRITE, LayerInputs
 from hw.vector.norm_quant import NormQuant
-from hw.vector.norm_source import NormSource
+from hw.vector.norm_source import SOURCE_PORTS, NormSource
 from hw.vector.rescale import RescalePort
-from hw.vector.row_control import ROW
+from hw.vector.row import ROW
 from hw.vector.tap import command_exponents
 from hw.vector.word_tap import WordTapPort
 from models.machine.descriptor import Activation, Opcode
@@ -44,14 +42,8 @@ class NormPath(wiring.Component):
             "exponent": In(signed(10)),
             "counting": In(1),
             "i_load": In(stream.Signature(LOAD_WORD)),
-            "memory": Out(channel_read(RESIDUAL_WORD)),
+            **SOURCE_PORTS,
             "gain": Out(channel_read(GAIN_WORD)),
-            "o_attention": Out(stream.Signature(OUTPUT_REQUEST)),
-            "i_attention": In(stream.Signature(OUTPUT_WORD)),
-            "o_gate": Out(stream.Signature(READ_REQUEST)),
-            "i_gate": In(stream.Signature(SUM_WORD)),
-            "o_up": Out(stream.Signature(READ_REQUEST)),
-            "i_up": In(stream.Signature(SUM_WORD)),
             "rescale": Out(RescalePort()),
             "tap": Out(WordTapPort()),
             "scalar": Out(ScalarPort()),
@@ -73,14 +65,11 @@ class NormPath(wiring.Component):
         connect(m, source.o, norm.i_x)
         connect(m, norm.o_q, inputs.i)
         for inner, outer in (
-                (source.memory, self.memory), (source.o_attention, self.o_attention), (source.o_gate, self.o_gate),
-                (source.o_up, self.o_up), (norm.gain, self.gain), (norm.rescale, self.rescale), (norm.tap, self.tap),
-                (norm.scalar, self.scalar), (norm.o_scale, self.o_unit), (inputs.o_linear, self.o_linear),
+                *((getattr(source, name), getattr(self, name)) for name in SOURCE_PORTS), (norm.gain, self.gain),
+                (norm.rescale, self.rescale), (norm.tap, self.tap), (norm.scalar, self.scalar),
+                (norm.o_scale, self.o_unit), (inputs.i_load, self.i_load), (inputs.o_linear, self.o_linear),
                 (inputs.o_head, self.o_head), (inputs.o_step, self.o_step)):
             connect(m, inner, flipped(outer))
-        for outer, inner in ((self.i_attention, source.i_attention), (self.i_gate, source.i_gate),
-                             (self.i_up, source.i_up), (self.i_load, inputs.i_load)):
-            connect(m, flipped(outer), inner)
 
         gain_m, gain_e = from_word(fields.gain)
         eps_m, eps_e = from_word(fields.eps_sum)

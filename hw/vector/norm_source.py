@@ -18,7 +18,7 @@ from models.machine.build import LANES
 from models.machine.descriptor import NormSource as Source
 from models.machine.descriptor import Opcode
 
-__all__ = ["NORM_SOURCE", "NormSource"]
+__all__ = ["NORM_SOURCE", "SOURCE_PORTS", "NormSource"]
 
 NORM_SOURCE = data.StructLayout({
     **field_shapes(Opcode.NORM, "source", "count", "group_channels", "gate_accumulator", "up_accumulator"),
@@ -27,6 +27,17 @@ NORM_SOURCE = data.StructLayout({
     "row": unsigned(8),
     "base": unsigned(16),  # the row's first word in the residual memory
 })
+
+SOURCE_PORTS = {
+    "memory": Out(channel_read(RESIDUAL_WORD)),
+    "o_attention": Out(stream.Signature(OUTPUT_REQUEST)),
+    "i_attention": In(stream.Signature(OUTPUT_WORD)),
+    "o_gate": Out(stream.Signature(READ_REQUEST)),
+    "i_gate": In(stream.Signature(SUM_WORD)),
+    "o_up": Out(stream.Signature(READ_REQUEST)),
+    "i_up": In(stream.Signature(SUM_WORD)),
+}
+"""To and from those that have the values."""
 
 
 class NormSource(wiring.Component):
@@ -43,13 +54,7 @@ class NormSource(wiring.Component):
             "settings": In(NORM_SOURCE),
             "i_pass": In(stream.Signature(NormPass)),
             "o": Out(stream.Signature(NORM_WORD, always_ready=True)),
-            "memory": Out(channel_read(RESIDUAL_WORD)),
-            "o_attention": Out(stream.Signature(OUTPUT_REQUEST)),
-            "i_attention": In(stream.Signature(OUTPUT_WORD)),
-            "o_gate": Out(stream.Signature(READ_REQUEST)),
-            "i_gate": In(stream.Signature(SUM_WORD)),
-            "o_up": Out(stream.Signature(READ_REQUEST)),
-            "i_up": In(stream.Signature(SUM_WORD)),
+            **SOURCE_PORTS,
         })
 
     def elaborate(self, platform) -> Module:

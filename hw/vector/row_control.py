@@ -14,45 +14,20 @@ from hw.arith.scalar_unit import ScalarOp, ScalarPort
 from hw.command import COMMAND_BITS, HEADER_LAYOUT, POSITIONS, command_layout, shared_field
 from hw.vector.layer_inputs import STEP_WRITE
 from hw.vector.rope import ROPE_FRACTION
+from hw.vector.row import KIND, ROW
 from models.machine.build import LANES, BuildParameters
 from models.machine.cache import BLOCK_TOKENS
 from models.machine.descriptor import OPCODES, Activation, Engine, Opcode
 from models.machine.descriptor import NormSource as Source
 from models.machine.tables import SIGMOID_FRACTION
 
-__all__ = ["KIND", "ROW", "RowControl"]
+__all__ = ["RowControl"]
 
 _LANE_BITS = LANES.bit_length() - 1
 _ALL = [opcode for opcode in Opcode if OPCODES[opcode].engine == Engine.VECTOR]
 _HEADING = (Opcode.QUERY, Opcode.KEY, Opcode.VALUE)
 _CACHING = (Opcode.KEY, Opcode.VALUE)
 _COUNTING = [opcode for opcode in _ALL if opcode not in _HEADING]
-
-KIND = data.StructLayout({
-    "norming": 1,
-    "adding": 1,
-    "selecting": 1,
-    "storing": 1,
-    "heading": 1,  # QUERY, KEY or VALUE
-    "rotating": 1,  # of these, not VALUE
-    "caching": 1,  # of these, not QUERY
-})
-
-ROW = data.StructLayout({
-    "index": 8,
-    "offset": 8,  # counted from first_row
-    "base": 16,  # word of the row in the residual memory or in the rotary table
-    "token": 16,
-    # rows whose keys or values leave together: whether it is the first or the last of them
-    "first": 1,
-    "last": 1,
-    "count": 16,  # sums of a row
-    "accumulator": 16,  # the first of them; of a gated product, of its gate
-    "unit": SCALAR,  # value of one unit of the row's input, before the command
-    "scale": SCALAR,  # value of one unit of what is worked on
-    "step": SCALAR,  # of heads: the scale over their levels
-    "gate_scale": SCALAR,
-})
 
 
 class RowControl(wiring.Component):
@@ -102,18 +77,18 @@ class RowControl(wiring.Component):
         m = Module()
         command = Signal(COMMAND_BITS, reset_less=True)
         opcode = data.View(HEADER_LAYOUT, command).opcode
-        self._norm = norm = data.View(command_layout(Opcode.NORM), command)
+        norm = data.View(command_layout(Opcode.NORM), command)
         rows, first_row = (shared_field(command, _ALL, name) for name in ("rows", "first_row"))
         row_channels = shared_field(command, _ALL, "count", "dim")  # of a residual row, or of a row of angles
         count = shared_field(command, _COUNTING, "count")
-        heads, dim, accumulator, self._heads_scale = (
+        heads, dim, accumulator, heads_scale = (
             shared_field(command, _HEADING, name) for name in ("heads", "dim", "accumulator", "scale"))
         sequence, token = (shared_field(command, _CACHING, name) for name in ("sequence", "token"))
-        self._addition = addition = data.View(command_layout(Opcode.RESIDUAL), command)
+        addition = data.View(command_layout(Opcode.RESIDUAL), command)
         choice = data.View(command_layout(Opcode.SELECT), command)
         store = data.View(command_layout(Opcode.STORE), command)
-        self._of_row = row = Signal(ROW, reset_less=True)
-        self._kind = kind = Signal(KIND)
+        row = Signal(ROW, reset_less=True)
+        kind = Signal(KIND)
         m.d.comb += [self.held.eq(command), self.kind.eq(kind), self.row.eq(row)]
 
         of_heads, words = Signal(16, reset_less=True), Signal(16, reset_less=True)  # sums and words of a row
@@ -177,8 +152,8 @@ class RowControl(wiring.Component):
                     with m.Default():
                         m.next = "WRITTEN"
 
-            self._norm_states(m, scalars)
-            self._head_states(m, scalars)
+            self._norm_states(m, scalars, norm, row)
+            self._head_states(m, scalars, heads_scale, row, kind)
             scalars.state("ADD_SCALE", row.scale, ScalarOp.MUL, a=row.unit, b=_word(addition.scale), then="SUMS")
             with m.State("STORE"):
                 m.d.comb += self.start_store.eq(1)
@@ -203,9 +178,8 @@ class RowControl(wiring.Component):
                 m.next = "IDLE"
         return m
 
-    def _norm_states(self, m: Module, scalars: ScalarSteps) -> None:
+    def _norm_states(self, m: Module, scalars: ScalarSteps, norm: data.View, row: data.View) -> None:
         """The scales of a gated product; the norm; the unit it leaves behind."""
-        norm, row = self._norm, self._of_row
         up_scale, product = Signal(SCALAR, reset_less=True), Signal(SCALAR, reset_less=True)
 
         def by_activation() -> None:
@@ -232,11 +206,10 @@ class RowControl(wiring.Component):
                 m.d.sync += self.counting.eq(~norm.levels16)
                 m.next = "NEXT"
 
-    def _head_states(self, m: Module, scalars: ScalarSteps) -> None:
+    def _head_states(self, m: Module, scalars: ScalarSteps, scale: Value, row: data.View, kind: data.View) -> None:
         """The scale of heads' sums and that over their levels; the heads."""
-        row, kind = self._of_row, self._kind
         narrow = kind.caching & int(self._build.kv_bits == 8)
-        scalars.state("HEAD_SCALE", row.scale, ScalarOp.MUL, a=row.unit, b=_word(self._heads_scale),
+        scalars.state("HEAD_SCALE", row.scale, ScalarOp.MUL, a=row.unit, b=_word(scale),
                       then="FRACTION")
         with m.State("FRACTION"):
             with m.If(kind.rotating):
