@@ -3,10 +3,12 @@
 import inspect
 import json
 import os
+import re
 import shlex
 import sys
 import tempfile
 from collections.abc import Mapping
+from itertools import count
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -27,7 +29,7 @@ from sim.fault import planted
 from sim.testbench import PARAMETERS_VARIABLE
 from sim.verilate import verilate
 
-__all__ = ["BenchFailure", "build_bench", "emit_verilog", "run_bench"]
+__all__ = ["BenchFailure", "build_bench", "emit_verilog", "run_bench", "waves_file"]
 
 ROOT = Path(__file__).resolve().parent.parent
 LOG_LINES = 40
@@ -66,17 +68,31 @@ def _kept_verilog(component: wiring.Component, technology: Technology) -> str:
     return (cached("units", digest(key, repr(technology)), emit) / "top.v").read_text("utf-8")
 
 
-def build_bench(verilog_text: str) -> Path:
+def waves_file(component: wiring.Component) -> Path | None:
+    """A new file in ``build/waves``, named after the component and the test that runs, where ``WAVES=1`` is set, else
+    None. VCD, for GTKWave and its like."""
+    if os.environ.get("WAVES", "0").lower() not in ("1", "yes", "y", "on", "true", "enable"):  # cocotb's own words
+        return None
+    folder = Path("build/waves").absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    test = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition("::")[2].partition(" (")[0]
+    stem = re.sub(r"[^A-Za-z0-9_.-]+", "-", f"{type(component).__name__}-{test}").strip("-")
+    names = (f"{stem}{f'-{number}' if number else ''}.vcd" for number in count())
+    return next(path for path in map(folder.joinpath, names) if not path.exists())
+
+
+def build_bench(verilog_text: str, *, waves: bool = False) -> Path:
     """The simulator program of module ``top`` with cocotb inside, from the cache where it is there.
 
-    Only the ports of ``top`` can be read and written from Python: making every signal public costs much speed.
+    Only the ports of ``top`` can be read and written from Python: making every signal public costs much speed. waves:
+    whether it can write all of them to a file.
     """
     library, share = Path(cocotb_tools.config.libs_dir), Path(cocotb_tools.config.share_dir)
     return verilate(
         verilog_text,
         "top",
         sources=[share / "lib" / "verilator" / "verilator.cpp"],
-        flags=["--vpi", "--public-depth", "1", "--timescale", "1ns/1ps"],
+        flags=["--vpi", "--public-depth", "1", "--timescale", "1ns/1ps", *(["--trace-vcd"] if waves else [])],
         ldflags=[shlex.quote(f"-Wl,-rpath,{library}"), shlex.quote(f"-L{library}"), "-lcocotbvpi_verilator"],
         versions=[cocotb.__version__],
     )
@@ -112,17 +128,18 @@ def run_bench(
 
     ``bench`` is a module or its dotted name, importable from the repository's root; it gets ``parameters`` (JSON
     values and NumPy arrays) from `sim.testbench.parameters`. ``testcase`` picks one test by name, ``technology`` what
-    units get as their platform. The seed is
-    ``seed``, else ``$TRITLOOM_SEED``, else 1; it is printed and stands in the failure's message. ``WAVES`` is not
-    supported here: use ``sim.verilated_core`` with a trace. Raises BenchFailure with each failing test's message
-    and the end of the simulator's log.
+    units get as their platform. The seed is ``seed``, else ``$TRITLOOM_SEED``, else 1; it is printed and stands in the
+    failure's message. With ``WAVES=1`` each run writes its signals to a file of `waves_file`, whose name is
+    printed. Raises BenchFailure with each failing test's message and the end of the simulator's log.
     """
     __tracebackhide__ = True
     name = bench.__name__ if inspect.ismodule(bench) else bench
     if seed is None:
         seed = int(os.environ.get("TRITLOOM_SEED", "1"))
-    program = build_bench(planted(type(component).__name__, _kept_verilog(component, technology)))
-    print(f"{type(component).__name__}: {name}, seed {seed}")
+    waves = waves_file(component)
+    text = planted(type(component).__name__, _kept_verilog(component, technology))
+    program = build_bench(text, waves=waves is not None)
+    print(f"{type(component).__name__}: {name}, seed {seed}{f', waves in {waves}' if waves else ''}")
     with tempfile.TemporaryDirectory(prefix="tritloom-bench-") as scratch:
         results, log = Path(scratch) / "results.xml", Path(scratch) / "simulator.log"
         paths = list(sys.path)
@@ -137,6 +154,7 @@ def run_bench(
                 results_xml=str(results),
                 testcase=testcase,
                 seed=seed,
+                test_args=["--trace-file", str(waves)] if waves else [],
                 extra_env={
                     PARAMETERS_VARIABLE: json.dumps(parameters or {}, default=_plain),
                     "COCOTB_REWRITE_ASSERTION_FILES": REWRITTEN,
@@ -153,10 +171,10 @@ def run_bench(
         if not results.exists():
             raise BenchFailure(f"{name}, seed {seed}: the simulation ended without results\n{tail}")
         failures = _failures(results)
-        count = sum(1 for _ in ElementTree.parse(results).getroot().iter("testcase"))
+        ran = sum(1 for _ in ElementTree.parse(results).getroot().iter("testcase"))
     if failures:
         messages = "\n".join(message for message, _ in failures)
         raise BenchFailure(f"{name}, seed {seed}:\n{messages}\n{tail}", asserted=any(by for _, by in failures))
-    if not count:
+    if not ran:
         raise BenchFailure(f"{name} has no cocotb test" + (f" named {testcase}" if testcase else ""))
-    return count
+    return ran

@@ -99,7 +99,7 @@ def _run(test: str, planted: str, *options: str) -> tuple[bool, str]:
     with tempfile.TemporaryDirectory() as folder:
         seen = Path(folder) / "seen"
         environment = os.environ | {FAULT_VARIABLE: planted, SEEN_VARIABLE: str(seen)}
-        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p",
+        command = [sys.executable, "-m", "pytest", "-q", "-x", "-n", "0", "-p", "no:cacheprovider", "-p",
                    "scripts.verify.fault_plugin", "--no-header", "--tb=line", test, *options]
         result = run_child(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         lines = (result.stdout.strip() or result.stderr.strip() or "no word").splitlines()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sim.benches import echo
-from sim.runner import BenchFailure, build_bench, emit_verilog, run_bench
+from sim.runner import BenchFailure, build_bench, emit_verilog, run_bench, waves_file
 from tests.sim.components import StreamFifo
 
 GIVEN = {"table": np.array([[1, -2], [3, 4]]), "gain": np.float32(0.5), "name": "µ"}
@@ -24,6 +24,26 @@ def test_a_failure_names_test_seed_and_reason():
     assert caught.value.asserted and "sim.benches.echo, seed 4:" in text
     assert "the_seed_arrives: assert 4 == 5" in text  # pytest's words for the bench's assertion
     assert "parameters_arrive: " not in text
+
+
+def test_waves_go_to_files_of_their_own(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WAVES", "1")
+    for _ in range(2):
+        run_bench(StreamFifo(8), echo, GIVEN | {"wanted": 3}, seed=3)
+    stem, folder = "StreamFifo-test_waves_go_to_files_of_their_own", tmp_path / "build" / "waves"
+    assert {path.name for path in folder.iterdir()} == {f"{stem}.vcd", f"{stem}-1.vcd"}
+    assert f"waves in {folder / stem}.vcd" in capsys.readouterr().out
+    text = (folder / f"{stem}.vcd").read_text()
+    assert " i__valid " in text.partition("$enddefinitions")[0] and "\n#0\n" in text
+
+
+@pytest.mark.parametrize("value", ["", "0", None])
+def test_no_waves_unless_asked_for(value, monkeypatch):
+    monkeypatch.delenv("WAVES", raising=False)
+    if value is not None:
+        monkeypatch.setenv("WAVES", value)
+    assert waves_file(StreamFifo(8)) is None
 
 
 def test_a_bench_without_tests_fails():
