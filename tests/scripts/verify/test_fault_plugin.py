@@ -16,8 +16,8 @@ from sim.runner import BenchFailure
 def test_what_counts(tmp_path, line, seen):
     (tmp_path / "test_it.py").write_text(f"def test_it():\n    {line}\n")
     marker = tmp_path / "seen"
-    subprocess.run([sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "-p", "scripts.verify.fault_plugin",
-                    str(tmp_path / "test_it.py")], capture_output=True,
+    subprocess.run([sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "-p",
+                    "scripts.verify.fault_plugin", str(tmp_path / "test_it.py")], capture_output=True,
                    env=os.environ | {FAULT_VARIABLE: "", SEEN_VARIABLE: str(marker)})
     assert marker.exists() == seen
 
