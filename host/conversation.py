@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -108,7 +108,7 @@ class Conversation:
         return question
 
     def ask(self, question: str, sampler: Sampler, answer: Answer, *, count: int | None = None,
-            stops: Sequence[str] = (), on_tokens: Callable[[int], None] | None = None) -> Iterator[str]:
+            stops: Sequence[str] = (), on_tokens: Callable[[int], None] | None = None) -> Generator[str, None, None]:
         """Yield the pieces of the answer's text; `answer` is filled in on the way.
 
         count: new tokens at most, None for what the context has room for. stops: as `StopStrings`, or names of special

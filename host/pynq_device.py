@@ -13,6 +13,7 @@ import time
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pynq
@@ -99,10 +100,10 @@ class PynqDevice(Device):
             time.sleep(POLL_S)
 
     def flush(self, buffer: Buffer, start: int, size: int) -> None:
-        _sync(buffer.memory, start, size, to_device=True)
+        _sync(cast(_BoardBuffer, buffer).memory, start, size, to_device=True)
 
     def invalidate(self, buffer: Buffer, start: int, size: int) -> None:
-        _sync(buffer.memory, start, size, to_device=False)
+        _sync(cast(_BoardBuffer, buffer).memory, start, size, to_device=False)
 
     def close(self) -> None:
         """Remove what the overlay added to the device tree. Memory goes with the last reference to its buffer."""

@@ -8,6 +8,7 @@ import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -69,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with open(options.logits, "wb") as file:  # by its name alone, np.save may write to another
             np.save(file, np.concatenate(keep))
     predicted = len(ids) - 1
-    result = {"tokens": len(ids), "characters": characters, "nll": nll,
+    result: dict[str, Any] = {"tokens": len(ids), "characters": characters, "nll": nll,
               "perplexity": perplexity(nll, predicted),
               "bits_per_character": nll / math.log(2) / characters if characters else None,
               "sparsity": session.counters.sparsity, "saturations": session.saturations,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from host.pipeline.loading import NamedStage, load_stages
 from host.pipeline.methods import METHODS_VARIABLE, find_methods
@@ -21,7 +21,7 @@ class Chosen(NamedTuple):
     stages: list[NamedStage]
     placement: Placement
 
-    def report(self, model: Model) -> list[dict[str, object]]:
+    def report(self, model: Model) -> list[dict[str, Any]]:
         """For each stage, ready for JSON: what it is, where it runs, its sites and points, cuts a token."""
         rows = []
         for name, stage in self.stages:
@@ -33,7 +33,7 @@ class Chosen(NamedTuple):
         return rows
 
 
-def stage_line(row: Mapping[str, object]) -> str:
+def stage_line(row: Mapping[str, Any]) -> str:
     """A row of `Chosen.report` as a line."""
     return (f"{row['stage']}: {row['kind']} by {row['method']} at {', '.join(row['sites']) or 'no site'}: "
             f"{row['points']} points, runs on {row['runs']}, {row['cuts']} cuts a token")

@@ -7,11 +7,12 @@ import signal
 import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 
 __all__ = ["run_child"]
 
 
-def run_child(command: Sequence[str], *, input: str | None = None, **settings: object) -> subprocess.CompletedProcess:
+def run_child(command: Sequence[str], *, input: str | None = None, **settings: Any) -> subprocess.CompletedProcess:
     """`subprocess.run`, the child in a session of its own.
 
     Ctrl-C reaches this process alone, so that no tool writes of it; where an exception ends the wait, the child ends

@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from models.checkpoint_writer import CHAT, METADATA, TOKENIZER, check_target, new_checkpoint
 from models.command import CommandParser, run_command
@@ -37,7 +38,7 @@ def convert(source: Path, target: Path, *, activation: str | None = None, progre
         quantise_into(writer, original, progress=progress)
 
 
-def report(target: Path) -> dict[str, object]:
+def report(target: Path) -> dict[str, Any]:
     """What lies in a model folder, for `--json`, with strings as the files have them. notes: what there is to say."""
     made = json.loads((target / METADATA).read_text(encoding="utf-8"))
     config = ModelConfig.from_json(made["config"])

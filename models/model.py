@@ -85,7 +85,8 @@ class ModelBuilder:
     def __init__(self, config: ModelConfig):
         self._config, self._layers = config, []
         table = config.vocab_size, config.hidden_size
-        self._vocabulary = (np.empty(table, np.int16), np.empty(table[0], np.int8), np.empty(table, np.int8),
+        self._vocabulary: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] = (
+            np.empty(table, np.int16), np.empty(table[0], np.int8), np.empty(table, np.int8),
                             np.empty(table[0], np.uint32))
         self.model: Model | None = None
         """The model, once it is finished."""

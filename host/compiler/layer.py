@@ -178,7 +178,8 @@ class LayerSteps:
 
     def _values(self, turn: Turn, group: Group) -> None:
         """Piece by piece values and attention, one's attention beside the next one's values."""
-        early, waits = self._early_keys(group), (Semaphore.SUMS_READY,)
+        early = self._early_keys(group)
+        waits: tuple[Semaphore, ...] = (Semaphore.SUMS_READY,)
         for block in group.blocks:
             for piece in block.pieces:
                 if piece not in early:

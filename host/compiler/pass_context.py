@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableSequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -41,7 +41,8 @@ class PassContext:
         """Device address of a region."""
         return self.base + self.memory[name]
 
-    def tap_fields(self, point: TapPoint | None, wait: list[Semaphore], reads: list[LoadTarget]) -> dict[str, int]:
+    def tap_fields(self, point: TapPoint | None, wait: MutableSequence[Semaphore],
+                   reads: MutableSequence[LoadTarget]) -> dict[str, int]:
         """Load the tap of a point, if it has one, and the fields that say so; what its user waits for and reads."""
         tap = self.taps.get(point) if point is not None else None
         if tap is None:

@@ -43,7 +43,10 @@ class Reply:
         self._ends, self._stop_ids, self._room = ends, stop_ids, room
         self._stops, self._stream = StopStrings(request.stops), text.stream(request.ids) if text else None
         self._taken = 0
-        self._started = self._first = self._last = self._ended = None
+        self._started: float | None = None
+        self._first: float | None = None
+        self._last: float | None = None
+        self._ended: float | None = None
 
     @property
     def left(self) -> int:

@@ -94,7 +94,8 @@ class HostSteps:
                  looks: Mapping[TapPoint, Sequence[Look]] | None = None):
         self._model, self._config = model, model.config
         self.acting, self._looks = Acting(dict(stages or {}), dict(norms or {})), dict(looks or {})
-        self._taps, self._spans = dict(taps or {}), ()
+        self._taps = dict(taps or {})
+        self._spans: tuple[Span, ...] = ()
         self.points = self.acting.points.union(self._looks)
 
     def set_taps(self, taps: Mapping[TapPoint, Tap]) -> None:

@@ -41,7 +41,7 @@ def find_methods(folder: str | Path | None = None) -> Methods:
 
 def is_fitted(method: type[Stage]) -> bool:
     """Whether it has something to fit."""
-    return method.fit.__func__ is not Stage.fit.__func__
+    return method.fit.__func__ is not Stage.fit.__func__  # type: ignore[attr-defined]  # of class methods
 
 
 def _own() -> Iterator[ModuleType]:

@@ -5,6 +5,7 @@ docs/pipeline.md draws where each lies.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum
 
 from models.config import ModelConfig
@@ -41,7 +42,7 @@ RESIDUAL_SITES = (Site.ATTENTION_NORM, Site.FFN_NORM, Site.RESIDUAL)
 """Where rows are the residual's, in 32 bits."""
 
 
-NORM_GAINS = {Site.ATTENTION_NORM: "input", Site.FFN_NORM: "post_attention"}
+NORM_GAINS: Mapping[str, str] = {Site.ATTENTION_NORM: "input", Site.FFN_NORM: "post_attention"}
 """Whose gains a norm at a site takes."""
 
 

@@ -10,7 +10,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from models.golden.residual import RESIDUAL_BITS
 from models.golden.rounding import bit_length, round_shift
 from models.golden.scalar import Scalar, constant, div, shift
 from models.golden.tap import Tap, tap
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["KINDS", "Order", "Stage"]
 
@@ -79,7 +82,7 @@ class Stage(ABC):
         return self.load(self.tensors, strength)
 
     @classmethod
-    def join(cls, stages: Sequence[Stage]) -> Sequence[Stage]:
+    def join(cls, stages: Sequence[Self]) -> Sequence[Stage]:
         """What several stages of this method do together, in as few as it takes; all of them, one after another."""
         return stages
 

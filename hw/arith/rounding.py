@@ -24,8 +24,8 @@ def shift_sticky(x: Value, sticky: Value, amount: Value, unit: int = 1) -> tuple
 
     With x holding one guard bit below its unit, a sequence of these leaves guard and sticky bit, from
     which `up = guard & (sticky | quotient[0])` rounds half to even, also in two's complement.
-    Every bit of `amount` is one level of 2:1 multiplexers: take two to four bits between registers. What is shifted
-    out is found beside them.
+    Every bit of `amount` is one level of 2:1 multiplexers: take two to four bits between registers. The sticky bit is
+    computed beside them.
     """
     shape = x.shape()
     sticky = sticky | _any_lost(x, amount, unit)

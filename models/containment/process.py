@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 __all__ = ["Contained", "ContainedError", "Limits"]
 
@@ -72,7 +73,7 @@ class Contained:
                     self.close()
                     raise
 
-    def ask(self, request: object) -> object:
+    def ask(self, request: object) -> Any:
         """The program's answer; `ContainedError` where it raises, crashes or goes beyond a limit.
 
         Ctrl-C ends the program and raises KeyboardInterrupt, whatever handler is set; that is called before.
@@ -98,7 +99,7 @@ class Contained:
         with self._lock:
             yield
 
-    def _exchange(self, message: object) -> object:
+    def _exchange(self, message: object) -> Any:
         try:
             with _interrupting(self._running):
                 reply = self._reply(json.dumps(message).encode() + b"\n")

@@ -45,7 +45,7 @@ def read_gguf(path: Path, *, activation: str | None = None) -> FloatModel:
     tensors.check_names()
     shape = config.vocab_size, config.hidden_size
     assumed = [None if activation else metadata.assumed_activation(config), tensors.assumed_layout()]
-    provenance = {"source": config.name, "format": "gguf", "weights": tensors.kind()}
+    provenance: dict[str, object] = {"source": config.name, "format": "gguf", "weights": tensors.kind()}
     if any(assumed):
         provenance["assumed"] = [what for what in assumed if what]
     text = read_text(metadata.tokenizer, config.vocab_size, str(path), name=str(file.fields.get("general.name")))

@@ -22,7 +22,7 @@ __all__ = ["FLOATS", "TERNARY", "float_rows", "ternary_of_blocks", "ternary_of_f
 TERNARY = (GGMLQuantizationType.TQ1_0, GGMLQuantizationType.TQ2_0)
 FLOATS = (GGMLQuantizationType.F32, GGMLQuantizationType.F16, GGMLQuantizationType.BF16)
 
-_STORED = {GGMLQuantizationType.F32: np.dtype("<f4"), GGMLQuantizationType.F16: np.dtype("<f2")}
+_STORED: dict[int, np.dtype] = {GGMLQuantizationType.F32: np.dtype("<f4"), GGMLQuantizationType.F16: np.dtype("<f2")}
 
 
 def _digits_of_byte() -> tuple[np.ndarray, np.ndarray]:

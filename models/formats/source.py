@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -57,7 +58,7 @@ class LazyRows:
         numbers = np.arange(len(self))[rows]
         return np.stack([self._read(int(row), int(row) + 1)[0] for row in numbers])
 
-    def __array__(self, dtype: object = None, copy: bool | None = None) -> np.ndarray:
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return self._read(0, len(self)).astype(dtype or np.float32, copy=False)
 
 

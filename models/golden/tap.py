@@ -47,12 +47,12 @@ def tap(x: np.ndarray, parameters: Tap, rho: Scalar, *, bits: int = 40) -> np.nd
     x: int64 [rows, dim], |x| < 2**39; rho: units of x per unit of the parameters, [rows].
     Returns int64 [rows, dim] saturated to `bits` bits.
     """
-    rho = rho[..., None]
+    per_row = rho[..., None]
     scaled = round_shift(x * parameters.gain.astype(np.int64), GAIN_FRACTION)
-    offset = scale_round(parameters.add.astype(np.int64), rho, fraction=parameters.add_exponent, bits=40)
+    offset = scale_round(parameters.add.astype(np.int64), per_row, fraction=parameters.add_exponent, bits=40)
     y = saturate(scaled + offset, bits)
-    limit = scale_round(parameters.clip.astype(np.int64), rho, fraction=parameters.clip_exponent, bits=40)
+    limit = scale_round(parameters.clip.astype(np.int64), per_row, fraction=parameters.clip_exponent, bits=40)
     y = np.where(parameters.clip == NO_CLIP, y, np.clip(y, -limit, limit))
-    threshold = scale_round(parameters.threshold.astype(np.int64), rho,
+    threshold = scale_round(parameters.threshold.astype(np.int64), per_row,
                             fraction=parameters.threshold_exponent, bits=40)
     return np.where(np.abs(y) <= threshold, 0, y)

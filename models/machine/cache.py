@@ -24,7 +24,7 @@ BLOCK_TOKENS = 16
 VALUE_SCALES = 4 * BLOCK_TOKENS  # from the block's start
 HEADER_BYTES = 2 * VALUE_SCALES  # the scales of a block, before its keys
 
-Address = TypeVar("Address")  # an integer or an array of them
+Address = TypeVar("Address", int, np.ndarray)  # an integer or an array of them
 
 
 def chunk_bytes(ports: int) -> int:

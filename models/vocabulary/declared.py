@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from models.errors import ModelError
 from models.json_file import read_optional
@@ -79,7 +80,7 @@ def read_declared(folder: Path, listed: Mapping[str, AddedToken] | None = None) 
                     {role.removesuffix("_token"): text for role, text in roles.items()})
 
 
-def _listed(names: Mapping[str, object]) -> list[object]:
+def _listed(names: Mapping[str, Any]) -> list[object]:
     """Special tokens without a role."""
     for name in _LISTS:
         found = names.get(name)
@@ -96,7 +97,7 @@ def _token(item: Mapping, index: int | None = None) -> AddedToken:
 
 def _named(item: str | Mapping) -> AddedToken:
     """A special token, given by its text or with flags."""
-    return _token((item if isinstance(item, Mapping) else {"content": item}) | {"special": True})
+    return _token({**(item if isinstance(item, Mapping) else {"content": item}), "special": True})
 
 
 def _text(item: object) -> str:

@@ -106,8 +106,8 @@ class _Vocabulary:
 def _gpt2(vocabulary: _Vocabulary) -> str:
     ids = vocabulary.ids
     if len(ids) != len(vocabulary.texts):
-        second = next(index for index, text in enumerate(vocabulary.texts) if ids[text] != index)
-        raise ModelError(f"{PREFIX}tokens: {vocabulary.texts[second]!r} is there twice")
+        again = next(index for index, text in enumerate(vocabulary.texts) if ids[text] != index)
+        raise ModelError(f"{PREFIX}tokens: {vocabulary.texts[again]!r} is there twice")
     merges = []
     for line in vocabulary.fields.strings("merges"):
         first, _, second = line.partition(" ")

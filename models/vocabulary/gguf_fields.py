@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TypeGuard
 
 from models.errors import ModelError
 
@@ -82,7 +83,7 @@ class VocabularyFields:
         return list(value[:count])
 
 
-def _is_list(value: object) -> bool:
+def _is_list(value: object) -> TypeGuard[Sequence]:
     return isinstance(value, Sequence) and not isinstance(value, str | bytes)
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from models.errors import ModelError, located
 from models.vocabulary.limits import MOST_TOKENS
@@ -39,8 +40,8 @@ def read_model_proto(data: bytes, where: object) -> Pieces:
 
 def _read(data: bytes) -> Pieces:
     texts, scores, types = [], [], []
-    trainer: dict[int, bytes | int] = {}
-    normalizer: dict[int, bytes | int] = {}
+    trainer: dict[int, Any] = {}
+    normalizer: dict[int, Any] = {}
     for number, kind, value in _fields(data):
         if number == 1:
             piece = _message(kind, value, f"piece {len(texts)}", _PIECE)
@@ -65,7 +66,7 @@ def _read(data: bytes) -> Pieces:
                   charsmap=normalizer.get(2, b""))
 
 
-def _message(kind: int, data: bytes | int, what: str, known: Mapping[int, tuple[str, int]]) -> dict[int, bytes | int]:
+def _message(kind: int, data: Any, what: str, known: Mapping[int, tuple[str, int]]) -> dict[int, Any]:
     """Values of the `known` fields of a message inside: {number: (name, wire type)}. `ModelError` for another type."""
     if kind != _BYTES:
         raise ModelError(f"{what}: expected a message, found {_KINDS[kind]}")
@@ -79,7 +80,7 @@ def _message(kind: int, data: bytes | int, what: str, known: Mapping[int, tuple[
     return found
 
 
-def _fields(data: bytes) -> Iterator[tuple[int, int, bytes | int]]:
+def _fields(data: bytes) -> Iterator[tuple[int, int, Any]]:
     """(field number, wire type, value) of a protobuf message: bytes, or an integer where the wire holds a varint."""
     position = 0
     while position < len(data):

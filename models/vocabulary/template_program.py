@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable
 from datetime import datetime
 
-from jinja2 import TemplateError, TemplateSyntaxError, nodes
+from jinja2 import Template, TemplateError, TemplateSyntaxError, nodes
 from jinja2.ext import Extension, loopcontrols
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -38,7 +38,7 @@ def start(setup: dict) -> Callable[[dict], str]:
     return render
 
 
-def _compiled(source: str) -> object:
+def _compiled(source: str) -> Template:
     try:
         return _environment().from_string(source)
     except TemplateSyntaxError as error:

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from typing import Any
 
 __all__ = ["start"]
 
@@ -48,7 +49,7 @@ def start(setup: dict) -> Callable[[str], dict]:
     return tried
 
 
-def _probes(text: str, tokenizer: object) -> Iterator[str]:
+def _probes(text: str, tokenizer: Any) -> Iterator[str]:
     """Texts that are hard for some tokenizers: runs, the letters that their own expressions name, tokens' names."""
     yield ""
     yield _MIXED * (_LONG // len(_MIXED))
@@ -75,7 +76,7 @@ def _patterns(text: str, kind: str) -> list[str]:
     return found
 
 
-def _encode(tokenizer: object, text: str, growth: int) -> None:
+def _encode(tokenizer: Any, text: str, growth: int) -> None:
     """Both ways of reading names. A text that the tokenizer has no tokens for is no fault of the file's."""
     for plain in (False, True):
         tokenizer.encode_special_tokens = plain
@@ -87,7 +88,7 @@ def _encode(tokenizer: object, text: str, growth: int) -> None:
             raise ValueError(f"a text of {len(text):,} characters becomes {len(ids):,} ids")
 
 
-def _decode(tokenizer: object, vocabulary: dict[str, int], growth: int) -> None:
+def _decode(tokenizer: Any, vocabulary: dict[str, int], growth: int) -> None:
     tokens = list(vocabulary.items())[:_LONG]
     for some in (tokens, *([token] for token in tokens[:_SINGLE])):
         text = tokenizer.decode([index for _, index in some], skip_special_tokens=True)

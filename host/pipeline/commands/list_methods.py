@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from typing import Any
 
 from host.pipeline.fitting import REQUIRED, FitOption
 from host.pipeline.methods import Methods, is_fitted
@@ -22,10 +23,11 @@ def add_to(commands: argparse._SubParsersAction, methods: Methods) -> None:
 
 
 def _run(options: argparse.Namespace, methods: Methods) -> None:
-    rows = [{"kind": kind, "method": name, "order": cls.order.name.lower(), "sites": [str(site) for site in cls.sites],
-             "fitted": is_fitted(cls), "about": _about(cls),
-             "options": {option: _described(item) for option, item in cls.options.items() if is_fitted(cls)}}
-            for (kind, name), cls in methods.items()]
+    rows: list[dict[str, Any]] = [
+        {"kind": kind, "method": name, "order": cls.order.name.lower(), "sites": [str(site) for site in cls.sites],
+         "fitted": is_fitted(cls), "about": _about(cls),
+         "options": {option: _described(item) for option, item in cls.options.items() if is_fitted(cls)}}
+        for (kind, name), cls in methods.items()]
     if options.json:
         print(json.dumps({"methods": rows}))
         return

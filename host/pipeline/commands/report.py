@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -38,7 +39,7 @@ def _run(options: argparse.Namespace) -> None:
         raise OptionError("report needs at least one --stage")
     model = open_model(options)
     chosen = chosen_stages(options, model)
-    result: dict[str, object] = {"stages": chosen.report(model), "cuts": chosen.placement.cuts()}
+    result: dict[str, Any] = {"stages": chosen.report(model), "cuts": chosen.placement.cuts()}
     if options.text:
         ids = Text(model.folder).before + text_ids(model, options.text)
         for name, stages in (("plain", Chosen([], place([], model))), ("with_stages", chosen)):
@@ -58,7 +59,7 @@ def _score(session: Session, ids: Sequence[int], name: str) -> dict[str, object]
             "saturations": session.saturations}
 
 
-def _print(result: Mapping[str, object]) -> None:
+def _print(result: Mapping[str, Any]) -> None:
     for row in result["stages"]:
         print(stage_line(row))
     print(f"{result['cuts']} cuts a token in all")

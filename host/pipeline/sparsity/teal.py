@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from tqdm import tqdm
@@ -28,6 +29,9 @@ from models.errors import ArtefactError, OptionError
 from models.formats.source import FloatLayer, FloatModel
 from models.golden.tap import Tap, neutral_tap
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 __all__ = ["Teal", "fit_thresholds"]
 
 _READERS = {Site.QKV: ("q", "k", "v"), Site.O: ("o",), Site.GATE_UP: ("gate", "up"), Site.DOWN: ("down",)}
@@ -40,7 +44,7 @@ class Teal(Stage):
     them."""
 
     kind, method, order, sites = "sparsity", "teal", Order.MASK, LINEAR_INPUTS
-    options = {"sparsity": FitOption(float, 0.4, "share of zeros")} | COMMON_OPTIONS
+    options = {"sparsity": FitOption(float, 0.4, "share of zeros"), **COMMON_OPTIONS}
 
     def __init__(self, tensors: Mapping[str, np.ndarray], strength: float = 1.0):
         super().__init__(tensors, strength)
@@ -52,7 +56,8 @@ class Teal(Stage):
         return {"thresholds": (config.layers, len(LINEAR_INPUTS))}
 
     @classmethod
-    def fit(cls, model: Model, *, sparsity: float, text: Path, tokens: int) -> Fitted:
+    def fit(cls, model: Model, *, sparsity: float, text: Path,  # type: ignore[override]  # `options` by name
+            tokens: int) -> Fitted:
         """See `Stage`."""
         if tokens < 1:
             raise OptionError(f"--tokens must be at least 1, got {tokens}")
@@ -72,7 +77,7 @@ class Teal(Stage):
         return cls(tensors, strength)
 
     @classmethod
-    def join(cls, stages: Sequence[Stage]) -> list[Stage]:
+    def join(cls, stages: Sequence[Self]) -> list[Stage]:
         """The highest of the thresholds at each place: it makes zero whatever any of them does."""
         joined = cls({"thresholds": np.max([stage.thresholds for stage in stages], axis=0)})
         joined.chosen = np.any([stage.chosen for stage in stages], axis=0)

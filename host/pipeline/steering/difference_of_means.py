@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,6 +24,9 @@ from models.config import ModelConfig
 from models.errors import OptionError, printable
 from models.golden.tap import Tap, neutral_tap
 from models.machine.build import CPU
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["DifferenceOfMeans", "chosen_layers", "difference_of_means"]
 
@@ -46,7 +50,8 @@ class DifferenceOfMeans(Stage):
         return {"vectors": (config.layers, config.hidden_size)}
 
     @classmethod
-    def fit(cls, model: Model, *, toward: Path, away: Path, layers: str | None, tokens: int) -> Fitted:
+    def fit(cls, model: Model, *, toward: Path, away: Path,  # type: ignore[override]  # `options` by name
+            layers: str | None, tokens: int) -> Fitted:
         """See `Stage`. The residual is that of the emulator."""
         if tokens <= 2 * SKIPPED:
             raise OptionError(f"--tokens must be more than {2 * SKIPPED}, got {tokens}")
@@ -57,7 +62,7 @@ class DifferenceOfMeans(Stage):
             if len(ids) <= 2 * SKIPPED:
                 raise OptionError(f"{path} is too short to fit a vector: {len(ids)} tokens")
             sides.append(residuals(model, EmulatorDevice(CPU), ids, description=printable(path.name)))
-        vectors = difference_of_means(*sides, chosen)
+        vectors = difference_of_means(sides[0], sides[1], chosen)
         if not vectors.any():
             raise OptionError(f"{toward} and {away} do not differ at layers {chosen}: there is no vector from one to "
                               "the other")
@@ -70,10 +75,13 @@ class DifferenceOfMeans(Stage):
         return cls(tensors, strength)
 
     @classmethod
-    def join(cls, stages: Sequence[Stage]) -> list[Stage]:
+    def join(cls, stages: Sequence[Self]) -> list[Stage]:
         """The sum of the vectors, each times its strength, rounded once."""
         first, *others = stages
-        joined = cls({"vectors": sum((stage.added for stage in others), first.added)})
+        added = first.added
+        for stage in others:
+            added = added + stage.added
+        joined = cls({"vectors": added})
         joined.layers = first.layers.union(*(stage.layers for stage in others))
         return [joined]
 
