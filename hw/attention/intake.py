@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal
+from typing import NamedTuple
+
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from hw.attention.jobs import JOB, PAIRS, pair_row
+from hw.attention.key_chunks import KeyChunks
 from hw.attention.query_key_dot import key_beat
 from hw.command import field_shapes
 from models.machine.build import BuildParameters
@@ -29,6 +32,37 @@ def value_beat(build: BuildParameters) -> data.StructLayout:
         "data": data.ArrayLayout(chunk_bytes(build.ports) * 8, parts), "weights": range(build.context_max // parts),
         "bank": 1,
         "first": 1, "last": 1})
+
+
+class _Keys(NamedTuple):
+    """Where the walk over a job's keys is."""
+
+    token: Signal
+    last_token: Signal
+    before_last: Signal  # the token before the last
+    behind_it: Signal  # `token` is behind that one
+    token_last: Signal  # `token` is the last
+    block_ends: Signal  # `token` is its block's last
+    key_ends: Signal  # the token's key ends with this beat
+    header_taken: Signal  # a beat of scales is taken, if there is one
+    unread: Signal  # scores of the job before that the softmax has not read
+
+
+class _Values(NamedTuple):
+    """Where the walk over a job's values is, and what it waits for."""
+
+    bank: Signal
+    chunk: Signal
+    chunk_last: Signal
+    beat: Signal
+    before_last: Signal  # the beat before the last
+    one_beat: Signal  # a pass is a single beat
+    first_beat: Signal
+    pass_ends: Signal  # `beat` is the last
+    weights: Signal  # jobs whose weights are complete
+    use_weights: Signal
+    sums_room: Signal  # the sums of the pass have their place
+    use_sums: Signal
 
 
 class Intake(wiring.Component):
@@ -73,45 +107,70 @@ class Intake(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        build, parts = self._build, self._parts
-        tokens = range(build.context_max + 1)
-        beats = range(build.context_max // parts)
-        job = Signal(JOB, reset_less=True)
-        bank = Signal()
-        token, last_token = Signal(tokens, reset_less=True), Signal(tokens, reset_less=True)
-        # comparisons are made a step ahead: what comes behind the token or beat before the last is the last
-        before_last, behind_it = Signal(tokens, reset_less=True), Signal()
-        one_token, token_last, block_ends = Signal(reset_less=True), Signal(), Signal()
-        chunk_last = Signal(range(self._chunks), reset_less=True)
-        value_chunk_last = Signal.like(chunk_last, reset_less=True)
-        m.d.sync += [
-            chunk_last.eq(self.row_bytes // chunk_bytes(build.ports) - 1),
-            value_chunk_last.eq((self.dim * (build.kv_bits // 8) - 1) // chunk_bytes(build.ports)),
-        ]
-        waiting, waiting_bank = Signal(), Signal()  # the job whose values are to come
-        ending = Signal()
+        job, bank = Signal(JOB, reset_less=True), Signal()
         ready, taken = self.i_data.ready, Signal()
         m.d.comb += taken.eq(self.i_data.valid & ready)
-
-        # scores of the job before that the softmax has not read
-        unread = Signal()
-        room = Signal()
-        m.d.sync += room.eq(~unread | (token + 1 < self.softmax_token))  # of the token after the last cycle's
-        with m.If(self.softmax_read):
-            m.d.sync += unread.eq(0)
-        weights = Signal(2)
-        use_weights = Signal()
-        m.d.sync += weights.eq(weights + self.weights_ready - use_weights)
-        sums_room, use_sums = Signal(init=1), Signal()
-        m.d.sync += sums_room.eq((sums_room | self.sums_free) & ~use_sums)
-
         with m.If(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
+        keys, room = self._keys(m, job, bank)
+        values = self._values(m)
+        waiting, ending = Signal(), Signal()  # the job whose values are to come; it is the command's last
 
-        header_beats = HEADER_BYTES // build.beat_bytes
-        header_beat = Signal(range(header_beats))
-        header_taken = Signal()
-        key_ends = self._walk_keys(m, token, chunk_last, bank, header_taken)
+        with m.FSM() as fsm:
+            with m.State("JOB"):
+                m.d.comb += self.i.ready.eq(1)
+                m.d.sync += [job.eq(self.i.p), keys.last_token.eq(self.i.p.tokens + self.i.p.rows_last - 1),
+                             keys.token.eq(0), keys.block_ends.eq(0)]
+                with m.If(self.i.valid):
+                    m.next = "HEADER"
+            self._key_states(m, keys, taken)
+            with m.State("HAND OVER"):
+                with m.If(~self.o.valid):
+                    m.d.sync += [self.o.valid.eq(1), self.o.p.eq(job), keys.unread.eq(1)]
+                    m.next = "NEXT"
+                    with m.If(waiting):
+                        m.next = "WEIGHTS"
+            self._value_states(m, values, taken)
+            with m.State("NEXT"):
+                # the values of this job come behind the keys of the next, if there is one
+                last_beat = keys.last_token >> ceil_log2(self._parts)
+                m.d.sync += [waiting.eq(1), values.bank.eq(bank), ending.eq(job.last),
+                             values.before_last.eq(last_beat - 1), values.one_beat.eq(last_beat == 0)]
+                m.next = "JOB"
+                with m.If(ending):
+                    m.d.sync += [waiting.eq(0), ending.eq(0), bank.eq(~bank)]
+                with m.Elif(job.last):
+                    m.next = "WEIGHTS"
+                with m.Else():
+                    m.d.sync += bank.eq(~bank)
+        # one look-up, as all that takes a beat comes behind it
+        m.d.comb += ready.eq(fsm.ongoing("HEADER") | (fsm.ongoing("KEYS") & room)
+                             | (fsm.ongoing("VALUES") & (values.sums_room | ~values.pass_ends)))
+        return m
+
+    def _keys(self, m: Module, job: data.View, bank: Signal) -> tuple[_Keys, Signal]:
+        """The walk over a job's keys, with their events; whether the token after the last cycle's has its place."""
+        tokens = range(self._build.context_max + 1)
+        token, last_token = Signal(tokens, reset_less=True), Signal(tokens, reset_less=True)
+        chunk_last = Signal(range(self._chunks), reset_less=True)
+        m.d.sync += chunk_last.eq(self.row_bytes // chunk_bytes(self._build.ports) - 1)
+        unread, room = Signal(), Signal()
+        m.d.sync += room.eq(~unread | (token + 1 < self.softmax_token))
+        with m.If(self.softmax_read):
+            m.d.sync += unread.eq(0)
+
+        header_taken, key_ends = Signal(), Signal()
+        m.submodules.key_chunks = chunks = KeyChunks(
+            chunk_bits=chunk_bytes(self._build.ports) * 8, parts=self._parts, chunks=self._chunks)
+        m.d.comb += [
+            chunks.chunk_last.eq(chunk_last), chunks.token.eq(token), chunks.bank.eq(bank),
+            chunks.beat.eq(self.i_data.payload), chunks.begin.eq(self.i.ready), chunks.header.eq(header_taken),
+            chunks.valid.eq(self.keys_valid), self.keys.eq(chunks.keys), key_ends.eq(chunks.ends),
+            self.key_scale.eq(chunks.key_scale), self.value_scale.eq(chunks.value_scale),
+        ]
+        # comparisons are made a step ahead: what comes behind the token before the last is the last
+        before_last, behind_it = Signal(tokens, reset_less=True), Signal()
+        one_token, token_last, block_ends = Signal(reset_less=True), Signal(), Signal()
         m.d.sync += [before_last.eq(last_token - 1), one_token.eq(last_token == 0)]
         m.d.comb += token_last.eq(behind_it | one_token)
         for pair in range(PAIRS):
@@ -122,104 +181,65 @@ class Intake(wiring.Component):
             self.event_valid.eq(self.keys_valid & key_ends),
             self.event.token.eq(token), self.event.last.eq(token_last), self.event.bank.eq(bank),
         ]
+        return _Keys(token, last_token, before_last, behind_it, token_last, block_ends, key_ends, header_taken,
+                     unread), room
 
-        chunk, beat, before_last_beat = Signal.like(chunk_last), Signal(beats), Signal(beats, reset_less=True)
-        first_beat, pass_ends, one_beat = Signal(), Signal(), Signal(reset_less=True)
+    def _values(self, m: Module) -> _Values:
+        """The walk over the values of a job, and what it waits for: weights, and the place of its sums."""
+        build = self._build
+        chunk_last = Signal(range(self._chunks), reset_less=True)
+        m.d.sync += chunk_last.eq((self.dim * (build.kv_bits // 8) - 1) // chunk_bytes(build.ports))
+        weights, use_weights = Signal(2), Signal()
+        m.d.sync += weights.eq(weights + self.weights_ready - use_weights)
+        sums_room, use_sums = Signal(init=1), Signal()
+        m.d.sync += sums_room.eq((sums_room | self.sums_free) & ~use_sums)
+
+        beats = range(build.context_max // self._parts)
+        bank, chunk, beat = Signal(), Signal.like(chunk_last), Signal(beats)
+        before_last, one_beat = Signal(beats, reset_less=True), Signal(reset_less=True)
+        first_beat, pass_ends = Signal(), Signal()
         m.d.comb += [
-            self.values.data.eq(self.i_data.payload), self.values.weights.eq(beat), self.values.bank.eq(waiting_bank),
+            self.values.data.eq(self.i_data.payload), self.values.weights.eq(beat), self.values.bank.eq(bank),
             self.values.first.eq(first_beat), self.values.last.eq(pass_ends),
         ]
+        return _Values(bank, chunk, chunk_last, beat, before_last, one_beat, first_beat, pass_ends, weights,
+                       use_weights, sums_room, use_sums)
 
-        with m.FSM() as fsm:
-            with m.State("JOB"):
-                m.d.comb += self.i.ready.eq(1)
-                m.d.sync += [job.eq(self.i.p), last_token.eq(self.i.p.tokens + self.i.p.rows_last - 1), token.eq(0),
-                             block_ends.eq(0)]
-                with m.If(self.i.valid):
+    def _key_states(self, m: Module, keys: _Keys, taken: Signal) -> None:
+        """Blocks of scales and rows, up to the last key."""
+        header_beats = HEADER_BYTES // self._build.beat_bytes
+        header_beat = Signal(range(header_beats))
+        with m.State("HEADER"):
+            m.d.comb += keys.header_taken.eq(self.i_data.valid)
+            with m.If(taken):
+                m.d.sync += header_beat.eq(header_beat + 1)
+                with m.If(header_beat == header_beats - 1):
+                    m.d.sync += header_beat.eq(0)
+                    m.next = "KEYS"
+        with m.State("KEYS"):
+            m.d.comb += self.keys_valid.eq(taken)
+            with m.If(taken & keys.key_ends):
+                m.d.sync += [keys.token.eq(keys.token + 1), keys.behind_it.eq(keys.token == keys.before_last),
+                             keys.block_ends.eq(keys.token % BLOCK_TOKENS == BLOCK_TOKENS - 2)]
+                with m.If(keys.block_ends):
                     m.next = "HEADER"
-            with m.State("HEADER"):
-                m.d.comb += header_taken.eq(self.i_data.valid)
-                with m.If(taken):
-                    m.d.sync += header_beat.eq(header_beat + 1)
-                    with m.If(header_beat == header_beats - 1):
-                        m.d.sync += header_beat.eq(0)
-                        m.next = "KEYS"
-            with m.State("KEYS"):
-                m.d.comb += self.keys_valid.eq(taken)
-                with m.If(taken & key_ends):
-                    m.d.sync += [token.eq(token + 1), behind_it.eq(token == before_last),
-                                 block_ends.eq(token % BLOCK_TOKENS == BLOCK_TOKENS - 2)]
-                    with m.If(block_ends):
-                        m.next = "HEADER"
-                    with m.If(token_last):
-                        m.next = "HAND OVER"
-            with m.State("HAND OVER"):
-                with m.If(~self.o.valid):
-                    m.d.sync += [self.o.valid.eq(1), self.o.p.eq(job), unread.eq(1)]
-                    m.next = "NEXT"
-                    with m.If(waiting):
-                        m.next = "WEIGHTS"
-            with m.State("WEIGHTS"):
-                m.d.sync += [chunk.eq(0), beat.eq(0), first_beat.eq(1), pass_ends.eq(one_beat)]
-                with m.If(weights != 0):
-                    m.d.comb += use_weights.eq(1)
-                    m.next = "VALUES"
-            with m.State("VALUES"):
-                m.d.comb += [self.values_valid.eq(taken), use_sums.eq(taken & pass_ends)]
-                with m.If(taken):
-                    m.d.sync += [beat.eq(Mux(pass_ends, 0, beat + 1)), first_beat.eq(pass_ends),
-                                 pass_ends.eq(one_beat | (beat == before_last_beat))]
-                    with m.If(pass_ends):
-                        m.d.sync += chunk.eq(chunk + 1)
-                        with m.If(chunk == value_chunk_last):
-                            m.next = "NEXT"
-            with m.State("NEXT"):
-                # the values of this job come behind the keys of the next, if there is one
-                last_beat = last_token >> ceil_log2(parts)
-                m.d.sync += [waiting.eq(1), waiting_bank.eq(bank), ending.eq(job.last),
-                             before_last_beat.eq(last_beat - 1), one_beat.eq(last_beat == 0)]
-                m.next = "JOB"
-                with m.If(ending):
-                    m.d.sync += [waiting.eq(0), ending.eq(0), bank.eq(~bank)]
-                with m.Elif(job.last):
-                    m.next = "WEIGHTS"
-                with m.Else():
-                    m.d.sync += bank.eq(~bank)
-        # one look-up, as all that takes a beat comes behind it
-        m.d.comb += ready.eq(fsm.ongoing("HEADER") | (fsm.ongoing("KEYS") & room)
-                             | (fsm.ongoing("VALUES") & (sums_room | ~pass_ends)))
-        return m
+                with m.If(keys.token_last):
+                    m.next = "HAND OVER"
 
-    def _walk_keys(self, m: Module, token: Signal, chunk_last: Signal, bank: Signal, header_taken: Signal) -> Signal:
-        """Numbers of the beat's chunks in their keys, and the scales of the key that ends; whether one does."""
-        parts, keys = self._parts, self.keys
-        numbers = [Signal(range(self._chunks), name=f"number_{part}", init=part) for part in range(parts)]
-        ends = [Signal(name=f"ends_{part}", reset_less=True) for part in range(parts)]  # number == chunk_last
-        following = Array(range(parts, self._chunks + parts))[numbers[0]]  # a table, as a carry chain is another level
-        if parts == 1:
-            after = [Mux(ends[0], 0, following)]
-        else:  # the key that ends in a beat's first chunk has an odd number of them
-            after = [Mux(ends[0], 1, Mux(ends[1], 0, following)),
-                     Mux(ends[0], 2, Mux(ends[1], 1, Mux(following == chunk_last, 0, following + 1)))]
-        key_ends = Signal()
-        m.d.comb += [
-            key_ends.eq(Cat(ends).any()), keys.data.eq(self.i_data.payload), keys.bank.eq(bank),
-        ]
-        for part, number in enumerate(numbers):
-            m.d.comb += [keys.parts[part].chunk.eq(number), keys.parts[part].first.eq(number == 0),
-                         keys.parts[part].last.eq(ends[part])]
-            with m.If(self.keys_valid):
-                m.d.sync += [number.eq(after[part]), ends[part].eq(after[part] == chunk_last)]
-            with m.If(self.i.ready):  # between jobs
-                m.d.sync += [number.eq(part), ends[part].eq(chunk_last == part)]
-
-        words = data.ArrayLayout(32, 2 * BLOCK_TOKENS)
-        header, index = Signal(words, reset_less=True), Signal(ceil_log2(BLOCK_TOKENS), reset_less=True)
-        with m.If(header_taken):
-            m.d.sync += header.eq(Cat(header.as_value()[len(self.i_data.payload):], self.i_data.payload))
-        m.d.sync += [
-            index.eq(token), self.key_scale.eq(header[index]),
-            self.value_scale.eq(data.View(data.ArrayLayout(32, BLOCK_TOKENS),
-                                          header.as_value()[32 * BLOCK_TOKENS:])[index]),
-        ]
-        return key_ends
+    def _value_states(self, m: Module, values: _Values, taken: Signal) -> None:
+        """Chunk by chunk a pass over all tokens, once the weights are there."""
+        chunk, beat, pass_ends = values.chunk, values.beat, values.pass_ends
+        with m.State("WEIGHTS"):
+            m.d.sync += [chunk.eq(0), beat.eq(0), values.first_beat.eq(1), pass_ends.eq(values.one_beat)]
+            with m.If(values.weights != 0):
+                m.d.comb += values.use_weights.eq(1)
+                m.next = "VALUES"
+        with m.State("VALUES"):
+            m.d.comb += [self.values_valid.eq(taken), values.use_sums.eq(taken & pass_ends)]
+            with m.If(taken):
+                m.d.sync += [beat.eq(Mux(pass_ends, 0, beat + 1)), values.first_beat.eq(pass_ends),
+                             pass_ends.eq(values.one_beat | (beat == values.before_last))]
+                with m.If(pass_ends):
+                    m.d.sync += chunk.eq(chunk + 1)
+                    with m.If(chunk == values.chunk_last):
+                        m.next = "NEXT"

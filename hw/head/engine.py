@@ -9,11 +9,11 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from hw.arith.scalar import SCALAR, from_word
 from hw.command import COMMAND_BITS, command_layout
 from hw.head.beat_packer import BeatPacker
-from hw.head.dot import ACTIVATION_BITS, HeadDot
+from hw.head.dot import ACTIVATION_BITS
 from hw.head.logit_scale import LOGIT_BITS, LogitScale
-from hw.head.row_walk import ROW_TAG, RowWalk
+from hw.head.row_sums import RowSums
 from hw.head.top_k import TopK
-from hw.linear.activations import ActivationMemory, activation_layout
+from hw.linear.activations import activation_layout
 from hw.memory.shapes import ID_BITS, LISTED_ROW, WRITE_BEAT
 from hw.stream.queue import Queue
 from models.machine.build import BuildParameters
@@ -21,9 +21,7 @@ from models.machine.descriptor import Opcode
 
 __all__ = ["HeadEngine"]
 
-_LOGIT_BYTES = LOGIT_BITS // 8
 _LISTED_BYTES = 8  # id and logit
-_RESULTS = 16  # vocabulary rows between the first beat and their logits
 _BETWEEN = 4  # logits, and write beats: so that no ready comes from far
 
 
@@ -45,7 +43,7 @@ class HeadEngine(wiring.Component):
     transfer until then. `command` is taken when the engine is idle; `retired` pulses when all is written.
 
     Widths: products signed(24), sums signed(24 + ceil(log2 hidden_max)). Backpressure of the writes reaches the
-    weights: at most _RESULTS vocabulary rows are begun whose logits are not on their way.
+    weights (`RowSums`).
     Cycles of a command: the beats of the stream, one a cycle, or vocab x rows logits, whichever is more; then about
     40 to drain, about rows x k for the lists, and the writes' latency. `hw.head.top_k` says when insertions slow this.
     """
@@ -68,74 +66,82 @@ class HeadEngine(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         build = self._build
-        lanes = build.beat_bytes
+        m.submodules.row_sums = sums = RowSums(build)
+        m.submodules.top_k = top_k = TopK(build.head_rows, build.top_k)
+        m.submodules.logits = logits = BeatPacker(LOGIT_BITS, build.head_rows)
+        m.submodules.top = top = BeatPacker(8 * _LISTED_BYTES, build.head_rows)
+        for source, sink in ((self.i_weights, sums.i_weights), (self.i_rows, sums.i_rows),
+                             (self.i_activations, sums.i_activations)):
+            connect(m, flipped(source), sink)
 
-        # the command: `fields` holds it while it is worked on
-        fields = Signal(command_layout(Opcode.LOGITS), reset_less=True)
+        fields = Signal(command_layout(Opcode.LOGITS), reset_less=True)  # of the command that is worked on
         start, starting = Signal(), Signal()
         m.d.sync += starting.eq(start)
         with m.If(start):
             m.d.sync += fields.eq(self.command.payload)
-
-        # weights and activations to sums
-        m.submodules.walk = walk = RowWalk(build)
-        m.submodules.activations = activations = ActivationMemory(
-            ACTIVATION_BITS, lanes, -(-build.hidden_max // lanes), build.head_rows)
-        m.submodules.dot = dot = HeadDot(lanes, build.head_rows, build.hidden_max)
-        connect(m, flipped(self.i_weights), walk.i)
-        connect(m, flipped(self.i_rows), walk.rows)
-        connect(m, flipped(self.i_activations), activations.i)
         m.d.comb += [
-            walk.start.eq(starting), walk.vocab.eq(fields.vocab), walk.count.eq(fields.count),
-            walk.listed.eq(fields.listed),
-            activations.address.eq(walk.word),
-            dot.valid.eq(walk.take), dot.first.eq(walk.first), dot.last.eq(walk.last),
-            dot.weights.eq(walk.i.payload), dot.activations.eq(activations.words),
+            sums.start.eq(starting), sums.vocab.eq(fields.vocab), sums.count.eq(fields.count),
+            sums.listed.eq(fields.listed),
+            top_k.clear.eq(starting), top_k.k.eq(fields.k), top_k.rows_used.eq(fields.rows),
+            logits.start.eq(starting), logits.base.eq(fields.logits), logits.length.eq(fields.vocab),
+            logits.stride.eq(((fields.vocab + 3) >> 2) << 4),
+            top.start.eq(starting), top.base.eq(fields.top), top.length.eq(fields.k),
+            top.stride.eq(build.top_k * _LISTED_BYTES),
         ]
+        final = self._hand_out(m, self._scaled(m, fields, sums), fields, top_k, logits)
+        self._write(m, top_k, logits, top)
 
-        # a vocabulary row has its place here from its first beat on, so that the dot products need not stop
-        m.submodules.tags = tags = Queue(ROW_TAG, _RESULTS)
-        m.submodules.sums = sums = Queue(dot.sums.shape(), _RESULTS)
-        begun = Signal(range(_RESULTS + 1))
-        take_result = Signal()
-        m.d.comb += [
-            walk.room.eq(begun != _RESULTS),
-            tags.i.valid.eq(walk.row.valid), tags.i.p.eq(walk.row.tag),
-            sums.i.valid.eq(dot.o_valid), sums.i.p.eq(dot.sums),
-            tags.o.ready.eq(take_result), sums.o.ready.eq(take_result),
-        ]
-        m.d.sync += begun.eq(begun + (walk.take & walk.first) - take_result)
+        with m.FSM():
+            with m.State("IDLE"):
+                m.d.comb += [self.command.ready.eq(1), start.eq(self.command.valid)]
+                with m.If(self.command.valid):
+                    m.next = "START"
+            with m.State("START"):
+                m.next = "LOGITS"
+            with m.State("LOGITS"):
+                with m.If(final):
+                    m.next = "LIST"
+            with m.State("LIST"):
+                m.d.comb += top_k.drain.eq(1)
+                with m.If(top_k.drained):
+                    m.next = "SEND"
+            with m.State("SEND"):
+                with m.If(logits.idle & top.idle & ~self.o_write.valid):
+                    m.next = "WRITTEN"
+            with m.State("WRITTEN"):
+                with m.If(self.write_idle & sums.done):
+                    m.d.comb += self.retired.eq(1)
+                    m.next = "IDLE"
+        return m
 
-        # sums to logits, row after row of the activations
+    def _scaled(self, m: Module, fields: data.View, sums: RowSums) -> wiring.PureInterface:
+        """The stream of logits {y, user: {row, id, final}}: sums to logits, row after row of the activations."""
         user = data.StructLayout({"row": 8, "id": ID_BITS, "final": 1})
-        m.submodules.scale = scale = LogitScale(dot.sum_bits, user)
-        tag = tags.o.p
-        row = Signal(8)
-        units = [Signal(SCALAR, reset_less=True, name=f"unit_{n}") for n in range(build.head_rows)]
-        m.d.sync += [Value.cast(unit).eq(Value.cast(self.unit[fields.first_row + n])) for n, unit in enumerate(units)]
-        row_mantissa, row_exponent = from_word(tag.scale)
-        rows_last = Signal(8, reset_less=True)
-        m.d.sync += rows_last.eq(fields.rows - 1)
-        last_row = row == rows_last
-        m.d.comb += [
-            scale.i.valid.eq(sums.o.valid),
-            scale.i.p.x.eq(sums.o.p[row]),
-            Value.cast(scale.i.p.unit).eq(Array(Value.cast(unit) for unit in units)[row]),
-            scale.i.p.scale.m.eq(row_mantissa), scale.i.p.scale.e.eq(row_exponent),
-            scale.i.p.user.row.eq(row), scale.i.p.user.id.eq(tag.id),
-            scale.i.p.user.final.eq(tag.final & last_row),
-            take_result.eq(scale.i.valid & scale.i.ready & last_row),
-        ]
-        with m.If(scale.i.valid & scale.i.ready):
-            m.d.sync += row.eq(Mux(last_row, 0, row + 1))
-
-        # every logit to the list and, where wanted, to memory
-        m.submodules.top_k = top_k = TopK(build.head_rows, build.top_k)
-        m.submodules.logits = logits = BeatPacker(LOGIT_BITS, build.head_rows)
-        m.submodules.top = top = BeatPacker(8 * _LISTED_BYTES, build.head_rows)
+        m.submodules.scale = scale = LogitScale(sums.sum_bits, user)
         m.submodules.scaled = scaled = Queue(scale.o.payload.shape(), _BETWEEN)
         connect(m, scale.o, scaled.i)
-        logit, listed, stored, both = scaled.o, Signal(), Signal(), Signal()
+        row, rows_last = Signal(8), Signal(8, reset_less=True)
+        units = [Signal(SCALAR, reset_less=True, name=f"unit_{n}") for n in range(self._build.head_rows)]
+        m.d.sync += [Value.cast(unit).eq(Value.cast(self.unit[fields.first_row + n])) for n, unit in enumerate(units)]
+        m.d.sync += rows_last.eq(fields.rows - 1)
+        last_row = row == rows_last
+        given, tag = scale.i, sums.o.p.tag
+        row_mantissa, row_exponent = from_word(tag.scale)
+        m.d.comb += [
+            given.valid.eq(sums.o.valid), sums.o.ready.eq(given.ready & last_row),
+            given.p.x.eq(sums.o.p.sums[row]),
+            Value.cast(given.p.unit).eq(Array(Value.cast(unit) for unit in units)[row]),
+            given.p.scale.m.eq(row_mantissa), given.p.scale.e.eq(row_exponent),
+            given.p.user.row.eq(row), given.p.user.id.eq(tag.id), given.p.user.final.eq(tag.final & last_row),
+        ]
+        with m.If(given.valid & given.ready):
+            m.d.sync += row.eq(Mux(last_row, 0, row + 1))
+        return scaled.o
+
+    @staticmethod
+    def _hand_out(m: Module, logit: wiring.PureInterface, fields: data.View, top_k: TopK, logits: BeatPacker) -> Value:
+        """Every logit to the list and, where wanted, to memory; whether the command's final one has gone to both."""
+        listed, stored, both = Signal(), Signal(), Signal()
         to_list, to_store = top_k.i, logits.i
         m.d.comb += [
             to_list.valid.eq(logit.valid & ~listed),
@@ -147,48 +153,19 @@ class HeadEngine(wiring.Component):
         ]
         with m.If(logit.valid):
             m.d.sync += [listed.eq(~both & (listed | to_list.ready)), stored.eq(~both & (stored | to_store.ready))]
+        return logit.valid & both & logit.p.user.final
 
+    def _write(self, m: Module, top_k: TopK, logits: BeatPacker, top: BeatPacker) -> None:
+        """Beats of logits, then those of the lists: the lists are written after the last logit, so they never meet."""
+        m.submodules.written = written = Queue(WRITE_BEAT, _BETWEEN)
         entry = top_k.o.p
         m.d.comb += [
-            top_k.clear.eq(starting), top_k.k.eq(fields.k), top_k.rows_used.eq(fields.rows),
             top.i.valid.eq(top_k.o.valid), top_k.o.ready.eq(top.i.ready),
             top.i.p.row.eq(entry.row), top.i.p.index.eq(entry.index),
             top.i.p.item.eq(Cat(entry.id, Const(0, 32 - ID_BITS), entry.value)),
-            logits.start.eq(starting), logits.base.eq(fields.logits), logits.length.eq(fields.vocab),
-            logits.stride.eq(((fields.vocab + 3) >> 2) << 4),
-            top.start.eq(starting), top.base.eq(fields.top), top.length.eq(fields.k),
-            top.stride.eq(build.top_k * _LISTED_BYTES),
-        ]
-
-        # the lists are written after the last logit, so the two never meet
-        m.submodules.written = written = Queue(WRITE_BEAT, _BETWEEN)
-        m.d.comb += [
             written.i.valid.eq(logits.o.valid | top.o.valid),
             written.i.payload.eq(Mux(logits.o.valid, logits.o.payload, top.o.payload)),
             logits.o.ready.eq(written.i.ready),
             top.o.ready.eq(written.i.ready & ~logits.o.valid),
         ]
         connect(m, written.o, flipped(self.o_write))
-
-        with m.FSM():
-            with m.State("IDLE"):
-                m.d.comb += [self.command.ready.eq(1), start.eq(self.command.valid)]
-                with m.If(self.command.valid):
-                    m.next = "START"
-            with m.State("START"):
-                m.next = "LOGITS"
-            with m.State("LOGITS"):
-                with m.If(logit.valid & both & logit.p.user.final):
-                    m.next = "LIST"
-            with m.State("LIST"):
-                m.d.comb += top_k.drain.eq(1)
-                with m.If(top_k.drained):
-                    m.next = "SEND"
-            with m.State("SEND"):
-                with m.If(logits.idle & top.idle & ~written.o.valid):
-                    m.next = "WRITTEN"
-            with m.State("WRITTEN"):
-                with m.If(self.write_idle & walk.done):
-                    m.d.comb += self.retired.eq(1)
-                    m.next = "IDLE"
-        return m

@@ -12,8 +12,8 @@ from hw.command import field_shapes
 from hw.linear.reader import READ_REQUEST, SUM_WORD
 from hw.vector.channel_memories import READ_LATENCY, RESIDUAL_WORD, channel_read
 from hw.vector.gated import GatedProduct
+from hw.vector.norm_control import NormPass
 from hw.vector.norm_gain import NORM_WORD
-from hw.vector.norm_quant import NormPass
 from models.machine.build import LANES
 from models.machine.descriptor import NormSource as Source
 from models.machine.descriptor import Opcode

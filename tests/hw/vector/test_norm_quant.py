@@ -7,7 +7,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from hw.vector.norm_quant import NormPass, NormQuant
+from hw.vector.norm_control import NormPass
+from hw.vector.norm_quant import NormQuant
 from models.golden.norm_quant import ABSMAX_FLOOR, NormConstants, norm_constants, norm_quant
 from models.golden.scalar import ZERO, Scalar, constant, less
 from models.machine.build import LANES

@@ -1,0 +1,67 @@
+"""The chunks of keys in a beat, and the scales of the key that ends in it."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Array, Cat, Module, Mux, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from hw.attention.query_key_dot import key_beat
+from models.machine.cache import BLOCK_TOKENS
+
+__all__ = ["KeyChunks"]
+
+
+class KeyChunks(wiring.Component):
+    """Number the chunks of each beat of keys: beats hold `parts` chunks of `chunk_bits`, keys `chunk_last` + 1 of them.
+
+    `begin` comes before a job's first beat; `header` takes the beat as one of the scales of a block; `valid` as one of
+    keys. `keys`: the beat with its chunks' numbers; `ends`: the key of `token` ends in it, whose `key_scale` and
+    `value_scale`, memory words, are there two cycles later. A beat a cycle.
+    """
+
+    def __init__(self, *, chunk_bits: int, parts: int, chunks: int) -> None:
+        self._parts, self._chunks = parts, chunks
+        super().__init__({
+            "chunk_last": In(range(chunks)),
+            "token": In(range(BLOCK_TOKENS)),
+            "bank": In(1),
+            "beat": In(chunk_bits * parts),
+            "begin": In(1),
+            "header": In(1),
+            "valid": In(1),
+            "keys": Out(key_beat(chunk_bits, parts, chunks)),
+            "ends": Out(1),
+            "key_scale": Out(32),
+            "value_scale": Out(32),
+        })
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        parts, keys, chunk_last = self._parts, self.keys, self.chunk_last
+        numbers = [Signal(range(self._chunks), name=f"number_{part}", init=part) for part in range(parts)]
+        ends = [Signal(name=f"ends_{part}", reset_less=True) for part in range(parts)]  # number == chunk_last
+        following = Array(range(parts, self._chunks + parts))[numbers[0]]  # a table, as a carry chain is another level
+        if parts == 1:
+            after = [Mux(ends[0], 0, following)]
+        else:  # the key that ends in a beat's first chunk has an odd number of them
+            after = [Mux(ends[0], 1, Mux(ends[1], 0, following)),
+                     Mux(ends[0], 2, Mux(ends[1], 1, Mux(following == chunk_last, 0, following + 1)))]
+        m.d.comb += [self.ends.eq(Cat(ends).any()), keys.data.eq(self.beat), keys.bank.eq(self.bank)]
+        for part, number in enumerate(numbers):
+            m.d.comb += [keys.parts[part].chunk.eq(number), keys.parts[part].first.eq(number == 0),
+                         keys.parts[part].last.eq(ends[part])]
+            with m.If(self.valid):
+                m.d.sync += [number.eq(after[part]), ends[part].eq(after[part] == chunk_last)]
+            with m.If(self.begin):
+                m.d.sync += [number.eq(part), ends[part].eq(chunk_last == part)]
+
+        words = data.ArrayLayout(32, BLOCK_TOKENS)
+        scales = data.StructLayout({"keys": words, "values": words})
+        header, index = Signal(scales, reset_less=True), Signal(ceil_log2(BLOCK_TOKENS), reset_less=True)
+        with m.If(self.header):
+            m.d.sync += header.as_value().eq(Cat(header.as_value()[len(self.beat):], self.beat))
+        m.d.sync += [index.eq(self.token), self.key_scale.eq(header.keys[index]),
+                     self.value_scale.eq(header["values"][index])]
+        return m
