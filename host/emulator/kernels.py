@@ -10,6 +10,7 @@ import numpy as np
 
 from models.golden.rounding import round_shift
 from models.golden.scalar import Scalar, constant, div, from_int, mul, scale_round
+from models.machine.kv_format import KVFormat
 from models.machine.tables import EXP2_COARSE, EXP2_FINE, EXP2_FRACTION, P_FRACTION
 
 __all__ = ["attention_rows", "matmul"]
@@ -22,7 +23,7 @@ def matmul(q: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 def attention_rows(q: np.ndarray, q_scale: Scalar, keys: np.ndarray, key_scales: Scalar, values: np.ndarray,
                    value_scales: Scalar, score_constant: Scalar, position: int, *,
-                   kv_bits: int) -> tuple[np.ndarray, np.ndarray]:
+                   kv: KVFormat) -> tuple[np.ndarray, np.ndarray]:
     """`models.golden.attention` for rows at positions `position`, `position` + 1, ... over one cache.
 
     q: [rows, heads, dim], q_scale [rows, heads]; keys, values: [kv_heads, n, dim], scales [kv_heads, n], with
@@ -30,7 +31,7 @@ def attention_rows(q: np.ndarray, q_scale: Scalar, keys: np.ndarray, key_scales:
     """
     rows, heads, dim = q.shape
     kv_heads, n = keys.shape[:2]
-    group, fraction, drop = heads // kv_heads, 20 - (kv_bits - 1), kv_bits - 3
+    group, fraction, drop = heads // kv_heads, kv.output_fraction, kv.dropped_bits
     hidden = np.arange(n)[None, :] > (position + np.arange(rows))[:, None]  # [rows, n]: not yet written
     out, exponents = np.zeros(q.shape, np.int64), np.zeros((rows, kv_heads), np.int64)
     for g in range(kv_heads):

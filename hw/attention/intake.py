@@ -86,7 +86,7 @@ class Intake(wiring.Component):
         value_chunk_last = Signal.like(chunk_last, reset_less=True)
         m.d.sync += [
             chunk_last.eq(self.row_bytes // chunk_bytes(build.ports) - 1),
-            value_chunk_last.eq((self.dim * (build.kv_bits // 8) - 1) // chunk_bytes(build.ports)),
+            value_chunk_last.eq((self.dim - 1) // build.kv.elements_in(chunk_bytes(build.ports))),
         ]
         waiting, waiting_bank = Signal(), Signal()  # the job whose values are to come
         ending = Signal()
