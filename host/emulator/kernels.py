@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from models.golden.attention import exp2_negative
 from models.golden.rounding import round_shift
 from models.golden.scalar import Scalar, constant, div, from_int, mul, scale_round
 from models.machine.kv_format import KVFormat
-from models.machine.tables import EXP2_COARSE, EXP2_FINE, EXP2_FRACTION, P_FRACTION
+from models.machine.tables import EXP2_FRACTION, P_FRACTION
 
 __all__ = ["attention_rows", "matmul"]
 
@@ -46,10 +47,7 @@ def attention_rows(q: np.ndarray, q_scale: Scalar, keys: np.ndarray, key_scales:
             sums = (q[:, h].astype(np.float64) @ keys_f).astype(np.int64)
             unit = mul(mul(q_scale[:, h], score_constant)[:, None], key_scales[g][None, :])
             score = np.where(hidden, np.iinfo(np.int64).min // 4, scale_round(sums, unit, fraction=EXP2_FRACTION))
-            delta = score.max(axis=1, keepdims=True) - score
-            part = delta & ((1 << EXP2_FRACTION) - 1)
-            p = round_shift(EXP2_COARSE[part >> 6] * EXP2_FINE[part & 63],
-                            P_FRACTION + np.minimum(delta >> EXP2_FRACTION, 42))
+            p = exp2_negative(score.max(axis=1, keepdims=True) - score)
             w = round_shift(p * m[None, :], value_shift)
             total = round_shift((w.astype(np.float64) @ values_f).astype(np.int64), drop)
             reciprocal = div(constant(1), from_int(p.sum(axis=1)))

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from host.emulator.accumulators import Accumulators
 from host.emulator.image import Image, ProgramError
 from host.emulator.kernels import attention_rows, matmul
 from host.emulator.operations import decode
@@ -56,7 +57,7 @@ class Machine:
         self._streams = Streams(build, self.image)
         self._matrices: dict[int, np.ndarray] = {}
         self._q, self._head_q, self._queries = RowMemory(), RowMemory(), RowMemory()
-        self._accumulators: dict[int, RowMemory] = {}
+        self._accumulators = Accumulators(build)
         self._attention, self._exponents = RowMemory(), RowMemory()
         self._unit, self._query_scales = ScalarMemory(), ScalarMemory()
         self._rope = np.zeros(0, np.int16)
@@ -118,10 +119,10 @@ class Machine:
         q = np.zeros((f.rows, weights.shape[0]), np.int64)
         inputs = self._q[rows]
         q[:, :inputs.shape[1]] = inputs
-        self._accumulators.setdefault(f.accumulator, RowMemory())[rows] = matmul(q, weights)
+        self._accumulators.write(rows, f.accumulator, matmul(q, weights), f.padding)
 
     def _sums(self, f: Descriptor, accumulator: int, count: int) -> np.ndarray:
-        return self._accumulators[accumulator][_rows(f)][:, :count]
+        return self._accumulators.read(_rows(f), accumulator, count)
 
     def _tap_of(self, f: Descriptor) -> Tap | None:
         if not f.tap:
