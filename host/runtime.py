@@ -186,7 +186,7 @@ class Session:
         def stored(what: str, size: int) -> np.ndarray:
             return data[kv.places(what, np.arange(n), size)]
 
-        return {**{what: stored(what, row_bytes).view(build.kv.dtype) for what in ("keys", "values")},
+        return {**{what: build.kv.levels(stored(what, row_bytes)) for what in ("keys", "values")},
                 **{what: stored(what, 4).view("<u4")[..., 0] for what in ("key_scales", "value_scales")}}
 
     def checked(self, ids: Sequence[int]) -> np.ndarray:

@@ -187,7 +187,7 @@ class Machine:
             start = head * f.head_bytes
             at = self._cached(f.address + start, tokens, f.address_stride, f.block_bytes, f.region_bytes,
                               size)
-            self.image.memory[at] = q[:, head].astype(kv.dtype).view(np.uint8).reshape(rows, size)
+            self.image.memory[at] = kv.stored(q[:, head])
             at = self._cached(f.scale_address + start, tokens, 4, f.scale_block_bytes, 0, 4)
             self.image.memory[at] = words[:, head].astype("<u4").view(np.uint8).reshape(rows, 4)
 
@@ -212,9 +212,9 @@ class Machine:
             found = bytes_of(address, 4, block if framed else 4 * BLOCK_TOKENS, 0, 4)
             return from_word(found.view("<u4")[..., 0])
 
-        keys = bytes_of(f.keys, f.row_bytes, block, chunk, size).view(kv.dtype)
+        keys = kv.levels(bytes_of(f.keys, f.row_bytes, block, chunk, size))
         stride = chunk if framed else f.row_bytes
-        values = bytes_of(f.values, stride, BLOCK_TOKENS * stride, f.region_bytes, size).view(kv.dtype)
+        values = kv.levels(bytes_of(f.values, stride, BLOCK_TOKENS * stride, f.region_bytes, size))
         self._attention[rows], self._exponents[rows] = attention_rows(
             self._queries[rows], self._query_scales[rows], keys, scales_of(f.key_scales), values,
             scales_of(f.value_scales), from_word(f.score_constant), position, kv=kv)

@@ -25,11 +25,6 @@ class KVFormat:
         """The largest level; the smallest is its negative."""
         return (1 << (self.bits - 1)) - 1
 
-    @property
-    def dtype(self) -> np.dtype:
-        """An element as NumPy reads it from memory."""
-        return np.dtype(f"<i{self.bits // 8}")
-
     def bytes_of(self, elements: int) -> int:
         """Bytes that so many elements take."""
         return elements * self.bits // 8
@@ -37,6 +32,18 @@ class KVFormat:
     def elements_in(self, size: int) -> int:
         """Elements of so many bytes."""
         return size * 8 // self.bits
+
+    def stored(self, levels: np.ndarray) -> np.ndarray:
+        """Integers [..., n] within the limit as they lie in memory: uint8 [..., bytes_of(n)]."""
+        return np.ascontiguousarray(levels, self._dtype).view(np.uint8)
+
+    def levels(self, stored: np.ndarray) -> np.ndarray:
+        """What `stored` made uint8 [..., bytes_of(n)] of: integers [..., n]."""
+        return stored.view(self._dtype)
+
+    @property
+    def _dtype(self) -> np.dtype:
+        return np.dtype(f"<i{self.bits // 8}")
 
     @property
     def output_fraction(self) -> int:

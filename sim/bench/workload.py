@@ -84,6 +84,6 @@ def fill_cache(session: Session, seed: int = 0) -> None:
             region[kv.places(what, np.arange(n), 4)] = words[..., None].view(np.uint8)
         for what in ("keys", "values"):
             shape = (kv.kv_heads, n, config.head_dim)
-            numbers = rng.integers(-number.limit, number.limit + 1, shape).astype(number.dtype)
-            region[kv.places(what, np.arange(n), number.bytes_of(config.head_dim))] = numbers.view(np.uint8)
+            numbers = number.stored(rng.integers(-number.limit, number.limit + 1, shape))
+            region[kv.places(what, np.arange(n), number.bytes_of(config.head_dim))] = numbers
         session.device.flush(session.buffer, start, kv.layer_bytes)

@@ -7,10 +7,12 @@ from models.machine.kv_format import KV_FORMATS, QUERY_FORMAT, kv_format
 
 @pytest.mark.parametrize("kv", KV_FORMATS.values(), ids=lambda kv: f"{kv.bits} bits")
 def test_memory_holds_every_level(kv):
-    levels = np.array([-kv.limit, -1, 0, 1, kv.limit])
-    stored = levels.astype(kv.dtype).view(np.uint8)
-    assert stored.size == kv.bytes_of(levels.size) and kv.elements_in(stored.size) == levels.size
-    assert (stored.view(kv.dtype) == levels).all()
+    levels = np.array([[-kv.limit, -1], [0, 1], [kv.limit, 2]])
+    stored = kv.stored(levels)
+    assert stored.shape == (3, kv.bytes_of(2)) and kv.elements_in(stored.size) == levels.size
+    assert stored.dtype == np.uint8 and (kv.levels(stored) == levels).all()
+    assert (kv.stored(levels.T) == kv.stored(levels.T.copy())).all()
+    assert int.from_bytes(kv.stored(np.array([1, -1])), "little") == 1 | (1 << kv.bits) - 1 << kv.bits
     assert kv.limit < 1 << kv.bits - 1 <= kv.limit + 1
 
 
