@@ -181,13 +181,12 @@ class Session:
         """One layer's cached keys and values so far: rows [kv_heads, n, dim] and scale words [kv_heads, n]."""
         kv, n, build = self.program.memory.kv, self.positions[sequence], self.device.build
         data = self._read(cache_name(layer, sequence), kv.layer_bytes)
-        integer = np.dtype(f"<i{build.kv_bits // 8}")
-        row_bytes = self.model.config.head_dim * integer.itemsize
+        row_bytes = build.kv.bytes_of(self.model.config.head_dim)
 
         def stored(what: str, size: int) -> np.ndarray:
             return data[kv.places(what, np.arange(n), size)]
 
-        return {**{what: stored(what, row_bytes).view(integer) for what in ("keys", "values")},
+        return {**{what: build.kv.levels(stored(what, row_bytes)) for what in ("keys", "values")},
                 **{what: stored(what, 4).view("<u4")[..., 0] for what in ("key_scales", "value_scales")}}
 
     def checked(self, ids: Sequence[int]) -> np.ndarray:

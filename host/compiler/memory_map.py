@@ -57,7 +57,7 @@ class KVLayout:
     @classmethod
     def of(cls, config: ModelConfig, build: BuildParameters) -> KVLayout:
         """The layout of a model's layers on a build."""
-        size, context, align = config.head_dim * build.kv_bits // 8, config.context, build.stream_align
+        size, context, align = build.kv.bytes_of(config.head_dim), config.context, build.stream_align
         if build.packing == "rows":
             row_bytes, scales = _align(size, 16), _align(context * 4, 256)
             rows = _align(context * row_bytes, 256)

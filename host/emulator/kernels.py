@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from models.golden.attention import exp2_negative
 from models.golden.rounding import round_shift
 from models.golden.scalar import Scalar, constant, div, from_int, mul, scale_round
-from models.machine.tables import EXP2_COARSE, EXP2_FINE, EXP2_FRACTION, P_FRACTION
+from models.machine.kv_format import KVFormat
+from models.machine.tables import EXP2_FRACTION, P_FRACTION
 
 __all__ = ["attention_rows", "matmul"]
 
@@ -22,7 +24,7 @@ def matmul(q: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 def attention_rows(q: np.ndarray, q_scale: Scalar, keys: np.ndarray, key_scales: Scalar, values: np.ndarray,
                    value_scales: Scalar, score_constant: Scalar, position: int, *,
-                   kv_bits: int) -> tuple[np.ndarray, np.ndarray]:
+                   kv: KVFormat) -> tuple[np.ndarray, np.ndarray]:
     """`models.golden.attention` for rows at positions `position`, `position` + 1, ... over one cache.
 
     q: [rows, heads, dim], q_scale [rows, heads]; keys, values: [kv_heads, n, dim], scales [kv_heads, n], with
@@ -30,7 +32,7 @@ def attention_rows(q: np.ndarray, q_scale: Scalar, keys: np.ndarray, key_scales:
     """
     rows, heads, dim = q.shape
     kv_heads, n = keys.shape[:2]
-    group, fraction, drop = heads // kv_heads, 20 - (kv_bits - 1), kv_bits - 3
+    group, fraction, drop = heads // kv_heads, kv.output_fraction, kv.dropped_bits
     hidden = np.arange(n)[None, :] > (position + np.arange(rows))[:, None]  # [rows, n]: not yet written
     out, exponents = np.zeros(q.shape, np.int64), np.zeros((rows, kv_heads), np.int64)
     for g in range(kv_heads):
@@ -45,10 +47,7 @@ def attention_rows(q: np.ndarray, q_scale: Scalar, keys: np.ndarray, key_scales:
             sums = (q[:, h].astype(np.float64) @ keys_f).astype(np.int64)
             unit = mul(mul(q_scale[:, h], score_constant)[:, None], key_scales[g][None, :])
             score = np.where(hidden, np.iinfo(np.int64).min // 4, scale_round(sums, unit, fraction=EXP2_FRACTION))
-            delta = score.max(axis=1, keepdims=True) - score
-            part = delta & ((1 << EXP2_FRACTION) - 1)
-            p = round_shift(EXP2_COARSE[part >> 6] * EXP2_FINE[part & 63],
-                            P_FRACTION + np.minimum(delta >> EXP2_FRACTION, 42))
+            p = exp2_negative(score.max(axis=1, keepdims=True) - score)
             w = round_shift(p * m[None, :], value_shift)
             total = round_shift((w.astype(np.float64) @ values_f).astype(np.int64), drop)
             reciprocal = div(constant(1), from_int(p.sum(axis=1)))

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from host.emulator.accumulators import Accumulators
 from host.emulator.image import Image, ProgramError
 from host.emulator.kernels import attention_rows, matmul
 from host.emulator.operations import decode
@@ -56,7 +57,7 @@ class Machine:
         self._streams = Streams(build, self.image)
         self._matrices: dict[int, np.ndarray] = {}
         self._q, self._head_q, self._queries = RowMemory(), RowMemory(), RowMemory()
-        self._accumulators: dict[int, RowMemory] = {}
+        self._accumulators = Accumulators(build)
         self._attention, self._exponents = RowMemory(), RowMemory()
         self._unit, self._query_scales = ScalarMemory(), ScalarMemory()
         self._rope = np.zeros(0, np.int16)
@@ -118,10 +119,10 @@ class Machine:
         q = np.zeros((f.rows, weights.shape[0]), np.int64)
         inputs = self._q[rows]
         q[:, :inputs.shape[1]] = inputs
-        self._accumulators.setdefault(f.accumulator, RowMemory())[rows] = matmul(q, weights)
+        self._accumulators.write(rows, f.accumulator, matmul(q, weights), f.padding)
 
     def _sums(self, f: Descriptor, accumulator: int, count: int) -> np.ndarray:
-        return self._accumulators[accumulator][_rows(f)][:, :count]
+        return self._accumulators.read(_rows(f), accumulator, count)
 
     def _tap_of(self, f: Descriptor) -> Tap | None:
         if not f.tap:
@@ -173,20 +174,20 @@ class Machine:
         self._queries[_rows(f)], self._query_scales[_rows(f)] = self._heads(f, True, QUERY_BITS)
 
     def _key(self, f: Descriptor) -> None:
-        self._cache(f, *self._heads(f, True, self.build.kv_bits))
+        self._cache(f, *self._heads(f, True, self.build.kv.bits))
 
     def _value(self, f: Descriptor) -> None:
-        self._cache(f, *self._heads(f, False, self.build.kv_bits))
+        self._cache(f, *self._heads(f, False, self.build.kv.bits))
 
     def _cache(self, f: Descriptor, q: np.ndarray, scale: Scalar) -> None:
         words, rows = to_word(scale), f.rows
-        dtype = np.dtype(f"<i{self.build.kv_bits // 8}")
-        tokens, size = self.positions[f.sequence] + f.token + np.arange(rows), f.dim * dtype.itemsize
+        kv = self.build.kv
+        tokens, size = self.positions[f.sequence] + f.token + np.arange(rows), kv.bytes_of(f.dim)
         for head in range(f.heads):
             start = head * f.head_bytes
             at = self._cached(f.address + start, tokens, f.address_stride, f.block_bytes, f.region_bytes,
                               size)
-            self.image.memory[at] = q[:, head].astype(dtype).view(np.uint8).reshape(rows, size)
+            self.image.memory[at] = kv.stored(q[:, head])
             at = self._cached(f.scale_address + start, tokens, 4, f.scale_block_bytes, 0, 4)
             self.image.memory[at] = words[:, head].astype("<u4").view(np.uint8).reshape(rows, 4)
 
@@ -198,10 +199,10 @@ class Machine:
         return at - self.image.base
 
     def _attend(self, f: Descriptor) -> None:
-        dtype = np.dtype(f"<i{self.build.kv_bits // 8}")
+        kv = self.build.kv
         position, rows = self.positions[f.sequence] + f.token, _rows(f)
         framed, block, chunk = self.build.packing == "tiles", f.block_bytes, chunk_bytes(self.build.ports)
-        tokens, size = np.arange(position + f.rows), f.dim * dtype.itemsize
+        tokens, size = np.arange(position + f.rows), kv.bytes_of(f.dim)
 
         def bytes_of(address: int, *shape: int) -> np.ndarray:
             at = [self._cached(address + g * f.head_bytes, tokens, *shape) for g in range(f.kv_heads)]
@@ -211,12 +212,12 @@ class Machine:
             found = bytes_of(address, 4, block if framed else 4 * BLOCK_TOKENS, 0, 4)
             return from_word(found.view("<u4")[..., 0])
 
-        keys = bytes_of(f.keys, f.row_bytes, block, chunk, size).view(dtype)
+        keys = kv.levels(bytes_of(f.keys, f.row_bytes, block, chunk, size))
         stride = chunk if framed else f.row_bytes
-        values = bytes_of(f.values, stride, BLOCK_TOKENS * stride, f.region_bytes, size).view(dtype)
+        values = kv.levels(bytes_of(f.values, stride, BLOCK_TOKENS * stride, f.region_bytes, size))
         self._attention[rows], self._exponents[rows] = attention_rows(
             self._queries[rows], self._query_scales[rows], keys, scales_of(f.key_scales), values,
-            scales_of(f.value_scales), from_word(f.score_constant), position, kv_bits=self.build.kv_bits)
+            scales_of(f.value_scales), from_word(f.score_constant), position, kv=kv)
 
     def _residual(self, f: Descriptor) -> None:
         rows, count = _rows(f), f.count

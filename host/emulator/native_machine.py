@@ -57,7 +57,7 @@ class NativeMachine:
         self._tables = [np.ascontiguousarray(t, np.int64) for t in (EXP2_COARSE, EXP2_FINE, SIGMOID_TABLE)]
         self._constants = _constants()
         self._state = MachineState(
-            size=memory.size, base=base, kv_bits=build.kv_bits, outputs_per_step=build.outputs_per_step,
+            size=memory.size, base=base, kv_bits=build.kv.bits, outputs_per_step=build.outputs_per_step,
             top_k=build.top_k, cache_ports=build.ports if build.packing == "tiles" else 0)
         self._state.memory = memory.ctypes.data_as(type(self._state.memory))
         for name, table in zip(("exp2_coarse", "exp2_fine", "sigmoid"), self._tables, strict=True):

@@ -188,7 +188,7 @@ class Intake(wiring.Component):
         """The walk over the values of a job, and what it waits for: weights, and the place of its sums."""
         build = self._build
         chunk_last = Signal(range(self._chunks), reset_less=True)
-        m.d.sync += chunk_last.eq((self.dim * (build.kv_bits // 8) - 1) // chunk_bytes(build.ports))
+        m.d.sync += chunk_last.eq((self.dim - 1) // build.kv.elements_in(chunk_bytes(build.ports)))
         weights, use_weights = Signal(2), Signal()
         m.d.sync += weights.eq(weights + self.weights_ready - use_weights)
         sums_room, use_sums = Signal(init=1), Signal()

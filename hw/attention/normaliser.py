@@ -10,9 +10,10 @@ from hw.arith.rounding import round_shift
 from hw.arith.scale_round import ScaleRound
 from hw.attention.jobs import PAIRS, pair_head, pair_row, pairs_last
 from hw.attention.output_memory import OUTPUT_BITS, output_pair
-from hw.attention.reciprocals import JOB_RECIPROCALS, output_fraction
+from hw.attention.reciprocals import JOB_RECIPROCALS
 from hw.attention.weighted_sum import SUM_LANES
 from hw.stream.pipeline import Pipeline
+from models.machine.kv_format import kv_format
 
 __all__ = ["Normaliser"]
 
@@ -24,7 +25,7 @@ class Normaliser(wiring.Component):
     (`WeightedSum`, which answers `pair` and `step` after READ_LATENCY cycles with `sums`); when the chunk's sums are
     read, `freed` pulses. Two channels a cycle, pair by pair; channels past the head's size `dim`, a multiple of 8,
     are left out. `retired` pulses after the last channel of a command's last job. Output, {row, channel, x[2]}, is
-    always taken. Golden: `total` and `out` of `attention`; drop = kv_bits - 3, fraction = 20 - (kv_bits - 1).
+    always taken. Golden: `total` and `out` of `attention`; drop and fraction are those of `kv_format`.
 
     Widths: sums signed(sum_bits), rounded to sum_bits - drop + 1 <= 40 bits; outputs signed(26), |o| <= 2**24
     for sums that weights can give.
@@ -32,8 +33,8 @@ class Normaliser(wiring.Component):
 
     def __init__(self, *, kv_bits: int, lanes: int, sum_bits: int, rows: int, channels: int, dim_max: int) -> None:
         self._lanes, self._dim_max = lanes, dim_max
-        self._drop = kv_bits - 3
-        self._fraction = output_fraction(kv_bits) + self._drop
+        self._drop = kv_format(kv_bits).dropped_bits
+        self._fraction = kv_format(kv_bits).output_fraction + self._drop
         self._x_bits = sum_bits - self._drop + 1
         self._user = data.StructLayout({"row": range(rows), "channel": range(channels), "end": 1})
         super().__init__({

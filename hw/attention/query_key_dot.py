@@ -11,6 +11,7 @@ from amaranth.utils import ceil_log2
 from hw.arith.multiply_add import MULTIPLY_ADD_LATENCY, multiply_add
 from hw.attention.jobs import PAIRS
 from hw.attention.query_memory import QueryMemory
+from models.machine.kv_format import kv_format
 
 __all__ = ["QueryKeyDot", "key_beat", "query_word"]
 
@@ -51,8 +52,7 @@ class QueryKeyDot(wiring.Component):
     """
 
     def __init__(self, *, kv_bits: int, chunk_bits: int, parts: int, dim_max: int) -> None:
-        if kv_bits not in (8, 16):
-            raise ValueError(f"kv_bits must be 8 or 16, got {kv_bits}")
+        kv_format(kv_bits)
         if parts not in (1, 2):
             raise ValueError(f"a beat has 1 or 2 chunks, got {parts}")
         self.kv_bits, self.parts = kv_bits, parts

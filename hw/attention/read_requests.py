@@ -27,7 +27,8 @@ class ReadRequests(wiring.Component):
     """
 
     def __init__(self, build: BuildParameters) -> None:
-        self._chunk, self._element = chunk_bytes(build.ports), build.kv_bits // 8
+        self._chunk = chunk_bytes(build.ports)
+        self._elements = build.kv.elements_in(self._chunk)
         self._beat = build.beat_bytes
         self._tokens = range(build.context_max + 1)
         fields = field_shapes(Opcode.ATTEND, "dim", "head_bytes", "row_bytes", "block_bytes", "region_bytes",
@@ -59,7 +60,7 @@ class ReadRequests(wiring.Component):
         some_rows = tokens % BLOCK_TOKENS
         m.d.comb += [self.read.payload.eq(request), self.o.payload.eq(job)]
         m.d.sync += [
-            chunks.eq((self.dim * self._element + self._chunk - 1) // self._chunk),
+            chunks.eq((self.dim + self._elements - 1) // self._elements),
             blocks_size.eq((tokens // BLOCK_TOKENS) * self.block_bytes),
             rows_size.eq(some_rows * self.row_bytes),
         ]

@@ -12,18 +12,13 @@ from hw.arith.scalar_unit import ScalarOp, ScalarPort, ScalarUnit
 from hw.attention.jobs import JOB, PAIRS, pair_row, pairs_last
 from hw.attention.output_memory import ROW_EXPONENT
 from hw.attention.softmax import softmax_totals
+from models.machine.kv_format import kv_format
 from models.machine.scalar_format import MANTISSA_BITS
 from models.machine.tables import P_FRACTION
 
-__all__ = ["JOB_RECIPROCALS", "Reciprocals", "output_fraction"]
+__all__ = ["JOB_RECIPROCALS", "Reciprocals"]
 
 JOB_RECIPROCALS = data.StructLayout({"job": JOB, "reciprocals": data.ArrayLayout(SCALAR, PAIRS)})
-_VALUE_BITS = 24 - 4  # of an output below its unit, for values of magnitude 1
-
-
-def output_fraction(kv_bits: int) -> int:
-    """Fraction bits of an output, in units of the group's largest value scale."""
-    return _VALUE_BITS - (kv_bits - 1)
 
 
 class Reciprocals(wiring.Component):
@@ -34,7 +29,8 @@ class Reciprocals(wiring.Component):
     """
 
     def __init__(self, *, kv_bits: int, context_max: int) -> None:
-        self._unit = P_FRACTION - (MANTISSA_BITS - 1) - output_fraction(kv_bits)  # beside the largest value scale
+        # beside the largest value scale
+        self._unit = P_FRACTION - (MANTISSA_BITS - 1) - kv_format(kv_bits).output_fraction
         super().__init__({
             "i": In(stream.Signature(softmax_totals(context_max))),
             "o": Out(stream.Signature(JOB_RECIPROCALS)),

@@ -11,6 +11,7 @@ from hw.arith.multiply_add import accumulate
 from hw.attention.jobs import PAIRS
 from hw.attention.softmax import WEIGHT_BITS
 from hw.attention.weight_memory import WeightMemory
+from models.machine.kv_format import kv_format
 
 __all__ = ["SUM_LANES", "WeightedSum"]
 
@@ -35,8 +36,7 @@ class WeightedSum(wiring.Component):
     READ_LATENCY = 2
 
     def __init__(self, *, kv_bits: int, chunk_bits: int, parts: int, context_max: int) -> None:
-        if kv_bits not in (8, 16):
-            raise ValueError(f"kv_bits must be 8 or 16, got {kv_bits}")
+        kv_format(kv_bits)
         self.kv_bits, self.parts = kv_bits, parts
         self.lanes = chunk_bits // kv_bits
         self.steps = self.lanes // SUM_LANES

@@ -35,8 +35,8 @@ class HeadPath(wiring.Component):
     """Rotate and quantise the heads of one row; send them as queries, or write them to the cache.
 
     A transfer on `start` begins a row; the words of its heads' sums come on `i_sums`, their `last` ignored. Queries
-    leave in 16 bits on `o_query` and `o_query_scale`, keys and values in kv_bits through `write`, those of some rows
-    together (`KVWriter`).
+    leave in 16 bits on `o_query` and `o_query_scale`, keys and values in the cache's format through `write`, those of
+    some rows together (`KVWriter`).
     `busy` from the start until the last of these has left. Golden: `rope` (where `rotate`) and `head_quant`;
     `KVWriter` for the layout. Rescaling and scalar unit are shared with others.
     Throughput: a head in dim / LANES + 1 or 25 cycles, whichever is more; about 3 dim / LANES + 80 for a
@@ -61,7 +61,7 @@ class HeadPath(wiring.Component):
         m = Module()
         build = self._build
         m.submodules.rope = rope = Rope(build.head_dim_max, build.slots)
-        m.submodules.quant = quant = HeadQuant(build.head_dim_max)
+        m.submodules.quant = quant = HeadQuant(build.head_dim_max, kv_bits=build.kv_bits)
         m.submodules.writer = writer = KVWriter(kv_bits=build.kv_bits, ports=build.ports, rows=build.attention_rows,
                                                 heads=build.heads_max, beats=build.cache_beats)
         connect(m, quant.scalar, flipped(self.scalar))
@@ -71,12 +71,12 @@ class HeadPath(wiring.Component):
         connect(m, rope.o, quant.i)
 
         row = Signal(HEADS, reset_less=True)
-        narrow = Signal()
-        m.d.sync += narrow.eq(row.cached & int(build.kv_bits == 8))
+        cached = Signal()
+        m.d.sync += cached.eq(row.cached)
         m.d.comb += [
             rope.words.eq(row.words), rope.rotate.eq(row.rotate), rope.table_base.eq(row.table_base),
             rope.room.eq(quant.room), quant.started.eq(rope.started),
-            quant.words.eq(row.words), quant.scale.eq(row.scale), quant.narrow.eq(narrow),
+            quant.words.eq(row.words), quant.scale.eq(row.scale), quant.cached.eq(cached),
         ]
 
         # Sums of a row come in one piece; heads are cut here.

@@ -17,6 +17,7 @@ from hw.vector.norm_quant import QUANTISED_WORD
 from hw.vector.rescale import RescalePort
 from hw.vector.rope import ROTATED_BITS, rotated_word
 from models.machine.build import LANES
+from models.machine.kv_format import QUERY_FORMAT, kv_format
 from models.machine.scalar_format import MANTISSA_BITS
 
 __all__ = ["HeadQuant"]
@@ -25,13 +26,13 @@ _HEADS = 4  # coming in, waiting for its multiplier, going out, and one to spare
 
 
 class HeadQuant(wiring.Component):
-    """Quantise head after head to 16 bits, or to 8 where `narrow` is set.
+    """Quantise head after head to the format of queries, or to that of keys and values where `cached`.
 
     Contract: golden `head_quant(x, scale, bits)` (docs/numerics.md §6). The words of a head come on `i` in any order,
-    the last to come marked; then they leave on `o` in order, within ±32767 or ±127, and the value of one of
+    the last to come marked; then they leave on `o` in order, within the format's limit, and the value of one of
     their units is on `o_scale` for one cycle, before the head's last word. A head may begin to come while `room` is
     high; `started` says that it does, at least a cycle before its first word. `words` (of a head), `scale`
-    (value of one unit of x, over the levels: 32767 or 127) and `narrow` hold still while heads are inside. Rescaling
+    (value of one unit of x, over that limit) and `cached` hold still while heads are inside. Rescaling
     and scalar operations are shared: they go through `rescale` and `scalar`.
 
     Widths: x signed(30); the largest |x| takes 30 bits, so that the minimum is allowed.
@@ -39,14 +40,14 @@ class HeadQuant(wiring.Component):
     next head becomes a scalar meanwhile, by shifts of its own.
     """
 
-    def __init__(self, dim_max: int) -> None:
+    def __init__(self, dim_max: int, *, kv_bits: int) -> None:
         if dim_max < 1 or dim_max % LANES:
             raise ValueError(f"dim_max must be a multiple of {LANES}, got {dim_max}")
-        self._words = dim_max // LANES
+        self._words, self._kv = dim_max // LANES, kv_format(kv_bits)
         super().__init__({
             "words": In(range(self._words + 1)),
             "scale": In(SCALAR),
-            "narrow": In(1),
+            "cached": In(1),
             "room": Out(1),
             "started": In(1),
             "i": In(stream.Signature(rotated_word(self._words), always_ready=True)),
@@ -130,7 +131,7 @@ class HeadQuant(wiring.Component):
         scalars = ScalarSteps(m, self.scalar)
         m.d.comb += self.o_scale.p.eq(step)
 
-        levels = Mux(self.narrow, Value.cast(scalar_const(127)), Value.cast(scalar_const(32767)))
+        levels = Mux(self.cached, *(Value.cast(scalar_const(each.limit)) for each in (self._kv, QUERY_FORMAT)))
         with m.FSM():
             with m.State("WAIT"):
                 m.d.comb += taken.eq(1)
@@ -162,13 +163,13 @@ class HeadQuant(wiring.Component):
         m.d.sync += [fetched.eq(~idle), fetched_last.eq(ends), word.eq(read.data), there.eq(fetched),
                      there_last.eq(fetched_last)]
         m.d.sync += factor.eq(current)
-        words, results = self.rescale.words, self.rescale.results
+        words, results, formats = self.rescale.words, self.rescale.results, (self._kv, QUERY_FORMAT)
         m.d.comb += [
             words.valid.eq(there), words.p.last.eq(there_last), words.p.a.eq(factor),
             *(words.p.x[n].eq(word[n]) for n in range(LANES)),
         ]
         m.d.sync += [
             self.o.valid.eq(results.valid), self.o.p.last.eq(results.p.last),
-            *(self.o.p.values[n].eq(Mux(self.narrow, saturate(results.p.y[n], 8), saturate(results.p.y[n], 16)))
+            *(self.o.p.values[n].eq(Mux(self.cached, *(saturate(results.p.y[n], each.bits) for each in formats)))
               for n in range(LANES)),
         ]

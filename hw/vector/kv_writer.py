@@ -14,6 +14,7 @@ from hw.vector.kv_walk import KV_TARGET, KVWalk
 from hw.vector.norm_quant import QUANTISED_WORD
 from models.machine.build import BURST_BEATS
 from models.machine.cache import BLOCK_TOKENS
+from models.machine.kv_format import kv_format
 
 __all__ = ["KVWriter"]
 
@@ -39,9 +40,7 @@ class KVWriter(wiring.Component):
     def __init__(self, *, kv_bits: int, ports: int, rows: int, heads: int, beats: int) -> None:
         """rows: a power of two, at most 16; heads and beats of 16 bytes: of a token, at most."""
         self._ports, self._rows = ports, rows
-        self._kv_bits, self._heads, self._beats = kv_bits, heads, beats
-        if kv_bits not in (8, 16):
-            raise ValueError(f"kv_bits must be 8 or 16, got {kv_bits}")
+        self._kv_bits, self._heads, self._beats = kv_format(kv_bits).bits, heads, beats
         super().__init__({
             "start": In(stream.Signature(KV_TARGET)),
             "i": In(stream.Signature(QUANTISED_WORD, always_ready=True)),

@@ -19,6 +19,7 @@ from models.machine.build import LANES, BuildParameters
 from models.machine.cache import BLOCK_TOKENS
 from models.machine.descriptor import OPCODES, Activation, Engine, Opcode
 from models.machine.descriptor import NormSource as Source
+from models.machine.kv_format import QUERY_FORMAT
 from models.machine.tables import SIGMOID_FRACTION
 
 __all__ = ["RowControl"]
@@ -208,14 +209,14 @@ class RowControl(wiring.Component):
 
     def _head_states(self, m: Module, scalars: ScalarSteps, scale: Value, row: data.View, kind: data.View) -> None:
         """The scale of heads' sums and that over their levels; the heads."""
-        narrow = kind.caching & int(self._build.kv_bits == 8)
         scalars.state("HEAD_SCALE", row.scale, ScalarOp.MUL, a=row.unit, b=_word(scale),
                       then="FRACTION")
         with m.State("FRACTION"):
             with m.If(kind.rotating):
                 m.d.sync += Value.cast(row.scale).eq(shift(row.scale, -ROPE_FRACTION))
             m.next = "HEAD_STEP"
-        scalars.state("HEAD_STEP", row.step, ScalarOp.MUL, a=row.scale, b=Mux(narrow, _step_of(8), _step_of(16)),
+        step = Mux(kind.caching, *(_step_of(each.limit) for each in (self._build.kv, QUERY_FORMAT)))
+        scalars.state("HEAD_STEP", row.step, ScalarOp.MUL, a=row.scale, b=step,
                       then="HEADS")
         with m.State("HEADS"):
             m.d.comb += self.start_heads.eq(1)
@@ -229,6 +230,6 @@ def _word(value: Value) -> Value:
     return Cat(mantissa, exponent, exponent[-1].replicate(2))
 
 
-def _step_of(bits: int) -> Value:
-    """One over the largest level in that many bits."""
-    return Value.cast(scalar_const(Fraction(1, (1 << (bits - 1)) - 1)))
+def _step_of(limit: int) -> Value:
+    """One over the largest level."""
+    return Value.cast(scalar_const(Fraction(1, limit)))

@@ -10,11 +10,10 @@ import numpy as np
 
 from models.golden.rounding import round_shift
 from models.golden.scalar import Scalar, constant, div, from_int, mul, scale_round
+from models.machine.kv_format import kv_format
 from models.machine.tables import EXP2_COARSE, EXP2_FINE, EXP2_FRACTION, P_FRACTION
 
-__all__ = ["OUTPUT_BITS", "attention", "exp2_negative"]
-
-OUTPUT_BITS = 24
+__all__ = ["attention", "exp2_negative"]
 
 
 def exp2_negative(delta: np.ndarray) -> np.ndarray:
@@ -37,8 +36,7 @@ def attention(q: np.ndarray, q_scale: Scalar, keys: np.ndarray, key_scales: Scal
     group = heads // kv_heads
     out = np.zeros(q.shape, np.int64)
     exponents = np.zeros(kv_heads, np.int64)
-    fraction = OUTPUT_BITS - 4 - (kv_bits - 1)
-    drop = kv_bits - 3  # a quarter of an output unit at most; the product with a mantissa stays in 63 bits
+    fraction, drop = kv_format(kv_bits).output_fraction, kv_format(kv_bits).dropped_bits
     for g in range(kv_heads):
         k, v = keys[g].astype(np.int64), values[g].astype(np.int64)
         m, e = np.asarray(value_scales.m)[g], np.asarray(value_scales.e)[g]

@@ -10,6 +10,7 @@ from math import lcm
 
 from models.config import ModelConfig
 from models.errors import BuildError
+from models.machine.kv_format import KVFormat, kv_format
 
 __all__ = ["CACHE_READER_BEATS", "CPU", "HEAD_UNIT", "LANES", "PORT_BYTES", "PORT_FIFO_BEATS", "QUERY_WORD",
            "SHORTLIST", "TRITS_PER_BYTE", "TRITS_PER_GROUP", "BuildParameters"]
@@ -47,7 +48,7 @@ class BuildParameters:
     context_max: int
     attention_max: int = 0  # channels of all heads together; 0: heads_max x head_dim_max
     head_rows: int = 1  # rows whose logits one pass over the head's stream gives
-    kv_bits: int = 8
+    kv_bits: int = 8  # of cached keys and values (`kv`)
     top_k: int = 16  # largest k the head returns
     packing: str = "tiles"  # of weight streams: "tiles" for the look-up array, "rows" as a checkpoint has them
 
@@ -58,14 +59,18 @@ class BuildParameters:
             raise ValueError(f"packing must be tiles or rows, got {self.packing!r}")
         if self.packing == "tiles" and (self.outputs_per_step < 1 or self.outputs_per_step % LANES):
             raise ValueError(f"outputs_per_step must be a multiple of {LANES}, got {self.outputs_per_step}")
-        if self.kv_bits not in (8, 16):
-            raise ValueError(f"kv_bits must be 8 or 16, got {self.kv_bits}")
+        kv_format(self.kv_bits)
         for name in ("rows", "row_batches"):
             if (value := getattr(self, name)) < 1 or value & (value - 1):
                 raise ValueError(f"{name} must be a power of two, got {value}")
         words = self.accumulator_words // self.row_batches
         if self.row_batches > 1 and (words & (words - 1) or words * self.row_batches != self.accumulator_words):
             raise ValueError(f"accumulator_words must be a power of two for each batch, got {self.accumulator_words}")
+
+    @property
+    def kv(self) -> KVFormat:
+        """The format of cached keys and values."""
+        return kv_format(self.kv_bits)
 
     @property
     def beat_bytes(self) -> int:
@@ -130,8 +135,8 @@ class BuildParameters:
     @property
     def cache_beats(self) -> int:
         """Beats of 16 bytes that the keys, or the values, of a token take before padding, at most."""
-        sizes = self.heads_max * -(-self.head_dim_max * self.kv_bits // 128)
-        return min(sizes, self.attention_channels * self.kv_bits // 128 + self.heads_max)
+        sizes = self.heads_max * -(-self.kv.bytes_of(self.head_dim_max) // PORT_BYTES)
+        return min(sizes, self.kv.bytes_of(self.attention_channels) // PORT_BYTES + self.heads_max)
 
     def query_places(self, heads: int, head_dim: int) -> int:
         """Words of a row's queries from the first to the last: heads and the words of each are counted in bits."""

@@ -73,8 +73,7 @@ def load_workload(name: str, *, layers: int, vocabulary: int | None = None, seed
 def fill_cache(session: Session, seed: int = 0) -> None:
     """Random keys, values and scales at every position of every layer and sequence: valid, of the order of one."""
     rng = np.random.default_rng(seed)
-    config, kv, kv_bits = session.model.config, session.program.memory.kv, session.device.build.kv_bits
-    dtype, limit = np.dtype(f"<i{kv_bits // 8}"), (1 << kv_bits - 1) - 1
+    config, kv, number = session.model.config, session.program.memory.kv, session.device.build.kv
     n = config.context
     for layer, sequence in np.ndindex(config.layers, len(session.positions)):
         start = session.program.memory[cache_name(layer, sequence)]
@@ -84,6 +83,7 @@ def fill_cache(session: Session, seed: int = 0) -> None:
             words = pack_words(mantissas, np.full((kv.kv_heads, n), _SCALE_EXPONENT)).astype("<u4")
             region[kv.places(what, np.arange(n), 4)] = words[..., None].view(np.uint8)
         for what in ("keys", "values"):
-            numbers = rng.integers(-limit, limit + 1, (kv.kv_heads, n, config.head_dim)).astype(dtype)
-            region[kv.places(what, np.arange(n), config.head_dim * dtype.itemsize)] = numbers.view(np.uint8)
+            shape = (kv.kv_heads, n, config.head_dim)
+            numbers = number.stored(rng.integers(-number.limit, number.limit + 1, shape))
+            region[kv.places(what, np.arange(n), number.bytes_of(config.head_dim))] = numbers
         session.device.flush(session.buffer, start, kv.layer_bytes)

@@ -10,6 +10,7 @@ from models.golden.residual import residual_add
 from models.golden.scalar import Scalar, log2_e_over_root
 from models.golden.tap import neutral_tap
 from models.golden.ternary_matmul import ternary_matmul
+from models.machine.kv_format import kv_format
 
 RNG = np.random.default_rng(5)
 
@@ -56,7 +57,7 @@ def test_attention_rows(kv_bits):
     keys, values = (RNG.integers(-limit, limit + 1, (kv_heads, n, dim)) for _ in range(2))
     q_scale, key_scales, value_scales = scalars((rows, heads)), scalars((kv_heads, n)), scalars((kv_heads, n))
     out, exponents = machine.attention_rows(q, q_scale, keys, key_scales, values, value_scales,
-                                            log2_e_over_root(dim), position, kv_bits=kv_bits)
+                                            log2_e_over_root(dim), position, kv=kv_format(kv_bits))
     for row in range(rows):
         seen = position + row + 1
         expected = attention(q[row], q_scale[row], keys[:, :seen], key_scales[:, :seen], values[:, :seen],
