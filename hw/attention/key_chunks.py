@@ -57,11 +57,13 @@ class KeyChunks(wiring.Component):
             with m.If(self.begin):
                 m.d.sync += [number.eq(part), ends[part].eq(chunk_last == part)]
 
-        words = data.ArrayLayout(32, BLOCK_TOKENS)
-        scales = data.StructLayout({"keys": words, "values": words})
-        header, index = Signal(scales, reset_less=True), Signal(ceil_log2(BLOCK_TOKENS), reset_less=True)
+        words = data.ArrayLayout(32, 2 * BLOCK_TOKENS)  # scales of keys, then of values
+        header, index = Signal(words, reset_less=True), Signal(ceil_log2(BLOCK_TOKENS), reset_less=True)
         with m.If(self.header):
-            m.d.sync += header.as_value().eq(Cat(header.as_value()[len(self.beat):], self.beat))
-        m.d.sync += [index.eq(self.token), self.key_scale.eq(header.keys[index]),
-                     self.value_scale.eq(header["values"][index])]
+            m.d.sync += header.eq(Cat(header.as_value()[len(self.beat):], self.beat))
+        m.d.sync += [
+            index.eq(self.token), self.key_scale.eq(header[index]),
+            self.value_scale.eq(data.View(data.ArrayLayout(32, BLOCK_TOKENS),
+                                          header.as_value()[32 * BLOCK_TOKENS:])[index]),
+        ]
         return m
