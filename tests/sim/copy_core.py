@@ -22,6 +22,7 @@ from hw.memory.axi import (
     connect_flat,
     flat_members,
 )
+from hw.memory.port_narrower import PortNarrower
 
 IDENTITY = 0x434F5059
 BEAT = DATA_BITS // 8
@@ -128,13 +129,15 @@ class CopyEngine(wiring.Component):
 
 
 class CopyCore(wiring.Component):
-    """Registers and one `CopyEngine` a port, with the port names of the accelerator's top."""
+    """Registers and one `CopyEngine` a port, behind a `PortNarrower` where ports have 64 bits, with the port names of
+    the accelerator's top.
+    """
 
-    def __init__(self, ports: int):
-        self.ports = ports
+    def __init__(self, ports: int, bits: int = DATA_BITS):
+        self.ports, self.bits = ports, bits
         members = {"irq": Out(1), **flat_members("s_axi", Axi4Lite().flip())}
         for port in range(ports):
-            members |= flat_members(f"m{port}_axi", Axi4())
+            members |= flat_members(f"m{port}_axi", Axi4(bits))
         super().__init__(members)
 
     def elaborate(self, platform):
@@ -147,7 +150,12 @@ class CopyCore(wiring.Component):
         engines = [CopyEngine() for _ in range(self.ports)]
         for port, engine in enumerate(engines):
             m.submodules[f"engine{port}"] = engine
-            connect_flat(m, engine.axi, self, f"m{port}_axi")
+            interface = engine.axi
+            if self.bits != DATA_BITS:
+                m.submodules[f"narrower{port}"] = narrower = PortNarrower(2)
+                wiring.connect(m, engine.axi, narrower.i)
+                interface = narrower.o
+            connect_flat(m, interface, self, f"m{port}_axi")
             m.d.comb += [engine.start.eq(start[port]), engine.source.eq(source), engine.target.eq(target)]
             m.d.comb += [engine.beats.eq(beats), engine.fault.eq(fault)]
         done, error = Cat(e.done for e in engines), Cat(e.error for e in engines)
