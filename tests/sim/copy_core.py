@@ -6,7 +6,7 @@ from 0x40 on are refused with SLVERR. ``irq`` is high while a start has been ans
 Source and destination must have the same offset in their 4 KiB pages, or few enough beats to cross none.
 """
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
@@ -58,7 +58,9 @@ class CopyEngine(wiring.Component):
             return Mux(short < longest, short, longest)
 
         bad, error = Signal(), self.error
-        m.d.comb += bad.eq((axi.rvalid & axi.rresp[1]) | (axi.bvalid & axi.bresp[1]))
+        unanswered, issued = Signal(signed(8)), Signal()  # read bursts without their last beat
+        m.d.comb += bad.eq((axi.rvalid & axi.rresp[1]) | (axi.bvalid & axi.bresp[1]) | (self.done & (unanswered != 0)))
+        m.d.sync += unanswered.eq(Mux(self.start, 0, unanswered + issued - (axi.rvalid & axi.rlast)))
         m.d.sync += error.eq((error | bad) & ~self.start)
 
         # Reads: a burst goes out when the last one of its ID has been written; its length is queued for the writer.
@@ -75,7 +77,7 @@ class CopyEngine(wiring.Component):
             m.d.sync += [axi.arvalid.eq(1), axi.araddr.eq(address), axi.arlen.eq(length - 1), axi.arid.eq(turn)]
             m.d.sync += [busy.bit_select(turn, 1).eq(1), turn.eq(~turn), left.eq(left - length)]
             m.d.sync += address.eq(address + length * BEAT)
-            m.d.comb += lengths.w_en.eq(1)
+            m.d.comb += [lengths.w_en.eq(1), issued.eq(1)]
         with m.Elif(axi.arvalid & axi.arready):
             m.d.sync += axi.arvalid.eq(0)
         with m.If(faulty["address changes"] & axi.arvalid & ~axi.arready):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from hw.boards.board import Board, Ports
@@ -17,7 +18,7 @@ BOARD = Board(
     name="arty_z7",
     folder=Path(__file__).parent,
     missing="whether it fits its 220 DSP48E1 is not counted yet (`hw.report --board arty_z7`)",
-    device=Device("XC7Z020", "xc7z020clg400-1", SERIES_7,  # DS190
+    device=Device("XC7Z020", "xc7z020clg400-1", replace(SERIES_7, fabric_bits=8),  # DS190; few blocks, LUTs to spare
                   Resources(lut=53_200, lutram=17_400, ff=106_400, dsp=220, bram36=140, uram=0)),
     ports=Ports(4, 64, "AXI3", address_bits=32),  # S_AXI_HP0 to HP3
     # a port of 64 bits takes half a beat a cycle; 16 bits of DDR3-1050 are 2.1 GB/s at most, of which nine tenths are
