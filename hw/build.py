@@ -1,9 +1,9 @@
 """Emit a board's accelerator: `python -m hw.build --board kv260 --model demo -o DIR`.
 
-Writes tritloom.v, accel.json (parameters, registers, hash), registers.md and, for boards that have them, the
-Vivado scripts and constraints of hw/boards. Two runs emit identical files; the Verilog is kept in the cache
-(`models.cache`), so that the second one takes seconds. Then prints what the analytic model predicts of the board's
-build, and of the build it would choose for this model (docs/analytic-model.md).
+Writes tritloom.v, accel.json (parameters, registers, hash), registers.md and, for boards that there are, the AXI
+wrapper and the Vivado scripts and constraints of hw/boards. Two runs emit identical files; the Verilog is kept in the
+cache (`models.cache`), so that the second one takes seconds. Then prints what the analytic model predicts of the
+board's build, and of the build it would choose for this model (docs/analytic-model.md).
 """
 
 from __future__ import annotations
@@ -46,7 +46,12 @@ def write_build(build: BuildParameters, folder: Path,
         (new / f"{TOP}.v").write_text(text, encoding="utf-8")
         (new / "accel.json").write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
         (new / "registers.md").write_text(register_table(), encoding="utf-8")
-        for file in board_of(build).files:
+        board = board_of(build)
+        if not board.simulated:
+            from hw.axi_wrapper import WRAPPER, axi_wrapper  # late: a command's help needs no Amaranth
+
+            (new / f"{WRAPPER}.v").write_text(axi_wrapper(build.ports, board.ports), encoding="utf-8")
+        for file in board.files:
             shutil.copyfile(file, new / file.name)
         for file in sorted(new.iterdir()):
             file.replace(folder / file.name)

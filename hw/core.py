@@ -10,6 +10,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.attention.engine import AttentionEngine
+from hw.boards.registry import board_of
 from hw.control.system import ControlSystem
 from hw.head.engine import HeadEngine
 from hw.linear.engine import LinearEngine
@@ -23,7 +24,8 @@ __all__ = ["Core", "linear_core"]
 
 
 class Core(wiring.Component):
-    """One build: `s_axi_*` (AXI4-Lite registers), `m0_axi_*` .. (AXI4 masters, 128 bits), `irq`.
+    """One build: `s_axi_*` (AXI4-Lite registers), `m0_axi_*` .. (AXI4 masters, as wide as the
+    board's ports), `irq`.
 
     A run walks descriptors in DRAM (docs/program.md); engines work at the same time as far as their
     semaphores let them. All engines are reset before a run and after an error; memories keep their content.
@@ -39,7 +41,7 @@ class Core(wiring.Component):
         self._outside = {name: In(self._engines[name].signature) for name in outside}
         members = dict(flat_members("s_axi", Axi4Lite().flip()))
         for port in range(build.ports):
-            members |= flat_members(f"m{port}_axi", Axi4())
+            members |= flat_members(f"m{port}_axi", Axi4(board_of(build).ports.bits))
         super().__init__({"irq": Out(1), **members, **self._outside})
 
     def elaborate(self, platform) -> Module:

@@ -21,7 +21,7 @@ from pathlib import Path
 from hw.analytic.sites import PREDICTED, unit_sites
 from hw.analytic.tables import error_percent
 from hw.boards.device import Device, Resources
-from hw.boards.registry import BUILDS, board_build, board_of
+from hw.boards.registry import BOARDS, board_named, board_of
 from hw.emit import TOP, kept_verilog
 from hw.synthesis.join import join_netlists
 from hw.synthesis.levels import LogicLevels
@@ -131,7 +131,7 @@ def with_settings(build: BuildParameters, settings: Sequence[str]) -> BuildParam
 def parser() -> argparse.ArgumentParser:
     """Options of the command."""
     result = CommandParser("hw.report", description="Sites and levels of logic, from a Yosys run.")
-    result.add_argument("--board", default="kv260", help=f"one of {', '.join(BUILDS)} (default: kv260)")
+    result.add_argument("--board", default="kv260", help=f"one of {', '.join(BOARDS)} (default: kv260)")
     result.add_argument("--model", default="demo", metavar="PRESET|DIR", help="the largest model it must hold")
     which = result.add_mutually_exclusive_group()
     which.add_argument("--unit", choices=UNITS, help="this unit alone (default: the whole accelerator)")
@@ -148,7 +148,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     options = parser().parse_args(arguments)
-    build = with_settings(board_build(options.board), options.settings)
+    build = with_settings(board_named(options.board).build, options.settings)
     device = board_of(build).device
     build.check(build.fitted(load_config(options.model)))
     if options.output is not None:

@@ -41,14 +41,15 @@ class RtlDevice(Device):
         verilator_environment()  # a tool that is missing is told before the Verilog is written
         self._limit = _cycle_limit()
         self._verilog = with_top(kept_verilog(build)[0], "top")
+        self._bits = board_of(build).ports.bits
         self._options: dict[str, float | str] = {}
-        self.core = VerilatedCore(self._verilog, build.ports, optimise=OPTIMISE)
+        self.core = VerilatedCore(self._verilog, build.ports, self._bits, optimise=OPTIMISE)
         self.configure()
 
     def allocate(self, size: int) -> Buffer:
         self.core.close()
         memory = np.zeros(size, np.uint8)
-        self.core = VerilatedCore(self._verilog, self.build.ports, memory=memory, base=BASE,
+        self.core = VerilatedCore(self._verilog, self.build.ports, self._bits, memory=memory, base=BASE,
                                   optimise=OPTIMISE)
         self.core.configure(**self._options)
         return Buffer(memory, BASE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amaranth.hdl import Module, Value
 
-from hw.arith import behavioural_product, dsp48
+from hw.arith import behavioural_product, dsp48, fabric_product
 from hw.arith.product_sum import MULTIPLY_ADD_LATENCY, Sum
 from hw.boards.technology import PLAIN, Dsp, Technology
 
@@ -26,9 +26,12 @@ def operand_bits(technology: Technology | None) -> tuple[int, int]:
 def multiply_add(m: Module, technology: Technology | None, a: Value, b: Value, before: Sum | None) -> Sum:
     """The sum `before` (None: 0) and a * b, MULTIPLY_ADD_LATENCY cycles after a and b, one cycle after `before`.
 
-    a, b: at most `operand_bits`. In a chain, the operands of each step come a cycle after those of the one before.
+    a, b: at most `operand_bits`. In a chain, the operands of each step come a cycle after those of the one before; its
+    b's are all as wide, for a technology may take narrow ones out of its blocks.
     """
     dsp = _dsp(technology)
+    if technology is not None and len(b) <= technology.fabric_bits:
+        return fabric_product.multiply_add(m, dsp, a, b, before)
     return _SIBLINGS[dsp.primitive].multiply_add(m, dsp, a, b, before)
 
 

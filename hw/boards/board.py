@@ -16,11 +16,23 @@ __all__ = ["Board", "Ports", "Share"]
 
 @dataclass(frozen=True)
 class Ports:
-    """Of the processor's memory, for the fabric: `count` slaves of `bits` bits that speak `axi` ("AXI3" or "AXI4")."""
+    """Of the processor's memory, for the fabric: `count` slaves of `bits` bits that speak `axi`.
+
+    bits: 128, or 64, behind which units of 128 take two beats for one. axi: "AXI3" or "AXI4". `ValueError` for others.
+    """
 
     count: int
     bits: int
     axi: str
+    address_bits: int = 40
+
+    def __post_init__(self) -> None:
+        if self.bits not in (64, 128):
+            raise ValueError(f"a port has 64 or 128 bits, not {self.bits}")
+        if self.axi not in ("AXI3", "AXI4"):
+            raise ValueError(f"a port speaks AXI3 or AXI4, not {self.axi}")
+        if self.axi == "AXI3" and self.bits == 128:
+            raise ValueError("no AXI3 port has 128 bits: an ID at the data is there behind narrow ones alone")
 
 
 @dataclass(frozen=True)
@@ -38,7 +50,7 @@ class Board:
 
     simulated: there is no such board; its device is what reports are held against. missing: why nothing can be emitted
     for it, "" where it can. share: what of the device `hw.analytic` gives the engine. build: what is emitted, and where
-    the search for others starts.
+    the search for others starts. shared_files: of other boards' flows too.
     """
 
     name: str
@@ -49,6 +61,7 @@ class Board:
     build: BuildParameters
     simulated: bool = False
     missing: str = ""
+    shared_files: tuple[Path, ...] = ()
     share: Share = field(default=Share())
 
     def __post_init__(self) -> None:
@@ -62,8 +75,9 @@ class Board:
 
     @property
     def files(self) -> list[Path]:
-        """Scripts, constraints and wrapper, by name; none for a board that is only simulated."""
-        return sorted(path for path in self.folder.iterdir() if path.is_file() and path.suffix != ".py")
+        """Scripts and constraints, its own and those it shares, by name."""
+        own = (path for path in self.folder.iterdir() if path.is_file() and path.suffix != ".py")
+        return sorted([*own, *self.shared_files], key=lambda path: path.name)
 
     def check_emitted(self) -> None:
         """`BuildError` where nothing can be emitted for the board."""

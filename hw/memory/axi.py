@@ -12,7 +12,7 @@ __all__ = ["ADDRESS_BITS", "DATA_BITS", "ID_BITS", "INCREMENT", "SIZE_16_BYTES",
            "Axi4Read", "Axi4Write", "Response", "connect_flat", "connect_master", "flat_members"]
 
 ADDRESS_BITS = 40
-DATA_BITS = 128
+DATA_BITS = 128  # of the engines' beats, and of a port that is not narrower
 ID_BITS = 4
 
 SIZE_16_BYTES = 4  # AxSIZE of full beats
@@ -28,43 +28,47 @@ class Response(IntEnum):
     DECERR = 3
 
 
-_READ = {
-    "arid": Out(ID_BITS), "araddr": Out(ADDRESS_BITS), "arlen": Out(8), "arsize": Out(3), "arburst": Out(2),
-    "arvalid": Out(1), "arready": In(1),
-    "rid": In(ID_BITS), "rdata": In(DATA_BITS), "rresp": In(2), "rlast": In(1), "rvalid": In(1),
-    "rready": Out(1),
-}
-_WRITE = {
-    "awid": Out(ID_BITS), "awaddr": Out(ADDRESS_BITS), "awlen": Out(8), "awsize": Out(3), "awburst": Out(2),
-    "awvalid": Out(1), "awready": In(1),
-    "wdata": Out(DATA_BITS), "wstrb": Out(DATA_BITS // 8), "wlast": Out(1), "wvalid": Out(1), "wready": In(1),
-    "bid": In(ID_BITS), "bresp": In(2), "bvalid": In(1), "bready": Out(1),
-}
+def _read(bits: int) -> dict[str, wiring.Member]:
+    return {
+        "arid": Out(ID_BITS), "araddr": Out(ADDRESS_BITS), "arlen": Out(8), "arsize": Out(3), "arburst": Out(2),
+        "arvalid": Out(1), "arready": In(1),
+        "rid": In(ID_BITS), "rdata": In(bits), "rresp": In(2), "rlast": In(1), "rvalid": In(1),
+        "rready": Out(1),
+    }
+
+
+def _write(bits: int) -> dict[str, wiring.Member]:
+    return {
+        "awid": Out(ID_BITS), "awaddr": Out(ADDRESS_BITS), "awlen": Out(8), "awsize": Out(3), "awburst": Out(2),
+        "awvalid": Out(1), "awready": In(1),
+        "wdata": Out(bits), "wstrb": Out(bits // 8), "wlast": Out(1), "wvalid": Out(1), "wready": In(1),
+        "bid": In(ID_BITS), "bresp": In(2), "bvalid": In(1), "bready": Out(1),
+    }
 
 
 class Axi4Read(wiring.Signature):
     """Read channels of an AXI4 master."""
 
     def __init__(self) -> None:
-        super().__init__(_READ)
+        super().__init__(_read(DATA_BITS))
 
 
 class Axi4Write(wiring.Signature):
     """Write channels of an AXI4 master."""
 
     def __init__(self) -> None:
-        super().__init__(_WRITE)
+        super().__init__(_write(DATA_BITS))
 
 
 class Axi4(wiring.Signature):
-    """AXI4 master of the data ports: 128 bits of data, 40 of address, 4 of ID.
+    """AXI4 master of the data ports: `bits` of data, 40 of address, 4 of ID.
 
     Signals that never change on these ports (AxLOCK, AxCACHE, AxPROT, AxQOS) are left to the block
     design's defaults.
     """
 
-    def __init__(self) -> None:
-        super().__init__({**_READ, **_WRITE})
+    def __init__(self, bits: int = DATA_BITS) -> None:
+        super().__init__({**_read(bits), **_write(bits)})
 
 
 class Axi4Lite(wiring.Signature):

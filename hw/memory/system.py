@@ -7,10 +7,12 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import exact_log2
 
+from hw.boards.registry import board_of
 from hw.command import COMMAND_BITS, POSITIONS, command_layout
 from hw.memory.axi import DATA_BITS, Axi4, connect_master
 from hw.memory.loader import Loader
 from hw.memory.port_fifos import PortFifos
+from hw.memory.port_narrower import PortNarrower
 from hw.memory.read_master import ReadMaster
 from hw.memory.reader import Reader
 from hw.memory.row_gather import RowGather
@@ -50,10 +52,10 @@ class MemorySystem(wiring.Component):
     """
 
     def __init__(self, build: BuildParameters) -> None:
-        self._build = build
+        self._build, self._port_bits = build, board_of(build).ports.bits
         writes = stream.Signature(WRITE_BEAT)
         super().__init__({
-            "axi": Out(Axi4()).array(build.ports),
+            "axi": Out(Axi4(self._port_bits)).array(build.ports),
             "fetch_command": In(stream.Signature(COMMAND_BITS)),
             "fetch_retired": Out(1),
             "load_command": In(stream.Signature(COMMAND_BITS)),
@@ -106,6 +108,7 @@ class MemorySystem(wiring.Component):
 
         masters = [ReadMaster(2 + len(readers) if port == 0 else 2) for port in range(build.ports)]
         m.submodules.writer = writer = WriteMaster(2)
+        ports = self._ports(m, len(readers))
         for port, master in enumerate(masters):
             m.submodules[f"master_{port}"] = master
             m.d.comb += master.stop.eq(self.stop)
@@ -113,11 +116,11 @@ class MemorySystem(wiring.Component):
             connect(m, master.beats[0], fifos.i[port])
             connect(m, cache.bursts[port], master.bursts[1])
             connect(m, master.beats[1], cache.beats[port])
-            connect_master(m, master.axi, self.axi[port])
+            connect_master(m, master.axi, ports[port])
         for client, reader in enumerate(readers.values(), start=2):
             connect(m, reader.bursts, masters[0].bursts[client])
             connect(m, masters[0].beats[client], reader.beats)
-        connect_master(m, writer.axi, self.axi[0])
+        connect_master(m, writer.axi, ports[0])
 
         connect(m, fifos.o, router.i)
         connect(m, router.o_weights, flipped(self.weights))
@@ -152,6 +155,16 @@ class MemorySystem(wiring.Component):
         m.d.comb += self.quiet.eq(quiet)
         m.d.sync += self.errors.eq(sum((master.error for master in masters), writer.error))
         return m
+
+    def _ports(self, m: Module, readers: int) -> list:
+        """Where the masters' channels go: the ports, or narrowers in front of them."""
+        if self._port_bits == DATA_BITS:
+            return list(self.axi)
+        narrowers = [PortNarrower(2 + readers if port == 0 else 2) for port in range(self._build.ports)]
+        for port, narrower in enumerate(narrowers):
+            m.submodules[f"narrower_{port}"] = narrower
+            connect_master(m, narrower.o, self.axi[port])
+        return [narrower.i for narrower in narrowers]
 
     def _connect_streams(self, m: Module, fetcher: StreamFetcher, router: StreamRouter, gather: RowGather) -> None:
         """A STREAM goes to the fetcher and, for when its beats come, to the router: whole, or what the gather takes."""

@@ -10,14 +10,15 @@ from host.emulator.image import ProgramError
 from host.emulator.library import NUMPY
 from host.emulator.machine import Machine
 from host.emulator.native_machine import NativeMachine
-from models.machine.build import BOARDS, CPU
+from hw.boards.registry import BUILDS
+from models.machine.build import CPU
 from models.machine.descriptor import DESCRIPTOR_BYTES, OPCODES, LoadTarget, Opcode, StoreSource, pack
 from models.machine.layout import tile_count, weight_stream
 from models.ternary import pack_trits
 from tests.host.native_units import ONE, PATHS
 
 BUILDS = {"rows": replace(CPU, rows=2, accumulator_words=64),
-          "tiles": replace(BOARDS["sim-tiny"], ports=1, rows=2, accumulator_words=16)}
+          "tiles": replace(BUILDS["sim-tiny"], ports=1, rows=2, accumulator_words=16)}
 BASE, INPUTS = 0x1000, 30
 
 

@@ -6,9 +6,9 @@ import pytest
 from amaranth.hdl import Shape, Signal, signed, unsigned
 from amaranth.lib import data
 
+from hw.boards.registry import BUILDS
 from hw.command import COMMAND_BITS, command_layout, field_shapes, shared_field
 from hw.vector.row_control import RowControl
-from models.machine.build import BOARDS
 from models.machine.descriptor import OPCODES, Opcode
 
 
@@ -46,4 +46,4 @@ def test_the_vector_engine_tells_where_a_field_moves_that_it_takes_for_shared(mo
     moved = tuple(replace(f, offset=f.offset + 1) if f.name == name else f for f in operation.fields)
     monkeypatch.setitem(OPCODES, opcode, replace(operation, fields=moved))
     with pytest.raises(ValueError, match="is not shared"):
-        RowControl(BOARDS["sim-tiny"]).elaborate(None)
+        RowControl(BUILDS["sim-tiny"]).elaborate(None)

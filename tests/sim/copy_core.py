@@ -6,7 +6,7 @@ from 0x40 on are refused with SLVERR. ``irq`` is high while a start has been ans
 Source and destination must have the same offset in their 4 KiB pages, or few enough beats to cross none.
 """
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out, flipped
@@ -22,6 +22,7 @@ from hw.memory.axi import (
     connect_flat,
     flat_members,
 )
+from hw.memory.port_narrower import PortNarrower
 
 IDENTITY = 0x434F5059
 BEAT = DATA_BITS // 8
@@ -57,7 +58,9 @@ class CopyEngine(wiring.Component):
             return Mux(short < longest, short, longest)
 
         bad, error = Signal(), self.error
-        m.d.comb += bad.eq((axi.rvalid & axi.rresp[1]) | (axi.bvalid & axi.bresp[1]))
+        unanswered, issued = Signal(signed(8)), Signal()  # read bursts without their last beat
+        m.d.comb += bad.eq((axi.rvalid & axi.rresp[1]) | (axi.bvalid & axi.bresp[1]) | (self.done & (unanswered != 0)))
+        m.d.sync += unanswered.eq(Mux(self.start, 0, unanswered + issued - (axi.rvalid & axi.rlast)))
         m.d.sync += error.eq((error | bad) & ~self.start)
 
         # Reads: a burst goes out when the last one of its ID has been written; its length is queued for the writer.
@@ -74,7 +77,7 @@ class CopyEngine(wiring.Component):
             m.d.sync += [axi.arvalid.eq(1), axi.araddr.eq(address), axi.arlen.eq(length - 1), axi.arid.eq(turn)]
             m.d.sync += [busy.bit_select(turn, 1).eq(1), turn.eq(~turn), left.eq(left - length)]
             m.d.sync += address.eq(address + length * BEAT)
-            m.d.comb += lengths.w_en.eq(1)
+            m.d.comb += [lengths.w_en.eq(1), issued.eq(1)]
         with m.Elif(axi.arvalid & axi.arready):
             m.d.sync += axi.arvalid.eq(0)
         with m.If(faulty["address changes"] & axi.arvalid & ~axi.arready):
@@ -128,13 +131,15 @@ class CopyEngine(wiring.Component):
 
 
 class CopyCore(wiring.Component):
-    """Registers and one `CopyEngine` a port, with the port names of the accelerator's top."""
+    """Registers and one `CopyEngine` a port, behind a `PortNarrower` where ports have 64 bits, with the port names of
+    the accelerator's top.
+    """
 
-    def __init__(self, ports: int):
-        self.ports = ports
+    def __init__(self, ports: int, bits: int = DATA_BITS):
+        self.ports, self.bits = ports, bits
         members = {"irq": Out(1), **flat_members("s_axi", Axi4Lite().flip())}
         for port in range(ports):
-            members |= flat_members(f"m{port}_axi", Axi4())
+            members |= flat_members(f"m{port}_axi", Axi4(bits))
         super().__init__(members)
 
     def elaborate(self, platform) -> Module:
@@ -147,7 +152,12 @@ class CopyCore(wiring.Component):
         engines = [CopyEngine() for _ in range(self.ports)]
         for port, engine in enumerate(engines):
             m.submodules[f"engine{port}"] = engine
-            connect_flat(m, engine.axi, self, f"m{port}_axi")
+            interface = engine.axi
+            if self.bits != DATA_BITS:
+                m.submodules[f"narrower{port}"] = narrower = PortNarrower(2)
+                wiring.connect(m, engine.axi, narrower.i)
+                interface = narrower.o
+            connect_flat(m, interface, self, f"m{port}_axi")
             m.d.comb += [engine.start.eq(start[port]), engine.source.eq(source), engine.target.eq(target)]
             m.d.comb += [engine.beats.eq(beats), engine.fault.eq(fault)]
         done, error = Cat(e.done for e in engines), Cat(e.error for e in engines)

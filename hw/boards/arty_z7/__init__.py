@@ -1,1 +1,1 @@
-"""Digilent's Arty Z7-20: a Zynq-7020 with 512 MiB of DDR3. Described, so that a choice can be seen."""
+"""Digilent's Arty Z7-20: a Zynq-7020 with 512 MiB of DDR3."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cocotb
 from amaranth.hdl import Module, signed
 from amaranth.lib import data, wiring
@@ -18,6 +20,7 @@ __all__ = ["BENCH", "TECHNOLOGIES", "SumsOfProducts"]
 BENCH = "sim.benches.arith.multiply_add"
 _SUM_BITS = 48
 TECHNOLOGIES = {technology.name: technology for technology in (ULTRASCALE_PLUS, SERIES_7, PLAIN)}
+TECHNOLOGIES["fabric"] = replace(SERIES_7, fabric_bits=SERIES_7.dsp.b_bits)
 
 
 class SumsOfProducts(wiring.Component):

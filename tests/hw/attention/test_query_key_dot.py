@@ -5,16 +5,19 @@ from __future__ import annotations
 import pytest
 
 from hw.attention.query_key_dot import QueryKeyDot
+from hw.boards.technology import SERIES_7, ULTRASCALE_PLUS
 from sim.runner import run_bench
 
 KEYS = [(1, 2, False), (6, 2, True), (7, 3, False), (8, 3, True), (5, 4, False), (1, 3, False), (3, 8, False)]
 
 
 @pytest.mark.parametrize("stall", [0.0, 0.4], ids=["free", "stalls"])
-@pytest.mark.parametrize(("kv_bits", "parts"), [(8, 2), (8, 1), (16, 2)])
-def test_exact_dots(kv_bits, parts, stall):
+@pytest.mark.parametrize(("kv_bits", "parts", "technology"), [
+    (8, 2, ULTRASCALE_PLUS), (8, 1, ULTRASCALE_PLUS), (16, 2, ULTRASCALE_PLUS), (8, 2, SERIES_7)])
+def test_exact_dots(kv_bits, parts, technology, stall):
     unit = dict(kv_bits=kv_bits, chunk_bits=256, parts=parts, dim_max=2048 // kv_bits)
-    run_bench(QueryKeyDot(**unit), "sim.benches.attention.query_key_dot", {"unit": unit, "keys": KEYS, "stall": stall})
+    run_bench(QueryKeyDot(**unit), "sim.benches.attention.query_key_dot", {"unit": unit, "keys": KEYS, "stall": stall},
+              technology=technology)
 
 
 @pytest.mark.parametrize(("changes", "message"), [

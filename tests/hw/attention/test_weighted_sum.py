@@ -5,17 +5,20 @@ from __future__ import annotations
 import pytest
 
 from hw.attention.weighted_sum import WeightedSum
+from hw.boards.technology import SERIES_7, ULTRASCALE_PLUS
 from sim.runner import run_bench
 
 PASSES = [(1, False), (2, True), (90, False), (100, True), (95, False), (3, False)]
 
 
 @pytest.mark.parametrize("stall", [0.0, 0.4], ids=["free", "stalls"])
-@pytest.mark.parametrize(("kv_bits", "parts"), [(8, 2), (8, 1), (16, 2)])
-def test_exact_sums(kv_bits, parts, stall):
+@pytest.mark.parametrize(("kv_bits", "parts", "technology"), [
+    (8, 2, ULTRASCALE_PLUS), (8, 1, ULTRASCALE_PLUS), (16, 2, ULTRASCALE_PLUS), (8, 2, SERIES_7)])
+def test_exact_sums(kv_bits, parts, technology, stall):
     unit = dict(kv_bits=kv_bits, chunk_bits=256, parts=parts, context_max=256)
-    run_bench(WeightedSum(**unit), "sim.benches.attention.weighted_sum", {"unit": unit, "passes": PASSES,
-                                                                          "stall": stall})
+    run_bench(WeightedSum(**unit), "sim.benches.attention.weighted_sum",
+              {"unit": unit, "passes": PASSES, "stall": stall},
+              technology=technology)
 
 
 def test_kv_bits_are_8_or_16():

@@ -7,51 +7,105 @@ import re
 import shutil
 import subprocess
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
+from hw.boards.board import Board
 from hw.boards.registry import BOARDS, BUILDS
-from models.machine.build import PORT_BYTES
+from models.machine.build import BURST_BEATS
 from tests.hw.boards.verilog_ports import Port, instance_connections, module_ports
 
 ROOT = Path(__file__).resolve().parents[3]
-SCRIPTS = ROOT / "hw" / "boards" / "kv260"
-FILES = [SCRIPTS / name for name in ("build_kv260.tcl", "check_timing.tcl", "kv260.xdc", "kv260_bd.tcl",
-                                     "tritloom_axi.v")]
-KV260 = BUILDS["kv260"]
 MET = "All user specified timing constraints are met."
 MISSED = "Timing constraints are not met."
 
-# pins and interfaces of the cells that are Xilinx's, from PG201, PG164 and PG247
-PS_PINS = {"pl_clk0", "pl_resetn0", "pl_ps_irq0", "maxihpm0_fpd_aclk", *(f"saxihp{n}_fpd_aclk" for n in range(4))}
-RESET_PINS = {"slowest_sync_clk", "ext_reset_in", "interconnect_aresetn", "peripheral_aresetn"}
-INTERFACE_OF_ENABLE = {"PSU__USE__M_AXI_GP0": "M_AXI_HPM0_FPD",
-                       **{f"PSU__USE__S_AXI_GP{n + 2}": f"S_AXI_HP{n}_FPD" for n in range(4)}}
+
+@dataclass(frozen=True)
+class Processor:
+    """A board's processing system as its block design sees it, from Xilinx' guides (PG201, PG082).
+
+    interface_of: what each property enables; width_of: the property that holds an interface's width; clock: that of
+    its frequency in MHz; on: properties that are 1; segments: of the DDR behind a data port, and what else lies there.
+    """
+
+    pins: set[str]
+    clock_pin: str
+    interface_of: dict[str, str]
+    width_of: dict[str, str]
+    clock: str
+    on: tuple[str, ...]
+    data: str  # an interface's name, by the port's number
+    segments: tuple[str, ...]
+    others: tuple[str, ...] = ()
+
+
+PROCESSORS = {
+    "kv260": Processor(
+        pins={"pl_clk0", "pl_resetn0", "pl_ps_irq0", "maxihpm0_fpd_aclk", *(f"saxihp{n}_fpd_aclk" for n in range(4))},
+        clock_pin="pl_clk0",
+        interface_of={"PSU__USE__M_AXI_GP0": "M_AXI_HPM0_FPD",
+                      **{f"PSU__USE__S_AXI_GP{n + 2}": f"S_AXI_HP{n}_FPD" for n in range(4)}},
+        width_of={"M_AXI_HPM0_FPD": "PSU__MAXIGP0__DATA_WIDTH",
+                  **{f"S_AXI_HP{n}_FPD": f"PSU__SAXIGP{n + 2}__DATA_WIDTH" for n in range(4)}},
+        clock="PSU__CRL_APB__PL0_REF_CTRL__FREQMHZ", on=("PSU__FPGA_PL0_ENABLE", "PSU__USE__IRQ0"),
+        data="S_AXI_HP{n}_FPD",
+        segments=tuple(f"SAXIGP{{group}}/HP{{n}}_{part}" for part in ("DDR_LOW", "DDR_HIGH")),
+        others=tuple(f"SAXIGP{{group}}/HP{{n}}_{part}" for part in ("LPS_OCM", "QSPI"))),
+    "arty_z7": Processor(
+        pins={"FCLK_CLK0", "FCLK_RESET0_N", "IRQ_F2P", "M_AXI_GP0_ACLK", "S_AXI_HP0_ACLK"}, clock_pin="FCLK_CLK0",
+        interface_of={"PCW_USE_M_AXI_GP0": "M_AXI_GP0", "PCW_USE_S_AXI_HP0": "S_AXI_HP0"},
+        width_of={"S_AXI_HP0": "PCW_S_AXI_HP0_DATA_WIDTH"},
+        clock="PCW_FPGA0_PERIPHERAL_FREQMHZ",
+        on=("PCW_EN_CLK0_PORT", "PCW_EN_RST0_PORT", "PCW_USE_FABRIC_INTERRUPT", "PCW_IRQ_F2P_INTR"),
+        data="S_AXI_HP{n}", segments=("S_AXI_HP{n}/HP{n}_DDR_LOWOCM",)),
+}
+RESET_PINS = {"slowest_sync_clk", "ext_reset_in", "interconnect_aresetn", "peripheral_aresetn"}  # PG164
 
 pytestmark = pytest.mark.skipif(shutil.which("tclsh") is None, reason="needs tclsh (Debian: apt install tcl)")
 
 Call = tuple[str, ...]
 
 
-def run(folder: Path, *, script: str = "build_kv260.tcl", progress: str = "100%",
+def run(folder: Path, *, script: str = "", progress: str = "100%",
         timing: str = MET) -> tuple[subprocess.CompletedProcess[str], list[Call]]:
     """Run a script of a build's folder; its exit and every Vivado command with its words."""
-    log = folder / "vivado.log"
+    log, script = folder / "vivado.log", script or next(folder.glob("build_*.tcl")).name
     result = subprocess.run(["tclsh", Path(__file__).with_name("vivado_stub.tcl"), log, folder / script],
                             env=os.environ | {"PROGRESS": progress, "TIMING": timing},
                             capture_output=True, text=True, cwd=folder, timeout=60)
     return result, [tuple(line.split("\x1f")) for line in log.read_text().splitlines()]
 
 
+@pytest.fixture(params=list(PROCESSORS), scope="module")
+def board(request) -> Board:
+    return BOARDS[request.param]
+
+
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def processor(board) -> Processor:
+    return PROCESSORS[board.name]
+
+
+@pytest.fixture(scope="module")
+def text(board) -> str:
+    """The wrapper."""
+    pytest.importorskip("amaranth", reason="pip install 'tritloom[hw]'")
+    from hw.axi_wrapper import axi_wrapper
+
+    return axi_wrapper(board.build.ports, board.ports)
+
+
+@pytest.fixture
+def folder(board, text, tmp_path: Path) -> Path:
     """What hw.build leaves, as far as the scripts look."""
-    for file in FILES:
+    for file in board.files:
         shutil.copy(file, tmp_path)
+    (tmp_path / "tritloom_axi.v").write_text(text)
     (tmp_path / "tritloom.v").write_text("module tritloom(); endmodule\n")
-    (tmp_path / "accel.json").write_text('{\n "hash": "00",\n "clock_mhz": 250,\n "parameters": {}\n}\n')
+    (tmp_path / "accel.json").write_text(
+        f'{{\n "hash": "00",\n "clock_mhz": {board.build.clock_mhz},\n "parameters": {{}}\n}}\n')
     return tmp_path
 
 
@@ -63,18 +117,17 @@ def calls(folder: Path) -> list[Call]:
 
 
 @pytest.fixture(scope="module")
-def wrapper() -> dict[str, Port]:
-    return module_ports((SCRIPTS / "tritloom_axi.v").read_text(), "tritloom_axi")
+def wrapper(text) -> dict[str, Port]:
+    return module_ports(text, "tritloom_axi")
 
 
 @pytest.fixture(scope="module")
-def core() -> dict[str, Port]:
+def core(board) -> dict[str, Port]:
     """Ports of the generated module."""
-    pytest.importorskip("amaranth", reason="pip install 'tritloom[hw]'")
     pytest.importorskip("hw.core")
     from hw.emit import TOP, emit_verilog
-    # ports follow from the number of memory ports alone, and a small build is written in seconds
-    return module_ports(emit_verilog(replace(BUILDS["sim-tiny"], ports=KV260.ports))[0], TOP)
+    # ports follow from the board's and their number alone, and a small build is written in seconds
+    return module_ports(emit_verilog(replace(BUILDS["sim-tiny"], name=board.name, ports=board.build.ports))[0], TOP)
 
 
 def configuration(calls: list[Call], cell: str) -> dict[str, str]:
@@ -103,43 +156,58 @@ def interfaces(ports: dict[str, Port]) -> set[str]:
 # the wrapper against the generated module
 
 
-def test_the_wrapper_connects_every_port_of_the_generated_module(wrapper, core):
-    connected = instance_connections((SCRIPTS / "tritloom_axi.v").read_text(), "tritloom")
+def test_the_wrapper_connects_every_port_of_the_generated_module(board, text, wrapper, core):
+    connected = instance_connections(text, "tritloom")
     assert set(connected) == set(core)
     assert connected.pop("clk") == "aclk" and connected.pop("rst") == "~aresetn"
+    cut = dict(re.findall(r"assign (\w+) = (\w+)\[\d+:0\];", text))
     for name, expression in connected.items():
-        assert expression == name  # each to the wrapper's port of the same name
-        assert wrapper[name] == core[name], name
+        if name in cut:  # the port has the core's low bits
+            assert expression == cut[name] and wrapper[name].width < core[name].width
+            assert f"wire [{core[name].width - 1}:0] {expression};" in text
+            assert f"assign {name} = {expression}[{wrapper[name].width - 1}:0];" in text
+        else:
+            assert expression == name  # each to the wrapper's port of the same name
+            assert wrapper[name] == core[name], name
+    assert {name.partition("_axi_")[2] for name in cut} == (
+        {"awaddr", "araddr", "awlen", "arlen"} if board.ports.axi == "AXI3" else set())
 
 
-def test_the_wrappers_own_ports_are_clock_reset_and_constants(wrapper):
-    text = (SCRIPTS / "tritloom_axi.v").read_text()
+def test_what_axi3_cuts_off_is_never_set(board, wrapper):
+    if board.ports.axi == "AXI3":
+        assert 2 ** wrapper["m0_axi_arlen"].width == BURST_BEATS  # longer ones are split (hw.memory.port_narrower)
+        assert 2 ** wrapper["m0_axi_araddr"].width >= 1 << 30  # its DDR begins at 0
+
+
+def test_the_wrappers_own_ports_are_clock_reset_and_constants(board, text, wrapper):
     own = set(wrapper) - set(instance_connections(text, "tritloom"))
     constants = dict(re.findall(r"assign (\w+) = (\d+'b[01]+);", text))
-    assert own == {"aclk", "aresetn", *constants}
+    copies = dict(re.findall(r"assign (\w+) = (\w+);", text))
+    assert own == {"aclk", "aresetn", *constants, *copies}
+    masters = range(board.build.ports)
+    assert copies == ({f"m{n}_axi_wid": f"m{n}_axi_awid" for n in masters} if board.ports.axi == "AXI3" else {})
     for name, value in constants.items():
         width, digits = value.split("'b")
         assert wrapper[name] == Port("output", int(width)) and len(digits) == int(width)
 
 
-def test_the_clock_names_all_interfaces(wrapper):
-    text = (SCRIPTS / "tritloom_axi.v").read_text()
+def test_the_clock_names_all_interfaces(text, wrapper):
     named = re.search(r"ASSOCIATED_BUSIF ([\w:]+)", text)
     assert named and set(named[1].split(":")) == interfaces(wrapper)
 
 
-def test_data_ports_are_as_many_and_as_wide_as_the_builds(wrapper):
-    assert interfaces(wrapper) == {"s_axi", *(f"m{n}_axi" for n in range(KV260.ports))}
-    for n in range(KV260.ports):
-        assert wrapper[f"m{n}_axi_wdata"].width == wrapper[f"m{n}_axi_rdata"].width == PORT_BYTES * 8
-        assert wrapper[f"m{n}_axi_wstrb"].width == PORT_BYTES
+def test_data_ports_are_as_many_and_as_wide_as_the_boards(board, wrapper):
+    assert interfaces(wrapper) == {"s_axi", *(f"m{n}_axi" for n in range(board.build.ports))}
+    for n in range(board.build.ports):
+        assert wrapper[f"m{n}_axi_wdata"].width == wrapper[f"m{n}_axi_rdata"].width == board.ports.bits
+        assert wrapper[f"m{n}_axi_wstrb"].width == board.ports.bits // 8
 
 
 # the block design against the wrapper
 
 
-def test_every_connected_pin_exists(calls, wrapper):
-    pins = {"ps": PS_PINS, "reset": RESET_PINS, "control": {"aclk", "aresetn"},
+def test_every_connected_pin_exists(calls, wrapper, processor):
+    pins = {"ps": processor.pins, "reset": RESET_PINS, "control": {"aclk", "aresetn"},
             "tritloom": set(wrapper) - {name for name in wrapper if "_axi_" in name}}
     assert set(pins) == set(cells(calls))
     for pin in {pin for net in nets(calls, "connect_bd_net") for pin in net}:
@@ -154,31 +222,32 @@ def test_every_pin_of_the_accelerator_is_connected_once(calls, wrapper):
     assert joined == Counter(f"tritloom/{name}" for name in interfaces(wrapper))
 
 
-def test_one_clock_drives_everything(calls):
-    clocked = {pin for net in nets(calls, "connect_bd_net") if "ps/pl_clk0" in net for pin in net}
-    clocks = {pin for net in nets(calls, "connect_bd_net") for pin in net if re.search(r"clk\d?$", pin)}
+def test_one_clock_drives_everything(calls, processor):
+    clock = f"ps/{processor.clock_pin}"
+    clocked = {pin for net in nets(calls, "connect_bd_net") if clock in net for pin in net}
+    clocks = {pin for net in nets(calls, "connect_bd_net") for pin in net if re.search(r"clk\d?$", pin, re.IGNORECASE)}
     assert clocked == clocks
-    assert {f"ps/{pin}" for pin in PS_PINS if pin.endswith("aclk")} < clocked
+    assert {f"ps/{pin}" for pin in processor.pins if pin.lower().endswith("aclk")} < clocked
 
 
-def test_the_clock_is_the_builds_from_the_iopll(calls):
+def test_the_clock_is_the_builds(calls, board, processor):
     ps = configuration(calls, "/ps")
-    assert ps["PSU__CRL_APB__PL0_REF_CTRL__SRCSEL"] == "IOPLL"
-    assert float(ps["PSU__CRL_APB__PL0_REF_CTRL__FREQMHZ"]) == KV260.clock_mhz
-    assert ps["PSU__FPGA_PL0_ENABLE"] == "1"
+    assert float(ps[processor.clock]) == board.build.clock_mhz
+    assert all(ps[name] == "1" for name in processor.on)
+    if board.name == "kv260":
+        assert ps["PSU__CRL_APB__PL0_REF_CTRL__SRCSEL"] == "IOPLL"
 
 
-def test_each_interface_of_the_processor_is_enabled_and_as_wide_as_its_peer(calls, wrapper):
+def test_each_interface_of_the_processor_is_enabled_and_as_wide_as_its_peer(calls, board, wrapper, processor):
     ps = configuration(calls, "/ps")
-    enabled = {interface for name, interface in INTERFACE_OF_ENABLE.items() if ps.get(name) == "1"}
+    enabled = {interface for name, interface in processor.interface_of.items() if ps.get(name) == "1"}
     used = {pin for net in nets(calls, "connect_bd_intf_net") for pin in net if pin.startswith("ps/")}
     assert used == {f"ps/{interface}" for interface in enabled}
-    assert int(ps["PSU__MAXIGP0__DATA_WIDTH"]) == wrapper["s_axi_wdata"].width
-    for port, peer in nets(calls, "connect_bd_intf_net"):
-        if match := re.fullmatch(r"ps/S_AXI_HP(\d)_FPD", peer):
-            width = wrapper[port.removeprefix("tritloom/") + "_wdata"].width
-            assert int(ps[f"PSU__SAXIGP{int(match[1]) + 2}__DATA_WIDTH"]) == width
-    assert ps["PSU__USE__IRQ0"] == "1"
+    joined = {peer.removeprefix("ps/"): port.removeprefix("tritloom/")
+              for port, peer in nets(calls, "connect_bd_intf_net") if peer.startswith("ps/")}
+    assert joined == {processor.data.format(n=n): f"m{n}_axi" for n in range(board.build.ports)}
+    for interface, name in processor.width_of.items():
+        assert int(ps[name]) == wrapper[f"{joined.get(interface, 's_axi')}_wdata"].width
 
 
 def test_the_register_window_is_as_large_as_the_address(calls, wrapper):
@@ -187,50 +256,61 @@ def test_the_register_window_is_as_large_as_the_address(calls, wrapper):
     assert window[window.index("-range") + 1] == f"{2 ** wrapper['s_axi_awaddr'].width // 1024}K"
 
 
-def test_every_data_port_reaches_all_of_the_ddr_and_nothing_else(calls, wrapper):
+def test_every_data_port_reaches_all_of_the_ddr_and_nothing_else(calls, board, wrapper, processor):
     reached, excluded = set(), set()
     for call in calls:
         if call[0] in ("assign_bd_address", "exclude_bd_addr_seg") and call[2].startswith("tritloom/"):
             (reached if call[0] == "assign_bd_address" else excluded).add((call[2], call[3]))
-    ports = [(f"tritloom/m{n}_axi", f"ps/SAXIGP{n + 2}/HP{n}_") for n in range(KV260.ports)]
-    assert reached == {(space, prefix + part) for space, prefix in ports for part in ("DDR_LOW", "DDR_HIGH")}
-    assert excluded == {(space, prefix + part) for space, prefix in ports for part in ("LPS_OCM", "QSPI")}
-    assert all(wrapper[f"m{n}_axi_araddr"].width >= 36 for n in range(KV260.ports))  # the high half ends at 34 GiB
+
+    def of(segments):
+        return {(f"tritloom/m{n}_axi", f"ps/{segment.format(n=n, group=n + 2)}") for n in range(board.build.ports)
+                for segment in segments}
+
+    assert reached == of(processor.segments) and excluded == of(processor.others)
+    if board.name == "kv260":  # the high half ends at 34 GiB
+        assert all(wrapper[f"m{n}_axi_araddr"].width >= 36 for n in range(board.build.ports))
 
 
 def test_the_runtime_finds_the_cell_and_its_clock(calls):
     source = (ROOT / "host" / "pynq_device.py").read_text()
     name = re.search(r'^CELL = "(\w+)"', source, re.MULTILINE)
     assert name and cells(calls)[name[1]] == "tritloom_axi"
-    assert "fclk0_mhz" in source  # pl_clk0
+    assert "fclk0_mhz" in source  # the processor's first clock
 
 
 # the flow
 
 
-def test_hw_build_hands_over_every_file_that_the_scripts_read():
-    assert BOARDS["kv260"].files == FILES
+def test_hw_build_hands_over_every_file_that_the_scripts_read(board):
+    name = board.name
+    assert [path.name for path in board.files] == sorted(
+        [f"{name}.xdc", f"{name}_bd.tcl", f"build_{name}.tcl", "check_timing.tcl", "implement.tcl"])
     assert BOARDS["sim-tiny"].files == []
 
 
-def test_the_constraints_lie_at_the_top_too():
-    assert (ROOT / "constraints" / "kv260.xdc").samefile(SCRIPTS / "kv260.xdc")
+def test_the_part_is_the_boards(calls, board):
+    (project,) = [call for call in calls if call[0] == "create_project"]
+    assert project[project.index("-part") + 1] == board.device.part
 
 
-def test_constraints_name_only_ports_of_the_design(folder, calls):
+def test_the_constraints_lie_at_the_top_too(board):
+    assert (ROOT / "constraints" / f"{board.name}.xdc").samefile(board.folder / f"{board.name}.xdc")
+
+
+def test_constraints_name_only_ports_of_the_design(folder, calls, board):
     assert not [call for call in calls if call[0] in ("create_bd_port", "create_bd_intf_port", "make_bd_pins_external")]
-    result, constrained = run(folder, script="kv260.xdc")
+    result, constrained = run(folder, script=f"{board.name}.xdc")
     assert result.returncode == 0, result.stderr  # get_ports is no command of the stub: there is no port to name
     assert {call[0] for call in constrained} == {"set_property", "current_design"}
 
 
-def test_bitstream_and_description_are_left_beside_accel_json(folder, calls):
+def test_bitstream_and_description_are_left_beside_accel_json(folder, calls, board):
     assert (folder / "tritloom.bit").exists() and (folder / "tritloom.hwh").exists()
     names = [call[0] for call in calls]
     assert names.index("create_project") < names.index("create_bd_design") < names.index("validate_bd_design")
     assert names.index("validate_bd_design") < names.index("launch_runs") < names.index("wait_on_run")
     added = " ".join(word for call in calls if call[0] == "add_files" for word in call)
-    assert all(f"{folder}/{name}" in added for name in ("tritloom.v", "tritloom_axi.v", "kv260.xdc"))
+    assert all(f"{folder}/{name}" in added for name in ("tritloom.v", "tritloom_axi.v", f"{board.name}.xdc"))
 
 
 def test_missed_timing_leaves_no_bitstream(folder):
@@ -245,8 +325,9 @@ def test_a_failed_implementation_leaves_no_bitstream(folder):
     assert not (folder / "tritloom.bit").exists()
 
 
-@pytest.mark.parametrize("name", ["accel.json", "tritloom.v", "tritloom_axi.v", "kv260_bd.tcl"])
-def test_a_missing_file_is_named_before_anything_is_made(folder, name):
+@pytest.mark.parametrize("name", ["accel.json", "tritloom.v", "tritloom_axi.v", "{board}_bd.tcl"])
+def test_a_missing_file_is_named_before_anything_is_made(folder, board, name):
+    name = name.format(board=board.name)
     (folder / name).unlink()
     result, calls = run(folder)
     assert result.returncode == 1 and f"{name} is missing" in result.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from hw.boards.technology import SERIES_7, ULTRASCALE_PLUS
 from hw.vector.norm_gain import SIZE_BITS, UP_MAX, NormGain
 from models.golden.norm_quant import gained
 from models.golden.rounding import round_shift
@@ -27,8 +28,8 @@ def _channels(rng: np.random.Generator, bits: int, k: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("with_gains", [False, True], ids=["", "gains"])
-@pytest.mark.parametrize("k", [0, 1, 11, 37])
-def test_equals_golden(k, with_gains):
+@pytest.mark.parametrize("k, technology", [*((k, ULTRASCALE_PLUS) for k in (0, 1, 11, 37)), (11, SERIES_7)])
+def test_equals_golden(k, with_gains, technology):
     rng = np.random.default_rng([k, with_gains])
     x, up = _channels(rng, SIZE_BITS - UP_MAX + k, k), UP_MAX - k
     gains = rng.integers(-(1 << 15), 1 << 15, x.size)
@@ -48,4 +49,4 @@ def test_equals_golden(k, with_gains):
         outputs={"o_products": words("sizes", [abs(int(a) * int(g)) << up for a, g in zip(x, factors, strict=True)]),
                  "o_v": words("x", gained(x, factors, np.int64(k))),
                  "o_squares": [{"sum": int(s), "last": n == squares.size - 1} for n, s in enumerate(squares)]},
-        first="i_load"))
+        first="i_load"), technology=technology)

@@ -1,0 +1,1 @@
+../hw/boards/arty_z7/arty_z7.xdc

@@ -1,0 +1,46 @@
+# amaranth: UnusedElaboratable=no
+"""Masters of 128 bits behind ports of 64: data arrive whole, no rule of the narrow port is broken."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hw.memory.port_narrower import PortNarrower
+from sim.runner import emit_verilog
+from sim.verilated_core import VerilatedCore
+from tests.sim.copy_core import BEAT, CopyCore
+from tests.sim.test_verilated_core import ERROR, HIGH_BASE, copy, noise
+
+
+@pytest.fixture(scope="module")
+def narrow():
+    return emit_verilog(CopyCore(1, 64))
+
+
+@pytest.mark.parametrize("stall, reorder, latency", [(0, 0, 0), (0, 0, 40), (0.3, 0, 5), (0.8, 0.5, 20), (0.1, 0.9, 3)])
+@pytest.mark.parametrize("source, target, beats", [(0, 0x2000, 1), (0x0F00, 0x2000, 8), (0x0F00, 0x2000, 9),
+                                                   (0x0F80, 0x2080, 100), (0, 0x2000, 255)])
+def test_data_arrive_whole(narrow, stall, reorder, latency, source, target, beats):
+    with VerilatedCore(narrow, 1, 64, memory=0x4000, base=HIGH_BASE) as core:
+        core.configure(latency=latency, stall_probability=stall, reorder_probability=reorder, seed=beats)
+        core.memory[:] = before = noise(0x4000)
+        cycles = copy(core, HIGH_BASE + source, HIGH_BASE + target, beats)
+        before[target:target + beats * BEAT] = before[source:source + beats * BEAT]
+        np.testing.assert_array_equal(core.memory, before)
+        assert core.read_register(ERROR) == 0 and core.protocol_errors() == []
+        assert core.bytes_read == core.bytes_written == (beats * BEAT,)
+        assert cycles >= 2 * beats + latency
+
+
+@pytest.mark.parametrize("outside", [{"source": 0}, {"target": 0}])
+def test_an_error_in_any_part_is_the_masters(narrow, outside):
+    with VerilatedCore(narrow, 1, 64, memory=0x4000, base=HIGH_BASE) as core:
+        places = {"source": HIGH_BASE, "target": HIGH_BASE + 0x2000} | outside
+        copy(core, places["source"], places["target"], 16)
+        assert core.read_register(ERROR) == 1 and core.protocol_errors() == []
+
+
+def test_it_has_an_id():
+    with pytest.raises(ValueError, match="ids must be positive, got 0"):
+        PortNarrower(0)
