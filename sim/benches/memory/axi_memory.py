@@ -13,17 +13,13 @@ from hw.memory.axi import INCREMENT, SIZE_16_BYTES, Response
 from models.machine.build import BURST_BEATS, PORT_BYTES
 from sim.testbench import generator
 
-__all__ = ["AxiMemory", "AxiViolation", "Contents"]
+__all__ = ["AxiMemory", "Contents"]
 
 _PAYLOADS = {
     "ar": ("arid", "araddr", "arlen", "arsize", "arburst"),
     "aw": ("awid", "awaddr", "awlen", "awsize", "awburst"),
     "w": ("wdata", "wstrb", "wlast"),
 }
-
-
-class AxiViolation(AssertionError):
-    """The master broke a rule of AXI4 or of the ports' use of it."""
 
 
 class Contents:
@@ -66,7 +62,7 @@ class AxiMemory:
     its first beat and from a write to its response. Beats of different IDs interleave and overtake each
     other at random; one ID is answered in order. `dead`: answer nothing, accept nothing.
 
-    Raises AxiViolation for a payload that changes or a valid that falls before its transfer, a burst of another
+    Raises AssertionError for a payload that changes or a valid that falls before its transfer, a burst of another
     size than 1 to 16 full incrementing beats, one across 4 KiB, an unaligned address, more than
     `outstanding` reads or writes of an ID, a `wlast` elsewhere than at a burst's last beat, or a low `rready` or
     `bready`.
@@ -119,7 +115,7 @@ class AxiMemory:
             self._join_writes()
             for channel in shown:
                 if shown[channel] and not self._get(f"{channel}ready"):
-                    raise AxiViolation(f"{self._prefix}: {channel}ready is low")
+                    raise AssertionError(f"{self._prefix}: {channel}ready is low")
                 shown[channel] = None if self._rests() else answers[channel]()
                 self._port(f"{channel}valid").value = shown[channel] is not None
                 for name, value in (shown[channel] or {}).items():
@@ -134,7 +130,7 @@ class AxiMemory:
         payload = tuple(self._get(name) for name in _PAYLOADS[channel]) if valid else None
         held = self._held.pop(channel, None)
         if held is not None and payload != held:
-            raise AxiViolation(f"{self._prefix}: {channel} payload {held} became {payload} before its transfer")
+            raise AssertionError(f"{self._prefix}: {channel} payload {held} became {payload} before its transfer")
         if valid and not ready:
             self._held[channel] = payload
         return payload if ready else None
@@ -142,9 +138,9 @@ class AxiMemory:
     def _check_burst(self, kind: str, address: int, length: int, size: int, burst: int) -> None:
         last = address + length * PORT_BYTES
         if size != SIZE_16_BYTES or burst != INCREMENT or length >= BURST_BEATS or address % PORT_BYTES:
-            raise AxiViolation(f"{self._prefix}: {kind} {address:#x} length {length} size {size} burst {burst}")
+            raise AssertionError(f"{self._prefix}: {kind} {address:#x} length {length} size {size} burst {burst}")
         if address >> 12 != last >> 12:
-            raise AxiViolation(f"{self._prefix}: {kind} from {address:#x} to {last:#x} crosses 4 KiB")
+            raise AssertionError(f"{self._prefix}: {kind} from {address:#x} to {last:#x} crosses 4 KiB")
 
     def _due(self) -> int:
         return self._cycle + self._random.randint(*self.latency)
@@ -157,7 +153,7 @@ class AxiMemory:
         under_way = sum(map(len, self._reads.values()))
         self.read_most = max(self.read_most, under_way)
         if under_way > self.outstanding:
-            raise AxiViolation(f"{self._prefix}: {under_way} reads under way")
+            raise AssertionError(f"{self._prefix}: {under_way} reads under way")
 
     def _next_read(self) -> dict[str, int] | None:
         due = [i for i, bursts in self._reads.items() if bursts and bursts[0][0] <= self._cycle]
@@ -184,11 +180,11 @@ class AxiMemory:
             identity, address, count = self._addresses.popleft()
             beats = [self._data.popleft() for _ in range(count)]
             if [last for *_, last in beats] != [0] * (count - 1) + [1]:
-                raise AxiViolation(f"{self._prefix}: wlast of a burst of {count} is {[last for *_, last in beats]}")
+                raise AssertionError(f"{self._prefix}: wlast of a burst of {count} is {[last for *_, last in beats]}")
             responses = self._responses.setdefault(identity, deque())
             responses.append((self._due(), address, [(data, strobe) for data, strobe, _ in beats]))
             if len(responses) > self.outstanding:
-                raise AxiViolation(f"{self._prefix}: {len(responses)} writes of ID {identity} under way")
+                raise AssertionError(f"{self._prefix}: {len(responses)} writes of ID {identity} under way")
 
     def _next_response(self) -> dict[str, int] | None:
         """The response of a write, whose data becomes visible only now."""
