@@ -146,8 +146,8 @@ def test_a_shell_completes_names_and_options(scripts, tmp_path):
 
 def test_a_board_has_its_files(scripts, tmp_path):
     done = run(tmp_path, scripts / "python", "-c",
-               "from hw.build import board_files; print(*[file.name for file in board_files('kv260')])")
-    assert done.stdout.split() == ["build_kv260.tcl", "check_timing.tcl", "kv260.xdc", "kv260_bd.tcl", "tritloom_axi.v"]
+               "from hw.boards.registry import BOARDS; print(*[file.name for file in BOARDS['kv260'].files])")
+    assert done.stdout.split() == ["build_kv260.tcl", "check_timing.tcl", "implement.tcl", "kv260.xdc", "kv260_bd.tcl"]
 
 
 @pytest.mark.parametrize("arguments, message", [
@@ -157,7 +157,7 @@ def test_a_board_has_its_files(scripts, tmp_path):
     (["build", "--colour"], "-o/--output (tritloom build --help lists the options)"),
     (["pipeline", "fit", "--colour"], "tritloom pipeline fit --help"),
     (["train", "--steps", "many"], "invalid int value"),
-    (["report", "--set", "rows"], "sets no parameter"), (["analytic", "--board", "none"], "no device is described"),
+    (["report", "--set", "rows"], "sets no parameter"), (["analytic", "--board", "none"], "unknown board"),
     (["simulate", "--picture", "none/x.png"], "none/x.png cannot be written")])
 def test_what_cannot_be_done_is_one_line(scripts, folder, arguments, message):
     before = sorted(folder.rglob("*"))
