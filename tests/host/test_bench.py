@@ -33,7 +33,7 @@ class Clocked:
     def checked(self, ids):
         return ids
 
-    def advance(self, parts, head_from):
+    def advance(self, parts, head_from, own):
         (sequence, ids), = parts
         self.calls.append((ids, head_from))
         self.positions[sequence] += len(ids)
