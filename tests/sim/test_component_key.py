@@ -80,7 +80,7 @@ def test_verilog_is_written_once(monkeypatch, tmp_path):
         return "no Verilog"
 
     monkeypatch.setattr("sim.runner.emit_verilog", emit)
-    monkeypatch.setattr("sim.runner.build_bench", lambda text: pytest.fail(text))
+    monkeypatch.setattr("sim.runner.build_bench", lambda text, waves: pytest.fail(text))
     for component, times in ((ScaleRound(8, 16), 1), (ScaleRound(8, 16), 1), (ScaleRound(8, 17), 2)):
         with pytest.raises(pytest.fail.Exception, match="no Verilog"):
             run_bench(component, "sim.benches.echo")

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from hw.boards.registry import BUILDS
 from models.machine.layout import head_beats, head_stream, stripe, unstripe, weight_beats, weight_stream
 
-BUILDS = [dataclasses.replace(BUILDS["sim-tiny"], ports=ports) for ports in (1, 2, 4)]
+TILED = [dataclasses.replace(BUILDS["sim-tiny"], ports=ports) for ports in (1, 2, 4)]
 
 
-@given(st.sampled_from(BUILDS), st.integers(1, 60), st.integers(1, 250), st.integers(0, 99))
+@given(st.sampled_from(TILED), st.integers(1, 60), st.integers(1, 250), st.integers(0, 99))
 def test_weight_stream_holds_tiles_of_outputs(build, outputs, inputs, seed):
     trits = np.random.default_rng(seed).integers(-1, 2, (outputs, inputs)).astype(np.int8)
     stream = weight_stream(trits, build)
@@ -32,7 +32,7 @@ def test_bits_a_weight(shape):
     assert beats * BUILDS["kv260"].beat_bytes * 8 / (outputs * inputs) < limit
 
 
-@given(st.sampled_from(BUILDS), st.integers(1, 30), st.integers(1, 100), st.integers(0, 99))
+@given(st.sampled_from(TILED), st.integers(1, 30), st.integers(1, 100), st.integers(0, 99))
 def test_head_stream_holds_scales_then_rows(build, vocab, count, seed):
     rng = np.random.default_rng(seed)
     rows, scales = rng.integers(-127, 128, (vocab, count)).astype(np.int8), rng.integers(0, 2**32, vocab, np.uint32)
@@ -46,7 +46,7 @@ def test_head_stream_holds_scales_then_rows(build, vocab, count, seed):
         assert (stream[start + build.beat_bytes + within * row_bytes:][:count].view(np.int8) == rows[v]).all()
 
 
-@pytest.mark.parametrize("build", [*BUILDS, dataclasses.replace(BUILDS[0], ports=3)], ids=lambda b: f"{b.ports} ports")
+@pytest.mark.parametrize("build", [*TILED, dataclasses.replace(TILED[0], ports=3)], ids=lambda b: f"{b.ports} ports")
 @pytest.mark.parametrize("beats", [0, 16, 48, 1008, 1024, 1040, 3 * 1024 + 512])
 def test_striping_gives_each_port_pieces_of_its_own(build, beats):
     pieces = np.arange(beats * build.ports)  # of 16 bytes, in stream order
