@@ -50,7 +50,7 @@ def verilate(
     flags: Sequence[str] = (),
     cflags: Sequence[str] = (),
     ldflags: Sequence[str] = (),
-    optimise: str = "-Os",
+    optimise: str = "-O1",
     versions: Sequence[str] = (),
     what: str | None = None,
 ) -> Path:

@@ -62,12 +62,12 @@ def test_cancelled_while_its_pass_runs(monkeypatch):
     first, second = engine.add(request([1, 2])), engine.add(request([3]))
     engine.step()
 
-    def cancelling(session, parts, head_from):
+    def cancelling(session, *given):
         thread = threading.Thread(target=engine.cancel, args=(first,))
         thread.start()
         thread.join()
         assert first.finish == Finish.CANCELLED
-        return advance(session, parts, head_from)
+        return advance(session, *given)
 
     monkeypatch.setattr(Session, "advance", cancelling)
     assert engine.step() == [first] and len(first.ids) == 1
