@@ -1,4 +1,4 @@
-"""Simulation of the generated Verilog: cocotb benches, and the Verilated core behind an AXI memory model."""
+"""Simulation of the generated Verilog: a runner of cocotb benches, the Verilated core behind an AXI memory model."""
 
 from tritloom.start import prepare
 

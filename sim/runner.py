@@ -33,7 +33,7 @@ __all__ = ["BenchFailure", "build_bench", "emit_verilog", "run_bench", "waves_fi
 
 ROOT = Path(__file__).resolve().parent.parent
 LOG_LINES = 40
-REWRITTEN = "sim/benches/*.py tests/*.py"  # cocotb's default, every module imported, costs a second a run
+REWRITTEN = "tests/*.py"  # cocotb's default, every module imported, costs a second a run
 
 
 class BenchFailure(AssertionError):

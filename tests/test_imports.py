@@ -171,7 +171,7 @@ def test_a_planted_import_is_found(tmp_path, path, source):
         ("host/batch.py", "from hw.boards.registry import BUILDS"),
         ("models/convert.py", "def f():\n    from hw.boards.registry import why_no_board"),
         ("hw/boards/kv260/board.py", "from hw.boards.board import Board\nfrom models.machine import build"),
-        ("sim/benches.py", "import cocotb\nimport hw.norm\nimport host.device\nimport models.golden"),
+        ("sim/runner.py", "import cocotb\nimport hw.norm\nimport host.device\nimport models.golden"),
     ],
 )
 def test_an_allowed_import_passes(tmp_path, path, source):

@@ -8,9 +8,9 @@ from amaranth.lib.wiring import In, Out
 from hw.arith.scale_round import ScaleRound
 from hw.vector.norm_quant import NormQuant
 from sim import component_key as module
-from sim.benches.vector.shared_units import WithSharedUnits
 from sim.component_key import component_key
 from sim.runner import emit_verilog, run_bench
+from tests.hw.vector.shared_units import WithSharedUnits
 from tests.sim.components import StreamFifo
 
 
@@ -83,5 +83,5 @@ def test_verilog_is_written_once(monkeypatch, tmp_path):
     monkeypatch.setattr("sim.runner.build_bench", lambda text, waves: pytest.fail(text))
     for component, times in ((ScaleRound(8, 16), 1), (ScaleRound(8, 16), 1), (ScaleRound(8, 17), 2)):
         with pytest.raises(pytest.fail.Exception, match="no Verilog"):
-            run_bench(component, "sim.benches.echo")
+            run_bench(component, "tests.sim.echo_bench")
         assert len(written) == times

@@ -3,16 +3,16 @@
 import numpy as np
 import pytest
 
-from sim.benches import echo
 from sim.runner import BenchFailure, build_bench, emit_verilog, run_bench, waves_file
+from tests.sim import echo_bench as echo
 from tests.sim.components import StreamFifo
 
 GIVEN = {"table": np.array([[1, -2], [3, 4]]), "gain": np.float32(0.5), "name": "µ"}
 
 
 def test_parameters_and_seed_arrive(capsys, monkeypatch):
-    assert run_bench(StreamFifo(8), "sim.benches.echo", GIVEN | {"wanted": 77}, seed=77) == 2
-    assert "StreamFifo: sim.benches.echo, seed 77" in capsys.readouterr().out
+    assert run_bench(StreamFifo(8), "tests.sim.echo_bench", GIVEN | {"wanted": 77}, seed=77) == 2
+    assert "StreamFifo: tests.sim.echo_bench, seed 77" in capsys.readouterr().out
     monkeypatch.setenv("TRITLOOM_SEED", "123")
     assert run_bench(StreamFifo(8), echo, GIVEN | {"wanted": 123}, testcase="the_seed_arrives") == 1
 
@@ -21,7 +21,7 @@ def test_a_failure_names_test_seed_and_reason():
     with pytest.raises(BenchFailure) as caught:
         run_bench(StreamFifo(8), echo, GIVEN | {"wanted": 5}, seed=4)
     text = str(caught.value)
-    assert caught.value.asserted and "sim.benches.echo, seed 4:" in text
+    assert caught.value.asserted and "tests.sim.echo_bench, seed 4:" in text
     assert "the_seed_arrives: assert 4 == 5" in text  # pytest's words for the bench's assertion
     assert "parameters_arrive: " not in text
 
@@ -50,7 +50,7 @@ def test_a_bench_without_tests_fails():
     with pytest.raises(BenchFailure, match="no cocotb test named helper"):
         run_bench(StreamFifo(8), echo, testcase="helper")
     with pytest.raises(BenchFailure, match="without results") as caught:
-        run_bench(StreamFifo(8), "sim.benches.missing")
+        run_bench(StreamFifo(8), "tests.sim.missing_bench")
     assert not caught.value.asserted
 
 

@@ -4,11 +4,11 @@ import random
 
 import pytest
 
-from sim.benches.stream_copy import LAYOUTS
 from sim.runner import BenchFailure, run_bench
 from tests.sim.components import FAULTS, StreamFifo
+from tests.sim.stream_copy_bench import LAYOUTS
 
-BENCH = "sim.benches.stream_copy"
+BENCH = "tests.sim.stream_copy_bench"
 
 
 def elements(count):

@@ -8,8 +8,8 @@ from amaranth.hdl import Module, Signal, signed
 
 from hw.arith.multiply_add import accumulate, multiply_add
 from hw.boards.technology import PLAIN, SERIES_7, ULTRASCALE_PLUS
-from sim.benches.arith.multiply_add import BENCH, TECHNOLOGIES, SumsOfProducts
 from sim.runner import emit_verilog, run_bench
+from tests.hw.arith.multiply_add_bench import BENCH, TECHNOLOGIES, SumsOfProducts
 
 
 @pytest.mark.parametrize("technology", TECHNOLOGIES)

@@ -8,9 +8,9 @@ import pytest
 from hw.arith.scalar_unit import ScalarOp, ScalarUnit
 from models.golden import scalar
 from models.golden.scalar import Scalar
-from sim.benches.arith.stream_table import BENCH, table
 from sim.runner import run_bench
 from tests.hw.arith.scalars import as_fields, random_scalars
+from tests.hw.stream_table import BENCH, table
 
 COUNT = 400
 

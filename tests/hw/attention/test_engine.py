@@ -8,10 +8,10 @@ import pytest
 
 from hw.attention.engine import AttentionEngine
 from models.machine.build import BuildParameters
-from sim.benches.attention.cases import KINDS
 from sim.runner import run_bench
+from tests.hw.attention.cases import KINDS
 
-BENCH = "sim.benches.attention.engine"
+BENCH = "tests.hw.attention.engine_bench"
 
 
 def build(ports: int, *, kv_bits: int = 8, group_max: int = 8, **changes) -> BuildParameters:

@@ -10,4 +10,4 @@ from sim.runner import run_bench
 
 @pytest.mark.parametrize("stall", [0.0, 0.4], ids=["free", "stalls"])
 def test_equals_golden(stall):
-    run_bench(Exp2Negative(8), "sim.benches.attention.exp2_negative", {"stall": stall})
+    run_bench(Exp2Negative(8), "tests.hw.attention.exp2_negative_bench", {"stall": stall})

@@ -15,4 +15,4 @@ COMMANDS = [(1, 1, 1, 0, 0), (16, 16, 9, 3, 127), (20, 5, 2, 0, 4000), (6, 3, 5,
 
 @pytest.mark.parametrize("stall", [0.0, 0.4], ids=["free", "stalls"])
 def test_all_pairs_once(stall):
-    run_bench(JobWalk(BUILDS["kv260"]), "sim.benches.attention.jobs", {"commands": COMMANDS, "stall": stall})
+    run_bench(JobWalk(BUILDS["kv260"]), "tests.hw.attention.jobs_bench", {"commands": COMMANDS, "stall": stall})

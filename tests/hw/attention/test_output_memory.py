@@ -13,5 +13,5 @@ CASES = [(1, 4, 1), (1, 64, 1), (8, 8, 30), (5, 12, 256), (4, 16, 4), (2, 4, 13)
 @pytest.mark.parametrize("stall", [0.0, 0.4], ids=["free", "stalls"])
 def test_aligned_rows(stall):
     unit = dict(rows=2, channels=64, groups=8)
-    run_bench(OutputMemory(**unit), "sim.benches.attention.output_memory",
+    run_bench(OutputMemory(**unit), "tests.hw.attention.output_memory_bench",
               {"unit": unit, "cases": CASES, "stall": stall})

@@ -13,7 +13,7 @@ from sim.runner import run_bench
     (1, 5, 48, 32, [(5, 48)]), (4, 3, 64, 16, [(3, 64)]), (2, 8, 128, 16, [(8, 32), (2, 128), (4, 64), (7, 16)])])
 def test_written_and_read(rows, heads, dim_max, places, shapes):
     unit = dict(rows=rows, heads=heads, dim_max=dim_max, places=places)
-    run_bench(QueryMemory(**unit), "sim.benches.attention.query_memory", {"unit": unit, "shapes": shapes})
+    run_bench(QueryMemory(**unit), "tests.hw.attention.query_memory_bench", {"unit": unit, "shapes": shapes})
 
 
 def test_places_must_suit():

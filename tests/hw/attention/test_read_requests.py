@@ -18,5 +18,5 @@ COMMANDS = [(1, 1, 8, [1]), (16, 3, 96, [4, 1]), (3, 2, 32, [1]), (17, 2, 120, [
 @pytest.mark.parametrize("ports", [1, 4])
 def test_reads_in_order(ports, stall):
     build = replace(BUILDS["kv260"], ports=ports)
-    run_bench(ReadRequests(build), "sim.benches.attention.read_requests",
+    run_bench(ReadRequests(build), "tests.hw.attention.read_requests_bench",
               {"build": asdict(build), "commands": COMMANDS, "stall": stall})

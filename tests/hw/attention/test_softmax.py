@@ -16,4 +16,4 @@ JOBS = [(1, 1, 1, 0, 3, 0.0), (1, 4, 1, 10, 0, 0.0), (32, 4, 1, 0, 0, 0.0), (31,
 @pytest.mark.parametrize("parts", [1, 2])
 def test_equals_golden(parts, stall):
     unit = dict(context_max=64, parts=parts)
-    run_bench(Softmax(**unit), "sim.benches.attention.softmax", {"unit": unit, "jobs": JOBS, "stall": stall})
+    run_bench(Softmax(**unit), "tests.hw.attention.softmax_bench", {"unit": unit, "jobs": JOBS, "stall": stall})

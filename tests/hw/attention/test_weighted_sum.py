@@ -16,7 +16,7 @@ PASSES = [(1, False), (2, True), (90, False), (100, True), (95, False), (3, Fals
     (8, 2, ULTRASCALE_PLUS), (8, 1, ULTRASCALE_PLUS), (16, 2, ULTRASCALE_PLUS), (8, 2, SERIES_7)])
 def test_exact_sums(kv_bits, parts, technology, stall):
     unit = dict(kv_bits=kv_bits, chunk_bits=256, parts=parts, context_max=256)
-    run_bench(WeightedSum(**unit), "sim.benches.attention.weighted_sum",
+    run_bench(WeightedSum(**unit), "tests.hw.attention.weighted_sum_bench",
               {"unit": unit, "passes": PASSES, "stall": stall},
               technology=technology)
 

@@ -8,7 +8,7 @@ from sim.runner import run_bench
 
 
 def test_bench():
-    run_bench(EngineQueue(depth=4), "sim.benches.control.engine_queue", {"depth": 4})
+    run_bench(EngineQueue(depth=4), "tests.hw.control.engine_queue_bench", {"depth": 4})
 
 
 def test_parameters():

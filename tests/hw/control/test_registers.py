@@ -9,7 +9,7 @@ from sim.runner import run_bench
 
 
 def test_bench():
-    run_bench(Registers(), "sim.benches.control.registers", {})
+    run_bench(Registers(), "tests.hw.control.registers_bench", {})
 
 
 def test_access_kinds():

@@ -8,7 +8,7 @@ from sim.runner import run_bench
 
 
 def test_bench():
-    run_bench(Semaphores(3), "sim.benches.control.semaphores", {"engines": 3})
+    run_bench(Semaphores(3), "tests.hw.control.semaphores_bench", {"engines": 3})
 
 
 def test_parameters():

@@ -9,4 +9,4 @@ BUILD_ID = 0x89ABCDEF
 
 def test_bench():
     control = ControlSystem(BUILDS["sim-tiny"], build_id=BUILD_ID)
-    run_bench(control, "sim.benches.control.system", {"build_id": BUILD_ID})
+    run_bench(control, "tests.hw.control.system_bench", {"build_id": BUILD_ID})

@@ -11,7 +11,7 @@ from models.machine.layout import head_beats
 from models.machine.scalar_format import word
 from sim.runner import run_bench
 
-BENCH = "sim.benches.head.engine"
+BENCH = "tests.hw.head.engine_bench"
 ONE_ROW = replace(BUILDS["sim-tiny"], name="one row", rows=2, hidden_max=128, top_k=8)
 TWO_ROWS = replace(ONE_ROW, name="two rows", ports=1, rows=4, head_rows=2, top_k=6)
 ONE = [1 << 23, 0]

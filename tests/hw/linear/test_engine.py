@@ -10,7 +10,7 @@ from hw.linear.engine import LinearEngine
 from models.machine.layout import tile_count, weight_beats, weight_beats_used
 from sim.runner import run_bench
 
-BENCH = "sim.benches.linear.engine"
+BENCH = "tests.hw.linear.engine_bench"
 TWO_ROWS = replace(BUILDS["sim-tiny"], name="two rows", ports=1, rows=2, accumulator_words=64, inputs_max=160)
 BUILDS = {
     "two rows": TWO_ROWS,

@@ -13,7 +13,7 @@ AGAIN = [[16, 3, 2], [32, 2, 2], [3, 9, 3], [1, 20, 2], [7, 5, 1], [31, 4, 4]]  
 @pytest.mark.parametrize("plans", [ONCE, AGAIN], ids=["once", "again"])
 @pytest.mark.parametrize("stall", [0.0, 0.4])
 def test_bench(plans, stall):
-    run_bench(WeightBuffer(20, 32, 4), "sim.benches.linear.weight_buffer", {
+    run_bench(WeightBuffer(20, 32, 4), "tests.hw.linear.weight_buffer_bench", {
         "width": 20, "plans": [[4 * steps, tiles, batches] for steps, tiles, batches in plans], "stall": stall})
 
 

@@ -2,12 +2,12 @@
 
 from hw.memory.loader import Loader
 from models.machine.descriptor import LoadTarget
-from sim.benches.memory.loads import WORD_BYTES
 from sim.runner import run_bench
+from tests.hw.memory.loads import WORD_BYTES
 
 
 def test_bench():
-    run_bench(Loader(), "sim.benches.memory.loader")
+    run_bench(Loader(), "tests.hw.memory.loader_bench")
 
 
 def test_bytes_of_a_word():

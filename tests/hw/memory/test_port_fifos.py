@@ -8,7 +8,7 @@ from sim.runner import run_bench
 
 
 def test_bench():
-    run_bench(PortFifos(2, 16), "sim.benches.memory.port_fifos", {"ports": 2, "depth": 16})
+    run_bench(PortFifos(2, 16), "tests.hw.memory.port_fifos_bench", {"ports": 2, "depth": 16})
 
 
 def test_parameters():

@@ -8,7 +8,7 @@ from sim.runner import run_bench
 
 
 def test_bench():
-    run_bench(ReadMaster(3, outstanding=5), "sim.benches.memory.read_master", {"clients": 3, "outstanding": 5})
+    run_bench(ReadMaster(3, outstanding=5), "tests.hw.memory.read_master_bench", {"clients": 3, "outstanding": 5})
 
 
 def test_parameters():

@@ -8,7 +8,7 @@ from sim.runner import run_bench
 
 
 def test_bench():
-    run_bench(Reader(depth=32, requests=2), "sim.benches.memory.reader", {"depth": 32})
+    run_bench(Reader(depth=32, requests=2), "tests.hw.memory.reader_bench", {"depth": 32})
 
 
 def test_parameters():

@@ -14,7 +14,7 @@ from sim.runner import run_bench
 @pytest.mark.parametrize(("ports", "hidden"), [(1, 80), (2, 1500), (4, 2560)])
 def test_bench(ports, hidden, stall):
     build = replace(BUILDS["sim-tiny"], ports=ports, hidden_max=hidden)
-    run_bench(RowGather(build), "sim.benches.memory.row_gather", {"build": asdict(build), "stall": stall})
+    run_bench(RowGather(build), "tests.hw.memory.row_gather_bench", {"build": asdict(build), "stall": stall})
 
 
 def test_parameters():

@@ -9,7 +9,7 @@ from sim.runner import run_bench
 
 @pytest.mark.parametrize("ports, depth", [(1, 64), (3, 48), (4, 4096)])
 def test_bench(ports, depth):
-    run_bench(StreamFetcher(ports, depth), "sim.benches.memory.stream_fetcher", {"ports": ports, "depth": depth})
+    run_bench(StreamFetcher(ports, depth), "tests.hw.memory.stream_fetcher_bench", {"ports": ports, "depth": depth})
 
 
 def test_parameters():

@@ -8,4 +8,4 @@ from sim.runner import run_bench
 
 @pytest.mark.parametrize("stall", [0.0, 0.4])
 def test_bench(stall):
-    run_bench(StreamRouter(32), "sim.benches.memory.stream_router", {"stall": stall})
+    run_bench(StreamRouter(32), "tests.hw.memory.stream_router_bench", {"stall": stall})

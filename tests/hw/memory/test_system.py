@@ -12,4 +12,4 @@ from sim.runner import run_bench
 @pytest.mark.parametrize("ports", [1, 2, 4])
 def test_bench(ports):
     build = replace(BUILDS["sim-tiny"], ports=ports)
-    run_bench(MemorySystem(build), "sim.benches.memory.system", {"build": asdict(build)})
+    run_bench(MemorySystem(build), "tests.hw.memory.system_bench", {"build": asdict(build)})

@@ -8,7 +8,7 @@ from sim.runner import run_bench
 
 
 def test_bench():
-    run_bench(WriteMaster(2, outstanding=4), "sim.benches.memory.write_master", {"clients": 2, "outstanding": 4})
+    run_bench(WriteMaster(2, outstanding=4), "tests.hw.memory.write_master_bench", {"clients": 2, "outstanding": 4})
 
 
 def test_parameters():

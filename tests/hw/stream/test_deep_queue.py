@@ -8,7 +8,7 @@ from sim.runner import run_bench
 
 
 def test_bench():
-    run_bench(DeepQueue(24, 16), "sim.benches.stream.deep_queue", {"depth": 16})
+    run_bench(DeepQueue(24, 16), "tests.hw.stream.deep_queue_bench", {"depth": 16})
 
 
 @pytest.mark.parametrize("depth", [8, 48])

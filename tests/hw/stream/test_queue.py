@@ -16,7 +16,7 @@ SHAPE = data.StructLayout({"value": signed(8), "last": 1})
 @pytest.mark.parametrize("depth", [1, 4])
 @pytest.mark.parametrize("buffered", [False, True], ids=["plain", "buffered"])
 def test_bench(depth, buffered):
-    run_bench(Queue(SHAPE, depth, buffered=buffered), "sim.benches.stream.queue",
+    run_bench(Queue(SHAPE, depth, buffered=buffered), "tests.hw.stream.queue_bench",
               {"depth": depth, "latency": 1 + (buffered and depth > 1), "full_rate": depth > 2})
 
 

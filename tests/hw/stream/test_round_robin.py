@@ -8,7 +8,7 @@ from sim.runner import run_bench
 
 
 def test_bench():
-    run_bench(RoundRobin(6), "sim.benches.stream.round_robin", {"count": 6})
+    run_bench(RoundRobin(6), "tests.hw.stream.round_robin_bench", {"count": 6})
 
 
 def test_parameters():

@@ -6,7 +6,7 @@ import numpy as np
 
 from models.golden.tap import NO_CLIP, Tap
 from models.machine.descriptor import LoadTarget
-from sim.benches.memory.loads import load_words
+from tests.hw.memory.loads import load_words
 
 __all__ = ["exponents", "loads", "random_tap", "tap_bytes", "words"]
 

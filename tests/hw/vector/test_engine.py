@@ -25,7 +25,7 @@ def _build(rows: int, kv_bits: int) -> BuildParameters:
 @pytest.mark.parametrize(("rows", "kv_bits"), [(1, 8), (4, 16)])
 def test_commands(rows, kv_bits, testcase, stall):
     build = _build(rows, kv_bits)
-    run_bench(VectorEngine(build), "sim.benches.vector.engine", {
+    run_bench(VectorEngine(build), "tests.hw.vector.engine_bench", {
         **SIZES, "rows": rows, "kv_bits": kv_bits,
         "accumulator_words": build.accumulator_words, "seed": rows, "stall": stall}, testcase=testcase)
 
@@ -35,6 +35,6 @@ def test_commands(rows, kv_bits, testcase, stall):
 @pytest.mark.parametrize("rows", [1, 4])
 def test_stops(rows, testcase, stall):
     build = replace(_build(rows, 8), row_batches=2)  # a slot for a step that no command's row has
-    run_bench(VectorEngine(build), "sim.benches.vector.stops", {
+    run_bench(VectorEngine(build), "tests.hw.vector.stops_bench", {
         **SIZES, "rows": rows, "kv_bits": 8, "accumulator_words": 128, "seed": rows, "stall": stall},
         testcase=testcase)

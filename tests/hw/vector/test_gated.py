@@ -8,9 +8,9 @@ import pytest
 from hw.vector.gated import GatedProduct, Sigmoid
 from models.golden.gated import gated_product, sigmoid
 from models.golden.scalar import constant
-from sim.benches.arith.stream_table import BENCH, table
 from sim.runner import run_bench
 from tests.hw.arith.scalars import as_fields
+from tests.hw.stream_table import BENCH, table
 
 COUNT = 800
 

@@ -12,10 +12,10 @@ from hw.vector.head_quant import HeadQuant
 from models.golden.head_quant import head_quant
 from models.golden.scalar import constant, mul
 from models.machine.build import LANES
-from sim.benches.arith.stream_table import BENCH, table
-from sim.benches.vector.shared_units import WithSharedUnits
 from sim.runner import run_bench
 from tests.hw.arith.scalars import as_fields
+from tests.hw.stream_table import BENCH, table
+from tests.hw.vector.shared_units import WithSharedUnits
 
 
 def _heads(rng: np.random.Generator, dim: int) -> np.ndarray:

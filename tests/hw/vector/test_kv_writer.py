@@ -13,11 +13,11 @@ from hw.vector.kv_writer import KVWriter
 from models.golden.scalar import to_word
 from models.machine.build import LANES
 from models.machine.cache import BLOCK_TOKENS, chunk_bytes, padded_row, physical
-from sim.benches.arith.stream_table import table
-from sim.benches.vector.shared_units import WithSharedUnits
 from sim.runner import run_bench
 from tests.hw.arith.scalars import as_fields, random_scalars
+from tests.hw.stream_table import table
 from tests.hw.vector.bursts import write_bursts
+from tests.hw.vector.shared_units import WithSharedUnits
 
 HEADS = 3
 REGION, HEAD, BLOCK, SCALE_BLOCK = 0x4400, 0x8400, 0x840, 0x480
@@ -80,7 +80,7 @@ def test_layout(kv_bits, dim, ports, rows, whole, stall):
         writes += _run(first, [[head.astype(f"<i{kv_bits // 8}").tobytes() for head in row] for row in q],
                        [words[n:n + HEADS] for n in range(0, len(words), HEADS)], stride, region, build)
     unit = WithSharedUnits(KVWriter(kv_bits=kv_bits, ports=ports, rows=rows, heads=4, beats=24))
-    run_bench(unit, "sim.benches.vector.kv_writer", table(
+    run_bench(unit, "tests.hw.vector.kv_writer_bench", table(
         unit, inputs={"start": starts, "i": values, "i_scale": given_scales},
         outputs={"o_write": [beat for beat, _ in writes]}, care={"o_write": [mask for _, mask in writes]},
         stall=stall) | {"dim": dim // LANES, "heads": HEADS})

@@ -11,4 +11,4 @@ from sim.runner import run_bench
 @pytest.mark.parametrize("stall", [0.0, 0.4], ids=["free", "stalls"])
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_both_kinds(seed, stall):
-    run_bench(LayerInputs(), "sim.benches.vector.layer_inputs", {"seed": seed, "stall": stall, "rows": 40})
+    run_bench(LayerInputs(), "tests.hw.vector.layer_inputs_bench", {"seed": seed, "stall": stall, "rows": 40})

@@ -11,9 +11,9 @@ from models.golden.norm_quant import gained
 from models.golden.rounding import round_shift
 from models.machine.build import LANES
 from models.machine.descriptor import LoadTarget
-from sim.benches.arith.stream_table import BENCH, table
-from sim.benches.vector.shared_units import WithSharedUnits
 from sim.runner import run_bench
+from tests.hw.stream_table import BENCH, table
+from tests.hw.vector.shared_units import WithSharedUnits
 from tests.hw.vector.taps import loads
 
 

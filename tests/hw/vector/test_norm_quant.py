@@ -13,10 +13,10 @@ from models.golden.norm_quant import ABSMAX_FLOOR, NormConstants, norm_constants
 from models.golden.scalar import ZERO, Scalar, constant, less
 from models.machine.build import LANES
 from models.machine.descriptor import LoadTarget
-from sim.benches.arith.stream_table import BENCH, table
-from sim.benches.vector.shared_units import WithSharedUnits
 from sim.runner import run_bench
 from tests.hw.arith.scalars import as_fields
+from tests.hw.stream_table import BENCH, table
+from tests.hw.vector.shared_units import WithSharedUnits
 from tests.hw.vector.taps import exponents, loads, random_tap, tap_bytes
 
 LIMIT = (1 << 60) - 1

@@ -10,10 +10,10 @@ from models.golden.residual import residual_add
 from models.golden.scalar import constant
 from models.machine.build import LANES
 from models.machine.descriptor import LoadTarget
-from sim.benches.arith.stream_table import BENCH, table
-from sim.benches.vector.shared_units import WithSharedUnits
 from sim.runner import run_bench
 from tests.hw.arith.scalars import as_fields
+from tests.hw.stream_table import BENCH, table
+from tests.hw.vector.shared_units import WithSharedUnits
 from tests.hw.vector.taps import exponents, loads, random_tap, tap_bytes
 
 COUNT, BASE = 200, 9

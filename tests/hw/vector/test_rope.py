@@ -10,8 +10,8 @@ from hw.vector.rope import Rope
 from models.golden.rope import rope
 from models.machine.build import LANES
 from models.machine.tables import rope_table
-from sim.benches.arith.stream_table import BENCH, table
 from sim.runner import run_bench
+from tests.hw.stream_table import BENCH, table
 
 DIM_MAX, HEADS = 64, 4
 

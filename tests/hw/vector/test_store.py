@@ -13,11 +13,11 @@ from models.golden.scalar import Scalar, to_word
 from models.machine.build import LANES
 from models.machine.descriptor import LoadTarget
 from models.machine.descriptor import StoreSource as Source
-from sim.benches.vector.shared_units import WithSharedUnits
 from sim.packing import Packing
 from sim.runner import run_bench
 from tests.hw.arith.scalars import as_fields, random_scalars
 from tests.hw.vector.bursts import write_bursts
+from tests.hw.vector.shared_units import WithSharedUnits
 from tests.hw.vector.taps import loads
 
 LIMITS = {Source.RESIDUAL: (1 << 31) - 1, Source.ATTENTION: 1 << 24, Source.SUMS: (1 << 23) - 1}
@@ -82,7 +82,7 @@ class Case:
 
     def check(self, *, stall: float = 0.0, write_stall: float = 0.0) -> None:
         pack = _PACKS["o_write"].pack
-        run_bench(WithSharedUnits(Store()), "sim.benches.vector.store", {
+        run_bench(WithSharedUnits(Store()), "tests.hw.vector.store_bench", {
             "rows": self.rows, "stall": stall, "write_stall": write_stall,
             "i_load": [_PACKS["i_load"].pack(word) for word in loads(
                 LoadTarget.RESIDUAL, self.residual.astype("<i4").tobytes())],

@@ -8,9 +8,9 @@ import pytest
 from hw.vector.tap import Tap
 from models.golden.scalar import constant
 from models.golden.tap import neutral_tap, tap
-from sim.benches.arith.stream_table import BENCH, table
 from sim.runner import run_bench
 from tests.hw.arith.scalars import as_fields, random_scalars
+from tests.hw.stream_table import BENCH, table
 from tests.hw.vector.taps import exponents, random_tap, words
 
 COUNT = 400

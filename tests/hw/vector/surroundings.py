@@ -22,10 +22,10 @@ from models.golden.tap import Tap
 from models.machine.build import LANES
 from models.machine.descriptor import LoadTarget, NormSource, Opcode, pack
 from models.machine.registers import SEQUENCES
-from sim.benches.memory.loads import load_words
 from sim.packing import Packing
 from sim.streams import StreamSink, StreamSource
 from sim.testbench import start
+from tests.hw.memory.loads import load_words
 
 __all__ = ["FRACTION_BITS", "LOADED_ROW", "POSITIONS_OF", "Surroundings", "check_equal", "random_tap", "rows_of"]
 

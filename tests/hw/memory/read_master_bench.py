@@ -7,9 +7,9 @@ from cocotb import start_soon
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from hw.memory.shapes import BURST
-from sim.benches.memory.axi_memory import AxiMemory, Contents
 from sim.streams import StreamSource
 from sim.testbench import generator, parameters, start
+from tests.hw.memory.axi_memory import AxiMemory, Contents
 
 
 class Bench:

@@ -17,7 +17,7 @@ from sim.testbench import generator, parameters, start
 
 __all__ = ["BENCH", "TECHNOLOGIES", "SumsOfProducts"]
 
-BENCH = "sim.benches.arith.multiply_add"
+BENCH = "tests.hw.arith.multiply_add_bench"
 _SUM_BITS = 48
 TECHNOLOGIES = {technology.name: technology for technology in (ULTRASCALE_PLUS, SERIES_7, PLAIN)}
 TECHNOLOGIES["fabric"] = replace(SERIES_7, fabric_bits=SERIES_7.dsp.b_bits)

@@ -10,9 +10,9 @@ from hw.arith.scalar import SCALAR
 from models.golden.scalar import Scalar, constant, from_word, shift, to_word
 from models.machine.build import LANES
 from models.machine.descriptor import LoadTarget, NormSource, Opcode, StoreSource
-from sim.benches.vector.surroundings import FRACTION_BITS, LOADED_ROW, Surroundings, check_equal, rows_of
 from sim.packing import Packing
 from sim.testbench import parameters
+from tests.hw.vector.surroundings import FRACTION_BITS, LOADED_ROW, Surroundings, check_equal, rows_of
 
 ADDRESS, STEPS = 0x98_7654_3270, 0x12_3456_78F0
 GROUP = 24

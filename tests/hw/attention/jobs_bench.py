@@ -9,10 +9,10 @@ from hw.attention.jobs import JOB
 from hw.command import POSITIONS
 from models.machine.descriptor import Opcode, pack
 from models.machine.registers import SEQUENCES
-from sim.benches.attention.cases import expected_jobs
 from sim.packing import Packing
 from sim.streams import StreamSink, StreamSource
 from sim.testbench import parameters, start
+from tests.hw.attention.cases import expected_jobs
 
 
 @cocotb.test()

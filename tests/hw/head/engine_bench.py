@@ -19,10 +19,10 @@ from models.golden.scalar import Scalar, from_word
 from models.machine.build import BuildParameters
 from models.machine.descriptor import Opcode, pack
 from models.machine.layout import head_beats_used, head_stream
-from sim.benches.linear.activations import activation_words
 from sim.packing import Packing
 from sim.streams import StreamSink, StreamSource
 from sim.testbench import generator, parameters, start
+from tests.hw.linear.activations import activation_words
 
 NO_ID, NO_LOGIT = (1 << 24) - 1, -(1 << 31)
 LOGITS_BASE, TOP_BASE, SPACE = 0x12_3456_7890, 0x0A_BCDE_F000, 1 << 20  # of command n: base + n * SPACE

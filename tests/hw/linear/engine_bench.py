@@ -18,9 +18,9 @@ from models.golden.ternary_matmul import ternary_matmul
 from models.machine.build import LANES, TRITS_PER_BYTE, BuildParameters
 from models.machine.descriptor import Opcode, pack
 from models.machine.layout import tile_count, weight_beats, weight_beats_used, weight_stream
-from sim.benches.linear.activations import activation_words
 from sim.streams import StreamSink, StreamSource
 from sim.testbench import parameters, start
+from tests.hw.linear.activations import activation_words
 
 INVALID_BYTE = 255
 

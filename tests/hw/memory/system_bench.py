@@ -12,10 +12,10 @@ from models.machine.build import BURST_BEATS, PORT_BYTES, BuildParameters
 from models.machine.cache import physical
 from models.machine.descriptor import LoadTarget, Opcode, pack
 from models.machine.layout import head_beats, unstripe
-from sim.benches.memory.axi_memory import AxiMemory, Contents
-from sim.benches.memory.loads import WORD_BYTES, load_words
 from sim.streams import StreamSink, StreamSource
 from sim.testbench import generator, parameters, start
+from tests.hw.memory.axi_memory import AxiMemory, Contents
+from tests.hw.memory.loads import WORD_BYTES, load_words
 
 OUTPUTS = {"weights": None, "head": None, "o_load": LOAD_WORD, "cache": None, "descriptors": None,
            "list_read": LIST_PLACE, "head_rows": LISTED_ROW}

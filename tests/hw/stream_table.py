@@ -18,7 +18,7 @@ from sim.testbench import parameters, start
 
 __all__ = ["BENCH", "table"]
 
-BENCH = "sim.benches.arith.stream_table"
+BENCH = "tests.hw.stream_table"
 _QUIET_CYCLES = 60  # after the last expected transfer, in which nothing more may come
 
 

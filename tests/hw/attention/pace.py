@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from models.machine.build import BuildParameters
 from models.machine.cache import BLOCK_TOKENS, HEADER_BYTES, chunk_bytes, padded_row
-from sim.benches.attention.cases import AttentionCase, expected_jobs
+from tests.hw.attention.cases import AttentionCase, expected_jobs
 
 __all__ = ["Job", "command_cycles", "jobs_of"]
 

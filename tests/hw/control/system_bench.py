@@ -8,11 +8,11 @@ from cocotb.triggers import ClockCycles, RisingEdge
 from hw.command import POSITIONS
 from models.machine.descriptor import OPCODES, Engine, LoadTarget, Opcode, pack, unpack
 from models.machine.registers import IDENTITY, SEQUENCES, VERSION, Status, position_register
-from sim.benches.control.engines import Engines
-from sim.benches.control.lite_master import LiteMaster
-from sim.benches.control.programs import random_descriptor, random_program
 from sim.packing import Packing
 from sim.testbench import generator, parameters, start
+from tests.hw.control.engines import Engines
+from tests.hw.control.lite_master import LiteMaster
+from tests.hw.control.programs import random_descriptor, random_program
 
 EVENTS = ("axi_errors", "saturations", "invalid_trits", "zeros", "activations")
 PROGRAM = 0xAB_1234_5640  # uses both address registers

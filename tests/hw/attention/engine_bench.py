@@ -13,11 +13,11 @@ from hw.command import POSITIONS
 from models.machine.build import LANES, BuildParameters
 from models.machine.descriptor import Opcode, pack
 from models.machine.registers import SEQUENCES
-from sim.benches.attention.cases import AttentionCase, attention_case
-from sim.benches.attention.pace import command_cycles, jobs_of
 from sim.packing import Packing
 from sim.streams import StreamSink, StreamSource
 from sim.testbench import generator, parameters, start
+from tests.hw.attention.cases import AttentionCase, attention_case
+from tests.hw.attention.pace import command_cycles, jobs_of
 
 BASE = 0x12_3456_7800 & ~1023
 

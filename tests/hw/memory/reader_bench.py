@@ -9,9 +9,9 @@ from cocotb import start_soon
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from hw.memory.shapes import BURST, READ_REQUEST
-from sim.benches.memory.axi_memory import Contents
 from sim.streams import StreamSink, StreamSource
 from sim.testbench import generator, parameters, start
+from tests.hw.memory.axi_memory import Contents
 
 
 class Port:

@@ -10,11 +10,11 @@ from hw.command import POSITIONS
 from hw.memory.shapes import LOAD_WORD, READ_REQUEST
 from models.machine.descriptor import LoadTarget, Opcode, pack
 from models.machine.registers import SEQUENCES
-from sim.benches.memory.axi_memory import Contents
-from sim.benches.memory.loads import WORD_BYTES, load_words
 from sim.packing import Packing
 from sim.streams import StreamSink, StreamSource
 from sim.testbench import generator, start
+from tests.hw.memory.axi_memory import Contents
+from tests.hw.memory.loads import WORD_BYTES, load_words
 
 
 async def _memory(dut, contents: Contents, requests: list[dict], stall: float) -> None:

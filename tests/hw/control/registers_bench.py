@@ -7,8 +7,8 @@ from cocotb import start_soon
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from models.machine.registers import REGISTERS
-from sim.benches.control.lite_master import LiteMaster
 from sim.testbench import generator, start
+from tests.hw.control.lite_master import LiteMaster
 
 
 def _names(access: str) -> list[str]:

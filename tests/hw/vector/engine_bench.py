@@ -13,8 +13,8 @@ from models.golden.tap import Tap
 from models.machine.build import LANES
 from models.machine.descriptor import Activation, LoadTarget, NormSource, Opcode
 from models.machine.tables import rope_table
-from sim.benches.vector.surroundings import FRACTION_BITS, POSITIONS_OF, Surroundings, check_equal, random_tap, rows_of
 from sim.testbench import parameters
+from tests.hw.vector.surroundings import FRACTION_BITS, POSITIONS_OF, Surroundings, check_equal, random_tap, rows_of
 
 TOKEN = 3  # of a sequence, rows before these in the pass
 KEYS, SCALES, HEAD_BYTES = 0x98_7654_3200, 0x12_3456_7800, 0x4000

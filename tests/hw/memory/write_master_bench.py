@@ -7,9 +7,9 @@ from cocotb.triggers import ClockCycles, RisingEdge
 
 from hw.memory.shapes import WRITE_BEAT
 from models.machine.build import BURST_BEATS
-from sim.benches.memory.axi_memory import AxiMemory, Contents
 from sim.streams import StreamSource
 from sim.testbench import generator, parameters, start
+from tests.hw.memory.axi_memory import AxiMemory, Contents
 
 _BLOCK = 16 * BURST_BEATS
 

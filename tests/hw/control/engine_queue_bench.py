@@ -7,9 +7,9 @@ from cocotb import start_soon
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from models.machine.descriptor import Opcode, unpack
-from sim.benches.control.programs import random_descriptor
 from sim.streams import StreamSource
 from sim.testbench import generator, parameters, start
+from tests.hw.control.programs import random_descriptor
 
 
 class Bench:

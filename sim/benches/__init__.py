@@ -1,1 +1,0 @@
-"""Cocotb benches, one module a unit, each run by a test through `sim.runner`."""

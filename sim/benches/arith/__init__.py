@@ -1,1 +1,0 @@
-"""Benches of the arithmetic primitives, and the table bench that other units share."""

@@ -1,1 +1,0 @@
-"""Benches of what every engine uses."""

@@ -1,1 +1,0 @@
-"""Benches of the vector engine and its units."""
