@@ -27,9 +27,12 @@ from models.dequantise import float_model
 from models.golden.tap import GAIN_ONE, Tap, neutral_tap
 from models.machine.build import CPU
 from models.text_file import read_text_file
+from scripts.marked_text import rewrite_marked
 
-__all__ = ["main", "random_masks", "score"]
+__all__ = ["main", "random_masks", "score", "table"]
 
+_DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "sparsity.md"
+_START, _END = "<!-- teal: written by scripts.experiments.evaluate_sparsity --record -->", "<!-- teal: end -->"
 CALIBRATION_TOKENS = 4096  # as the default of host.pipeline fit
 
 
@@ -61,6 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                         help="sparsities to calibrate for (default: 0.25 0.4 0.5 0.6)")
     parser.add_argument("--characters", type=int, default=30000, help="of Northanger Abbey to score (default: 30000)")
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+    parser.add_argument("--record", action="store_true", help="write the table into docs/sparsity.md")
     options = parser.parse_args(arguments)
     model = load_model(options.model)
     text = Text(model.folder)
@@ -81,6 +85,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
             _print(rows[-2:] if len(rows) > 3 else rows)
     if options.json:
         print(json.dumps({"tokens": len(ids), "rows": rows}))
+    if options.record:
+        rewrite_marked(_DOCUMENT, _START, _END, lambda _: table(rows))
+
+
+def table(rows: Sequence[Mapping[str, float | str]]) -> str:
+    """What was measured, as the page shows it."""
+    lines = ["| | target | realised | perplexity | over plain |", "| --- | --- | --- | --- | --- |"]
+    for row in rows:
+        target = f"{row['target']:g}" if row["target"] else "–"
+        lines.append(f"| {row['method']} | {target} | {row['sparsity']:.3f} | {row['perplexity']:.2f} "
+                     f"| × {row['ratio']:.3f} |")
+    return "\n".join(lines)
 
 
 def _print(rows: Sequence[Mapping[str, float | str]]) -> None:

@@ -15,6 +15,7 @@ from models.golden.shortlist import shortlist
 from models.golden.ternary_matmul import ternary_matmul
 from models.machine.build import SHORTLIST
 from models.machine.descriptor import LoadTarget, Opcode
+from models.machine.kv_format import kv_format
 from models.machine.tables import rope_table
 from models.ternary import unpack_trits
 from tests.host.native_units import (
@@ -89,7 +90,8 @@ def test_queries_keys_and_values(path, rng, kv_bits, dim):
     for s, r in parts:
         unit.add(Opcode.LOAD, target=LoadTarget.ROPE, address=table_at, address_stride=dim * 2, sequence=s,
                  bytes=(r.stop - r.start) * dim * 2, offset=r.start * dim)
-    row_bytes = dim * kv_bits // 8
+    kv = kv_format(kv_bits)
+    row_bytes = kv.bytes_of(dim)
     words_at, head_bytes = tokens * row_bytes, tokens * (row_bytes + 4)
     places = {(opcode, s): unit.place(np.zeros(heads * head_bytes, np.uint8))
               for opcode in (Opcode.KEY, Opcode.VALUE) for s, _ in parts}
@@ -110,7 +112,7 @@ def test_queries_keys_and_values(path, rng, kv_bits, dim):
         for (s, r), head in product(parts, range(heads)):
             start, position = places[opcode, s] + head * head_bytes, positions[s]
             written = slice(position, position + r.stop - r.start)
-            found = unit.at(start, f"<i{kv_bits // 8}", tokens, dim)
+            found = kv.levels(unit.at(start, "u1", tokens, row_bytes))
             assert same(found[written], q[r, head]) and not found[:position].any() and not found[written.stop:].any()
             found = unit.at(start + words_at, "<u4", tokens)
             assert same(found[written], to_word(q_scale)[r, head]) and not found[:position].any()
@@ -136,10 +138,11 @@ def test_attention(path, rng, kv_bits, dim, case):
                        memory=1 << 18)
     unit.array("queries", first + rows, heads, dim)[first:] = q
     unit.array("query_scales", first + rows, heads, 2)[first:] = np.stack([q_scale.m, q_scale.e], axis=-1)
-    row_bytes = dim * kv_bits // 8 + 16
+    kv = kv_format(kv_bits)
+    row_bytes = kv.bytes_of(dim) + 16
     rows_of = np.zeros((2, kv_heads, n, row_bytes), np.uint8)
     for stored, what in zip(rows_of, (keys, values), strict=True):
-        stored[..., :-16] = what.astype(f"<i{kv_bits // 8}").view(np.uint8)
+        stored[..., :-16] = kv.stored(what)
     head_bytes = n * row_bytes
     words = np.zeros((2, kv_heads, head_bytes // 4), np.uint32)
     words[..., :n] = scales

@@ -20,6 +20,7 @@ from models.machine.cache import (
     padded_row,
     value_region,
 )
+from models.machine.kv_format import kv_format
 
 __all__ = ["KINDS", "AttentionCase", "attention_case", "expected_jobs"]
 
@@ -67,8 +68,8 @@ class AttentionCase:
         """Bytes of the cache from `base` on, logical, and the command's fields. What is unused is noise."""
         kv_heads, tokens, dim = self.keys.shape
         context = tokens + int(rng.integers(0, 9))
-        integer, chunk = np.dtype(f"<i{self.kv_bits // 8}"), chunk_bytes(build.ports)
-        row_bytes = padded_row(dim * integer.itemsize, build)
+        kv, chunk = kv_format(self.kv_bits), chunk_bytes(build.ports)
+        size, row_bytes = kv.bytes_of(dim), padded_row(kv.bytes_of(dim), build)
         block, region = block_bytes(row_bytes), value_region(context, build)
         values_at = -(-(-(-context // BLOCK_TOKENS) * block) // build.stream_align) * build.stream_align
         head_bytes = values_at + region * (row_bytes // chunk) + build.stream_align * int(rng.integers(0, 3))
@@ -80,14 +81,14 @@ class AttentionCase:
             for scales, offset in ((self.key_scales, 0), (self.value_scales, VALUE_SCALES)):
                 places = (start + offset + t % BLOCK_TOKENS * 4)[:, None] + np.arange(4)
                 at[places] = scales[head].astype("<u4").view(np.uint8).reshape(-1, 4)
-            rows = np.zeros((tokens, row_bytes // integer.itemsize), integer)
-            rows[:, :dim] = self.keys[head]
+            rows = np.zeros((tokens, row_bytes), np.uint8)
+            rows[:, :size] = kv.stored(self.keys[head])
             places = start + HEADER_BYTES + t % BLOCK_TOKENS * row_bytes
-            at[places[:, None] + np.arange(row_bytes)] = rows.view(np.uint8)
-            rows[:] = rng.integers(-128, 128, rows.shape)
-            rows[:, :dim] = self.values[head]
+            at[places[:, None] + np.arange(row_bytes)] = rows
+            rows[:] = rng.integers(0, 256, rows.shape)
+            rows[:, :size] = kv.stored(self.values[head])
             places = values_at + np.arange(row_bytes // chunk)[:, None] * region + np.arange(chunk)
-            at[t[:, None, None] * chunk + places] = rows.view(np.uint8).reshape(tokens, -1, chunk)
+            at[t[:, None, None] * chunk + places] = rows.reshape(tokens, -1, chunk)
         return memory.tobytes(), {
             "head_bytes": head_bytes, "row_bytes": row_bytes, "block_bytes": block, "region_bytes": region,
             "keys": base + HEADER_BYTES, "values": base + values_at, "key_scales": base,

@@ -9,6 +9,7 @@ from cocotb.triggers import ClockCycles, RisingEdge
 from hw.attention.jobs import PAIRS
 from hw.attention.query_key_dot import QueryKeyDot
 from hw.attention.query_memory import QueryMemory
+from models.machine.kv_format import kv_format
 from sim.packing import Packing
 from sim.testbench import generator, parameters, start
 
@@ -36,8 +37,8 @@ async def exact_dots(dut):
             await RisingEdge(dut.clk)
         dut.write_valid.value = 0
 
-        stored = keys.astype(f"<i{unit.kv_bits // 8}").tobytes()
-        size = unit.lanes * unit.kv_bits // 8
+        kv = kv_format(unit.kv_bits)
+        stored, size = kv.stored(keys).tobytes(), kv.bytes_of(unit.lanes)
         pieces = [int.from_bytes(stored[low:low + size], "little") for low in range(0, len(stored), size)]
         numbers = [n % chunks for n in range(len(pieces))]
         while len(pieces) % unit.parts:  # behind the last key: another's first chunk, of no use

@@ -9,6 +9,7 @@ from cocotb.triggers import RisingEdge
 from hw.attention.jobs import PAIRS
 from hw.attention.weight_memory import WeightMemory
 from hw.attention.weighted_sum import SUM_LANES, WeightedSum
+from models.machine.kv_format import kv_format
 from sim.packing import Packing
 from sim.testbench import generator, parameters, start
 
@@ -61,7 +62,7 @@ async def exact_sums(dut):
         if extreme:
             values[:], weights[:] = -limit, WEIGHT_MAX
         expected.append(np.einsum("tkp,tkc->pc", weights, values))
-        beats = [row.astype(f"<i{unit.kv_bits // 8}") for row in values]
+        beats = kv_format(unit.kv_bits).stored(values)
         for n, beat in enumerate(beats):
             while rng.random() < given["stall"]:
                 dut.valid.value = 0

@@ -67,6 +67,7 @@ def test_an_input_that_nothing_drives_is_named(part, giver, taker):
         join_netlists(frame, {"a": giver, "b": taker})
 
 
+@pytest.mark.slow
 def test_the_cores_parts_have_the_frames_ports():
     ports = {unit: {name.strip("\\ "): direction for direction, name in _PORT.findall(unit_text(unit))}
              for unit in (FRAME, *PARTS)}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from hw.vector.engine import VectorEngine
@@ -17,7 +15,7 @@ def _build(rows: int, kv_bits: int) -> BuildParameters:
     return BuildParameters(
         name="test", clock_mhz=250, ports=1, rows=rows, outputs_per_step=4, weight_buffer_steps=32,
         accumulator_words=128, hidden_max=52, inputs_max=120, heads_max=4, head_dim_max=32, context_max=64, group_max=4,
-        kv_bits=kv_bits)
+        kv_bits=kv_bits, row_batches=2)  # twice the slots: a step may be that of a row in no command
 
 
 @pytest.mark.parametrize("stall", [0.0, 0.3], ids=["free", "stalls"])
@@ -32,9 +30,9 @@ def test_commands(rows, kv_bits, testcase, stall):
 
 @pytest.mark.parametrize("stall", [0.0, 0.3], ids=["free", "stalls"])
 @pytest.mark.parametrize("testcase", ["stores", "inputs"])
-@pytest.mark.parametrize("rows", [1, 4])
-def test_stops(rows, testcase, stall):
-    build = replace(_build(rows, 8), row_batches=2)  # a slot for a step that no command's row has
+@pytest.mark.parametrize(("rows", "kv_bits"), [(1, 8), (4, 16)])
+def test_stops(rows, kv_bits, testcase, stall):
+    build = _build(rows, kv_bits)
     run_bench(VectorEngine(build), "tests.hw.vector.stops_bench", {
-        **SIZES, "rows": rows, "kv_bits": 8, "accumulator_words": 128, "seed": rows, "stall": stall},
-        testcase=testcase)
+        **SIZES, "rows": rows, "kv_bits": kv_bits,
+        "accumulator_words": build.accumulator_words, "seed": rows, "stall": stall}, testcase=testcase)

@@ -13,6 +13,7 @@ from hw.vector.kv_writer import KVWriter
 from models.golden.scalar import to_word
 from models.machine.build import LANES
 from models.machine.cache import BLOCK_TOKENS, chunk_bytes, padded_row, physical
+from models.machine.kv_format import kv_format
 from sim.runner import run_bench
 from tests.hw.arith.scalars import as_fields, random_scalars
 from tests.hw.stream_table import table
@@ -63,7 +64,8 @@ def _run(first: int, rows: list[list[bytes]], scales: list[list[bytes]], stride:
 def test_layout(kv_bits, dim, ports, rows, whole, stall):
     build = replace(BUILDS["sim-tiny"], ports=ports)
     rng = np.random.default_rng([kv_bits, dim])
-    limit, size = (1 << (kv_bits - 1)) - 1, dim * kv_bits // 8
+    kv = kv_format(kv_bits)
+    limit, size = kv.limit, kv.bytes_of(dim)
     runs = [(703, 1), (704, rows), (704 + rows, max(rows - 1, 1)), (717 if rows < 4 else 712, min(rows, 3)), (3, 1)]
     stride, region = (padded_row(size, build), chunk_bytes(ports)) if whole else (chunk_bytes(ports), REGION)
     target = {"address": ADDRESS, "address_stride": stride, "block_bytes": BLOCK, "region_bytes": region,
@@ -77,7 +79,7 @@ def test_layout(kv_bits, dim, ports, rows, whole, stall):
                    for head in q.reshape(-1, dim) for n in range(0, dim, LANES)]
         given_scales += [as_fields(scales[n]) for n in range(count * HEADS)]
         words = [int(to_word(scales[n])).to_bytes(4, "little") for n in range(count * HEADS)]
-        writes += _run(first, [[head.astype(f"<i{kv_bits // 8}").tobytes() for head in row] for row in q],
+        writes += _run(first, [[kv.stored(head).tobytes() for head in row] for row in q],
                        [words[n:n + HEADS] for n in range(0, len(words), HEADS)], stride, region, build)
     unit = WithSharedUnits(KVWriter(kv_bits=kv_bits, ports=ports, rows=rows, heads=4, beats=24))
     run_bench(unit, "tests.hw.vector.kv_writer_bench", table(
