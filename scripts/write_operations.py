@@ -1,6 +1,7 @@
-"""Write what the table of operations gives: the kernels' header and docs/program.md's table.
+"""Write what the tables of operations and of the kernels' state give: headers in C, docs/program.md's table.
 
-`python -m scripts.write_operations`, after a change of models/machine/descriptor.py; tests tell where it is due.
+`python -m scripts.write_operations`, after a change of models/machine/descriptor.py or
+host/emulator/native_state.py; tests tell where it is due.
 """
 
 from __future__ import annotations
@@ -9,23 +10,25 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from host.emulator.native_operation import operation_header
+from host.emulator.native_state import state_header
 from models.command import CommandParser, run_command
 from models.machine.operation_table import operation_table
 from scripts.marked_text import rewrite_marked
 
-__all__ = ["DOCUMENT", "END", "HEADER", "START", "main"]
+__all__ = ["DOCUMENT", "END", "START", "main"]
 
 _ROOT = Path(__file__).resolve().parents[1]
-HEADER = _ROOT / "host/emulator/native/operations.h"
+_HEADERS = {"operations.h": operation_header, "state.h": state_header}  # of host/emulator/native
 DOCUMENT = _ROOT / "docs/program.md"
 START, END = "<!-- operations: written by scripts.write_operations -->", "<!-- operations: end -->"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
-    CommandParser("scripts.write_operations", description="Writes what the table of operations gives."
+    CommandParser("scripts.write_operations", description="Writes what the tables of operations and state give."
                   ).parse_args(arguments)
-    HEADER.write_text(operation_header(), encoding="utf-8")
+    for name, header in _HEADERS.items():
+        (_ROOT / "host/emulator/native" / name).write_text(header(), encoding="utf-8")
     rewrite_marked(DOCUMENT, START, END, lambda _: operation_table())
 
 

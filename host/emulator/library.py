@@ -1,4 +1,4 @@
-"""The compiled kernels: where they are, what they offer on this processor, and the state that they work on.
+"""The compiled kernels: where they are, what they offer on this processor.
 
 `native/` is built with the package where there is a C compiler; without it the emulator runs in NumPy.
 """
@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import ctypes
 import os
-from ctypes import POINTER, c_int, c_int8, c_int16, c_int32, c_int64, c_uint8
+from ctypes import POINTER, c_int, c_int64
 from functools import cache
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 from host.emulator.native_operation import NativeOperation
+from host.emulator.native_state import MachineState
 from models.errors import DeviceError
-from models.machine.registers import SEQUENCES
 
-__all__ = ["KERNELS", "NUMPY", "THREADS", "MachineState", "NativeScalar", "chosen_kernels", "default_threads",
-           "library", "native_paths"]
+__all__ = ["KERNELS", "NUMPY", "THREADS", "chosen_kernels", "default_threads", "library", "native_paths"]
 
 NUMPY = "numpy"
 KERNELS = ("auto", "avx512", "avx2", "neon-dot", "neon", "portable", NUMPY)
@@ -25,34 +24,6 @@ KERNELS = ("auto", "avx512", "avx2", "neon-dot", "neon", "portable", NUMPY)
 
 THREADS = 256
 """The most threads of a run. They meet after every operation, so more than there are processors only wait."""
-
-
-class NativeScalar(ctypes.Structure):
-    """`scalar` of numbers.h."""
-
-    _fields_ = [("m", c_int64), ("e", c_int64)]
-
-
-class MachineState(ctypes.Structure):
-    """`machine` of machine.h."""
-
-    _fields_ = [
-        ("memory", POINTER(c_uint8)), ("size", c_int64), ("base", c_int64),
-        ("positions", c_int64 * SEQUENCES),
-        ("kv_bits", c_int64), ("outputs_per_step", c_int64), ("top_k", c_int64), ("cache_ports", c_int64),
-        ("row_sums", c_int64),
-        ("group_bytes", c_int64), ("exp2_coarse", POINTER(c_int64)), ("exp2_fine", POINTER(c_int64)),
-        ("sigmoid", POINTER(c_int64)), ("constants", POINTER(NativeScalar)), ("residual", POINTER(c_int32)),
-        ("activations", POINTER(c_int8)), ("activation_sums", POINTER(c_int32)), ("inputs", POINTER(c_int64)),
-        ("head_input", POINTER(c_int16)), ("unit", POINTER(NativeScalar)), ("sums", POINTER(c_int32)),
-        ("queries", POINTER(c_int16)),
-        ("query_scales", POINTER(NativeScalar)), ("attention", POINTER(c_int32)),
-        ("attention_exponents", POINTER(c_int64)), ("scores", POINTER(c_int32)),
-        ("list_scores", POINTER(c_int64)), ("list_ids", POINTER(c_int64)), ("list_sizes", POINTER(c_int64)),
-        ("wide", POINTER(c_int64)),
-        ("wide_channels", c_int64), ("counts", POINTER(c_int64)), ("angles", POINTER(c_int16)),
-        ("gains", POINTER(c_int16)), ("rope", POINTER(c_int16)), ("taps", POINTER(c_uint8)),
-        ("failure", c_int64)]
 
 
 @cache

@@ -9,7 +9,7 @@ from dataclasses import astuple, dataclass
 import numpy as np
 
 from host.emulator.image import ProgramError
-from host.emulator.library import MachineState
+from host.emulator.native_state import MachineState
 from models.machine.build import SHORTLIST, TRITS_PER_BYTE, BuildParameters
 from models.machine.descriptor import STEP_BYTES, Descriptor, LoadTarget, Opcode
 

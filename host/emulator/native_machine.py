@@ -14,9 +14,10 @@ import numpy as np
 
 from host.emulator.forking import surviving_threads
 from host.emulator.image import Image, ProgramError
-from host.emulator.library import MachineState, NativeScalar, default_threads, library, native_paths
+from host.emulator.library import default_threads, library, native_paths
 from host.emulator.linking import Linked, link
 from host.emulator.native_buffers import Buffers, Extents
+from host.emulator.native_state import MachineState, NativeScalar
 from host.emulator.operations import decode
 from host.emulator.streams import Streams
 from models.golden.norm_quant import ABSMAX_FLOOR

@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from host.emulator import library
-from host.emulator.library import MachineState
 from host.emulator.native_machine import NativeMachine
 from host.emulator.native_operation import NativeOperation
+from host.emulator.native_state import MachineState
 
 __all__ = ["FOREIGN_PATHS", "NATIVE", "can_run_foreign", "foreign_paths", "move_to_foreign"]
 

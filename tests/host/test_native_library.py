@@ -13,10 +13,11 @@ import pytest
 from host.devices.emulator import EmulatorDevice
 from host.emulator import library as native_library
 from host.emulator import native_buffers, native_machine
-from host.emulator.library import KERNELS, NUMPY, MachineState, NativeScalar, chosen_kernels
+from host.emulator.library import KERNELS, NUMPY, chosen_kernels
 from host.emulator.machine import Machine
 from host.emulator.native_machine import NativeMachine
 from host.emulator.native_operation import TOP, NativeOperation, operation_header
+from host.emulator.native_state import MachineState, NativeScalar, state_header
 from host.runtime import Session
 from models.errors import DeviceError
 from models.machine.build import CPU, SHORTLIST
@@ -27,7 +28,7 @@ from tests.families import FAMILIES
 from tests.host.foreign import FOREIGN_PATHS, NATIVE, can_run_foreign, foreign_paths, move_to_foreign
 from tests.host.native_units import UnitMachine
 
-TEXT = "".join((NATIVE / name).read_text() for name in ("machine.h", "operations.h", "numbers.h"))
+TEXT = "".join((NATIVE / name).read_text() for name in ("machine.h", "state.h", "operations.h", "numbers.h"))
 HEADER = re.sub(r"/\*.*?\*/", "", TEXT, flags=re.S)
 compiled = pytest.mark.skipif(not native_library.native_paths(), reason="no compiled library")
 foreign = pytest.mark.skipif(not can_run_foreign(), reason="no compiler or simulator of AArch64")
@@ -67,6 +68,7 @@ def test_structures_are_those_of_the_header(name, structure):
 def test_the_header_of_operations_is_the_generated_one():
     """If not: python -m scripts.write_operations."""
     assert (NATIVE / "operations.h").read_text() == operation_header()
+    assert (NATIVE / "state.h").read_text() == state_header()
 
 
 @compiled

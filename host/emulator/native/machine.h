@@ -1,6 +1,4 @@
-/* The machine's state, as host/emulator/library.py lays it out (a test holds the two together).
- *
- * All threads walk the same list of operations; each takes its share of rows, heads or outputs, and a barrier follows
+/* What all kernels share. All threads walk the same list of operations; each takes its share of rows, heads or outputs, and a barrier follows
  * every operation. Integers are exact, so the shares change no bit. */
 #pragma once
 
@@ -23,39 +21,7 @@ typedef struct {
     uint16_t clip, threshold;
 } tap_channel;
 
-typedef struct {
-    uint8_t *memory; /* the program's buffer, seen by descriptors at address `base` */
-    int64_t size, base;
-    int64_t positions[SEQUENCES]; /* tokens in the cache of each */
-    int64_t kv_bits, outputs_per_step, top_k;
-    int64_t cache_ports;  /* the cache's beats are striped over so many ports; 0: its rows are contiguous */
-    int64_t row_sums;     /* accumulators of a row */
-    int64_t group_bytes;  /* activations of one row: blocks * TRITS * BLOCK */
-    const int64_t *exp2_coarse, *exp2_fine, *sigmoid;
-    const scalar *constants; /* enum constant */
-    int32_t *residual;       /* [rows][count] */
-    int8_t *activations;     /* see BLOCK */
-    int32_t *activation_sums;
-    int64_t *inputs; /* channels of a row's activations */
-    int16_t *head_input; /* [rows of a LOGITS][count] */
-    scalar *unit; /* [rows] */
-    int32_t *sums;
-    int16_t *queries;
-    scalar *query_scales;
-    int32_t *attention;
-    int64_t *attention_exponents;
-    int32_t *scores; /* logits of a row where they are not asked for: [rows][vocab] */
-    int64_t *list_scores, *list_ids; /* shortlists: [rows][SHORTLIST] */
-    int64_t *list_sizes;
-    int64_t *wide;   /* scratch: [threads][wide_channels] */
-    int64_t wide_channels;
-    int64_t *counts; /* [threads][COUNTERS] */
-    int16_t *angles; /* rotary vectors: [rows][dim] */
-    /* set while running */
-    const int16_t *gains, *rope;
-    const tap_channel *taps;
-    int64_t failure;
-} machine;
+#include "state.h"
 
 enum { ZEROS, ACTIVATIONS, SATURATIONS, COUNTERS = 8 };
 

@@ -1,0 +1,82 @@
+"""The compiled machine's state, one table: its structure here and its header in C come from it."""
+
+from __future__ import annotations
+
+import ctypes
+from ctypes import POINTER, c_int8, c_int16, c_int32, c_int64, c_uint8
+
+from models.machine.registers import SEQUENCES
+
+__all__ = ["MachineState", "NativeScalar", "state_header"]
+
+
+class NativeScalar(ctypes.Structure):
+    """`scalar` of numbers.h."""
+
+    _fields_ = [("m", c_int64), ("e", c_int64)]
+
+
+_POSITIONS = f"int64_t[{SEQUENCES}]"
+_TYPES = {
+    "int64_t": c_int64, _POSITIONS: c_int64 * SEQUENCES, "uint8_t *": POINTER(c_uint8), "int8_t *": POINTER(c_int8),
+    "int16_t *": POINTER(c_int16), "const int16_t *": POINTER(c_int16), "int32_t *": POINTER(c_int32),
+    "int64_t *": POINTER(c_int64), "const int64_t *": POINTER(c_int64), "scalar *": POINTER(NativeScalar),
+    "const scalar *": POINTER(NativeScalar), "const tap_channel *": POINTER(c_uint8)}
+
+_FIELDS = (
+    ("memory", "uint8_t *", "the program's buffer, seen by descriptors at address `base`"),
+    ("size", "int64_t", "of it, bytes"),
+    ("base", "int64_t", ""),
+    ("positions", _POSITIONS, "tokens in the cache of each sequence"),
+    ("kv_bits", "int64_t", ""),
+    ("outputs_per_step", "int64_t", ""),
+    ("top_k", "int64_t", ""),
+    ("cache_ports", "int64_t", "the cache's beats are striped over so many ports; 0: its rows are contiguous"),
+    ("row_sums", "int64_t", "accumulators of a row"),
+    ("group_bytes", "int64_t", "activations of one row: blocks * TRITS * BLOCK"),
+    ("exp2_coarse", "const int64_t *", ""),
+    ("exp2_fine", "const int64_t *", ""),
+    ("sigmoid", "const int64_t *", ""),
+    ("constants", "const scalar *", "enum constant"),
+    ("residual", "int32_t *", "[rows][count]"),
+    ("activations", "int8_t *", "see BLOCK"),
+    ("activation_sums", "int32_t *", ""),
+    ("inputs", "int64_t *", "channels of a row's activations"),
+    ("head_input", "int16_t *", "[rows of a LOGITS][count]"),
+    ("unit", "scalar *", "[rows]"),
+    ("sums", "int32_t *", ""),
+    ("queries", "int16_t *", ""),
+    ("query_scales", "scalar *", ""),
+    ("attention", "int32_t *", ""),
+    ("attention_exponents", "int64_t *", ""),
+    ("scores", "int32_t *", "logits of a row where they are not asked for: [rows][vocab]"),
+    ("list_scores", "int64_t *", "shortlists: [rows][SHORTLIST]"),
+    ("list_ids", "int64_t *", ""),
+    ("list_sizes", "int64_t *", ""),
+    ("wide", "int64_t *", "scratch: [threads][wide_channels]"),
+    ("wide_channels", "int64_t", ""),
+    ("counts", "int64_t *", "[threads][COUNTERS]"),
+    ("angles", "int16_t *", "rotary vectors: [rows][dim]"),
+    ("gains", "const int16_t *", "this and what follows is set while running"),
+    ("rope", "const int16_t *", ""),
+    ("taps", "const tap_channel *", ""),
+    ("failure", "int64_t", "enum failure"),
+)
+
+
+class MachineState(ctypes.Structure):
+    """`machine` of state.h."""
+
+    _fields_ = [(name, _TYPES[kind]) for name, kind, _ in _FIELDS]
+
+
+def state_header() -> str:
+    """state.h of the kernels."""
+    lines = ["/* The machine's state. Written by scripts.write_operations from host/emulator/native_state.py. */",
+             "#pragma once", "", "typedef struct {"]
+    for name, kind, meaning in _FIELDS:
+        declared = f"{kind}{name}" if kind.endswith("*") else f"{kind} {name}"
+        if kind == _POSITIONS:
+            declared = f"int64_t {name}[SEQUENCES]"
+        lines.append(f"    {declared};{f' /* {meaning} */' if meaning else ''}")
+    return "\n".join([*lines, "} machine;"]) + "\n"
