@@ -9,7 +9,7 @@ import pytest
 from hw.arith.round_shift import RoundShift
 from models.golden.rounding import round_shift
 from sim.runner import run_bench
-from tests.hw.stream_table import BENCH, table
+from tests.hw.single_table import BENCH, table
 
 
 @pytest.mark.parametrize("stall", [0.0, 0.3], ids=["free", "stalls"])

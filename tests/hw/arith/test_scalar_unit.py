@@ -10,7 +10,7 @@ from models.golden import scalar
 from models.golden.scalar import Scalar
 from sim.runner import run_bench
 from tests.hw.arith.scalars import as_fields, random_scalars
-from tests.hw.stream_table import BENCH, table
+from tests.hw.single_table import BENCH, table
 
 COUNT = 400
 

@@ -10,7 +10,7 @@ from hw.arith.scale_round import ScaleRound
 from models.golden.scalar import scale_round
 from sim.runner import run_bench
 from tests.hw.arith.scalars import as_fields, random_scalars
-from tests.hw.stream_table import BENCH, table
+from tests.hw.single_table import BENCH, table
 
 
 def _cases(x_width: int, bits: int, count: int):

@@ -15,7 +15,7 @@ from models.machine.build import LANES
 from models.machine.cache import BLOCK_TOKENS, chunk_bytes, padded_row, physical
 from sim.runner import run_bench
 from tests.hw.arith.scalars import as_fields, random_scalars
-from tests.hw.stream_table import table
+from tests.hw.single_table import table
 from tests.hw.vector.bursts import write_bursts
 from tests.hw.vector.shared_units import WithSharedUnits
 

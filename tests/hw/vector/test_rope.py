@@ -11,7 +11,7 @@ from models.golden.rope import rope
 from models.machine.build import LANES
 from models.machine.tables import rope_table
 from sim.runner import run_bench
-from tests.hw.stream_table import BENCH, table
+from tests.hw.single_table import BENCH, table
 
 DIM_MAX, HEADS = 64, 4
 

@@ -10,7 +10,7 @@ from models.golden.scalar import constant
 from models.golden.tap import neutral_tap, tap
 from sim.runner import run_bench
 from tests.hw.arith.scalars import as_fields, random_scalars
-from tests.hw.stream_table import BENCH, table
+from tests.hw.single_table import BENCH, table
 from tests.hw.vector.taps import exponents, random_tap, words
 
 COUNT = 400
