@@ -21,7 +21,7 @@ from models.command import CommandParser, run_command
 from scripts.verify.fault_plugin import SEEN_VARIABLE
 from scripts.verify.native_faults import NATIVE_FAULTS, NativeFault, build_library
 from sim.fault import FAULT_VARIABLE
-from tests.host.native_units import PATHS
+from tests.host.emulator.native_units import PATHS
 
 __all__ = ["FAULTS", "Fault", "main"]
 
@@ -35,8 +35,8 @@ class Fault(NamedTuple):
 
 
 _GOLDEN = "tests/models/golden/"
-_EMULATOR = "tests/host/test_emulator.py"
-_EMULATOR_UNITS = "tests/host/test_emulator_units.py"  # a last bit here drowns in later rounding
+_EMULATOR = "tests/host/devices/test_emulator.py"
+_EMULATOR_UNITS = "tests/host/emulator/test_machine.py"  # a last bit here drowns in later rounding
 
 FAULTS: tuple[Fault, ...] = (
     *(Fault("golden", f"models.golden.{place}", _GOLDEN + test) for place, test in (

@@ -21,17 +21,17 @@ from models.machine.layout import head_beats, unstripe, weight_beats
 from models.synth import synthetic_model
 from models.ternary_head import ternary_head
 from tests.families import FAMILIES
-from tests.host.listing import assert_semaphores_hold, listed, queue_order
+from tests.host.compiler.listing import assert_semaphores_hold, listed, queue_order
 
 BASE = 0x1000
 CONFIG = replace(FAMILIES["one head"], vocab_size=273)
-BUILDS = {  # chunks of 60 rows, or of 64
+TEST_BUILDS = {  # chunks of 60 rows, or of 64
     "sim-tiny": replace(BUILDS["sim-tiny"], inputs_max=64),
     "kv260": replace(BUILDS["kv260"], inputs_max=64),
     "two rows, four batches": replace(BUILDS["sim-tiny"], inputs_max=64, rows=2, row_batches=4),
     "cpu": replace(CPU, inputs_max=64, rows=16),
 }
-builds = pytest.mark.parametrize("build", BUILDS.values(), ids=BUILDS)
+builds = pytest.mark.parametrize("build", TEST_BUILDS.values(), ids=TEST_BUILDS)
 
 
 def program_of(build, config=CONFIG, **options):
@@ -178,7 +178,7 @@ def test_addresses_lie_inside_the_buffer(build):
 
 
 def test_scoring_and_exact_programs_have_no_shortlist():
-    build = BUILDS["sim-tiny"]
+    build = TEST_BUILDS["sim-tiny"]
     assert not any(name.startswith("head.") for name in program_of(build, head="exact").memory.offsets)
     for program, kind in ((program_of(build), "score"), (program_of(build, head="exact"), "decode")):
         descriptors = listed(program, kind, 1)
@@ -188,4 +188,4 @@ def test_scoring_and_exact_programs_have_no_shortlist():
 
 def test_an_unknown_head_is_refused():
     with pytest.raises(OptionError, match="^unknown head 'best'; known: exact, shortlist$"):
-        program_of(BUILDS["sim-tiny"], head="best")
+        program_of(TEST_BUILDS["sim-tiny"], head="best")

@@ -14,7 +14,7 @@ from hw.boards.registry import BUILDS
 from models.machine.descriptor import Opcode
 from models.synth import synthetic_model
 from tests.families import FAMILIES
-from tests.host.listing import assert_semaphores_hold, listed
+from tests.host.compiler.listing import assert_semaphores_hold, listed
 
 
 def test_a_part_may_lie_in_two_groups_and_blocks():

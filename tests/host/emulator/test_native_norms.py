@@ -10,7 +10,7 @@ from models.golden.rounding import round_shift
 from models.golden.scalar import Scalar, constant, from_int, from_word, mul, shift, to_word
 from models.machine.descriptor import LoadTarget, NormSource, Opcode
 from models.machine.tables import SIGMOID_TABLE
-from tests.host.native_units import (
+from tests.host.emulator.native_units import (
     ONE,
     PATHS,
     UnitMachine,

@@ -23,12 +23,12 @@ from models.machine.build import CPU, SHORTLIST
 from models.machine.descriptor import DESCRIPTOR_BYTES, Opcode, unpack
 from models.synth import synthetic_model
 from tests.families import FAMILIES
-from tests.host.foreign import move_to_foreign
-from tests.host.native_units import PATHS
-from tests.host.test_emulator_properties import TINY, Case, cases, model_of, taps_of
+from tests.host.emulator.foreign import move_to_foreign
+from tests.host.emulator.native_units import PATHS
+from tests.host.emulator.test_properties import TINY, Case, cases, model_of, taps_of
 
-BUILDS = {"sim-tiny": BUILDS["sim-tiny"], "kv260": BUILDS["kv260"], "cpu": CPU}
-builds = pytest.mark.parametrize("build", BUILDS.values(), ids=BUILDS)
+TEST_BUILDS = {"sim-tiny": BUILDS["sim-tiny"], "kv260": BUILDS["kv260"], "cpu": CPU}
+builds = pytest.mark.parametrize("build", TEST_BUILDS.values(), ids=TEST_BUILDS)
 TOKENS = 20
 
 
@@ -180,7 +180,7 @@ def test_scoring_takes_the_logits_of_all_rows():
 @pytest.mark.parametrize("kernels", ["auto", NUMPY])
 def test_drafts_change_no_token(kernels):
     model = synthetic_model(replace(FAMILIES["relu2 grouped heads"], vocab_size=500, context=128), seed=6)
-    session = Session(model, EmulatorDevice(BUILDS["kv260"], kernels=kernels), head="shortlist")
+    session = Session(model, EmulatorDevice(TEST_BUILDS["kv260"], kernels=kernels), head="shortlist")
     prompt, spoken = [5, 6, 7] * 4, []
     for drafts in (None, PromptLookup(7)):
         spoken.append(Engine(session).complete(Request(prompt, Sampler(0), 40, ends=(), drafts=drafts)))
@@ -190,12 +190,12 @@ def test_drafts_change_no_token(kernels):
 def test_a_batch_gives_each_prompt_what_it_gives_alone():
     model = synthetic_model(replace(FAMILIES["one head"], vocab_size=500), seed=7)
     prompts = [[1, 2, 3], [400], [7, 8, 9, 10, 11]]
-    session = Session(model, EmulatorDevice(BUILDS["kv260"]), sequences=3, head="shortlist")
+    session = Session(model, EmulatorDevice(TEST_BUILDS["kv260"]), sequences=3, head="shortlist")
     engine = Engine(session)
     together = [engine.add(Request(prompt, Sampler(0), 12, ends=())) for prompt in prompts]
     assert sum(1 for _ in engine.run()) < 3 * 12
     for reply in together:
-        alone = Engine(Session(model, EmulatorDevice(BUILDS["kv260"]), head="shortlist"))
+        alone = Engine(Session(model, EmulatorDevice(TEST_BUILDS["kv260"]), head="shortlist"))
         assert reply.ids == alone.complete(Request(reply.request.ids, Sampler(0), 12, ends=())).ids
 
 

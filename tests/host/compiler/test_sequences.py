@@ -21,10 +21,10 @@ from models.machine.descriptor import DESCRIPTOR_BYTES, NormSource, Opcode, unpa
 from models.machine.registers import SEQUENCES, position_register
 from models.synth import synthetic_model
 from tests.families import FAMILIES
-from tests.host.foreign import move_to_foreign
-from tests.host.listing import assert_semaphores_hold, listed
-from tests.host.native_units import PATHS
-from tests.host.test_emulator_properties import TINY, Case, cases, model_of, taps_of
+from tests.host.compiler.listing import assert_semaphores_hold, listed
+from tests.host.emulator.foreign import move_to_foreign
+from tests.host.emulator.native_units import PATHS
+from tests.host.emulator.test_properties import TINY, Case, cases, model_of, taps_of
 
 TOKENS_MAX = 24
 

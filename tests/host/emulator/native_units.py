@@ -16,7 +16,7 @@ from models.machine.build import CPU
 from models.machine.descriptor import DESCRIPTOR_BYTES, OPCODES, LoadTarget, Opcode, pack
 from models.machine.layout import head_scales_start
 from models.ternary import pack_trits, packed_width
-from tests.host.foreign import FOREIGN_PATHS, can_run_foreign, move_to_foreign
+from tests.host.emulator.foreign import FOREIGN_PATHS, can_run_foreign, move_to_foreign
 
 __all__ = ["ONE", "PATHS", "UnitMachine", "activations", "read_activations", "residual_like", "same", "some_scalars",
            "some_words", "wild_tap"]

@@ -27,9 +27,9 @@ from models.golden.residual import embed
 from models.machine.build import CPU
 from models.synth import synthetic_model
 from tests.families import FAMILIES
-from tests.host.listing import assert_semaphores_hold, listed_programs, queue_order
-from tests.host.test_emulator_properties import TINY, cases, model_of, taps_of
-from tests.host.test_sequences import TOKENS_MAX, plans
+from tests.host.compiler.listing import assert_semaphores_hold, listed_programs, queue_order
+from tests.host.compiler.test_sequences import TOKENS_MAX, plans
+from tests.host.emulator.test_properties import TINY, cases, model_of, taps_of
 
 SITES = ("attention_norm", "qkv", "o", "ffn_norm", "gate_up", "gate", "product", "down", "residual")
 

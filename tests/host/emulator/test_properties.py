@@ -20,8 +20,8 @@ from models.machine.build import CPU, HEAD_UNIT, LANES
 from models.model import Layer, Model, TernaryMatrix
 from models.synth import synthetic_model
 from models.ternary import pack_trits
-from tests.host.foreign import move_to_foreign
-from tests.host.native_units import PATHS
+from tests.host.emulator.foreign import move_to_foreign
+from tests.host.emulator.native_units import PATHS
 
 TINY = replace(BUILDS["sim-tiny"], rows=2, row_batches=8, hidden_max=1024, inputs_max=2048, heads_max=24,
                accumulator_words=65536)

@@ -15,10 +15,10 @@ from models.machine.build import CPU
 from models.machine.descriptor import DESCRIPTOR_BYTES, OPCODES, LoadTarget, Opcode, StoreSource, pack
 from models.machine.layout import tile_count, weight_stream
 from models.ternary import pack_trits
-from tests.host.native_units import ONE, PATHS
+from tests.host.emulator.native_units import ONE, PATHS
 
-BUILDS = {"rows": replace(CPU, rows=2, accumulator_words=64),
-          "tiles": replace(BUILDS["sim-tiny"], ports=1, rows=2, accumulator_words=16)}
+TEST_BUILDS = {"rows": replace(CPU, rows=2, accumulator_words=64),
+               "tiles": replace(BUILDS["sim-tiny"], ports=1, rows=2, accumulator_words=16)}
 BASE, INPUTS = 0x1000, 30
 
 
@@ -56,9 +56,9 @@ class Programs:
 
 
 @pytest.mark.parametrize("kernels", [NUMPY, *PATHS[:1]])
-@pytest.mark.parametrize("name", BUILDS)
+@pytest.mark.parametrize("name", TEST_BUILDS)
 def test_a_product_over_the_sums_of_another_is_seen(name, kernels):
-    build, rng = BUILDS[name], np.random.default_rng(3)
+    build, rng = TEST_BUILDS[name], np.random.default_rng(3)
     q = rng.integers(-127, 128, (2, INPUTS))
     below, above = (rng.integers(-1, 2, (outputs, INPUTS)).astype(np.int8) for outputs in (40, 14))
     programs = Programs(build)
@@ -84,7 +84,7 @@ def test_a_product_over_the_sums_of_another_is_seen(name, kernels):
 
 
 def test_the_memory_has_an_end():
-    build = BUILDS["tiles"]
+    build = TEST_BUILDS["tiles"]
     memory, sums = Accumulators(build), np.ones((2, 4), np.int64)
     memory.write(slice(0, 2), 15, sums, 0)
     assert memory.read(slice(1, 2), 14, 8).tolist() == [[0, 0, 0, 0, 1, 1, 1, 1]]

@@ -17,7 +17,7 @@ from models.machine.build import SHORTLIST
 from models.machine.descriptor import LoadTarget, Opcode
 from models.machine.tables import rope_table
 from models.ternary import unpack_trits
-from tests.host.native_units import (
+from tests.host.emulator.native_units import (
     ONE,
     PATHS,
     UnitMachine,

@@ -24,8 +24,8 @@ from models.machine.descriptor import LoadTarget, NormSource, Opcode, StoreSourc
 from models.machine.registers import SEQUENCES
 from models.synth import synthetic_model
 from tests.families import FAMILIES
-from tests.host.foreign import FOREIGN_PATHS, NATIVE, can_run_foreign, foreign_paths, move_to_foreign
-from tests.host.native_units import UnitMachine
+from tests.host.emulator.foreign import FOREIGN_PATHS, NATIVE, can_run_foreign, foreign_paths, move_to_foreign
+from tests.host.emulator.native_units import UnitMachine
 
 TEXT = "".join((NATIVE / name).read_text() for name in ("machine.h", "operations.h", "numbers.h"))
 HEADER = re.sub(r"/\*.*?\*/", "", TEXT, flags=re.S)
