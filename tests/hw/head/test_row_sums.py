@@ -11,6 +11,8 @@ from hw.boards.registry import BUILDS
 from hw.head.row_sums import RowSums
 from models.machine.build import LANES
 from models.machine.layout import head_beats_used, head_stream
+from sim.packing import Packing
+from sim.runner import run_bench
 from tests.hw.stream_table import Case, check
 
 BUILD = replace(BUILDS["sim-tiny"], name="two rows", ports=1, rows=2, head_rows=2, hidden_max=64)
@@ -64,3 +66,14 @@ def test_sums():
         _case("one beat a row", rng, 6, 16), _case("largest", rng, 5, 64, q=extremes, rows=signs),
         _case("listed", rng, 50, 40, listed=21), _case("one listed", rng, 9, 16, listed=1),
         _case("listed beats", rng, 30, 3, listed=30)])
+
+
+def test_rows_wait_for_room():
+    """More rows of one beat than have room, and nobody who takes them."""
+    unit, case = RowSums(BUILD), _case("many", np.random.default_rng(2), 60, 16)
+    activations, weights = case.inputs
+    shapes = {port: unit.signature.members[port].signature.members["payload"].shape for port in ("i_activations", "o")}
+    run_bench(unit, "tests.hw.head.row_sums_bench", {
+        "settings": {name: value for name, value in case.settings.items() if name != "start"}, **weights,
+        "i_activations": [Packing.of(shapes["i_activations"]).pack(word) for word in activations["i_activations"]],
+        "o": [Packing.of(shapes["o"]).pack(row) for row in case.outputs["o"]]})
