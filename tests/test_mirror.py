@@ -56,7 +56,6 @@ ELSEWHERE: tuple[tuple[str, str, str], ...] = (
     ("hw/vector", "head_path", "hw/vector/test_engine.py"),
     ("hw/vector", "norm_control", "hw/vector/test_norm_quant.py"),
     ("hw/vector", "norm_path", "hw/vector/test_engine.py"),
-    ("hw/vector", "norm_source", "hw/vector/test_engine.py"),
     ("hw/vector", "row", "hw/vector/test_engine.py"),
     ("hw/vector", "row_control", "hw/vector/test_engine.py"),
     ("hw/vector", "turns", "hw/vector/test_engine.py"),
@@ -79,7 +78,6 @@ ELSEWHERE: tuple[tuple[str, str, str], ...] = (
     ("host/pipeline/normalisation", "rmsnorm", "host/pipeline/normalisation/test_norm.py"),
     ("host/pipeline/sparsity", "teal", "host/pipeline/test_placement.py"),
 
-    ("sim", "fault", "scripts/verify/test_fault_plugin.py"),
     ("sim", "memory_counters", "sim/test_kv260_memory.py"),
     ("sim", "testbench", "sim/test_runner.py"),
     ("sim", "verilator_env", "sim/test_verilate.py"),
