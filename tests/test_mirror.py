@@ -57,7 +57,6 @@ ELSEWHERE: tuple[tuple[str, str, str], ...] = (
     ("hw/vector", "norm_control", "hw/vector/test_norm_quant.py"),
     ("hw/vector", "norm_path", "hw/vector/test_engine.py"),
     ("hw/vector", "row", "hw/vector/test_engine.py"),
-    ("hw/vector", "row_control", "hw/vector/test_engine.py"),
     ("hw/vector", "turns", "hw/vector/test_engine.py"),
 
     ("host", "generate score scoring stage_options", "host/test_commands.py"),
