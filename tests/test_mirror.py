@@ -42,7 +42,6 @@ ELSEWHERE: tuple[tuple[str, str, str], ...] = (
     ("hw/arith", "scalar_product", "hw/attention/test_score_scale.py"),
     ("hw/arith", "scalar_steps", "hw/vector/test_head_quant.py"),
     ("hw/arith", "adder_tree", "hw/linear/test_engine.py"),
-    ("hw/attention", "intake", "hw/attention/test_engine.py"),
     ("hw/attention", "weight_memory", "hw/attention/test_weighted_sum.py"),
     ("hw/boards", "board device memory_rate technology", "hw/boards/test_registry.py"),
     *((f"hw/boards/{folder}", "board", "data alone: hw/boards/test_registry.py finds it by folder")

@@ -103,6 +103,8 @@ FAULTS: tuple[Fault, ...] = (
         ("KVStage:beat", "vector/test_kv_stage"), ("KVStage:scales", "vector/test_kv_stage"),
         ("KVWalk:now", "vector/test_kv_walk"), ("KVWalk:read_beat", "vector/test_kv_walk"),
         ("QueryLoad:write", "attention/test_query_load"), ("QueryLoad:units", "attention/test_query_load"),
+        ("Intake:keys", "attention/test_intake"), ("Intake:event", "attention/test_intake"),
+        ("Intake:values", "attention/test_intake"), ("Intake:value_scale", "attention/test_intake"),
         ("KeyChunks:keys", "attention/test_key_chunks"), ("KeyChunks:key_scale", "attention/test_key_chunks"),
         ("Reciprocals:o__payload", "attention/test_reciprocals"),
         ("Reciprocals:o_exponent__payload", "attention/test_reciprocals"),

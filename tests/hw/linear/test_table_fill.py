@@ -9,8 +9,8 @@ from hw.linear.table_fill import TableFill
 from sim.runner import run_bench
 
 
-@pytest.mark.parametrize("words", [1, 6])
-def test_bench(words):
+def test_bench():
+    words = 6
     commands = [[1, 1, 0], [3, 1, 2], [2, 4, 0], [1, 2, 1], [5, 1, 3]]
     run_bench(TableFill(words, 5 * words, batches=4), "tests.hw.linear.table_fill_bench",
               {"words": words, "commands": commands})

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
-
 from hw.boards.registry import BUILDS
 from hw.vector.kv_walk import KVWalk
 from models.machine.cache import chunk_bytes, padded_row
@@ -43,13 +41,12 @@ def _run(build, size: int, first: int, count: int, heads: int, *, whole: bool, o
             "scales": scales, "places": places}
 
 
-@pytest.mark.parametrize("ports", [1, 4])
-def test_bench(ports):
-    build, runs = replace(BUILDS["sim-tiny"], ports=ports), []
+def test_bench():
+    build, runs = replace(BUILDS["sim-tiny"], ports=4), []
     for whole in (True, False):
         for size, first, count, heads in ((64, 0, 4, 3), (4, 7, 1, 3), (40, 701, 3, 2), (96, 2, 2, 1), (128, 9, 4, 3),
                                           (16, 15, 1, 1), (32, 5, 4, 2)):
             runs.append(_run(build, size, first, count, heads, whole=whole, offset=first * 0x840,
                              scale_offset=first // 4 * 16))
-    run_bench(KVWalk(ports=ports, rows=ROWS, heads=HEADS, beats=BEATS), "tests.hw.vector.kv_walk_bench",
+    run_bench(KVWalk(ports=build.ports, rows=ROWS, heads=HEADS, beats=BEATS), "tests.hw.vector.kv_walk_bench",
               {"beats": BEATS, "runs": runs})
