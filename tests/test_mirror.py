@@ -41,12 +41,10 @@ ELSEWHERE: tuple[tuple[str, str, str], ...] = (
     ("hw/arith", "scalar_operations", "hw/arith/test_scalar_unit.py"),
     ("hw/arith", "scalar_product", "hw/attention/test_score_scale.py"),
     ("hw/arith", "scalar_steps", "hw/vector/test_head_quant.py"),
-    ("hw/arith", "adder_tree", "hw/linear/test_engine.py"),
     ("hw/attention", "weight_memory", "hw/attention/test_weighted_sum.py"),
     ("hw/boards", "board device memory_rate technology", "hw/boards/test_registry.py"),
     *((f"hw/boards/{folder}", "board", "data alone: hw/boards/test_registry.py finds it by folder")
       for folder in ("arty_z7", "kv260", "rfsoc4x2", "sim_tiny")),
-    ("hw/linear", "activations", "hw/linear/test_engine.py"),
     ("hw/memory", "axi", "hw/memory/test_read_master.py"),
     ("hw/memory", "ram_style", "hw/linear/test_weight_buffer.py"),
     ("hw/memory", "shapes", "hw/memory/test_system.py"),
