@@ -19,7 +19,7 @@ def _ports(verilog: str) -> list[tuple[str, int, str]]:
     """(direction, width, name) of module top's ports."""
     start = verilog.index("module top(")
     body = verilog[start:verilog.index("endmodule", start)]
-    return [(direction, int(high or 0) + 1, name.strip()) for direction, high, name in _PORT.findall(body)]
+    return [(direction, int(high or 0) + 1, name.strip().lstrip("\\")) for direction, high, name in _PORT.findall(body)]
 
 
 def output_ports(verilog: str) -> list[str]:
@@ -28,17 +28,23 @@ def output_ports(verilog: str) -> list[str]:
     return [name for name in names if not name.endswith(("valid", "ready"))]
 
 
+def _escaped(name: str) -> str:
+    return f"\\{name} "
+
+
 def invert_bit(verilog: str, port: str) -> str:
     """The same design with bit 0 of an output of module top inverted."""
     ports = _ports(verilog)
     if port not in [name for direction, _, name in ports if direction == "output"]:
         raise ValueError(f"module top has no output {port}")
+    # every name escaped: a port may be called as a keyword of Verilog's
     inner = verilog.replace("module top(", "module faultless(")
-    lines = [f"module top({', '.join(name for _, _, name in ports)});"]
-    lines += [f"  {direction} [{width - 1}:0] {name};" for direction, width, name in ports]
-    lines += [f"  wire [{width - 1}:0] inner_{name};" for direction, width, name in ports if name == port]
-    wires = ", ".join(f".{name}({'inner_' if name == port else ''}{name})" for _, _, name in ports)
-    lines += [f"  faultless inner({wires});", f"  assign {port} = inner_{port} ^ 1'b1;", "endmodule"]
+    lines = [f"module top({', '.join(_escaped(name) for _, _, name in ports)});"]
+    lines += [f"  {direction} [{width - 1}:0] {_escaped(name)};" for direction, width, name in ports]
+    lines += [f"  wire [{width - 1}:0] fault_inside;" for _, width, name in ports if name == port]
+    wires = ", ".join(f".{_escaped(name)}({'fault_inside' if name == port else _escaped(name)})"
+                      for _, _, name in ports)
+    lines += [f"  faultless inner({wires});", f"  assign {_escaped(port)} = fault_inside ^ 1'b1;", "endmodule"]
     return inner + "\n" + "\n".join(lines) + "\n"
 
 

@@ -142,6 +142,8 @@ def run_bench(
     print(f"{type(component).__name__}: {name}, seed {seed}{f', waves in {waves}' if waves else ''}")
     with tempfile.TemporaryDirectory(prefix="tritloom-bench-") as scratch:
         results, log = Path(scratch) / "results.xml", Path(scratch) / "simulator.log"
+        given = Path(scratch) / "parameters.json"
+        given.write_text(json.dumps(parameters or {}, default=_plain), "utf-8")
         paths = list(sys.path)
         sys.path.insert(0, str(ROOT))  # the runner hands sys.path to the simulator's Python
         try:
@@ -156,7 +158,7 @@ def run_bench(
                 seed=seed,
                 test_args=["--trace-file", str(waves)] if waves else [],
                 extra_env={
-                    PARAMETERS_VARIABLE: json.dumps(parameters or {}, default=_plain),
+                    PARAMETERS_VARIABLE: str(given),
                     "COCOTB_REWRITE_ASSERTION_FILES": REWRITTEN,
                     "NO_COLOR": "1",
                 },

@@ -2,11 +2,12 @@
 
 `amaranth.lib.stream`'s rule: a transfer happens on a clock edge where ``valid`` and ``ready`` are both high;
 once high, ``valid`` and its payload hold until the transfer; ``valid`` never waits for ``ready``. A port that is
-always ready (no ``ready`` in Verilog) moves in every cycle of ``valid``. Each end costs one Python callback a cycle.
+always ready (no ``ready`` in Verilog) moves in every cycle of ``valid``. Each end costs one Python callback a cycle,
+until it is stopped or the test ends.
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from amaranth.hdl import ShapeLike, unsigned
@@ -34,7 +35,9 @@ class _StreamEnd:
     """Handles of the port ``name``, its packing, its stalls and its own random generator.
 
     ``layout`` is the payload's shape (default: unsigned, of the port's width). ``stall`` is the probability that
-    a cycle is a stall and may be changed at any time: 0 never stalls, 1 blocks.
+    a cycle is a stall and may be changed at any time: 0 never stalls, 1 blocks. ``salt`` gives other random numbers
+    than the port's name alone. ``report`` is told what breaks the rule or takes too long, after which the end does
+    no more; without it, that fails the test.
     """
 
     def __init__(
@@ -45,6 +48,8 @@ class _StreamEnd:
         *,
         stall: float = 0.0,
         patience: int = PATIENCE,
+        salt: str = "",
+        report: Callable[[AssertionError], None] | None = None,
     ) -> None:
         self.name, self.stall, self.patience = name, stall, patience
         self._payload = getattr(dut, f"{name}__payload", None)  # absent where the payload has no bits
@@ -55,7 +60,32 @@ class _StreamEnd:
         self._packing = Packing.of(unsigned(width) if layout is None else layout)
         if self._packing.width != width:
             raise ValueError(f"{name}: the layout has {self._packing.width} bits, the port {width}")
-        self._random = generator(name)
+        self._random, self._report = generator(name + salt), report
+
+    def _begin(self) -> None:
+        self._idle()
+        self._task = start_soon(self._run())
+
+    def stop(self) -> None:
+        """End for good, with the port idle at once: in reset, since a transfer may wait. What a sink has received can
+        still be had."""
+        self._task.cancel()
+        self._idle()
+
+    def _idle(self) -> None:
+        raise NotImplementedError
+
+    async def _move(self) -> None:
+        raise NotImplementedError
+
+    async def _run(self) -> None:
+        try:
+            await self._out_of_reset()
+            await self._move()
+        except AssertionError as error:
+            if self._report is None:
+                raise
+            self._report(error)
 
     async def _out_of_reset(self) -> None:
         await self._edge
@@ -73,8 +103,7 @@ class StreamSource(_StreamEnd):
         super().__init__(dut, name, layout, **options)
         self._queue: deque[int] = deque()
         self._filled, self._emptied = Event(), Event()
-        self._invalidate()
-        start_soon(self._drive())
+        self._begin()
 
     def send_nowait(self, *values: Any) -> None:
         """Queue values; they go out one a cycle, stalls aside."""
@@ -93,24 +122,23 @@ class StreamSource(_StreamEnd):
         if self._queue:
             await self._emptied.wait()
 
-    def _invalidate(self) -> None:
+    def _idle(self) -> None:
         self._valid.value = 0
         if self._payload is not None:
             self._payload.value = self._random.getrandbits(self._packing.width)
 
-    async def _drive(self) -> None:
+    async def _move(self) -> None:
         edge, valid, ready, payload, queue = self._edge, self._valid, self._ready, self._payload, self._queue
-        await self._out_of_reset()
         shown = False
         while True:
             if not queue:
                 self._emptied.set()
                 self._filled.clear()
-                self._invalidate()
+                self._idle()
                 shown = False
                 await self._filled.wait()
             if self._stalls():
-                self._invalidate()
+                self._idle()
                 shown = False
                 await edge
                 while self._stalls():
@@ -145,9 +173,7 @@ class StreamSink(_StreamEnd):
         self._received: deque[Any] = deque()
         self._arrived = Event()
         self._wanted = False
-        if self._ready is not None:
-            self._ready.value = int(always_ready)
-        start_soon(self._take())
+        self._begin()
 
     def receive_nowait(self) -> list[Any]:
         """What has come and was not yet received."""
@@ -173,9 +199,12 @@ class StreamSink(_StreamEnd):
             values.append(await self.receive())
         return values
 
-    async def _take(self) -> None:
+    def _idle(self) -> None:
+        if self._ready is not None:
+            self._ready.value = int(self._free)
+
+    async def _move(self) -> None:
         edge, valid, payload, unpack = self._edge, self._valid, self._payload, self._packing.unpack
-        await self._out_of_reset()
         free = self._free
         ready, patient, held, quiet, cycle = free, True, None, 0, 0
         while True:

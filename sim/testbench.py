@@ -6,21 +6,22 @@ The test that calls `sim.runner.run_bench` gives the parameters; the bench runs 
 import json
 import os
 import random
+from pathlib import Path
 from typing import Any
 
 from cocotb.clock import Clock
 from cocotb.handle import SimHandleBase
 from cocotb.triggers import ClockCycles, RisingEdge
 
-__all__ = ["PARAMETERS_VARIABLE", "generator", "parameters", "seed", "start"]
+__all__ = ["PARAMETERS_VARIABLE", "generator", "parameters", "reset", "seed", "start"]
 
-PARAMETERS_VARIABLE = "TRITLOOM_BENCH_PARAMETERS"
+PARAMETERS_VARIABLE = "TRITLOOM_BENCH_PARAMETERS"  # names a file: the system limits the length of a variable
 CLOCK_STEPS = 2  # of simulated time per cycle; its unit is of no meaning here
 
 
 def parameters() -> dict[str, Any]:
     """What the test passed as ``parameters=``, through JSON: tuples and arrays have become lists."""
-    return json.loads(os.environ.get(PARAMETERS_VARIABLE, "{}"))
+    return json.loads(Path(os.environ[PARAMETERS_VARIABLE]).read_text("utf-8"))
 
 
 def seed() -> int:
@@ -40,5 +41,11 @@ async def start(dut: SimHandleBase, reset_cycles: int = 2) -> None:
     """
     dut.rst.value = 1
     Clock(dut.clk, CLOCK_STEPS, unit="step", impl="gpi").start()
-    await ClockCycles(dut.clk, reset_cycles, RisingEdge)
+    await reset(dut, reset_cycles)
+
+
+async def reset(dut: SimHandleBase, cycles: int = 2) -> None:
+    """Hold ``rst`` for some cycles and return on the rising edge that releases it. What memories hold stays."""
+    dut.rst.value = 1
+    await ClockCycles(dut.clk, cycles, RisingEdge)
     dut.rst.value = 0

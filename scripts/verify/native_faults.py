@@ -249,7 +249,7 @@ _FAULTS = {
 }
 _NORMS = re.compile("test_(norm|gated|wide_products|last_bit)")  # tests of test_native_norms.py
 _TESTS = {"units": "test_native_units.py", "norms": "test_native_norms.py",
-          "stop_the_machine": "test_native_library.py::test_a_bad_address_and_a_vector_never_loaded_stop_the_machine"}
+          "stop_the_machine": "test_library.py::test_a_bad_address_and_a_vector_never_loaded_stop_the_machine"}
 _PATHS = {"path_avx2.c": "avx2", "path_avx512.c": "avx512", "neon.h": "neon",
           "path_neon.c": "neon", "path_neon_dot.c": "neon-dot"}
 
@@ -258,7 +258,7 @@ def _faults() -> Iterator[NativeFault]:
     for (file, test), changes in _FAULTS.items():
         for found, wrong in changes:
             node = _TESTS.get(test, f"test_native_{'norms' if _NORMS.match(test) else 'units'}.py::{test}")
-            yield NativeFault(file, found, wrong, f"tests/host/{node}", _PATHS.get(file, "portable"))
+            yield NativeFault(file, found, wrong, f"tests/host/emulator/{node}", _PATHS.get(file, "portable"))
 
 
 NATIVE_FAULTS = tuple(_faults())

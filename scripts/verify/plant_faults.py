@@ -21,7 +21,7 @@ from models.command import CommandParser, run_command
 from scripts.verify.fault_plugin import SEEN_VARIABLE
 from scripts.verify.native_faults import NATIVE_FAULTS, NativeFault, build_library
 from sim.fault import FAULT_VARIABLE
-from tests.host.native_units import PATHS
+from tests.host.emulator.native_units import PATHS
 
 __all__ = ["FAULTS", "Fault", "main"]
 
@@ -35,8 +35,8 @@ class Fault(NamedTuple):
 
 
 _GOLDEN = "tests/models/golden/"
-_EMULATOR = "tests/host/test_emulator.py"
-_EMULATOR_UNITS = "tests/host/test_emulator_units.py"  # a last bit here drowns in later rounding
+_EMULATOR = "tests/host/devices/test_emulator.py"
+_EMULATOR_UNITS = "tests/host/emulator/test_machine.py"  # a last bit here drowns in later rounding
 
 FAULTS: tuple[Fault, ...] = (
     *(Fault("golden", f"models.golden.{place}", _GOLDEN + test) for place, test in (
@@ -87,7 +87,34 @@ FAULTS: tuple[Fault, ...] = (
         ("Loader:o_load__payload", "memory/test_loader"), ("Reader:o__payload", "memory/test_reader"),
         ("WriteMaster:axi__wdata", "memory/test_write_master"), ("MemorySystem:o_load__payload", "memory/test_system"),
         ("Registers:bus__rdata", "control/test_registers"), ("Semaphores:take__0__ready", "control/test_semaphores"),
-        ("EngineQueue:command__payload", "control/test_engine_queue"))),
+        ("EngineQueue:command__payload", "control/test_engine_queue"),
+        ("Base3Decoder:digits", "linear/test_base3_decoder"), ("LookupTable:entries", "linear/test_lookup_table"),
+        ("LookupArray:sums", "linear/test_lookup_array"), ("TableFill:address", "linear/test_table_fill"),
+        ("StepGearbox:o_steps__payload", "linear/test_step_gearbox"),
+        ("StepGearbox:invalid_bytes", "linear/test_step_gearbox"), ("StepIssue:step", "linear/test_step_issue"),
+        ("Accumulator:words__0", "linear/test_accumulator"), ("Accumulator:words__1", "linear/test_accumulator"),
+        ("AccumulatorReader:o__payload", "linear/test_reader"), ("HeadDot:sums", "head/test_dot"),
+        ("LogitScale:o__payload", "head/test_logit_scale"), ("TopK:o__payload", "head/test_top_k"),
+        ("RowWalk:word", "head/test_row_walk"), ("RowSums:o__payload", "head/test_row_sums"),
+        ("BeatPacker:o__payload", "head/test_beat_packer"), ("Rescale:o__payload", "vector/test_rescale"),
+        ("WordTap:o__payload", "vector/test_word_tap"), ("BestList:smallest", "vector/test_best_list"),
+        ("BestList:o__payload", "vector/test_best_list"), ("Select:o__payload", "vector/test_select"),
+        ("ChannelMemories:residual__word", "vector/test_channel_memories"),
+        ("KVStage:beat", "vector/test_kv_stage"), ("KVStage:scales", "vector/test_kv_stage"),
+        ("KVWalk:now", "vector/test_kv_walk"), ("KVWalk:read_beat", "vector/test_kv_walk"),
+        ("QueryLoad:write", "attention/test_query_load"), ("QueryLoad:units", "attention/test_query_load"),
+        ("Intake:keys", "attention/test_intake"), ("Intake:event", "attention/test_intake"),
+        ("Intake:values", "attention/test_intake"), ("Intake:value_scale", "attention/test_intake"),
+        ("KeyChunks:keys", "attention/test_key_chunks"), ("KeyChunks:key_scale", "attention/test_key_chunks"),
+        ("Reciprocals:o__payload", "attention/test_reciprocals"),
+        ("Reciprocals:o_exponent__payload", "attention/test_reciprocals"),
+        ("BurstFormer:o__payload", "memory/test_burst_former"),
+        ("StripeWalk:burst__payload", "memory/test_stripe_walk"),
+        ("NormSource:o__payload", "vector/test_norm_source"), ("RowControl:row", "vector/test_row_control"),
+        ("RowControl:unit", "vector/test_row_control"),
+        ("WideReader:o__payload", "memory/test_wide_reader"), ("EventCounter:count", "stream/test_event_counter"),
+        ("Sequencer:queues__0__payload", "control/test_sequencer"), ("Sequencer:done", "control/test_sequencer"),
+        ("RunControl:status", "control/test_run_control"), ("Watchdog:expired", "control/test_watchdog"))),
 )
 
 

@@ -19,7 +19,7 @@ from models.errors import OptionError
 from models.machine.build import CPU
 from models.synth import synthetic_model
 from tests.families import FAMILIES
-from tests.host.test_emulator_properties import TINY, cases, model_of, taps_of
+from tests.host.emulator.test_properties import TINY, cases, model_of, taps_of
 
 TOKENS = 24
 

@@ -5,11 +5,12 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
-FAULTS = ("valid waits for ready", "valid falls", "payload changes", "drops", "wrong bit")
+FAULTS = ("valid waits for ready", "valid falls", "payload changes", "drops", "wrong bit", "takes nothing")
 
 
 class StreamFifo(wiring.Component):
-    """A buffered FIFO between two streams. The input ``fault``, 0 or 1 + an index into `FAULTS`, breaks it."""
+    """A buffered FIFO between two streams; ``level`` values are in it. The input ``fault``, 0 or 1 + an index into
+    `FAULTS`, breaks it."""
 
     def __init__(self, layout: ShapeLike, depth: int = 4):
         self.depth = depth
@@ -18,6 +19,7 @@ class StreamFifo(wiring.Component):
                 "i": In(stream.Signature(layout)),
                 "o": Out(stream.Signature(layout)),
                 "fault": In(range(len(FAULTS) + 1)),
+                "level": Out(range(depth + 1)),
             }
         )
 
@@ -32,6 +34,7 @@ class StreamFifo(wiring.Component):
             target.eq(fifo.r_data),
             self.o.valid.eq(fifo.r_rdy),
             fifo.r_en.eq(self.o.ready),
+            self.level.eq(fifo.level),
         ]
         count = Signal(5)
         m.d.sync += count.eq(count + 1)
@@ -42,6 +45,7 @@ class StreamFifo(wiring.Component):
             "payload changes": target.eq(fifo.r_data ^ (rare & ~self.o.ready)),
             "drops": fifo.w_en.eq(self.i.valid & ~rare),
             "wrong bit": fifo.w_data.eq(source ^ rare),
+            "takes nothing": [fifo.w_en.eq(0), self.i.ready.eq(0)],
         }
         for index, name in enumerate(FAULTS):
             with m.If(self.fault == index + 1):

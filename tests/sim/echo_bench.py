@@ -7,7 +7,8 @@ from sim.testbench import generator, parameters, seed
 
 @cocotb.test()
 async def parameters_arrive(dut):
-    assert parameters() == {"table": [[1, -2], [3, 4]], "gain": 0.5, "name": "µ", "wanted": parameters()["wanted"]}
+    assert parameters() == {"table": [[1, -2], [3, 4]], "gain": 0.5, "name": "µ", "long": "x" * (1 << 18),
+                            "wanted": parameters()["wanted"]}
 
 
 @cocotb.test()

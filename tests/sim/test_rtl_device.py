@@ -17,7 +17,7 @@ from models.synth import synthetic_model
 from sim import rtl_device
 from sim.rtl_device import RtlDevice
 from tests.families import FAMILIES
-from tests.host.test_emulator import random_ids, random_taps
+from tests.host.devices.test_emulator import random_ids, random_taps
 
 TINY = BUILDS["sim-tiny"]
 

@@ -16,7 +16,7 @@ from models.machine.registers import SEQUENCES
 from models.synth import synthetic_model
 from sim.rtl_device import RtlDevice
 from tests.families import FAMILIES
-from tests.host.test_emulator import random_ids, random_taps
+from tests.host.devices.test_emulator import random_ids, random_taps
 from tests.host.test_speculation import Oracle
 from tests.sim.test_rtl_device import check_best, check_equal
 

@@ -16,8 +16,8 @@ from models.golden.residual import embed
 from models.synth import synthetic_model
 from sim.rtl_device import RtlDevice
 from tests.families import FAMILIES
-from tests.host.test_emulator import random_ids, random_taps
-from tests.host.test_stops import SITES, points_of
+from tests.host.compiler.test_stops import SITES, points_of
+from tests.host.devices.test_emulator import random_ids, random_taps
 from tests.sim.test_rtl_rows import FOUR_SLOTS
 
 

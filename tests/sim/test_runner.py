@@ -7,7 +7,8 @@ from sim.runner import BenchFailure, build_bench, emit_verilog, run_bench, waves
 from tests.sim import echo_bench as echo
 from tests.sim.components import StreamFifo
 
-GIVEN = {"table": np.array([[1, -2], [3, 4]]), "gain": np.float32(0.5), "name": "µ"}
+# More than the system takes in one environment variable.
+GIVEN = {"table": np.array([[1, -2], [3, 4]]), "gain": np.float32(0.5), "name": "µ", "long": "x" * (1 << 18)}
 
 
 def test_parameters_and_seed_arrive(capsys, monkeypatch):

@@ -49,6 +49,10 @@ def test_plain_bytes():
     run_bench(StreamFifo(8), BENCH, given(list(range(256)), layout="byte"))
 
 
+def test_ends_stop_and_others_take_their_ports():
+    run_bench(StreamFifo(8), "tests.sim.stream_stop_bench")
+
+
 @pytest.mark.parametrize(
     "fault, message",
     [

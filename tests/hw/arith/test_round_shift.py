@@ -8,12 +8,10 @@ import pytest
 
 from hw.arith.round_shift import RoundShift
 from models.golden.rounding import round_shift
-from sim.runner import run_bench
-from tests.hw.stream_table import BENCH, table
+from tests.hw.stream_table import Case, check
 
 
-@pytest.mark.parametrize("stall", [0.0, 0.3], ids=["free", "stalls"])
-def test_equals_golden(stall):
+def test_equals_golden():
     rng = np.random.default_rng(5)
     shift = rng.integers(0, 64, 2000)
     low = np.minimum(shift, 37)
@@ -22,10 +20,9 @@ def test_equals_golden(stall):
     y = round_shift(x, shift)
     kept = np.abs(y) < 1 << 24
     x, shift, y = x[kept], shift[kept], y[kept]
-    unit = RoundShift(62, 25, 11)
     operands = [{"x": x[n], "shift": shift[n], "user": n} for n in range(x.size)]
     results = [{"y": y[n], "user": n} for n in range(x.size)]
-    run_bench(unit, BENCH, table(unit, inputs={"i": operands}, outputs={"o": results}, stall=stall))
+    check(RoundShift(62, 25, 11), [Case("ties and others", inputs={"i": operands}, outputs={"o": results})])
 
 
 def test_widths_are_checked():

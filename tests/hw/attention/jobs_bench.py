@@ -16,10 +16,11 @@ from tests.hw.attention.cases import expected_jobs
 
 
 @cocotb.test()
-async def all_pairs_once(dut):
+@cocotb.parametrize(stall=[0.0, 0.4])
+async def all_pairs_once(dut, stall):
     given = parameters()
     commands = StreamSource(dut, "command")
-    sink = StreamSink(dut, "o", JOB, stall=given["stall"])
+    sink = StreamSink(dut, "o", JOB, stall=stall)
     dut.positions.value = dut.retired.value = 0
     await start(dut)
     unused = dict.fromkeys(("key_scales", "value_scales", "keys", "values", "head_bytes", "row_bytes", "block_bytes",

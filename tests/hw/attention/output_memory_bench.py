@@ -12,14 +12,15 @@ from sim.testbench import generator, parameters, start
 
 
 @cocotb.test()
-async def aligned_rows(dut):
+@cocotb.parametrize(stall=[0.0, 0.4])
+async def aligned_rows(dut, stall):
     """Every row is written with exponents of all distances, then read twice, rows interleaved."""
     given = parameters()
     unit = OutputMemory(**given["unit"])
-    writes = StreamSource(dut, "i", unit.i.payload.shape(), stall=given["stall"])
+    writes = StreamSource(dut, "i", unit.i.payload.shape(), stall=stall)
     exponents_in = StreamSource(dut, "i_exponent", unit.i_exponent.payload.shape())
     requests = StreamSource(dut, "i_request", unit.i_request.payload.shape())
-    sink = StreamSink(dut, "o", unit.o.payload.shape(), stall=given["stall"])
+    sink = StreamSink(dut, "o", unit.o.payload.shape(), stall=stall)
     await start(dut)
     rng = np.random.default_rng(generator().getrandbits(64))
     for groups, channels, span in given["cases"]:

@@ -15,7 +15,8 @@ from sim.testbench import generator, parameters, start
 
 
 @cocotb.test()
-async def exact_dots(dut):
+@cocotb.parametrize(stall=[0.0, 0.4])
+async def exact_dots(dut, stall):
     """Keys of all lengths in whole beats, extremes among them, with and without bubbles, banks in turn."""
     given = parameters()
     unit = QueryKeyDot(**given["unit"])
@@ -46,7 +47,7 @@ async def exact_dots(dut):
             numbers.append(0)
         got, due = [], []
         for low in range(0, len(pieces), unit.parts):
-            while rng.random() < given["stall"]:
+            while rng.random() < stall:
                 dut.valid.value = 0
                 await _step(dut, due, got, out)
             parts = [{"chunk": n, "first": n == 0, "last": n == chunks - 1} for n in numbers[low:low + unit.parts]]

@@ -30,14 +30,15 @@ def expected_reads(build: BuildParameters, fields: dict[str, int], jobs: list[di
 
 
 @cocotb.test()
-async def reads_in_order(dut):
+@cocotb.parametrize(stall=[0.0, 0.4])
+async def reads_in_order(dut, stall):
     """Commands one after another, of one job and of many."""
     given = parameters()
     build = BuildParameters(**given["build"])
     unit = ReadRequests(build)
     jobs_in = StreamSource(dut, "i", unit.i.payload.shape())
-    jobs_out = StreamSink(dut, "o", unit.o.payload.shape(), stall=given["stall"])
-    reads = StreamSink(dut, "read", READ_REQUEST, stall=given["stall"])
+    jobs_out = StreamSink(dut, "o", unit.o.payload.shape(), stall=stall)
+    reads = StreamSink(dut, "read", READ_REQUEST, stall=stall)
     names = ("dim", "head_bytes", "row_bytes", "block_bytes", "region_bytes", "key_scales", "values")
     for name in names:
         getattr(dut, name).value = 0

@@ -15,11 +15,12 @@ from sim.testbench import generator, parameters, start
 
 
 @cocotb.test()
-async def keeps_scores_and_maxima(dut):
+@cocotb.parametrize(stall=[0.0, 0.4])
+async def keeps_scores_and_maxima(dut, stall):
     """Jobs one after another: pairs that stop one token after another, zero scales, maxima at any place."""
     given = parameters()
     unit = ScoreMemory(**given["unit"])
-    scores_in = StreamSource(dut, "i", unit.i.payload.shape(), stall=given["stall"])
+    scores_in = StreamSource(dut, "i", unit.i.payload.shape(), stall=stall)
     word, maxima, tops = (Packing.of(port.shape()) for port in (unit.word, unit.maximum, unit.largest))
     dut.address.value = 0
     await start(dut)

@@ -18,12 +18,13 @@ from sim.testbench import generator, parameters, start
 
 
 @cocotb.test()
-async def equals_golden(dut):
+@cocotb.parametrize(stall=[0.0, 0.4])
+async def equals_golden(dut, stall):
     """Spreads of scores from none to saturated, scales from equal to any, zeros among them, rows of all lengths."""
     given = parameters()
     unit = Softmax(**given["unit"])
     job_in = StreamSource(dut, "i", unit.i.payload.shape())
-    totals_out = StreamSink(dut, "o_totals", unit.o_totals.payload.shape(), stall=given["stall"])
+    totals_out = StreamSink(dut, "o_totals", unit.o_totals.payload.shape(), stall=stall)
     weight_packing, word_packing = Packing.of(unit.o.payload.shape()), Packing.of(unit.word.shape())
     maxima, tops = Packing.of(unit.maximum.shape()), Packing.of(unit.largest.shape())
     rng = np.random.default_rng(generator().getrandbits(64))

@@ -11,13 +11,12 @@ from sim.runner import run_bench
 KEYS = [(1, 2, False), (6, 2, True), (7, 3, False), (8, 3, True), (5, 4, False), (1, 3, False), (3, 8, False)]
 
 
-@pytest.mark.parametrize("stall", [0.0, 0.4], ids=["free", "stalls"])
 @pytest.mark.parametrize(("kv_bits", "parts", "technology"), [
     (8, 2, ULTRASCALE_PLUS), (8, 1, ULTRASCALE_PLUS), (16, 2, ULTRASCALE_PLUS), (8, 2, SERIES_7)])
-def test_exact_dots(kv_bits, parts, technology, stall):
+def test_exact_dots(kv_bits, parts, technology):
     unit = dict(kv_bits=kv_bits, chunk_bits=256, parts=parts, dim_max=2048 // kv_bits)
     run_bench(QueryKeyDot(**unit), "tests.hw.attention.query_key_dot_bench",
-              {"unit": unit, "keys": KEYS, "stall": stall},
+              {"unit": unit, "keys": KEYS},
               technology=technology)
 
 

@@ -14,9 +14,8 @@ COMMANDS = [(1, 1, 8, [1]), (16, 3, 96, [4, 1]), (3, 2, 32, [1]), (17, 2, 120, [
             (31, 2, 96, [1, 4, 2])]
 
 
-@pytest.mark.parametrize("stall", [0.0, 0.4], ids=["free", "stalls"])
 @pytest.mark.parametrize("ports", [1, 4])
-def test_reads_in_order(ports, stall):
+def test_reads_in_order(ports):
     build = replace(BUILDS["kv260"], ports=ports)
     run_bench(ReadRequests(build), "tests.hw.attention.read_requests_bench",
-              {"build": asdict(build), "commands": COMMANDS, "stall": stall})
+              {"build": asdict(build), "commands": COMMANDS})

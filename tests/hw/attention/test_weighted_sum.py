@@ -11,13 +11,12 @@ from sim.runner import run_bench
 PASSES = [(1, False), (2, True), (90, False), (100, True), (95, False), (3, False)]
 
 
-@pytest.mark.parametrize("stall", [0.0, 0.4], ids=["free", "stalls"])
 @pytest.mark.parametrize(("kv_bits", "parts", "technology"), [
     (8, 2, ULTRASCALE_PLUS), (8, 1, ULTRASCALE_PLUS), (16, 2, ULTRASCALE_PLUS), (8, 2, SERIES_7)])
-def test_exact_sums(kv_bits, parts, technology, stall):
+def test_exact_sums(kv_bits, parts, technology):
     unit = dict(kv_bits=kv_bits, chunk_bits=256, parts=parts, context_max=256)
     run_bench(WeightedSum(**unit), "tests.hw.attention.weighted_sum_bench",
-              {"unit": unit, "passes": PASSES, "stall": stall},
+              {"unit": unit, "passes": PASSES},
               technology=technology)
 
 

@@ -17,7 +17,8 @@ WEIGHT_MAX = (1 << 24) - 1
 
 
 @cocotb.test()
-async def exact_sums(dut):
+@cocotb.parametrize(stall=[0.0, 0.4])
+async def exact_sums(dut, stall):
     """Random and extreme weights and values; a pass begins while the sums of the one before are read."""
     given = parameters()
     unit = WeightedSum(**given["unit"])
@@ -64,7 +65,7 @@ async def exact_sums(dut):
         expected.append(np.einsum("tkp,tkc->pc", weights, values))
         beats = kv_format(unit.kv_bits).stored(values)
         for n, beat in enumerate(beats):
-            while rng.random() < given["stall"]:
+            while rng.random() < stall:
                 dut.valid.value = 0
                 late.append(0)
                 dut.weights.value = late.pop(0)

@@ -12,7 +12,7 @@ from sim.runner import run_bench
 
 BENCH = "tests.hw.linear.engine_bench"
 TWO_ROWS = replace(BUILDS["sim-tiny"], name="two rows", ports=1, rows=2, accumulator_words=64, inputs_max=160)
-BUILDS = {
+TEST_BUILDS = {
     "two rows": TWO_ROWS,
     "two batches of two": replace(TWO_ROWS, row_batches=2, accumulator_words=128),
     "four batches of one": replace(TWO_ROWS, rows=1, row_batches=4, accumulator_words=256, outputs_per_step=8),
@@ -34,27 +34,27 @@ def run(build, matrices, *, interleaved=False, stall=0.0, late=None, cycles=None
 
 
 @pytest.mark.parametrize("stall", [0.0, 0.4])
-@pytest.mark.parametrize("name", BUILDS)
+@pytest.mark.parametrize("name", TEST_BUILDS)
 def test_matrices_in_turn(name, stall):
     """Back to back at different bases: a single tile, odd sizes, the longest input, an earlier result overwritten."""
-    build, rng = BUILDS[name], np.random.default_rng(7)
+    build, rng = TEST_BUILDS[name], np.random.default_rng(7)
     words = 60 // build.outputs_per_step
     shapes = [(10, 24, 0), (37, 50, words), (10, build.inputs_max, 2 * words, 1), (3, 97, 0), (50, 71, words),
               (20, 160, 0), (1, 1, 2 * words, 1)]
     run(build, [random_matrix(rng, build, *shape) for shape in shapes], interleaved=stall > 0, stall=stall)
 
 
-@pytest.mark.parametrize("name", BUILDS)
+@pytest.mark.parametrize("name", TEST_BUILDS)
 def test_late_weights(name):
     """Both banks of the tables are full when the first step comes, so with few outputs the next tile begins at once
     and a word comes again before its sum is written."""
-    build, rng = BUILDS[name], np.random.default_rng(11)
+    build, rng = TEST_BUILDS[name], np.random.default_rng(11)
     run(build, [random_matrix(rng, build, outputs, 160, 0) for outputs in (10, 20, 30)], late=100)
 
 
 def test_padding_leaves_other_sums_alone():
     """A matrix' words end with its last output: what lies behind them stays."""
-    build, rng = BUILDS["two batches of two"], np.random.default_rng(5)
+    build, rng = TEST_BUILDS["two batches of two"], np.random.default_rng(5)
     assert build.padded_outputs(21) == 40
     behind = {**random_matrix(rng, build, 30, 60, 6), "kept": True}
     run(build, [behind, {**random_matrix(rng, build, 21, 60, 0), "kept": True}])
@@ -76,7 +76,7 @@ def test_extremes_and_zeros():
 @pytest.mark.parametrize("stall", [0.0, 0.3])
 def test_invalid_bytes_are_zeros_and_counted(stall):
     """Once, however often a tile is used; bytes of the stream's padding are not looked at."""
-    build, rng = BUILDS["two batches of two"], np.random.default_rng(3)
+    build, rng = TEST_BUILDS["two batches of two"], np.random.default_rng(3)
     matrices = [random_matrix(rng, build, 15, 30, 0), random_matrix(rng, build, 40, 24, 8)]
     tile_bytes = weight_beats_used(15, 30, build) * build.beat_bytes
     matrices[0]["invalid"] = [0, 1, 47, 48, 50, 100, tile_bytes - 1, tile_bytes, tile_bytes + 15]
@@ -88,7 +88,7 @@ def test_invalid_bytes_are_zeros_and_counted(stall):
 def test_the_stream_or_the_array_sets_the_pace(outputs, inputs):
     """With enough outputs a command takes the cycles of its beats or, in batches, of its steps, though the sums of the
     one before are read meanwhile; with few outputs it takes those of the tables' fill."""
-    build = BUILDS["two batches of two"]
+    build = TEST_BUILDS["two batches of two"]
     tiles, fill = tile_count(inputs, build), 6 * build.ports + 29
     for batches in (1, 2):
         steps = tiles * batches * build.padded_outputs(outputs) // build.outputs_per_step

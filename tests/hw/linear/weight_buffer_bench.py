@@ -1,7 +1,7 @@
 """Weight buffer: words in order, given in the order of the plans.
 
-Parameters: ``width``; ``plans``: [outputs, tiles, batches] of matrices one after another, outputs a multiple of 4;
-``stall``: of all streams.
+Parameters: ``width``; ``plans``, by name: [outputs, tiles, batches] of matrices one after another, outputs a multiple
+of 4.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ def _expected(words: list[int], plans: list[list[int]]) -> list[int]:
 
 
 @cocotb.test()
-async def words_as_planned(dut):
+@cocotb.parametrize(plans=["once", "again"], stall=[0.0, 0.4])
+async def words_as_planned(dut, plans, stall):
     given = parameters()
-    random, plans, stall = generator("words"), given["plans"], given["stall"]
+    random, plans = generator("words"), given["plans"][plans]
     source = StreamSource(dut, "i", stall=stall)
     planner = StreamSource(dut, "plan", TILE_PLAN, stall=stall)
     sink = StreamSink(dut, "o", stall=stall)

@@ -1,6 +1,6 @@
 """Row gather: windows and pieces of a striped head stream, id by id, against the layouts.
 
-Parameters: ``build``; ``stall``: the probability of a stall on every stream.
+Parameters: ``build``.
 """
 
 from __future__ import annotations
@@ -76,11 +76,12 @@ class Surroundings:
 
 
 @cocotb.test()
-async def windows_of_listed_rows(dut):
+@cocotb.parametrize(stall=[0.0, 0.4])
+async def windows_of_listed_rows(dut, stall):
     given = parameters()
     build = BuildParameters(**given["build"])
     random = generator("rows")
-    around = Surroundings(dut, given["stall"])
+    around = Surroundings(dut, stall)
     await start(dut)
     start_soon(around.play())
     widest = -(-build.hidden_max // build.beat_bytes)

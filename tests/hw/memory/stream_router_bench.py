@@ -7,12 +7,13 @@ from cocotb.triggers import ClockCycles
 
 from hw.memory.stream_router import STREAM_TAG
 from sim.streams import StreamSink, StreamSource
-from sim.testbench import generator, parameters, start
+from sim.testbench import generator, start
 
 
 @cocotb.test()
-async def beats_go_to_their_engine(dut):
-    random, stall = generator("streams"), parameters()["stall"]
+@cocotb.parametrize(stall=[0.0, 0.4])
+async def beats_go_to_their_engine(dut, stall):
+    random = generator("streams")
     tags = StreamSource(dut, "tags", STREAM_TAG, stall=stall)
     beats = StreamSource(dut, "i", stall=stall)
     sinks = [StreamSink(dut, name, stall=stall) for name in ("o_weights", "o_head")]

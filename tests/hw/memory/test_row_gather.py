@@ -10,11 +10,10 @@ from hw.memory.row_gather import RowGather
 from sim.runner import run_bench
 
 
-@pytest.mark.parametrize("stall", [0.0, 0.4])
 @pytest.mark.parametrize(("ports", "hidden"), [(1, 80), (2, 1500), (4, 2560)])
-def test_bench(ports, hidden, stall):
+def test_bench(ports, hidden):
     build = replace(BUILDS["sim-tiny"], ports=ports, hidden_max=hidden)
-    run_bench(RowGather(build), "tests.hw.memory.row_gather_bench", {"build": asdict(build), "stall": stall})
+    run_bench(RowGather(build), "tests.hw.memory.row_gather_bench", {"build": asdict(build)})
 
 
 def test_parameters():

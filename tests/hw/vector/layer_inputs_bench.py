@@ -59,12 +59,13 @@ def _loads(rng: np.random.Generator, count: int) -> tuple[list[dict], dict[str, 
 
 
 @cocotb.test()
-async def inputs_of_both_kinds(dut):
+@cocotb.parametrize(seed=[1, 2, 3], stall=[0.0, 0.4])
+async def inputs_of_both_kinds(dut, seed, stall):
     """Nothing is lost, nothing of a norm is late, and its zeros alone are counted."""
     given, random = parameters(), generator("norm")
-    rng = np.random.default_rng(given["seed"])
+    rng = np.random.default_rng(seed)
     words, expected = _loads(rng, 400)
-    load = StreamSource(dut, "i_load", LOAD_WORD, stall=given["stall"])
+    load = StreamSource(dut, "i_load", LOAD_WORD, stall=stall)
     sinks = {name: StreamSink(dut, name, layout) for name, layout in (
         ("o_linear", activation_layout(8)), ("o_head", activation_layout(16)), ("o_step", STEP_WRITE))}
     for name in ("coming", "i__valid", "i__payload", "counting", "row"):

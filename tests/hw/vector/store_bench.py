@@ -24,10 +24,14 @@ async def _answer(dut, request: str, answer: str, rows: list[dict], given: dict,
         words.send_nowait(*row["words"])
 
 
+RUNS = parameters()
+
+
 @cocotb.test()
-async def rows_are_written(dut):
+@cocotb.parametrize(run=list(RUNS))
+async def rows_are_written(dut, run):
     """`settings` hold still from the cycle before a row's start to its end and are noise between them."""
-    given, random = parameters(), generator("store")
+    given, random = RUNS[run], generator("store")
     loads, writes = StreamSource(dut, "i_load"), StreamSink(dut, "o_write", stall=given["write_stall"])
     dut.start.value, asked, beats = 0, {"o_attention": [], "o_sums": []}, 0
     for request, answer in (("o_attention", "i_attention"), ("o_sums", "i_sums")):

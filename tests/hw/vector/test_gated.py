@@ -10,7 +10,7 @@ from models.golden.gated import gated_product, sigmoid
 from models.golden.scalar import constant
 from sim.runner import run_bench
 from tests.hw.arith.scalars import as_fields
-from tests.hw.stream_table import BENCH, table
+from tests.hw.single_table import BENCH, table
 
 COUNT = 800
 

@@ -14,7 +14,7 @@ from models.golden.scalar import constant, mul
 from models.machine.build import LANES
 from sim.runner import run_bench
 from tests.hw.arith.scalars import as_fields
-from tests.hw.stream_table import BENCH, table
+from tests.hw.single_table import BENCH, table
 from tests.hw.vector.shared_units import WithSharedUnits
 
 

@@ -8,15 +8,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from hw.arith.scalar import SCALAR
 from hw.boards.registry import BUILDS
+from hw.memory.shapes import WRITE_BEAT
+from hw.vector.kv_walk import KV_TARGET
 from hw.vector.kv_writer import KVWriter
+from hw.vector.norm_quant import QUANTISED_WORD
 from models.golden.scalar import to_word
 from models.machine.build import LANES
 from models.machine.cache import BLOCK_TOKENS, chunk_bytes, padded_row, physical
 from models.machine.kv_format import kv_format
+from sim.packing import Packing
 from sim.runner import run_bench
 from tests.hw.arith.scalars import as_fields, random_scalars
-from tests.hw.stream_table import table
 from tests.hw.vector.bursts import write_bursts
 from tests.hw.vector.shared_units import WithSharedUnits
 
@@ -57,11 +61,8 @@ def _run(first: int, rows: list[list[bytes]], scales: list[list[bytes]], stride:
     return writes
 
 
-@pytest.mark.parametrize("stall", [0.0, 0.3], ids=["free", "stalls"])
-@pytest.mark.parametrize("whole", [True, False], ids=["keys", "values"])
-@pytest.mark.parametrize(("kv_bits", "dim", "ports", "rows"), [
-    (8, 64, 4, 4), (8, 96, 4, 8), (8, 40, 2, 4), (8, 4, 4, 2), (16, 24, 4, 4), (16, 4, 1, 1), (8, 56, 1, 4)])
-def test_layout(kv_bits, dim, ports, rows, whole, stall):
+def _case(kv_bits: int, dim: int, ports: int, rows: int, whole: bool) -> dict[str, list[int]]:
+    """Runs of tokens, and their writes with masks, by port and packed. whole: a row's chunks adjoin, as a key's do."""
     build = replace(BUILDS["sim-tiny"], ports=ports)
     rng = np.random.default_rng([kv_bits, dim])
     kv = kv_format(kv_bits)
@@ -81,11 +82,19 @@ def test_layout(kv_bits, dim, ports, rows, whole, stall):
         words = [int(to_word(scales[n])).to_bytes(4, "little") for n in range(count * HEADS)]
         writes += _run(first, [[kv.stored(head).tobytes() for head in row] for row in q],
                        [words[n:n + HEADS] for n in range(0, len(words), HEADS)], stride, region, build)
+    ports_given = {"start": (KV_TARGET, starts), "i": (QUANTISED_WORD, values), "i_scale": (SCALAR, given_scales),
+                   "o_write": (WRITE_BEAT, [beat for beat, _ in writes]),
+                   "care": (WRITE_BEAT, [mask for _, mask in writes])}
+    return {port: list(map(Packing.of(shape).pack, some)) for port, (shape, some) in ports_given.items()}
+
+
+@pytest.mark.parametrize(("kv_bits", "dim", "ports", "rows"), [
+    (8, 64, 4, 4), (8, 96, 4, 8), (8, 40, 2, 4), (8, 4, 4, 2), (16, 24, 4, 4), (16, 4, 1, 1), (8, 56, 1, 4)])
+def test_layout(kv_bits, dim, ports, rows):
     unit = WithSharedUnits(KVWriter(kv_bits=kv_bits, ports=ports, rows=rows, heads=4, beats=24))
-    run_bench(unit, "tests.hw.vector.kv_writer_bench", table(
-        unit, inputs={"start": starts, "i": values, "i_scale": given_scales},
-        outputs={"o_write": [beat for beat, _ in writes]}, care={"o_write": [mask for _, mask in writes]},
-        stall=stall) | {"dim": dim // LANES, "heads": HEADS})
+    cases = {name: _case(kv_bits, dim, ports, rows, whole) for name, whole in (("keys", True), ("values", False))}
+    run_bench(unit, "tests.hw.vector.kv_writer_bench",
+              {"cases": cases, "words": dim // LANES, "heads": HEADS})
 
 
 def test_kv_bits_are_8_or_16():

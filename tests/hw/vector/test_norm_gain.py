@@ -12,7 +12,7 @@ from models.golden.rounding import round_shift
 from models.machine.build import LANES
 from models.machine.descriptor import LoadTarget
 from sim.runner import run_bench
-from tests.hw.stream_table import BENCH, table
+from tests.hw.single_table import BENCH, table
 from tests.hw.vector.shared_units import WithSharedUnits
 from tests.hw.vector.taps import loads
 

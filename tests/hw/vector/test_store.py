@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-import pytest
 
 from hw.attention.output_memory import OUTPUT_REQUEST, OUTPUT_WORD
 from hw.linear.reader import READ_REQUEST, SUM_WORD
@@ -80,23 +81,29 @@ class Case:
                 "request": _PACKS[port].pack({name: request[name] for name in names}) if port else 0,
                 "words": _words("i" + port[1:], x) if port else []})
 
-    def check(self, *, stall: float = 0.0, write_stall: float = 0.0) -> None:
+    def packed(self, stall: float = 0.0, write_stall: float = 0.0) -> dict[str, Any]:
+        """As the bench takes it."""
         pack = _PACKS["o_write"].pack
-        run_bench(WithSharedUnits(Store()), "tests.hw.vector.store_bench", {
+        return {
             "rows": self.rows, "stall": stall, "write_stall": write_stall,
             "i_load": [_PACKS["i_load"].pack(word) for word in loads(
                 LoadTarget.RESIDUAL, self.residual.astype("<i4").tobytes())],
-            "o_write": [pack(beat) for beat, _ in self.writes], "care": [pack(mask) for _, mask in self.writes]})
+            "o_write": [pack(beat) for beat, _ in self.writes], "care": [pack(mask) for _, mask in self.writes]}
 
 
-@pytest.mark.parametrize(("stall", "write_stall"), [(0.0, 0.0), (0.3, 0.3), (0.0, 0.85)],
-                         ids=["free", "stalls", "slow-memory"])
-@pytest.mark.parametrize("source", list(Source), ids=lambda source: source.name.lower())
-def test_rows(source, stall, write_stall):
-    case = Case(np.random.default_rng(int(source)))
-    for shape in SHAPES:
-        case.add(source, *shape)
-    case.check(stall=stall, write_stall=write_stall)
+def _check(runs: dict[str, dict[str, Any]]) -> None:
+    assert run_bench(WithSharedUnits(Store()), "tests.hw.vector.store_bench", runs) == len(runs)
+
+
+def test_rows():
+    runs = {}
+    for source in Source:
+        case = Case(np.random.default_rng(int(source)))
+        for shape in SHAPES:
+            case.add(source, *shape)
+        for name, stalls in {"free": (0.0, 0.0), "stalls": (0.3, 0.3), "slow_memory": (0.0, 0.85)}.items():
+            runs[f"{source.name.lower()}_{name}"] = case.packed(*stalls)
+    _check(runs)
 
 
 def test_sources_in_turn():
@@ -104,7 +111,7 @@ def test_sources_in_turn():
     for n in range(12):
         case.add(Source(n % 3), 4 * int(case.rng.integers(1, 30)), int(case.rng.integers(1, 4)),
                  int(case.rng.integers(1 << 36)) << 4)
-    case.check(stall=0.2, write_stall=0.2)
+    _check({"in_turn": case.packed(0.2, 0.2)})
 
 
 def test_every_exponent():
@@ -112,4 +119,4 @@ def test_every_exponent():
     for _ in range(20):
         case.add(Source.ATTENTION, 4, 3, 0x80)
     assert {row["exponent"] for row in case.rows} == {e & 1023 for e in EXPONENTS}
-    case.check()
+    _check({"exponents": case.packed()})
