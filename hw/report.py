@@ -7,6 +7,7 @@ twice.
 `--parts` synthesises the core's parts one by one and joins their netlists (`hw.synthesis.join`): it needs less memory,
 and a part that did not change is there already; but paths from one part to another are longer than in the whole, where
 the mapper sees all of them. What is counted how: `hw.synthesis.resources`, `hw.synthesis.levels`.
+A board for which nothing can be emitted yet has a report too, with a line that says why.
 """
 
 from __future__ import annotations
@@ -62,12 +63,15 @@ class Report:
         return {**vars(self.resources), "logic_levels": self.levels.worst, "fits": self.fits}
 
     def table(self, predicted: Resources | None = None) -> str:
-        """Sites used and available, a line each; beside them what was predicted, and its error."""
+        """Sites used and available, a line each; beside them what was predicted, and its error. What a chip has none of
+        has no share.
+        """
         beside = f"{'predicted':>11}{'error, %':>10}" if predicted else ""
         lines = [f"{'':14}{'used':>9}{self.device.name:>9}{'%':>7}{beside}"]
         for name, used in vars(self.resources).items():
             available = getattr(self.device.sites, name)
-            line = f"{name:14}{used:9}{available:9}{100 * used / available:7.1f}"
+            share = f"{100 * used / available:.1f}" if available else "-"
+            line = f"{name:14}{used:9}{available:9}{share:>7}"
             if predicted and name in PREDICTED:
                 line += f"{getattr(predicted, name):11g} {error_percent(getattr(predicted, name), used):>9}"
             lines.append(line)
@@ -148,8 +152,9 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     options = parser().parse_args(arguments)
-    build = with_settings(board_named(options.board).build, options.settings)
-    device = board_of(build).device
+    board = board_named(options.board)
+    build = with_settings(board.build, options.settings)
+    device = board.device
     build.check(build.fitted(load_config(options.model)))
     if options.output is not None:
         check_output_folder(options.output)
@@ -167,7 +172,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                              say=say)
     else:
         report = make_report(kept_verilog(build)[0], TOP, device, folder=options.output, say=say)
-    remarks = report.remarks(options.paths)
+    remarks = [*report.remarks(options.paths), *filter(None, [board.refusal])]
     if options.json:
         for line in remarks:
             say(line)

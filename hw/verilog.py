@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import importlib.util
 import os
-import re
 import subprocess
 import sys
 import warnings
@@ -15,7 +14,7 @@ from contextlib import contextmanager
 from amaranth.back import rtlil
 from amaranth.hdl import UnusedElaboratable
 
-from hw.arith.dsp48 import DSP48_MODELS
+from hw.arith.dsp48 import dsp48_models
 from hw.boards.technology import Technology
 from models.child_process import run_child
 from models.errors import BuildError
@@ -60,9 +59,7 @@ def to_verilog(component, technology: Technology | None, **options) -> str:
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
         raise BuildError(f"Yosys could not write the Verilog: {lines[-1]}")
-    text = done.stdout
-    used = [model for name, model in DSP48_MODELS.items() if re.search(rf"^ *{name} ", text, re.MULTILINE)]
-    return text + "".join(model.read_text() for model in used)
+    return done.stdout + dsp48_models(done.stdout)
 
 
 @contextmanager

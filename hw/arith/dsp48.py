@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Signal, Value
 
 from hw.arith.product_sum import Sum, check_operands
-from hw.boards.technology import Dsp
+from hw.boards.technology import SERIES_7, ULTRASCALE_PLUS, Dsp
 
-__all__ = ["DSP48_MODELS", "accumulate", "multiply_add"]
+__all__ = ["accumulate", "dsp48_models", "multiply_add"]
 
-DSP48_MODELS = {primitive: Path(__file__).with_name(f"{primitive.lower()}.v") for primitive in ("DSP48E1", "DSP48E2")}
-"""Verilog of the blocks for Verilator, by primitive."""
+_MODE_BITS = {"DSP48E1": 7, "DSP48E2": 9}
 
 # OPMODE (UG479, UG579): what the adder's inputs are
 _PRODUCT = 0b0101  # X and Y: the product; bits 3 .. 0
@@ -23,6 +23,19 @@ _UNUSED = {"C": 48, "D": 27, "ACIN": 30, "BCIN": 18, "CARRYCASCIN": 1, "MULTSIGN
            "CARRYINSEL": 3, "CARRYIN": 1}
 _DISABLED = ("CEA1", "CEAD", "CEALUMODE", "CEB1", "CEC", "CECARRYIN", "CED", "CEINMODE")
 _RESETS = ("A", "ALLCARRYIN", "ALUMODE", "B", "C", "CTRL", "D", "INMODE", "M", "P")
+
+
+def dsp48_models(verilog: str) -> str:
+    """Verilog of the blocks that a text uses, for Verilator."""
+    return "".join(_model(dsp) for dsp in (SERIES_7.dsp, ULTRASCALE_PLUS.dsp)
+                   if re.search(rf"^ *{dsp.primitive} ", verilog, re.MULTILINE))
+
+
+def _model(dsp: Dsp) -> str:
+    assert dsp.pre_adder_bits == dsp.a_bits
+    words = {"PRIMITIVE": dsp.primitive, "A_BITS": str(dsp.a_bits), "MODE_BITS": str(_MODE_BITS[dsp.primitive])}
+    text = Path(__file__).with_suffix(".v").read_text(encoding="utf-8")
+    return re.sub("|".join(words), lambda word: words[word[0]], text)
 
 
 def multiply_add(m: Module, dsp: Dsp, a: Value, b: Value, before: Sum | None) -> Sum:

@@ -29,8 +29,8 @@ def _booth(a: Value, b: Value) -> Value:
         below, middle, high = b[low - 1] if low else 0, b[low], b[min(low + 1, len(b) - 1)]
         once, twice = middle ^ below, Mux(high, ~(middle | below), middle & below)
         row = Mux(once, a, Mux(twice, a << 1, 0))[:len(a) + 1] ^ high.replicate(len(a) + 1)
-        # its lowest bit and the one below it carry the 1 that completes a negative row
-        sum_ = (Cat(1, 0 if rest is None else rest).as_signed() + Cat(high, row).as_signed())[1:len(a) + 3]
+        # the bit below it, twice `high`, carries the 1 that completes a negative row
+        sum_ = (Cat(high, 0 if rest is None else rest).as_signed() + Cat(high, row).as_signed())[1:len(a) + 3]
         settled.append(sum_[:2])
         rest = sum_[2:].as_signed()
     return Cat(*settled, rest).as_signed()

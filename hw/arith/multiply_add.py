@@ -23,14 +23,15 @@ def operand_bits(technology: Technology | None) -> tuple[int, int]:
     return dsp.a_bits, dsp.b_bits
 
 
-def multiply_add(m: Module, technology: Technology | None, a: Value, b: Value, before: Sum | None) -> Sum:
+def multiply_add(m: Module, technology: Technology | None, a: Value, b: Value, before: Sum | None, *,
+                 chain: int = 0) -> Sum:
     """The sum `before` (None: 0) and a * b, MULTIPLY_ADD_LATENCY cycles after a and b, one cycle after `before`.
 
     a, b: at most `operand_bits`. In a chain, the operands of each step come a cycle after those of the one before; its
-    b's are all as wide, for a technology may take narrow ones out of its blocks.
+    b's are all as wide, for a technology may take narrow ones out of its blocks. chain: its number in the unit.
     """
     dsp = _dsp(technology)
-    if technology is not None and len(b) <= technology.fabric_bits:
+    if technology is not None and len(b) <= technology.fabric_bits and chain >= technology.block_chains:
         return fabric_product.multiply_add(m, dsp, a, b, before)
     return _SIBLINGS[dsp.primitive].multiply_add(m, dsp, a, b, before)
 

@@ -1,1 +1,1 @@
-"""Attention: keys and values streamed once for four pairs of head and row, scores on chip, exact maximum."""
+"""Attention: keys and values streamed once for pairs of head and row, scores on chip, exact maximum."""

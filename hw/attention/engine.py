@@ -40,7 +40,7 @@ def _delayed(m: Module, name: str, value: Value, cycles: int) -> Value:
 
 
 class AttentionEngine(wiring.Component):
-    """Attention of query rows over the cache: keys and values streamed once for up to four (head, row) pairs.
+    """Attention of query rows over the cache: keys and values streamed once for the (head, row) pairs of a job.
 
     Contract: golden `attention` bit for bit, row by row (docs/numerics.md §7), for ATTEND commands.
     Row first_row + r attends to tokens 0 .. positions[sequence] + token + r; `positions` hold still during a command.
@@ -86,7 +86,8 @@ class AttentionEngine(wiring.Component):
         dim_max, kv_bits = build.head_dim_max, build.kv_bits
         chunk, parts = chunk_bytes(build.ports), build.beat_bytes // chunk_bytes(build.ports)
         channels = build.attention_channels
-        sizes = {"kv_bits": kv_bits, "chunk_bits": chunk * 8, "parts": parts}
+        pairs = build.attention_pairs
+        sizes = {"pairs": pairs, "kv_bits": kv_bits, "chunk_bits": chunk * 8, "parts": parts}
         m = Module()
         m.submodules.walk = walk = JobWalk(build)
         m.submodules.requests = requests = ReadRequests(build)
@@ -94,18 +95,19 @@ class AttentionEngine(wiring.Component):
             rows=rows, heads=build.heads_max, dim_max=dim_max, places=build.query_words)
         m.submodules.dot = dot = QueryKeyDot(**sizes, dim_max=dim_max)
         m.submodules.load = load = QueryLoad(
-            rows=rows, heads=build.heads_max, words=dot.chunks * dot.lanes // QueryMemory.WORD)
+            pairs=pairs, rows=rows, heads=build.heads_max, words=dot.chunks * dot.lanes // QueryMemory.WORD)
         m.submodules.intake = intake = Intake(build, chunks=dot.chunks)
-        event_layout = key_event(context)
+        event_layout = key_event(pairs, context)
         user = data.StructLayout({"value_scale": 32, "event": event_layout})
-        m.submodules.scaling = scaling = ScoreScale(dot_bits=dot.dot_bits, user_layout=user)
-        m.submodules.scores = scores = ScoreMemory(context_max=context)
-        m.submodules.softmax = softmax = Softmax(context_max=context, parts=parts)
-        m.submodules.weights = weights = WeightMemory(context_max=context, parts=parts)
+        m.submodules.scaling = scaling = ScoreScale(pairs=pairs, dot_bits=dot.dot_bits, user_layout=user)
+        m.submodules.scores = scores = ScoreMemory(pairs=pairs, context_max=context)
+        m.submodules.softmax = softmax = Softmax(pairs=pairs, context_max=context, parts=parts)
+        m.submodules.weights = weights = WeightMemory(pairs=pairs, context_max=context, parts=parts)
         m.submodules.sums = sums = WeightedSum(**sizes, context_max=context)
-        m.submodules.reciprocals = reciprocals = Reciprocals(kv_bits=kv_bits, context_max=context)
+        m.submodules.reciprocals = reciprocals = Reciprocals(pairs=pairs, kv_bits=kv_bits, context_max=context)
         m.submodules.normaliser = normaliser = Normaliser(
-            kv_bits=kv_bits, lanes=sums.lanes, sum_bits=sums.sum_bits, rows=rows, channels=channels, dim_max=dim_max)
+            pairs=pairs, kv_bits=kv_bits, lanes=sums.lanes, sum_bits=sums.sum_bits, rows=rows, channels=channels,
+            dim_max=dim_max)
         m.submodules.outputs = outputs = OutputMemory(rows=rows, channels=channels, groups=build.heads_max)
         m.submodules.waiting = waiting = Queue(JOB, _JOBS_AHEAD)
 

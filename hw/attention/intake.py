@@ -9,7 +9,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from hw.attention.jobs import JOB, PAIRS, pair_row
+from hw.attention.jobs import JOB, pair_row
 from hw.attention.key_chunks import KeyChunks
 from hw.attention.query_key_dot import key_beat
 from hw.command import field_shapes
@@ -20,9 +20,9 @@ from models.machine.descriptor import Opcode
 __all__ = ["Intake", "key_event", "value_beat"]
 
 
-def key_event(context_max: int) -> data.StructLayout:
+def key_event(pairs: int, context_max: int) -> data.StructLayout:
     """A key that is complete: its token, which pairs attend to it, whether it is its job's last."""
-    return data.StructLayout({"token": range(context_max), "counts": PAIRS, "last": 1, "bank": 1})
+    return data.StructLayout({"token": range(context_max), "counts": pairs, "last": 1, "bank": 1})
 
 
 def value_beat(build: BuildParameters) -> data.StructLayout:
@@ -94,7 +94,7 @@ class Intake(wiring.Component):
             "keys_valid": Out(1),
             "keys": Out(key_beat(chunk_bytes(build.ports) * 8, self._parts, chunks)),
             "event_valid": Out(1),
-            "event": Out(key_event(build.context_max)),
+            "event": Out(key_event(build.attention_pairs, build.context_max)),
             "key_scale": Out(32),
             "value_scale": Out(32),
             "softmax_token": In(range(build.context_max + 1)),
@@ -173,7 +173,7 @@ class Intake(wiring.Component):
         one_token, token_last, block_ends = Signal(reset_less=True), Signal(), Signal()
         m.d.sync += [before_last.eq(last_token - 1), one_token.eq(last_token == 0)]
         m.d.comb += token_last.eq(behind_it | one_token)
-        for pair in range(PAIRS):
+        for pair in range(self._build.attention_pairs):
             attended = Signal(tokens, name=f"attended_{pair}", reset_less=True)
             m.d.sync += attended.eq(job.tokens + pair_row(job, pair))
             m.d.comb += self.event.counts[pair].eq(token < attended)

@@ -10,15 +10,13 @@ from hw.command import COMMAND_BITS, POSITIONS, command_layout
 from models.machine.build import BuildParameters
 from models.machine.descriptor import Opcode
 
-__all__ = ["JOB", "PAIRS", "JobWalk", "pair_head", "pair_row", "pairs_last"]
-
-PAIRS = 4  # (head, row) pairs that share a pass
+__all__ = ["JOB", "JobWalk", "pair_head", "pair_row", "pairs_last"]
 
 JOB = data.StructLayout({
     "last": 1,  # of the command
     "kv_head": 8, "head": 8,  # the key-value head; the first query head
     "row": 8, "tokens": 16,  # the first row, and the tokens it attends to: one more for each row after it
-    "heads_last": 2, "rows_last": 2,  # heads a row, rows, each less one; their product is at most PAIRS
+    "heads_last": 2, "rows_last": 2,  # heads a row, rows, each less one; their product is at most the build's pairs
 })
 """Pair p is head p mod heads of row p div heads, where heads = heads_last + 1 is 1 or 2, or rows_last is 0."""
 
@@ -42,10 +40,11 @@ def pairs_last(job: data.View) -> Value:
 class JobWalk(wiring.Component):
     """The jobs of an ATTEND command, in the order of their work: by rows, then key-value heads, then query heads.
 
-    A group of one head takes four rows at a time, of two heads two, larger ones one row and up to four heads at a
-    time. The command is taken when the walk is idle; its fields hold in `fields` until `retired` comes back.
-    Of its sequence positions[sequence] + token tokens come before its first row, `first_row`; that is read two cycles
-    after the command was taken.
+    With four pairs of head and row a job (`attention_pairs`), a group of one head takes four rows at a time, of two
+    heads two, larger ones one row and up to four heads; with two pairs a group of one head takes two rows, larger ones
+    one row and up to two heads. The command is taken when the walk is idle; its fields hold in `fields` until `retired`
+    comes back. Of its sequence positions[sequence] + token tokens come before its first row, `first_row`; that is read
+    two cycles after the command was taken.
 
     heads must be a multiple of kv_heads; the group size is found by adding, a cycle a head of the group. Then a job
     every third cycle.
@@ -63,7 +62,7 @@ class JobWalk(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        fields, job = self.fields, self.o.p
+        fields, job, pairs = self.fields, self.o.p, self._build.attention_pairs
         heads, group = Signal(8), Signal(8)  # kv_heads times the group size tried; the size
         rows_left, heads_left = Signal(8), Signal(8)  # behind the current row; of the group, from the current head on
         rows_most = Signal(2)  # rows of a full job, less one
@@ -72,8 +71,8 @@ class JobWalk(wiring.Component):
         last_group = Signal(8, reset_less=True)
         taken = self.o.valid & self.o.ready
 
-        m.d.comb += rows_most.eq(Mux(group == 1, 3, Mux(group == 2, 1, 0)))
-        heads_fit = heads_left <= PAIRS
+        m.d.comb += rows_most.eq(Mux(group == 1, pairs - 1, Mux(group == 2, pairs // 2 - 1, 0)))
+        heads_fit = heads_left <= pairs
         m.d.sync += [final_head.eq(heads_fit), final_group.eq(job.kv_head == last_group)]
         with m.FSM():
             with m.State("IDLE"):
@@ -96,7 +95,7 @@ class JobWalk(wiring.Component):
             with m.State("SIZE"):
                 m.d.sync += [
                     job.rows_last.eq(Mux(rows_left < rows_most, rows_left, rows_most)),
-                    job.heads_last.eq(Mux(heads_fit, heads_left - 1, PAIRS - 1)),
+                    job.heads_last.eq(Mux(heads_fit, heads_left - 1, pairs - 1)),
                 ]
                 m.next = "LAST"
             with m.State("LAST"):
@@ -105,7 +104,7 @@ class JobWalk(wiring.Component):
             with m.State("JOB"):
                 m.d.comb += self.o.valid.eq(1)
                 with m.If(taken):
-                    m.d.sync += [job.head.eq(job.head + job.heads_last + 1), heads_left.eq(heads_left - PAIRS)]
+                    m.d.sync += [job.head.eq(job.head + job.heads_last + 1), heads_left.eq(heads_left - pairs)]
                     m.next = "SIZE"
                     with m.If(final_head):
                         m.d.sync += [heads_left.eq(group), job.kv_head.eq(job.kv_head + 1)]

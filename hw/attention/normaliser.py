@@ -8,9 +8,9 @@ from amaranth.lib.wiring import In, Out
 
 from hw.arith.rounding import round_shift
 from hw.arith.scale_round import ScaleRound
-from hw.attention.jobs import PAIRS, pair_head, pair_row, pairs_last
+from hw.attention.jobs import pair_head, pair_row, pairs_last
 from hw.attention.output_memory import OUTPUT_BITS, output_pair
-from hw.attention.reciprocals import JOB_RECIPROCALS
+from hw.attention.reciprocals import job_reciprocals
 from hw.attention.weighted_sum import SUM_LANES
 from hw.stream.pipeline import Pipeline
 from models.machine.kv_format import kv_format
@@ -31,18 +31,19 @@ class Normaliser(wiring.Component):
     for sums that weights can give.
     """
 
-    def __init__(self, *, kv_bits: int, lanes: int, sum_bits: int, rows: int, channels: int, dim_max: int) -> None:
-        self._lanes, self._dim_max = lanes, dim_max
+    def __init__(self, *, pairs: int, kv_bits: int, lanes: int, sum_bits: int, rows: int, channels: int,
+                 dim_max: int) -> None:
+        self._pairs, self._lanes, self._dim_max = pairs, lanes, dim_max
         self._drop = kv_format(kv_bits).dropped_bits
         self._fraction = kv_format(kv_bits).output_fraction + self._drop
         self._x_bits = sum_bits - self._drop + 1
         self._user = data.StructLayout({"row": range(rows), "channel": range(channels), "end": 1})
         super().__init__({
             "dim": In(range(dim_max + 1)),
-            "i": In(stream.Signature(JOB_RECIPROCALS)),
+            "i": In(stream.Signature(job_reciprocals(pairs))),
             "done": In(1),
             "freed": Out(1),
-            "pair": Out(range(PAIRS)),
+            "pair": Out(range(pairs)),
             "step": Out(range(lanes // SUM_LANES)),
             "sums": In(data.ArrayLayout(signed(sum_bits), SUM_LANES)),
             "o": Out(stream.Signature(output_pair(rows, channels))),
@@ -51,11 +52,11 @@ class Normaliser(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        given = Signal(JOB_RECIPROCALS, reset_less=True)
+        given = Signal(self.i.p.shape(), reset_less=True)
         job = given.job
         full = Signal()  # a chunk's sums are there
         m.d.sync += full.eq((full | self.done) & ~self.freed)
-        last_pair, last_step = Signal(range(PAIRS), reset_less=True), Signal.like(self.step, reset_less=True)
+        last_pair, last_step = Signal(range(self._pairs), reset_less=True), Signal.like(self.step, reset_less=True)
         left = Signal(range(self._dim_max + 1), reset_less=True)  # channels of a head from this chunk on
         running = Signal()
         channel_shape = self._user["channel"].shape
@@ -65,7 +66,7 @@ class Normaliser(wiring.Component):
         next_pair = Signal.like(self.pair)
         row_of, head_of = Signal(2), Signal(2)
         m.d.comb += next_pair.eq(self.pair + 1)
-        for number in range(PAIRS):
+        for number in range(self._pairs):
             with m.If(self.pair == number):
                 m.d.comb += row_of.eq(pair_row(job, number))
             with m.If(next_pair == number):

@@ -1,4 +1,4 @@
-"""Dot products of up to four queries with each key, while the keys stream by."""
+"""Dot products of a job's queries with each key, while the keys stream by."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from hw.arith.multiply_add import MULTIPLY_ADD_LATENCY, multiply_add
-from hw.attention.jobs import PAIRS
 from hw.attention.query_memory import QueryMemory
 from models.machine.kv_format import kv_format
 
@@ -29,14 +28,14 @@ def key_beat(chunk_bits: int, parts: int, chunks: int) -> data.StructLayout:
                               "bank": 1})
 
 
-def query_word(words: int) -> data.StructLayout:
+def query_word(pairs: int, words: int) -> data.StructLayout:
     """Sixteen elements of the queries of all pairs, number `index` of their heads."""
     return data.StructLayout({"bank": 1, "index": range(words),
-                              "values": data.ArrayLayout(data.ArrayLayout(signed(16), QueryMemory.WORD), PAIRS)})
+                              "values": data.ArrayLayout(data.ArrayLayout(signed(16), QueryMemory.WORD), pairs)})
 
 
 class QueryKeyDot(wiring.Component):
-    """dots[pair] = sum over a key's elements of key * query, exact, for all four pairs at a time, a beat a cycle.
+    """dots[pair] = sum over a key's elements of key * query, exact, for all pairs at a time, a beat a cycle.
 
     A beat (`key_beat`, with `valid`) holds `parts` chunks of `chunk_bits`, elements of kv_bits LSB first. With each
     key's last chunk `dots` are complete, `latency` cycles later. Elements of a key past the head's size count unless
@@ -51,11 +50,11 @@ class QueryKeyDot(wiring.Component):
     Widths: kv_bits x 16 bit products, sums signed(kv_bits + 16 + log2 dim_max).
     """
 
-    def __init__(self, *, kv_bits: int, chunk_bits: int, parts: int, dim_max: int) -> None:
+    def __init__(self, *, pairs: int, kv_bits: int, chunk_bits: int, parts: int, dim_max: int) -> None:
         kv_format(kv_bits)
         if parts not in (1, 2):
             raise ValueError(f"a beat has 1 or 2 chunks, got {parts}")
-        self.kv_bits, self.parts = kv_bits, parts
+        self.pairs, self.kv_bits, self.parts = pairs, kv_bits, parts
         self.lanes = chunk_bits // kv_bits
         if self.lanes % QueryMemory.WORD:
             raise ValueError(f"a chunk must hold whole words of {QueryMemory.WORD} queries, not {self.lanes} elements")
@@ -66,8 +65,8 @@ class QueryKeyDot(wiring.Component):
             "valid": In(1),
             "i": In(key_beat(chunk_bits, parts, self.chunks)),
             "write_valid": In(1),
-            "write": In(query_word(self.chunks * self.lanes // QueryMemory.WORD)),
-            "dots": Out(data.ArrayLayout(signed(self.dot_bits), PAIRS)),
+            "write": In(query_word(pairs, self.chunks * self.lanes // QueryMemory.WORD)),
+            "dots": Out(data.ArrayLayout(signed(self.dot_bits), pairs)),
         })
 
     def elaborate(self, platform) -> Module:
@@ -85,7 +84,7 @@ class QueryKeyDot(wiring.Component):
 
         # Where the first chunk ends its key, the second begins the next one; else both belong to one key.
         split = stage.last[0] if self.parts == 2 else None
-        for pair in range(PAIRS):
+        for pair in range(self.pairs):
             left, both = Signal(signed(self.dot_bits), reset_less=True), Signal(signed(self.dot_bits), reset_less=True)
             m.d.sync += [left.eq(chains[0][pair]), both.eq(sum((chain[pair] for chain in chains[1:]), chains[0][pair]))]
             right = Signal.like(left)
@@ -107,9 +106,9 @@ class QueryKeyDot(wiring.Component):
         word_bits = ceil_log2(words)
         keys, address = Signal(self.lanes * self.kv_bits, reset_less=True), Signal(1 + chunk_bits, reset_less=True)
         m.d.sync += [keys.eq(self.i.data[part]), address.eq(Cat(self.i.parts[part].chunk[:chunk_bits], self.i.bank))]
-        totals = [None] * PAIRS
+        totals = [None] * self.pairs
         for lane in range(self.lanes):
-            queries = Memory(shape=data.ArrayLayout(signed(16), PAIRS), depth=_BANKS << chunk_bits, init=[],
+            queries = Memory(shape=data.ArrayLayout(signed(16), self.pairs), depth=_BANKS << chunk_bits, init=[],
                              attrs={"ram_style": "distributed"})
             m.submodules[f"queries_{part}_{lane}"] = queries
             store, read = queries.write_port(), queries.read_port(domain="comb")
@@ -117,11 +116,12 @@ class QueryKeyDot(wiring.Component):
             m.d.comb += [
                 store.addr.eq(Cat(write.index[word_bits:word_bits + chunk_bits], write.bank)),
                 store.en.eq(self.write_valid & (write.index[:word_bits] == word)),
-                *(store.data[pair].eq(write.values[pair][element]) for pair in range(PAIRS)),
+                *(store.data[pair].eq(write.values[pair][element]) for pair in range(self.pairs)),
                 read.addr.eq(address),
             ]
             key = keys[:self.kv_bits].as_signed()
-            totals = [multiply_add(m, platform, read.data[pair], key, totals[pair]) for pair in range(PAIRS)]
+            totals = [multiply_add(m, platform, read.data[pair], key, totals[pair], chain=pair)
+                      for pair in range(self.pairs)]
             if lane < self.lanes - 1:
                 keys_before, address_before = keys, address
                 keys = Signal(len(keys) - self.kv_bits, name=f"keys_{part}_{lane}", reset_less=True)

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.arith.scalar import SCALAR, from_word
 from hw.arith.scalar_product import scalar_product_steps
-from hw.attention.jobs import JOB, PAIRS, pair_head, pair_row, pairs_last
+from hw.attention.jobs import JOB, pair_head, pair_row, pairs_last
 from hw.attention.query_key_dot import query_word
 from hw.attention.query_memory import QueryMemory
 from hw.command import field_shapes
@@ -31,8 +31,8 @@ class QueryLoad(wiring.Component):
     Cycles of a load: pairs * ceil(dim / 16) + 6.
     """
 
-    def __init__(self, *, rows: int, heads: int, words: int) -> None:
-        self._words = words
+    def __init__(self, *, pairs: int, rows: int, heads: int, words: int) -> None:
+        self._pairs, self._words = pairs, words
         super().__init__({
             **{name: In(shape) for name, shape in field_shapes(Opcode.ATTEND, "dim", "score_constant").items()},
             "bank_free": In(1),
@@ -41,19 +41,19 @@ class QueryLoad(wiring.Component):
             "row": Out(range(rows)),
             "head": Out(range(heads)),
             "index": Out(range(words)),
-            "word": In(query_word(words)["values"].shape.elem_shape),
+            "word": In(query_word(pairs, words)["values"].shape.elem_shape),
             "scale": In(SCALAR),
             "write_valid": Out(1),
-            "write": Out(query_word(words)),
-            "units": Out(data.ArrayLayout(data.ArrayLayout(SCALAR, PAIRS), 2)),
+            "write": Out(query_word(pairs, words)),
+            "units": Out(data.ArrayLayout(data.ArrayLayout(SCALAR, pairs), 2)),
         })
 
     def elaborate(self, platform) -> Module:
         m = Module()
         job = Signal(JOB, reset_less=True)
         free, bank = Signal(2, init=2), Signal()
-        pair, index = Signal(range(PAIRS)), Signal(range(self._words))
-        last_pair = Signal(range(PAIRS), reset_less=True)
+        pair, index = Signal(range(self._pairs)), Signal(range(self._words))
+        last_pair = Signal(range(self._pairs), reset_less=True)
         rest = Signal(range(_ANSWER + 1))
         # whether the index is the last, known a step ahead
         last_index, before_last = Signal.like(index, reset_less=True), Signal.like(index, reset_less=True)
@@ -97,7 +97,7 @@ class QueryLoad(wiring.Component):
 
         # the address, and what it was when the answer is there
         with m.Switch(pair):
-            for number in range(PAIRS):
+            for number in range(self._pairs):
                 with m.Case(number):
                     m.d.sync += [self.row.eq(job.row + pair_row(job, number)),
                                  self.head.eq(job.head + pair_head(job, number))]
@@ -106,8 +106,8 @@ class QueryLoad(wiring.Component):
             before, tag = tag, Signal(tag_layout, name=f"tag_{n}")
             m.d.sync += tag.eq(before)
 
-        # four pairs' words at once
-        earlier = Signal(data.ArrayLayout(self.write.values[0].shape(), PAIRS), reset_less=True)
+        # all pairs' words at once
+        earlier = Signal(data.ArrayLayout(self.write.values[0].shape(), self._pairs), reset_less=True)
         with m.If(tag.valid):
             m.d.sync += earlier[tag.pair].eq(self.word)
         m.d.comb += [
@@ -115,7 +115,7 @@ class QueryLoad(wiring.Component):
             self.write.values.eq(earlier),
         ]
         with m.Switch(tag.pair):
-            for number in range(PAIRS):
+            for number in range(self._pairs):
                 with m.Case(number):
                     m.d.comb += self.write.values[number].eq(self.word)
 
@@ -126,7 +126,7 @@ class QueryLoad(wiring.Component):
         constant = Signal(SCALAR)
         mantissa, exponent = from_word(self.score_constant)
         m.d.comb += [constant.m.eq(mantissa), constant.e.eq(exponent)]
-        layout = data.StructLayout({"unit": SCALAR, "pair": range(PAIRS), "bank": 1})
+        layout = data.StructLayout({"unit": SCALAR, "pair": range(self._pairs), "bank": 1})
         given, product = stream.Signature(0).create(), stream.Signature(layout).create()
         m.d.comb += [given.valid.eq(tag.valid & (tag.index == 0)), product.ready.eq(1)]
         p = Pipeline(m, given, product)

@@ -9,16 +9,19 @@ from amaranth.lib.wiring import In, Out, connect
 from hw.arith.scalar import SCALAR, scalar_const
 from hw.arith.scalar_steps import ScalarSteps
 from hw.arith.scalar_unit import ScalarOp, ScalarPort, ScalarUnit
-from hw.attention.jobs import JOB, PAIRS, pair_row, pairs_last
+from hw.attention.jobs import JOB, pair_row, pairs_last
 from hw.attention.output_memory import ROW_EXPONENT
 from hw.attention.softmax import softmax_totals
 from models.machine.kv_format import kv_format
 from models.machine.scalar_format import MANTISSA_BITS
 from models.machine.tables import P_FRACTION
 
-__all__ = ["JOB_RECIPROCALS", "Reciprocals"]
+__all__ = ["Reciprocals", "job_reciprocals"]
 
-JOB_RECIPROCALS = data.StructLayout({"job": JOB, "reciprocals": data.ArrayLayout(SCALAR, PAIRS)})
+
+def job_reciprocals(pairs: int) -> data.StructLayout:
+    """A job, and what its pairs' sums are multiplied by."""
+    return data.StructLayout({"job": JOB, "reciprocals": data.ArrayLayout(SCALAR, pairs)})
 
 
 class Reciprocals(wiring.Component):
@@ -28,12 +31,13 @@ class Reciprocals(wiring.Component):
     and `exponents` of `attention`.
     """
 
-    def __init__(self, *, kv_bits: int, context_max: int) -> None:
+    def __init__(self, *, pairs: int, kv_bits: int, context_max: int) -> None:
+        self._pairs = pairs
         # beside the largest value scale
         self._unit = P_FRACTION - (MANTISSA_BITS - 1) - kv_format(kv_bits).output_fraction
         super().__init__({
-            "i": In(stream.Signature(softmax_totals(context_max))),
-            "o": Out(stream.Signature(JOB_RECIPROCALS)),
+            "i": In(stream.Signature(softmax_totals(pairs, context_max))),
+            "o": Out(stream.Signature(job_reciprocals(pairs))),
             "o_exponent": Out(stream.Signature(ROW_EXPONENT)),
         })
 
@@ -44,13 +48,13 @@ class Reciprocals(wiring.Component):
         connect(m, port.operands, scalar.i)
         connect(m, scalar.o, port.result)
         scalars = ScalarSteps(m, port)
-        pair, total = Signal(range(PAIRS)), Signal(SCALAR, reset_less=True)
-        last = Signal(range(PAIRS), reset_less=True)
+        pair, total = Signal(range(self._pairs)), Signal(SCALAR, reset_less=True)
+        last = Signal(range(self._pairs), reset_less=True)
         given = Signal(self.i.p.shape(), reset_less=True)
         count = Signal.like(given.totals[0])
         row, exponent = Signal(2), Signal(signed(10))
         with m.Switch(pair):
-            for number in range(PAIRS):
+            for number in range(self._pairs):
                 with m.Case(number):
                     m.d.comb += [row.eq(pair_row(given.job, number)), exponent.eq(given.largest[number] + self._unit),
                                  count.eq(given.totals[number])]

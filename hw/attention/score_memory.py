@@ -8,17 +8,20 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from hw.arith.scalar import from_word
-from hw.attention.jobs import PAIRS
 from hw.attention.score_scale import SCORE_BITS
 
-__all__ = ["TOKEN_SCORES", "ScoreMemory"]
+__all__ = ["ScoreMemory", "token_scores"]
 
 _NO_EXPONENT = -128
-TOKEN_SCORES = data.StructLayout({"scores": data.ArrayLayout(signed(SCORE_BITS), PAIRS), "value_scale": 32})
+
+
+def token_scores(pairs: int) -> data.StructLayout:
+    """A token's scores, by pair, and the scale of its value, a memory word."""
+    return data.StructLayout({"scores": data.ArrayLayout(signed(SCORE_BITS), pairs), "value_scale": 32})
 
 
 class ScoreMemory(wiring.Component):
-    """Stores a token's four scores and its value scale, a token a cycle, in order from token 0 on.
+    """Stores a token's scores and its value scale, a token a cycle, in order from token 0 on.
 
     i: {scores, value_scale, token, counts, last}; always ready. `counts` has a bit a pair: the pair attends to the
     token. With the token marked `last`, `complete` pulses `LATENCY` cycles later: from then on and until the next
@@ -30,22 +33,23 @@ class ScoreMemory(wiring.Component):
     LATENCY = 3
     READ_LATENCY = 2
 
-    def __init__(self, *, context_max: int) -> None:
-        self._context = context_max
+    def __init__(self, *, pairs: int, context_max: int) -> None:
+        self._pairs, self._context = pairs, context_max
+        scores = token_scores(pairs)
         super().__init__({
             "i": In(stream.Signature(data.StructLayout({
-                "scores": TOKEN_SCORES["scores"].shape, "value_scale": 32, "token": range(context_max),
-                "counts": PAIRS, "last": 1}))),
+                "scores": scores["scores"].shape, "value_scale": 32, "token": range(context_max),
+                "counts": pairs, "last": 1}))),
             "complete": Out(1),
             "address": In(range(context_max)),
-            "word": Out(TOKEN_SCORES),
-            "maximum": Out(data.ArrayLayout(signed(SCORE_BITS), PAIRS)),
-            "largest": Out(data.ArrayLayout(signed(8), PAIRS)),
+            "word": Out(scores),
+            "maximum": Out(data.ArrayLayout(signed(SCORE_BITS), pairs)),
+            "largest": Out(data.ArrayLayout(signed(8), pairs)),
         })
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        m.submodules.scores = scores = Memory(shape=TOKEN_SCORES, depth=self._context, init=[],
+        m.submodules.scores = scores = Memory(shape=self.word.shape(), depth=self._context, init=[],
                                           attrs={"ram_style": "block"})  # UltraRAM is for what is wider still
         write, read = scores.write_port(), scores.read_port()
         new = Signal(self.i.p.shape(), reset_less=True)
@@ -62,7 +66,7 @@ class ScoreMemory(wiring.Component):
         mantissa, exponent = from_word(new.value_scale)
         scaled = Signal(reset_less=True)  # of the token in `new`
         m.d.sync += scaled.eq(self.i.p.value_scale[:len(mantissa)].any())
-        for pair in range(PAIRS):
+        for pair in range(self._pairs):
             best = Signal(signed(SCORE_BITS), name=f"best_{pair}", reset_less=True)
             top = Signal(signed(8), name=f"top_{pair}", reset_less=True)
             score, first = new.scores[pair], new.token == 0

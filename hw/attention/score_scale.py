@@ -9,7 +9,6 @@ from amaranth.lib.wiring import In, Out
 from hw.arith.scalar import SCALAR, from_word
 from hw.arith.scalar_product import SCALAR_PRODUCT_STEPS, scalar_product_steps
 from hw.arith.scale_round import ScaleRound
-from hw.attention.jobs import PAIRS
 from hw.stream.pipeline import Pipeline
 from models.machine.tables import EXP2_FRACTION
 
@@ -28,14 +27,14 @@ class ScoreScale(wiring.Component):
 
     LATENCY = 1 + SCALAR_PRODUCT_STEPS + ScaleRound.LATENCY
 
-    def __init__(self, *, dot_bits: int, user_layout) -> None:
-        self._dot_bits, self._user_layout = dot_bits, user_layout
+    def __init__(self, *, pairs: int, dot_bits: int, user_layout) -> None:
+        self._pairs, self._dot_bits, self._user_layout = pairs, dot_bits, user_layout
         super().__init__({
             "i": In(stream.Signature(data.StructLayout({
-                "dots": data.ArrayLayout(signed(dot_bits), PAIRS), "units": data.ArrayLayout(SCALAR, PAIRS),
+                "dots": data.ArrayLayout(signed(dot_bits), pairs), "units": data.ArrayLayout(SCALAR, pairs),
                 "key_scale": 32, "user": user_layout}))),
             "o": Out(stream.Signature(data.StructLayout({
-                "scores": data.ArrayLayout(signed(SCORE_BITS), PAIRS), "user": user_layout}))),
+                "scores": data.ArrayLayout(signed(SCORE_BITS), pairs), "user": user_layout}))),
         })
 
     def elaborate(self, platform) -> Module:
@@ -44,7 +43,7 @@ class ScoreScale(wiring.Component):
         key_scale = Signal(SCALAR)
         mantissa, exponent = from_word(self.i.p.key_scale)
         m.d.comb += [key_scale.m.eq(mantissa), key_scale.e.eq(exponent)]
-        for pair in range(PAIRS):
+        for pair in range(self._pairs):
             # all lanes move in step: the first one's valid and user stand for all
             user_layout = self._user_layout if pair == 0 else 0
             rounding = ScaleRound(self._dot_bits, SCORE_BITS, user_layout)

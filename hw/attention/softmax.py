@@ -11,8 +11,8 @@ from hw.arith.product import PRODUCT_STEPS, product_steps
 from hw.arith.rounding import shift_sticky
 from hw.arith.scalar import from_word
 from hw.attention.exp2_negative import Exp2Negative
-from hw.attention.jobs import JOB, PAIRS, pair_row, pairs_last
-from hw.attention.score_memory import TOKEN_SCORES, ScoreMemory
+from hw.attention.jobs import JOB, pair_row, pairs_last
+from hw.attention.score_memory import ScoreMemory, token_scores
 from hw.attention.score_scale import SCORE_BITS
 from hw.stream.pipeline import Pipeline
 from models.machine.scalar_format import MANTISSA_BITS
@@ -31,10 +31,10 @@ def softmax_weights(context_max: int) -> data.StructLayout:
                               "weights": data.ArrayLayout(WEIGHT_BITS, SOFTMAX_LANES)})
 
 
-def softmax_totals(context_max: int) -> data.StructLayout:
+def softmax_totals(pairs: int, context_max: int) -> data.StructLayout:
     """The sums of a job's numerators and its largest value exponents, by pair."""
-    return data.StructLayout({"job": JOB, "largest": data.ArrayLayout(signed(8), PAIRS),
-                              "totals": data.ArrayLayout(P_FRACTION + 1 + ceil_log2(context_max), PAIRS)})
+    return data.StructLayout({"job": JOB, "largest": data.ArrayLayout(signed(8), pairs),
+                              "totals": data.ArrayLayout(P_FRACTION + 1 + ceil_log2(context_max), pairs)})
 
 
 class Softmax(wiring.Component):
@@ -55,27 +55,27 @@ class Softmax(wiring.Component):
 
     LATENCY = ScoreMemory.READ_LATENCY + 2 + Exp2Negative.LATENCY + PRODUCT_STEPS + 4
 
-    def __init__(self, *, context_max: int, parts: int) -> None:
-        self._context, self._parts = context_max, parts
+    def __init__(self, *, pairs: int, context_max: int, parts: int) -> None:
+        self._pairs, self._parts = pairs, parts
         super().__init__({
             "i": In(stream.Signature(JOB)),
             "complete": In(1),
             "address": Out(range(context_max)),
-            "word": In(TOKEN_SCORES),
-            "maximum": In(data.ArrayLayout(signed(SCORE_BITS), PAIRS)),
-            "largest": In(data.ArrayLayout(signed(8), PAIRS)),
+            "word": In(token_scores(pairs)),
+            "maximum": In(data.ArrayLayout(signed(SCORE_BITS), pairs)),
+            "largest": In(data.ArrayLayout(signed(8), pairs)),
             "token": Out(range(context_max + 1)),
             "read": Out(1),
             "o": Out(stream.Signature(softmax_weights(context_max))),
             "ready": Out(1),
-            "o_totals": Out(stream.Signature(softmax_totals(context_max))),
+            "o_totals": Out(stream.Signature(softmax_totals(pairs, context_max))),
         })
 
     def elaborate(self, platform) -> Module:
         m = Module()
         totals = self.o_totals.p
-        job, attended = totals.job, data.View(data.ArrayLayout(self.token.shape(), PAIRS), Signal(
-            len(self.token) * PAIRS, name="attended", reset_less=True))
+        job, attended = totals.job, data.View(data.ArrayLayout(self.token.shape(), self._pairs), Signal(
+            len(self.token) * self._pairs, name="attended", reset_less=True))
         complete, begin, running = Signal(), Signal(), Signal()
         last_token, two_steps = Signal.like(self.token, reset_less=True), Signal(reset_less=True)
         last, before_last = Signal(reset_less=True), Signal.like(last_token)  # the token is the last; that before it
@@ -94,7 +94,7 @@ class Softmax(wiring.Component):
                 m.d.sync += [
                     last_token.eq((job.tokens + job.rows_last - 1) | (self._parts - 1)),
                     two_steps.eq(pairs_last(job) >= SOFTMAX_LANES),
-                    *(attended[pair].eq(job.tokens + pair_row(job, pair)) for pair in range(PAIRS)),
+                    *(attended[pair].eq(job.tokens + pair_row(job, pair)) for pair in range(self._pairs)),
                 ]
                 m.next = "WAIT"
             with m.State("WAIT"):
@@ -141,7 +141,7 @@ class Softmax(wiring.Component):
         at = Signal(place, name=f"place_{lane}")
         if lane == 0:
             m.d.comb += [at.token.eq(self.token), at.bank.eq(bank), at.last.eq(pass_ends)]
-        pairs = range(PAIRS)
+        pairs = range(self._pairs)
         p = Pipeline(m, issue, exp2.i)
         hidden = self.token >= of_step([attended[pair] for pair in pairs], step)
         carried = p.step(hidden, step, self.token == 0, at)
@@ -162,7 +162,7 @@ class Softmax(wiring.Component):
 
         numerator, user = exp2.o.p.p, exp2.o.p.user
         with m.If(exp2.o.valid):
-            for number in range(PAIRS // SOFTMAX_LANES):
+            for number in range(self._pairs // SOFTMAX_LANES):
                 total = totals.totals[SOFTMAX_LANES * number + lane]
                 with m.If(user.step == number):
                     m.d.sync += total.eq(Mux(user.first, 0, total) + Mux(user.hidden, 0, numerator))

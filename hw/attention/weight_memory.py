@@ -8,7 +8,6 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from hw.attention.jobs import PAIRS
 from hw.attention.softmax import SOFTMAX_LANES, WEIGHT_BITS, softmax_weights
 
 __all__ = ["WeightMemory"]
@@ -23,18 +22,18 @@ class WeightMemory(wiring.Component):
 
     READ_LATENCY = 2
 
-    def __init__(self, *, context_max: int, parts: int) -> None:
-        self._parts, self._beats = parts, context_max // parts
+    def __init__(self, *, pairs: int, context_max: int, parts: int) -> None:
+        self._steps, self._parts, self._beats = pairs // SOFTMAX_LANES, parts, context_max // parts
         super().__init__({
             "i": In(stream.Signature(softmax_weights(context_max))),
             "bank": In(1),
             "beat": In(range(self._beats)),
-            "weights": Out(data.ArrayLayout(data.ArrayLayout(WEIGHT_BITS, PAIRS), parts)),
+            "weights": Out(data.ArrayLayout(data.ArrayLayout(WEIGHT_BITS, pairs), parts)),
         })
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        steps, part_bits, beat_bits = PAIRS // SOFTMAX_LANES, ceil_log2(self._parts), ceil_log2(self._beats)
+        steps, part_bits, beat_bits = self._steps, ceil_log2(self._parts), ceil_log2(self._beats)
         fields = data.ArrayLayout(self.i.p.weights.shape(), self._parts * steps)
         m.submodules.memory = memory = Memory(shape=fields, depth=2 << beat_bits, init=[],
                                             attrs={"ram_style": "block"})

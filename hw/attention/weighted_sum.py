@@ -1,4 +1,4 @@
-"""Weighted sums of one chunk of the values for four pairs, while the chunk's tokens stream by."""
+"""Weighted sums of one chunk of the values for all pairs, while the chunk's tokens stream by."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from hw.arith.multiply_add import accumulate
-from hw.attention.jobs import PAIRS
 from hw.attention.softmax import WEIGHT_BITS
 from hw.attention.weight_memory import WeightMemory
 from models.machine.kv_format import kv_format
@@ -35,9 +34,9 @@ class WeightedSum(wiring.Component):
     LATENCY = WeightMemory.READ_LATENCY + 5
     READ_LATENCY = 2
 
-    def __init__(self, *, kv_bits: int, chunk_bits: int, parts: int, context_max: int) -> None:
+    def __init__(self, *, pairs: int, kv_bits: int, chunk_bits: int, parts: int, context_max: int) -> None:
         kv_format(kv_bits)
-        self.kv_bits, self.parts = kv_bits, parts
+        self.pairs, self.kv_bits, self.parts = pairs, kv_bits, parts
         self.lanes = chunk_bits // kv_bits
         self.steps = self.lanes // SUM_LANES
         self.sum_bits = WEIGHT_BITS + kv_bits + ceil_log2(context_max)
@@ -46,9 +45,9 @@ class WeightedSum(wiring.Component):
             "first": In(1),
             "last": In(1),
             "values": In(data.ArrayLayout(chunk_bits, parts)),
-            "weights": In(data.ArrayLayout(data.ArrayLayout(WEIGHT_BITS, PAIRS), parts)),
+            "weights": In(data.ArrayLayout(data.ArrayLayout(WEIGHT_BITS, pairs), parts)),
             "done": Out(1),
-            "pair": In(range(PAIRS)),
+            "pair": In(range(pairs)),
             "step": In(range(self.steps)),
             "sums": Out(data.ArrayLayout(signed(self.sum_bits), SUM_LANES)),
         })
@@ -59,13 +58,13 @@ class WeightedSum(wiring.Component):
         operands = []
         for part in range(self.parts):
             values = self.values[part]
-            weights = [self.weights[part][pair] for pair in range(PAIRS)]
+            weights = [self.weights[part][pair] for pair in range(self.pairs)]
             for _ in range(WeightMemory.READ_LATENCY + part):
                 before, values = values, Signal(len(values), name=f"values_{part}", reset_less=True)
                 m.d.sync += values.eq(before)
             if part:
                 before, weights = weights, [Signal(WEIGHT_BITS, name=f"weight_{pair}", reset_less=True)
-                                            for pair in range(PAIRS)]
+                                            for pair in range(self.pairs)]
                 m.d.sync += [late.eq(weight) for late, weight in zip(weights, before, strict=True)]
             operands.append((values, weights))
 
@@ -79,7 +78,7 @@ class WeightedSum(wiring.Component):
         m.d.sync += [finished.eq(stage.valid & stage.last), self.done.eq(finished)]
 
         held = []  # [pair][channel]
-        for pair in range(PAIRS):
+        for pair in range(self.pairs):
             for lane in range(self.lanes):
                 products = [(weights[pair], values[lane * self.kv_bits:(lane + 1) * self.kv_bits].as_signed())
                             for values, weights in operands]

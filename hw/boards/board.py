@@ -79,10 +79,15 @@ class Board:
         own = (path for path in self.folder.iterdir() if path.is_file() and path.suffix != ".py")
         return sorted([*own, *self.shared_files], key=lambda path: path.name)
 
+    @property
+    def refusal(self) -> str:
+        """What a user is told where nothing can be emitted for the board, "" where something can."""
+        return f"board {self.name} cannot be built: {self.missing}" if self.missing else ""
+
     def check_emitted(self) -> None:
         """`BuildError` where nothing can be emitted for the board."""
-        if self.missing:
-            raise BuildError(f"board {self.name} cannot be built: {self.missing}")
+        if self.refusal:
+            raise BuildError(self.refusal)
 
     def check_chosen(self) -> None:
         """`BuildError` where no build can be chosen for the board's device, since it is not its own."""

@@ -25,11 +25,11 @@ class Dsp:
 class Technology:
     """One family. Units get it as Amaranth's `platform`; None there means `PLAIN`.
 
-    fabric_bits: up to so many of b's, chains of products are made of LUTs, where blocks are short. ultra_ram: whether
-    there are blocks of 4,096 words of 72 bits. lut_inputs: of the widest LUT. lut_ram: shapes of distributed RAM as
-    (words, bits, LUTs), the shallowest first. synth: Yosys' command and its options for this family, "" where there is
-    no flow; its cells are counted by `hw.synthesis.primitives`. wire_delay_ps: of a wire between two LUTs, by which
-    ABC9 looks for few levels.
+    fabric_bits: up to so many of b's, chains of products are made of LUTs, where blocks are short; block_chains: of a
+    unit's chains so many are not. ultra_ram: whether there are blocks of 4,096 words of 72 bits. lut_inputs: of the
+    widest LUT. lut_ram: shapes of distributed RAM as (words, bits, LUTs), the shallowest first. synth: Yosys' command
+    and its options for this family, "" where there is no flow; its cells are counted by `hw.synthesis.primitives`.
+    wire_delay_ps: of a wire between two LUTs, by which ABC9 looks for few levels.
     """
 
     name: str
@@ -38,6 +38,7 @@ class Technology:
     lut_inputs: int
     lut_ram: tuple[tuple[int, int, int], ...]
     fabric_bits: int = 0
+    block_chains: int = 0
     synth: str = ""
     wire_delay_ps: int = 0
 

@@ -47,6 +47,7 @@ class BuildParameters:
     head_dim_max: int
     context_max: int
     attention_max: int = 0  # channels of all heads together; 0: heads_max x head_dim_max
+    attention_pairs: int = 4  # (head, row) pairs that share a reading of keys and values, 2 or 4
     head_rows: int = 1  # rows whose logits one pass over the head's stream gives
     kv_bits: int = 8  # of cached keys and values (`kv`)
     top_k: int = 16  # largest k the head returns
@@ -59,6 +60,8 @@ class BuildParameters:
             raise ValueError(f"packing must be tiles or rows, got {self.packing!r}")
         if self.packing == "tiles" and (self.outputs_per_step < 1 or self.outputs_per_step % LANES):
             raise ValueError(f"outputs_per_step must be a multiple of {LANES}, got {self.outputs_per_step}")
+        if self.attention_pairs not in (2, 4):
+            raise ValueError(f"attention_pairs must be 2 or 4, got {self.attention_pairs}")
         kv_format(self.kv_bits)
         for name in ("rows", "row_batches"):
             if (value := getattr(self, name)) < 1 or value & (value - 1):

@@ -11,7 +11,8 @@ import pytest
 
 import hw.build
 import hw.emit
-from hw.boards.registry import BUILDS
+from hw.boards.registry import BOARDS, BUILDS
+from hw.boards.technology import SERIES_7, ULTRASCALE_PLUS, Technology
 from hw.build import main, write_build
 from hw.emit import TOP, kept_verilog, source_hash, with_top
 from models.command import run_command
@@ -32,14 +33,24 @@ def test_another_process_writes_the_same_files_and_they_lint_clean(tmp_path):
     assert lint(tmp_path / "first" / f"{TOP}.v") == []
 
 
-def test_the_kv260_holds_the_shipped_model_and_lints_clean(tmp_path, capsys):
-    main(["--board", "kv260", "--model", "demo", "-o", str(tmp_path)])
+def foreign_blocks(technology: Technology) -> list[str]:
+    """What names blocks that a family does not have, in lower case."""
+    others = {other.dsp.primitive for other in (SERIES_7, ULTRASCALE_PLUS)} - {technology.dsp.primitive}
+    return [*map(str.lower, others), *(() if technology.ultra_ram else ("ultra", "uram"))]
+
+
+@pytest.mark.parametrize("board", [name for name in BUILDS if not BOARDS[name].simulated])
+def test_a_board_holds_the_shipped_model_and_lints_clean(board, tmp_path, capsys):
+    main(["--board", board, "--model", "demo", "-o", str(tmp_path)])
     description = json.loads((tmp_path / "accel.json").read_text())
     assert capsys.readouterr().out.strip().endswith(description["hash"][:8])
-    assert description["parameters"] == BUILDS["kv260"].to_json()
+    assert description["parameters"] == BUILDS[board].to_json()
+    assert description["clock_mhz"] == BUILDS[board].clock_mhz
     assert description["registers"] == {r.name: r.offset for r in REGISTERS}
     verilog = (tmp_path / f"{TOP}.v").read_text()
     assert f"32'd{int(description['hash'][:8], 16)}" in verilog  # what the BUILD register reads
+    assert BOARDS[board].technology.dsp.primitive in verilog
+    assert not [name for name in foreign_blocks(BOARDS[board].technology) if name in verilog.lower()]
     assert lint(tmp_path / f"{TOP}.v") == []
 
 

@@ -97,6 +97,27 @@ def test_a_build_too_large_does_not_fit(yosys, capsys):
     assert json.loads(capsys.readouterr().out)["fits"] is False
 
 
+def test_what_a_chip_has_none_of_has_no_share(yosys, capsys):
+    yosys(PLAIN)
+    assert run("--board", "arty_z7") == 0
+    lines = {line.split()[0]: line.split() for line in capsys.readouterr().out.splitlines()}
+    assert lines["uram"] == ["uram", "0", "0", "-"] and lines["dsp"] == ["dsp", "0", "220", "0.0"]
+    yosys([("URAM288", {})])
+    assert run("--board", "arty_z7", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["fits"] is False
+
+
+@pytest.mark.parametrize("extra", [(), ("--json",), ("--unit", "linear")])
+def test_a_board_that_cannot_be_built_yet_says_so(extra, yosys, capsys):
+    yosys(PLAIN)
+    assert run("--board", "rfsoc4x2", *extra) == 0
+    out, err = capsys.readouterr()
+    said = [line for line in (out + err).splitlines() if line.startswith("board rfsoc4x2 cannot be built: ")]
+    assert len(said) == 1 and ("--json" not in extra or list(json.loads(out)) == KEYS)
+    assert run("--board", "kv260", *extra) == 0
+    assert "cannot be built" not in "".join(capsys.readouterr())
+
+
 @pytest.mark.parametrize("arguments,message", [
     (["--board", "nexys"], "unknown board 'nexys'"), (["--model", "no/model"], "no model folder at no/model"),
     (["--board", "sim-tiny", "--model", "bitnet-2b4t"], "hidden size of 2560 exceeds the 512 of build sim-tiny"),

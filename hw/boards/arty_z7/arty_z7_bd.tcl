@@ -5,11 +5,8 @@
 #   ps FCLK_CLK0 --> everything: one clock
 #
 # The data port meets the processing system's directly: same width, same clock, AXI3, bursts of at most 16 beats.
-# The cell's name, tritloom, is what the runtime looks for in the hardware description.
 
-proc create_arty_z7_design {design clock_mhz} {
-    create_bd_design $design
-
+proc create_arty_z7_design {clock_mhz} {
     # Digilent's preset sets up DDR, MIO and PLLs.
     set ps [create_bd_cell -type ip -vlnv xilinx.com:ip:processing_system7 ps]
     apply_bd_automation -rule xilinx.com:bd_rule:processing_system7 \
@@ -25,33 +22,10 @@ proc create_arty_z7_design {design clock_mhz} {
         CONFIG.PCW_S_AXI_HP0_DATA_WIDTH 64 \
     ] $ps
 
-    create_bd_cell -type module -reference tritloom_axi tritloom
-    create_bd_cell -type ip -vlnv xilinx.com:ip:proc_sys_reset reset
-    set control [create_bd_cell -type ip -vlnv xilinx.com:ip:smartconnect control]
-    set_property -dict [list CONFIG.NUM_SI 1 CONFIG.NUM_MI 1 CONFIG.NUM_CLKS 1] $control
-
-    # clock
-    foreach pin {ps/M_AXI_GP0_ACLK ps/S_AXI_HP0_ACLK reset/slowest_sync_clk control/aclk tritloom/aclk} {
-        connect_bd_net [get_bd_pins ps/FCLK_CLK0] [get_bd_pins $pin]
-    }
-
-    # reset and interrupt
-    connect_bd_net [get_bd_pins ps/FCLK_RESET0_N] [get_bd_pins reset/ext_reset_in]
-    connect_bd_net [get_bd_pins reset/interconnect_aresetn] [get_bd_pins control/aresetn]
-    connect_bd_net [get_bd_pins reset/peripheral_aresetn] [get_bd_pins tritloom/aresetn]
-    connect_bd_net [get_bd_pins tritloom/irq] [get_bd_pins ps/IRQ_F2P]
-
-    # registers
-    connect_bd_intf_net [get_bd_intf_pins ps/M_AXI_GP0] [get_bd_intf_pins control/S00_AXI]
-    connect_bd_intf_net [get_bd_intf_pins control/M00_AXI] [get_bd_intf_pins tritloom/s_axi]
-    assign_bd_address -offset 0x43C00000 -range 4K \
-        -target_address_space [get_bd_addr_spaces ps/Data] [get_bd_addr_segs tritloom/s_axi/reg0]
+    add_accelerator FCLK_CLK0 {M_AXI_GP0_ACLK S_AXI_HP0_ACLK} FCLK_RESET0_N IRQ_F2P M_AXI_GP0 0x43C00000
 
     # data: all of the DDR
     connect_bd_intf_net [get_bd_intf_pins tritloom/m0_axi] [get_bd_intf_pins ps/S_AXI_HP0]
     assign_bd_address -target_address_space [get_bd_addr_spaces tritloom/m0_axi] \
         [get_bd_addr_segs ps/S_AXI_HP0/HP0_DDR_LOWOCM]
-
-    validate_bd_design
-    save_bd_design
 }

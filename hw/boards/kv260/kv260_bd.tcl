@@ -5,11 +5,8 @@
 #   ps pl_clk0 --> everything: one clock, from the IOPLL
 #
 # The data ports meet the processing system's directly: same width, same clock, bursts of at most 16 beats.
-# The cell's name, tritloom, is what the runtime looks for in the hardware description.
 
-proc create_kv260_design {design clock_mhz} {
-    create_bd_design $design
-
+proc create_kv260_design {clock_mhz} {
     # The board's preset sets up DDR, MIO and PLLs; boot firmware, not the bitstream, applies them. PYNQ sets the
     # clock's divisors when it loads the overlay but leaves its source as it was, which it takes to be the IOPLL.
     set ps [create_bd_cell -type ip -vlnv xilinx.com:ip:zynq_ultra_ps_e ps]
@@ -33,31 +30,9 @@ proc create_kv260_design {design clock_mhz} {
         CONFIG.PSU__SAXIGP5__DATA_WIDTH 128 \
     ] $ps
 
-    create_bd_cell -type module -reference tritloom_axi tritloom
-    create_bd_cell -type ip -vlnv xilinx.com:ip:proc_sys_reset reset
-    set control [create_bd_cell -type ip -vlnv xilinx.com:ip:smartconnect control]
-    set_property -dict [list CONFIG.NUM_SI 1 CONFIG.NUM_MI 1 CONFIG.NUM_CLKS 1] $control
-
-    # clock
-    foreach pin {
-        ps/maxihpm0_fpd_aclk
-        ps/saxihp0_fpd_aclk ps/saxihp1_fpd_aclk ps/saxihp2_fpd_aclk ps/saxihp3_fpd_aclk
-        reset/slowest_sync_clk control/aclk tritloom/aclk
-    } {
-        connect_bd_net [get_bd_pins ps/pl_clk0] [get_bd_pins $pin]
-    }
-
-    # reset and interrupt
-    connect_bd_net [get_bd_pins ps/pl_resetn0] [get_bd_pins reset/ext_reset_in]
-    connect_bd_net [get_bd_pins reset/interconnect_aresetn] [get_bd_pins control/aresetn]
-    connect_bd_net [get_bd_pins reset/peripheral_aresetn] [get_bd_pins tritloom/aresetn]
-    connect_bd_net [get_bd_pins tritloom/irq] [get_bd_pins ps/pl_ps_irq0]
-
-    # registers
-    connect_bd_intf_net [get_bd_intf_pins ps/M_AXI_HPM0_FPD] [get_bd_intf_pins control/S00_AXI]
-    connect_bd_intf_net [get_bd_intf_pins control/M00_AXI] [get_bd_intf_pins tritloom/s_axi]
-    assign_bd_address -offset 0xA0000000 -range 4K \
-        -target_address_space [get_bd_addr_spaces ps/Data] [get_bd_addr_segs tritloom/s_axi/reg0]
+    add_accelerator pl_clk0 {
+        maxihpm0_fpd_aclk saxihp0_fpd_aclk saxihp1_fpd_aclk saxihp2_fpd_aclk saxihp3_fpd_aclk
+    } pl_resetn0 pl_ps_irq0 M_AXI_HPM0_FPD 0xA0000000
 
     # data: both halves of the DDR (2 GiB below 4 GiB, 2 GiB from 32 GiB on), nothing else
     foreach {port group} {0 SAXIGP2 1 SAXIGP3 2 SAXIGP4 3 SAXIGP5} {
@@ -70,7 +45,4 @@ proc create_kv260_design {design clock_mhz} {
             exclude_bd_addr_seg -target_address_space $space [get_bd_addr_segs ps/$group/HP${port}_$segment]
         }
     }
-
-    validate_bd_design
-    save_bd_design
 }

@@ -1,11 +1,11 @@
 # From a board's script, which sets board, part and board_part (a pattern), to the bitstream. Beside it lie $board.xdc
-# and ${board}_bd.tcl, with a procedure create_${board}_design {design clock_mhz}.
+# and ${board}_bd.tcl, with a procedure create_${board}_design {clock_mhz} for the cells of an empty block design.
 
 set folder [file normalize [file dirname [info script]]]
 set jobs [expr {$argc > 0 ? [lindex $argv 0] : 2}]
 set design tritloom_system
 
-foreach name "accel.json check_timing.tcl $board.xdc ${board}_bd.tcl tritloom.v tritloom_axi.v" {
+foreach name "accel.json block_design.tcl check_timing.tcl $board.xdc ${board}_bd.tcl tritloom.v tritloom_axi.v" {
     if {![file exists $folder/$name]} {
         error "$folder/$name is missing: run this script in a folder written by hw.build"
     }
@@ -22,8 +22,12 @@ add_files -norecurse [list $folder/tritloom.v $folder/tritloom_axi.v]
 add_files -norecurse -fileset constrs_1 $folder/$board.xdc
 update_compile_order -fileset sources_1
 
+source $folder/block_design.tcl
 source $folder/${board}_bd.tcl
-create_${board}_design $design $clock_mhz
+create_bd_design $design
+create_${board}_design $clock_mhz
+validate_bd_design
+save_bd_design
 set bd [get_files $design.bd]
 make_wrapper -files $bd -top -import
 set_property top ${design}_wrapper [current_fileset]

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+from amaranth.back import rtlil
 from amaranth.hdl import Module, Signal, signed
 
 from hw.arith.multiply_add import accumulate, multiply_add
@@ -24,6 +27,13 @@ def test_sums_are_exact(pairs, added, technology):
 def test_each_technology_has_its_own_block(technology, blocks):
     text = emit_verilog(SumsOfProducts(3, 2, technology.name), technology)
     assert {name for name in ("DSP48E1", "DSP48E2") if name in text} == blocks
+
+
+@pytest.mark.parametrize("bits,chain,in_block", [(8, 0, True), (8, 1, False), (8, 2, False), (9, 2, True)])
+def test_narrow_products_are_luts_but_for_the_first_chains(bits, chain, in_block):
+    m, a, b = Module(), Signal(signed(16)), Signal(signed(bits))
+    multiply_add(m, replace(SERIES_7, fabric_bits=8, block_chains=1), a, b, None, chain=chain)
+    assert ("DSP48E1" in rtlil.convert(m, ports=[a, b])) == in_block
 
 
 @pytest.mark.parametrize("technology,a,b,message", [

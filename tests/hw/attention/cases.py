@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hw.attention.jobs import PAIRS
 from models.golden.attention import attention
 from models.golden.rounding import round_shift
 from models.golden.scalar import Scalar, from_word, log2_e_over_root, to_word
@@ -140,14 +139,15 @@ def attention_case(kind: str, *, heads: int, kv_heads: int, dim: int, tokens: in
     return AttentionCase(q, q_scale, keys, key_scales, values, value_scales, kv_bits)
 
 
-def expected_jobs(heads: int, kv_heads: int, rows: int, first_row: int, position: int) -> list[dict[str, int]]:
+def expected_jobs(pairs: int, heads: int, kv_heads: int, rows: int, first_row: int,
+                  position: int) -> list[dict[str, int]]:
     """The jobs of an ATTEND as `hw.attention.jobs.JobWalk` gives them: its contract, written out."""
     group = heads // kv_heads
-    most = {1: 4, 2: 2}.get(group, 1)
+    most = max(1, pairs // group) if group <= 2 else 1
     jobs = [
         {"last": 0, "kv_head": kv_head, "head": kv_head * group + head, "row": first_row + row,
-         "tokens": position + row + 1, "heads_last": min(PAIRS, group - head) - 1,
+         "tokens": position + row + 1, "heads_last": min(pairs, group - head) - 1,
          "rows_last": min(most, rows - row) - 1}
-        for row in range(0, rows, most) for kv_head in range(kv_heads) for head in range(0, group, PAIRS)]
+        for row in range(0, rows, most) for kv_head in range(kv_heads) for head in range(0, group, pairs)]
     jobs[-1]["last"] = 1
     return jobs

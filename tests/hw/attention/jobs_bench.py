@@ -33,7 +33,7 @@ async def all_pairs_once(dut, stall):
         command = pack(Opcode.ATTEND, heads=heads, kv_heads=kv_heads, rows=rows, first_row=first_row,
                        sequence=sequence, token=token, **unused)
         await commands.send([int.from_bytes(command, "little")])
-        expected = expected_jobs(heads, kv_heads, rows, first_row, position)
+        expected = expected_jobs(given["pairs"], heads, kv_heads, rows, first_row, position)
         assert await sink.receive(len(expected)) == expected, (heads, kv_heads, rows)
         pairs = {(job["row"] + r, job["head"] + h) for job in expected for r in range(job["rows_last"] + 1)
                  for h in range(job["heads_last"] + 1)}

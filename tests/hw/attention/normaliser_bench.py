@@ -6,7 +6,6 @@ import cocotb
 import numpy as np
 from cocotb.triggers import RisingEdge
 
-from hw.attention.jobs import PAIRS
 from hw.attention.normaliser import Normaliser
 from hw.attention.output_memory import OUTPUT_BITS
 from hw.attention.weighted_sum import SUM_LANES, WeightedSum
@@ -29,7 +28,7 @@ async def equals_golden(dut):
     dut.dim.value = dut.done.value = dut.sums.value = 0
     dut.o__ready.value = 1
     rng = np.random.default_rng(generator().getrandbits(64))
-    held = np.zeros((PAIRS, lanes), np.int64)
+    held = np.zeros((given["unit"]["pairs"], lanes), np.int64)
     got: dict[tuple[int, int], int] = {}
     events = {"freed": 0, "retired": 0}
 
@@ -68,7 +67,7 @@ async def equals_golden(dut):
         events.update(freed=0, retired=0)
         job = {"last": last, "kv_head": 0, "head": 1, "row": 1, "tokens": 5, "heads_last": heads - 1,
                "rows_last": rows - 1}
-        scalars = [{"m": int(reciprocal.m[p % pairs]), "e": int(reciprocal.e[p % pairs])} for p in range(PAIRS)]
+        scalars = [{"m": int(reciprocal.m[p % pairs]), "e": int(reciprocal.e[p % pairs])} for p in range(len(held))]
         jobs.send_nowait({"job": job, "reciprocals": scalars})
         for chunk in range(chunks):
             held[:pairs] = sums[:, chunk * lanes:(chunk + 1) * lanes]

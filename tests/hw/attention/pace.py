@@ -37,7 +37,7 @@ def jobs_of(build: BuildParameters, case: AttentionCase) -> list[Job]:
     row_bytes, lanes = padded_row(dim * case.kv_bits // 8, build), chunk * 8 // case.kv_bits
     channels = tuple(min(lanes, dim - first) for first in range(0, dim, lanes))
     found = []
-    for job in expected_jobs(heads, kv_heads, rows, 0, case.position):
+    for job in expected_jobs(build.attention_pairs, heads, kv_heads, rows, 0, case.position):
         tokens = job["tokens"] + job["rows_last"]
         blocks, some = divmod(tokens, BLOCK_TOKENS)
         keys = blocks * (HEADER_BYTES + BLOCK_TOKENS * row_bytes) // beat

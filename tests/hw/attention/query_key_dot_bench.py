@@ -1,4 +1,4 @@
-"""QueryKeyDot against NumPy: exact dot products of four queries with each key."""
+"""QueryKeyDot against NumPy: exact dot products of a job's queries with each key."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import cocotb
 import numpy as np
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from hw.attention.jobs import PAIRS
 from hw.attention.query_key_dot import QueryKeyDot
 from hw.attention.query_memory import QueryMemory
 from models.machine.kv_format import kv_format
@@ -28,7 +27,7 @@ async def exact_dots(dut, stall):
     limit = 1 << (unit.kv_bits - 1)
     for bank, (tokens, chunks, extreme) in enumerate(given["keys"]):
         keys = rng.integers(-limit, limit, (tokens, chunks * unit.lanes))
-        queries = rng.integers(-(1 << 15), 1 << 15, (PAIRS, chunks * unit.lanes))
+        queries = rng.integers(-(1 << 15), 1 << 15, (unit.pairs, chunks * unit.lanes))
         if extreme:
             keys[:], queries[:] = -limit, -(1 << 15)
         for index in range(chunks * unit.lanes // QueryMemory.WORD):

@@ -6,7 +6,6 @@ import cocotb
 import numpy as np
 from cocotb.triggers import RisingEdge
 
-from hw.attention.jobs import PAIRS
 from hw.attention.score_memory import ScoreMemory
 from models.golden.scalar import Scalar, from_word, to_word
 from sim.packing import Packing
@@ -27,10 +26,10 @@ async def keeps_scores_and_maxima(dut, stall):
     rng = np.random.default_rng(generator().getrandbits(64))
     edge = RisingEdge(dut.clk)
     for tokens, low, high, zeros in given["jobs"]:
-        scores = rng.integers(low, high, (tokens, PAIRS))
+        scores = rng.integers(low, high, (tokens, given["unit"]["pairs"]))
         words = to_word(Scalar(rng.integers(1 << 23, 1 << 24, tokens), rng.integers(-128, 128, tokens)))
         words[rng.random(tokens) < zeros] = 0
-        attended = [max(1, tokens - back) for back in (3, 2, 1, 0)]
+        attended = [max(1, tokens - back) for back in reversed(range(given["unit"]["pairs"]))]
         scores_in.send_nowait(*(
             {"scores": scores[t].tolist(), "value_scale": int(words[t]), "token": t, "last": t == tokens - 1,
              "counts": sum((t < n) << pair for pair, n in enumerate(attended))} for t in range(tokens)))

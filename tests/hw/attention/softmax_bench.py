@@ -6,7 +6,6 @@ import cocotb
 import numpy as np
 from cocotb.triggers import RisingEdge
 
-from hw.attention.jobs import PAIRS
 from hw.attention.score_memory import ScoreMemory
 from hw.attention.softmax import SOFTMAX_LANES, Softmax
 from models.golden.attention import exp2_negative
@@ -50,7 +49,7 @@ async def equals_golden(dut, stall):
         pairs, limit = heads * rows, (1 << score_bits) - 1
         attended = np.array([tokens + pair // heads for pair in range(pairs)])
         n = int(attended.max())
-        scores = rng.integers(-limit, limit + 1, (n, PAIRS))
+        scores = rng.integers(-limit, limit + 1, (n, given["unit"]["pairs"]))
         scales = to_word(Scalar(rng.integers(1 << 23, 1 << 24, n), rng.integers(-exponents, max(1, exponents), n)))
         scales[rng.random(n) < zeros] = 0
         m, e = from_word(scales)
@@ -63,8 +62,8 @@ async def equals_golden(dut, stall):
         job = {"last": 0, "kv_head": 0, "head": 3, "row": 2, "tokens": tokens, "heads_last": heads - 1,
                "rows_last": rows - 1}
         await job_in.send([job])
-        dut.maximum.value = maxima.pack(np.resize(best, PAIRS).tolist())
-        dut.largest.value = tops.pack(np.resize(top, PAIRS).tolist())
+        dut.maximum.value = maxima.pack(np.resize(best, given["unit"]["pairs"]).tolist())
+        dut.largest.value = tops.pack(np.resize(top, given["unit"]["pairs"]).tolist())
         dut.complete.value = 1
         await RisingEdge(dut.clk)
         dut.complete.value = 0

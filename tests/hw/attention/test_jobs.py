@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
 from hw.attention.jobs import JobWalk
 from hw.boards.registry import BUILDS
 from sim.runner import run_bench
@@ -11,5 +15,7 @@ COMMANDS = [(1, 1, 1, 0, 0), (16, 16, 9, 3, 127), (20, 5, 2, 0, 4000), (6, 3, 5,
             (12, 4, 16, 0, 100), (6, 1, 2, 2, 30), (7, 7, 4, 0, 1)]
 
 
-def test_all_pairs_once():
-    run_bench(JobWalk(BUILDS["kv260"]), "tests.hw.attention.jobs_bench", {"commands": COMMANDS})
+@pytest.mark.parametrize("pairs", [4, 2])
+def test_all_pairs_once(pairs):
+    build = replace(BUILDS["kv260"], attention_pairs=pairs)
+    run_bench(JobWalk(build), "tests.hw.attention.jobs_bench", {"pairs": pairs, "commands": COMMANDS})

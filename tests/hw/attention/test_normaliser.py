@@ -13,6 +13,6 @@ JOBS = [(1, 1, 16, "random", 0), (4, 1, 64, "random", 1), (3, 1, 40, "extreme", 
 
 @pytest.mark.parametrize("kv_bits", [8, 16])
 def test_equals_golden(kv_bits):
-    unit = dict(kv_bits=kv_bits, lanes=256 // kv_bits, sum_bits=36 + kv_bits, rows=8, channels=512, dim_max=64)
+    unit = dict(pairs=4, kv_bits=kv_bits, lanes=256 // kv_bits, sum_bits=36 + kv_bits, rows=8, channels=512, dim_max=64)
     run_bench(Normaliser(**unit), "tests.hw.attention.normaliser_bench",
               {"unit": unit, "jobs": JOBS, "tokens_max": 4096})

@@ -5,16 +5,18 @@ from __future__ import annotations
 import pytest
 
 from hw.attention.query_key_dot import QueryKeyDot
+from hw.boards.registry import BOARDS
 from hw.boards.technology import SERIES_7, ULTRASCALE_PLUS
 from sim.runner import run_bench
 
 KEYS = [(1, 2, False), (6, 2, True), (7, 3, False), (8, 3, True), (5, 4, False), (1, 3, False), (3, 8, False)]
 
 
-@pytest.mark.parametrize(("kv_bits", "parts", "technology"), [
-    (8, 2, ULTRASCALE_PLUS), (8, 1, ULTRASCALE_PLUS), (16, 2, ULTRASCALE_PLUS), (8, 2, SERIES_7)])
-def test_exact_dots(kv_bits, parts, technology):
-    unit = dict(kv_bits=kv_bits, chunk_bits=256, parts=parts, dim_max=2048 // kv_bits)
+@pytest.mark.parametrize(("pairs", "kv_bits", "parts", "technology"), [
+    (4, 8, 2, ULTRASCALE_PLUS), (4, 8, 1, ULTRASCALE_PLUS), (4, 16, 2, ULTRASCALE_PLUS), (2, 8, 2, SERIES_7),
+    (2, 8, 1, BOARDS["arty_z7"].technology)])
+def test_exact_dots(pairs, kv_bits, parts, technology):
+    unit = dict(pairs=pairs, kv_bits=kv_bits, chunk_bits=256, parts=parts, dim_max=2048 // kv_bits)
     run_bench(QueryKeyDot(**unit), "tests.hw.attention.query_key_dot_bench",
               {"unit": unit, "keys": KEYS},
               technology=technology)
@@ -25,4 +27,4 @@ def test_exact_dots(kv_bits, parts, technology):
     ({"chunk_bits": 64}, "a chunk must hold whole words of 16 queries, not 8 elements")])
 def test_refused(changes, message):
     with pytest.raises(ValueError, match=f"^{message}$"):
-        QueryKeyDot(**{"kv_bits": 8, "chunk_bits": 256, "parts": 2, "dim_max": 64, **changes})
+        QueryKeyDot(**{"pairs": 4, "kv_bits": 8, "chunk_bits": 256, "parts": 2, "dim_max": 64, **changes})

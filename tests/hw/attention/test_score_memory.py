@@ -12,5 +12,5 @@ JOBS = [(1, -5, 5, 0.0), (32, -LIMIT, LIMIT + 1, 0.2), (64, -100, -50, 0.9), (7,
 
 
 def test_keeps_scores_and_maxima():
-    unit = dict(context_max=64)
+    unit = dict(pairs=4, context_max=64)
     run_bench(ScoreMemory(**unit), "tests.hw.attention.score_memory_bench", {"unit": unit, "jobs": JOBS})

@@ -12,5 +12,6 @@ LISTS = [(1, -20, 0), (40, -20, 0), (120, -15, -5), (150, -128, 128), (40, 100, 
 
 @pytest.mark.parametrize("dot_bits", [31, 39])
 def test_equals_golden(dot_bits):
-    run_bench(ScoreScale(dot_bits=dot_bits, user_layout=16), "tests.hw.attention.score_scale_bench",
-              {"dot_bits": dot_bits, "lists": LISTS})
+    unit = dict(pairs=4, dot_bits=dot_bits)
+    run_bench(ScoreScale(**unit, user_layout=16), "tests.hw.attention.score_scale_bench",
+              {"unit": unit, "lists": LISTS})

@@ -14,5 +14,5 @@ JOBS = [(1, 1, 1, 0, 3, 0.0), (1, 4, 1, 10, 0, 0.0), (32, 4, 1, 0, 0, 0.0), (31,
 
 @pytest.mark.parametrize("parts", [1, 2])
 def test_equals_golden(parts):
-    unit = dict(context_max=64, parts=parts)
+    unit = dict(pairs=4, context_max=64, parts=parts)
     run_bench(Softmax(**unit), "tests.hw.attention.softmax_bench", {"unit": unit, "jobs": JOBS})

@@ -11,10 +11,10 @@ from sim.runner import run_bench
 PASSES = [(1, False), (2, True), (90, False), (100, True), (95, False), (3, False)]
 
 
-@pytest.mark.parametrize(("kv_bits", "parts", "technology"), [
-    (8, 2, ULTRASCALE_PLUS), (8, 1, ULTRASCALE_PLUS), (16, 2, ULTRASCALE_PLUS), (8, 2, SERIES_7)])
-def test_exact_sums(kv_bits, parts, technology):
-    unit = dict(kv_bits=kv_bits, chunk_bits=256, parts=parts, context_max=256)
+@pytest.mark.parametrize(("pairs", "kv_bits", "parts", "technology"), [
+    (4, 8, 2, ULTRASCALE_PLUS), (4, 8, 1, ULTRASCALE_PLUS), (4, 16, 2, ULTRASCALE_PLUS), (2, 8, 2, SERIES_7)])
+def test_exact_sums(pairs, kv_bits, parts, technology):
+    unit = dict(pairs=pairs, kv_bits=kv_bits, chunk_bits=256, parts=parts, context_max=256)
     run_bench(WeightedSum(**unit), "tests.hw.attention.weighted_sum_bench",
               {"unit": unit, "passes": PASSES},
               technology=technology)
@@ -22,4 +22,4 @@ def test_exact_sums(kv_bits, parts, technology):
 
 def test_kv_bits_are_8_or_16():
     with pytest.raises(ValueError, match="^kv_bits must be 8 or 16, got 4$"):
-        WeightedSum(kv_bits=4, chunk_bits=256, parts=2, context_max=16)
+        WeightedSum(pairs=4, kv_bits=4, chunk_bits=256, parts=2, context_max=16)

@@ -6,7 +6,6 @@ import cocotb
 import numpy as np
 from cocotb.triggers import RisingEdge
 
-from hw.attention.jobs import PAIRS
 from hw.attention.weight_memory import WeightMemory
 from hw.attention.weighted_sum import SUM_LANES, WeightedSum
 from models.machine.kv_format import kv_format
@@ -38,7 +37,7 @@ async def exact_sums(dut, stall):
             await RisingEdge(dut.clk)
             if not dut.done.value:
                 continue
-            indices = [(pair, step) for pair in range(PAIRS) for step in range(unit.steps)]
+            indices = [(pair, step) for pair in range(unit.pairs) for step in range(unit.steps)]
             assert expected, "a pass ends that nobody asked for"
             want, got = expected.pop(0), []
             for n in range(len(indices) + unit.READ_LATENCY):
@@ -47,19 +46,19 @@ async def exact_sums(dut, stall):
                 await RisingEdge(dut.clk)
                 if n >= unit.READ_LATENCY:
                     got.append(sums.unpack(int(dut.sums.value)))
-            flat = np.array(got).reshape(PAIRS, unit.steps * SUM_LANES)
+            flat = np.array(got).reshape(unit.pairs, unit.steps * SUM_LANES)
             assert (flat == want).all(), (flat - want)
             finished[0] += 1
 
     cocotb.start_soon(reader())
     for tokens, extreme in given["passes"]:
         # a pass may begin while the one before is read, but not end
-        for _ in range(max(0, PAIRS * unit.steps + 4 - tokens)):
+        for _ in range(max(0, unit.pairs * unit.steps + 4 - tokens)):
             late.append(0)
             dut.weights.value = late.pop(0)
             await RisingEdge(dut.clk)
         values = rng.integers(-limit, limit, (tokens, unit.parts, unit.lanes))
-        weights = rng.integers(0, WEIGHT_MAX + 1, (tokens, unit.parts, PAIRS))
+        weights = rng.integers(0, WEIGHT_MAX + 1, (tokens, unit.parts, unit.pairs))
         if extreme:
             values[:], weights[:] = -limit, WEIGHT_MAX
         expected.append(np.einsum("tkp,tkc->pc", weights, values))
@@ -77,7 +76,7 @@ async def exact_sums(dut, stall):
             dut.weights.value = late.pop(0)
             await RisingEdge(dut.clk)
         dut.valid.value = 0
-    for _ in range(PAIRS * unit.steps + 20):
+    for _ in range(unit.pairs * unit.steps + 20):
         late.append(0)
         dut.weights.value = late.pop(0)
         await RisingEdge(dut.clk)

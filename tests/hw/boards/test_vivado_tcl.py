@@ -293,7 +293,7 @@ def test_the_runtime_finds_the_cell_and_its_clock(calls):
 def test_hw_build_hands_over_every_file_that_the_scripts_read(board):
     name = board.name
     assert [path.name for path in board.files] == sorted(
-        [f"{name}.xdc", f"{name}_bd.tcl", f"build_{name}.tcl", "check_timing.tcl", "implement.tcl"])
+        [f"{name}.xdc", f"{name}_bd.tcl", f"build_{name}.tcl", "block_design.tcl", "check_timing.tcl", "implement.tcl"])
     assert BOARDS["sim-tiny"].files == []
 
 
@@ -334,7 +334,7 @@ def test_a_failed_implementation_leaves_no_bitstream(folder):
     assert not (folder / "tritloom.bit").exists()
 
 
-@pytest.mark.parametrize("name", ["accel.json", "tritloom.v", "tritloom_axi.v", "{board}_bd.tcl"])
+@pytest.mark.parametrize("name", ["accel.json", "tritloom.v", "tritloom_axi.v", "{board}_bd.tcl", "block_design.tcl"])
 def test_a_missing_file_is_named_before_anything_is_made(folder, board, name):
     name = name.format(board=board.name)
     (folder / name).unlink()
