@@ -94,6 +94,7 @@ def build_bench(verilog_text: str, *, waves: bool = False) -> Path:
         sources=[share / "lib" / "verilator" / "verilator.cpp"],
         flags=["--vpi", "--public-depth", "1", "--timescale", "1ns/1ps", *(["--trace-vcd"] if waves else [])],
         ldflags=[shlex.quote(f"-Wl,-rpath,{library}"), shlex.quote(f"-L{library}"), "-lcocotbvpi_verilator"],
+        headers=["memory", "string", "verilated.h", "verilated_vpi.h"],
         versions=[cocotb.__version__],
     )
 

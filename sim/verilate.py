@@ -14,6 +14,8 @@ from sim.verilator_env import MAKE_VARIABLES, tool_versions, verilator_environme
 __all__ = ["verilate"]
 
 RUNTIME_OBJECTS = "verilated*.o"
+_HEADERS = "common_headers.h"  # what every program of a kind includes, compiled once
+_SMALL = "VM_PARALLEL_BUILDS = 0"  # in Verilator's makefile: one file of C++, without precompiled headers of its own
 _ROOT = "verilator"  # link to Verilator's folder in a build's
 _ERRORS = 8  # of a tool's log that are told
 
@@ -41,6 +43,24 @@ def _share_runtime(source: Path, target: Path) -> None:
             partial.replace(target / file.name)
 
 
+def _precompile(headers: Sequence[str], folder: Path, runtime: Path, make: Sequence[str],
+                environment: dict[str, str]) -> None:
+    """Bring the headers to the folder, compiled: from `runtime`, or by the flags of the folder's own makefile."""
+    (folder / _HEADERS).write_text("".join(f"#include <{header}>\n" for header in headers), encoding="utf-8")
+    compiled, shared = folder / f"{_HEADERS}.gch", runtime / f"{_HEADERS}.gch"
+    if not shared.exists():
+        (folder / "headers.mk").write_text(
+            f"include Vtop.mk\n{compiled.name}: {_HEADERS}\n"
+            "\t$(CXX) $(OPT_FAST) $(CXXFLAGS) $(CPPFLAGS) -x c++-header -o $@ $<\n", encoding="utf-8")
+        _run([*make, "-f", "headers.mk", compiled.name], folder, environment)
+        runtime.mkdir(parents=True, exist_ok=True)
+        partial = runtime / f".{os.getpid()}.{shared.name}"
+        os.link(compiled, partial)  # 70 MB: not worth a copy
+        partial.replace(shared)
+    else:
+        os.link(shared, compiled)
+
+
 def verilate(
     verilog: str,
     output: str,
@@ -50,6 +70,7 @@ def verilate(
     flags: Sequence[str] = (),
     cflags: Sequence[str] = (),
     ldflags: Sequence[str] = (),
+    headers: Sequence[str] = (),
     optimise: str = "-O1",
     versions: Sequence[str] = (),
     what: str | None = None,
@@ -57,7 +78,8 @@ def verilate(
     """Build the design ``top`` in ``verilog`` with C++ ``sources`` into a file named ``output``; return its path.
 
     The class is ``Vtop``. ``includes`` are header files that the sources read; both lie in the folder in which all is
-    compiled. ``versions`` name libraries that they link: they only enter the key. The result lies in the cache under
+    compiled. ``headers``: those of others that all sources include, compiled once for a small design. ``versions``
+    name libraries that they link: they only enter the key. The result lies in the cache under
     a hash of the Verilog, the sources, the flags and the tools' versions; where it is there already no tool runs, else
     standard error says ``what``. Raises `BuildError` with the tool's first errors.
     """
@@ -83,9 +105,13 @@ def verilate(
         runtime = cache_root() / "runtime" / digest(compiled)
         _share_runtime(runtime, folder)
         jobs = len(os.sched_getaffinity(0))
-        make = ["make", "-f", "Vtop.mk", f"-j{jobs}", "CURDIR=.", *MAKE_VARIABLES]
         # What runs once at the start is long and repetitive code: compiling it well takes minutes for nothing.
-        _run([*make, f"OPT_FAST={optimise}", "OPT_SLOW=-O0", f"OPT_GLOBAL={optimise}", output], folder, environment)
+        flags_of = [f"OPT_FAST={optimise}", "OPT_SLOW=-O0", f"OPT_GLOBAL={optimise}"]
+        make = ["make", f"-j{jobs}", "CURDIR=.", *MAKE_VARIABLES]
+        if headers and _SMALL in (folder / "Vtop_classes.mk").read_text("utf-8"):
+            _precompile(headers, folder, runtime, [*make, *flags_of], environment)
+            flags_of[0] += f" -include {_HEADERS}"
+        _run([*make, "-f", "Vtop.mk", *flags_of, output], folder, environment)
         _share_runtime(folder, runtime)
         for pattern in ("*.o", "*.a", "*.gch", "*.d", _ROOT):
             for file in folder.glob(pattern):

@@ -65,6 +65,7 @@ ELSEWHERE: tuple[tuple[str, str, str], ...] = (
     ("host/devices", "base registry", "host/test_pynq_device.py"),
     ("host/emulator", "image kernels operations row_memory", "host/emulator/test_machine.py"),
     ("host/emulator", "linking native_buffers native_machine native_operation", "host/emulator/test_native_units.py"),
+    ("host/emulator", "native_state", "host/emulator/test_library.py"),
     ("host/emulator", "streams", "host/compiler/test_shortlist_program.py"),
     ("host/engine", "request sequences", "host/engine/test_engine.py"),
     ("host/pipeline", "fitting loading stage texts", "host/pipeline/test_methods.py"),

@@ -24,7 +24,7 @@ class Queries:
 
     def __init__(self, dut, queries: np.ndarray, scales: Scalar, words: int) -> None:
         self.dut, self.queries, self.scales = dut, queries, scales
-        self.word = Packing.of(query_word(words)["values"].shape.elem_shape)
+        self.word = Packing.of(query_word(PAIRS, words)["values"].shape.elem_shape)
         cocotb.start_soon(self._answer())
 
     async def _answer(self) -> None:
@@ -51,7 +51,7 @@ async def jobs_in_turn(dut, stall):
     scales = Scalar(np.array(given["scales"]["m"]), np.array(given["scales"]["e"]))
     constant = from_word(np.int64(given["score_constant"]))
     source, sink = StreamSource(dut, "i", JOB, stall=stall), StreamSink(dut, "o", JOB, stall=stall)
-    write, unit = Packing.of(query_word(words)), Packing.of(SCALAR)
+    write, unit = Packing.of(query_word(PAIRS, words)), Packing.of(SCALAR)
     dut.bank_free.value, dut.dim.value, dut.score_constant.value = 0, dim, given["score_constant"]
     Queries(dut, queries, scales, words)
     writes: list[tuple[int, dict]] = []

@@ -6,7 +6,7 @@ import cocotb
 from cocotb.triggers import RisingEdge
 
 from hw.attention.output_memory import ROW_EXPONENT
-from hw.attention.reciprocals import JOB_RECIPROCALS
+from hw.attention.reciprocals import job_reciprocals
 from hw.attention.softmax import softmax_totals
 from sim.streams import StreamSink, StreamSource
 from sim.testbench import parameters, start
@@ -16,8 +16,8 @@ from sim.testbench import parameters, start
 @cocotb.parametrize(stall=[0.0, 0.5])
 async def jobs_in_turn(dut, stall):
     given = parameters()
-    source = StreamSource(dut, "i", softmax_totals(given["context_max"]), stall=stall)
-    sink = StreamSink(dut, "o", JOB_RECIPROCALS, stall=stall)
+    source = StreamSource(dut, "i", softmax_totals(given["pairs"], given["context_max"]), stall=stall)
+    sink = StreamSink(dut, "o", job_reciprocals(given["pairs"]), stall=stall)
     exponents = StreamSink(dut, "o_exponent", ROW_EXPONENT, always_ready=True)
     await start(dut)
     source.send_nowait(*(case["i"] for case in given["cases"]))

@@ -22,7 +22,7 @@ def test_bench(dim):
              "head": rng.integers(HEADS - heads + 1), "row": rng.integers(ROWS - rows + 1),
              "heads_last": heads - 1, "rows_last": rows - 1} for heads, rows in SHAPES]
     scales = random_scalars(rng, ROWS * HEADS, -40, 40)
-    run_bench(QueryLoad(rows=ROWS, heads=HEADS, words=WORDS), "tests.hw.attention.query_load_bench", {
+    run_bench(QueryLoad(pairs=4, rows=ROWS, heads=HEADS, words=WORDS), "tests.hw.attention.query_load_bench", {
         "words": WORDS, "dim": dim, "jobs": jobs, "score_constant": word(0.18),
         "queries": rng.integers(-32768, 32768, (ROWS, HEADS, WORDS * 16)),
         "scales": {"m": scales.m.reshape(ROWS, HEADS), "e": scales.e.reshape(ROWS, HEADS)}})

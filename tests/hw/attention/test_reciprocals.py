@@ -36,5 +36,5 @@ def test_bench():
     rng, most = np.random.default_rng(1), CONTEXT << P_FRACTION
     cases = [_case(rng, *shape) for shape in SHAPES]
     cases += [_case(rng, 4, 1, [1, most, most - 1, 1 << P_FRACTION]), _case(rng, 1, 4, [(1 << 24) - 1, 1 << 24, 3, 2])]
-    run_bench(Reciprocals(kv_bits=KV_BITS, context_max=CONTEXT), "tests.hw.attention.reciprocals_bench",
-              {"context_max": CONTEXT, "cases": cases})
+    run_bench(Reciprocals(pairs=4, kv_bits=KV_BITS, context_max=CONTEXT), "tests.hw.attention.reciprocals_bench",
+              {"pairs": 4, "context_max": CONTEXT, "cases": cases})
