@@ -2,8 +2,8 @@
 
 Parameters: ``build``; ``commands``: {``q`` [rows][count], ``unit`` [[m, e], ...] by row, ``weights`` [vocab][count],
 ``scales``: memory words [vocab], ``k``, ``write_logits``, ``listed``: ids of the rows that come, in their
-order, null for all}; ``stall``: the probability of a stall on every stream;
-``cycles``: the most that each command may take, or null. The beats of all commands are offered from the start.
+order, null for all}; ``stalls``: probabilities of a stall on every stream, one after
+another; ``cycles``: the most that each command may take, or null. The beats of all commands are offered from the start.
 """
 
 import cocotb
@@ -93,11 +93,11 @@ class Monitor:
 
 
 @cocotb.test()
-async def writes_logits_and_lists(dut):
+@cocotb.parametrize(stall=parameters()["stalls"])
+async def writes_logits_and_lists(dut, stall):
     given = parameters()
     build = BuildParameters(**given["build"])
     commands = [Command(number, command, build) for number, command in enumerate(given["commands"])]
-    stall = given["stall"]
     command_source = StreamSource(dut, "command", COMMAND_BITS)
     weights = StreamSource(dut, "i_weights", stall=stall)
     rows = StreamSource(dut, "i_rows", LISTED_ROW, stall=stall)

@@ -32,19 +32,18 @@ def random_command(rng, build, rows, vocab, count, **options):
                    scales=scales, **options)
 
 
-def run(build, commands, *, stall=0.0, cycles=None):
+def run(build, commands, *, stalls=(0.0,), cycles=None):
     run_bench(HeadEngine(build), BENCH, {
-        "build": build.to_json(), "commands": commands, "stall": stall, "cycles": cycles})
+        "build": build.to_json(), "commands": commands, "stalls": stalls, "cycles": cycles})
 
 
-@pytest.mark.parametrize("stall", [0.0, 0.4])
 @pytest.mark.parametrize("build", [ONE_ROW, TWO_ROWS], ids=lambda build: build.name)
-def test_commands_in_turn(build, stall):
+def test_commands_in_turn(build):
     """Whole and odd blocks, rows of one beat and of the longest, a single logit, fewer than k, lists alone."""
     rng, rows = np.random.default_rng(5), build.head_rows
     shapes = [(rows, 37, 100, dict(k=build.top_k)), (rows, 16, build.beat_bytes, dict(k=1)), (1, 1, 1, dict(k=3)),
               (rows, 61, 7, dict(k=5, write_logits=0)), (1, 24, build.hidden_max, dict(k=build.top_k))]
-    run(build, [random_command(rng, build, *shape, **options) for *shape, options in shapes], stall=stall)
+    run(build, [random_command(rng, build, *shape, **options) for *shape, options in shapes], stalls=(0.0, 0.4))
 
 
 def test_extremes():
@@ -58,19 +57,17 @@ def test_extremes():
     run(build, [command(q, weights, unit=list(unit), scales=scales) for unit in units])
 
 
-@pytest.mark.parametrize("stall", [0.0, 0.3])
-def test_order_of_the_list(stall):
+def test_order_of_the_list():
     """Ties keep the lower id first; rising logits move the whole list every time, falling ones never."""
     build, count = TWO_ROWS, 4
     values = [[3] * 20, [*range(20)], [*range(20)][::-1], [5, 9, 5, 9, 9, 5, 1, 9, 5, 10, 9, 0, 10], [0, 0, -1, 0]]
     rows = np.array([[1] * count, [-1] * count])
     run(build, [command(rows, np.repeat(np.array(column)[:, None], count, axis=1), k=6) for column in values],
-        stall=stall)
+        stalls=(0.0, 0.3))
 
 
-@pytest.mark.parametrize("stall", [0.0, 0.4])
 @pytest.mark.parametrize("build", [ONE_ROW, TWO_ROWS], ids=lambda build: build.name)
-def test_listed_rows(build, stall):
+def test_listed_rows(build):
     """Rows of any blocks in any order, between commands of all rows; fewer than k; rows of one beat."""
     rng, rows = np.random.default_rng(7), build.head_rows
 
@@ -80,7 +77,7 @@ def test_listed_rows(build, stall):
 
     run(build, [listed(100, 100, 20, k=build.top_k), random_command(rng, build, rows, 21, 9, k=5),
                 listed(37, 4, 37, k=build.top_k), listed(60, build.hidden_max, 1, k=1), listed(9, 7, 3, k=6),
-                random_command(rng, build, rows, 16, 9, k=5)], stall=stall)
+                random_command(rng, build, rows, 16, 9, k=5)], stalls=(0.0, 0.4))
 
 
 def test_order_of_listed_rows():

@@ -12,9 +12,8 @@ from hw.vector.head_quant import HeadQuant
 from models.golden.head_quant import head_quant
 from models.golden.scalar import constant, mul
 from models.machine.build import LANES
-from sim.runner import run_bench
 from tests.hw.arith.scalars import as_fields
-from tests.hw.single_table import BENCH, table
+from tests.hw.stream_table import Case, check
 from tests.hw.vector.shared_units import WithSharedUnits
 
 
@@ -28,24 +27,26 @@ def _heads(rng: np.random.Generator, dim: int) -> np.ndarray:
     return x
 
 
-@pytest.mark.parametrize("stall", [0.0, 0.3], ids=["free", "stalls"])
-@pytest.mark.parametrize(("kv_bits", "cached", "dim"), [
-    (8, 1, 64), (8, 0, 64), (8, 0, 24), (8, 1, 8), (16, 1, 24), (16, 0, 24)])
-def test_equals_golden(kv_bits, cached, dim, stall):
+def _case(kv_bits: int, cached: bool, dim: int) -> Case:
     bits = kv_bits if cached else 16
     x = _heads(np.random.default_rng([bits, dim]), dim)
     scale = constant(3.7e-6)
     q, steps = head_quant(x, scale[None], bits)
     words, rng = dim // LANES, np.random.default_rng(bits)
-    unit = WithSharedUnits(HeadQuant(64, kv_bits=kv_bits))
     channels = [{"x": head[n * LANES:][:LANES], "index": n, "last": place == words - 1}
                 for head in x[0] for place, n in enumerate(rng.permutation(words))]
     results = [{"values": head[n:n + LANES], "last": n + LANES == dim} for head in q[0] for n in range(0, dim, LANES)]
     scales = [as_fields(steps[0, head]) for head in range(x.shape[1])]
     over_levels = mul(scale, constant(Fraction(1, (1 << (bits - 1)) - 1)))
     settings = {"scale": as_fields(over_levels), "cached": cached, "words": words}
-    run_bench(unit, BENCH, table(unit, settings=settings, inputs={"i": channels},
-                                 outputs={"o": results, "o_scale": scales}, stall=stall))
+    return Case(f"{dim} channels{', cached' if cached else ''}", settings=settings, inputs={"i": channels},
+                outputs={"o": results, "o_scale": scales})
+
+
+@pytest.mark.parametrize(("kv_bits", "heads"), [
+    (8, [(True, 64), (False, 64), (False, 24), (True, 8)]), (16, [(True, 24), (False, 24)])], ids=["8", "16"])
+def test_equals_golden(kv_bits, heads):
+    check(WithSharedUnits(HeadQuant(64, kv_bits=kv_bits)), [_case(kv_bits, cached, dim) for cached, dim in heads])
 
 
 def test_dim_is_checked():

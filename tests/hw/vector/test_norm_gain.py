@@ -11,8 +11,7 @@ from models.golden.norm_quant import gained
 from models.golden.rounding import round_shift
 from models.machine.build import LANES
 from models.machine.descriptor import LoadTarget
-from sim.runner import run_bench
-from tests.hw.single_table import BENCH, table
+from tests.hw.stream_table import Case, check
 from tests.hw.vector.shared_units import WithSharedUnits
 from tests.hw.vector.taps import loads
 
@@ -27,26 +26,29 @@ def _channels(rng: np.random.Generator, bits: int, k: int) -> np.ndarray:
     return x
 
 
-@pytest.mark.parametrize("with_gains", [False, True], ids=["", "gains"])
-@pytest.mark.parametrize("k, technology", [*((k, ULTRASCALE_PLUS) for k in (0, 1, 11, 37)), (11, SERIES_7)])
-def test_equals_golden(k, with_gains, technology):
+def _case(k: int, with_gains: bool) -> Case:
     rng = np.random.default_rng([k, with_gains])
     x, up = _channels(rng, SIZE_BITS - UP_MAX + k, k), UP_MAX - k
     gains = rng.integers(-(1 << 15), 1 << 15, x.size)
     gains[24:26], gains[:12] = -(1 << 15), gains[:12] | 1
     factors = gains if with_gains else np.ones(x.size, np.int64)
-    unit = WithSharedUnits(NormGain())
 
     def words(name, values):
         return [{name: values[n:n + LANES], "last": n + LANES == x.size} for n in range(0, x.size, LANES)]
 
     narrow = round_shift(x, k)
     squares = (narrow * narrow).reshape(-1, LANES).sum(axis=1)
-    run_bench(unit, BENCH, table(
-        unit, settings={"up": up, "gained": with_gains},
-        inputs={"i_load": loads(LoadTarget.GAIN, gains.astype("<i2").tobytes()),
-                "i": words("channels", [{"size": abs(int(a)), "negative": a < 0} for a in x])},
+    return Case(
+        f"k {k}{', gains' if with_gains else ''}", settings={"up": up, "gained": with_gains},
+        inputs=[{"i_load": loads(LoadTarget.GAIN, gains.astype("<i2").tobytes())},
+                {"i": words("channels", [{"size": abs(int(a)), "negative": a < 0} for a in x])}],
         outputs={"o_products": words("sizes", [abs(int(a) * int(g)) << up for a, g in zip(x, factors, strict=True)]),
                  "o_v": words("x", gained(x, factors, np.int64(k))),
-                 "o_squares": [{"sum": int(s), "last": n == squares.size - 1} for n, s in enumerate(squares)]},
-        first="i_load"), technology=technology)
+                 "o_squares": [{"sum": int(s), "last": n == squares.size - 1} for n, s in enumerate(squares)]})
+
+
+@pytest.mark.parametrize("technology, places", [(ULTRASCALE_PLUS, (0, 1, 11, 37)), (SERIES_7, (11,))],
+                         ids=["ultrascale-plus", "series-7"])
+def test_equals_golden(technology, places):
+    check(WithSharedUnits(NormGain()), [_case(k, with_gains) for k in places for with_gains in (False, True)],
+          stalls=[0.0], technology=technology)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
-import pytest
 
 from hw.vector.norm_control import NormPass
 from hw.vector.norm_quant import NormQuant
@@ -13,9 +13,8 @@ from models.golden.norm_quant import ABSMAX_FLOOR, NormConstants, norm_constants
 from models.golden.scalar import ZERO, Scalar, constant, less
 from models.machine.build import LANES
 from models.machine.descriptor import LoadTarget
-from sim.runner import run_bench
 from tests.hw.arith.scalars import as_fields
-from tests.hw.single_table import BENCH, table
+from tests.hw.stream_table import Case, check
 from tests.hw.vector.shared_units import WithSharedUnits
 from tests.hw.vector.taps import exponents, loads, random_tap, tap_bytes
 
@@ -42,7 +41,15 @@ BEHIND_AN_OUTLIER = {
 }
 
 
-def _check(row: str, dim: int, *, scale: Scalar, rms=True, gained=True, levels=127, tapped=False, stall=0.0):
+class _Row(NamedTuple):
+    """A case with what the tests ask of its data: the integers given, and whether a row is quantised twice."""
+
+    case: Case
+    q: np.ndarray
+    again: bool
+
+
+def _row(row: str, dim: int, *, scale: Scalar, rms=True, gained=True, levels=127, tapped=False) -> _Row:
     rng = np.random.default_rng([dim, levels, len(row), rms, gained, tapped])
     x = (ROWS | BEHIND_AN_OUTLIER)[row](rng, dim)
     gains = rng.integers(-(1 << 15), 1 << 15, dim).astype(np.int16) if gained else None
@@ -56,7 +63,6 @@ def _check(row: str, dim: int, *, scale: Scalar, rms=True, gained=True, levels=1
     large = NormConstants(constant(2.0**100), None)
     sent = [norm_quant(x[None], constant(1)[None], gains, large, levels=levels)[0], q] if again else [q]
 
-    unit = WithSharedUnits(NormQuant())
     channel_gains = gains if gained else rng.integers(-99, 99, dim)  # without gains or tap, theirs are noise
     memories = [*loads(LoadTarget.GAIN, channel_gains.astype("<i2").tobytes()),
                 *loads(LoadTarget.TAP, tap_bytes(tap if tapped else random_tap(rng, dim)))]
@@ -66,48 +72,55 @@ def _check(row: str, dim: int, *, scale: Scalar, rms=True, gained=True, levels=1
               *([NormPass.TAPPED] if tapped else []), *[NormPass.QUANTISE] * len(sent)]
     start = {"gain": as_fields(constants.gain), "eps_sum": as_fields(constants.eps_sum if rms else ZERO), "rms": rms,
              "gained": gained, "levels16": levels > 127, "tapped": tapped, "exponents": exponents(tap)}
-    run_bench(unit, BENCH, table(
-        unit, settings={"scale": as_fields(scale)},
-        inputs={"i_load": memories, "start": [start], "i_x": words * len(passes)},
+    kinds = {"without rms": not rms, "without gains": not gained, "16 bits": levels > 127, "tap": tapped,
+             "twice": again, f"exponent {int(scale.e)}": True}
+    case = Case(
+        ", ".join([row, *(kind for kind, given in kinds.items() if given)]), settings={"scale": as_fields(scale)},
+        inputs=[{"i_load": memories}, {"start": [start], "i_x": words * len(passes)}],
         outputs={"passes": [kind.value for kind in passes],
                  "o_q": [{"values": some[0, n:n + LANES], "last": n + LANES == dim}
                          for some in sent for n in range(0, dim, LANES)],
-                 "o_scale": [as_fields(step[0])]}, first="i_load", stall=stall))
-    return q[0], again
+                 "o_scale": [as_fields(step[0])]})
+    return _Row(case, q[0], again)
 
 
-@pytest.mark.parametrize("stall", [0.0, 0.3], ids=["free", "stalls"])
-@pytest.mark.parametrize("tapped", [False, True], ids=["", "tap"])
-@pytest.mark.parametrize("row", ROWS)
-def test_rows(row, tapped, stall):
-    q, _ = _check(row, 96, scale=constant(2.0**-14), tapped=tapped, stall=stall)
-    assert (np.abs(q).max() == 127) == (row != "zeros" or tapped)
+def _check(rows: list[_Row], *, stalls=(0.0,)) -> None:
+    check(WithSharedUnits(NormQuant()), [row.case for row in rows], stalls=stalls)
 
 
-@pytest.mark.parametrize("tapped", [False, True], ids=["", "tap"])
-@pytest.mark.parametrize("rms", [False, True], ids=["", "rms"])
-@pytest.mark.parametrize("gained", [False, True], ids=["", "gains"])
-def test_variants(rms, gained, tapped):
-    _check("random", 132, scale=constant(3e-7), rms=rms, gained=gained, tapped=tapped, levels=32767, stall=0.1)
+def test_rows():
+    rows = []
+    for tapped in (False, True):
+        for kind in ROWS:
+            rows.append(_row(kind, 96, scale=constant(2.0**-14), tapped=tapped))
+            assert (np.abs(rows[-1].q).max() == 127) == (kind != "zeros" or tapped)
+    _check(rows, stalls=(0.0, 0.3))
 
 
-@pytest.mark.parametrize("scale", [constant(2.0**-40), Scalar(np.int64(1 << 23), np.int64(-500)), ZERO],
-                         ids=["small", "underflow", "zero"])
-@pytest.mark.parametrize("rms", [False, True], ids=["", "rms"])
-def test_clamped_maximum(scale, rms):
+def test_variants():
+    _check([_row("random", 132, scale=constant(3e-7), rms=rms, gained=gained, tapped=tapped, levels=32767)
+            for rms in (False, True) for gained in (False, True) for tapped in (False, True)], stalls=[0.1])
+
+
+def test_clamped_maximum():
     """Below transformers' floor of the absolute maximum nothing reaches full scale, after a second quantisation."""
-    q, again = _check("small", 64, scale=scale, rms=rms)
-    assert again and np.abs(q).max() < 127
+    scales = [constant(2.0**-40), Scalar(np.int64(1 << 23), np.int64(-500)), ZERO]  # the second underflows
+    rows = [_row("small", 64, scale=scale, rms=rms) for scale in scales for rms in (False, True)]
+    assert all(row.again and np.abs(row.q).max() < 127 for row in rows)
+    _check(rows)
 
 
-@pytest.mark.parametrize("tapped", [False, True], ids=["", "tap"])
-def test_one_word(tapped):
-    assert np.abs(_check("largest", LANES, scale=constant(1), tapped=tapped)[0]).max() == 127
+def test_one_word():
+    rows = [_row("largest", LANES, scale=constant(1), tapped=tapped) for tapped in (False, True)]
+    assert all(np.abs(row.q).max() == 127 for row in rows)
+    _check(rows)
 
 
-@pytest.mark.parametrize("row", BEHIND_AN_OUTLIER)
-@pytest.mark.parametrize("clamped", [False, True], ids=["", "clamp"])
-def test_products_are_rounded_once(row, clamped):
+def test_products_are_rounded_once():
     """Half units of v, and a largest v that is not the largest x's; 16 bits of it."""
-    _, again = _check(row, 64, scale=constant(2.0**-80 if clamped else 1), rms=clamped, levels=32767)
-    assert again == clamped
+    rows = []
+    for clamped in (False, True):
+        for kind in BEHIND_AN_OUTLIER:
+            rows.append(_row(kind, 64, scale=constant(2.0**-80 if clamped else 1), rms=clamped, levels=32767))
+            assert rows[-1].again == clamped
+    _check(rows)
