@@ -29,6 +29,7 @@ from models.machine.build import CPU
 from models.output import check_output_file
 from scripts.experiments.steering.manner import AUSTEN, SCRIPTURE, MannerClassifier, body, read_manners, sentences
 from scripts.experiments.steering.plot_steering import plot
+from scripts.experiments.steering.steering_page import record
 from scripts.experiments.steering.steering_trial import continuations, control_vectors, perplexity
 
 __all__ = ["Outcome", "Trial", "main", "summary"]
@@ -136,6 +137,7 @@ def _parser() -> argparse.ArgumentParser:
                         help="held-out windows of half a context that perplexity is measured on (default: 4)")
     parser.add_argument("--plot", type=Path, metavar="PNG", help="draw shift and perplexity against strength")
     parser.add_argument("--json", action="store_true", help="print one JSON object, continuations included")
+    parser.add_argument("--record", action="store_true", help="write table and samples into docs/steering.md")
     return parser
 
 
@@ -173,11 +175,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
               "plain_success": {target: float(np.mean(DIRECTIONS[target][1] * s > 0))
                                 for target, s in trial.plain_scores.items()},
               "cpu_s": time.process_time() - started}
-    if options.json:
+    if options.json or options.record:
         texts = {"prompts": {t: [trial.text.decode(p) for p in trial.prompts[DIRECTIONS[t][0]]] for t in DIRECTIONS},
                  "plain": trial.plain_texts}
-        print(json.dumps(result | texts | {"outcomes": [o._asdict() for o in outcomes]}))
-        return
+        whole = result | texts | {"outcomes": [o._asdict() for o in outcomes]}
+        if options.record:
+            record(whole)
+        if options.json:
+            print(json.dumps(whole))
+            return
     for name in ("layers", "norms", "cosines", "classifier_accuracy", "plain_perplexity", "plain_log_odds",
                  "plain_success", "cpu_s"):
         print(f"{name}: {result[name]}")

@@ -5,7 +5,7 @@ import pytest
 
 from host.pipeline.site import LINEAR_INPUTS, Point, channels_of
 from models.synth import synthetic_model
-from scripts.experiments.evaluate_sparsity import random_masks, score
+from scripts.experiments.evaluate_sparsity import random_masks, score, table
 from tests.families import FAMILIES
 
 
@@ -32,3 +32,10 @@ def test_masked_channels_are_counted_as_zeros(model):
     assert (same, unchanged) == (plain, natural)
     assert masked != plain
     assert sparsity == pytest.approx(0.5 + natural / 2, abs=0.05)
+
+
+def test_the_table_shows_what_was_measured():
+    lines = table([{"method": "plain", "target": 0.0, "sparsity": 0.4183, "perplexity": 30.748, "ratio": 1.0},
+                   {"method": "teal", "target": 0.4, "sparsity": 0.5532, "perplexity": 30.985, "ratio": 1.0077}]
+                  ).splitlines()
+    assert lines[2:] == ["| plain | – | 0.418 | 30.75 | × 1.000 |", "| teal | 0.4 | 0.553 | 30.98 | × 1.008 |"]
