@@ -8,6 +8,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from hw.arith.largest import largest_lane
 from hw.arith.rounding import saturate
 from hw.arith.scalar import SCALAR, scalar_const
 from hw.arith.scalar_steps import ScalarSteps
@@ -79,23 +80,14 @@ class HeadQuant(wiring.Component):
 
         level = [Signal(ROTATED_BITS, reset_less=True, name=f"size_{n}") for n in range(LANES)]
         m.d.sync += [size.eq(abs(i.p.x[n])) for n, size in enumerate(level)]
-        valid, last = i.valid, i.p.last
-        while True:
-            after = [Signal(name="measured"), Signal(name="measured_last")]
-            m.d.sync += [after[0].eq(valid), after[1].eq(last)]
-            valid, last = after
-            if len(level) == 1:
-                break
-            larger = [Signal(ROTATED_BITS, reset_less=True, name="larger") for _ in level[::2]]
-            m.d.sync += [c.eq(Mux(a > b, a, b)) for a, b, c in zip(level[::2], level[1::2], larger, strict=True)]
-            level = larger
+        size, valid, last = largest_lane(m, level, i.valid, i.p.last)
         most, ended = Signal(ROTATED_BITS), Signal()
         m.d.comb += [largest.i.payload.eq(most), largest.i.valid.eq(ended)]
         m.d.sync += ended.eq(valid & last)
         with m.If(ended):
             m.d.sync += most.eq(0)
-        with m.If(valid & (ended | (level[0] > most))):
-            m.d.sync += most.eq(level[0])
+        with m.If(valid & (ended | (size > most))):
+            m.d.sync += most.eq(size)
 
     def _lengths(self, m: Module, largest: Queue) -> tuple[Value, Value, Value]:
         """golden `from_int` of each head's largest: leading zeros are shifted out, four a cycle or one.

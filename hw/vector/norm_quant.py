@@ -6,6 +6,7 @@ from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.arith.largest import largest_lane
 from hw.arith.rounding import saturate
 from hw.arith.scalar import SCALAR
 from hw.arith.scalar_unit import ScalarPort
@@ -110,17 +111,9 @@ class NormQuant(wiring.Component):
             ]
         valid = Mux(tapping, y_valid & ~row.quantise_pass, products.valid & row.largest_pass)
         last = Mux(tapping, y_last, products.p.last)
-        while True:
-            after = [Signal(name="measured"), Signal(name="measured_last")]
-            m.d.sync += [after[0].eq(valid), after[1].eq(last)]
-            valid, last = after
-            if len(level) == 1:
-                break
-            larger = [Signal(PRODUCT_BITS, reset_less=True, name="larger") for _ in level[::2]]
-            m.d.sync += [c.eq(Mux(a > b, a, b)) for a, b, c in zip(level[::2], level[1::2], larger, strict=True)]
-            level = larger
-        with m.If(valid & (level[0] > row.largest)):
-            m.d.sync += row.largest.eq(level[0])
+        size, valid, last = largest_lane(m, level, valid, last)
+        with m.If(valid & (size > row.largest)):
+            m.d.sync += row.largest.eq(size)
         with m.If(valid & last):
             m.d.sync += row.measured.eq(1)
 
