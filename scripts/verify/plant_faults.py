@@ -1,7 +1,8 @@
 """Plant a wrong bit in each unit of golden model, emulator and RTL, and wrong lines in the emulator's C, one at a time;
 show which test sees it.
 
-`python -m scripts.verify.plant_faults [--only golden|emulator|native|rtl]`. Exit status 1 if a fault goes unseen.
+`python -m scripts.verify.plant_faults [--only golden|emulator|native|rtl] [--jobs N]`. Exit status 1 if a fault goes
+unseen.
 """
 
 from __future__ import annotations
@@ -11,13 +12,16 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
 from tqdm import tqdm
 
+from host.emulator.library import default_threads
 from models.child_process import run_child
 from models.command import CommandParser, run_command
+from models.errors import OptionError
 from scripts.verify.fault_plugin import SEEN_VARIABLE
 from scripts.verify.native_faults import NATIVE_FAULTS, NativeFault, build_library
 from sim.fault import FAULT_VARIABLE
@@ -142,21 +146,31 @@ def _run_native(fault: NativeFault) -> tuple[bool, str]:
         return _run(fault.test, f"native:{folder}", "-k", f"not ({' or '.join(others)})")
 
 
+def _planted(fault: Fault | NativeFault) -> tuple[bool, str]:
+    """Whether its test sees a fault, and the test's last line."""
+    return _run_native(fault) if isinstance(fault, NativeFault) else _run(fault.test, fault.place)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     parser = CommandParser("scripts.verify.plant_faults",
                            description="Plant a wrong bit in each unit; every one must be seen by a test.")
     parser.add_argument("--only", choices=["golden", "emulator", "native", "rtl"],
                         help="units of one of the four")
+    parser.add_argument("--jobs", type=int, default=default_threads(), metavar="N",
+                        help="tests at the same time (default: one for each processor)")
     options = parser.parse_args(arguments)
     native = [fault for fault in NATIVE_FAULTS if fault.path in PATHS]
     chosen = [fault for fault in (*FAULTS, *native) if options.only in (None, fault.model)]
     unseen = 0
-    for fault in tqdm(chosen, unit="fault", file=sys.stderr):
-        seen, line = _run_native(fault) if isinstance(fault, NativeFault) else _run(fault.test, fault.place)
-        unseen += not seen
-        tqdm.write(f"{'seen  ' if seen else 'UNSEEN'}  {fault.model:8}  {fault.place:40}  {fault.test}  {line}",
-                   file=sys.stdout)
+    if options.jobs < 1:
+        raise OptionError("--jobs must be at least 1")
+    with ThreadPoolExecutor(options.jobs) as pool:
+        results = tqdm(pool.map(_planted, chosen), total=len(chosen), unit="fault", file=sys.stderr)
+        for fault, (seen, line) in zip(chosen, results, strict=True):
+            unseen += not seen
+            tqdm.write(f"{'seen  ' if seen else 'UNSEEN'}  {fault.model:8}  {fault.place:40}  {fault.test}  {line}",
+                       file=sys.stdout)
     print(f"{len(chosen) - unseen} of {len(chosen)} faults seen")
     if len(native) < len(NATIVE_FAULTS):
         print(f"{len(NATIVE_FAULTS) - len(native)} faults of paths that cannot run here were left out")

@@ -18,6 +18,9 @@ TEST_BUILDS = {
     "four batches of one": replace(TWO_ROWS, rows=1, row_batches=4, accumulator_words=256, outputs_per_step=8),
     "three ports": replace(TWO_ROWS, rows=1, ports=3, outputs_per_step=12, accumulator_words=128),
 }
+# each is a minute of compiling: the plain one and batches always, odd ports and quarter rows with the slow tests
+NAMES = ["two rows", "two batches of two", *(pytest.param(name, marks=pytest.mark.slow) for name in (
+    "four batches of one", "three ports"))]
 
 
 def random_matrix(rng, build, outputs, inputs, accumulator, batches=None):
@@ -34,7 +37,7 @@ def run(build, matrices, *, interleaved=False, stall=0.0, late=None, cycles=None
 
 
 @pytest.mark.parametrize("stall", [0.0, 0.4])
-@pytest.mark.parametrize("name", TEST_BUILDS)
+@pytest.mark.parametrize("name", NAMES)
 def test_matrices_in_turn(name, stall):
     """Back to back at different bases: a single tile, odd sizes, the longest input, an earlier result overwritten."""
     build, rng = TEST_BUILDS[name], np.random.default_rng(7)
@@ -44,7 +47,7 @@ def test_matrices_in_turn(name, stall):
     run(build, [random_matrix(rng, build, *shape) for shape in shapes], interleaved=stall > 0, stall=stall)
 
 
-@pytest.mark.parametrize("name", TEST_BUILDS)
+@pytest.mark.parametrize("name", NAMES)
 def test_late_weights(name):
     """Both banks of the tables are full when the first step comes, so with few outputs the next tile begins at once
     and a word comes again before its sum is written."""
