@@ -76,7 +76,7 @@ async def commands_in_turn(dut, stall, slowest):
     parts = build.beat_bytes * 8 // size
     jobs, beats = StreamSource(dut, "i", JOB, stall=stall), StreamSource(dut, "i_data", stall=stall)
     layouts = {"keys": key_beat(size, parts, given["chunks"]), "values": value_beat(build),
-               "event": key_event(build.context_max)}
+               "event": key_event(build.attention_pairs, build.context_max)}
     packings = {name: Packing.of(layout) for name, layout in layouts.items()}
     followers = Followers(dut, slowest, stall)
     await start(dut)
