@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from ctypes import POINTER, c_int8, c_int16, c_int32, c_int64, c_uint8
+from typing import Any
 
 from models.machine.registers import SEQUENCES
 
@@ -16,18 +17,14 @@ class NativeScalar(ctypes.Structure):
     _fields_ = [("m", c_int64), ("e", c_int64)]
 
 
-_POSITIONS = f"int64_t[{SEQUENCES}]"
-_TYPES = {
-    "int64_t": c_int64, _POSITIONS: c_int64 * SEQUENCES, "uint8_t *": POINTER(c_uint8), "int8_t *": POINTER(c_int8),
-    "int16_t *": POINTER(c_int16), "const int16_t *": POINTER(c_int16), "int32_t *": POINTER(c_int32),
-    "int64_t *": POINTER(c_int64), "const int64_t *": POINTER(c_int64), "scalar *": POINTER(NativeScalar),
-    "const scalar *": POINTER(NativeScalar), "const tap_channel *": POINTER(c_uint8)}
+_TYPES: dict[str, Any] = {"int8_t": c_int8, "int16_t": c_int16, "int32_t": c_int32, "int64_t": c_int64,
+                          "uint8_t": c_uint8, "scalar": NativeScalar, "tap_channel": c_uint8}
 
-_FIELDS = (
+_FIELDS = (  # a name with [SEQUENCES] is an array
     ("memory", "uint8_t *", "the program's buffer, seen by descriptors at address `base`"),
     ("size", "int64_t", "of it, bytes"),
     ("base", "int64_t", ""),
-    ("positions", _POSITIONS, "tokens in the cache of each sequence"),
+    ("positions[SEQUENCES]", "int64_t", "tokens in the cache of each sequence"),
     ("kv_bits", "int64_t", ""),
     ("outputs_per_step", "int64_t", ""),
     ("top_k", "int64_t", ""),
@@ -64,10 +61,17 @@ _FIELDS = (
 )
 
 
+def _member(declarator: str, kind: str) -> tuple[str, Any]:
+    """A member's name and type for ctypes."""
+    of = _TYPES[kind.removeprefix("const ").removesuffix(" *")]
+    name, array, _ = declarator.partition("[")
+    return name, POINTER(of) if kind.endswith("*") else of * SEQUENCES if array else of
+
+
 class MachineState(ctypes.Structure):
     """`machine` of state.h."""
 
-    _fields_ = [(name, _TYPES[kind]) for name, kind, _ in _FIELDS]
+    _fields_ = [_member(declarator, kind) for declarator, kind, _ in _FIELDS]
 
 
 def state_header() -> str:
@@ -75,8 +79,6 @@ def state_header() -> str:
     lines = ["/* The machine's state. Written by scripts.write_operations from host/emulator/native_state.py. */",
              "#pragma once", "", "typedef struct {"]
     for name, kind, meaning in _FIELDS:
-        declared = f"{kind}{name}" if kind.endswith("*") else f"{kind} {name}"
-        if kind == _POSITIONS:
-            declared = f"int64_t {name}[SEQUENCES]"
-        lines.append(f"    {declared};{f' /* {meaning} */' if meaning else ''}")
+        space = "" if kind.endswith("*") else " "
+        lines.append(f"    {kind}{space}{name};{f' /* {meaning} */' if meaning else ''}")
     return "\n".join([*lines, "} machine;"]) + "\n"

@@ -5,9 +5,11 @@ from collections import deque
 import numpy as np
 
 from host.compiler.program import Program
+from host.compiler.streams_ahead import FETCH_LEAD
 from models.machine.descriptor import DESCRIPTOR_BYTES, SEMAPHORES, Engine, Opcode, unpack
 
-__all__ = ["assert_semaphores_hold", "listed", "listed_programs", "queue_order"]
+__all__ = ["assert_one_engine_takes_each", "assert_semaphores_hold", "assert_streams_lead", "listed", "listed_programs",
+           "queue_order"]
 
 QUEUE = 8
 
@@ -38,6 +40,29 @@ def assert_semaphores_hold(descriptors) -> None:
         for bit in range(SEMAPHORES):
             counters[bit] += fields.signal >> bit & 1
             assert counters[bit] < 16
+
+
+def assert_one_engine_takes_each(descriptors) -> None:
+    """No semaphore is waited for by two engines."""
+    takers: dict[int, set[int]] = {}
+    for fields in descriptors:
+        for bit in range(SEMAPHORES):
+            if fields.wait >> bit & 1:
+                takers.setdefault(bit, set()).add(fields.engine)
+    assert all(len(engines) == 1 for engines in takers.values())
+
+
+def assert_streams_lead(descriptors) -> None:
+    """Every stream comes before its consumer, as far ahead as is meant and by less than a queue."""
+    ahead = most = 0
+    for item in descriptors:
+        if item.opcode == Opcode.STREAM:
+            ahead += 1
+            most = max(most, ahead)
+        elif item.opcode in (Opcode.MATMUL, Opcode.LOGITS):
+            ahead -= 1
+            assert ahead >= 0
+    assert ahead == 0 and most == FETCH_LEAD + 1 <= QUEUE
 
 
 def queue_order(descriptors, rng: np.random.Generator) -> list[int]:

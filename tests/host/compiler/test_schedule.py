@@ -3,14 +3,15 @@
 import pytest
 
 from host.compiler.program import PASS_KINDS, Program
-from host.compiler.streams_ahead import FETCH_LEAD
 from hw.boards.registry import BUILDS
-from models.machine.descriptor import Opcode
 from models.synth import synthetic_model
 from tests.families import FAMILIES
-from tests.host.compiler.listing import assert_semaphores_hold, listed
-
-QUEUE = 8
+from tests.host.compiler.listing import (
+    assert_one_engine_takes_each,
+    assert_semaphores_hold,
+    assert_streams_lead,
+    listed,
+)
 
 
 def descriptors(name, kind):
@@ -26,24 +27,11 @@ def test_every_wait_was_signalled_before_and_counters_do_not_overflow(name, kind
 
 @pytest.mark.parametrize("kind", PASS_KINDS)
 def test_streams_lead_their_consumers_by_less_than_a_queue(kind):
-    ahead = most = 0
-    for item in descriptors("relu2 grouped heads", kind)[1]:
-        if item.opcode == Opcode.STREAM:
-            ahead += 1
-            most = max(most, ahead)
-        elif item.opcode in (Opcode.MATMUL, Opcode.LOGITS):
-            ahead -= 1
-            assert ahead >= 0
-    assert ahead == 0 and most == FETCH_LEAD + 1 <= QUEUE
+    assert_streams_lead(descriptors("relu2 grouped heads", kind)[1])
 
 
 def test_each_semaphore_is_taken_by_one_engine():
-    takers = {}
-    for fields in descriptors("silu full heads", "decode")[1]:
-        for bit in range(16):
-            if fields.wait >> bit & 1:
-                takers.setdefault(bit, set()).add(fields.engine)
-    assert all(len(engines) == 1 for engines in takers.values())
+    assert_one_engine_takes_each(descriptors("silu full heads", "decode")[1])
 
 
 def test_addresses_lie_inside_the_buffer():

@@ -8,7 +8,6 @@ import pytest
 
 from host.compiler.program import PASS_KINDS, Program
 from host.compiler.rows import Part
-from host.compiler.streams_ahead import FETCH_LEAD
 from host.compiler.vocabulary import chunks_of
 from host.emulator.machine import Machine
 from host.emulator.streams import trits_of_bytes
@@ -21,7 +20,13 @@ from models.machine.layout import head_beats, unstripe, weight_beats
 from models.synth import synthetic_model
 from models.ternary_head import ternary_head
 from tests.families import FAMILIES
-from tests.host.compiler.listing import assert_semaphores_hold, listed, queue_order
+from tests.host.compiler.listing import (
+    assert_one_engine_takes_each,
+    assert_semaphores_hold,
+    assert_streams_lead,
+    listed,
+    queue_order,
+)
 
 BASE = 0x1000
 CONFIG = replace(FAMILIES["one head"], vocab_size=273)
@@ -54,25 +59,12 @@ def test_semaphores_hold_in_every_pass(build):
     for kind, rows, parts in passes(build):
         descriptors = listed(program, kind, rows, parts)
         assert_semaphores_hold(descriptors)
-        takers = {}
-        for fields in descriptors:
-            for bit in range(16):
-                if fields.wait >> bit & 1:
-                    takers.setdefault(bit, set()).add(fields.engine)
-        assert all(len(engines) == 1 for engines in takers.values())
+        assert_one_engine_takes_each(descriptors)
 
 
 @builds
 def test_streams_lead_their_consumers_by_less_than_a_queue(build):
-    ahead = most = 0
-    for item in listed(program_of(build), "decode", build.slots):
-        if item.opcode == Opcode.STREAM:
-            ahead += 1
-            most = max(most, ahead)
-        elif item.opcode in (Opcode.MATMUL, Opcode.LOGITS):
-            ahead -= 1
-            assert ahead >= 0
-    assert ahead == 0 and most == FETCH_LEAD + 1
+    assert_streams_lead(listed(program_of(build), "decode", build.slots))
 
 
 @builds

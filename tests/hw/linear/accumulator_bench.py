@@ -39,10 +39,13 @@ class Surroundings:
         self.shown = [False] * READERS
 
     async def begin(self) -> None:
+        """Reset, and a first step to every word, whose content would be unknown."""
         self.dut.step.value = 0
         for n in range(READERS):
             getattr(self.dut, f"requests__{n}__valid").value = 0
         await start(self.dut)
+        for word in range(self.words):
+            await self.next(word, overwrite=True)
 
     def _sums(self) -> np.ndarray:
         limit = 1 << self.sum_bits - 1
@@ -115,8 +118,6 @@ async def tiles_in_turn(dut):
     """Tiles of all lengths from REUSE_DISTANCE on, a step a cycle, overwriting in the first; readers at random."""
     around = Surroundings(dut)
     await around.begin()
-    for word in range(around.words):
-        await around.next(word, overwrite=True)
     await around.read_all()
     for words in (REUSE_DISTANCE, 5, 8, around.words):
         base = around.random.randrange(around.words - words + 1)
@@ -135,8 +136,6 @@ async def steps_at_random(dut):
     """Words in any order that keep their distance, with gaps."""
     around = Surroundings(dut)
     await around.begin()
-    for word in range(around.words):
-        await around.next(word, overwrite=True)
     recent: list[int | None] = []
     for _ in range(400):
         word = around.random.choice([w for w in range(around.words) if w not in recent[-REUSE_DISTANCE + 1:]])
@@ -154,8 +153,6 @@ async def readers_keep_pace(dut):
     """Readers that go through the words in turn have one a cycle beside an array that takes a step in each."""
     around = Surroundings(dut)
     await around.begin()
-    for word in range(around.words):
-        await around.next(word, overwrite=True)
     for n in range(READERS):
         around.wanted[n] = [(word % around.words, 0) for word in range(n, n + 2 * around.words)]
         around.returns[n].clear()
