@@ -18,7 +18,7 @@ __all__ = ["MAX_CYCLES_VARIABLE", "RtlDevice"]
 
 BASE = 0x4_0000_0000  # where the model of DRAM starts: above 4 GiB, so that a lost address bit shows
 MAX_CYCLES_VARIABLE = "TRITLOOM_MAX_CYCLES"  # of one run; unset: a hundred million
-OPTIMISE = "-O2"  # -O3 takes three times as long to compile and runs no faster
+OPTIMISE = "-O1"  # -O2 takes twice as long to compile, -O3 six times, and runs hardly faster
 
 
 def _cycle_limit() -> int:

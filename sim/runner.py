@@ -25,7 +25,8 @@ from hw.boards.technology import ULTRASCALE_PLUS, Technology
 from hw.verilog import to_verilog
 from models.cache import cached, digest
 from sim.component_key import component_key
-from sim.fault import planted
+from sim.enclosure import enclose
+from sim.fault import inverted_output
 from sim.testbench import PARAMETERS_VARIABLE
 from sim.verilate import verilate
 
@@ -84,8 +85,8 @@ def waves_file(component: wiring.Component) -> Path | None:
 def build_bench(verilog_text: str, *, waves: bool = False) -> Path:
     """The simulator program of module ``top`` with cocotb inside, from the cache where it is there.
 
-    Only the ports of ``top`` can be read and written from Python: making every signal public costs much speed. waves:
-    whether it can write all of them to a file.
+    Python can read and write the signals of ``top``, which had better be ports alone: see `sim.enclosure`. waves:
+    whether it can write those below, too, to a file.
     """
     library, share = Path(cocotb_tools.config.libs_dir), Path(cocotb_tools.config.share_dir)
     return verilate(
@@ -138,8 +139,9 @@ def run_bench(
     if seed is None:
         seed = int(os.environ.get("TRITLOOM_SEED", "1"))
     waves = waves_file(component)
-    text = planted(type(component).__name__, _kept_verilog(component, technology))
-    program = build_bench(text, waves=waves is not None)
+    verilog = _kept_verilog(component, technology)
+    fault = inverted_output(type(component).__name__, verilog)
+    program = build_bench(enclose(verilog, fault), waves=waves is not None)
     print(f"{type(component).__name__}: {name}, seed {seed}{f', waves in {waves}' if waves else ''}")
     with tempfile.TemporaryDirectory(prefix="tritloom-bench-") as scratch:
         results, log = Path(scratch) / "results.xml", Path(scratch) / "simulator.log"

@@ -3,7 +3,7 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from models.cache import cache_root, cached, digest
@@ -13,9 +13,11 @@ from sim.verilator_env import MAKE_VARIABLES, tool_versions, verilator_environme
 
 __all__ = ["verilate"]
 
-RUNTIME_OBJECTS = "verilated*.o"
+_RUNTIME = "verilated*.o"  # Verilator's own objects
+_RUNTIME_LEVEL = "-O1"  # at which they are compiled, once for all designs
 _HEADERS = "common_headers.h"  # what every program of a kind includes, compiled once
-_SMALL = "VM_PARALLEL_BUILDS = 0"  # in Verilator's makefile: one file of C++, without precompiled headers of its own
+_SMALL = "VM_PARALLEL_BUILDS = 0"  # in Verilator's makefile: all its C++ is compiled as one file, at the fast level
+_OWN_HEADERS = ("Vtop__pch.h.fast.gch", "Vtop__pch.h.slow.gch")  # which the makefile compiles for a large design
 _ROOT = "verilator"  # link to Verilator's folder in a build's
 _ERRORS = 8  # of a tool's log that are told
 
@@ -30,35 +32,43 @@ def _run(command: Sequence[str], folder: Path, environment: dict[str, str]) -> N
         raise BuildError(f"{command[0]} failed: {'; '.join(line.strip() for line in errors[:_ERRORS])}")
 
 
+def _link(source: Path, target: Path) -> None:
+    """The same file under a second name, for its 70 MB are not worth a copy; another process may do so too."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{os.getpid()}.{target.name}")
+    os.link(source, partial)
+    partial.replace(target)
+
+
 def _share_runtime(source: Path, target: Path) -> None:
     """Copy Verilator's own compiled runtime, which is most of a small design's build time, where it is missing.
 
     The copies are new files: make takes them for up to date.
     """
     target.mkdir(parents=True, exist_ok=True)
-    for file in source.glob(RUNTIME_OBJECTS):
+    for file in source.glob(_RUNTIME):
         if not (target / file.name).exists():
             partial = target / f".{os.getpid()}.{file.name}"
             shutil.copyfile(file, partial)
             partial.replace(target / file.name)
 
 
-def _precompile(headers: Sequence[str], folder: Path, runtime: Path, make: Sequence[str],
+def _precompile(headers: Sequence[str], folder: Path, shared: Path, make: Sequence[str], levels: Iterable[str],
                 environment: dict[str, str]) -> None:
-    """Bring the headers to the folder, compiled: from `runtime`, or by the flags of the folder's own makefile."""
+    """Bring the headers to the folder, compiled at each level of optimisation: from `shared`, or by the folder's own
+    makefile. g++ takes of the compiled ones what fits its flags."""
     (folder / _HEADERS).write_text("".join(f"#include <{header}>\n" for header in headers), encoding="utf-8")
-    compiled, shared = folder / f"{_HEADERS}.gch", runtime / f"{_HEADERS}.gch"
-    if not shared.exists():
-        (folder / "headers.mk").write_text(
-            f"include Vtop.mk\n{compiled.name}: {_HEADERS}\n"
-            "\t$(CXX) $(OPT_FAST) $(CXXFLAGS) $(CPPFLAGS) -x c++-header -o $@ $<\n", encoding="utf-8")
-        _run([*make, "-f", "headers.mk", compiled.name], folder, environment)
-        runtime.mkdir(parents=True, exist_ok=True)
-        partial = runtime / f".{os.getpid()}.{shared.name}"
-        os.link(compiled, partial)  # 70 MB: not worth a copy
-        partial.replace(shared)
-    else:
-        os.link(shared, compiled)
+    (folder / "headers.mk").write_text(
+        f"include Vtop.mk\n{_HEADERS}.gch/%: {_HEADERS}\n"
+        "\t$(CXX) -$* $(CXXFLAGS) $(CPPFLAGS) -x c++-header -o $@ $<\n", encoding="utf-8")
+    for level in levels:
+        name = f"{_HEADERS}.gch/{level.lstrip('-')}"
+        if (shared / name).exists():
+            _link(shared / name, folder / name)
+        else:
+            (folder / name).parent.mkdir(exist_ok=True)
+            _run([*make, "-f", "headers.mk", name], folder, environment)
+            _link(folder / name, shared / name)
 
 
 def verilate(
@@ -69,23 +79,26 @@ def verilate(
     includes: Sequence[Path] = (),
     flags: Sequence[str] = (),
     cflags: Sequence[str] = (),
+    defines: Sequence[str] = (),
     ldflags: Sequence[str] = (),
-    headers: Sequence[str] = (),
-    optimise: str = "-O1",
+    headers: Sequence[str] = ("verilated.h",),
+    optimise: str | None = None,
     versions: Sequence[str] = (),
     what: str | None = None,
 ) -> Path:
     """Build the design ``top`` in ``verilog`` with C++ ``sources`` into a file named ``output``; return its path.
 
     The class is ``Vtop``. ``includes`` are header files that the sources read; both lie in the folder in which all is
-    compiled. ``headers``: those of others that all sources include, compiled once for a small design. ``versions``
-    name libraries that they link: they only enter the key. The result lies in the cache under
-    a hash of the Verilog, the sources, the flags and the tools' versions; where it is there already no tool runs, else
-    standard error says ``what``. Raises `BuildError` with the tool's first errors.
+    compiled. ``headers``: those of others that all sources include, compiled once for all designs with the same
+    ``cflags``; macros of one design are ``defines``. ``versions`` name libraries that they link: they only enter the
+    key. The result lies in the cache under a hash of the Verilog, the sources, the flags and the tools' versions;
+    where it is there already no tool runs, else standard error says ``what``. ``optimise``: g++'s level for what runs
+    in every cycle, by default one that suits a test. Raises `BuildError` with the tool's first errors.
     """
     texts = tuple(path.read_text(encoding="utf-8") for path in (*sources, *includes))
-    compiled = (tool_versions(), tuple(cflags), optimise, "--trace-vcd" in flags)
-    key = digest(verilog, output, texts, tuple(flags), tuple(ldflags), tuple(versions), compiled)
+    compiled = (tool_versions(), tuple(cflags), "--trace-vcd" in flags)
+    key = digest(verilog, output, texts, tuple(flags), tuple(defines), tuple(ldflags), tuple(versions),
+                 optimise, compiled)
 
     def build(folder: Path) -> None:
         # All by names below the folder, so that no path with a space meets make; for its makefile's own test of that,
@@ -97,7 +110,7 @@ def verilate(
         (folder / "top.v").write_text(verilog, encoding="utf-8")
         command = ["verilator", "--cc", "--exe", "--top-module", "top", "--prefix", "Vtop", "-Mdir", "."]
         command += ["-Wno-fatal", "-o", output, *flags]
-        for flag in cflags:
+        for flag in (*cflags, *(f"-D{define}" for define in defines)):
             command += ["-CFLAGS", flag]
         for flag in ldflags:
             command += ["-LDFLAGS", flag]
@@ -105,15 +118,20 @@ def verilate(
         runtime = cache_root() / "runtime" / digest(compiled)
         _share_runtime(runtime, folder)
         jobs = len(os.sched_getaffinity(0))
-        # What runs once at the start is long and repetitive code: compiling it well takes minutes for nothing.
-        flags_of = [f"OPT_FAST={optimise}", "OPT_SLOW=-O0", f"OPT_GLOBAL={optimise}"]
         make = ["make", f"-j{jobs}", "CURDIR=.", *MAKE_VARIABLES]
-        if headers and _SMALL in (folder / "Vtop_classes.mk").read_text("utf-8"):
-            _precompile(headers, folder, runtime, [*make, *flags_of], environment)
-            flags_of[0] += f" -include {_HEADERS}"
-        _run([*make, "-f", "Vtop.mk", *flags_of, output], folder, environment)
+        small = _SMALL in (folder / "Vtop_classes.mk").read_text("utf-8")
+        # What runs once at the start is long and repetitive code, and a small design is compiled longer than it runs.
+        fast, slow = optimise or ("-O0" if small else "-O1"), "-O0"
+        _precompile(headers, folder, runtime / digest(tuple(headers)), make, {fast} if small else {fast, slow},
+                    environment)
+        for name in _OWN_HEADERS:
+            (folder / name).touch()  # for make, which need not compile them: the costly ones are common
+        make += ["VK_PCH_I_FAST=", "VK_PCH_I_SLOW="]
+        first = f" -include {_HEADERS}"
+        levels = [f"OPT_FAST={fast}{first}", f"OPT_SLOW={slow}{first}", f"OPT_GLOBAL={_RUNTIME_LEVEL}"]
+        _run([*make, "-f", "Vtop.mk", *levels, output], folder, environment)
         _share_runtime(folder, runtime)
-        for pattern in ("*.o", "*.a", "*.gch", "*.d", _ROOT):
+        for pattern in ("*.o", "*.a", "*.gch/*", "*.h.*.gch", "*.d", _ROOT):
             for file in folder.glob(pattern):
                 file.unlink()
 

@@ -39,8 +39,10 @@ def _build(verilog: str, ports: int, trace: bool, optimise: str) -> Path:
         includes=sorted(HARNESS.glob("*.h")),
         flags=flags,
         # Two cores in one process: no symbol of one library may stand for the other's.
-        cflags=["-fPIC", "-fvisibility=hidden", "-fno-gnu-unique", "-std=c++17", f"-DPORTS={ports}"],
+        cflags=["-fPIC", "-fvisibility=hidden", "-fno-gnu-unique", "-std=c++17"],
+        defines=[f"PORTS={ports}"],
         ldflags=["-shared", "-Wl,-Bsymbolic"],
+        headers=["memory", "string", "verilated.h", "verilated_threads.h"],
         optimise=optimise,
         what="compiling the Verilog with Verilator",
     )

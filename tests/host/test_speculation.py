@@ -45,10 +45,24 @@ def spoken(session, prompt, count, sampler, lookup=None, ends=()):
     return reply
 
 
-@given(cases(tokens_max=TOKENS), st.integers(1, 9), st.sampled_from([0.0, 0.0, 0.8, 3.0]),
-       st.sampled_from([1.0, 1.0, 1.3]), st.integers(2, 6))
-@settings(max_examples=15, deadline=None, derandomize=True)
+any_drafts = given(cases(tokens_max=TOKENS), st.integers(1, 9), st.sampled_from([0.0, 0.0, 0.8, 3.0]),
+                   st.sampled_from([1.0, 1.0, 1.3]), st.integers(2, 6))
+
+
+@any_drafts
+@settings(max_examples=6, deadline=None, derandomize=True)
 def test_drafts_change_no_token_of_any_small_model(case, drafts, temperature, penalty, period):
+    check_drafts(case, drafts, temperature, penalty, period)
+
+
+@pytest.mark.slow
+@any_drafts
+@settings(max_examples=60, deadline=None, database=None, print_blob=True)
+def test_drafts_change_no_token_of_many_more(case, drafts, temperature, penalty, period):
+    check_drafts(case, drafts, temperature, penalty, period)
+
+
+def check_drafts(case, drafts, temperature, penalty, period):
     model, taps, rng = model_of(case), taps_of(case), np.random.default_rng(case.seed + 4)
     build = replace({"rows": CPU, "tiles": TINY}[case.build], kv_bits=case.kv_bits)
     vocab = case.config.vocab_size

@@ -26,7 +26,7 @@ from tests.models.small import PLAIN, SMALL
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs limits of memory")
 
-VARIANTS = 200
+VARIANTS = 60
 TINY = ModelConfig(**vars(GGUF) | {"vocab_size": 6, "ffn_size": 256, "layers": 1, "heads": 2, "kv_heads": 1,
                                    "head_dim": 128})
 GGUF_KINDS = {"tq1_0": Kind.TQ1_0, "tq2_0": Kind.TQ2_0, "i2_s": I2_S, "f16": Kind.F16}

@@ -20,6 +20,8 @@ from tests.host.compiler.test_stops import SITES, points_of
 from tests.host.devices.test_emulator import random_ids, random_taps
 from tests.sim.test_rtl_rows import FOUR_SLOTS
 
+QUICK = (("exact", "relu2 grouped heads"), ("exact", "one head"), ("shortlist", "llama plain"))
+
 
 @pytest.fixture(scope="module")
 def rtl():
@@ -47,8 +49,9 @@ def masked(x, unit):
     return np.where(np.arange(x.shape[-1]) % 5, x, x // 2)
 
 
-@pytest.mark.parametrize("name", list(FAMILIES))
-@pytest.mark.parametrize("head", ["exact", "shortlist"])
+@pytest.mark.parametrize(("head", "name"), [
+    (head, name) if (head, name) in QUICK else pytest.param(head, name, marks=pytest.mark.slow)
+    for head in ("exact", "shortlist") for name in FAMILIES])
 def test_stops_at_every_site_equal_the_emulator(name, head, rtl):
     """Nothing done at one site after the other: the bits of a pass that doesn't stop. Then stages at all of them."""
     model = synthetic_model(FAMILIES[name], seed=1)

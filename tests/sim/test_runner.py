@@ -27,6 +27,7 @@ def test_a_failure_names_test_seed_and_reason():
     assert "parameters_arrive: " not in text
 
 
+@pytest.mark.slow
 def test_waves_go_to_files_of_their_own(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WAVES", "1")

@@ -95,7 +95,7 @@ def check(case: Case, plan: Plan, paths: list[str]) -> None:
 
 
 @given(cases(tokens_max=TOKENS_MAX), plans())
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=12, deadline=None, derandomize=True)
 def test_sequences_of_any_small_model_equal_the_golden_model(case, plan):
     check(case, plan, [*native_paths(), NUMPY])
 

@@ -86,8 +86,19 @@ def check_identity(case, plan, points, paths, head):
 
 
 @given(cases(tokens_max=TOKENS_MAX), plans(), st.data())
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=10, deadline=None, derandomize=True)
 def test_a_stop_changes_no_bit(case, plan, data):
+    check_stops(case, plan, data)
+
+
+@pytest.mark.slow
+@given(cases(tokens_max=TOKENS_MAX), plans(), st.data())
+@settings(max_examples=100, deadline=None, database=None, print_blob=True)
+def test_a_stop_changes_no_bit_of_many_more(case, plan, data):
+    check_stops(case, plan, data)
+
+
+def check_stops(case, plan, data):
     every = points_of(case.config)
     points = data.draw(st.one_of(st.just(every), st.lists(st.sampled_from(every), max_size=4, unique=True)))
     check_identity(case, plan, points, [*native_paths(), NUMPY], data.draw(st.sampled_from(["exact", "shortlist"])))
@@ -125,7 +136,7 @@ def masked(x, unit):
 
 
 @given(cases(tokens_max=12), st.data())
-@settings(max_examples=20, deadline=None, derandomize=True)
+@settings(max_examples=10, deadline=None, derandomize=True)
 def test_stages_and_norms_equal_the_golden_model(case, data):
     model, config = model_of(case), case.config
     points = data.draw(st.lists(st.sampled_from(points_of(config)), max_size=4, unique=True))

@@ -19,20 +19,10 @@ def _build(rows: int, kv_bits: int) -> BuildParameters:
 
 
 @pytest.mark.parametrize("stall", [0.0, 0.3], ids=["free", "stalls"])
-@pytest.mark.parametrize("testcase", ["norms", "heads", "residuals", "selects"])
+@pytest.mark.parametrize("bench", ["engine_bench", "stops_bench"])
 @pytest.mark.parametrize(("rows", "kv_bits"), [(1, 8), (4, 16)])
-def test_commands(rows, kv_bits, testcase, stall):
+def test_commands(rows, kv_bits, bench, stall):
     build = _build(rows, kv_bits)
-    run_bench(VectorEngine(build), "tests.hw.vector.engine_bench", {
+    run_bench(VectorEngine(build), f"tests.hw.vector.{bench}", {
         **SIZES, "rows": rows, "kv_bits": kv_bits,
-        "accumulator_words": build.accumulator_words, "seed": rows, "stall": stall}, testcase=testcase)
-
-
-@pytest.mark.parametrize("stall", [0.0, 0.3], ids=["free", "stalls"])
-@pytest.mark.parametrize("testcase", ["stores", "inputs"])
-@pytest.mark.parametrize(("rows", "kv_bits"), [(1, 8), (4, 16)])
-def test_stops(rows, kv_bits, testcase, stall):
-    build = _build(rows, kv_bits)
-    run_bench(VectorEngine(build), "tests.hw.vector.stops_bench", {
-        **SIZES, "rows": rows, "kv_bits": kv_bits,
-        "accumulator_words": build.accumulator_words, "seed": rows, "stall": stall}, testcase=testcase)
+        "accumulator_words": build.accumulator_words, "seed": rows, "stall": stall})
