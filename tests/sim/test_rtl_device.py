@@ -9,7 +9,7 @@ from host.engine.engine import Engine
 from host.engine.request import Request
 from host.runtime import Session
 from host.sampler import Sampler
-from hw.boards.registry import BOARDS, BUILDS
+from hw.boards.registry import BOARDS
 from models.checkpoint import load_model
 from models.errors import DeviceError
 from models.golden.model import TapPoint
@@ -18,13 +18,12 @@ from sim import rtl_device
 from sim.rtl_device import RtlDevice
 from tests.families import FAMILIES
 from tests.host.devices.test_emulator import random_ids, random_taps
-
-TINY = BUILDS["sim-tiny"]
+from tests.sim.cores import FOUR_SLOTS
 
 
 @pytest.fixture(scope="module")
 def rtl():
-    device = RtlDevice(TINY)
+    device = RtlDevice(FOUR_SLOTS)
     device.identify()
     device.set("WATCHDOG", 500_000)
     yield device
@@ -38,7 +37,7 @@ def calm_memory(rtl):
 
 
 def sessions(model, rtl, taps=None, **options):
-    pair = [Session(model, device, taps=taps, **options) for device in (EmulatorDevice(TINY), rtl)]
+    pair = [Session(model, device, taps=taps, **options) for device in (EmulatorDevice(FOUR_SLOTS), rtl)]
     rtl.set("WATCHDOG", 500_000)
     return pair
 

@@ -10,7 +10,6 @@ from host.engine.engine import Engine
 from host.engine.request import Request
 from host.runtime import Session
 from host.sampler import Sampler
-from hw.boards.registry import BUILDS
 from models.checkpoint import load_model
 from models.machine.registers import SEQUENCES
 from models.synth import synthetic_model
@@ -18,9 +17,8 @@ from sim.rtl_device import RtlDevice
 from tests.families import FAMILIES
 from tests.host.devices.test_emulator import random_ids, random_taps
 from tests.host.test_speculation import Oracle
+from tests.sim.cores import FOUR_SLOTS
 from tests.sim.test_rtl_device import check_best, check_equal
-
-FOUR_SLOTS = replace(BUILDS["sim-tiny"], name="four slots", rows=2, row_batches=2, accumulator_words=2048, head_rows=4)
 
 
 @pytest.fixture(scope="module")

@@ -8,18 +8,18 @@ from host.pipeline.placement import host_steps, place
 from host.pipeline.sparsity.teal import Teal
 from host.pipeline.steering.difference_of_means import DifferenceOfMeans
 from host.runtime import Session
-from hw.boards.registry import BUILDS
 from models.synth import synthetic_model
 from sim.rtl_device import RtlDevice
 from tests.families import FAMILIES
 from tests.host.pipeline.scaled_down import ScaledDown
+from tests.sim.cores import FOUR_SLOTS
 
-TINY, CONFIG = BUILDS["sim-tiny"], FAMILIES["relu2 grouped heads"]
+CONFIG = FAMILIES["relu2 grouped heads"]
 
 
 @pytest.fixture(scope="module")
 def rtl():
-    device = RtlDevice(TINY)
+    device = RtlDevice(FOUR_SLOTS)
     device.identify()
     yield device
     device.close()
@@ -41,11 +41,11 @@ def test_stages_of_every_kind_and_their_strengths_equal_the_emulator(rtl):
         session.set_taps(taps(strength))
         session.reset()
         simulated = session.score([5, 7])
-        emulated = Session(model, EmulatorDevice(TINY), taps=taps(strength))  # opened with them
+        emulated = Session(model, EmulatorDevice(FOUR_SLOTS), taps=taps(strength))  # opened with them
         assert (emulated.score([5, 7]) == simulated).all(), strength
         seen.append(simulated.tobytes())
     assert len(set(seen)) == 4
-    assert seen[-1] == Session(model, EmulatorDevice(TINY)).score([5, 7]).tobytes()
+    assert seen[-1] == Session(model, EmulatorDevice(FOUR_SLOTS)).score([5, 7]).tobytes()
 
 
 def test_the_cpu_gives_the_bits_of_the_tap(rtl):
@@ -54,7 +54,7 @@ def test_the_cpu_gives_the_bits_of_the_tap(rtl):
     stages = [Teal({"thresholds": random.uniform(0.2, 0.6, (CONFIG.layers, 4))}),
               DifferenceOfMeans({"vectors": random.standard_normal((CONFIG.layers, CONFIG.hidden_size))})]
     found = []
-    for device, where in ((EmulatorDevice(TINY), "fabric"), (EmulatorDevice(TINY), "cpu"), (rtl, "fabric"),
+    for device, where in ((EmulatorDevice(FOUR_SLOTS), "fabric"), (EmulatorDevice(FOUR_SLOTS), "cpu"), (rtl, "fabric"),
                           (rtl, "cpu")):
         placement = place(stages, model, where)
         assert bool(placement.cpu) == (where == "cpu")

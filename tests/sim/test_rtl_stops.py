@@ -18,7 +18,7 @@ from sim.rtl_device import RtlDevice
 from tests.families import FAMILIES
 from tests.host.compiler.test_stops import SITES, points_of
 from tests.host.devices.test_emulator import random_ids, random_taps
-from tests.sim.test_rtl_rows import FOUR_SLOTS
+from tests.sim.cores import FOUR_SLOTS
 
 QUICK = (("exact", "relu2 grouped heads"), ("exact", "one head"), ("shortlist", "llama plain"))
 
@@ -76,6 +76,7 @@ def test_stops_at_every_site_equal_the_emulator(name, head, rtl):
     assert any((a != b).any() for a, b in zip(plain, found, strict=True)), "stages change something"
 
 
+@pytest.mark.slow
 def test_the_shipped_model_on_the_plain_build():
     """One session, whose passes stop at one site after the other, then at all: the bits of passes that never stop."""
     model, build = load_model("demo"), BUILDS["sim-tiny"]

@@ -59,7 +59,7 @@ def test_data_arrive_whole(one_port, stall, reorder, latency, source, target, be
         assert cycles >= beats + latency
 
 
-@pytest.mark.parametrize("ports", [2, 4])
+@pytest.mark.parametrize("ports", [pytest.param(2, marks=pytest.mark.slow), 4])
 def test_ports_share_the_memory(ports):
     with VerilatedCore(emit_verilog(CopyCore(ports)), ports, memory=noise(0x8000)) as core:
         core.configure(stall_probability=0.2)
@@ -73,7 +73,7 @@ def test_ports_share_the_memory(ports):
 
 
 def test_a_slow_port_is_slow_alone():
-    with VerilatedCore(emit_verilog(CopyCore(2)), 2) as core:
+    with VerilatedCore(emit_verilog(CopyCore(4)), 4) as core:
         core.configure(latency=2)
         core.configure(latency=300, port=1)
         fast, slow = (copy(core, 0, 0x4000, 64, ports=mask) for mask in (1, 2))

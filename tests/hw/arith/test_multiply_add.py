@@ -16,7 +16,7 @@ from tests.hw.arith.multiply_add_bench import BENCH, TECHNOLOGIES, SumsOfProduct
 
 
 @pytest.mark.parametrize("technology", TECHNOLOGIES)
-@pytest.mark.parametrize("pairs,added", [(3, 1), (3, 2)])
+@pytest.mark.parametrize("pairs,added", [pytest.param(3, 1, marks=pytest.mark.slow), (3, 2)])
 def test_sums_are_exact(pairs, added, technology):
     unit = dict(pairs=pairs, added=added, technology=technology)
     assert run_bench(SumsOfProducts(**unit), BENCH, {"unit": unit, "cycles": 3000},

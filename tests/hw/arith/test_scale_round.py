@@ -25,7 +25,8 @@ def _operands(x_width: int, bits: int, count: int):
     return x, a, rng.integers(-30, 31, count)
 
 
-@pytest.mark.parametrize(("x_width", "bits"), [(40, 16), (40, 40), (17, 40), (24, 32)])
+@pytest.mark.parametrize(("x_width", "bits"), [
+    (40, 16), (17, 40), *(pytest.param(*other, marks=pytest.mark.slow) for other in ((40, 40), (24, 32)))])
 def test_equals_golden(x_width, bits):
     x, a, fraction = _operands(x_width, bits, 1000)
     y = scale_round(x, a, fraction=fraction, bits=bits)

@@ -9,7 +9,7 @@ from hw.memory.system import MemorySystem
 from sim.runner import run_bench
 
 
-@pytest.mark.parametrize("ports", [1, pytest.param(2, marks=pytest.mark.slow), 4])
+@pytest.mark.parametrize("ports", [4, *(pytest.param(ports, marks=pytest.mark.slow) for ports in (1, 2))])
 def test_bench(ports):
     build = replace(BUILDS["sim-tiny"], ports=ports)
     run_bench(MemorySystem(build), "tests.hw.memory.system_bench", {"build": asdict(build)})

@@ -26,6 +26,7 @@ from sim.bench.probe import ProbedDevice, Timeline
 from sim.bench.report import Figures
 from sim.bench.workload import Workload, fill_cache, load_workload
 from sim.rtl_device import RtlDevice
+from tests.sim.cores import FOUR_SLOTS
 
 TINY = BUILDS["sim-tiny"]
 KEYS = {"cycles", "clock_mhz", "tokens_per_s", "ddr_bytes", "ddr_gb_s", "ddr_utilisation", "linear_gb_s",
@@ -35,7 +36,7 @@ UNITS = {"linear", "head", "attend", "vector", "load", "fetch", "none"}
 
 @pytest.fixture(scope="module")
 def probed():
-    device = ProbedDevice(TINY)
+    device = ProbedDevice(FOUR_SLOTS)
     device.identify()
     yield device
     device.close()
@@ -146,7 +147,7 @@ def test_watching_takes_no_cycle(probed):
     top = session.decode(3)
     end = probed.timeline.samples[-1]
     assert end[:-2].tolist() == [probed.get(f"BUSY_{engine.name}") for engine in Engine]
-    plain = Session(session.model, RtlDevice(TINY))
+    plain = Session(session.model, RtlDevice(FOUR_SLOTS))
     fill_cache(plain)
     plain.position = 9
     assert plain.decode(3).logits.tolist() == top.logits.tolist()
@@ -294,9 +295,17 @@ def test_the_check_sees_a_wrong_trit(probed):
     assert set(differences(session, 5)) & {"0.kv", "logits"}
 
 
+@pytest.fixture(params=["four slots", pytest.param("sim-tiny", marks=pytest.mark.slow)])
+def board(request, monkeypatch):
+    """sim-tiny's name, behind which there is the core that all tests share; or sim-tiny."""
+    if request.param != "sim-tiny":
+        monkeypatch.setattr("sim.bench.__main__.board_build", lambda name: FOUR_SLOTS)
+    return "sim-tiny"
+
+
 @pytest.mark.parametrize("phase", ["linear", "decode", "prefill"])
-def test_the_command(phase, capsys):
-    arguments = ["--board", "sim-tiny", "--model", "demo", "--phase", phase, "--context", "4", "--json"]
+def test_the_command(phase, board, capsys):
+    arguments = ["--board", board, "--model", "demo", "--phase", phase, "--context", "4", "--json"]
     main([*arguments, *(["--prompt-tokens", "2"] if phase == "prefill" else [])])
     output = capsys.readouterr()
     data = json.loads(output.out)
@@ -305,9 +314,9 @@ def test_the_command(phase, capsys):
     assert 0 < data["ddr_utilisation"] < 1 and "simulated: 1 of 6 layers" in output.err
 
 
-def test_the_command_checks(capsys):
+def test_the_command_checks(board, capsys):
     with pytest.raises(SystemExit) as end:
-        main(["--board", "sim-tiny", "--model", "demo", "--phase", "linear", "--context", "4", "--check",
+        main(["--board", board, "--model", "demo", "--phase", "linear", "--context", "4", "--check",
               "--outstanding", "3"])
     output = capsys.readouterr()
     assert end.value.code == 0 and "equal" in output.err and "simulated at 250 MHz" in output.out
@@ -338,9 +347,9 @@ def test_scales_of_a_workload():
     assert isinstance(workload, Workload) and workload.layer_scale == workload.head_scale == 1
 
 
-def test_the_picture_is_drawn(tmp_path, capsys):
+def test_the_picture_is_drawn(tmp_path, board, capsys):
     picture = tmp_path / "cycles.png"
-    main(["--board", "sim-tiny", "--model", "demo", "--phase", "decode", "--context", "8", "--layers", "1", "--vocab",
+    main(["--board", board, "--model", "demo", "--phase", "decode", "--context", "8", "--layers", "1", "--vocab",
           "64", "--picture", str(picture)])
     assert picture.read_bytes().startswith(b"\x89PNG")
 
