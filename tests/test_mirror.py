@@ -73,7 +73,13 @@ ELSEWHERE: tuple[tuple[str, str, str], ...] = (
     ("host/pipeline", "mantissas", "host/pipeline/test_placement.py"),
     ("host/pipeline/commands", "fit list_methods report show tensors", "host/pipeline/test_main.py"),
     ("host/pipeline/normalisation", "rmsnorm", "host/pipeline/normalisation/test_norm.py"),
+    ("host/pipeline/sparsity", "bounds gates", "host/pipeline/sparsity/test_chess.py"),
+    ("host/pipeline/sparsity", "fitted_mask", "host/pipeline/sparsity/test_allocation.py"),
+    ("host/pipeline/sparsity", "fixed_random hashed oracle random_per_token seeds",
+     "host/pipeline/sparsity/test_controls.py"),
     ("host/pipeline/sparsity", "teal", "host/pipeline/test_placement.py"),
+    ("host/pipeline/sparsity", "top_k wina", "host/pipeline/sparsity/test_ranked_mask.py"),
+    ("host/pipeline/sparsity", "zeros", "host/pipeline/sparsity/test_bits.py"),
 
     ("sim", "memory_counters", "sim/test_kv260_memory.py"),
     ("sim", "testbench", "sim/test_runner.py"),

@@ -32,9 +32,9 @@ def _run(options: argparse.Namespace, methods: Methods) -> None:
         print(json.dumps({"methods": rows}))
         return
     for row in rows:
-        given = "".join(f" --{name}" for name in row["options"])
+        given = "".join(f" --{name}" for name in row["options"]) or " nothing to choose"
         print(f"{row['kind']} by {row['method']}, at {', '.join(row['sites'])}\n    {row['about']}\n    "
-              + (f"fitted with{given}" if row["fitted"] else "nothing to fit"))
+              + ("nothing to fit" if not row["fitted"] else f"fitted with{given}"))
 
 
 def _about(cls: type[Stage]) -> str:

@@ -90,7 +90,7 @@ def artefacts(tmp_path_factory):
 
 def test_list_names_methods_and_their_options(capsys):
     rows = {row["method"]: row for row in run(pipeline, "list", "--json", capsys=capsys)["methods"]}
-    assert rows["teal"]["options"].keys() == {"sparsity", "text", "tokens"} and rows["teal"]["order"] == "mask"
+    assert rows["teal"]["options"].keys() == {"sparsity", "sites", "text", "tokens"} and rows["teal"]["order"] == "mask"
     assert rows["teal"]["options"]["text"]["required"] and rows["teal"]["options"]["tokens"]["default"] == 4096
     assert rows["difference-of-means"]["sites"] == ["residual"]
     assert not rows["rmsnorm"]["fitted"] and rows["rmsnorm"]["options"] == {}
@@ -142,7 +142,7 @@ def test_a_stop_gives_the_bits_of_a_tap(artefacts, capsys):
 
 
 @pytest.mark.parametrize("arguments, message", [
-    (["fit", "--kind", "sparsity", "--method", "teel", "-o", "x"], "unknown sparsity method 'teel'; known: teal"),
+    (["fit", "--kind", "sparsity", "--method", "teel", "-o", "x"], "unknown sparsity method 'teel'; known: chess, "),
     (["fit", "--kind", "sparsity", "--method", "difference-of-means", "-o", "x"], "unknown sparsity method"),
     (["fit", "--kind", "normalisation", "--method", "rmsnorm", "-o", "x"], "rmsnorm has nothing to fit"),
     ([*TEAL, "-o", "x"], "sparsity by teal needs --text: text to fit on"),

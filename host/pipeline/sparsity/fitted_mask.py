@@ -1,0 +1,98 @@
+"""What masks that are fitted to a text share: a share of zeros to reach, the text, and the sites at which they act.
+
+A mask is fitted layer by layer, on the inputs of the float twin's linear layers.
+"""
+
+from __future__ import annotations
+
+import sys
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from tqdm import tqdm
+
+from host.pipeline.fitting import COMMON_OPTIONS, FitOption, Fitted
+from host.pipeline.observing import linear_inputs
+from host.pipeline.site import Site, site_named
+from host.pipeline.stage import Order, Stage
+from host.pipeline.texts import text_ids
+from models.checkpoint import Model
+from models.config import ModelConfig
+from models.dequantise import float_model
+from models.errors import ArtefactError, OptionError
+from models.formats.source import FloatLayer, FloatModel
+
+__all__ = ["SPARSITY", "FittedMask", "LayerInputs", "check_strength", "chosen_sites", "sites_option"]
+
+LayerInputs = Mapping[str, np.ndarray]
+"""Of one layer, by site ("qkv", "o", "gate_up", "down"): float [tokens, channels], before quantisation."""
+
+SPARSITY = FitOption(float, 0.5, "share of zeros")
+
+
+class FittedMask(Stage):
+    """A mask with a share of zeros as its one setting, `--sparsity`."""
+
+    kind, order = "sparsity", Order.MASK
+    options = {"sparsity": SPARSITY, **COMMON_OPTIONS}
+    most: ClassVar[float] = 1.0
+    """The share of zeros must lie below."""
+
+    @classmethod
+    @abstractmethod
+    def fit_layer(cls, layer: FloatLayer, inputs: LayerInputs, sparsity: float, config: ModelConfig,
+                  options: Mapping[str, object]) -> dict[str, np.ndarray]:
+        """A layer's part of each tensor of `shapes`. options: those of `fit` beside sparsity, text and tokens."""
+
+    @classmethod
+    def fit_layers(cls, twin: FloatModel, inputs: Sequence[LayerInputs], sparsities: Sequence[float],
+                   **options: object) -> dict[str, np.ndarray]:
+        """The tensors, with a share of zeros for each layer; `OptionError` for one that makes no sense."""
+        for sparsity in sparsities:
+            if not 0 < sparsity < cls.most:
+                raise OptionError(f"sparsity must lie between 0 and {cls.most:g}, got {sparsity}")
+        layers = tqdm(twin.layers, cls.method, unit="layer", file=sys.stderr, disable=not sys.stderr.isatty())
+        parts = [cls.fit_layer(*of_layer, twin.config, options)
+                 for of_layer in zip(layers, inputs, sparsities, strict=True)]
+        return {name: np.stack([part[name] for part in parts]) for name in parts[0]}
+
+    @classmethod
+    def fit(cls, model: Model, *, sparsity: float, text: Path,  # type: ignore[override]  # `options` by name
+            tokens: int, **options: object) -> Fitted:
+        """See `Stage`."""
+        if tokens < 1:
+            raise OptionError(f"--tokens must be at least 1, got {tokens}")
+        if not 0 < sparsity < cls.most:  # before the text is read
+            raise OptionError(f"sparsity must lie between 0 and {cls.most:g}, got {sparsity}")
+        if "sites" in options:
+            chosen_sites(cls, options)
+        ids, twin = text_ids(model, text)[:tokens], float_model(model)
+        inputs = linear_inputs(twin, np.array(ids))
+        return Fitted(cls.fit_layers(twin, inputs, [sparsity] * len(inputs), **options), {"tokens": len(ids)})
+
+
+def sites_option(sites: Sequence[Site]) -> FitOption:
+    """The option of a method that may act at some of its sites."""
+    return FitOption(str, ",".join(sites), "sites, with commas between")
+
+
+def chosen_sites(cls: type[Stage], options: Mapping[str, object]) -> list[Site]:
+    """Those that the option `sites` names, in the order of the method's own; all of them without it."""
+    if "sites" not in options:
+        return list(cls.sites)
+    named = [site_named(name) for name in str(options["sites"]).split(",")]
+    for site in named:
+        if site not in cls.sites:
+            raise OptionError(f"{cls.kind} by {cls.method} acts at {', '.join(cls.sites)}, not at {site}")
+    return [site for site in cls.sites if site in named]
+
+
+def check_strength(name: str, values: np.ndarray, strength: float) -> None:
+    """`ArtefactError` for a tensor `name` with values below 0, or a strength below 0 that scales it."""
+    if (values < 0).any():
+        raise ArtefactError(f"tensor {name}: expected none below 0, found {values.min()}")
+    if strength < 0:
+        raise ArtefactError(f"tensor {name}: its strength must not be negative, got {strength}")
