@@ -77,6 +77,7 @@ ELSEWHERE: tuple[tuple[str, str, str], ...] = (
     ("host/pipeline/sparsity", "fitted_mask", "host/pipeline/sparsity/test_allocation.py"),
     ("host/pipeline/sparsity", "fixed_random hashed oracle random_per_token seeds",
      "host/pipeline/sparsity/test_controls.py"),
+    ("host/pipeline/sparsity", "measuring", "host/pipeline/sparsity/test_cett.py"),
     ("host/pipeline/sparsity", "teal", "host/pipeline/test_placement.py"),
     ("host/pipeline/sparsity", "top_k wina", "host/pipeline/sparsity/test_ranked_mask.py"),
     ("host/pipeline/sparsity", "zeros", "host/pipeline/sparsity/test_bits.py"),

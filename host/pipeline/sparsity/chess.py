@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from host.pipeline.fitting import COMMON_OPTIONS
 from host.pipeline.mantissas import check_magnitudes, to_mantissas
 from host.pipeline.site import Point, Site, channels_of
 from host.pipeline.sparsity.bounds import bounds
 from host.pipeline.sparsity.fitted_mask import (
+    MASK_OPTIONS,
     SPARSITY,
     FittedMask,
     LayerInputs,
@@ -50,7 +50,7 @@ class Chess(FittedMask):
     scales both."""
 
     method, sites = "chess", (*_ATTENTION, Site.GATE)
-    options = {"sparsity": SPARSITY, "sites": sites_option((*_ATTENTION, Site.GATE)), **COMMON_OPTIONS}
+    options = {"sparsity": SPARSITY, "sites": sites_option((*_ATTENTION, Site.GATE)), **MASK_OPTIONS}
 
     def __init__(self, tensors: Mapping[str, np.ndarray], strength: float = 1.0):
         super().__init__(tensors, strength)

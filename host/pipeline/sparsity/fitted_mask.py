@@ -5,10 +5,12 @@ A mask is fitted layer by layer, on the inputs of the float twin's linear layers
 
 from __future__ import annotations
 
+import math
 import sys
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import ClassVar
 
 import numpy as np
@@ -17,6 +19,7 @@ from tqdm import tqdm
 from host.pipeline.fitting import COMMON_OPTIONS, FitOption, Fitted
 from host.pipeline.observing import linear_inputs
 from host.pipeline.site import Site, site_named
+from host.pipeline.sparsity.calibration import to_cett, to_perplexity
 from host.pipeline.stage import Order, Stage
 from host.pipeline.texts import text_ids
 from models.checkpoint import Model
@@ -25,19 +28,25 @@ from models.dequantise import float_model
 from models.errors import ArtefactError, OptionError
 from models.formats.source import FloatLayer, FloatModel
 
-__all__ = ["SPARSITY", "FittedMask", "LayerInputs", "check_strength", "chosen_sites", "sites_option"]
+__all__ = ["MASK_OPTIONS", "SPARSITY", "FittedMask", "LayerFits", "LayerInputs", "check_strength", "chosen_sites",
+           "sites_option"]
 
 LayerInputs = Mapping[str, np.ndarray]
 """Of one layer, by site ("qkv", "o", "gate_up", "down"): float [tokens, channels], before quantisation."""
 
 SPARSITY = FitOption(float, 0.5, "share of zeros")
+MASK_OPTIONS: Mapping[str, FitOption] = MappingProxyType({
+    **COMMON_OPTIONS,
+    "cett": FitOption(float, None, "instead of a share: the CETT that each layer may reach"),
+    "ppl": FitOption(float, None, "instead of a share: percents that perplexity on the text may rise")})
+"""What all masks take beside their share of zeros."""
 
 
 class FittedMask(Stage):
     """A mask with a share of zeros as its one setting, `--sparsity`."""
 
     kind, order = "sparsity", Order.MASK
-    options = {"sparsity": SPARSITY, **COMMON_OPTIONS}
+    options = {"sparsity": SPARSITY, **MASK_OPTIONS}
     most: ClassVar[float] = 1.0
     """The share of zeros must lie below."""
 
@@ -61,17 +70,45 @@ class FittedMask(Stage):
 
     @classmethod
     def fit(cls, model: Model, *, sparsity: float, text: Path,  # type: ignore[override]  # `options` by name
-            tokens: int, **options: object) -> Fitted:
+            tokens: int, cett: float | None = None, ppl: float | None = None, **options: object) -> Fitted:
         """See `Stage`."""
         if tokens < 1:
             raise OptionError(f"--tokens must be at least 1, got {tokens}")
+        for name, target in (("cett", cett), ("ppl", ppl)):
+            if target is not None and not 0 < target < math.inf:
+                raise OptionError(f"--{name} must be above 0, got {target}")
+        if cett is not None and ppl is not None:
+            raise OptionError("--cett and --ppl are two ways to choose one setting: give one of them")
         if not 0 < sparsity < cls.most:  # before the text is read
             raise OptionError(f"sparsity must lie between 0 and {cls.most:g}, got {sparsity}")
         if "sites" in options:
             chosen_sites(cls, options)
-        ids, twin = text_ids(model, text)[:tokens], float_model(model)
-        inputs = linear_inputs(twin, np.array(ids))
-        return Fitted(cls.fit_layers(twin, inputs, [sparsity] * len(inputs), **options), {"tokens": len(ids)})
+        ids = text_ids(model, text)[:tokens]
+        details: dict[str, object] = {"tokens": len(ids)}
+        fits = cls.fits(model, ids, **options)
+        if cett is None and ppl is None:
+            return Fitted(fits([sparsity] * model.config.layers).tensors, details)
+        found = to_cett(fits, model, ids, cett) if cett is not None else to_perplexity(fits, model, ids, ppl or 0)
+        return Fitted(found.stage.tensors, details | {"sparsity": found.sparsities, "reached": found.found})
+
+    @classmethod
+    def fits(cls, model: Model, ids: Sequence[int], **options: object) -> LayerFits:
+        """The method on a text that is looked at once: called with a share of zeros for each layer it gives a stage."""
+        twin = float_model(model)
+        return LayerFits(cls, twin, linear_inputs(twin, np.array(ids)), options)
+
+
+class LayerFits:
+    """A method's stages for shares of zeros, as an artefact would hold them. See `host.pipeline.sparsity.calibration`.
+    """
+
+    def __init__(self, cls: type[FittedMask], twin: FloatModel, inputs: Sequence[LayerInputs],
+                 options: Mapping[str, object]):
+        self.method, self.most, self._twin, self._inputs, self._options = cls, cls.most, twin, inputs, options
+
+    def __call__(self, sparsities: Sequence[float]) -> Stage:
+        tensors = self.method.fit_layers(self._twin, self._inputs, sparsities, **self._options)
+        return self.method.load({name: array.astype(np.float32).astype(np.float64) for name, array in tensors.items()})
 
 
 def sites_option(sites: Sequence[Site]) -> FitOption:

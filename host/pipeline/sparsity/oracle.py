@@ -12,10 +12,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from host.pipeline.fitting import COMMON_OPTIONS
 from host.pipeline.site import LINEAR_INPUTS, Point, Site
 from host.pipeline.sparsity.allocation import MOST, READERS
-from host.pipeline.sparsity.fitted_mask import SPARSITY, LayerInputs, chosen_sites, sites_option
+from host.pipeline.sparsity.fitted_mask import MASK_OPTIONS, SPARSITY, LayerInputs, chosen_sites, sites_option
 from host.pipeline.sparsity.ranked_mask import RankedMask
 from host.pipeline.sparsity.wina import allocated
 from models.checkpoint import Model
@@ -35,7 +34,7 @@ class Oracle(RankedMask):
     strength scales them."""
 
     method, sites, most = "oracle", LINEAR_INPUTS, MOST
-    options = {"sparsity": SPARSITY, "sites": sites_option(LINEAR_INPUTS), **COMMON_OPTIONS}
+    options = {"sparsity": SPARSITY, "sites": sites_option(LINEAR_INPUTS), **MASK_OPTIONS}
 
     def __init__(self, tensors: Mapping[str, np.ndarray], strength: float = 1.0):
         super().__init__(tensors, strength)

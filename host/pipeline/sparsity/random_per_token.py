@@ -11,10 +11,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from host.pipeline.fitting import COMMON_OPTIONS
 from host.pipeline.site import LINEAR_INPUTS, Point
 from host.pipeline.sparsity.allocation import MOST
-from host.pipeline.sparsity.fitted_mask import SPARSITY, LayerInputs, chosen_sites, sites_option
+from host.pipeline.sparsity.fitted_mask import MASK_OPTIONS, SPARSITY, LayerInputs, chosen_sites, sites_option
 from host.pipeline.sparsity.hashed import keys, row_digests
 from host.pipeline.sparsity.ranked_mask import RankedMask
 from host.pipeline.sparsity.seeds import SEED, check_seeds, seed_of
@@ -33,7 +32,7 @@ class RandomPerToken(RankedMask):
     seeds: whole numbers [layers]; strength scales the shares."""
 
     method, sites, most = "random-per-token", LINEAR_INPUTS, MOST
-    options = {"sparsity": SPARSITY, "sites": sites_option(LINEAR_INPUTS), "seed": SEED, **COMMON_OPTIONS}
+    options = {"sparsity": SPARSITY, "sites": sites_option(LINEAR_INPUTS), "seed": SEED, **MASK_OPTIONS}
 
     @classmethod
     def shapes(cls, config: ModelConfig) -> dict[str, tuple[int, ...]]:  # type: ignore[override]

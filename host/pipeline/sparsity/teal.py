@@ -13,12 +13,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from host.pipeline.fitting import COMMON_OPTIONS, FitOption
+from host.pipeline.fitting import FitOption
 from host.pipeline.mantissas import check_magnitudes, to_mantissas
 from host.pipeline.observing import linear_inputs
 from host.pipeline.site import LINEAR_INPUTS, Point, Site, channels_of
 from host.pipeline.sparsity.allocation import MOST, allocate
-from host.pipeline.sparsity.fitted_mask import FittedMask, LayerInputs, check_strength, chosen_sites, sites_option
+from host.pipeline.sparsity.fitted_mask import (
+    MASK_OPTIONS,
+    FittedMask,
+    LayerInputs,
+    check_strength,
+    chosen_sites,
+    sites_option,
+)
 from host.pipeline.stage import Stage
 from models.checkpoint import Model
 from models.config import ModelConfig
@@ -37,7 +44,7 @@ class Teal(FittedMask):
 
     method, sites, most = "teal", LINEAR_INPUTS, MOST
     options = {"sparsity": FitOption(float, 0.4, "share of zeros"), "sites": sites_option(LINEAR_INPUTS),
-               **COMMON_OPTIONS}
+               **MASK_OPTIONS}
 
     def __init__(self, tensors: Mapping[str, np.ndarray], strength: float = 1.0):
         super().__init__(tensors, strength)

@@ -12,10 +12,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
-from host.pipeline.fitting import COMMON_OPTIONS
 from host.pipeline.site import LINEAR_INPUTS, Point, Site
 from host.pipeline.sparsity.allocation import MOST, READERS, allocate
-from host.pipeline.sparsity.fitted_mask import SPARSITY, LayerInputs, chosen_sites, sites_option
+from host.pipeline.sparsity.fitted_mask import MASK_OPTIONS, SPARSITY, LayerInputs, chosen_sites, sites_option
 from host.pipeline.sparsity.ranked_mask import RankedMask, kept_channels
 from models.checkpoint import Model
 from models.config import ModelConfig
@@ -32,7 +31,7 @@ class Wina(RankedMask):
     strength scales them."""
 
     method, sites, most = "wina", LINEAR_INPUTS, MOST
-    options = {"sparsity": SPARSITY, "sites": sites_option(LINEAR_INPUTS), **COMMON_OPTIONS}
+    options = {"sparsity": SPARSITY, "sites": sites_option(LINEAR_INPUTS), **MASK_OPTIONS}
 
     def __init__(self, tensors: Mapping[str, np.ndarray], strength: float = 1.0):
         super().__init__(tensors, strength)

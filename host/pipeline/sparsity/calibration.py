@@ -1,0 +1,91 @@
+"""A mask's one setting from what it shall cost: bisected until CETT, zeros or perplexity are as wanted.
+
+It works for every method that is fitted with a share of zeros, and takes the exact emulator's measure each time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from host.pipeline.sparsity.cett import capture_neurons, cett
+from host.pipeline.sparsity.measuring import measure
+from host.pipeline.stage import Stage
+from models.checkpoint import Model
+
+__all__ = ["Calibrated", "Fits", "to_cett", "to_perplexity", "to_zeros"]
+
+_LEAST = 2.0**-12  # of a share of zeros: what bisection begins with and ends at
+_STEPS = 12
+
+
+class Fits(Protocol):
+    """A stage for a share of zeros in each layer, at least `_LEAST`, below `most`."""
+
+    most: float
+
+    def __call__(self, sparsities: Sequence[float]) -> Stage: ...
+
+
+class Calibrated(NamedTuple):
+    """sparsities: the setting, for each layer. found: what was measured with it, of what was wanted."""
+
+    stage: Stage
+    sparsities: list[float]
+    found: list[float]
+
+
+def to_cett(fits: Fits, model: Model, ids: Sequence[int], target: float) -> Calibrated:
+    """For each layer the largest setting at which the CETT of its mask is at most `target`."""
+    captured, layers = capture_neurons(model, ids), model.config.layers
+    low, high = np.full(layers, _LEAST), np.full(layers, fits.most)
+    for _ in range(_STEPS):
+        middle = (low + high) / 2
+        good = cett(fits(middle.tolist()), model, captured) <= target
+        low, high = np.where(good, middle, low), np.where(good, high, middle)
+    stage = fits(low.tolist())
+    return Calibrated(stage, low.tolist(), cett(stage, model, captured).tolist())
+
+
+def to_perplexity(fits: Fits, model: Model, ids: Sequence[int], percent: float, *, tolerance: float = 0.1
+                  ) -> Calibrated:
+    """The largest setting, the same in all layers, at which perplexity is at most `percent` above the plain model's.
+
+    It ends within `tolerance` percent below. `found` is the percentage reached.
+    """
+    plain = measure(model, [], ids, points=()).nll
+
+    def above(stage: Stage) -> float:
+        return 100 * float(np.expm1((measure(model, [stage], ids, points=()).nll - plain) / (len(ids) - 1)))
+
+    return _bisected(fits, model.config.layers, above, percent, tolerance)
+
+
+def to_zeros(fits: Fits, model: Model, ids: Sequence[int], target: float, *, tolerance: float = 0.002) -> Calibrated:
+    """The largest setting, the same in all layers, at which a share `target` of the masked inputs is zero.
+
+    Where the plain model has more zeros than that, it is the least setting.
+    """
+    return _bisected(fits, model.config.layers, lambda stage: measure(model, [stage], ids).zeros, target, tolerance)
+
+
+def _bisected(fits: Fits, layers: int, measured: Callable[[Stage], float], target: float, tolerance: float
+              ) -> Calibrated:
+    low, high = _LEAST, fits.most
+    best: Calibrated | None = None
+    for _ in range(_STEPS):
+        sparsities = [(low + high) / 2] * layers
+        stage = fits(sparsities)
+        found = measured(stage)
+        if found <= target:
+            best, low = Calibrated(stage, sparsities, [found]), sparsities[0]
+            if found >= target - tolerance:
+                break
+        else:
+            high = sparsities[0]
+    if best is None:
+        stage = fits([_LEAST] * layers)
+        best = Calibrated(stage, [_LEAST] * layers, [measured(stage)])
+    return best

@@ -1,0 +1,75 @@
+"""What a mask does to a model on a text, as the exact emulator runs it: likelihood, and zeros where it acts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from host.devices.emulator import EmulatorDevice
+from host.pipeline.host_steps import HostSteps
+from host.pipeline.placement import host_steps, place
+from host.pipeline.site import LINEAR_INPUTS, Point, Site
+from host.pipeline.stage import Stage
+from host.runtime import Session
+from host.scoring import perplexity, total_nll
+from models.checkpoint import Model
+from models.golden.norm_quant import quantise
+from models.golden.scalar import Scalar
+from models.machine.build import CPU
+
+__all__ = ["Measured", "Rows", "capture", "measure", "zero_points"]
+
+
+class Rows(NamedTuple):
+    """Values at a point: int64 [tokens, channels] in units of a scalar [tokens]."""
+
+    rows: np.ndarray
+    unit: Scalar
+
+
+class Measured(NamedTuple):
+    """perplexity: None where it leaves float64. zeros: share of int8 zeros at the points where stages make some."""
+
+    perplexity: float | None
+    nll: float
+    zeros: float
+
+
+def measure(model: Model, stages: Sequence[Stage], ids: Sequence[int], *, points: Collection[Point] | None = None,
+            on_tokens: Callable[[int], None] | None = None) -> Measured:
+    """Score `ids` under stages. points: linear inputs whose zeros count, by default those of the stages."""
+    points = {point for stage in stages for point in zero_points(stage, model)} if points is None else points
+    counts = np.zeros(2, np.int64)
+
+    def look(point: Point, rows: np.ndarray, unit: Scalar) -> None:
+        q = quantise(rows, unit)[0]
+        counts[:] += np.count_nonzero(q == 0), q.size
+
+    placement = place(stages, model)
+    steps = host_steps(placement, model, {point: [look] for point in points})
+    session = Session(model, EmulatorDevice(CPU), taps=placement.taps, host_steps=steps)
+    nll = total_nll(session, ids, on_tokens)
+    return Measured(perplexity(nll, len(ids) - 1), nll, float(counts[0] / max(counts[1], 1)))
+
+
+def zero_points(stage: Stage, model: Model) -> set[Point]:
+    """The linear inputs that a mask makes sparse: where it acts, or `down` of a layer whose neurons it drops."""
+    return {point if point.site in LINEAR_INPUTS else Point(point.layer, Site.DOWN) for point in stage.points(model)}
+
+
+def capture(model: Model, points: Collection[Point], ids: Sequence[int]) -> Mapping[Point, Rows]:
+    """What points hold in the plain model over windows of the context, as the stages there would get it."""
+    parts: dict[Point, list[tuple[np.ndarray, Scalar]]] = {point: [] for point in points}
+
+    def look(point: Point, rows: np.ndarray, unit: Scalar) -> None:
+        parts[point].append((rows.copy(), unit))
+
+    session = Session(model, EmulatorDevice(CPU), host_steps=HostSteps(model, looks={p: [look] for p in parts}))
+    for start in range(0, len(ids), session.context):
+        session.reset()
+        session.feed(ids[start:start + session.context])
+    return {point: Rows(np.concatenate([rows for rows, _ in found]),
+                        Scalar(*(np.concatenate([getattr(unit, name) for _, unit in found]) for name in "me")))
+            for point, found in parts.items()}

@@ -1,0 +1,65 @@
+"""A setting is found by what it costs, for any method; by the command too."""
+
+import numpy as np
+import pytest
+
+import host.pipeline.__main__ as pipeline
+from host.pipeline.sparsity.calibration import Calibrated, to_cett, to_perplexity, to_zeros
+from host.pipeline.sparsity.fitted_mask import LayerFits
+from tests.host.pipeline.sparsity.masks import METHODS, model_of, seen
+from tests.host.test_commands import refused, run
+
+FAMILY = "silu full heads"
+IDS = np.random.default_rng(4).integers(0, 130, 40).tolist()
+FIT = ("fit", "--kind", "sparsity", "--method")
+
+
+def fits_of(name, **options):
+    return LayerFits(METHODS[name], *seen(FAMILY), options)
+
+
+@pytest.mark.parametrize("name, options", [("chess", {"sites": "gate"}), ("spark", {}), ("teal", {"sites": "down"})])
+def test_each_layer_reaches_a_cett(name, options):
+    found = to_cett(fits_of(name, **options), model_of(FAMILY), IDS, 0.3)
+    assert len(set(found.sparsities)) == 2 and all(0.25 < value <= 0.3 for value in found.found)
+
+
+def test_a_share_of_zeros_is_reached_or_the_least_setting_is_taken():
+    model = model_of(FAMILY)
+    found = to_zeros(fits_of("wina"), model, IDS, 0.5)
+    assert 0.49 < found.found[0] <= 0.5 and len(set(found.sparsities)) == 1
+    least = to_zeros(fits_of("wina"), model, IDS, 0.001)
+    assert least.sparsities[0] < 0.001 < least.found[0]
+
+
+def test_perplexity_rises_by_as_much_as_asked():
+    """Measured by a stand-in: a model of noise has no perplexity that rises with a mask."""
+    class Curve:
+        most = 1.0
+
+        def __call__(self, sparsities):
+            self.asked = sparsities[0]
+            return METHODS["top-k"].load({"shares": np.full((2, 1), self.asked)})
+
+    found = to_perplexity(Curve(), model_of(FAMILY), IDS, 1e6)
+    assert isinstance(found, Calibrated) and found.sparsities[0] > 0.99
+
+
+def test_the_command_takes_a_cett_or_a_loss(texts, capsys):
+    given = ("--text", texts / "austen.txt", "--tokens", 64, "--json", "-o", texts / "mask")
+    fitted = run(pipeline, *FIT, "top-k", *given, "--cett", 0.2, capsys=capsys)
+    assert len(fitted["fit"]["sparsity"]) == 6 and all(0.1 < value <= 0.2 for value in fitted["fit"]["reached"])
+    shares = fitted["tensors"]["shares"]
+    assert shares["min"] == pytest.approx(min(fitted["fit"]["sparsity"]))
+    fitted = run(pipeline, *FIT, "spark", *given, "--ppl", 2, capsys=capsys)
+    [reached] = fitted["fit"]["reached"]
+    assert reached <= 2 and fitted["fit"]["ppl"] == 2
+    for options, message in (((*given, "--cett", 0.1, "--ppl", 1), "--cett and --ppl are two ways"),
+                             ((*given, "--cett", 0), "--cett must be above 0, got 0.0"),
+                             ((*given, "--sparsity", 1), "sparsity must lie between 0 and 1, got 1.0")):
+        assert message in refused(pipeline, *FIT, "spark", *options, capsys=capsys)
+
+
+def test_exact_zeros_have_nothing_to_set(texts, capsys):
+    run(pipeline, *FIT, "zeros", "-o", texts / "zeros", "--json", capsys=capsys)
+    assert run(pipeline, "show", texts / "zeros", "--json", capsys=capsys)["tensors"] == {}
