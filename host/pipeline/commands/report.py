@@ -12,6 +12,7 @@ from typing import Any
 from tqdm import tqdm
 
 from host.command_line import add_model_options, open_model, start_session
+from host.pipeline.commands import comparison
 from host.pipeline.methods import Methods
 from host.pipeline.placement import place
 from host.pipeline.texts import text_ids
@@ -28,13 +29,18 @@ def add_to(commands: argparse._SubParsersAction, methods: Methods) -> None:
     """Its parser."""
     parser = commands.add_parser("report", help="where stages run and what they change",
                                  description="Where stages run on a model, their cuts a token, and with --text what "
-                                 "they do to perplexity and to the share of zeros.")
+                                 "they do to perplexity and to the share of zeros. With --kind all "
+                                 "methods of a kind beside each other.")
     add_model_options(parser)
     parser.add_argument("--text", type=Path, metavar="FILE", help="score this text without and with the stages")
+    comparison.add_options(parser)
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> None:
+    if options.kind:
+        comparison.run(options)
+        return
     if not options.stage:
         raise OptionError("report needs at least one --stage")
     model = open_model(options)

@@ -68,23 +68,29 @@ def to_zeros(fits: Fits, model: Model, ids: Sequence[int], target: float, *, tol
 
     Where the plain model has more zeros than that, it is the least setting.
     """
-    return _bisected(fits, model.config.layers, lambda stage: measure(model, [stage], ids).zeros, target, tolerance)
+    return _bisected(fits, model.config.layers, lambda stage: measure(model, [stage], ids).zeros, target, tolerance,
+                     first=target)
 
 
-def _bisected(fits: Fits, layers: int, measured: Callable[[Stage], float], target: float, tolerance: float
-              ) -> Calibrated:
+def _bisected(fits: Fits, layers: int, measured: Callable[[Stage], float], target: float, tolerance: float, *,
+              first: float | None = None) -> Calibrated:
+    """first: where to look first. Then between the nearest two, nearer to that whose measure is nearer."""
     low, high = _LEAST, fits.most
+    below: float | None = None
+    above: float | None = None
     best: Calibrated | None = None
     for _ in range(_STEPS):
-        sparsities = [(low + high) / 2] * layers
-        stage = fits(sparsities)
+        part = 0.5 if below is None or above is None else float(np.clip((target - below) / (above - below), 0.1, 0.9))
+        setting = low + part * (high - low) if first is None else min(max(first, low), high - _LEAST)
+        first = None
+        stage = fits([setting] * layers)
         found = measured(stage)
         if found <= target:
-            best, low = Calibrated(stage, sparsities, [found]), sparsities[0]
+            best, low, below = Calibrated(stage, [setting] * layers, [found]), setting, found
             if found >= target - tolerance:
                 break
         else:
-            high = sparsities[0]
+            high, above = setting, found
     if best is None:
         stage = fits([_LEAST] * layers)
         best = Calibrated(stage, [_LEAST] * layers, [measured(stage)])

@@ -90,7 +90,8 @@ def artefacts(tmp_path_factory):
 
 def test_list_names_methods_and_their_options(capsys):
     rows = {row["method"]: row for row in run(pipeline, "list", "--json", capsys=capsys)["methods"]}
-    assert rows["teal"]["options"].keys() == {"sparsity", "sites", "text", "tokens", "cett", "ppl"} and rows["teal"]["order"] == "mask"
+    assert rows["teal"]["options"].keys() == {"sparsity", "sites", "text", "tokens", "cett", "ppl"}
+    assert rows["teal"]["order"] == "mask"
     assert rows["teal"]["options"]["text"]["required"] and rows["teal"]["options"]["tokens"]["default"] == 4096
     assert rows["difference-of-means"]["sites"] == ["residual"]
     assert not rows["rmsnorm"]["fitted"] and rows["rmsnorm"]["options"] == {}
