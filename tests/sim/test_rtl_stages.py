@@ -12,6 +12,7 @@ from models.synth import synthetic_model
 from sim.rtl_device import RtlDevice
 from tests.families import FAMILIES
 from tests.host.pipeline.scaled_down import ScaledDown
+from tests.host.pipeline.sparsity.masks import METHODS, fitted
 from tests.sim.cores import FOUR_SLOTS
 
 CONFIG = FAMILIES["relu2 grouped heads"]
@@ -61,3 +62,17 @@ def test_the_cpu_gives_the_bits_of_the_tap(rtl):
         session = Session(model, device, taps=placement.taps, host_steps=host_steps(placement, model))
         found.append(session.score([5, 7, 2]))
     assert all((logits == found[0]).all() for logits in found[1:])
+
+
+def test_masks_have_the_emulators_bits(rtl):
+    """Every mask alone, by its tap where it has one and by stops where not, and three at once."""
+    family, found = CONFIG.name, []
+    model = synthetic_model(CONFIG, seed=1)
+    for names in (*((name,) for name in METHODS), ("chess", "wina", "tau-gate"), ("spark", "teal", "random-per-token")):
+        placement = place([fitted(name, family) for name in names], model)
+        simulated, emulated = (
+            Session(model, device, taps=placement.taps, host_steps=host_steps(placement, model)).score([5, 7])
+            for device in (rtl, EmulatorDevice(FOUR_SLOTS)))
+        assert (simulated == emulated).all(), names
+        found.append(emulated.tobytes())
+    assert len(set(found)) == len(found)
