@@ -72,13 +72,15 @@ class Session:
                  layers: range | None = None, progress: bool = False):
         self.model, self.device = model, device
         self.rows = device.build.slots
+        steps = host_steps or HostSteps(model)
+        steps.check(range(model.config.layers) if layers is None else layers)
         self.program = Program(model, device.build, rows=self.rows, taps=taps, sequences=sequences, head=head,
                                layers=layers)
         self.buffer = device.allocate(self.program.size)
         self.program.write(self.buffer.array, self.buffer.address, place=partial(device.place, self.buffer),
                            progress=progress)
         device.flush(self.buffer, 0, self.program.size)
-        self._stopping = Stopping(self.program, host_steps or HostSteps(model), self._read, self._write)
+        self._stopping = Stopping(self.program, steps, self._read, self._write)
         self.positions = [0] * sequences
         self.counters = Counters()
 
@@ -90,6 +92,7 @@ class Session:
 
     def set_host_steps(self, steps: HostSteps) -> None:
         """Other steps of the host from the next pass on."""
+        steps.check(self.program.layers)
         self._stopping.steps = steps
 
     @property

@@ -8,9 +8,17 @@ from pathlib import Path
 
 from models.errors import ModelError
 
-__all__ = ["ACTIVATIONS", "DEMO", "LINEARS", "PRESETS", "ModelConfig", "resolve_model"]
+__all__ = ["ACTIVATIONS", "DEMO", "LINEARS", "NORMS", "PRESETS", "TRAINED_TYPE", "ModelConfig",
+           "resolve_model"]
 
 ACTIVATIONS = ("relu2", "silu")
+NORMS = ("rmsnorm", "seednorm")
+"""In front of a layer's two blocks. The machine has the first; any other is a stage, without which no device runs the
+model."""
+
+TRAINED_TYPE = "tritloom-bitnet"
+"""`model_type` of checkpoints of `models.train` that transformers must not take for its own BitNet."""
+
 LINEARS = ("q", "k", "v", "o", "gate", "up", "down")
 """A layer's ternary matrices, in the order in which they run."""
 
@@ -26,8 +34,8 @@ class ModelConfig:
     """Shape and constants of a ternary decoder. Raises `ModelError` where a value makes no sense.
 
     heads * head_dim need not equal hidden_size. `sub_norms`: RMSNorm before the o and down matrices.
-    `tied_head`: the head is the embedding. `context`: the most positions the model was made for. `bos_id`: the
-    start token that the source names; `eos_ids`: tokens that end a text.
+    `norm`: one of `NORMS`. `tied_head`: the head is the embedding. `context`: the most positions the model was made
+    for. `bos_id`: the start token that the source names; `eos_ids`: tokens that end a text.
     """
 
     name: str
@@ -44,6 +52,7 @@ class ModelConfig:
     rope_theta: float
     rms_eps: float
     context: int
+    norm: str = "rmsnorm"
     bos_id: int | None = None
     eos_ids: tuple[int, ...] = ()
 
@@ -62,6 +71,8 @@ class ModelConfig:
         if self.activation not in ACTIVATIONS:
             raise ModelError(f"config: activation must be one of {', '.join(ACTIVATIONS)}, "
                              f"got {self.activation!r}")
+        if self.norm not in NORMS:
+            raise ModelError(f"config: norm must be one of {', '.join(NORMS)}, got {self.norm!r}")
         for name in ("sub_norms", "tied_head"):
             if not isinstance(getattr(self, name), bool):
                 raise ModelError(f"config: {name} must be true or false, got {getattr(self, name)!r}")
@@ -109,8 +120,11 @@ class ModelConfig:
         return self.layers * layer + self.hidden_size + table * (1 if self.tied_head else 2)
 
     def to_json(self) -> dict[str, object]:
-        """All fields, ready for `json.dump`."""
-        return asdict(self) | {"eos_ids": list(self.eos_ids)}
+        """All fields, ready for `json.dump`; the norm only where it is another than RMSNorm."""
+        data = asdict(self) | {"eos_ids": list(self.eos_ids)}
+        if self.norm == NORMS[0]:
+            del data["norm"]
+        return data
 
     @classmethod
     def from_json(cls, data: object) -> ModelConfig:
@@ -118,7 +132,7 @@ class ModelConfig:
         if not isinstance(data, Mapping):
             raise ModelError(f"config: expected an object, got {type(data).__name__}")
         known = {field.name for field in fields(cls)}
-        if missing := sorted(known - {"bos_id", "eos_ids"} - set(data)):
+        if missing := sorted(known - {"norm", "bos_id", "eos_ids"} - set(data)):
             raise ModelError(f"config: {missing[0]} is missing")
         if unknown := sorted(set(data) - known):
             raise ModelError(f"config: unknown field {unknown[0]}")

@@ -11,7 +11,7 @@ from typing import Any
 
 from models.checkpoint_writer import CHAT, METADATA, TOKENIZER, check_target, new_checkpoint
 from models.command import CommandParser, run_command
-from models.config import ACTIVATIONS, ModelConfig
+from models.config import ACTIVATIONS, NORMS, ModelConfig
 from models.errors import BuildError, ModelError, printable
 from models.formats import read_checkpoint
 from models.formats.zeros import zeros_in_words
@@ -55,6 +55,9 @@ def _notes(config: ModelConfig, provenance: dict) -> list[str]:
         notes.append(zeros_in_words(zeros))
     if raised := provenance.get("residual_raised"):
         notes.append(f"the residual's scale was raised for {raised}")
+    if config.norm != NORMS[0]:
+        notes.append(f"needs its {config.norm}, a stage: python -m host.pipeline fit --kind normalisation "
+                     f"--method {config.norm} --checkpoint SRC --model DIR -o ARTEFACT")
     from hw.boards.registry import why_no_board  # late: of all of `models`, what is said here alone is about boards
 
     if reasons := why_no_board(config):

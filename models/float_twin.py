@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from models.config import ModelConfig
+from models.config import NORMS, ModelConfig
+from models.errors import ModelError
 from models.formats.source import FloatLayer, FloatLinear, FloatModel
 
 __all__ = ["FloatRun", "FloatStream", "Observer", "float_logits", "run_float"]
@@ -47,7 +48,10 @@ def _ignore(site: str, x: np.ndarray) -> None:
 
 def run_float(model: FloatModel, ids: np.ndarray, dtype: type = np.float32,
               observe: Observer | None = None) -> FloatRun:
-    """Run one sequence of token ids [n] from position 0, all positions at once."""
+    """Run one sequence of token ids [n] from position 0, all positions at once; `ModelError` for one with a norm that
+    a stage computes."""
+    if model.config.norm != NORMS[0]:
+        raise ModelError(f"{model.config.name} has {model.config.norm}, which the float model here does not compute")
     stream = FloatStream(model, ids, dtype)
     for index, layer in enumerate(model.layers):
         stream.layer(layer, partial(observe, index) if observe is not None else _ignore)
@@ -59,7 +63,8 @@ def run_float(model: FloatModel, ids: np.ndarray, dtype: type = np.float32,
 class FloatStream:
     """The residual stream of one sequence of token ids [n], taken through the layers one by one, as they come.
 
-    h: [n, hidden]; residual_max: the largest |h| so far, infinity where there was a NaN.
+    Every norm is taken for RMSNorm: that is enough to see how large the residual grows. h: [n, hidden]; residual_max:
+    the largest |h| so far, infinity where there was a NaN.
     """
 
     def __init__(self, model: FloatModel, ids: np.ndarray, dtype: type = np.float32):

@@ -7,6 +7,7 @@ import json
 
 import numpy as np
 
+from models.config import NORMS
 from models.model import Gains, Model
 
 __all__ = ["model_hash"]
@@ -24,6 +25,8 @@ def model_hash(model: Model) -> str:
     All weights are read, which takes 2B-4T about a second.
     """
     shape = [getattr(model.config, name) for name in _SHAPE]
+    if model.config.norm != NORMS[0]:  # a hash of old stays
+        shape.append(model.config.norm)
     total = hashlib.sha256(json.dumps([*shape, model.residual_fraction_bits]).encode())
 
     def add(array: np.ndarray) -> None:

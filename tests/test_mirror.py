@@ -26,6 +26,7 @@ ELSEWHERE: tuple[tuple[str, str, str], ...] = (
     ("models/golden", "model", "host/devices/test_emulator.py"),
     ("models/train", "recipe", "models/train/test_loop.py"),
     ("models/train", "run score", "models/train/test_main.py"),
+    ("models/train", "stages", "models/train/test_export.py"),
     ("models/vocabulary", "byte_level chat_files declared merges settled splitting tekken tokenizer_json "
      "tokenizer_program", "models/vocabulary/test_folder.py"),
     ("models/vocabulary", "chat_template panics parts template_program", "models/vocabulary/test_template_ends.py"),

@@ -17,6 +17,8 @@ from host.compiler.turns import Step
 from host.pipeline.normalisation.rmsnorm import RMSNorm
 from host.pipeline.site import NORM_GAINS, Site
 from models.checkpoint import Model
+from models.config import NORMS
+from models.errors import ModelError
 from models.golden.gated import gated_product
 from models.golden.head import HEAD_LEVELS
 from models.golden.model import INPUT_BITS, PRODUCT_BITS, SUM_BITS, RowNorm, RowStage, TapPoint
@@ -97,6 +99,15 @@ class HostSteps:
         self._taps = dict(taps or {})
         self._spans: tuple[Span, ...] = ()
         self.points = self.acting.points.union(self._looks)
+
+    def check(self, layers: range) -> None:
+        """`ModelError` where these layers of the model need a stage that is not among these steps."""
+        norm = self._config.norm
+        if norm != NORMS[0]:
+            points = [TapPoint(layer, site) for site in NORM_GAINS for layer in layers]
+            if missing := [point for point in points if point not in self.acting.norms]:
+                raise ModelError(f"{self._config.name} was trained with {norm}, and no norm acts at layer "
+                                 f"{missing[0].layer}, {missing[0].site}: give its stage (docs/normalisation.md)")
 
     def set_taps(self, taps: Mapping[TapPoint, Tap]) -> None:
         """Other taps from now on."""

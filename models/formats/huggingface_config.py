@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.config import ModelConfig
+from models.config import TRAINED_TYPE, ModelConfig
 from models.errors import ModelError, located
 from models.formats.naming import chosen_name, source_name
 from models.json_file import read_object, read_optional
@@ -56,7 +56,7 @@ class _Config:
 
     def shape(self, sub_norms: bool, own_head: bool) -> ModelConfig:
         model_type = self.data.get("model_type")
-        if model_type not in ("bitnet", "llama"):
+        if model_type not in ("bitnet", "llama", TRAINED_TYPE):
             raise self.bad("model_type", "bitnet or llama", model_type)
         for name in ("attention_bias", "mlp_bias"):
             if self.data.get(name):
@@ -66,7 +66,7 @@ class _Config:
                 raise ModelError(f"{self.path}: {name} is missing")
         values = {ours: self.data[theirs] for theirs, ours in _NAMES.items()}
         # 1bitLLM's models call themselves llama, but their architecture has the sub-norms
-        bitnet = model_type == "bitnet" or "bitnetforcausallm" in str(self.data.get("architectures")).lower()
+        bitnet = model_type != "llama" or "bitnetforcausallm" in str(self.data.get("architectures")).lower()
         head_dim, theta, eos_ids = self.head_dim(), self.rope_theta(), self.eos_ids()
         kv_heads = self.data.get("num_key_value_heads")
         with located(self.path):
@@ -75,6 +75,7 @@ class _Config:
                 kv_heads=values["heads"] if kv_heads is None else kv_heads,
                 sub_norms=sub_norms or bitnet,
                 tied_head=self.data.get("tie_word_embeddings", not own_head), rope_theta=theta,
+                norm=self.data.get("norm", "rmsnorm") if model_type == TRAINED_TYPE else "rmsnorm",
                 bos_id=self.data.get("bos_token_id"), eos_ids=eos_ids)
 
     def name(self) -> str:

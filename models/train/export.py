@@ -1,5 +1,8 @@
 """A trained network as a Hugging Face folder: `config.json`, `model.safetensors`, `tokenizer.json`.
 
+What has no place in such a checkpoint because a stage computes it lies beside it (`models.train.stages`), and
+`config.json` then names a model type that other readers refuse.
+
 The masters stay in float32, unquantised ("online" mode): a reader that ternarises them in float32 gets the
 trits and scales of training, which bfloat16 masters would not guarantee.
 """
@@ -11,10 +14,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
+from models.config import TRAINED_TYPE
 from models.errors import ModelError
 from models.json_file import read_object
 from models.train.network import BitNet
 from models.train.recipe import Shape
+from models.train.stages import joined_stages, split_stages, stage_files
 from models.train.tokenizer import load_tokenizer
 
 __all__ = ["export", "load"]
@@ -22,7 +27,7 @@ __all__ = ["export", "load"]
 
 def config(shape: Shape) -> dict:
     """The `config.json` of a network of this shape."""
-    return {
+    data = {
         "architectures": ["BitNetForCausalLM"],
         "model_type": "bitnet",
         "dtype": "float32",
@@ -52,12 +57,17 @@ def config(shape: Shape) -> dict:
             "quantization_mode": "online",
         },
     }
+    if stage_files(shape):
+        data |= {"architectures": [], "model_type": TRAINED_TYPE, "norm": shape.norm, "norm_heads": shape.norm_heads}
+    return data
 
 
 def export(network: BitNet, tokenizer: Tokenizer, folder: Path) -> None:
-    """Writes the three files, making `folder` if need be. The tied head is not stored."""
+    """Writes the files, making `folder` if need be. The tied head is not stored."""
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {name: tensor.detach().float().contiguous() for name, tensor in network.state_dict().items()}
+    tensors, stages = split_stages(network)
+    for name, parts in stages.items():
+        save_file(parts, str(folder / name), metadata={"format": "pt"})
     save_file(tensors, str(folder / "model.safetensors"), metadata={"format": "pt"})
     (folder / "config.json").write_text(json.dumps(config(network.shape), indent=1) + "\n", encoding="utf-8")
     tokenizer.save(str(folder / "tokenizer.json"))
@@ -78,9 +88,13 @@ def load(folder: Path) -> tuple[BitNet, Tokenizer]:
             context=stored["max_position_embeddings"],
             rope_theta=stored["rope_parameters"]["rope_theta"],
             eps=stored["rms_norm_eps"],
+            norm=stored.get("norm", Shape.norm),
+            norm_heads=stored.get("norm_heads", Shape.norm_heads),
         )
         network = BitNet(shape)
-        network.load_state_dict(load_file(str(folder / "model.safetensors")))
-    except (KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        tensors = load_file(str(folder / "model.safetensors"))
+        stages = {name: load_file(str(folder / name)) for name in stage_files(shape)}
+        network.load_state_dict(joined_stages(tensors, stages))
+    except (OSError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise ModelError(f"{folder} is no model that was trained here: {str(error).splitlines()[0]}") from None
     return network.eval(), load_tokenizer(folder / "tokenizer.json")

@@ -2,7 +2,8 @@
 
 Pre-norm decoder layers with ternary projections, int8 activations, sub-norms before the output and down
 projections, a ReLU²-gated feed-forward, grouped-query attention with rotate-half RoPE and a tied, unquantised
-head. Parameter names are those of the Hugging Face checkpoint, so a state dict is the checkpoint.
+head. Parameter names are those of the Hugging Face checkpoint, so a state dict is the checkpoint, but for what
+`models.train.stages` names.
 """
 
 import torch
@@ -26,6 +27,34 @@ class RMSNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = x.float()
         return x * torch.rsqrt(x.square().mean(dim=-1, keepdim=True) + self.eps) * self.weight
+
+
+class SeeDNorm(nn.Module):
+    """[tanh(x · beta) · alpha + weight] · x / sqrt(mean(x²) + eps), the channels divided among heads, in float32.
+
+    alpha begins at 1 and beta at 0, so that it begins as RMSNorm and beta has a gradient. Source: "SeeDNorm:
+    Self-Rescaled Dynamic Normalization".
+    """
+
+    def __init__(self, size: int, eps: float, heads: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(size))
+        self.alpha = nn.Parameter(torch.ones(size))
+        self.beta = nn.Parameter(torch.zeros(size))
+        self.eps, self.heads = eps, heads
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.float()
+        dots = (x * self.beta).unflatten(-1, (self.heads, -1)).sum(dim=-1, keepdim=True)
+        gains = (torch.tanh(dots) * self.alpha.view(self.heads, -1)).flatten(-2) + self.weight
+        return x * torch.rsqrt(x.square().mean(dim=-1, keepdim=True) + self.eps) * gains
+
+
+def block_norm(shape: Shape) -> nn.Module:
+    """The norm in front of a layer's block."""
+    if shape.norm == "seednorm":
+        return SeeDNorm(shape.hidden, shape.eps, shape.norm_heads)
+    return RMSNorm(shape.hidden, shape.eps)
 
 
 class TernaryLinear(nn.Module):
@@ -92,9 +121,9 @@ class FeedForward(nn.Module):
 class Layer(nn.Module):
     def __init__(self, shape: Shape, dropout: float):
         super().__init__()
-        self.input_layernorm = RMSNorm(shape.hidden, shape.eps)
+        self.input_layernorm = block_norm(shape)
         self.self_attn = Attention(shape)
-        self.post_attention_layernorm = RMSNorm(shape.hidden, shape.eps)
+        self.post_attention_layernorm = block_norm(shape)
         self.mlp = FeedForward(shape)
         self.dropout = dropout
 

@@ -61,15 +61,19 @@ class Muon(torch.optim.Optimizer):
 def build_optimisers(
     network: nn.Module, lr: float, weight_decay: float, embedding_lr: float
 ) -> list[torch.optim.Optimizer]:
-    """Muon over the projections, AdamW over the rest; only matrices of the layers decay.
+    """Muon over the projections, AdamW over the rest; only matrices of the layers and SeeDNorm's alpha and beta decay.
 
     Each group keeps its peak rate under "peak", for a schedule to multiply.
     """
     matrices = [p for n, p in network.named_parameters() if p.ndim == 2 and "embed" not in n]
-    others = [p for n, p in network.named_parameters() if p.ndim != 2 or "embed" in n]
+    rest = {n: p for n, p in network.named_parameters() if p.ndim != 2 or "embed" in n}
+    rescaling = [rest.pop(n) for n in list(rest) if n.endswith(("norm.alpha", "norm.beta"))]
+    groups: list[dict[str, object]] = [{"params": list(rest.values())}]
+    if rescaling:
+        groups.append({"params": rescaling, "weight_decay": weight_decay})
     optimisers = [
         Muon(matrices, lr=lr, weight_decay=weight_decay),
-        torch.optim.AdamW(others, lr=embedding_lr, betas=(0.9, 0.95), weight_decay=0.0),
+        torch.optim.AdamW(groups, lr=embedding_lr, betas=(0.9, 0.95), weight_decay=0.0),
     ]
     for optimiser in optimisers:
         for group in optimiser.param_groups:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from models.config import NORMS
 from models.errors import ModelError
 
 __all__ = ["Recipe", "Shape"]
@@ -9,7 +10,8 @@ __all__ = ["Recipe", "Shape"]
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """Sizes of a model. `heads` is a multiple of `kv_heads`; `context` is the longest sequence trained on."""
+    """Sizes of a model. `heads` is a multiple of `kv_heads`; `context` is the longest sequence trained on. `norm`: of
+    `models.config.NORMS`, in front of each layer's blocks, `norm_heads`: among which SeeDNorm divides the channels."""
 
     vocab: int = 2048
     hidden: int = 256
@@ -21,11 +23,17 @@ class Shape:
     context: int = 512
     rope_theta: float = 10_000.0
     eps: float = 1e-5
+    norm: str = NORMS[0]
+    norm_heads: int = 4
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if value <= 0:
+            if not isinstance(value, str) and value <= 0:
                 raise ModelError(f"{name} is {value}, but must be positive")
+        if self.norm not in NORMS:
+            raise ModelError(f"norm is {self.norm!r}, but must be one of {', '.join(NORMS)}")
+        if self.norm != NORMS[0] and self.hidden % self.norm_heads:
+            raise ModelError(f"{self.hidden} channels do not divide among {self.norm_heads} heads of the norm")
         if self.heads % self.kv_heads:
             raise ModelError(f"{self.heads} heads do not divide among {self.kv_heads} key-value heads")
 

@@ -10,9 +10,13 @@ SMALL = dict(name="small", vocab_size=32, hidden_size=24, ffn_size=40, layers=2,
              context=16, bos_id=0, eos_ids=(1, 2))
 
 
-@pytest.mark.parametrize("config", [ModelConfig(**SMALL), *PRESETS.values()], ids=lambda c: c.name)
+@pytest.mark.parametrize("config", [ModelConfig(**SMALL), ModelConfig(**SMALL, norm="seednorm"), *PRESETS.values()])
 def test_json_round_trip(config):
     assert ModelConfig.from_json(json.loads(json.dumps(config.to_json()))) == config
+
+
+def test_the_norm_of_most_models_is_not_written():
+    assert "norm" not in ModelConfig(**SMALL).to_json()
 
 
 def test_linear_shapes_follow_the_heads_not_the_hidden_size():
@@ -40,6 +44,7 @@ def test_presets_have_the_published_size(name, millions):
     ({"kv_heads": 3}, "config: heads must be a multiple of kv_heads, got 4 and 3"),
     ({"head_dim": 7}, "config: head_dim must be even, got 7"),
     ({"activation": "gelu"}, "config: activation must be one of relu2, silu, got 'gelu'"),
+    ({"norm": "layernorm"}, "config: norm must be one of rmsnorm, seednorm, got 'layernorm'"),
     ({"sub_norms": 1}, "config: sub_norms must be true or false, got 1"),
     ({"rope_theta": float("nan")}, "config: rope_theta must be a positive number that a scalar word holds, got nan"),
     ({"rms_eps": 0.0}, "config: rms_eps must be a positive number that a scalar word holds, got 0.0"),

@@ -28,6 +28,11 @@ def test_names_context_and_tokens_do_not_count(model):
     assert model_hash(other) == model_hash(model)
 
 
+def test_another_norm_is_another_model(model):
+    other = dataclasses.replace(model, config=dataclasses.replace(model.config, norm="seednorm"))
+    assert model_hash(other) != model_hash(model)
+
+
 def changed(array):
     """One bit of the last element."""
     copy = np.array(array)

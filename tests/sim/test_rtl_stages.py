@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from host.devices.emulator import EmulatorDevice
+from host.pipeline.normalisation.seednorm import SeeDNorm
 from host.pipeline.placement import host_steps, place
 from host.pipeline.sparsity.teal import Teal
 from host.pipeline.steering.difference_of_means import DifferenceOfMeans
@@ -76,3 +77,21 @@ def test_masks_have_the_emulators_bits(rtl):
         assert (simulated == emulated).all(), names
         found.append(emulated.tobytes())
     assert len(set(found)) == len(found)
+
+
+def test_a_norm_on_the_cpu_has_the_emulators_bits_alone_and_with_two_more(rtl):
+    """SeeDNorm by stops of the simulated core, without and with TEAL and difference of means."""
+    model, random = synthetic_model(CONFIG, seed=1), np.random.default_rng(4)
+    alpha, beta = random.standard_normal((2, CONFIG.layers, 2, CONFIG.hidden_size))
+    norm = SeeDNorm({"alpha": alpha, "beta": beta / 3, "heads": np.array([4.0])})
+    others = [Teal({"thresholds": random.uniform(0.2, 0.6, (CONFIG.layers, 4))}),
+              DifferenceOfMeans({"vectors": random.standard_normal((CONFIG.layers, CONFIG.hidden_size))})]
+    seen = [Session(model, EmulatorDevice(FOUR_SLOTS)).score([5, 7]).tobytes()]
+    for stages in ([norm], [norm, *others]):
+        placement = place(stages, model)
+        steps = host_steps(placement, model)
+        emulated, simulated = (Session(model, device, taps=placement.taps, host_steps=steps).score([5, 7])
+                               for device in (EmulatorDevice(FOUR_SLOTS), rtl))
+        assert (emulated == simulated).all()
+        seen.append(simulated.tobytes())
+    assert len(set(seen)) == 3

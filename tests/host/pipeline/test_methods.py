@@ -38,7 +38,7 @@ def folder(tmp_path):
 def test_the_own_methods_are_found():
     sparsity = {"chess", "fixed-random", "oracle", "random-per-token", "spark", "tau-gate", "teal", "top-k", "wina",
                 "zeros"}
-    assert set(find_methods()) == {("normalisation", "rmsnorm"), *(("sparsity", name) for name in sparsity),
+    assert set(find_methods()) == {("normalisation", "rmsnorm"), ("normalisation", "seednorm"), *(("sparsity", name) for name in sparsity),
                                    ("steering", "difference-of-means")}
 
 

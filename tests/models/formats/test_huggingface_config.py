@@ -66,6 +66,7 @@ QUANTISED = {"quant_method": "bitnet"}
 
 
 @pytest.mark.parametrize(("changes", "message"), [
+    ({"model_type": "tritloom-bitnet", "norm": "other"}, "config: norm must be one of rmsnorm, seednorm, got 'other'"),
     ({"model_type": "gpt2"}, "model_type: expected bitnet or llama, found 'gpt2'"),
     ({"hidden_size": ...}, "hidden_size is missing"),
     ({"hidden_act": "gelu"}, "config: activation must be one of relu2, silu, got 'gelu'"),

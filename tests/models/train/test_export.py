@@ -1,13 +1,19 @@
 """An exported folder gives back the very same network."""
 
 import json
+from dataclasses import replace
 
 import pytest
+
+from models.errors import ModelError
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("safetensors")
 
+from safetensors.torch import load_file  # noqa: E402
+
 from models.train.export import export, load  # noqa: E402
+from models.train.network import BitNet  # noqa: E402
 
 
 def test_logits_survive_the_folder_exactly(network, tokenizer, tmp_path):
@@ -17,6 +23,30 @@ def test_logits_survive_the_folder_exactly(network, tokenizer, tmp_path):
     with torch.no_grad():
         assert torch.equal(network(ids), restored(ids))
     assert restored.shape == network.shape
+
+
+def test_what_stages_compute_lies_beside_the_checkpoint(network, tokenizer, tmp_path):
+    seen = BitNet(replace(network.shape, norm="seednorm", norm_heads=2)).eval()
+    with torch.no_grad():
+        for parameter in seen.parameters():
+            parameter.add_(torch.randn(parameter.shape) * 0.1)
+    export(seen, tokenizer, tmp_path)
+    restored, _ = load(tmp_path)
+    ids = torch.arange(20)[None]
+    with torch.no_grad():
+        assert torch.equal(seen(ids), restored(ids))
+    assert restored.shape == seen.shape
+    stage, checkpoint = (load_file(tmp_path / f"{name}.safetensors") for name in ("seednorm", "model"))
+    assert {name: list(tensor.shape) for name, tensor in stage.items()} == {
+        "alpha": [2, 2, 64], "beta": [2, 2, 64], "heads": [1]}
+    assert torch.equal(stage["beta"][1, 0], seen.model.layers[1].input_layernorm.beta)
+    assert torch.equal(stage["alpha"][0, 1], seen.model.layers[0].post_attention_layernorm.alpha)
+    assert checkpoint.keys() == network.state_dict().keys()
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert (config["model_type"], config["norm"], config["norm_heads"]) == ("tritloom-bitnet", "seednorm", 2)
+    (tmp_path / "seednorm.safetensors").unlink()
+    with pytest.raises(ModelError, match="is no model that was trained here"):
+        load(tmp_path)
 
 
 def test_the_folder_speaks_hugging_face(network, tokenizer, tmp_path):

@@ -25,6 +25,19 @@ def test_update_has_the_root_mean_square_of_adam():
     assert weight.square().mean().sqrt().item() == pytest.approx(0.2, rel=0.25)
 
 
+def test_rescaling_of_a_norm_decays_and_its_gains_do_not():
+    from models.train.network import BitNet
+    from models.train.recipe import Shape
+
+    network = BitNet(Shape(vocab=280, hidden=64, ffn=64, layers=2, heads=2, kv_heads=1, head_dim=32, context=32,
+                           norm="seednorm"))
+    plain, decayed = build_optimisers(network, lr=1e-3, weight_decay=0.1, embedding_lr=2e-3)[1].param_groups
+    names = {id(p): n for n, p in network.named_parameters()}
+    assert {names[id(p)].rpartition(".")[2] for p in decayed["params"]} == {"alpha", "beta"}
+    assert len(decayed["params"]) == 8 and (decayed["weight_decay"], decayed["peak"]) == (0.1, 2e-3)
+    assert plain["weight_decay"] == 0 and len(plain["params"]) == 1 + 4 * 2 + 1
+
+
 def test_matrices_of_layers_go_to_muon_alone(network):
     muon, adam = build_optimisers(network, lr=1e-3, weight_decay=0.1, embedding_lr=2e-3)
     names = {id(p): n for n, p in network.named_parameters()}
