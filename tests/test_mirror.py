@@ -74,6 +74,7 @@ ELSEWHERE: tuple[tuple[str, str, str], ...] = (
     ("host/pipeline", "mantissas", "host/pipeline/test_placement.py"),
     ("host/pipeline/commands", "comparison", "host/pipeline/sparsity/test_comparison.py"),
     ("host/pipeline/commands", "fit list_methods report show tensors", "host/pipeline/test_main.py"),
+    ("host/pipeline/commands", "massive", "host/pipeline/test_massive.py"),
     ("host/pipeline/normalisation", "rmsnorm", "host/pipeline/normalisation/test_norm.py"),
     ("host/pipeline/sparsity", "bounds gates", "host/pipeline/sparsity/test_chess.py"),
     ("host/pipeline/sparsity", "fitted_mask", "host/pipeline/sparsity/test_allocation.py"),

@@ -1,4 +1,4 @@
-"""Fit, look at and place stages: `python -m host.pipeline list | fit | show | report`."""
+"""Fit, look at and place stages: `python -m host.pipeline list | fit | show | report | massive`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
 
-from host.pipeline.commands import fit, list_methods, report, show
+from host.pipeline.commands import fit, list_methods, massive, report, show
 from host.pipeline.methods import find_methods
 from host.stage_options import add_methods_option
 from models.command import CommandParser, run_command
@@ -16,10 +16,10 @@ __all__ = ["main", "parser"]
 
 def parser(folder: str | None = None) -> CommandParser:
     """Its options; those of `fit` are its methods', of which there may be more in a folder of the user's."""
-    result = CommandParser("host.pipeline", description="Stages of normalisation, sparse activation and steering.")
+    result = CommandParser("host.pipeline", description="Stages: norms, sparse activation, steering, resilience.")
     commands = result.add_subparsers(dest="command", required=True)
     methods = find_methods(folder)
-    for command in (list_methods, fit, show, report):
+    for command in (list_methods, fit, show, report, massive):
         command.add_to(commands, methods)
     return result
 

@@ -65,14 +65,15 @@ def observe(model: Model, device: Device, points: Collection[Point], ids: Sequen
     return {point: np.concatenate([window[point][skipped:] for window in windows]) for point in points}
 
 
-def residuals(model: Model, device: Device, ids: Sequence[int], *, description: str = "") -> np.ndarray:
+def residuals(model: Model, device: Device, ids: Sequence[int], *, description: str = "",
+              skipped: int = SKIPPED) -> np.ndarray:
     """Residual stream after each layer over windows of the context: float64 [layers, tokens, hidden].
 
-    The first `SKIPPED` tokens of each window are left out.
+    The first `skipped` tokens of each window are left out.
     """
     points = points_of(Site.RESIDUAL, model.config)
     with tqdm(total=len(ids), desc=description, unit="tok", file=sys.stderr, disable=not sys.stderr.isatty()) as bar:
-        found = observe(model, device, points, ids, skipped=SKIPPED, on_tokens=bar.update)
+        found = observe(model, device, points, ids, skipped=skipped, on_tokens=bar.update)
     return np.stack([found[point] for point in points])
 
 

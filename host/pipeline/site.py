@@ -12,8 +12,8 @@ from models.config import ModelConfig
 from models.errors import OptionError
 from models.golden.model import TapPoint as Point
 
-__all__ = ["LINEAR_INPUTS", "NORM_GAINS", "RESIDUAL_SITES", "TAP_SITES", "Point", "Site", "channels_of", "check_point",
-           "points_of", "site_named"]
+__all__ = ["LINEAR_INPUTS", "NORM_GAINS", "RESIDUAL_SITES", "TAP_SITES", "Point", "RESIDUAL_INPUTS", "Site",
+           "channels_of", "check_point", "points_of", "site_named"]
 
 
 class Site(str, Enum):
@@ -35,6 +35,9 @@ class Site(str, Enum):
 
 
 LINEAR_INPUTS = (Site.QKV, Site.O, Site.GATE_UP, Site.DOWN)
+RESIDUAL_INPUTS = (Site.QKV, Site.GATE_UP)
+"""Linear inputs whose channels are the residual's."""
+
 TAP_SITES = (*LINEAR_INPUTS, Site.RESIDUAL, Site.HEAD)
 """Where the fabric has a tap."""
 

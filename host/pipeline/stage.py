@@ -1,4 +1,4 @@
-"""What a stage is: one method of normalisation, sparsity or steering, with its fitted parameters, for one model.
+"""What a stage is: one method of one of `KINDS`, with its fitted parameters, for one model.
 
 A method is one file with one subclass (`host.pipeline.methods` finds it). What it must have: `kind`, `method`, `order`
 and `sites`, the tensors of its artefacts (`shapes`), and `lower`, `apply` or both.
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KINDS", "Order", "Stage"]
 
-KINDS = ("normalisation", "sparsity", "steering")
+KINDS = ("normalisation", "sparsity", "steering", "resilience")
 _TAP_BITS = 40  # what a tap on a linear input saturates to
 _NARROW_BITS = 37  # times the largest gain, within them
 

@@ -38,7 +38,8 @@ def folder(tmp_path):
 def test_the_own_methods_are_found():
     sparsity = {"chess", "fixed-random", "oracle", "random-per-token", "spark", "tau-gate", "teal", "top-k", "wina",
                 "zeros"}
-    assert set(find_methods()) == {("normalisation", "rmsnorm"), ("normalisation", "seednorm"), *(("sparsity", name) for name in sparsity),
+    assert set(find_methods()) == {("normalisation", "rmsnorm"), ("normalisation", "seednorm"),
+                                   *(("sparsity", name) for name in sparsity), ("resilience", "proact"),
                                    ("steering", "difference-of-means")}
 
 
@@ -111,7 +112,8 @@ def test_the_device_does_what_the_golden_model_does(folder):
     (("import numpy", "import nonumpy"), "scaled_down.py cannot be used: ModuleNotFoundError: No module named 'non"),
     (("class", "class class"), "scaled_down.py cannot be used: SyntaxError"),
     (('"scaled-down"', '"teal"'), "scaled_down.py: there is sparsity by teal already"),
-    (('"sparsity"', '"speed"'), "scaled_down.py: ScaledDown needs a kind (normalisation, sparsity, steering)"),
+    (('"sparsity"', '"speed"'),
+     "scaled_down.py: ScaledDown needs a kind (normalisation, sparsity, steering, resilience)"),
     (("    def shapes", "    def no_shapes"), "scaled_down.py has no stage"),
     (("Order.GAIN, ", ""), "scaled_down.py cannot be used: ValueError")])
 def test_a_file_that_is_no_method_is_one_line(folder, capsys, change, message):

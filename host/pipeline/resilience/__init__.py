@@ -1,0 +1,1 @@
+"""Resilience: stages that keep the effect of a wrong bit small."""
