@@ -18,7 +18,6 @@ __all__ = ["MAX_CYCLES_VARIABLE", "RtlDevice"]
 
 BASE = 0x4_0000_0000  # where the model of DRAM starts: above 4 GiB, so that a lost address bit shows
 MAX_CYCLES_VARIABLE = "TRITLOOM_MAX_CYCLES"  # of one run; unset: a hundred million
-OPTIMISE = "-O1"  # -O2 takes twice as long to compile, -O3 six times, and runs hardly faster
 
 
 def _cycle_limit() -> int:
@@ -43,14 +42,13 @@ class RtlDevice(Device):
         self._verilog = with_top(kept_verilog(build)[0], "top")
         self._bits = board_of(build).ports.bits
         self._options: dict[str, float | str] = {}
-        self.core = VerilatedCore(self._verilog, build.ports, self._bits, optimise=OPTIMISE)
+        self.core = VerilatedCore(self._verilog, build.ports, self._bits)
         self.configure()
 
     def allocate(self, size: int) -> Buffer:
         self.core.close()
         memory = np.zeros(size, np.uint8)
-        self.core = VerilatedCore(self._verilog, self.build.ports, self._bits, memory=memory, base=BASE,
-                                  optimise=OPTIMISE)
+        self.core = VerilatedCore(self._verilog, self.build.ports, self._bits, memory=memory, base=BASE)
         self.core.configure(**self._options)
         return Buffer(memory, BASE)
 
