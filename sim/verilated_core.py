@@ -24,7 +24,7 @@ MAX_PORTS = 4
 MAX_BOARD_OUTSTANDING = 32  # what the DDR controller's model has tickets for
 SIXTEENTHS_OF_NS = 16_000  # in a microsecond: the DDR controller's unit of time
 NO_ANSWER = -1
-OPTIMISE = "-O1"  # at -O2 a build takes half as long again, and a run a seventh less
+OPTIMISE = "-O1"  # at -O2 a build takes a third longer, a run a seventh less
 
 
 class CoreError(DeviceError):
