@@ -17,6 +17,7 @@ from host.compiler.program import Pass, Program
 from host.compiler.rows import Part
 from host.devices.base import Device
 from host.pipeline.host_steps import Acting, HostSteps, spans_of
+from host.pipeline.sequence_stage import told_rows
 from host.stopping import Stopping
 from models.checkpoint import Model
 from models.errors import OptionError
@@ -99,6 +100,11 @@ class Session:
     def context(self) -> int:
         """Tokens the cache holds at most."""
         return self.model.config.context
+
+    @property
+    def remembers(self) -> bool:
+        """Whether what acts on all rows has a memory, so that a cache is of no use to another request."""
+        return bool(self._stopping.steps.acting.begins)
 
     @property
     def position(self) -> int:
@@ -236,6 +242,12 @@ class Session:
                               f"with build {self.device.build.name}")
         self._write("residual_in", residual.astype("<i4"))
         spans = spans_of(parts, own)
+        told = told_rows(kind, parts, self.positions, head_from)
+        for begin in self._stopping.steps.acting.begins:
+            begin(told)
+        for part in told:
+            for begin in own[part.sequence].begins if part.sequence in own else ():
+                begin([part])
         stops = self._stopping.steps.points.union(*(span.acting.points for span in spans))
         of_rows = tuple(Part(*part) for part in parts)
         for item in self.program.get_passes(kind, len(residual), of_rows, head_from, stops):

@@ -72,6 +72,7 @@ ELSEWHERE: tuple[tuple[str, str, str], ...] = (
     ("host/pipeline", "fitting loading stage texts", "host/pipeline/test_methods.py"),
     ("host/pipeline", "host_steps observing", "host/compiler/test_stops.py"),
     ("host/pipeline", "mantissas", "host/pipeline/test_placement.py"),
+    ("host/pipeline", "sequence_stage", "host/pipeline/sparsity/test_core_infer.py"),
     ("host/pipeline/commands", "comparison", "host/pipeline/sparsity/test_comparison.py"),
     ("host/pipeline/commands", "fit list_methods report show tensors", "host/pipeline/test_main.py"),
     ("host/pipeline/commands", "massive", "host/pipeline/test_massive.py"),

@@ -134,7 +134,9 @@ class Engine:
             reply = self._waiting.popleft()
             ids = list(reply.request.ids)
             slot = best_slot(free, ids, reply.request.stages)
-            cached = min(slot.cached(ids, reply.request.stages), len(ids) - 1)  # the last one runs for what follows it
+            remembers = self.session.remembers or (reply.acting is not None and reply.acting.begins)
+            cached = 0 if remembers else slot.cached(ids, reply.request.stages)
+            cached = min(cached, len(ids) - 1)  # the last one runs for what follows it
             self.session.positions[slot.sequence] = cached
             slot.history, slot.stages, slot.reply = ids, reply.request.stages, reply
             if reply.request.drafts:

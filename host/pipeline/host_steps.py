@@ -15,6 +15,7 @@ import numpy as np
 from host.compiler.cuts import Cut
 from host.compiler.turns import Step
 from host.pipeline.normalisation.rmsnorm import RMSNorm
+from host.pipeline.sequence_stage import SequenceRows
 from host.pipeline.site import NORM_GAINS, Site
 from models.checkpoint import Model
 from models.config import NORMS
@@ -27,19 +28,26 @@ from models.golden.rounding import saturate
 from models.golden.scalar import Scalar, constant, div, from_word, mul
 from models.golden.tap import Tap, tap
 
-__all__ = ["Acting", "Given", "HostSteps", "Look", "Returned", "Span", "spans_of"]
+__all__ = ["Acting", "Begin", "Given", "HostSteps", "Look", "Returned", "Span", "spans_of"]
 
 Look = Callable[[TapPoint, np.ndarray, Scalar], None]
 """Sees the values at a point as the stages leave them."""
+
+Begin = Callable[[Sequence[SequenceRows]], None]
+"""Told of the rows of a pass before it begins."""
 
 _RMS = RMSNorm()
 
 
 class Acting(NamedTuple):
-    """What the host lets act on rows, by point: stages in their order, and a norm in the place of RMSNorm."""
+    """What the host lets act on rows, by point: stages in their order, and a norm in the place of RMSNorm.
+
+    begins: of stages that are told of a pass' rows before it.
+    """
 
     stages: Mapping[TapPoint, Sequence[RowStage]]
     norms: Mapping[TapPoint, RowNorm]
+    begins: Sequence[Begin] = ()
 
     @property
     def points(self) -> frozenset[TapPoint]:
@@ -88,14 +96,14 @@ class HostSteps:
     """What acts at points on all rows; `looks` are called with what comes by.
 
     taps: what the fabric does at points where the host has none of it to do; they are the host's at a stop that takes
-    their step over. points: those at which passes have to stop.
+    their step over. points: those at which passes have to stop. begins: of stages, told of each pass (`Acting`).
     """
 
     def __init__(self, model: Model, *, stages: Mapping[TapPoint, Sequence[RowStage]] | None = None,
                  norms: Mapping[TapPoint, RowNorm] | None = None, taps: Mapping[TapPoint, Tap] | None = None,
-                 looks: Mapping[TapPoint, Sequence[Look]] | None = None):
+                 looks: Mapping[TapPoint, Sequence[Look]] | None = None, begins: Sequence[Begin] = ()):
         self._model, self._config = model, model.config
-        self.acting, self._looks = Acting(dict(stages or {}), dict(norms or {})), dict(looks or {})
+        self.acting, self._looks = Acting(dict(stages or {}), dict(norms or {}), begins), dict(looks or {})
         self._taps = dict(taps or {})
         self._spans: tuple[Span, ...] = ()
         self.points = self.acting.points.union(self._looks)

@@ -16,6 +16,7 @@ from host.compiler.cuts import INPUT_STEP, cuts_of
 from host.pipeline.host_steps import Acting, HostSteps, Look
 from host.pipeline.merge import merged
 from host.pipeline.normalisation.norm import Normalisation
+from host.pipeline.sequence_stage import SequenceStage
 from host.pipeline.site import NORM_GAINS, TAP_SITES, Point, Site, check_point
 from host.pipeline.stage import Order, Stage
 from models.checkpoint import Model
@@ -85,8 +86,8 @@ def place(stages: Sequence[Stage], model: Model, where: str = "auto") -> Placeme
 
 def host_steps(placement: Placement, model: Model, looks: Mapping[Point, Sequence[Look]] | None = None) -> HostSteps:
     """What the host computes for a placement's stages on the CPU, and who looks on."""
-    stages, norms = _acting(placement, model)
-    return HostSteps(model, stages=stages, norms=norms, taps=placement.taps, looks=looks)
+    stages, norms, begins = _acting(placement, model)
+    return HostSteps(model, stages=stages, norms=norms, taps=placement.taps, looks=looks, begins=begins)
 
 
 def acting_alone(stages: Sequence[Stage], model: Model) -> Acting:
@@ -97,14 +98,17 @@ def acting_alone(stages: Sequence[Stage], model: Model) -> Acting:
 def _acting(placement: Placement, model: Model) -> Acting:
     stages: dict[Point, list[RowStage]] = {}
     norms: dict[Point, RowNorm] = {}
+    remembering = {id(stage): stage.fresh() for there in placement.cpu.values() for stage in there
+                   if isinstance(stage, SequenceStage)}
     for point, there in placement.cpu.items():
-        for stage in there:
+        for given in there:
+            stage = remembering.get(id(given), given)
             if isinstance(stage, Normalisation):
                 gains = model.layers[point.layer].gains[NORM_GAINS[point.site]]
                 norms[point] = partial(_normalised, stage, point, gains, model)
             else:
                 stages.setdefault(point, []).append(partial(_applied, stage, point, model))
-    return Acting(stages, norms)
+    return Acting(stages, norms, [stage.begin for stage in remembering.values()])
 
 
 def _applied(stage: Stage, point: Point, model: Model, x: np.ndarray, unit: Scalar) -> np.ndarray:

@@ -6,6 +6,7 @@ import pytest
 from host.devices.emulator import EmulatorDevice
 from host.pipeline.normalisation.seednorm import SeeDNorm
 from host.pipeline.placement import host_steps, place
+from host.pipeline.sparsity.core_infer import CoreInfer
 from host.pipeline.sparsity.teal import Teal
 from host.pipeline.steering.difference_of_means import DifferenceOfMeans
 from host.runtime import Session
@@ -77,6 +78,17 @@ def test_masks_have_the_emulators_bits(rtl):
         assert (simulated == emulated).all(), names
         found.append(emulated.tobytes())
     assert len(set(found)) == len(found)
+
+
+def test_a_stage_that_remembers_has_the_emulators_bits(rtl):
+    model = synthetic_model(CONFIG, seed=1)
+    stage = CoreInfer({"shares": np.full(2, 0.7), "alpha": np.full(2, 0.4), "trigger": np.zeros(2)})
+    found = []
+    for device, stages in ((rtl, [stage]), (EmulatorDevice(FOUR_SLOTS), [stage]), (EmulatorDevice(FOUR_SLOTS), [])):
+        session = Session(model, device, host_steps=host_steps(place(stages, model), model))
+        session.feed([5, 7, 2])
+        found.append(session.score([9, 4]))
+    assert (found[0] == found[1]).all() and (found[1] != found[2]).any()
 
 
 def test_a_norm_on_the_cpu_has_the_emulators_bits_alone_and_with_two_more(rtl):

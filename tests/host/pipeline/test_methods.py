@@ -36,8 +36,8 @@ def folder(tmp_path):
 
 
 def test_the_own_methods_are_found():
-    sparsity = {"chess", "fixed-random", "oracle", "random-per-token", "spark", "tau-gate", "teal", "top-k", "wina",
-                "zeros"}
+    sparsity = {"chess", "core-infer", "fixed-random", "oracle", "random-per-token", "spark", "tau-gate", "teal",
+                "top-k", "wina", "zeros"}
     assert set(find_methods()) == {("normalisation", "rmsnorm"), ("normalisation", "seednorm"),
                                    *(("sparsity", name) for name in sparsity), ("resilience", "proact"),
                                    ("steering", "difference-of-means")}
