@@ -26,13 +26,19 @@ Dropping = Callable[[Site, np.ndarray], Callable[[float], np.ndarray]]
 """Of rows at a site: what a mask of a share of zeros takes away of them, zero where it keeps a value."""
 
 
-def allocate(layer: FloatLayer, inputs: LayerInputs, sparsity: float, sites: Sequence[Site], dropping: Dropping
-             ) -> dict[Site, float]:
-    """Shares of zeros by site whose mean, weighted by the weights that read a site, is `sparsity`."""
+def allocate(layer: FloatLayer, inputs: LayerInputs, sparsity: float, sites: Sequence[Site], dropping: Dropping,
+             name: str) -> dict[Site, float]:
+    """Shares of zeros by site whose mean, weighted by the weights that read a site, is `sparsity`.
+
+    name: of `dropping`, by which its errors are kept with the inputs.
+    """
     if len(sites) == 1:
         return {sites[0]: sparsity}
     grid = np.arange(_STEPS) / _STEPS
-    errors = {site: _errors(layer, site, inputs[site], grid, dropping) for site in sites}
+    for site in sites:
+        if (name, site) not in inputs.memo:
+            inputs.memo[name, site] = _errors(layer, site, inputs[site], grid, dropping)
+    errors = {site: inputs.memo[name, site] for site in sites}
     size = {site: sum(layer.linears[name].trits.size for name in READERS[site]) for site in sites}
     level = dict.fromkeys(sites, 0)
     whole, last = sum(size.values()), sites[0]

@@ -14,12 +14,11 @@ import numpy as np
 from tqdm import tqdm
 
 from host.pipeline.methods import find_methods
-from host.pipeline.observing import linear_inputs
 from host.pipeline.placement import place
 from host.pipeline.site import LINEAR_INPUTS, Point, Site
 from host.pipeline.sparsity.allocation import READERS
 from host.pipeline.sparsity.calibration import to_zeros
-from host.pipeline.sparsity.fitted_mask import FittedMask, LayerFits
+from host.pipeline.sparsity.fitted_mask import FittedMask, LayerFits, layer_inputs
 from host.pipeline.sparsity.measuring import Rows, capture, measure, zero_points
 from host.pipeline.stage import Stage
 from models.checkpoint import Model
@@ -64,7 +63,7 @@ def compare_masks(model: Model, fitting: Sequence[int], scored: Sequence[int], t
     There are none for a target that the plain model has reached already. fitting, scored: token ids of two texts.
     """
     methods, twin = find_methods(), float_model(model)
-    inputs = linear_inputs(twin, np.array(fitting))
+    inputs = layer_inputs(twin, fitting)
     points = [Point(layer, site) for layer in range(model.config.layers) for site in (*LINEAR_INPUTS, Site.GATE)]
     captured = capture(model, points, scored[:_ERROR_TOKENS])
     rows = []

@@ -29,10 +29,19 @@ from models.errors import ArtefactError, OptionError
 from models.formats.source import FloatLayer, FloatModel
 
 __all__ = ["MASK_OPTIONS", "SPARSITY", "FittedMask", "LayerFits", "LayerInputs", "check_strength", "chosen_sites",
-           "sites_option"]
+           "layer_inputs", "sites_option"]
 
-LayerInputs = Mapping[str, np.ndarray]
-"""Of one layer, by site ("qkv", "o", "gate_up", "down"): float [tokens, channels], before quantisation."""
+class LayerInputs(dict[str, np.ndarray]):
+    """Of one layer, by site ("qkv", "o", "gate_up", "down"): float [tokens, channels], before quantisation.
+
+    memo: what was computed from them, by a name; fits for other shares of zeros need the same.
+    """
+
+    def __init__(self, inputs: Mapping[str, np.ndarray]):
+        super().__init__(inputs)
+        self.memo: dict[tuple[str, str], np.ndarray] = {}
+
+
 
 SPARSITY = FitOption(float, 0.5, "share of zeros")
 MASK_OPTIONS: Mapping[str, FitOption] = MappingProxyType({
@@ -95,7 +104,7 @@ class FittedMask(Stage):
     def fits(cls, model: Model, ids: Sequence[int], **options: object) -> LayerFits:
         """The method on a text that is looked at once: called with a share of zeros for each layer it gives a stage."""
         twin = float_model(model)
-        return LayerFits(cls, twin, linear_inputs(twin, np.array(ids)), options)
+        return LayerFits(cls, twin, layer_inputs(twin, ids), options)
 
 
 class LayerFits:
@@ -109,6 +118,11 @@ class LayerFits:
     def __call__(self, sparsities: Sequence[float]) -> Stage:
         tensors = self.method.fit_layers(self._twin, self._inputs, sparsities, **self._options)
         return self.method.load({name: array.astype(np.float32).astype(np.float64) for name, array in tensors.items()})
+
+
+def layer_inputs(twin: FloatModel, ids: Sequence[int]) -> list[LayerInputs]:
+    """What masks are fitted on: the inputs of the float twin's linear layers on a text."""
+    return [LayerInputs(inputs) for inputs in linear_inputs(twin, np.array(ids))]
 
 
 def sites_option(sites: Sequence[Site]) -> FitOption:

@@ -15,7 +15,6 @@ import numpy as np
 
 from host.pipeline.fitting import FitOption
 from host.pipeline.mantissas import check_magnitudes, to_mantissas
-from host.pipeline.observing import linear_inputs
 from host.pipeline.site import LINEAR_INPUTS, Point, Site, channels_of
 from host.pipeline.sparsity.allocation import MOST, allocate
 from host.pipeline.sparsity.fitted_mask import (
@@ -29,13 +28,13 @@ from host.pipeline.sparsity.fitted_mask import (
 from host.pipeline.stage import Stage
 from models.checkpoint import Model
 from models.config import ModelConfig
-from models.formats.source import FloatLayer, FloatModel
+from models.formats.source import FloatLayer
 from models.golden.tap import Tap, neutral_tap
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["Teal", "fit_thresholds"]
+__all__ = ["Teal"]
 
 
 class Teal(FittedMask):
@@ -66,7 +65,7 @@ class Teal(FittedMask):
         def dropping(site: Site, rows: np.ndarray) -> Callable[[float], np.ndarray]:
             return lambda share: np.where(np.abs(rows) <= np.interp(share, grid, quantiles[site]), rows, 0)
 
-        shares = allocate(layer, inputs, sparsity, sites, dropping)
+        shares = allocate(layer, inputs, sparsity, sites, dropping, "teal")
         return {"thresholds": np.array([np.quantile(np.abs(inputs[site]), shares[site]) if shares.get(site) else 0.0
                                         for site in LINEAR_INPUTS])}
 
@@ -93,9 +92,3 @@ class Teal(FittedMask):
         mantissa, exponent = to_mantissas(np.array([value]), 65535)
         return replace(neutral_tap(channels), threshold=np.full(channels, mantissa[0], np.uint16),
                        threshold_exponent=exponent)
-
-
-def fit_thresholds(model: FloatModel, ids: np.ndarray, sparsity: float) -> np.ndarray:
-    """Thresholds float64 [layers, 4] at which about `sparsity` of the weights meet a zero input on such text."""
-    inputs = linear_inputs(model, ids)
-    return Teal.fit_layers(model, inputs, [sparsity] * len(inputs))["thresholds"]

@@ -64,7 +64,7 @@ def allocated(layer: FloatLayer, inputs: LayerInputs, sparsity: float, sites: Se
 
         return dropped
 
-    shares = allocate(layer, inputs, sparsity, sites, dropping)
+    shares = allocate(layer, inputs, sparsity, sites, dropping, "wina")
     return np.array([shares.get(site, 0.0) for site in LINEAR_INPUTS])
 
 

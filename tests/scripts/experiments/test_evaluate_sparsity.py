@@ -1,41 +1,50 @@
-"""Random masks hit the share of channels they are asked for, and scoring sees their zeros."""
+"""A comparison's JSON is recorded as the command's table, and another file is refused."""
+
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from host.pipeline.site import LINEAR_INPUTS, Point, channels_of
+from host.pipeline.commands.comparison import comparison_table
+from host.pipeline.sparsity.comparison import Row
 from models.synth import synthetic_model
-from scripts.experiments.evaluate_sparsity import random_masks, score, table
+from scripts.experiments import evaluate_sparsity
 from tests.families import FAMILIES
+from tests.host.test_commands import refused, run
+
+ROWS = [Row("down", "plain", None, None, 0.4183, 0.0, 30.748, 1.0, "nowhere", 0),
+        Row("down", "wina", 0.7, 0.5, 0.6999, 0.0123, None, 1.0077, "cpu", 6)]
+LINES = ["| down | – | plain | 0.418 | 0.000 | 30.75 | × 1.000 | nowhere |",
+         "| down | 0.7 | wina | 0.700 | 0.012 | none | × 1.008 | cpu, 6 |"]
 
 
-@pytest.fixture(scope="module")
-def model():
-    return synthetic_model(next(iter(FAMILIES.values())), seed=2)
+@pytest.fixture
+def document(tmp_path, monkeypatch):
+    path = tmp_path / "sparsity.md"
+    path.write_text(f"before\n{evaluate_sparsity._START}\nold\n{evaluate_sparsity._END}\nbehind\n")
+    monkeypatch.setattr(evaluate_sparsity, "_DOCUMENT", path)
+    return path
 
 
-def test_a_random_mask_silences_its_share_of_every_input(model):
-    masks = random_masks(model, 0.25, seed=1)
-    assert set(masks) == {Point(layer, site) for layer in range(model.config.layers) for site in LINEAR_INPUTS}
-    for point, mask in masks.items():
-        channels = channels_of(point.site, model.config)
-        assert mask.gain.size == channels
-        assert np.count_nonzero(mask.gain == 0) == round(channels / 4)
-    assert not np.array_equal(masks[Point(0, "qkv")].gain, masks[Point(1, "qkv")].gain)
+def test_a_report_is_written_between_the_marks(tmp_path, document, capsys):
+    report = tmp_path / "report.json"
+    report.write_text(json.dumps({"rows": [row._asdict() for row in ROWS]}))
+    assert run(evaluate_sparsity, "--report", report, "--record", "--json", capsys=capsys)["rows"][1]["cuts"] == 6
+    lines = document.read_text().splitlines()
+    assert lines[0] == "before" and lines[4:6] == LINES and lines[7:] == ["behind"] and "old" not in lines
+    assert comparison_table(ROWS).splitlines() == lines[2:6]
+    report.write_text('{"rows": [{"group": 1}]}')
+    assert "is not what host.pipeline report --kind sparsity --json prints" in refused(
+        evaluate_sparsity, "--report", report, capsys=capsys)
 
 
-def test_masked_channels_are_counted_as_zeros(model):
-    ids = np.random.default_rng(3).integers(0, model.config.vocab_size, 40).tolist()
-    plain, natural = score(model, {}, ids)
-    same, unchanged = score(model, random_masks(model, 0.0, seed=1), ids)
-    masked, sparsity = score(model, random_masks(model, 0.5, seed=1), ids)
-    assert (same, unchanged) == (plain, natural)
-    assert masked != plain
-    assert sparsity == pytest.approx(0.5 + natural / 2, abs=0.05)
-
-
-def test_the_table_shows_what_was_measured():
-    lines = table([{"method": "plain", "target": 0.0, "sparsity": 0.4183, "perplexity": 30.748, "ratio": 1.0},
-                   {"method": "teal", "target": 0.4, "sparsity": 0.5532, "perplexity": 30.985, "ratio": 1.0077}]
-                  ).splitlines()
-    assert lines[2:] == ["| plain | – | 0.418 | 30.75 | × 1.000 |", "| teal | 0.4 | 0.553 | 30.98 | × 1.008 |"]
+def test_the_novels_are_fitted_on_and_scored(tmp_path, monkeypatch, capsys):
+    model, asked = synthetic_model(next(iter(FAMILIES.values())), seed=2), []
+    monkeypatch.setattr(evaluate_sparsity, "load_model", lambda name: model)
+    monkeypatch.setattr(evaluate_sparsity, "text_ids", lambda model, path: np.arange(9) + len(Path(path).name))
+    monkeypatch.setattr(evaluate_sparsity, "compare_masks", lambda *given: asked.append(given) or ROWS)
+    run(evaluate_sparsity, "--data", tmp_path, "--fitting", 2, "--scored", 3, "--targets", 0.5, "--json", capsys=capsys)
+    [(found, fitting, scored, targets)] = asked
+    assert found is model and targets == [0.5]
+    assert fitting.tolist() == [15, 16] and scored.tolist() == [27, 28, 29]

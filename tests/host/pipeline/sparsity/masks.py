@@ -6,8 +6,8 @@ from functools import cache
 
 import numpy as np
 
-from host.pipeline.observing import linear_inputs
 from host.pipeline.sparsity.chess import Chess
+from host.pipeline.sparsity.fitted_mask import layer_inputs
 from host.pipeline.sparsity.fixed_random import FixedRandom
 from host.pipeline.sparsity.oracle import Oracle
 from host.pipeline.sparsity.random_per_token import RandomPerToken
@@ -36,7 +36,7 @@ def seen(family):
     """Its float twin and the inputs of its linear layers on 60 random tokens."""
     twin = float_model(model_of(family))
     ids = np.random.default_rng(7).integers(0, twin.config.vocab_size, 60)
-    return twin, linear_inputs(twin, ids)
+    return twin, layer_inputs(twin, ids)
 
 
 def fitted(method, family, sparsity=0.7, **options):

@@ -20,11 +20,11 @@ def test_the_mean_over_the_weights_is_the_sparsity(sparsity):
     def dropping(site, rows):
         return lambda share: rows * share
 
-    shares = allocate(layer, x, sparsity, SITES, dropping)
+    shares = allocate(layer, x, sparsity, SITES, dropping, "all alike")
     size = {site: sum(layer.linears[name].trits.size for name in names.split())
             for site, names in zip(SITES, ("q k v", "o", "gate up", "down"), strict=True)}
     assert np.isclose(sum(size[site] * shares[site] for site in SITES), sparsity * sum(size.values()))
-    assert allocate(layer, x, 0.35, ["o"], dropping) == {"o": pytest.approx(0.35)}
+    assert allocate(layer, x, 0.35, ["o"], dropping, "one") == {"o": pytest.approx(0.35)}
 
 
 def test_a_site_whose_loss_costs_nothing_goes_first():
@@ -33,7 +33,7 @@ def test_a_site_whose_loss_costs_nothing_goes_first():
     def dropping(site, rows):
         return lambda share: rows * (share if site != "o" else 0)
 
-    shares = allocate(twin.layers[0], inputs[0], 0.05, SITES, dropping)
+    shares = allocate(twin.layers[0], inputs[0], 0.05, SITES, dropping, "o for nothing")
     assert shares["o"] > 0 and not any(shares[site] for site in SITES if site != "o")
 
 
