@@ -32,7 +32,7 @@ TARGETS = (0.25, 0.5, 0.7, 0.9)
 _CONTROLS = ("random-per-token", "fixed-random", "oracle")
 GROUPS: Mapping[str, Sequence[tuple[str, Mapping[str, str]]]] = {
     "qkv,o,gate_up,down": [(name, {}) for name in ("teal", "wina", *_CONTROLS)],
-    "down": [("top-k", {}), ("spark", {}), ("tau-gate", {}), ("chess", {"sites": "gate"}),
+    "down": [("top-k", {}), ("spark", {"quantile": "text"}), ("tau-gate", {}), ("chess", {"sites": "gate"}),
              *((name, {"sites": "down"}) for name in ("teal", "wina", *_CONTROLS))],
     "qkv,o,down": [("chess", {}), *((name, {"sites": "qkv,o,down"}) for name in ("teal", "wina", *_CONTROLS))]}
 """Methods with their options, by the inputs that they make sparse."""

@@ -1,11 +1,13 @@
 """Spark's statistical top-k: of a row's gate sums those stay that reach mean + z * deviation, z = PhiInv(1 - k / n).
 
-Were the sums normal, k of n would stay; nothing is sorted, two sums are enough. It is a mask, not the paper's soft
-threshold max(g - theta, 0), which shifts what stays and needs a model trained with it: a sum below becomes 0, which
-either activation makes a product of 0. In integers, with the sums saturated to 21 bits as the product takes them:
-S = sum of g, V = n * sum of g**2 - S**2 (so sqrt(V) is n deviations), and g stays where (n * g - S) * 2**16 >=
-z * 2**16 * sqrt(V), exactly, by an integer root. Source: Spark Transformer; Gemma 3n's released code takes the same
-deviation, over n and not n - 1.
+Were the sums normal, k of n would stay; nothing is sorted, two sums are enough. Those of a trained model are not quite,
+so z may come from a text instead: the quantile of its (g - mean) / deviation in each layer of which k / n lie above.
+
+It is a mask, not the paper's soft threshold max(g - theta, 0), which shifts what stays and needs a model trained with
+it: a sum below becomes 0, which either activation makes a product of 0. In integers, with the sums saturated to 21 bits
+as the product takes them: S = sum of g, V = n * sum of g**2 - S**2 (so sqrt(V) is n deviations), and g stays where
+(n * g - S) * 2**16 >= z * 2**16 * sqrt(V), exactly, by an integer root. Source: Spark Transformer; Gemma 3n's released
+code takes the same deviation, over n and not n - 1.
 """
 
 from __future__ import annotations
@@ -17,11 +19,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from host.pipeline.fitting import FitOption
 from host.pipeline.site import Point, Site
-from host.pipeline.sparsity.fitted_mask import FittedMask, LayerInputs
+from host.pipeline.sparsity.fitted_mask import MASK_OPTIONS, SPARSITY, FittedMask, LayerInputs
+from host.pipeline.sparsity.gates import gate_and_up
 from models.checkpoint import Model
 from models.config import ModelConfig
-from models.errors import ArtefactError
+from models.errors import ArtefactError, OptionError
 from models.formats.source import FloatLayer
 from models.golden.gated import GATE_BITS
 from models.golden.rounding import saturate
@@ -30,7 +34,7 @@ from models.golden.scalar import Scalar
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["Spark"]
+__all__ = ["Spark", "at_least"]
 
 _FRACTION = 16  # of a quantile
 _LARGEST = 8
@@ -41,6 +45,8 @@ class Spark(FittedMask):
     sense."""
 
     method, sites = "spark", (Site.GATE,)
+    options = {"sparsity": SPARSITY, **MASK_OPTIONS,
+               "quantile": FitOption(str, "normal", "z of a normal distribution, or text: that of the text's gates")}
 
     def __init__(self, tensors: Mapping[str, np.ndarray], strength: float = 1.0):
         super().__init__(tensors, strength)
@@ -53,8 +59,15 @@ class Spark(FittedMask):
     @classmethod
     def fit_layer(cls, layer: FloatLayer, inputs: LayerInputs, sparsity: float, config: ModelConfig,
                   options: Mapping[str, object]) -> dict[str, np.ndarray]:
-        """See `FittedMask`; `sparsity` is the share of gates below, and the text decides nothing."""
-        return {"quantiles": np.array([NormalDist().inv_cdf(sparsity)])}
+        """See `FittedMask`; `sparsity` is the share of gates below."""
+        if (source := options.get("quantile", "normal")) not in ("normal", "text"):
+            raise OptionError(f"--quantile is normal or text, got {source!r}")
+        if source == "normal":
+            return {"quantiles": np.array([NormalDist().inv_cdf(sparsity)])}
+        gate, _ = gate_and_up(layer, inputs[Site.GATE_UP])
+        deviations = np.maximum(gate.std(axis=1, keepdims=True), 1e-30)
+        scores = (gate - gate.mean(axis=1, keepdims=True)) / deviations
+        return {"quantiles": np.clip([np.quantile(scores, sparsity)], -_LARGEST, _LARGEST)}
 
     @classmethod
     def load(cls, tensors: Mapping[str, np.ndarray], strength: float = 1.0) -> Self:
@@ -68,13 +81,13 @@ class Spark(FittedMask):
     def apply(self, point: Point, x: np.ndarray, unit: Scalar, model: Model) -> np.ndarray:
         z, n, gates = self.quantiles[point.layer], x.shape[-1], saturate(x, GATE_BITS)
         total, squares = gates.sum(axis=-1), np.square(gates).sum(axis=-1)
-        least = [_at_least(z, n * square - one * one)
+        least = [at_least(z, n * square - one * one)
                  for one, square in zip(total.tolist(), squares.tolist(), strict=True)]
         scaled = (n * gates - total[:, None]) << _FRACTION
         return np.where(scaled >= np.array(least, np.int64)[:, None], x, 0)
 
 
-def _at_least(z: int, variance: int) -> int:
+def at_least(z: int, variance: int) -> int:
     """The least integer that is not below z * sqrt(variance)."""
     root = math.isqrt(z * z * variance)
     if z <= 0:

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from host.pipeline.site import Point, Site
-from host.pipeline.sparsity.spark import Spark
-from models.errors import ArtefactError
-from tests.host.pipeline.sparsity.masks import fitted, model_of
+from host.pipeline.sparsity.gates import gate_and_up
+from host.pipeline.sparsity.spark import Spark, at_least
+from models.errors import ArtefactError, OptionError
+from tests.host.pipeline.sparsity.masks import fitted, model_of, seen
 
 FAMILY = "silu full heads"
 POINT = Point(0, Site.GATE)
@@ -32,6 +33,11 @@ def test_what_reaches_the_mean_and_so_many_deviations_stays(rng, z):
         assert left == [value if keep else 0 for value, keep in zip(row, stays, strict=True)]
 
 
+def test_the_root_is_exact_on_both_sides():
+    assert [at_least(z, 2) for z in (-2, -1, 0, 1, 2)] == [-2, -1, 0, 2, 3] and [at_least(1, v) for v in (3, 4, 5)] == [
+        2, 2, 3]
+
+
 def test_the_largest_sums_are_no_trouble():
     limit = 2**20 - 1
     x = np.tile([limit, -limit, 2**31 - 1, -2**31 + 1], (1, 2048))
@@ -47,6 +53,17 @@ def test_on_normal_sums_it_keeps_about_k(rng, sparsity):
     dropped = (stage.apply(POINT, x, None, model_of(FAMILY)) == 0).mean(axis=1)
     assert abs(dropped.mean() - sparsity) < 0.002 and math.isclose(stage.tensors["quantiles"][0, 0], {
         0.25: -0.6744898, 0.5: 0, 0.92: 1.4050716}[sparsity], abs_tol=1e-6)
+
+
+def test_on_a_texts_own_gates_it_keeps_k():
+    twin, inputs = seen(FAMILY)
+    stage = fitted("spark", FAMILY, 0.7, quantile="text")
+    for layer in (0, 1):
+        gate, _ = gate_and_up(twin.layers[layer], inputs[layer]["gate_up"])
+        found = stage.apply(Point(layer, Site.GATE), np.rint(gate / gate.std() * 5e4).astype(np.int64), None, None)
+        assert abs((found == 0).mean() - 0.7) < 0.001
+    with pytest.raises(OptionError, match="--quantile is normal or text, got 'half'"):
+        fitted("spark", FAMILY, quantile="half")
 
 
 def test_what_makes_no_sense_is_refused():
