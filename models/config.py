@@ -8,10 +8,13 @@ from pathlib import Path
 
 from models.errors import ModelError
 
-__all__ = ["ACTIVATIONS", "DEMO", "LINEARS", "NORMS", "PRESETS", "TRAINED_TYPE", "ModelConfig",
+__all__ = ["ACTIVATIONS", "DEMO", "HOST_ACTIVATIONS", "LINEARS", "NORMS", "PRESETS", "TRAINED_TYPE", "ModelConfig",
            "resolve_model"]
 
 ACTIVATIONS = ("relu2", "silu")
+HOST_ACTIVATIONS = ("ash", "crrelu", "x-cos")
+"""Those that are stages, without which no device runs the model."""
+
 NORMS = ("rmsnorm", "seednorm")
 """In front of a layer's two blocks. The machine has the first; any other is a stage, without which no device runs the
 model."""
@@ -68,8 +71,8 @@ class ModelConfig:
                              f"got {self.heads} and {self.kv_heads}")
         if self.head_dim % 2:
             raise ModelError(f"config: head_dim must be even, got {self.head_dim}")
-        if self.activation not in ACTIVATIONS:
-            raise ModelError(f"config: activation must be one of {', '.join(ACTIVATIONS)}, "
+        if self.activation not in (*ACTIVATIONS, *HOST_ACTIVATIONS):
+            raise ModelError(f"config: activation must be one of {', '.join((*ACTIVATIONS, *HOST_ACTIVATIONS))}, "
                              f"got {self.activation!r}")
         if self.norm not in NORMS:
             raise ModelError(f"config: norm must be one of {', '.join(NORMS)}, got {self.norm!r}")

@@ -55,9 +55,11 @@ def _notes(config: ModelConfig, provenance: dict) -> list[str]:
         notes.append(zeros_in_words(zeros))
     if raised := provenance.get("residual_raised"):
         notes.append(f"the residual's scale was raised for {raised}")
-    if config.norm != NORMS[0]:
-        notes.append(f"needs its {config.norm}, a stage: python -m host.pipeline fit --kind normalisation "
-                     f"--method {config.norm} --checkpoint SRC --model DIR -o ARTEFACT")
+    for kind, method, in_fabric in (("normalisation", config.norm, NORMS[:1]),
+                                    ("activation", config.activation, ACTIVATIONS)):
+        if method not in in_fabric:
+            notes.append(f"needs its {method}, a stage: python -m host.pipeline fit --kind {kind} --method {method} "
+                         "--checkpoint SRC --model DIR -o ARTEFACT")
     from hw.boards.registry import why_no_board  # late: of all of `models`, what is said here alone is about boards
 
     if reasons := why_no_board(config):

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from models.config import NORMS, ModelConfig
+from models.config import ACTIVATIONS, NORMS, ModelConfig
 from models.errors import ModelError
 from models.formats.source import FloatLayer, FloatLinear, FloatModel
 
@@ -48,10 +48,11 @@ def _ignore(site: str, x: np.ndarray) -> None:
 
 def run_float(model: FloatModel, ids: np.ndarray, dtype: type = np.float32,
               observe: Observer | None = None) -> FloatRun:
-    """Run one sequence of token ids [n] from position 0, all positions at once; `ModelError` for one with a norm that
-    a stage computes."""
-    if model.config.norm != NORMS[0]:
-        raise ModelError(f"{model.config.name} has {model.config.norm}, which the float model here does not compute")
+    """Run one sequence of token ids [n] from position 0, all positions at once; `ModelError` for one with a norm or
+    an activation function that a stage computes."""
+    for name, known in ((model.config.norm, NORMS[:1]), (model.config.activation, ACTIVATIONS)):
+        if name not in known:
+            raise ModelError(f"{model.config.name} has {name}, which the float model here does not compute")
     stream = FloatStream(model, ids, dtype)
     for index, layer in enumerate(model.layers):
         stream.layer(layer, partial(observe, index) if observe is not None else _ignore)
@@ -63,8 +64,8 @@ def run_float(model: FloatModel, ids: np.ndarray, dtype: type = np.float32,
 class FloatStream:
     """The residual stream of one sequence of token ids [n], taken through the layers one by one, as they come.
 
-    Every norm is taken for RMSNorm: that is enough to see how large the residual grows. h: [n, hidden]; residual_max:
-    the largest |h| so far, infinity where there was a NaN.
+    Every norm is taken for RMSNorm, every activation function but ReLU² for SiLU: that is enough to see how large the
+    residual grows. h: [n, hidden]; residual_max: the largest |h| so far, infinity where there was a NaN.
     """
 
     def __init__(self, model: FloatModel, ids: np.ndarray, dtype: type = np.float32):

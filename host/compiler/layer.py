@@ -13,6 +13,7 @@ from host.compiler.rows import Block, Group, Part, Piece
 from host.compiler.stops import StopSteps, input_channels
 from host.compiler.streams_ahead import Stream, StreamsAhead
 from host.compiler.turns import Step, Turn
+from models.errors import ModelError
 from models.golden.model import TapPoint
 from models.golden.scalar import log2_e_over_root, to_word
 from models.machine.cache import BLOCK_TOKENS
@@ -243,7 +244,9 @@ class LayerSteps:
 
     def _norm_down(self, turn: Turn, group: Group, _: tuple[Semaphore, ...]) -> None:
         config, layer, names = self._config, turn.layer, _MATRICES[Step.GATE_UP]
-        activation = {"relu2": Activation.RELU2, "silu": Activation.SILU}[config.activation]
+        activation = {"relu2": Activation.RELU2, "silu": Activation.SILU}.get(config.activation)
+        if activation is None:
+            raise ModelError(f"no device computes {config.activation}: it is a stage's")
         self._norm(f"{layer}.gain.ffn_sub", self._model.layers[layer].gains.get("ffn_sub"), NormSource.GATED,
                    config.ffn_size, point=TapPoint(layer, "down"), wait=(Semaphore.SUMS_READY,), activation=activation,
                    gate_accumulator=self._sums("gate", names), up_accumulator=self._sums("up", names),

@@ -16,7 +16,7 @@ __all__ = ["main", "parser"]
 
 def parser(folder: str | None = None) -> CommandParser:
     """Its options; those of `fit` are its methods', of which there may be more in a folder of the user's."""
-    result = CommandParser("host.pipeline", description="Stages: norms, sparse activation, steering, resilience.")
+    result = CommandParser("host.pipeline", description="Stages: norms, activation, sparsity, steering, resilience.")
     commands = result.add_subparsers(dest="command", required=True)
     methods = find_methods(folder)
     for command in (list_methods, fit, show, report, massive):

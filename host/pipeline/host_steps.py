@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from functools import partial
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -18,8 +19,9 @@ from host.pipeline.normalisation.rmsnorm import RMSNorm
 from host.pipeline.sequence_stage import SequenceRows
 from host.pipeline.site import NORM_GAINS, Site
 from models.checkpoint import Model
-from models.config import NORMS
+from models.config import ACTIVATIONS, NORMS
 from models.errors import ModelError
+from models.golden.activations import Multiplier, multiplied
 from models.golden.gated import gated_product
 from models.golden.head import HEAD_LEVELS
 from models.golden.model import INPUT_BITS, PRODUCT_BITS, SUM_BITS, RowNorm, RowStage, TapPoint
@@ -40,19 +42,21 @@ _RMS = RMSNorm()
 
 
 class Acting(NamedTuple):
-    """What the host lets act on rows, by point: stages in their order, and a norm in the place of RMSNorm.
+    """What the host lets act on rows, by point: stages in their order, a norm in the place of RMSNorm, at "gate" an
+    activation function in the place of the model's.
 
     begins: of stages that are told of a pass' rows before it.
     """
 
     stages: Mapping[TapPoint, Sequence[RowStage]]
     norms: Mapping[TapPoint, RowNorm]
+    activations: Mapping[TapPoint, Multiplier] = MappingProxyType({})
     begins: Sequence[Begin] = ()
 
     @property
     def points(self) -> frozenset[TapPoint]:
         """The points at which passes have to stop for it."""
-        return frozenset({*self.stages, *self.norms})
+        return frozenset({*self.stages, *self.norms, *self.activations})
 
 
 class Span(NamedTuple):
@@ -100,21 +104,25 @@ class HostSteps:
     """
 
     def __init__(self, model: Model, *, stages: Mapping[TapPoint, Sequence[RowStage]] | None = None,
-                 norms: Mapping[TapPoint, RowNorm] | None = None, taps: Mapping[TapPoint, Tap] | None = None,
+                 norms: Mapping[TapPoint, RowNorm] | None = None,
+                 activations: Mapping[TapPoint, Multiplier] | None = None, taps: Mapping[TapPoint, Tap] | None = None,
                  looks: Mapping[TapPoint, Sequence[Look]] | None = None, begins: Sequence[Begin] = ()):
         self._model, self._config = model, model.config
-        self.acting, self._looks = Acting(dict(stages or {}), dict(norms or {}), begins), dict(looks or {})
+        self.acting = Acting(dict(stages or {}), dict(norms or {}), dict(activations or {}), begins)
+        self._looks = dict(looks or {})
         self._taps = dict(taps or {})
         self._spans: tuple[Span, ...] = ()
         self.points = self.acting.points.union(self._looks)
 
     def check(self, layers: range) -> None:
         """`ModelError` where these layers of the model need a stage that is not among these steps."""
-        norm = self._config.norm
-        if norm != NORMS[0]:
-            points = [TapPoint(layer, site) for site in NORM_GAINS for layer in layers]
-            if missing := [point for point in points if point not in self.acting.norms]:
-                raise ModelError(f"{self._config.name} was trained with {norm}, and no norm acts at layer "
+        needs = [(self._config.norm, NORMS[:1], "norm", self.acting.norms, NORM_GAINS),
+                 (self._config.activation, ACTIVATIONS, "activation function", self.acting.activations, (Site.GATE,))]
+        for trained, in_fabric, what, there, sites in needs:
+            points = [TapPoint(layer, site) for site in sites for layer in layers]
+            missing = [point for point in points if point not in there]
+            if trained not in in_fabric and missing:
+                raise ModelError(f"{self._config.name} was trained with {trained}, and no {what} acts at layer "
                                  f"{missing[0].layer}, {missing[0].site}: give its stage (docs/normalisation.md)")
 
     def set_taps(self, taps: Mapping[TapPoint, Tap]) -> None:
@@ -177,7 +185,15 @@ class HostSteps:
         linears = self._model.layers[layer].linears
         gate_unit, up_unit = (mul(given.unit, from_word(linears[name].scale)) for name in ("gate", "up"))
         gate = self._staged(TapPoint(layer, "gate"), given.rows, gate_unit, SUM_BITS, tapped=False)
-        product, unit = gated_product(gate, gate_unit, given.up, up_unit, self._config.activation)
+        point = TapPoint(layer, "gate")
+        if (multiplier := self.acting.activations.get(point)) is not None:
+            product, unit = multiplied(gate, gate_unit, given.up, up_unit, multiplier)
+        else:
+            product, unit = gated_product(gate, gate_unit, given.up, up_unit, self._config.activation)
+        for rows, acting in self._spans:
+            if point in acting.activations:
+                own = multiplied(gate[rows], gate_unit[rows], given.up[rows], up_unit[rows], acting.activations[point])
+                product, unit = _with_rows(product, unit, rows, *own)
         return self._staged(TapPoint(layer, "product"), product, unit, PRODUCT_BITS, tapped=False), unit
 
     def _staged(self, point: TapPoint, rows: np.ndarray, unit: Scalar, bits: int, *, tapped: bool = True) -> np.ndarray:

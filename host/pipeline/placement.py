@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from host.compiler.cuts import INPUT_STEP, cuts_of
+from host.pipeline.activation.function import ActivationFunction
 from host.pipeline.host_steps import Acting, HostSteps, Look
 from host.pipeline.merge import merged
 from host.pipeline.normalisation.norm import Normalisation
@@ -21,6 +22,7 @@ from host.pipeline.site import NORM_GAINS, TAP_SITES, Point, Site, check_point
 from host.pipeline.stage import Order, Stage
 from models.checkpoint import Model
 from models.errors import ArtefactError, OptionError
+from models.golden.activations import Multiplier
 from models.golden.model import RowNorm, RowStage
 from models.golden.scalar import Scalar
 from models.golden.tap import Tap
@@ -71,6 +73,8 @@ def place(stages: Sequence[Stage], model: Model, where: str = "auto") -> Placeme
         there = sorted(at[point], key=lambda stage: stage.order)
         if sum(stage.order == Order.NORM for stage in there) > 1:
             raise ArtefactError(f"two norms at layer {point.layer}, {point.site}: use one of them")
+        if sum(stage.order == Order.ACTIVATION for stage in there) > 1:
+            raise ArtefactError(f"two activation functions at layer {point.layer}: use one of them")
         if all(isinstance(stage, Normalisation) and stage.in_fabric for stage in there):
             continue  # the default
         tap = None if where == "cpu" or _made_there(point, cpu) else _tap(point, there, model)
@@ -86,8 +90,9 @@ def place(stages: Sequence[Stage], model: Model, where: str = "auto") -> Placeme
 
 def host_steps(placement: Placement, model: Model, looks: Mapping[Point, Sequence[Look]] | None = None) -> HostSteps:
     """What the host computes for a placement's stages on the CPU, and who looks on."""
-    stages, norms, begins = _acting(placement, model)
-    return HostSteps(model, stages=stages, norms=norms, taps=placement.taps, looks=looks, begins=begins)
+    stages, norms, activations, begins = _acting(placement, model)
+    return HostSteps(model, stages=stages, norms=norms, activations=activations, taps=placement.taps, looks=looks,
+                     begins=begins)
 
 
 def acting_alone(stages: Sequence[Stage], model: Model) -> Acting:
@@ -98,6 +103,7 @@ def acting_alone(stages: Sequence[Stage], model: Model) -> Acting:
 def _acting(placement: Placement, model: Model) -> Acting:
     stages: dict[Point, list[RowStage]] = {}
     norms: dict[Point, RowNorm] = {}
+    activations: dict[Point, Multiplier] = {}
     remembering = {id(stage): stage.fresh() for there in placement.cpu.values() for stage in there
                    if isinstance(stage, SequenceStage)}
     for point, there in placement.cpu.items():
@@ -106,9 +112,11 @@ def _acting(placement: Placement, model: Model) -> Acting:
             if isinstance(stage, Normalisation):
                 gains = model.layers[point.layer].gains[NORM_GAINS[point.site]]
                 norms[point] = partial(_normalised, stage, point, gains, model)
+            elif isinstance(stage, ActivationFunction):
+                activations[point] = partial(stage.multiplier, point)
             else:
                 stages.setdefault(point, []).append(partial(_applied, stage, point, model))
-    return Acting(stages, norms, [stage.begin for stage in remembering.values()])
+    return Acting(stages, norms, activations, [stage.begin for stage in remembering.values()])
 
 
 def _applied(stage: Stage, point: Point, model: Model, x: np.ndarray, unit: Scalar) -> np.ndarray:

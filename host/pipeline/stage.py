@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KINDS", "Order", "Stage"]
 
-KINDS = ("normalisation", "sparsity", "steering", "resilience")
+KINDS = ("normalisation", "sparsity", "steering", "resilience", "activation")
 _TAP_BITS = 40  # what a tap on a linear input saturates to
 _NARROW_BITS = 37  # times the largest gain, within them
 
@@ -41,6 +41,7 @@ class Order(IntEnum):
     CLIP = 1
     GAIN = 2  # and add
     MASK = 3
+    ACTIVATION = 4  # on what the others leave of the gate
 
 
 class Stage(ABC):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.config import TRAINED_TYPE, ModelConfig
+from models.config import ACTIVATIONS, HOST_ACTIVATIONS, TRAINED_TYPE, ModelConfig
 from models.errors import ModelError, located
 from models.formats.naming import chosen_name, source_name
 from models.json_file import read_object, read_optional
@@ -64,6 +64,8 @@ class _Config:
         for name in _NAMES:
             if self.data.get(name) is None:
                 raise ModelError(f"{self.path}: {name} is missing")
+        if model_type != TRAINED_TYPE and self.data["hidden_act"] in HOST_ACTIVATIONS:
+            raise self.bad("hidden_act", f"one of {', '.join(ACTIVATIONS)}", self.data["hidden_act"])
         values = {ours: self.data[theirs] for theirs, ours in _NAMES.items()}
         # 1bitLLM's models call themselves llama, but their architecture has the sub-norms
         bitnet = model_type != "llama" or "bitnetforcausallm" in str(self.data.get("architectures")).lower()

@@ -36,5 +36,7 @@ def gated_product(gate: np.ndarray, gate_scale: Scalar, up: np.ndarray, up_scale
     if activation == "relu2":
         gate = np.maximum(gate, 0)
         return gate * gate * up, mul(mul(gate_scale, gate_scale), up_scale)
+    if activation != "silu":
+        raise ValueError(f"{activation} is a stage's: models.golden.activations")
     t = scale_round(gate, gate_scale[..., None], fraction=_INPUT_FRACTION, bits=19)
     return gate * sigmoid(t) * up, shift(mul(gate_scale, up_scale), -SIGMOID_FRACTION)

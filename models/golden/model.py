@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from models.checkpoint import Model
+from models.golden.activations import Multiplier, multiplied
 from models.golden.attention import attention
 from models.golden.gated import gated_product
 from models.golden.head import HEAD_LEVELS, logits
@@ -77,14 +78,16 @@ class GoldenModel:
     """Steps a `Model` over token ids. One row at a time, straight from the definitions; slow by intent.
 
     taps, stages: what acts at points; where stages do, no tap does. norms: those that stand in the place of RMSNorm, by
-    what they are given.
+    what they are given; activations: in the place of the gate's, at "gate".
     """
 
     def __init__(self, model: Model, *, kv_bits: int = 8, taps: Mapping[TapPoint, Tap] | None = None,
                  stages: Mapping[TapPoint, Sequence[RowStage]] | None = None,
-                 norms: Mapping[TapPoint, RowNorm] | None = None):
+                 norms: Mapping[TapPoint, RowNorm] | None = None,
+                 activations: Mapping[TapPoint, Multiplier] | None = None):
         self.model, self.config, self.kv_bits = model, model.config, kv_bits
         self.taps, self.stages, self.norms = dict(taps or {}), dict(stages or {}), dict(norms or {})
+        self.activations = dict(activations or {})
         self.caches = [KVCache() for _ in model.layers]
         self.rope_table = rope_table(self.config.rope_theta, self.config.head_dim, self.config.context)
         self.saturations = 0
@@ -140,7 +143,10 @@ class GoldenModel:
                                 norm=self.norms.get(TapPoint(index, "ffn_norm")))
         (gate, gate_unit), (up, up_unit) = (self._linear(index, name, q_in, unit) for name in ("gate", "up"))
         gate = self._staged(TapPoint(index, "gate"), gate, gate_unit, SUM_BITS)
-        product, product_unit = gated_product(gate, gate_unit, up, up_unit, config.activation)
+        if (multiplier := self.activations.get(TapPoint(index, "gate"))) is not None:
+            product, product_unit = multiplied(gate, gate_unit, up, up_unit, multiplier)
+        else:
+            product, product_unit = gated_product(gate, gate_unit, up, up_unit, config.activation)
         product = self._staged(TapPoint(index, "product"), product, product_unit, PRODUCT_BITS)
         q_in, unit = self._norm(product, product_unit, layer.gains.get("ffn_sub"), TapPoint(index, "down"))
         point = TapPoint(index, "residual")

@@ -6,7 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from models.command import CommandParser, run_command
-from models.config import NORMS
+from models.config import ACTIVATIONS, HOST_ACTIVATIONS, NORMS
 from models.errors import OptionError
 from models.output import check_output_folder
 from models.train.recipe import Recipe, Shape
@@ -22,6 +22,8 @@ SHAPE_OPTIONS = {
     "kv_heads": "key and value heads",
     "context": "tokens of a training window",
 }
+
+VARIANT_OPTIONS = ("activation", "norm", "norm_heads")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -40,6 +42,8 @@ def parser() -> argparse.ArgumentParser:
     shape = p.add_argument_group("model")
     for name, text in SHAPE_OPTIONS.items():
         shape.add_argument(f"--{name.replace('_', '-')}", type=int, default=getattr(Shape, name), help=text)
+    shape.add_argument("--activation", choices=(*ACTIVATIONS, *HOST_ACTIVATIONS), default=Shape.activation,
+                       help="of the gate")
     shape.add_argument("--norm", choices=NORMS, default=Shape.norm, help="in front of a layer's blocks")
     shape.add_argument("--norm-heads", type=int, default=Shape.norm_heads, help="of seednorm")
     recipe = p.add_argument_group("recipe")
@@ -51,7 +55,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     options = parser().parse_args(arguments)
-    shape = Shape(**{name: getattr(options, name) for name in (*SHAPE_OPTIONS, "norm", "norm_heads")})
+    shape = Shape(**{name: getattr(options, name) for name in (*SHAPE_OPTIONS, *VARIANT_OPTIONS)})
     recipe = Recipe(**{field.name: getattr(options, field.name) for field in fields(Recipe)})
     if options.threads < 1:
         raise OptionError(f"--threads must be at least 1, got {options.threads}")

@@ -39,7 +39,7 @@ def config(shape: Shape) -> dict:
         "num_attention_heads": shape.heads,
         "num_key_value_heads": shape.kv_heads,
         "head_dim": shape.head_dim,
-        "hidden_act": "relu2",
+        "hidden_act": shape.activation,
         "max_position_embeddings": shape.context,
         "rms_norm_eps": shape.eps,
         "rope_parameters": {"rope_type": "default", "rope_theta": shape.rope_theta},
@@ -88,6 +88,7 @@ def load(folder: Path) -> tuple[BitNet, Tokenizer]:
             context=stored["max_position_embeddings"],
             rope_theta=stored["rope_parameters"]["rope_theta"],
             eps=stored["rms_norm_eps"],
+            activation=stored["hidden_act"],
             norm=stored.get("norm", Shape.norm),
             norm_heads=stored.get("norm_heads", Shape.norm_heads),
         )

@@ -1,9 +1,9 @@
 """The quantisation-aware network: BitNet b1.58 as in `microsoft/bitnet-b1.58-2B-4T`.
 
 Pre-norm decoder layers with ternary projections, int8 activations, sub-norms before the output and down
-projections, a ReLU²-gated feed-forward, grouped-query attention with rotate-half RoPE and a tied, unquantised
-head. Parameter names are those of the Hugging Face checkpoint, so a state dict is the checkpoint, but for what
-`models.train.stages` names.
+projections, a gated feed-forward (ReLU² unless the shape says otherwise), grouped-query attention with
+rotate-half RoPE and a tied, unquantised head. Parameter names are those of the Hugging Face checkpoint, so a state
+dict is the checkpoint, but for what `models.train.stages` names.
 """
 
 import torch
@@ -76,6 +76,47 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return x * cos + torch.cat((-high, low), dim=-1) * sin
 
 
+class Relu2(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x).square()
+
+
+class Ash(nn.Module):
+    """x · sigmoid(2 alpha (x - mean - z · deviation)), mean and deviation of the last axis; begins near SiLU. Source:
+    "Stochastic Adaptive Activation Function"."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.alpha = nn.Parameter(torch.tensor(0.5))
+        self.z = nn.Parameter(torch.tensor(0.0))
+
+    def forward(self, x: Tensor) -> Tensor:
+        mean = x.mean(dim=-1, keepdim=True)
+        deviation = (x.square().mean(dim=-1, keepdim=True) - mean.square()).clamp(min=1e-12).sqrt()
+        return x * torch.sigmoid(2 * self.alpha * (x - mean - self.z * deviation))
+
+
+class CRReLU(nn.Module):
+    """max(0, x) + epsilon · x · exp(-x² / 2). Source: "A Method on Searching Better Activation Functions"."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.epsilon = nn.Parameter(torch.tensor(0.01))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x) + self.epsilon * x * torch.exp(-x.square() / 2)
+
+
+class XCos(nn.Module):
+    """x · cos(x). Source: "Neuro-Symbolic Activation Discovery"."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * torch.cos(x)
+
+
+_ACTIVATIONS = {"relu2": Relu2, "silu": nn.SiLU, "ash": Ash, "crrelu": CRReLU, "x-cos": XCos}
+
+
 class Attention(nn.Module):
     def __init__(self, shape: Shape):
         super().__init__()
@@ -110,11 +151,12 @@ class FeedForward(nn.Module):
         self.gate_proj = TernaryLinear(shape.hidden, shape.ffn)
         self.up_proj = TernaryLinear(shape.hidden, shape.ffn)
         self.down_proj = TernaryLinear(shape.ffn, shape.hidden)
+        self.activation = _ACTIVATIONS[shape.activation]()
         self.ffn_sub_norm = RMSNorm(shape.ffn, shape.eps)
 
     def forward(self, x: Tensor, dtype: torch.dtype) -> Tensor:
         quantised = quantise_activations(x)
-        y = F.relu(self.gate_proj(*quantised, dtype)).square() * self.up_proj(*quantised, dtype)
+        y = self.activation(self.gate_proj(*quantised, dtype)) * self.up_proj(*quantised, dtype)
         return self.down_proj(*quantise_activations(self.ffn_sub_norm(y)), dtype)
 
 

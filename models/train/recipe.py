@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from models.config import NORMS
+from models.config import ACTIVATIONS, HOST_ACTIVATIONS, NORMS
 from models.errors import ModelError
 
 __all__ = ["Recipe", "Shape"]
@@ -10,8 +10,9 @@ __all__ = ["Recipe", "Shape"]
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """Sizes of a model. `heads` is a multiple of `kv_heads`; `context` is the longest sequence trained on. `norm`: of
-    `models.config.NORMS`, in front of each layer's blocks, `norm_heads`: among which SeeDNorm divides the channels."""
+    """Sizes of a model. `heads` is a multiple of `kv_heads`; `context` is the longest sequence trained on.
+    `activation`: of the gate, one of those of `models.config`. `norm`: of its `NORMS`, in front of each layer's blocks,
+    `norm_heads`: among which SeeDNorm divides the channels."""
 
     vocab: int = 2048
     hidden: int = 256
@@ -23,6 +24,7 @@ class Shape:
     context: int = 512
     rope_theta: float = 10_000.0
     eps: float = 1e-5
+    activation: str = ACTIVATIONS[0]
     norm: str = NORMS[0]
     norm_heads: int = 4
 
@@ -30,8 +32,9 @@ class Shape:
         for name, value in vars(self).items():
             if not isinstance(value, str) and value <= 0:
                 raise ModelError(f"{name} is {value}, but must be positive")
-        if self.norm not in NORMS:
-            raise ModelError(f"norm is {self.norm!r}, but must be one of {', '.join(NORMS)}")
+        for name, known in (("norm", NORMS), ("activation", (*ACTIVATIONS, *HOST_ACTIVATIONS))):
+            if (value := getattr(self, name)) not in known:
+                raise ModelError(f"{name} is {value!r}, but must be one of {', '.join(known)}")
         if self.norm != NORMS[0] and self.hidden % self.norm_heads:
             raise ModelError(f"{self.hidden} channels do not divide among {self.norm_heads} heads of the norm")
         if self.heads % self.kv_heads:

@@ -55,7 +55,7 @@ class SeeDNorm(Normalisation):
     def load(cls, tensors: Mapping[str, np.ndarray], strength: float = 1.0) -> SeeDNorm:
         """See `Stage`."""
         heads, channels = float(tensors["heads"][0]), tensors["alpha"].shape[-1]
-        if heads < 1 or channels % heads:
+        if heads < 1 or heads % 1 or channels % heads:
             raise ArtefactError(f"tensor heads: expected a divisor of the {channels} channels, found {heads:g}")
         check_magnitudes("alpha", np.abs(tensors["alpha"]).max(axis=-1), strength)
         check_magnitudes("beta", np.abs(tensors["beta"]).max(axis=-1), 1.0)

@@ -40,6 +40,7 @@ def test_the_own_methods_are_found():
                 "top-k", "wina", "zeros"}
     assert set(find_methods()) == {("normalisation", "rmsnorm"), ("normalisation", "seednorm"),
                                    *(("sparsity", name) for name in sparsity), ("resilience", "proact"),
+                                   ("activation", "ash"), ("activation", "crrelu"), ("activation", "x-cos"),
                                    ("steering", "difference-of-means")}
 
 
@@ -113,7 +114,8 @@ def test_the_device_does_what_the_golden_model_does(folder):
     (("class", "class class"), "scaled_down.py cannot be used: SyntaxError"),
     (('"scaled-down"', '"teal"'), "scaled_down.py: there is sparsity by teal already"),
     (('"sparsity"', '"speed"'),
-     "scaled_down.py: ScaledDown needs a kind (normalisation, sparsity, steering, resilience)"),
+     "scaled_down.py: ScaledDown needs a kind (normalisation, sparsity, steering, resilience, "
+     "activation)"),
     (("    def shapes", "    def no_shapes"), "scaled_down.py has no stage"),
     (("Order.GAIN, ", ""), "scaled_down.py cannot be used: ValueError")])
 def test_a_file_that_is_no_method_is_one_line(folder, capsys, change, message):

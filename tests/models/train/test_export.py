@@ -49,6 +49,24 @@ def test_what_stages_compute_lies_beside_the_checkpoint(network, tokenizer, tmp_
         load(tmp_path)
 
 
+@pytest.mark.parametrize("activation, parts", [("silu", None), ("ash", {"alpha", "z"}), ("crrelu", {"epsilon"}),
+                                               ("x-cos", set())])
+def test_activation_functions_lie_beside_it_unless_the_fabric_has_them(network, tokenizer, tmp_path, activation, parts):
+    variant = BitNet(replace(network.shape, activation=activation)).eval()
+    with torch.no_grad():
+        for parameter in variant.parameters():
+            parameter.add_(torch.randn(parameter.shape) * 0.1)
+    export(variant, tokenizer, tmp_path)
+    restored, _ = load(tmp_path)
+    with torch.no_grad():
+        assert torch.equal(variant(torch.arange(20)[None]), restored(torch.arange(20)[None]))
+    config, file = json.loads((tmp_path / "config.json").read_text()), tmp_path / f"{activation}.safetensors"
+    assert config["hidden_act"] == activation and file.exists() == (parts is not None)
+    assert config["model_type"] == ("bitnet" if parts is None else "tritloom-bitnet")
+    if parts is not None:
+        assert {name: tensor.shape for name, tensor in load_file(file).items()} == dict.fromkeys(parts, (2,))
+
+
 def test_the_folder_speaks_hugging_face(network, tokenizer, tmp_path):
     export(network, tokenizer, tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())

@@ -1,0 +1,1 @@
+"""Activation functions in the place of the fabric's."""

@@ -1,0 +1,52 @@
+"""What an activation function is: a stage that gives, for every gate sum, what multiplies it before `up` does."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from host.pipeline.fitting import Fitted
+from host.pipeline.site import Point, Site
+from host.pipeline.stage import Order, Stage
+from host.pipeline.trained import TRAINED_OPTIONS, trained_tensors
+from models.checkpoint import Model
+from models.errors import ArtefactError, OptionError
+from models.golden.scalar import Scalar
+
+__all__ = ["ActivationFunction"]
+
+
+class ActivationFunction(Stage):
+    """A function f(g) = g * m(g) instead of the model's, behind all stages that act on the gate's sums.
+
+    The gated product is then made on the CPU: `models.golden.activations.multiplied`. It was trained with the model.
+    """
+
+    kind, order, sites = "activation", Order.ACTIVATION, (Site.GATE,)
+    options = TRAINED_OPTIONS
+
+    @classmethod
+    def fit(cls, model: Model, *, checkpoint: Path) -> Fitted:  # type: ignore[override]  # `options` by name
+        """What training left beside the checkpoint that `model` was converted from."""
+        if model.config.activation != cls.method:
+            raise OptionError(f"{model.folder or 'the model'} was trained with {model.config.activation}, not "
+                              f"{cls.method}")
+        return Fitted(trained_tensors(model, checkpoint, cls.method, cls.shapes(model.config)))
+
+    @classmethod
+    def load(cls, tensors: Mapping[str, np.ndarray], strength: float = 1.0) -> ActivationFunction:
+        """See `Stage`; there are no strengths between two functions."""
+        if strength != 1:
+            raise ArtefactError(f"an activation function has no strength but 1, got {strength}")
+        return cls(tensors)
+
+    @abstractmethod
+    def multiplier(self, point: Point, gate: np.ndarray, unit: Scalar) -> np.ndarray:
+        """m of gate sums int64 [rows, channels], |gate| < 2**20, in units of `unit` ([rows]): 16 fraction bits."""
+
+    def apply(self, point: Point, x: np.ndarray, unit: Scalar, model: Model) -> np.ndarray:
+        """A function multiplies: `multiplier`."""
+        raise TypeError(f"{type(self).__name__} multiplies")

@@ -1,0 +1,83 @@
+"""Activation functions that the fabric lacks, f(g) = g * m(g): each gives the multiplier m of every gate sum.
+
+    ASH:    m = sigmoid(2 * alpha * (g - mean - z * deviation)), the last two of the token's gates
+    CRReLU: m = 1 where g > 0, plus epsilon * exp(-g**2 / 2)
+    x cos:  m = cos(g)
+
+Multipliers have 16 fraction bits, as the sigmoid of SiLU, so the product with `up` is SiLU's. docs/numerics.md §13.
+Sources: "Stochastic Adaptive Activation Function" (ASH); "A Method on Searching Better Activation Functions" (CRReLU);
+"Neuro-Symbolic Activation Discovery" (x * cos(x), its formula from the HIGGS data).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from fractions import Fraction
+
+import numpy as np
+
+from models.golden.gated import GATE_BITS, sigmoid
+from models.golden.interpolation import interpolate
+from models.golden.rounding import round_shift, saturate
+from models.golden.scalar import Scalar, constant, mul, scale_round, shift
+
+__all__ = ["BELL_TABLE", "CHANNELS_MAX", "COS_TABLE", "EPSILON_BITS", "MULTIPLIER_FRACTION", "Z_FRACTION", "Multiplier",
+           "ash", "crrelu", "multiplied", "x_cos"]
+
+Multiplier = Callable[[np.ndarray, Scalar], np.ndarray]
+"""Gate sums int64 [rows, dim] of 21 bits in units of a scalar [rows] to multipliers with 16 fraction bits."""
+
+MULTIPLIER_FRACTION = 16
+Z_FRACTION = 12
+EPSILON_BITS = 20  # 16 of them a fraction
+CHANNELS_MAX = 1 << 14
+_MULTIPLIER_BITS = 21
+_SIGMOID_FRACTION, _SIGMOID_BITS = 14, 19  # of the argument: Q4.14
+_BELL_FRACTION, _BELL_BITS = 14, 18  # of the argument: Q3.14
+_TURN_BITS = 18  # fraction bits of an angle in turns
+BELL_TABLE = np.rint(np.exp(-np.square(np.arange(1025) / 128) / 2) * 65536).astype(np.int64)
+COS_TABLE = np.rint(np.cos(np.arange(1025) * (2 * np.pi / 1024)) * 65536).astype(np.int64)
+
+
+def multiplied(gate: np.ndarray, gate_scale: Scalar, up: np.ndarray, up_scale: Scalar,
+               multiplier: Multiplier) -> tuple[np.ndarray, Scalar]:
+    """The gated product g * m(g) * u. gate, up: int64 [rows, dim] sums, scales [rows].
+
+    Returns p: int64 [rows, dim], |p| < 2**60, and the value of its unit, [rows].
+    """
+    gate, up = saturate(gate, GATE_BITS), saturate(up, GATE_BITS)
+    m = saturate(multiplier(gate, gate_scale), _MULTIPLIER_BITS)
+    return gate * m * up, shift(mul(gate_scale, up_scale), -MULTIPLIER_FRACTION)
+
+
+def ash(gate: np.ndarray, scale: Scalar, alpha: float, z: int) -> np.ndarray:
+    """ASH's multipliers. z: within ±(2**15 - 1), with 12 fraction bits; at most 2**14 channels.
+
+    Mean and deviation follow from two exact sums, n * deviation = isqrt(n * sum(g**2) - sum(g)**2).
+    """
+    n = gate.shape[-1]
+    if n > CHANNELS_MAX:
+        raise ValueError(f"{n} channels, at most {CHANNELS_MAX} have exact sums")
+    sums, squares = gate.sum(axis=-1), np.square(gate).sum(axis=-1)
+    roots = np.array([math.isqrt(n * int(b) - int(a) ** 2) for a, b in zip(sums, squares, strict=True)], np.int64)
+    threshold = sums + round_shift(z * roots, Z_FRACTION)  # n times mean + z * deviation
+    factor = mul(scale, constant(2 * abs(Fraction(alpha)) / n))
+    t = scale_round(n * gate - threshold[:, None], Scalar(factor.m[:, None], factor.e[:, None]),
+                    fraction=_SIGMOID_FRACTION, bits=_SIGMOID_BITS)
+    return sigmoid(t if alpha >= 0 else -t)
+
+
+def crrelu(gate: np.ndarray, scale: Scalar, epsilon: int) -> np.ndarray:
+    """CRReLU's multipliers. epsilon: within ±(2**19 - 1), with 16 fraction bits."""
+    size = scale_round(np.abs(gate), Scalar(scale.m[:, None], scale.e[:, None]), fraction=_BELL_FRACTION,
+                       bits=_BELL_BITS)
+    bell = interpolate(BELL_TABLE, size, 7)
+    return ((gate > 0).astype(np.int64) << MULTIPLIER_FRACTION) + round_shift(epsilon * bell, 16)
+
+
+def x_cos(gate: np.ndarray, scale: Scalar) -> np.ndarray:
+    """Multipliers of x * cos(x)."""
+    factor = mul(scale, constant(1 / (2 * math.pi)))
+    turns = scale_round(gate, Scalar(factor.m[:, None], factor.e[:, None]), fraction=_TURN_BITS, bits=40)
+    return interpolate(COS_TABLE, turns & ((1 << _TURN_BITS) - 1), _TURN_BITS - 10)
