@@ -4,8 +4,12 @@ import numpy as np
 import pytest
 
 from host.devices.emulator import EmulatorDevice
+from host.pipeline.activation.ash import Ash
+from host.pipeline.activation.crrelu import CRReLU
+from host.pipeline.activation.x_cos import XCos
 from host.pipeline.normalisation.seednorm import SeeDNorm
 from host.pipeline.placement import host_steps, place
+from host.pipeline.resilience.proact import ProAct
 from host.pipeline.sparsity.core_infer import CoreInfer
 from host.pipeline.sparsity.teal import Teal
 from host.pipeline.steering.difference_of_means import DifferenceOfMeans
@@ -91,19 +95,23 @@ def test_a_stage_that_remembers_has_the_emulators_bits(rtl):
     assert (found[0] == found[1]).all() and (found[1] != found[2]).any()
 
 
-def test_a_norm_on_the_cpu_has_the_emulators_bits_alone_and_with_two_more(rtl):
-    """SeeDNorm by stops of the simulated core, without and with TEAL and difference of means."""
+def test_what_the_cpu_puts_in_the_fabrics_place_has_the_emulators_bits(rtl):
+    """A norm and activation functions by stops of the simulated core, each alone and with two more stages."""
     model, random = synthetic_model(CONFIG, seed=1), np.random.default_rng(4)
     alpha, beta = random.standard_normal((2, CONFIG.layers, 2, CONFIG.hidden_size))
     norm = SeeDNorm({"alpha": alpha, "beta": beta / 3, "heads": np.array([4.0])})
-    others = [Teal({"thresholds": random.uniform(0.2, 0.6, (CONFIG.layers, 4))}),
-              DifferenceOfMeans({"vectors": random.standard_normal((CONFIG.layers, CONFIG.hidden_size))})]
-    seen = [Session(model, EmulatorDevice(FOUR_SLOTS)).score([5, 7]).tobytes()]
-    for stages in ([norm], [norm, *others]):
+    ash = Ash({"alpha": np.full(CONFIG.layers, 0.7), "z": np.full(CONFIG.layers, 0.4)})
+    teal = Teal({"thresholds": random.uniform(0.2, 0.6, (CONFIG.layers, 4))})
+    vector = DifferenceOfMeans({"vectors": random.standard_normal((CONFIG.layers, CONFIG.hidden_size))})
+    clip = ProAct({name: random.uniform(0.5, 1.5, shape) for name, shape in ProAct.shapes(CONFIG).items()} | {
+        "massive": np.zeros(CONFIG.hidden_size), "zero": np.zeros(1)})
+    seen = [Session(model, EmulatorDevice(rtl.build)).score([5, 7]).tobytes()]
+    for stages in ([norm], [norm, teal, vector], [ash], [CRReLU({"epsilon": np.full(CONFIG.layers, 0.2)})], [XCos({})],
+                   [clip], [norm, ash, clip]):
         placement = place(stages, model)
         steps = host_steps(placement, model)
         emulated, simulated = (Session(model, device, taps=placement.taps, host_steps=steps).score([5, 7])
-                               for device in (EmulatorDevice(FOUR_SLOTS), rtl))
-        assert (emulated == simulated).all()
+                               for device in (EmulatorDevice(rtl.build), rtl))
+        assert (emulated == simulated).all(), [stage.method for stage in stages]
         seen.append(simulated.tobytes())
-    assert len(set(seen)) == 3
+    assert len(set(seen)) == 8
