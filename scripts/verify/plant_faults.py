@@ -53,7 +53,10 @@ FAULTS: tuple[Fault, ...] = (
         ("attention:attention", "test_attention.py"), ("gated:sigmoid", "test_units.py"),
         ("gated:gated_product", "test_units.py"), ("residual:residual_add", "test_units.py"),
         ("residual:embed", "test_units.py"), ("head:logits", "test_units.py"), ("head:top_k", "test_units.py"),
-        ("shortlist:shortlist", "test_shortlist.py"))),
+        ("shortlist:shortlist", "test_shortlist.py"), ("interpolation:interpolate", "test_interpolation.py"),
+        ("tanh:tanh", "test_tanh.py"), ("seednorm:seednorm", "test_seednorm.py"),
+        ("activations:ash", "test_activations.py"), ("activations:crrelu", "test_activations.py"),
+        ("activations:x_cos", "test_activations.py"), ("activations:multiplied", "test_activations.py"))),
     *(Fault("emulator", f"host.emulator.machine:{unit}", _EMULATOR) for unit in (
         "norm_quant", "rope", "head_quant", "scale_round", "top_k")),
     *(Fault("emulator", f"host.emulator.machine:{unit}", _EMULATOR_UNITS) for unit in (

@@ -105,13 +105,13 @@ def test_what_the_cpu_puts_in_the_fabrics_place_has_the_emulators_bits(rtl):
     vector = DifferenceOfMeans({"vectors": random.standard_normal((CONFIG.layers, CONFIG.hidden_size))})
     clip = ProAct({name: random.uniform(0.5, 1.5, shape) for name, shape in ProAct.shapes(CONFIG).items()} | {
         "massive": np.zeros(CONFIG.hidden_size), "zero": np.zeros(1)})
-    seen = [Session(model, EmulatorDevice(rtl.build)).score([5, 7]).tobytes()]
+    seen = [Session(model, EmulatorDevice(FOUR_SLOTS)).score([5, 7]).tobytes()]
     for stages in ([norm], [norm, teal, vector], [ash], [CRReLU({"epsilon": np.full(CONFIG.layers, 0.2)})], [XCos({})],
                    [clip], [norm, ash, clip]):
         placement = place(stages, model)
         steps = host_steps(placement, model)
         emulated, simulated = (Session(model, device, taps=placement.taps, host_steps=steps).score([5, 7])
-                               for device in (EmulatorDevice(rtl.build), rtl))
+                               for device in (EmulatorDevice(FOUR_SLOTS), rtl))
         assert (emulated == simulated).all(), [stage.method for stage in stages]
         seen.append(simulated.tobytes())
     assert len(set(seen)) == 8
