@@ -32,8 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     source.add_argument("--data", type=Path, metavar="DIR", help="folder of the novels")
     source.add_argument("--report", type=Path, metavar="FILE", help="what host.pipeline report --json printed, instead")
     parser.add_argument("--model", default="demo", metavar="DIR", help="a converted model's folder, or demo (default)")
-    parser.add_argument("--fitting", type=int, default=1024, help="tokens of Emma to fit on (default: 1024)")
-    parser.add_argument("--scored", type=int, default=2048, help="tokens of Northanger Abbey (default: 2048)")
+    parser.add_argument("--fitting", type=int, default=512, help="tokens of Emma to fit on (default: 512)")
+    parser.add_argument("--scored", type=int, default=1024, help="tokens of Northanger Abbey (default: 1024)")
     parser.add_argument("--targets", type=float, nargs="+", default=list(TARGETS), metavar="S",
                         help="shares of zeros to compare at (default: " + " ".join(map(str, TARGETS)) + ")")
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
