@@ -1,10 +1,15 @@
 import numpy as np
 import pytest
 
+from host.devices.emulator import EmulatorDevice
+from host.pipeline.host_steps import HostSteps
+from host.pipeline.site import Point, Site
+from host.runtime import Session
 from models.checkpoint import load_model
 from models.config import PRESETS, ModelConfig
 from models.errors import OptionError
 from models.golden.model import GoldenModel
+from models.machine.build import CPU
 from models.synth import NONZERO, main, synthetic_model
 from tests.models.small import PLAIN, SMALL
 
@@ -55,3 +60,27 @@ def test_command_line(tmp_path, monkeypatch):
     with pytest.raises(OptionError, match="m/model.json/n cannot be written"):
         main(["--preset", "small", "-o", str(tmp_path / "m" / "model.json" / "n")])
     assert not (tmp_path / "n").exists()
+
+
+@pytest.mark.parametrize("zeros", [0.0, 0.6, 0.8])
+def test_a_share_of_the_gates_is_zero(zeros):
+    config = ModelConfig(**vars(SMALL) | {"hidden_size": 640, "ffn_size": 400, "layers": 2, "activation": "relu2",
+                                           "context": 32})
+    model = synthetic_model(config, 3, zeros=zeros)
+    gates = []
+    looks = {Point(layer, Site.GATE): [lambda at, rows, unit: gates.append(rows > 0)] for layer in range(config.layers)}
+    session = Session(model, EmulatorDevice(CPU), host_steps=HostSteps(model, looks=looks))
+    session.feed(range(20))
+    for live in gates:
+        assert live.shape == (20, 400) and np.abs(live.mean(axis=1) - (1 - zeros)).max() < 0.04
+        assert zeros == 0 or live.mean(axis=0).max() < 0.95  # other gates for other tokens
+    assert session.saturations == 0
+
+
+def test_a_share_of_zeros_that_cannot_be_is_refused(tmp_path):
+    with pytest.raises(OptionError, match="^a share of zeros must be a multiple of 0.05 from 0 to 1, got 0.33$"):
+        main(["--preset", "bitnet-0.73b", "-o", str(tmp_path / "m"), "--zeros", "0.33"])
+    with pytest.raises(OptionError, match="must be a multiple of 0.05 from 0 to 1, got 1.05$"):
+        synthetic_model(SMALL, zeros=1.05)
+    with pytest.raises(OptionError, match="^a share of zeros needs a hidden size of at least 40, got 16$"):
+        synthetic_model(ModelConfig(**vars(SMALL) | {"hidden_size": 16}), zeros=0.5)
