@@ -59,12 +59,12 @@ enum { CHUNK = 128, PAIRS = CHUNK / 2, STRIP_SUMS = COLUMN_STRIP * COLUMN_TRITS 
             int64_t count = min64(found - start, CHUNK), pairs = (count + 1) / 2;                                     \
             const int32_t *places = list + start, *next = start + CHUNK < found ? places + CHUNK : places;            \
             int16_t factors[PAIRS * R] = {0}; /* zero for an odd last column's partner */                             \
-            for (int64_t i = 0; i < count; i++)                                                                       \
-                for (int64_t r = 0; r < R; r++) {                                                                     \
-                    uint32_t place = (uint32_t)places[i], block = R == 1 ? 0 : place / STEP_PLACES;                   \
-                    uint8_t value = (uint8_t)q[place + (block * (R - 1) + r) * STEP_PLACES];                          \
-                    factors[i / 2 * R + r] |= (int16_t)(uint16_t)(value << i % 2 * 8);                                \
-                }                                                                                                     \
+            for (int64_t i = 0; i < count; i++) {                                                                     \
+                uint32_t place = (uint32_t)places[i], block = R == 1 ? 0 : place / STEP_PLACES;                       \
+                for (int64_t r = 0; r < R; r++) /* a pair's two bytes, the first one's low, on any processor */       \
+                    factors[i / 2 * R + r] |= (int16_t)(uint16_t)(                                                    \
+                        (uint8_t)q[place + (block * (R - 1) + r) * STEP_PLACES] << i % 2 * 8);                        \
+            }                                                                                                         \
             for (int64_t s = begin; s < end; s++) {                                                                   \
                 columns_##R(op->columns + s * COLUMN_STRIP, stride, places, next, pairs, factors,                     \
                             planes + (s - begin) * R * STRIP_SUMS);                                                   \

@@ -6,33 +6,30 @@
  *   columns_R and what belongs to it: columns.h.
  */
 
-enum { WIDTH_MAX = 16384 };
+enum { WIDTH_MAX = 16384, ROWS_AHEAD = 128 };
 
-/* Rows `begin` .. `end` - 1 of the matrix, or of a list of its rows. */
+/* Rows `begin` .. `end` - 1 of the matrix, or of a list of its rows, with room for ROWS_AHEAD more behind. */
 #define MATMUL_GROUP(R)                                                                                               \
-    UNIT void matmul_##R(machine *m, const operation *op, int64_t row, int64_t begin, int64_t end,                    \
-                         const int32_t *list) {                                                                       \
-        int64_t inputs = min64(op->width, (m->inputs[row] + TRITS - 1) / TRITS);                                      \
+    INLINE TARGET void multiply_##R(machine *m, const operation *op, int64_t row, int64_t begin, int64_t end,         \
+                                    const int32_t *list) {                                                            \
+        int64_t width = op->width, inputs = min64(width, (m->inputs[row] + TRITS - 1) / TRITS);                       \
         int64_t blocks = (inputs + BLOCK - 1) / BLOCK;                                                                \
-        const uint8_t *limit = op->weights + op->outputs * op->width - blocks * BLOCK;                                \
+        const uint8_t *limit = op->weights + op->outputs * width - blocks * BLOCK;                                    \
         const int8_t *q = m->activations + row * m->group_bytes;                                                      \
         int32_t *out = m->sums + row * m->row_sums + op->accumulator * m->outputs_per_step, sums[R * OUTPUTS_##R];    \
-        int64_t ahead = max64(AHEAD / op->width / OUTPUTS_##R, 1) * OUTPUTS_##R;                                      \
+        int64_t ahead = min64(max64(AHEAD / width / OUTPUTS_##R, 1) * OUTPUTS_##R, ROWS_AHEAD - OUTPUTS_##R);         \
         for (int64_t o = begin; o < end; o += OUTPUTS_##R) {                                                          \
-            int64_t count = min64(end - o, OUTPUTS_##R), last = o;                                                    \
+            int64_t count = min64(end - o, OUTPUTS_##R);                                                              \
             const uint8_t *w[2 * OUTPUTS_##R];                                                                        \
             for (int64_t i = 0; i < OUTPUTS_##R; i++) {                                                               \
-                last = min64(o + i, end - 1);                                                                         \
-                last = list ? list[last] : last;                                                                      \
-                int64_t next = min64(o + i + ahead, end - 1);                                                         \
-                w[i] = op->weights + last * op->width;                                                                \
-                w[OUTPUTS_##R + i] = op->weights + (list ? list[next] : next) * op->width;                            \
+                w[i] = op->weights + (list ? list[o + i] : o + i) * width;                                            \
+                w[OUTPUTS_##R + i] = list ? op->weights + list[o + i + ahead] * width : w[i] + ahead * width;         \
             }                                                                                                         \
             if (w[OUTPUTS_##R - 1] > limit) { /* not beyond the mapped file */                                        \
                 uint8_t padded[OUTPUTS_##R * WIDTH_MAX];                                                              \
                 for (int64_t i = 0; i < OUTPUTS_##R; i++) {                                                           \
                     for (int64_t b = 0; b < blocks * BLOCK; b++)                                                      \
-                        padded[i * blocks * BLOCK + b] = b < inputs ? w[i][b] : 0;                                    \
+                        padded[i * blocks * BLOCK + b] = i < count && b < inputs ? w[i][b] : 0;                       \
                     w[i] = padded + i * blocks * BLOCK;                                                               \
                 }                                                                                                     \
                 block_##R(w, blocks, q, sums);                                                                        \
@@ -44,6 +41,15 @@ enum { WIDTH_MAX = 16384 };
                     out[r * m->row_sums + (list ? list[o + i] : o + i)] =                                             \
                         sums[i * R + r] - DIGIT_OFFSET * m->activation_sums[row + r];                                 \
         }                                                                                                             \
+    }                                                                                                                 \
+                                                                                                                      \
+    UNIT void matmul_##R(machine *m, const operation *op, int64_t row, int64_t begin, int64_t end) {                  \
+        multiply_##R(m, op, row, begin, end, 0);                                                                      \
+    }                                                                                                                 \
+                                                                                                                      \
+    UNIT void matmul_of_list_##R(machine *m, const operation *op, int64_t row, int32_t *list, int64_t count) {        \
+        for (int64_t i = 0; i < ROWS_AHEAD && count; i++) list[count + i] = list[count - 1];                          \
+        multiply_##R(m, op, row, 0, count, list);                                                                     \
     }
 
 MATMUL_GROUP(1)
@@ -69,13 +75,13 @@ MATMUL_GROUP(8)
         if (op->live == LIVE_ROWS) found = live_outputs(m, op, row, R, begin, end, list);                             \
         counts[READ_BYTES] += found * op->width;                                                                      \
         if (found == end - begin) {                                                                                   \
-            matmul_##R(m, op, row, begin, end, 0);                                                                    \
+            matmul_##R(m, op, row, begin, end);                                                                       \
             return;                                                                                                   \
         }                                                                                                             \
         for (int64_t r = row; r < row + R; r++) /* none but the product with a gate of zero takes the others */       \
             memset(m->sums + r * m->row_sums + op->accumulator * m->outputs_per_step + begin, 0,                      \
                    (size_t)(end - begin) * sizeof(int32_t));                                                          \
-        matmul_##R(m, op, row, 0, found, list);                                                                       \
+        matmul_of_list_##R(m, op, row, list, found);                                                                  \
     }
 
 MATMUL_TAKE(1)
