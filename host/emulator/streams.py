@@ -100,7 +100,10 @@ class Streams:
             outputs, width = self._weights[address].packed.shape
             places = -(-width // COLUMN_UNIT) * COLUMN_UNIT * TRITS_PER_BYTE
             size = -(-outputs // (COLUMN_UNIT * COLUMN_TRITS)) * COLUMN_UNIT
-            self._columns[address] = Columns(np.zeros((places, size), np.uint8), np.zeros(1, np.int64))
+            raw = np.zeros(places * size + COLUMN_UNIT, np.uint8)
+            start = -raw.ctypes.data % COLUMN_UNIT  # strips are parts of cache lines
+            self._columns[address] = Columns(raw[start:start + places * size].reshape(places, size),
+                                             np.zeros(1, np.int64))
         return self._columns[address]
 
     def head(self, address: int, vocab: int, count: int) -> Head:

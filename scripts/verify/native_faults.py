@@ -199,7 +199,7 @@ _FAULTS = {
     ),
     ("matmul.h", "rows_of_up"): (
         ("+ begin, 0,", "+ begin, 1,"),
-        ("(list ? list[o + i] : o + i)", "o + i"),
+        ("+ (list ? list[o + i] : o + i)] =", "+ o + i] ="),
         ("counts[READ_BYTES] += found * op->width", "counts[READ_BYTES] += (end - begin) * op->width"),
     ),
     ("live.h", "rows_of_up"): (

@@ -10,11 +10,11 @@ enum { COLUMNS_PAY_1 = 85, COLUMNS_PAY_2 = 85, COLUMNS_PAY_4 = 60, COLUMNS_PAY_8
 #define COLUMN_KERNEL(R)                                                                                              \
     static TARGET void columns_##R(const uint8_t *w, int64_t stride, const int32_t *places, const int32_t *next,      \
                                    int64_t pairs, const int16_t *factors, int32_t *planes) {                          \
+        int64_t odd = (uintptr_t)w / COLUMN_STRIP & 1; /* a line of the next columns serves two strips */             \
         __m256i sum[R * 2 * COLUMN_TRITS], d[COLUMN_TRITS];                                                           \
         _Pragma("GCC unroll 64") for (int i = 0; i < R * 2 * COLUMN_TRITS; i++) sum[i] = _mm256_setzero_si256();      \
         for (int64_t p = 0; p < pairs; p++) {                                                                         \
-            _mm_prefetch((const char *)w + next[2 * p] * stride, _MM_HINT_T0);                                        \
-            _mm_prefetch((const char *)w + next[2 * p + 1] * stride, _MM_HINT_T0);                                    \
+            _mm_prefetch((const char *)w + next[2 * p + odd] * stride, _MM_HINT_T0);                                  \
             __m256i a = _mm256_loadu_si256((const void *)(w + places[2 * p] * stride));                               \
             __m256i b = _mm256_loadu_si256((const void *)(w + places[2 * p + 1] * stride));                           \
             _Pragma("GCC unroll 2") for (int half = 0; half < 2; half++) {                                            \
