@@ -5,11 +5,12 @@ It works for every method that is fitted with a share of zeros, and takes the ex
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from host.pipeline.site import Point
 from host.pipeline.sparsity.cett import capture_neurons, cett
 from host.pipeline.sparsity.measuring import measure
 from host.pipeline.stage import Stage
@@ -63,13 +64,14 @@ def to_perplexity(fits: Fits, model: Model, ids: Sequence[int], percent: float, 
     return _bisected(fits, model.config.layers, above, percent, tolerance)
 
 
-def to_zeros(fits: Fits, model: Model, ids: Sequence[int], target: float, *, tolerance: float = 0.002) -> Calibrated:
-    """The largest setting, the same in all layers, at which a share `target` of the masked inputs is zero.
+def to_zeros(fits: Fits, model: Model, ids: Sequence[int], target: float, points: Collection[Point], *,
+             tolerance: float = 0.002) -> Calibrated:
+    """The largest setting, the same in all layers, at which a share `target` of the inputs at `points` is zero.
 
     Where the plain model has more zeros than that, it is the least setting.
     """
-    return _bisected(fits, model.config.layers, lambda stage: measure(model, [stage], ids).zeros, target, tolerance,
-                     first=target)
+    return _bisected(fits, model.config.layers, lambda stage: measure(model, [stage], ids, points=points).zeros, target,
+                     tolerance, first=target)
 
 
 def _bisected(fits: Fits, layers: int, measured: Callable[[Stage], float], target: float, tolerance: float, *,

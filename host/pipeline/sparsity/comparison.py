@@ -19,7 +19,7 @@ from host.pipeline.site import LINEAR_INPUTS, Point, Site
 from host.pipeline.sparsity.allocation import READERS
 from host.pipeline.sparsity.calibration import to_zeros
 from host.pipeline.sparsity.fitted_mask import FittedMask, LayerFits, layer_inputs
-from host.pipeline.sparsity.measuring import Rows, capture, measure, zero_points
+from host.pipeline.sparsity.measuring import Rows, capture, measure
 from host.pipeline.stage import Stage
 from models.checkpoint import Model
 from models.dequantise import float_model
@@ -77,14 +77,18 @@ def compare_masks(model: Model, fitting: Sequence[int], scored: Sequence[int], t
                                       disable=not sys.stderr.isatty()):
                 cls = methods["sparsity", name]
                 assert issubclass(cls, FittedMask)
-                found = to_zeros(LayerFits(cls, twin, inputs, options), model, fitting, target)
-                rows.append(_row(model, group, target, found.stage, found.sparsities[0], scored, plain.nll, captured))
+                found = to_zeros(LayerFits(cls, twin, inputs, options), model, fitting, target, counted)
+                rows.append(_row(model, group, target, found.stage, found.sparsities[0], scored, plain.nll,
+                                 {point: captured[point] for point in captured if point in counted or
+                                  point.site == Site.GATE}))
     return rows
 
 
 def _row(model: Model, group: str, target: float, stage: Stage, setting: float, scored: Sequence[int], plain: float,
          captured: Mapping[Point, Rows]) -> Row:
-    measured, placement, points = measure(model, [stage], scored), place([stage], model), stage.points(model)
+    counted = [point for point in captured if point.site != Site.GATE]
+    measured = measure(model, [stage], scored, points=counted)
+    placement, points = place([stage], model), stage.points(model)
     ratio = float(np.exp((measured.nll - plain) / (len(scored) - 1)))
     return Row(group, stage.method, target, setting, measured.zeros, layer_error(stage, model, captured),
                measured.perplexity, ratio, placement.where(points), placement.cuts(points))
@@ -93,10 +97,10 @@ def _row(model: Model, group: str, target: float, stage: Stage, setting: float, 
 def layer_error(stage: Stage, model: Model, captured: Mapping[Point, Rows]) -> float:
     """What a mask takes from the products of the matrices behind it, on the plain model's rows: relative, in L2.
 
-    For each input that it makes sparse the root of the sum of squares lost over that of the products; their mean.
+    For each linear input in `captured` the root of the sum of squares lost over that of the products; their mean.
     """
     errors, acts = [], set(stage.points(model))
-    for point in sorted(zero_points(stage, model)):
+    for point in sorted(point for point in captured if point.site != Site.GATE):
         values, unit = captured[point]
         kept = stage.apply(point, values, unit, model) if point in acts else values
         if (gate := Point(point.layer, Site.GATE)) in acts and point.site == Site.DOWN:

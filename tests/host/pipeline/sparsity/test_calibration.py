@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import host.pipeline.__main__ as pipeline
+from host.pipeline.site import LINEAR_INPUTS, Point
 from host.pipeline.sparsity.calibration import Calibrated, to_cett, to_perplexity, to_zeros
 from host.pipeline.sparsity.fitted_mask import LayerFits
 from tests.host.pipeline.sparsity.masks import METHODS, model_of, seen
@@ -24,11 +25,12 @@ def test_each_layer_reaches_a_cett(name, options):
     assert len(set(found.sparsities)) == 2 and all(0.25 < value <= 0.3 for value in found.found)
 
 
-def test_a_share_of_zeros_is_reached_or_the_least_setting_is_taken():
-    model = model_of(FAMILY)
-    found = to_zeros(fits_of("wina"), model, IDS, 0.5)
-    assert 0.49 < found.found[0] <= 0.5 and len(set(found.sparsities)) == 1
-    least = to_zeros(fits_of("wina"), model, IDS, 0.001)
+@pytest.mark.parametrize("name", ["wina", "fixed-random"])
+def test_a_share_of_zeros_is_reached_or_the_least_setting_is_taken(name):
+    model, points = model_of(FAMILY), [Point(layer, site) for layer in (0, 1) for site in LINEAR_INPUTS]
+    found = to_zeros(fits_of(name), model, IDS, 0.5, points)
+    assert 0.48 < found.found[0] <= 0.5 and len(set(found.sparsities)) == 1
+    least = to_zeros(fits_of(name), model, IDS, 0.001, points)
     assert least.sparsities[0] < 0.001 < least.found[0]
 
 
