@@ -30,7 +30,8 @@ def emulated(model, stages, where, kernels):
     return session.score(IDS)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", [
+    "relu2 grouped heads", *(pytest.param(name, marks=pytest.mark.slow) for name in list(FAMILIES)[1:])])
 @pytest.mark.parametrize("names", SETS, ids="+".join)
 def test_device_and_golden_model_agree(family, names):
     model, stages = model_of(family), [fitted(name, family) for name in names]
