@@ -212,8 +212,8 @@ _FAULTS = {
         ("<< 2 * i;", "<< (2 * i & 4);"),
         ("+= live[i] != 0", "+= live[i] > 127"),
         ("share(blocks, thread + 1, threads)", "share(blocks, thread, threads)"),
-        ("row += group, rows -= group", "rows -= group"),
     ),
+    ("live.h", "sparse_row"): (("row += group, rows -= group", "rows -= group"),),
     ("columns.h", "columns"): (
         ("block * (R - 1) + r", "block * (R - 1)"),
         ("<< i % 2 * 8", "<< 8"),
@@ -281,6 +281,7 @@ _FAULTS = {
 _NORMS = re.compile("test_(norm|gated|wide_products|last_bit)")  # tests of test_native_norms.py
 _TESTS = {"units": "test_native_units.py", "norms": "test_native_norms.py",
           "columns": "test_skipping.py::test_columns_of_zero_inputs_are_not_read",
+          "sparse_row": "test_skipping.py::test_columns_serve_a_sparse_row_beside_dense_ones",
           "rows_of_up": "test_skipping.py::test_rows_of_up_with_a_gate_of_zero_are_not_read",
           "stop_the_machine": "test_library.py::test_a_bad_address_and_a_vector_never_loaded_stop_the_machine"}
 _PATHS = {"path_avx2.c": "avx2", "columns_avx2.h": "avx2", "path_avx512.c": "avx512", "neon.h": "neon",

@@ -65,6 +65,22 @@ def test_columns_of_zero_inputs_are_not_read(path, rng, rows, inputs, outputs):
 
 
 @every_path
+def test_columns_serve_a_sparse_row_beside_dense_ones(path, rng):
+    inputs, outputs = 700, 330
+    trits, q = rng.integers(-1, 2, (outputs, inputs)).astype(np.int8), rng.integers(1, 128, (3, inputs))
+    q[2, 5:] = 0
+    q[:, 0] = 127
+    unit = UnitMachine(path, rows=3, channels=inputs, sums=outputs, memory=1 << 18)
+    activations(unit, q)
+    unit.add_matmul(trits, 3)
+    unit.add(Opcode.RESIDUAL, rows=3, count=outputs, scale=ONE)
+    unit.run()
+    assert same(unit.sums(3, outputs), ternary_matmul(q, trits))
+    size = outputs * packed_width(inputs)
+    assert unit.machine.weights_read == (2 * size, size + 5 * 128)
+
+
+@every_path
 @pytest.mark.parametrize("activation", ["relu2", "silu"])
 @pytest.mark.parametrize("rows", [1, 3, 8])
 def test_rows_of_up_with_a_gate_of_zero_are_not_read(path, rng, rows, activation):
@@ -74,12 +90,15 @@ def test_rows_of_up_with_a_gate_of_zero_are_not_read(path, rng, rows, activation
     up[:, 7] = 1
     q = rng.integers(-127, 128, (rows, inputs))
     q[:, 0] = 127
+    if activation == "silu":
+        q[:] = q[0]  # that rows differ by their units alone
     gate[1::3] = -np.sign(q[0])  # far below zero: a sigmoid of zero
     unit = UnitMachine(path, rows=rows, channels=outputs, sums=2 * outputs, memory=1 << 18, threads=threads)
-    activations(unit, q)
+    steps = q << np.arange(rows)[::-1, None]  # other units for other rows
+    activations(unit, steps)
     one = Scalar(np.full(rows, 1 << 23), np.zeros(rows, np.int64))
-    units = norm_quant(q, one, None, NormConstants(constant(1), None))[1]
-    word = int(np.uint32(1 << 23 | (-8 & 255) << 24))
+    units = norm_quant(steps, one, None, NormConstants(constant(1), None))[1]
+    word = int(np.uint32(1 << 23 | (-8 - rows & 255) << 24))
     unit.add_matmul(gate, rows)
     unit.add_matmul(up, rows, accumulator=outputs)
     unit.add(Opcode.NORM, source=NormSource.GATED, count=outputs, rows=rows, gain=ONE, levels16=1,
