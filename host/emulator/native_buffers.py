@@ -10,7 +10,6 @@ import numpy as np
 
 from host.emulator.image import ProgramError
 from host.emulator.native_state import MachineState
-from host.emulator.streams import COLUMN_TRITS, COLUMN_UNIT
 from models.machine.build import SHORTLIST, TRITS_PER_BYTE, BuildParameters
 from models.machine.descriptor import STEP_BYTES, Descriptor, LoadTarget, Opcode
 
@@ -20,8 +19,6 @@ _BLOCK = 64  # packed bytes whose activations lie together (machine.h)
 _COUNTERS = 8
 _DIM_MAX = 256
 _SUM_SLACK = 64
-_GROUP = 8  # rows that share a product's columns
-_STRIP_SUMS = COLUMN_UNIT * COLUMN_TRITS  # of a strip of columns, at most
 
 
 @dataclass(frozen=True)
@@ -79,10 +76,9 @@ class Buffers:
         wide = e.rows * e.channels
         for name, dtype, size in (
                 ("residual", np.int32, wide), ("activations", np.int8, e.rows * self.group_bytes),
-                ("activation_sums", np.int32, e.rows), ("inputs", np.int64, e.rows), ("live_inputs", np.int64, e.rows),
+                ("activation_sums", np.int32, e.rows), ("inputs", np.int64, e.rows),
                 ("head_input", np.int16, wide), ("unit", np.int64, 2 * e.rows),
-                ("planes", np.int32, _GROUP * (e.sums + _STRIP_SUMS)), ("sums", np.int32, e.rows * self.row_sums),
-                ("queries", np.int16, wide),
+                ("sums", np.int32, e.rows * self.row_sums), ("queries", np.int16, wide),
                 ("query_scales", np.int64, 2 * e.rows * e.heads), ("attention", np.int32, wide),
                 ("attention_exponents", np.int64, e.rows * e.heads), ("scores", np.int32, e.rows * e.vocab),
                 ("list_scores", np.int64, e.rows * SHORTLIST), ("list_ids", np.int64, e.rows * SHORTLIST),
