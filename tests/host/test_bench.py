@@ -17,6 +17,7 @@ class Clocked:
 
     context: int = 64
     rows: int = 2
+    remembers: bool = False
     now: float = 0.0
     calls: list = field(default_factory=list)
     model: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(config=SimpleNamespace(eos_ids=(8,))))
