@@ -14,6 +14,7 @@ from sim.bench.workload import load_workload
 TINY = BUILDS["sim-tiny"]
 
 
+@pytest.mark.slow  # compiles sim-tiny's own core
 def test_the_small_build_takes_the_predicted_cycles():
     lines = list(cycle_lines("tiny", TINY, load_workload("demo", layers=2, vocabulary=64)))
     cycles = {line.what: line for line in lines if "cycles" in line.what}
