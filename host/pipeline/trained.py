@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from host.pipeline.fitting import REQUIRED, FitOption
+from host.pipeline.fitting import REQUIRED, FitOption, Fitted
 from models.checkpoint import Model
 from models.errors import ModelError, OptionError
 from models.formats import read_checkpoint
@@ -16,10 +16,18 @@ from models.model_hash import model_hash
 from models.quantise import quantise_model
 from models.safetensors_file import SafetensorsFile
 
-__all__ = ["TRAINED_OPTIONS", "trained_tensors"]
+__all__ = ["TRAINED_OPTIONS", "fit_trained", "trained_tensors"]
 
 TRAINED_OPTIONS: Mapping[str, FitOption] = MappingProxyType({
     "checkpoint": FitOption(Path, REQUIRED, "folder of models.train that the model was converted from")})
+
+
+def fit_trained(model: Model, checkpoint: Path, method: str, trained: str, shapes: Mapping[str, tuple[int, ...]]
+                ) -> Fitted:
+    """`trained_tensors` of a method; `OptionError` where `trained`, what the model was trained with, is another."""
+    if trained != method:
+        raise OptionError(f"{model.folder or 'the model'} was trained with {trained}, not {method}")
+    return Fitted(trained_tensors(model, checkpoint, method, shapes))
 
 
 def trained_tensors(model: Model, checkpoint: Path, method: str, shapes: Mapping[str, tuple[int, ...]]

@@ -11,9 +11,9 @@ import numpy as np
 from host.pipeline.fitting import Fitted
 from host.pipeline.site import Point, Site
 from host.pipeline.stage import Order, Stage
-from host.pipeline.trained import TRAINED_OPTIONS, trained_tensors
+from host.pipeline.trained import TRAINED_OPTIONS, fit_trained
 from models.checkpoint import Model
-from models.errors import ArtefactError, OptionError
+from models.errors import ArtefactError
 from models.golden.scalar import Scalar
 
 __all__ = ["ActivationFunction"]
@@ -31,10 +31,7 @@ class ActivationFunction(Stage):
     @classmethod
     def fit(cls, model: Model, *, checkpoint: Path) -> Fitted:  # type: ignore[override]  # `options` by name
         """What training left beside the checkpoint that `model` was converted from."""
-        if model.config.activation != cls.method:
-            raise OptionError(f"{model.folder or 'the model'} was trained with {model.config.activation}, not "
-                              f"{cls.method}")
-        return Fitted(trained_tensors(model, checkpoint, cls.method, cls.shapes(model.config)))
+        return fit_trained(model, checkpoint, cls.method, model.config.activation, cls.shapes(model.config))
 
     @classmethod
     def load(cls, tensors: Mapping[str, np.ndarray], strength: float = 1.0) -> ActivationFunction:

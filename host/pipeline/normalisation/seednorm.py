@@ -17,10 +17,10 @@ from host.pipeline.fitting import Fitted
 from host.pipeline.mantissas import check_magnitudes, to_mantissas
 from host.pipeline.normalisation.norm import Normalisation
 from host.pipeline.site import Point
-from host.pipeline.trained import TRAINED_OPTIONS, trained_tensors
+from host.pipeline.trained import TRAINED_OPTIONS, fit_trained
 from models.checkpoint import Model
 from models.config import ModelConfig
-from models.errors import ArtefactError, OptionError
+from models.errors import ArtefactError
 from models.golden.norm_quant import norm_constants
 from models.golden.scalar import Scalar
 from models.golden.seednorm import Rescaling, seednorm
@@ -47,9 +47,7 @@ class SeeDNorm(Normalisation):
     @classmethod
     def fit(cls, model: Model, *, checkpoint: Path) -> Fitted:  # type: ignore[override]  # `options` by name
         """What training left beside the checkpoint that `model` was converted from."""
-        if model.config.norm != cls.method:
-            raise OptionError(f"{model.folder or 'the model'} was trained with {model.config.norm}, not {cls.method}")
-        return Fitted(trained_tensors(model, checkpoint, cls.method, cls.shapes(model.config)))
+        return fit_trained(model, checkpoint, cls.method, model.config.norm, cls.shapes(model.config))
 
     @classmethod
     def load(cls, tensors: Mapping[str, np.ndarray], strength: float = 1.0) -> SeeDNorm:
