@@ -30,10 +30,12 @@ from sim.fault import inverted_output
 from sim.testbench import PARAMETERS_VARIABLE
 from sim.verilate import verilate
 
-__all__ = ["BenchFailure", "build_bench", "emit_verilog", "run_bench", "waves_file"]
+__all__ = ["BENCH_HEADERS", "BenchFailure", "build_bench", "emit_verilog", "run_bench", "waves_file"]
 
 ROOT = Path(__file__).resolve().parent.parent
 LOG_LINES = 40
+BENCH_HEADERS = "memory", "string", "verilated.h", "verilated_vpi.h"
+"""What cocotb's program and the design include, compiled once for all benches."""
 REWRITTEN = "tests/*.py"  # cocotb's default, every module imported, costs a second a run
 
 
@@ -95,7 +97,7 @@ def build_bench(verilog_text: str, *, waves: bool = False) -> Path:
         sources=[share / "lib" / "verilator" / "verilator.cpp"],
         flags=["--vpi", "--public-depth", "1", "--timescale", "1ns/1ps", *(["--trace-vcd"] if waves else [])],
         ldflags=[shlex.quote(f"-Wl,-rpath,{library}"), shlex.quote(f"-L{library}"), "-lcocotbvpi_verilator"],
-        headers=["memory", "string", "verilated.h", "verilated_vpi.h"],
+        headers=BENCH_HEADERS,
         versions=[cocotb.__version__],
     )
 

@@ -21,6 +21,7 @@ from models.machine.registers import REGISTERS
 from scripts.verify.check_hdl import lint
 
 
+@pytest.mark.slow
 def test_the_simulated_build_lints_clean(tmp_path):
     write_build(BUILDS["sim-tiny"], tmp_path, kept_verilog)
     assert lint(tmp_path / f"{TOP}.v") == []

@@ -48,8 +48,8 @@ def kinds(kv_bits: int) -> list[dict]:
 
 @pytest.mark.parametrize("stall", [0.0, 0.3], ids=["free", "stalls"])
 @pytest.mark.parametrize(("ports", "kv_bits", "pairs"), [
-    (4, 8, 4), (1, 8, 2), *(pytest.param(*other, marks=pytest.mark.slow) for other in ((2, 8, 4), (4, 16, 4),
-                                                                                      (2, 16, 4)))])
+    (1, 8, 2), *(pytest.param(*other, marks=pytest.mark.slow) for other in ((4, 8, 4), (2, 8, 4), (4, 16, 4),
+                                                                            (2, 16, 4)))])
 def test_equals_golden(ports, kv_bits, pairs, stall):
     """Queries, keys and values of every shape and kind; the next command finds what the last one left."""
     run(build(ports, kv_bits=kv_bits, attention_pairs=pairs), shapes(kv_bits) + kinds(kv_bits), stall)

@@ -13,7 +13,7 @@ from tests.hw.cycle_table import check_cycles
 BITS, CHUNKS = 128, 8
 
 
-@pytest.mark.parametrize("parts", [1, 2])
+@pytest.mark.parametrize("parts", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_keys_of_jobs(parts):
     """Jobs of keys of every size, odd numbers of chunks among them, with gaps; scales of several blocks."""
     rng, cycles = np.random.default_rng(parts), []

@@ -13,7 +13,8 @@ KEYS = [(1, 2, False), (6, 2, True), (7, 3, False), (8, 3, True), (5, 4, False),
 
 
 @pytest.mark.parametrize(("pairs", "kv_bits", "chunk_bits", "parts", "technology"), [
-    (4, 8, 256, 2, ULTRASCALE_PLUS), pytest.param(4, 8, 256, 1, ULTRASCALE_PLUS, marks=pytest.mark.slow),
+    (2, 8, 256, 2, ULTRASCALE_PLUS), pytest.param(4, 8, 256, 2, ULTRASCALE_PLUS, marks=pytest.mark.slow),
+    pytest.param(4, 8, 256, 1, ULTRASCALE_PLUS, marks=pytest.mark.slow),
     pytest.param(4, 16, 256, 2, ULTRASCALE_PLUS, marks=pytest.mark.slow),
     (2, 8, 128, 1, BOARDS["arty_z7"].technology)])
 def test_exact_dots(pairs, kv_bits, chunk_bits, parts, technology):

@@ -10,7 +10,9 @@ from sim.runner import run_bench
 
 
 @pytest.mark.parametrize(("rows", "heads", "dim_max", "places", "shapes"), [
-    (1, 5, 48, 32, [(5, 48)]), (4, 3, 64, 16, [(3, 64)]), (2, 8, 128, 16, [(8, 32), (2, 128), (4, 64), (7, 16)])])
+    pytest.param(1, 5, 48, 32, [(5, 48)], marks=pytest.mark.slow),
+    pytest.param(4, 3, 64, 16, [(3, 64)], marks=pytest.mark.slow),
+    (2, 8, 128, 16, [(8, 32), (2, 128), (4, 64), (7, 16)])])
 def test_written_and_read(rows, heads, dim_max, places, shapes):
     unit = dict(rows=rows, heads=heads, dim_max=dim_max, places=places)
     run_bench(QueryMemory(**unit), "tests.hw.attention.query_memory_bench", {"unit": unit, "shapes": shapes})

@@ -14,7 +14,7 @@ COMMANDS = [(1, 1, 8, [1]), (16, 3, 96, [4, 1]), (3, 2, 32, [1]), (17, 2, 120, [
             (31, 2, 96, [1, 4, 2])]
 
 
-@pytest.mark.parametrize("ports", [1, 4])
+@pytest.mark.parametrize("ports", [pytest.param(1, marks=pytest.mark.slow), 4])
 def test_reads_in_order(ports):
     build = replace(BUILDS["kv260"], ports=ports)
     run_bench(ReadRequests(build), "tests.hw.attention.read_requests_bench",

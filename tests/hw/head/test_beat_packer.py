@@ -9,7 +9,7 @@ from hw.head.beat_packer import BeatPacker
 from sim.runner import run_bench
 
 
-@pytest.mark.parametrize("item_bits", [32, 64])
+@pytest.mark.parametrize("item_bits", [pytest.param(32, marks=pytest.mark.slow), 64])
 def test_bench(item_bits):
     cases = [{"rows": rows, "length": length, "by_items": by_items, "base": base, "stride": 16 * stride}
              for rows, length, by_items, base, stride in (

@@ -35,7 +35,7 @@ def _cases(k_max, rows, rng):
             for id in ids])
 
 
-@pytest.mark.parametrize(("rows", "k_max"), [(3, 8), (1, 1)])
+@pytest.mark.parametrize(("rows", "k_max"), [(3, 8), pytest.param(1, 1, marks=pytest.mark.slow)])
 def test_bench(rows, k_max):
     cases = list(_cases(k_max, rows, np.random.default_rng(k_max)))
     run_bench(TopK(rows, k_max), "tests.hw.head.top_k_bench", {"cases": cases})

@@ -66,7 +66,7 @@ def test_padding_leaves_other_sums_alone():
 def test_extremes_and_zeros():
     """The largest sums either way, with the longest input, and nothing at all; padding meets what earlier
     vectors left in the activation memory."""
-    build = TWO_ROWS
+    build = TEST_BUILDS["two batches of two"]
     inputs = build.inputs_max
     matrices = []
     for value, trit, length in [(127, 1, inputs), (-127, 1, inputs), (127, -1, inputs), (0, 1, 33), (127, 0, 33),

@@ -10,7 +10,8 @@ from hw.memory.row_gather import RowGather
 from sim.runner import run_bench
 
 
-@pytest.mark.parametrize(("ports", "hidden"), [(1, 80), (2, 1500), (4, 2560)])
+@pytest.mark.parametrize(("ports", "hidden"), [
+    (2, 1500), *(pytest.param(*other, marks=pytest.mark.slow) for other in ((1, 80), (4, 2560)))])
 def test_bench(ports, hidden):
     build = replace(BUILDS["sim-tiny"], ports=ports, hidden_max=hidden)
     run_bench(RowGather(build), "tests.hw.memory.row_gather_bench", {"build": asdict(build)})

@@ -7,7 +7,8 @@ from hw.memory.stream_fetcher import StreamFetcher
 from sim.runner import run_bench
 
 
-@pytest.mark.parametrize("ports, depth", [(1, 64), (3, 48), (4, 4096)])
+@pytest.mark.parametrize("ports, depth", [
+    (3, 48), *(pytest.param(*other, marks=pytest.mark.slow) for other in ((1, 64), (4, 4096)))])
 def test_bench(ports, depth):
     run_bench(StreamFetcher(ports, depth), "tests.hw.memory.stream_fetcher_bench", {"ports": ports, "depth": depth})
 

@@ -20,7 +20,7 @@ def _build(rows: int, kv_bits: int) -> BuildParameters:
 
 @pytest.mark.parametrize("stall", [0.0, 0.3], ids=["free", "stalls"])
 @pytest.mark.parametrize("bench", ["engine_bench", "stops_bench"])
-@pytest.mark.parametrize(("rows", "kv_bits"), [(1, 8), (4, 16)])
+@pytest.mark.parametrize(("rows", "kv_bits"), [pytest.param(1, 8, marks=pytest.mark.slow), (4, 16)])
 def test_commands(rows, kv_bits, bench, stall):
     build = _build(rows, kv_bits)
     run_bench(VectorEngine(build), f"tests.hw.vector.{bench}", {

@@ -44,7 +44,8 @@ def _case(kv_bits: int, cached: bool, dim: int) -> Case:
 
 
 @pytest.mark.parametrize(("kv_bits", "heads"), [
-    (8, [(True, 64), (False, 64), (False, 24), (True, 8)]), (16, [(True, 24), (False, 24)])], ids=["8", "16"])
+    (8, [(True, 64), (False, 64), (False, 24), (True, 8)]), pytest.param(
+        16, [(True, 24), (False, 24)], marks=pytest.mark.slow)], ids=["8", "16"])
 def test_equals_golden(kv_bits, heads):
     check(WithSharedUnits(HeadQuant(64, kv_bits=kv_bits)), [_case(kv_bits, cached, dim) for cached, dim in heads])
 

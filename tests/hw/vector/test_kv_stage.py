@@ -71,7 +71,7 @@ class Story:
             self.cycle()
 
 
-@pytest.mark.parametrize("kv_bits", [8, 16])
+@pytest.mark.parametrize("kv_bits", [8, pytest.param(16, marks=pytest.mark.slow)])
 def test_stage(kv_bits):
     """The most of everything; then one head, one word, a tail that leaves older bytes, scales in all their places."""
     story = Story(kv_bits, np.random.default_rng(kv_bits))

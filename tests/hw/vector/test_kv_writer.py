@@ -89,8 +89,8 @@ def _case(kv_bits: int, dim: int, ports: int, rows: int, whole: bool) -> dict[st
 
 
 @pytest.mark.parametrize(("kv_bits", "dim", "ports", "rows"), [
-    (8, 96, 4, 8), (8, 40, 2, 4), (16, 4, 1, 1), *(pytest.param(*other, marks=pytest.mark.slow) for other in (
-        (8, 64, 4, 4), (8, 4, 4, 2), (16, 24, 4, 4), (8, 56, 1, 4)))])
+    (8, 40, 2, 4), (16, 4, 1, 1), *(pytest.param(*other, marks=pytest.mark.slow) for other in (
+        (8, 96, 4, 8), (8, 64, 4, 4), (8, 4, 4, 2), (16, 24, 4, 4), (8, 56, 1, 4)))])
 def test_layout(kv_bits, dim, ports, rows):
     unit = WithSharedUnits(KVWriter(kv_bits=kv_bits, ports=ports, rows=rows, heads=4, beats=24))
     cases = {name: _case(kv_bits, dim, ports, rows, whole) for name, whole in (("keys", True), ("values", False))}
