@@ -1,8 +1,8 @@
 """Plant a wrong bit in each unit of golden model, emulator and RTL, and wrong lines in the emulator's C, one at a time;
 show which test sees it.
 
-`python -m scripts.verify.plant_faults [--only golden|emulator|native|rtl] [--jobs N]`. Exit status 1 if a fault goes
-unseen.
+`python -m scripts.verify.plant_faults [--only golden|emulator|native|rtl] [--place TEXT ...] [--jobs N]`. Exit status 1
+if a fault goes unseen.
 """
 
 from __future__ import annotations
@@ -160,14 +160,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
                            description="Plant a wrong bit in each unit; every one must be seen by a test.")
     parser.add_argument("--only", choices=["golden", "emulator", "native", "rtl"],
                         help="units of one of the four")
+    parser.add_argument("--place", nargs="+", default=[""], metavar="TEXT",
+                        help="places that begin with one of these, as they are printed")
     parser.add_argument("--jobs", type=int, default=default_threads(), metavar="N",
                         help="tests at the same time (default: one for each processor)")
     options = parser.parse_args(arguments)
     native = [fault for fault in NATIVE_FAULTS if fault.path in PATHS]
-    chosen = [fault for fault in (*FAULTS, *native) if options.only in (None, fault.model)]
+    chosen = [fault for fault in (*FAULTS, *native)
+              if options.only in (None, fault.model) and fault.place.startswith(tuple(options.place))]
     unseen = 0
     if options.jobs < 1:
         raise OptionError("--jobs must be at least 1")
+    if not chosen:
+        raise OptionError(f"no fault's place begins with {' or '.join(options.place)}")
     with ThreadPoolExecutor(options.jobs) as pool:
         results = tqdm(pool.map(_planted, chosen), total=len(chosen), unit="fault", file=sys.stderr)
         for fault, (seen, line) in zip(chosen, results, strict=True):
