@@ -19,11 +19,11 @@ from models.command import run_command
 from models.errors import BuildError
 from models.machine.registers import REGISTERS
 from scripts.verify.check_hdl import lint
+from tests.sim.cores import FOUR_SLOTS
 
 
-@pytest.mark.slow
-def test_the_simulated_build_lints_clean(tmp_path):
-    write_build(BUILDS["sim-tiny"], tmp_path, kept_verilog)
+def test_the_core_of_the_tests_lints_clean(tmp_path):
+    write_build(FOUR_SLOTS, tmp_path, kept_verilog)
     assert lint(tmp_path / f"{TOP}.v") == []
 
 
@@ -45,9 +45,8 @@ def foreign_blocks(technology: Technology) -> list[str]:
     return [*map(str.lower, others), *(() if technology.ultra_ram else ("ultra", "uram"))]
 
 
-@pytest.mark.parametrize("board", [
-    pytest.param(name, marks=[pytest.mark.slow] if BUILDS[name].rows > 1 else [])  # writing it takes minutes
-    for name in BUILDS if not BOARDS[name].simulated])
+@pytest.mark.slow  # writing one takes minutes
+@pytest.mark.parametrize("board", [name for name in BUILDS if not BOARDS[name].simulated])
 def test_a_board_holds_the_shipped_model_and_lints_clean(board, tmp_path, capsys):
     main(["--board", board, "--model", "demo", "-o", str(tmp_path)])
     description = json.loads((tmp_path / "accel.json").read_text())

@@ -81,7 +81,8 @@ def check_best(expected, found):
         assert one.ids.tolist() == other.ids.tolist() and one.logits.tolist() == other.logits.tolist()
 
 
-@pytest.mark.parametrize("vocab, memory", [(33, {}), (130, {}), (3333, {}), (3333, dict(
+@pytest.mark.parametrize("vocab, memory", [
+    *(pytest.param(*other, marks=pytest.mark.slow) for other in ((33, {}), (3333, {}))), (130, {}), (3333, dict(
     latency=37, stall_probability=0.3, reorder_probability=0.3, seed=5))])
 def test_shortlists_equal_the_emulator(vocab, memory, rtl):
     """Fewer rows than a list has, a chunk of them, several chunks; with a tap on the head."""

@@ -39,7 +39,8 @@ def alone(request):
 
 @pytest.mark.parametrize(("build", "kernels", "name"), [
     (CPU, "auto", "relu2 grouped heads"), (BUILDS["sim-tiny"], "auto", "silu full heads"), (CPU, NUMPY, "llama plain")])
-@pytest.mark.parametrize(("sequences", "temperature"), [(1, 0.0), (3, 0.0), (5, 0.9)])
+@pytest.mark.parametrize(("sequences", "temperature"), [
+    pytest.param(1, 0.0, marks=pytest.mark.slow), (3, 0.0), (5, 0.9)])
 def test_each_prompt_gets_what_it_gets_alone(build, kernels, name, sequences, temperature):
     model, rng = synthetic_model(FAMILIES[name], seed=1), np.random.default_rng(2)
     prompts = [rng.integers(0, model.config.vocab_size, size).tolist() for size in (3, 1, 9, 20, 2, 7, 1)]

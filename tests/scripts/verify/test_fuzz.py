@@ -93,7 +93,7 @@ def test_a_planted_fault_is_seen(fault, verdict, detail, tmp_path):
 
 @pytest.mark.parametrize("fault", ["hang", "wait"])
 def test_a_hang_is_ended_and_says_where(fault, tmp_path):
-    first, second, _ = planted(tmp_path, fault, seconds=0.5)
+    first, second, _ = planted(tmp_path, fault, seconds=0.25)
     assert (first.verdict, second.verdict) == ("hang", "hang") and "planted_command.py" in first.detail
 
 
