@@ -80,7 +80,7 @@ ELSEWHERE: tuple[tuple[str, str, str], ...] = (
     ("host/pipeline/normalisation", "rmsnorm", "host/pipeline/normalisation/test_norm.py"),
     ("host/pipeline/sparsity", "bounds gates", "host/pipeline/sparsity/test_chess.py"),
     ("host/pipeline/sparsity", "fitted_mask", "host/pipeline/sparsity/test_allocation.py"),
-    ("host/pipeline/sparsity", "fixed_random hashed oracle random_per_token seeds",
+    ("host/pipeline/sparsity", "allocated_mask fixed_random hashed oracle random_per_token seeds",
      "host/pipeline/sparsity/test_controls.py"),
     ("host/pipeline/sparsity", "measuring", "host/pipeline/sparsity/test_cett.py"),
     ("host/pipeline/sparsity", "teal", "host/pipeline/test_placement.py"),

@@ -17,12 +17,13 @@ from fractions import Fraction
 
 import numpy as np
 
+from models.golden.deviation import sums_and_variances
 from models.golden.gated import GATE_BITS, sigmoid
 from models.golden.interpolation import interpolate
 from models.golden.rounding import round_shift, saturate
 from models.golden.scalar import Scalar, constant, mul, scale_round, shift
 
-__all__ = ["BELL_TABLE", "CHANNELS_MAX", "COS_TABLE", "EPSILON_BITS", "MULTIPLIER_FRACTION", "Z_FRACTION", "Multiplier",
+__all__ = ["BELL_TABLE", "COS_TABLE", "EPSILON_BITS", "MULTIPLIER_FRACTION", "Z_FRACTION", "Multiplier",
            "ash", "crrelu", "multiplied", "x_cos"]
 
 Multiplier = Callable[[np.ndarray, Scalar], np.ndarray]
@@ -31,7 +32,6 @@ Multiplier = Callable[[np.ndarray, Scalar], np.ndarray]
 MULTIPLIER_FRACTION = 16
 Z_FRACTION = 12
 EPSILON_BITS = 20  # 16 of them a fraction
-CHANNELS_MAX = 1 << 14
 _MULTIPLIER_BITS = 21
 _SIGMOID_FRACTION, _SIGMOID_BITS = 14, 19  # of the argument: Q4.14
 _BELL_FRACTION, _BELL_BITS = 14, 18  # of the argument: Q3.14
@@ -54,13 +54,10 @@ def multiplied(gate: np.ndarray, gate_scale: Scalar, up: np.ndarray, up_scale: S
 def ash(gate: np.ndarray, scale: Scalar, alpha: float, z: int) -> np.ndarray:
     """ASH's multipliers. z: within ±(2**15 - 1), with 12 fraction bits; at most 2**14 channels.
 
-    Mean and deviation follow from two exact sums, n * deviation = isqrt(n * sum(g**2) - sum(g)**2).
+    n * deviation is the integer root of `sums_and_variances`.
     """
-    n = gate.shape[-1]
-    if n > CHANNELS_MAX:
-        raise ValueError(f"{n} channels, at most {CHANNELS_MAX} have exact sums")
-    sums, squares = gate.sum(axis=-1), np.square(gate).sum(axis=-1)
-    roots = np.array([math.isqrt(n * int(b) - int(a) ** 2) for a, b in zip(sums, squares, strict=True)], np.int64)
+    n, (sums, variances) = gate.shape[-1], sums_and_variances(gate)
+    roots = np.array([math.isqrt(variance) for variance in variances], np.int64)
     threshold = sums + round_shift(z * roots, Z_FRACTION)  # n times mean + z * deviation
     factor = mul(scale, constant(2 * abs(Fraction(alpha)) / n))
     t = scale_round(n * gate - threshold[:, None], Scalar(factor.m[:, None], factor.e[:, None]),

@@ -12,14 +12,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from host.pipeline.site import LINEAR_INPUTS, Point, Site
-from host.pipeline.sparsity.allocation import MOST, READERS
-from host.pipeline.sparsity.fitted_mask import MASK_OPTIONS, SPARSITY, LayerInputs, chosen_sites, sites_option
-from host.pipeline.sparsity.ranked_mask import RankedMask
-from host.pipeline.sparsity.wina import allocated
+from host.pipeline.site import Point, Site
+from host.pipeline.sparsity.allocated_mask import AllocatedMask
+from host.pipeline.sparsity.allocation import READERS
 from models.checkpoint import Model
-from models.config import ModelConfig
-from models.formats.source import FloatLayer
 from models.golden.norm_quant import quantise
 from models.golden.scalar import Scalar, from_word, to_float
 
@@ -29,22 +25,14 @@ _SCALE_BITS = 12
 _NEVER = np.iinfo(np.int64).max
 
 
-class Oracle(RankedMask):
-    """shares: float [layers, 4] of the channels of each linear input that become zero, natural zeros among them;
-    strength scales them."""
+class Oracle(AllocatedMask):
+    """shares: see `AllocatedMask`; natural zeros are among them."""
 
-    method, sites, most = "oracle", LINEAR_INPUTS, MOST
-    options = {"sparsity": SPARSITY, "sites": sites_option(LINEAR_INPUTS), **MASK_OPTIONS}
+    method = "oracle"
 
     def __init__(self, tensors: Mapping[str, np.ndarray], strength: float = 1.0):
         super().__init__(tensors, strength)
         self._grams: dict[Point, np.ndarray] = {}
-
-    @classmethod
-    def fit_layer(cls, layer: FloatLayer, inputs: LayerInputs, sparsity: float, config: ModelConfig,
-                  options: Mapping[str, object]) -> dict[str, np.ndarray]:
-        """See `FittedMask`; shares are shared out as WINA's."""
-        return {"shares": allocated(layer, inputs, sparsity, chosen_sites(cls, options))}
 
     def keeps(self, point: Point, x: np.ndarray, unit: Scalar, model: Model, kept: int) -> np.ndarray:
         if point not in self._grams:

@@ -11,13 +11,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from host.pipeline.site import LINEAR_INPUTS, Point
-from host.pipeline.sparsity.allocation import MOST
-from host.pipeline.sparsity.fitted_mask import MASK_OPTIONS, SPARSITY, LayerInputs, chosen_sites, sites_option
+from host.pipeline.site import Point
+from host.pipeline.sparsity.allocated_mask import AllocatedMask
+from host.pipeline.sparsity.fitted_mask import LayerInputs
 from host.pipeline.sparsity.hashed import keys, row_digests
-from host.pipeline.sparsity.ranked_mask import RankedMask
+from host.pipeline.sparsity.ranked_mask import largest
 from host.pipeline.sparsity.seeds import SEED, check_seeds, seed_of
-from host.pipeline.sparsity.wina import allocated
 from models.checkpoint import Model
 from models.config import ModelConfig
 from models.formats.source import FloatLayer
@@ -27,12 +26,11 @@ from models.golden.scalar import Scalar
 __all__ = ["RandomPerToken"]
 
 
-class RandomPerToken(RankedMask):
-    """shares: float [layers, 4] of the channels of each linear input that become zero, natural zeros among them;
-    seeds: whole numbers [layers]; strength scales the shares."""
+class RandomPerToken(AllocatedMask):
+    """shares: see `AllocatedMask`, natural zeros are among them; seeds: whole numbers [layers]."""
 
-    method, sites, most = "random-per-token", LINEAR_INPUTS, MOST
-    options = {"sparsity": SPARSITY, "sites": sites_option(LINEAR_INPUTS), "seed": SEED, **MASK_OPTIONS}
+    method = "random-per-token"
+    options = {**AllocatedMask.options, "seed": SEED}
 
     @classmethod
     def shapes(cls, config: ModelConfig) -> dict[str, tuple[int, ...]]:  # type: ignore[override]
@@ -41,9 +39,9 @@ class RandomPerToken(RankedMask):
     @classmethod
     def fit_layer(cls, layer: FloatLayer, inputs: LayerInputs, sparsity: float, config: ModelConfig,
                   options: Mapping[str, object]) -> dict[str, np.ndarray]:
-        """See `FittedMask`; shares are shared out as WINA's, so that channels alone are compared."""
-        return {"shares": allocated(layer, inputs, sparsity, chosen_sites(cls, options)),
-                "seeds": np.array(seed_of(options))}
+        """See `FittedMask`."""
+        seeds = np.array(seed_of(options))
+        return {**super().fit_layer(layer, inputs, sparsity, config, options), "seeds": seeds}
 
     @classmethod
     def load(cls, tensors: Mapping[str, np.ndarray], strength: float = 1.0) -> RandomPerToken:
@@ -51,6 +49,6 @@ class RandomPerToken(RankedMask):
         check_seeds(tensors["seeds"])
         return super().load(tensors, strength)
 
-    def scores(self, point: Point, x: np.ndarray, unit: Scalar, model: Model) -> np.ndarray:
+    def keeps(self, point: Point, x: np.ndarray, unit: Scalar, model: Model, kept: int) -> np.ndarray:
         drawn = keys(int(self.tensors["seeds"][point.layer]), point, x.shape[-1], row_digests(x))
-        return np.where(quantise(x, unit)[0] == 0, 0, drawn)
+        return largest(np.where(quantise(x, unit)[0] == 0, 0, drawn), kept)

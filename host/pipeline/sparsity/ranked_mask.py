@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -56,13 +57,9 @@ class RankedMask(FittedMask):
         share = float(self.shares[point.layer, self.sites.index(point.site)])
         return np.where(self.keeps(point, x, unit, model, kept_channels(share, x.shape[-1])), x, 0)
 
+    @abstractmethod
     def keeps(self, point: Point, x: np.ndarray, unit: Scalar, model: Model, kept: int) -> np.ndarray:
         """Bool [rows, channels]: at most `kept` of a row's channels that are not zero anyway."""
-        return largest(self.scores(point, x, unit, model), kept)
-
-    def scores(self, point: Point, x: np.ndarray, unit: Scalar, model: Model) -> np.ndarray:
-        """int64 [rows, channels], at least 0: what is kept first scores highest."""
-        raise NotImplementedError(f"{type(self).__name__} has neither `scores` nor `keeps`")
 
 
 def kept_channels(share: float, channels: int) -> int:
@@ -71,7 +68,8 @@ def kept_channels(share: float, channels: int) -> int:
 
 
 def largest(scores: np.ndarray, kept: int) -> np.ndarray:
-    """Bool [rows, channels]: the `kept` largest of each row, the lower channel first among equals."""
+    """Bool [rows, channels]: of each row the channels with the `kept` largest scores, at least 0, the lower one first
+    among equals."""
     order = np.argsort(-scores, axis=-1, kind="stable")[..., :kept]
     mask = np.zeros(scores.shape, bool)
     np.put_along_axis(mask, order, True, axis=-1)

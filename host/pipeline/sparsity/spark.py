@@ -27,6 +27,7 @@ from models.checkpoint import Model
 from models.config import ModelConfig
 from models.errors import ArtefactError, OptionError
 from models.formats.source import FloatLayer
+from models.golden.deviation import sums_and_variances
 from models.golden.gated import GATE_BITS
 from models.golden.rounding import saturate
 from models.golden.scalar import Scalar
@@ -80,9 +81,8 @@ class Spark(FittedMask):
 
     def apply(self, point: Point, x: np.ndarray, unit: Scalar, model: Model) -> np.ndarray:
         z, n, gates = self.quantiles[point.layer], x.shape[-1], saturate(x, GATE_BITS)
-        total, squares = gates.sum(axis=-1), np.square(gates).sum(axis=-1)
-        least = [at_least(z, n * square - one * one)
-                 for one, square in zip(total.tolist(), squares.tolist(), strict=True)]
+        total, variances = sums_and_variances(gates)
+        least = [at_least(z, variance) for variance in variances]
         scaled = (n * gates - total[:, None]) << _FRACTION
         return np.where(scaled >= np.array(least, np.int64)[:, None], x, 0)
 

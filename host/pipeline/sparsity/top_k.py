@@ -12,7 +12,7 @@ import numpy as np
 
 from host.pipeline.site import Point, Site
 from host.pipeline.sparsity.fitted_mask import LayerInputs
-from host.pipeline.sparsity.ranked_mask import RankedMask
+from host.pipeline.sparsity.ranked_mask import RankedMask, largest
 from models.checkpoint import Model
 from models.config import ModelConfig
 from models.formats.source import FloatLayer
@@ -32,5 +32,5 @@ class TopK(RankedMask):
         """See `FittedMask`; the text decides nothing."""
         return {"shares": np.array([sparsity])}
 
-    def scores(self, point: Point, x: np.ndarray, unit: Scalar, model: Model) -> np.ndarray:
-        return np.abs(x)
+    def keeps(self, point: Point, x: np.ndarray, unit: Scalar, model: Model, kept: int) -> np.ndarray:
+        return largest(np.abs(x), kept)

@@ -8,64 +8,35 @@ greedy allocation, as in the paper's code. Source: WINA (weight informed neuron 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
-from host.pipeline.site import LINEAR_INPUTS, Point, Site
-from host.pipeline.sparsity.allocation import MOST, READERS, allocate
-from host.pipeline.sparsity.fitted_mask import MASK_OPTIONS, SPARSITY, LayerInputs, chosen_sites, sites_option
-from host.pipeline.sparsity.ranked_mask import RankedMask, kept_channels
+from host.pipeline.site import Point, Site
+from host.pipeline.sparsity.allocated_mask import AllocatedMask, column_norms
+from host.pipeline.sparsity.allocation import READERS
+from host.pipeline.sparsity.ranked_mask import largest
 from models.checkpoint import Model
-from models.config import ModelConfig
-from models.formats.source import FloatLayer
 from models.golden.scalar import Scalar, from_word, to_float
 
-__all__ = ["NORM_BITS", "Wina", "allocated", "column_norms", "site_norms"]
+__all__ = ["NORM_BITS", "Wina", "site_norms"]
 
 NORM_BITS = 23
 
 
-class Wina(RankedMask):
-    """shares: float [layers, 4] of the channels of each linear input (qkv, o, gate_up, down) that become zero;
-    strength scales them."""
+class Wina(AllocatedMask):
+    """shares: see `AllocatedMask`."""
 
-    method, sites, most = "wina", LINEAR_INPUTS, MOST
-    options = {"sparsity": SPARSITY, "sites": sites_option(LINEAR_INPUTS), **MASK_OPTIONS}
+    method = "wina"
 
     def __init__(self, tensors: Mapping[str, np.ndarray], strength: float = 1.0):
         super().__init__(tensors, strength)
         self._norms: dict[Point, np.ndarray] = {}
 
-    @classmethod
-    def fit_layer(cls, layer: FloatLayer, inputs: LayerInputs, sparsity: float, config: ModelConfig,
-                  options: Mapping[str, object]) -> dict[str, np.ndarray]:
-        """See `FittedMask`."""
-        return {"shares": allocated(layer, inputs, sparsity, chosen_sites(cls, options))}
-
-    def scores(self, point: Point, x: np.ndarray, unit: Scalar, model: Model) -> np.ndarray:
+    def keeps(self, point: Point, x: np.ndarray, unit: Scalar, model: Model, kept: int) -> np.ndarray:
         if point not in self._norms:
             self._norms[point] = site_norms(point, model)
-        return np.abs(x) * self._norms[point]
-
-
-def allocated(layer: FloatLayer, inputs: LayerInputs, sparsity: float, sites: Sequence[Site]) -> np.ndarray:
-    """Shares [4] of the linear inputs' channels, shared out by WINA's errors; 0 for those that are not in `sites`."""
-    norms = {site: column_norms((layer.linears[name].trits, layer.linears[name].scale) for name in READERS[site])
-             for site in sites}
-
-    def dropping(site: Site, rows: np.ndarray) -> Callable[[float], np.ndarray]:
-        order = np.argsort(-np.abs(rows) * norms[site], axis=1, kind="stable")
-
-        def dropped(share: float) -> np.ndarray:
-            lost, gone = np.zeros_like(rows), order[:, kept_channels(share, rows.shape[1]):]
-            np.put_along_axis(lost, gone, np.take_along_axis(rows, gone, axis=1), axis=1)
-            return lost
-
-        return dropped
-
-    shares = allocate(layer, inputs, sparsity, sites, dropping, "wina")
-    return np.array([shares.get(site, 0.0) for site in LINEAR_INPUTS])
+        return largest(np.abs(x) * self._norms[point], kept)
 
 
 def site_norms(point: Point, model: Model) -> np.ndarray:
@@ -74,8 +45,3 @@ def site_norms(point: Point, model: Model) -> np.ndarray:
     norms = column_norms((linears[name].trits(), float(to_float(from_word(linears[name].scale))))
                          for name in READERS[Site(point.site)])
     return np.rint(norms / max(float(norms.max()), 1e-300) * ((1 << NORM_BITS) - 1)).astype(np.int64)
-
-
-def column_norms(matrices: Iterable[tuple[np.ndarray, float]]) -> np.ndarray:
-    """float64 [in]: norms of the columns of matrices (trits [out, in] and their scale) that lie below each other."""
-    return np.sqrt(sum((np.count_nonzero(trits, axis=0) * (scale * scale) for trits, scale in matrices), start=0.0))
