@@ -10,8 +10,8 @@ import numpy as np
 from host.runtime import Session
 from models.golden.head import LOGIT_FRACTION
 
-__all__ = ["float_negative_log_likelihood", "negative_log_likelihood", "perplexity", "score_windows", "total_nll",
-           "windows"]
+__all__ = ["float_negative_log_likelihood", "negative_log_likelihood", "perplexity", "score_windows", "token_losses",
+           "total_nll", "windows"]
 
 
 def windows(tokens: int, context: int) -> Iterator[tuple[int, int, int]]:
@@ -55,10 +55,19 @@ def negative_log_likelihood(logits: np.ndarray, targets: np.ndarray) -> float:
 
 def float_negative_log_likelihood(values: np.ndarray, targets: np.ndarray) -> float:
     """The same under float64 logits; those beyond the last target are left out."""
+    return float(_losses(values, targets).sum())
+
+
+def token_losses(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """-log p, in nats, of each of the targets [n] under integer logits [n, vocab]: float64 [n]."""
+    return _losses(logits / float(1 << LOGIT_FRACTION), targets)
+
+
+def _losses(values: np.ndarray, targets: np.ndarray) -> np.ndarray:
     values = values[:len(targets)]
     top = values.max(axis=1, keepdims=True)
     normaliser = np.log(np.exp(values - top).sum(axis=1)) + top[:, 0]
-    return float((normaliser - values[np.arange(len(targets)), targets]).sum())
+    return normaliser - values[np.arange(len(targets)), targets]
 
 
 def perplexity(nll: float, predicted: int) -> float | None:

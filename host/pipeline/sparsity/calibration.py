@@ -65,26 +65,28 @@ def to_perplexity(fits: Fits, model: Model, ids: Sequence[int], percent: float, 
 
 
 def to_zeros(fits: Fits, model: Model, ids: Sequence[int], target: float, points: Collection[Point], *,
-             tolerance: float = 0.002) -> Calibrated:
-    """The largest setting, the same in all layers, at which a share `target` of the inputs at `points` is zero.
+             tolerance: float = 0.005, first: float | None = None) -> Calibrated:
+    """A setting, the same in all layers, at which a share `target` of the inputs at `points` is zero, or up to
+    `tolerance` less.
 
-    Where the plain model has more zeros than that, it is the least setting.
+    Where the plain model has more zeros than that, it is the least setting. first: where to look first, by default at
+    the target.
     """
     return _bisected(fits, model.config.layers, lambda stage: measure(model, [stage], ids, points=points).zeros, target,
-                     tolerance, first=target)
+                     tolerance, first=target if first is None else first)
 
 
 def _bisected(fits: Fits, layers: int, measured: Callable[[Stage], float], target: float, tolerance: float, *,
               first: float | None = None) -> Calibrated:
-    """first: where to look first. Then between the nearest two, nearer to that whose measure is nearer."""
-    low, high = _LEAST, fits.most
+    """first: where to look first, where the measure rises about as the setting does. It is found where it is at most
+    `tolerance` below `target`, and looked for in the middle of that."""
+    low, high, aim = _LEAST, fits.most, target - tolerance / 2
     below: float | None = None
     above: float | None = None
     best: Calibrated | None = None
+    guess = (low + high) / 2 if first is None else first
     for _ in range(_STEPS):
-        part = 0.5 if below is None or above is None else float(np.clip((target - below) / (above - below), 0.1, 0.9))
-        setting = low + part * (high - low) if first is None else min(max(first, low), high - _LEAST)
-        first = None
+        setting = float(np.clip(guess, low + (high - low) / 256, high - (high - low) / 256))
         stage = fits([setting] * layers)
         found = measured(stage)
         if found <= target:
@@ -93,6 +95,10 @@ def _bisected(fits: Fits, layers: int, measured: Callable[[Stage], float], targe
                 break
         else:
             high, above = setting, found
+        if below is not None and above is not None:  # nearer to that whose measure is nearer
+            guess = low + float(np.clip((aim - below) / (above - below), 0.1, 0.9)) * (high - low)
+        else:
+            guess = (low + high) / 2 if first is None else setting + 1.25 * (aim - found)
     if best is None:
         stage = fits([_LEAST] * layers)
         best = Calibrated(stage, [_LEAST] * layers, [measured(stage)])

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from host.devices.emulator import EmulatorDevice
-from host.pipeline.host_steps import HostSteps
+from host.pipeline.host_steps import HostSteps, Look
 from host.pipeline.placement import host_steps, place
 from host.pipeline.site import LINEAR_INPUTS, Point, Site
 from host.pipeline.stage import Stage
 from host.runtime import Session
-from host.scoring import perplexity, total_nll
+from host.scoring import perplexity, token_losses, total_nll
 from models.checkpoint import Model
 from models.golden.norm_quant import quantise
 from models.golden.scalar import Scalar
@@ -30,16 +30,19 @@ class Rows(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """perplexity: None where it leaves float64. zeros: share of int8 zeros at the points where stages make some."""
+    """perplexity: None where it leaves float64. zeros: share of int8 zeros at the points where stages make some.
+    losses: -log p, in nats, of each token but the first."""
 
     perplexity: float | None
     nll: float
     zeros: float
+    losses: tuple[float, ...]
 
 
 def measure(model: Model, stages: Sequence[Stage], ids: Sequence[int], *, points: Collection[Point] | None = None,
-            on_tokens: Callable[[int], None] | None = None) -> Measured:
-    """Score `ids` under stages. points: linear inputs whose zeros count, by default those of the stages."""
+            looks: Mapping[Point, Look] | None = None) -> Measured:
+    """Score `ids` under stages. points: linear inputs whose zeros count, by default those of the stages. looks: called
+    with what else comes by, as `HostSteps`' are."""
     points = {point for stage in stages for point in zero_points(stage, model)} if points is None else points
     counts = np.zeros(2, np.int64)
 
@@ -47,11 +50,15 @@ def measure(model: Model, stages: Sequence[Stage], ids: Sequence[int], *, points
         q = quantise(rows, unit)[0]
         counts[:] += np.count_nonzero(q == 0), q.size
 
-    placement = place(stages, model)
-    steps = host_steps(placement, model, {point: [look] for point in points})
-    session = Session(model, EmulatorDevice(CPU), taps=placement.taps, host_steps=steps)
-    nll = total_nll(session, ids, on_tokens)
-    return Measured(perplexity(nll, len(ids) - 1), nll, float(counts[0] / max(counts[1], 1)))
+    placement, seen = place(stages, model), dict(looks or {})
+    watched = {point: [*([look] if point in points else []), *([seen[point]] if point in seen else [])]
+               for point in {*points, *seen}}
+    session = Session(model, EmulatorDevice(CPU), taps=placement.taps, host_steps=host_steps(placement, model, watched))
+    losses: list[float] = []
+    targets = np.asarray(ids[1:], np.int64)
+    nll = total_nll(session, ids, on_logits=lambda logits: losses.extend(
+        token_losses(logits, targets[len(losses):len(losses) + len(logits)]).tolist()))
+    return Measured(perplexity(nll, len(ids) - 1), nll, float(counts[0] / max(counts[1], 1)), tuple(losses))
 
 
 def zero_points(stage: Stage, model: Model) -> set[Point]:
