@@ -1,4 +1,5 @@
-"""Whether a file or a folder can be written: asked before long work, so that its result is not lost at the end."""
+"""Whether a file, a picture or a folder can be written: asked before long work, so that no result is lost at the end.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from models.errors import OptionError
 
-__all__ = ["check_output_file", "check_output_folder"]
+__all__ = ["check_output_file", "check_output_folder", "check_picture"]
 
 
 def check_output_file(path: str | Path) -> None:
@@ -50,6 +51,16 @@ def check_output_folder(path: str | Path) -> None:
             for folder in reversed(made):
                 with suppress(OSError):  # what another process has filled by now
                     folder.rmdir()
+
+
+def check_picture(path: Path) -> None:
+    """`OptionError` where no figure can be written to this file: its folder, or a format that is not known."""
+    from matplotlib.backend_bases import FigureCanvasBase  # late: only pictures need it
+
+    formats = FigureCanvasBase.get_supported_filetypes()
+    if path.suffix[1:].lower() not in formats:
+        raise OptionError(f"{path} is no picture: its name must end in one of .{', .'.join(sorted(formats))}")
+    check_output_file(path)
 
 
 @contextmanager

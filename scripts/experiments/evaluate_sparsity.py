@@ -1,7 +1,9 @@
-"""All masks beside each other on the novels: `python -m scripts.experiments.evaluate_sparsity --data DIR --record`.
+"""All masks on the novels: `python -m scripts.experiments.evaluate_sparsity --data DIR --record`.
 
-Settings are found on Emma, perplexity is that of the start of Northanger Abbey, both as the emulator executes them. It
-is `python -m host.pipeline report --kind sparsity`, whose table goes into docs/sparsity.md.
+Settings are found on Emma, perplexity is that of the start of Northanger Abbey, both as the emulator executes them;
+passages for CoreInfer are from the whole of the latter, and behind a switch from the King James Bible. It is
+`python -m host.pipeline report --kind sparsity`, whose tables and picture go into docs/sparsity.md: those of the
+shipped model between marks of their own, those of another model between the marks of the ProSparse model's.
 """
 
 from __future__ import annotations
@@ -10,19 +12,28 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from host.pipeline.commands.comparison import comparison_table
-from host.pipeline.sparsity.comparison import TARGETS, Row, compare_masks
+from host.pipeline.commands.comparison_json import as_json, read_comparison
+from host.pipeline.commands.comparison_picture import draw
+from host.pipeline.commands.comparison_tables import comparison_page
+from host.pipeline.sparsity.comparison import TARGETS, Comparison, compare_masks
+from host.pipeline.sparsity.continuations import At, continuations
 from host.pipeline.texts import text_ids
 from models.checkpoint import load_model
 from models.command import CommandParser, run_command
-from models.errors import OptionError
-from models.json_file import read_object
 from scripts.marked_text import rewrite_marked
 
-__all__ = ["main", "rows_of"]
+__all__ = ["main", "marks"]
 
 _DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "sparsity.md"
-_START, _END = "<!-- masks: written by scripts.experiments.evaluate_sparsity --record -->", "<!-- masks: end -->"
+_SHIPPED = "demo"
+_PERCENT = 1.0
+
+
+def marks(model: str) -> tuple[str, str, str]:
+    """The lines around a model's tables, and the name of its picture."""
+    name = "masks" if model == _SHIPPED else "prosparse"
+    return (f"<!-- {name}: written by scripts.experiments.evaluate_sparsity --record -->", f"<!-- {name}: end -->",
+            f"sparsity_{name}.svg")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -31,32 +42,35 @@ def main(arguments: Sequence[str] | None = None) -> None:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--data", type=Path, metavar="DIR", help="folder of the novels")
     source.add_argument("--report", type=Path, metavar="FILE", help="what host.pipeline report --json printed, instead")
-    parser.add_argument("--model", default="demo", metavar="DIR", help="a converted model's folder, or demo (default)")
+    parser.add_argument("--model", default=_SHIPPED, metavar="DIR",
+                        help="a converted model's folder, or demo (default); says which tables are written")
     parser.add_argument("--fitting", type=int, default=512, help="tokens of Emma to fit on (default: 512)")
     parser.add_argument("--scored", type=int, default=1024, help="tokens of Northanger Abbey (default: 1024)")
     parser.add_argument("--targets", type=float, nargs="+", default=list(TARGETS), metavar="S",
                         help="shares of zeros to compare at (default: " + " ".join(map(str, TARGETS)) + ")")
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
-    parser.add_argument("--record", action="store_true", help="write the table into docs/sparsity.md")
+    parser.add_argument("--record", action="store_true", help="write tables and picture into docs/")
     options = parser.parse_args(arguments)
     if options.report:
-        rows = rows_of(options.report)
+        found, followed = read_comparison(options.report)
     else:
-        model = load_model(options.model)
-        fitting, scored = (text_ids(model, options.data / f"austen_{name}.txt") for name in
-                           ("emma", "northanger_abbey"))
-        rows = compare_masks(model, fitting[:options.fitting], scored[:options.scored], options.targets)
+        found, followed = _measured(options.model, options.data, options.fitting, options.scored, options.targets)
+    page = comparison_page(found, followed, _PERCENT)
     if options.record:
-        rewrite_marked(_DOCUMENT, _START, _END, lambda _: comparison_table(rows))
-    print(json.dumps({"rows": [row._asdict() for row in rows]}) if options.json else comparison_table(rows))
+        start, end, picture = marks(options.model)
+        draw(found.rows, _DOCUMENT.with_name(picture))
+        rewrite_marked(_DOCUMENT, start, end,
+                       lambda _: f"![Perplexity over zeros, a line a method]({picture})\n\n{page}\n")
+    print(json.dumps(as_json(found, followed)) if options.json else page)
 
 
-def rows_of(path: Path) -> list[Row]:
-    """The rows of a comparison's JSON; `OptionError` for another file."""
-    try:
-        return [Row(**row) for row in read_object(path)["rows"]]
-    except (KeyError, TypeError):
-        raise OptionError(f"{path} is not what host.pipeline report --kind sparsity --json prints") from None
+def _measured(name: str, data: Path, fitting: int, scored: int, targets: Sequence[float]
+              ) -> tuple[Comparison, list[At]]:
+    model = load_model(name)
+    emma, northanger, bible = (text_ids(model, data / f"{text}.txt")
+                               for text in ("austen_emma", "austen_northanger_abbey", "kjv"))
+    found = compare_masks(model, emma[:fitting], northanger[:scored], targets, percent=_PERCENT)
+    return found, continuations(model, northanger, bible)
 
 
 if __name__ == "__main__":

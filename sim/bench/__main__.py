@@ -28,9 +28,10 @@ from models.command import CommandParser, run_command
 from models.config import PRESETS
 from models.errors import OptionError
 from models.machine.layout import head_beats
+from models.output import check_picture
 from sim.bench.check import differences, golden_differences
 from sim.bench.measure import measure_decode, measure_linear, measure_prefill
-from sim.bench.picture import check_picture, draw
+from sim.bench.picture import draw
 from sim.bench.probe import ProbedDevice
 from sim.bench.report import Figures
 from sim.bench.workload import fill_cache, load_workload

@@ -6,26 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from models.errors import OptionError
-from models.output import check_output_file
 from sim.bench.probe import PRIORITY, Timeline
 from sim.bench.report import Figures
 
-__all__ = ["check_picture", "draw"]
+__all__ = ["draw"]
 
 _BINS = 600  # of time
 _COLOURS = {"linear": "tab:blue", "head": "tab:cyan", "attend": "tab:orange", "vector": "tab:green",
             "load": "tab:purple", "fetch": "tab:gray", "none": "lightgray"}
-
-
-def check_picture(path: Path) -> None:
-    """`OptionError` where no figure can be written to this file: its folder, or a format that is not known."""
-    from matplotlib.backend_bases import FigureCanvasBase
-
-    formats = FigureCanvasBase.get_supported_filetypes()
-    if path.suffix[1:].lower() not in formats:
-        raise OptionError(f"{path} is no picture: its name must end in one of .{', .'.join(sorted(formats))}")
-    check_output_file(path)
 
 
 def draw(figures: Figures, timeline: Timeline, path: Path) -> None:
@@ -33,7 +21,7 @@ def draw(figures: Figures, timeline: Timeline, path: Path) -> None:
 
     Above: the share of each slice of time in which an engine was at work, an engine a lane, and below them the bytes
     that the ports carried. Below: the cycles of the whole phase by the first engine at work, as `Figures` has them.
-    `check_picture` tells beforehand whether it can be written.
+    `models.output.check_picture` tells beforehand whether it can be written.
     """
     import matplotlib  # late: only pictures need it
     matplotlib.use("Agg")

@@ -1,19 +1,23 @@
-"""`python -m host.pipeline report --kind sparsity`: a table of all masks on a model, with their controls."""
+"""`python -m host.pipeline report --kind sparsity`: all masks on a model beside each other, with their controls."""
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
-from host.pipeline.sparsity.comparison import TARGETS, Row, compare_masks
+from host.pipeline.commands.comparison_json import as_json
+from host.pipeline.commands.comparison_picture import draw
+from host.pipeline.commands.comparison_tables import comparison_page
+from host.pipeline.sparsity.comparison import TARGETS, compare_masks
+from host.pipeline.sparsity.continuations import continuations
 from host.pipeline.texts import text_ids
 from host.text import Text
 from models.checkpoint import load_model
 from models.errors import OptionError
+from models.output import check_picture
 
-__all__ = ["add_options", "comparison_table", "run"]
+__all__ = ["add_options", "run"]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -25,38 +29,39 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--tokens", type=int, default=2048, help="of each text at most (default: 2048)")
     group.add_argument("--targets", type=float, nargs="+", default=list(TARGETS), metavar="S",
                        help="shares of zeros to compare at (default: " + " ".join(map(str, TARGETS)) + ")")
+    group.add_argument("--ppl", type=float, metavar="P",
+                       help="also bisect each method's zeros at P percent more perplexity")
+    group.add_argument("--switch", type=Path, metavar="FILE",
+                       help="also let this text follow CoreInfer's prompts, instead of their own")
+    group.add_argument("--plot", type=Path, metavar="FILE", help="draw perplexity over zeros (.png, .svg, .pdf)")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Compare, and print a table or JSON."""
+    """Compare, and print tables or JSON."""
     if not options.text:
         raise OptionError("report --kind needs --text")
     if options.stage:
         raise OptionError("report takes --kind or --stage: a comparison fits its own")
     if options.tokens < 2 or not all(0 < target < 1 for target in options.targets):
         raise OptionError("--tokens must be at least 2 and --targets lie between 0 and 1")
+    if options.ppl is not None and not options.ppl > 0:
+        raise OptionError(f"--ppl must be above 0, got {options.ppl:g}")
+    if options.plot:
+        check_picture(options.plot)
     model = load_model(options.model)
     ids = text_ids(model, options.text)
-    fitting = text_ids(model, options.fit) if options.fit else ids[:len(ids) // 2]
-    scored = Text(model.folder).before + (ids if options.fit else ids[len(ids) // 2:])[:options.tokens]
+    fitting = (text_ids(model, options.fit) if options.fit else ids[:len(ids) // 2])[:options.tokens]
+    rest = ids if options.fit else ids[len(ids) // 2:]
+    scored = Text(model.folder).before + rest[:options.tokens]
     if len(fitting) < 2 or len(scored) < 2:
         raise OptionError(f"{options.text} is too short to compare masks on")
-    rows = compare_masks(model, fitting[:options.tokens], scored, options.targets)
+    other = text_ids(model, options.switch) if options.switch else None
+    found = compare_masks(model, fitting, scored, options.targets, percent=options.ppl)
+    followed = continuations(model, rest, other)
+    if options.plot:
+        draw(found.rows, options.plot)
     if options.json:
-        print(json.dumps({"fitted_tokens": len(fitting[:options.tokens]), "scored_tokens": len(scored),
-                          "rows": [row._asdict() for row in rows]}))
+        sizes = {"fitted_tokens": len(fitting), "scored_tokens": len(scored)}
+        print(json.dumps(sizes | as_json(found, followed)))
     else:
-        print(comparison_table(rows))
-
-
-def comparison_table(rows: Sequence[Row]) -> str:
-    """The rows as Markdown."""
-    lines = ["| sparse inputs | asked for | method | zeros | layer error | perplexity | over plain | runs, cuts |",
-             "| --- | --- | --- | --- | --- | --- | --- | --- |"]
-    for row in rows:
-        target = "–" if row.target is None else f"{row.target:g}"
-        shown = "none" if row.perplexity is None else f"{row.perplexity:.2f}"
-        lines.append(f"| {row.group.replace(',', ', ')} | {target} | {row.method} | {row.zeros:.3f} "
-                     f"| {row.layer_error:.3f} | {shown} | × {row.over_plain:.3f} "
-                     f"| {row.runs}{f', {row.cuts}' if row.cuts else ''} |")
-    return "\n".join(lines)
+        print(comparison_page(found, followed, options.ppl))

@@ -5,6 +5,7 @@ It works for every method that is fitted with a share of zeros, and takes the ex
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple, Protocol
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from host.pipeline.site import Point
 from host.pipeline.sparsity.cett import capture_neurons, cett
-from host.pipeline.sparsity.measuring import measure
+from host.pipeline.sparsity.measuring import Sessions, measure
 from host.pipeline.stage import Stage
 from models.checkpoint import Model
 
@@ -50,38 +51,50 @@ def to_cett(fits: Fits, model: Model, ids: Sequence[int], target: float) -> Cali
     return Calibrated(stage, low.tolist(), cett(stage, model, captured).tolist())
 
 
-def to_perplexity(fits: Fits, model: Model, ids: Sequence[int], percent: float, *, tolerance: float = 0.1
-                  ) -> Calibrated:
+def to_perplexity(fits: Fits, model: Model, ids: Sequence[int], percent: float, *, tolerance: float = 0.1,
+                  sessions: Sessions | None = None) -> Calibrated:
     """The largest setting, the same in all layers, at which perplexity is at most `percent` above the plain model's.
 
     It ends within `tolerance` percent below. `found` is the percentage reached.
     """
-    plain = measure(model, [], ids, points=()).nll
+    sessions = sessions or Sessions(model)
+    plain = measure(model, [], ids, points=(), sessions=sessions).nll
 
     def above(stage: Stage) -> float:
-        return 100 * float(np.expm1((measure(model, [stage], ids, points=()).nll - plain) / (len(ids) - 1)))
+        nll = measure(model, [stage], ids, points=(), sessions=sessions).nll
+        return 100 * float(np.expm1((nll - plain) / (len(ids) - 1)))
 
-    return _bisected(fits, model.config.layers, above, percent, tolerance)
+    return _bisected(fits, model.config.layers, above, percent, tolerance, below=0.0, curve=_root)
 
 
 def to_zeros(fits: Fits, model: Model, ids: Sequence[int], target: float, points: Collection[Point], *,
-             tolerance: float = 0.005, first: float | None = None) -> Calibrated:
+             tolerance: float = 0.005, first: float | None = None, sessions: Sessions | None = None) -> Calibrated:
     """A setting, the same in all layers, at which a share `target` of the inputs at `points` is zero, or up to
     `tolerance` less.
 
     Where the plain model has more zeros than that, it is the least setting. first: where to look first, by default at
     the target.
     """
-    return _bisected(fits, model.config.layers, lambda stage: measure(model, [stage], ids, points=points).zeros, target,
+    sessions = sessions or Sessions(model)
+    return _bisected(fits, model.config.layers,
+                     lambda stage: measure(model, [stage], ids, points=points, sessions=sessions).zeros, target,
                      tolerance, first=target if first is None else first)
 
 
+def _root(value: float) -> float:
+    """Perplexity rises about as the square of a small share of zeros does."""
+    return math.copysign(math.sqrt(abs(value)), value)
+
+
 def _bisected(fits: Fits, layers: int, measured: Callable[[Stage], float], target: float, tolerance: float, *,
-              first: float | None = None) -> Calibrated:
-    """first: where to look first, where the measure rises about as the setting does. It is found where it is at most
-    `tolerance` below `target`, and looked for in the middle of that."""
+              first: float | None = None, below: float | None = None,
+              curve: Callable[[float], float] = float) -> Calibrated:
+    """It is found where the measure is at most `tolerance` below `target`, and looked for in the middle of that.
+
+    first: where to look first, where the measure rises about as the setting does. below: the measure at the least
+    setting, if that is known. curve: what of the measure rises so.
+    """
     low, high, aim = _LEAST, fits.most, target - tolerance / 2
-    below: float | None = None
     above: float | None = None
     best: Calibrated | None = None
     guess = (low + high) / 2 if first is None else first
@@ -96,7 +109,8 @@ def _bisected(fits: Fits, layers: int, measured: Callable[[Stage], float], targe
         else:
             high, above = setting, found
         if below is not None and above is not None:  # nearer to that whose measure is nearer
-            guess = low + float(np.clip((aim - below) / (above - below), 0.1, 0.9)) * (high - low)
+            part = (curve(aim) - curve(below)) / (curve(above) - curve(below))
+            guess = low + float(np.clip(part, 0.1, 0.9)) * (high - low)
         else:
             guess = (low + high) / 2 if first is None else setting + 1.25 * (aim - found)
     if best is None:

@@ -19,7 +19,7 @@ from models.golden.norm_quant import quantise
 from models.golden.scalar import Scalar
 from models.machine.build import CPU
 
-__all__ = ["Measured", "Rows", "capture", "measure", "zero_points"]
+__all__ = ["Measured", "Rows", "Sessions", "capture", "measure", "zero_points"]
 
 
 class Rows(NamedTuple):
@@ -39,10 +39,30 @@ class Measured(NamedTuple):
     losses: tuple[float, ...]
 
 
+class Sessions:
+    """Sessions of a model on the emulator, kept for other stages with taps at the same points: to open one and to list
+    its passes takes longer than to score a few hundred tokens."""
+
+    def __init__(self, model: Model):
+        self._model = model
+        self._kept: dict[frozenset[Point], Session] = {}
+
+    def of(self, stages: Sequence[Stage], looks: Mapping[Point, Sequence[Look]]) -> Session:
+        """One under stages; it is these stages' until the next call."""
+        placement = place(stages, self._model)
+        steps, points = host_steps(placement, self._model, looks), frozenset(placement.taps)
+        if points not in self._kept:
+            self._kept[points] = Session(self._model, EmulatorDevice(CPU), taps=placement.taps, host_steps=steps)
+        session = self._kept[points]
+        session.set_host_steps(steps)
+        session.set_taps(placement.taps)
+        return session
+
+
 def measure(model: Model, stages: Sequence[Stage], ids: Sequence[int], *, points: Collection[Point] | None = None,
-            looks: Mapping[Point, Look] | None = None) -> Measured:
+            looks: Mapping[Point, Look] | None = None, sessions: Sessions | None = None) -> Measured:
     """Score `ids` under stages. points: linear inputs whose zeros count, by default those of the stages. looks: called
-    with what else comes by, as `HostSteps`' are."""
+    with what else comes by, as `HostSteps`' are. sessions: of the model, to take one of; else a new one."""
     points = {point for stage in stages for point in zero_points(stage, model)} if points is None else points
     counts = np.zeros(2, np.int64)
 
@@ -50,10 +70,10 @@ def measure(model: Model, stages: Sequence[Stage], ids: Sequence[int], *, points
         q = quantise(rows, unit)[0]
         counts[:] += np.count_nonzero(q == 0), q.size
 
-    placement, seen = place(stages, model), dict(looks or {})
+    seen = dict(looks or {})
     watched = {point: [*([look] if point in points else []), *([seen[point]] if point in seen else [])]
                for point in {*points, *seen}}
-    session = Session(model, EmulatorDevice(CPU), taps=placement.taps, host_steps=host_steps(placement, model, watched))
+    session = (sessions or Sessions(model)).of(stages, watched)
     losses: list[float] = []
     targets = np.asarray(ids[1:], np.int64)
     nll = total_nll(session, ids, on_logits=lambda logits: losses.extend(

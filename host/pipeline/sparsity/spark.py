@@ -80,11 +80,15 @@ class Spark(FittedMask):
         return cls(tensors, strength)
 
     def apply(self, point: Point, x: np.ndarray, unit: Scalar, model: Model) -> np.ndarray:
-        z, n, gates = self.quantiles[point.layer], x.shape[-1], saturate(x, GATE_BITS)
+        return np.where(self.keeps(point.layer, x), x, 0)
+
+    def keeps(self, layer: int, x: np.ndarray) -> np.ndarray:
+        """Bool [rows, channels]: the gates that stay, of a layer's sums int64 [rows, channels]."""
+        z, n, gates = self.quantiles[layer], x.shape[-1], saturate(x, GATE_BITS)
         total, variances = sums_and_variances(gates)
         least = [at_least(z, variance) for variance in variances]
         scaled = (n * gates - total[:, None]) << _FRACTION
-        return np.where(scaled >= np.array(least, np.int64)[:, None], x, 0)
+        return scaled >= np.array(least, np.int64)[:, None]
 
 
 def at_least(z: int, variance: int) -> int:

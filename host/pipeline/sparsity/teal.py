@@ -60,7 +60,10 @@ class Teal(FittedMask):
         """See `FittedMask`."""
         grid = np.arange(0, MOST, 0.05)
         sites = chosen_sites(cls, options)
-        quantiles = {site: np.quantile(np.abs(inputs[site]), grid) * (grid > 0) for site in sites}
+        for site in sites:
+            if ("quantiles", site) not in inputs.memo:
+                inputs.memo["quantiles", site] = np.quantile(np.abs(inputs[site]), grid) * (grid > 0)
+        quantiles = {site: inputs.memo["quantiles", site] for site in sites}
 
         def dropping(site: Site, rows: np.ndarray) -> Callable[[float], np.ndarray]:
             return lambda share: np.where(np.abs(rows) <= np.interp(share, grid, quantiles[site]), rows, 0)

@@ -1,4 +1,4 @@
-"""A comparison's JSON is recorded as the command's table, and another file is refused."""
+"""A comparison's JSON is recorded as the command's page, each model's between its own marks; others are refused."""
 
 import json
 from pathlib import Path
@@ -6,45 +6,53 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from host.pipeline.commands.comparison import comparison_table
-from host.pipeline.sparsity.comparison import Row
+from host.pipeline.commands.comparison_json import as_json
+from host.pipeline.commands.comparison_tables import comparison_page
 from models.synth import synthetic_model
 from scripts.experiments import evaluate_sparsity
+from scripts.experiments.evaluate_sparsity import marks
 from tests.families import FAMILIES
+from tests.host.pipeline.commands.test_comparison_tables import FOLLOWED, FOUND
 from tests.host.test_commands import refused, run
-
-ROWS = [Row("down", "plain", None, None, 0.4183, 0.0, 30.748, 1.0, "nowhere", 0),
-        Row("down", "wina", 0.7, 0.5, 0.6999, 0.0123, None, 1.0077, "cpu", 6)]
-LINES = ["| down | – | plain | 0.418 | 0.000 | 30.75 | × 1.000 | nowhere |",
-         "| down | 0.7 | wina | 0.700 | 0.012 | none | × 1.008 | cpu, 6 |"]
 
 
 @pytest.fixture
 def document(tmp_path, monkeypatch):
     path = tmp_path / "sparsity.md"
-    path.write_text(f"before\n{evaluate_sparsity._START}\nold\n{evaluate_sparsity._END}\nbehind\n")
+    path.write_text("".join(f"before\n{marks(name)[0]}\nold\n{marks(name)[1]}\n" for name in ("demo", "other")))
     monkeypatch.setattr(evaluate_sparsity, "_DOCUMENT", path)
     return path
 
 
-def test_a_report_is_written_between_the_marks(tmp_path, document, capsys):
+@pytest.mark.parametrize("model, picture", [("demo", "sparsity_masks.svg"), ("other", "sparsity_prosparse.svg")])
+def test_a_report_is_written_between_the_marks(tmp_path, document, capsys, model, picture):
     report = tmp_path / "report.json"
-    report.write_text(json.dumps({"rows": [row._asdict() for row in ROWS]}))
-    assert run(evaluate_sparsity, "--report", report, "--record", "--json", capsys=capsys)["rows"][1]["cuts"] == 6
-    lines = document.read_text().splitlines()
-    assert lines[0] == "before" and lines[4:6] == LINES and lines[7:] == ["behind"] and "old" not in lines
-    assert comparison_table(ROWS).splitlines() == lines[2:6]
+    report.write_text(json.dumps(as_json(FOUND, FOLLOWED)))
+    given = ("--report", report, "--model", model)
+    assert run(evaluate_sparsity, *given, "--record", "--json", capsys=capsys)["rows"][1]["cuts"] == 6
+    start, end, _ = marks(model)
+    written = document.read_text()
+    body = written.split(start)[1].split(end)[0]
+    assert f"]({picture})\n\n" in body and comparison_page(FOUND, FOLLOWED, 1.0) in body
+    assert written.count("old") == 1 and written.count("before") == 2 and (tmp_path / picture).is_file()
     report.write_text('{"rows": [{"group": 1}]}')
     assert "is not what host.pipeline report --kind sparsity --json prints" in refused(
-        evaluate_sparsity, "--report", report, capsys=capsys)
+        evaluate_sparsity, *given, capsys=capsys)
+
+
+def test_the_document_has_the_marks():
+    text = (Path(evaluate_sparsity.__file__).parents[2] / "docs" / "sparsity.md").read_text("utf-8")
+    assert all(text.count(f"{line}\n") == 1 for name in ("demo", "other") for line in marks(name)[:2])
 
 
 def test_the_novels_are_fitted_on_and_scored(tmp_path, monkeypatch, capsys):
     model, asked = synthetic_model(next(iter(FAMILIES.values())), seed=2), []
     monkeypatch.setattr(evaluate_sparsity, "load_model", lambda name: model)
     monkeypatch.setattr(evaluate_sparsity, "text_ids", lambda model, path: np.arange(9) + len(Path(path).name))
-    monkeypatch.setattr(evaluate_sparsity, "compare_masks", lambda *given: asked.append(given) or ROWS)
+    monkeypatch.setattr(evaluate_sparsity, "compare_masks", lambda *given, percent: asked.append(given) or FOUND)
+    monkeypatch.setattr(evaluate_sparsity, "continuations", lambda *given: asked.append(given) or FOLLOWED)
     run(evaluate_sparsity, "--data", tmp_path, "--fitting", 2, "--scored", 3, "--targets", 0.5, "--json", capsys=capsys)
-    [(found, fitting, scored, targets)] = asked
+    (found, fitting, scored, targets), (_, northanger, bible) = asked
     assert found is model and targets == [0.5]
     assert fitting.tolist() == [15, 16] and scored.tolist() == [27, 28, 29]
+    assert northanger.tolist() == list(range(27, 36)) and bible.tolist() == list(range(7, 16))
