@@ -117,7 +117,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     result = summary(timings, len(prompt), len(steps)) | {
         "load_s": load_s, "prompt_tokens": len(prompt), "new_tokens": len(steps), "repeats": options.repeats,
         "model": options.model, "device": options.device, "threads": options.threads,
-        "head": session.program.head, "kernels": getattr(session.device, "kernels", None)}
+        "head": session.program.head, "kernels": getattr(session.device, "kernels", None),
+        "weight_bytes": session.counters.weight_bytes, "weight_bytes_read": session.counters.weight_bytes_read}
     session.device.close()
     if options.json:
         print(json.dumps(result))
@@ -127,6 +128,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"{phase:18} {tokens:>6} | {result[f'{phase}_tokens_per_s']:>12.1f} | "
               f"{result[f'{phase}_best_tokens_per_s']:>10.1f}")
     print(f"first token after {result['first_token_s']:.3f} s, model loaded in {load_s:.2f} s")
+    if result["weight_bytes"]:
+        print(f"bytes of ternary weights read: {result['weight_bytes_read'] / result['weight_bytes']:.1%}")
 
 
 if __name__ == "__main__":

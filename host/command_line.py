@@ -30,7 +30,7 @@ _SHORTLIST_VOCABULARY = 16384  # rows of a head below which a shortlist saves a 
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """--model, --device, --board, --context, --threads, --kernels, --stage, --place, --methods, --json."""
+    """--model, --device, --board, --context, --threads, --kernels, --dense, --stage, --place, --methods, --json."""
     parser.add_argument("--model", default="demo", metavar="DIR", help="a converted model's folder, or demo (default)")
     parser.add_argument("--device", default="emulator", metavar="NAME",
                         help=f"what runs it: {', '.join(DEVICES)} (default: emulator)")
@@ -42,6 +42,8 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, metavar="N", help="of the emulator (default: as many processors as pay)")
     parser.add_argument("--kernels", default="auto", metavar="NAME",
                         help=f"of the emulator: {', '.join(KERNELS)} (default: auto); all give the same bits")
+    parser.add_argument("--dense", action="store_true",
+                        help="on the emulator, read also the weights that a zero makes useless; the same bits")
     add_stage_options(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
 
@@ -83,8 +85,8 @@ def open_session(options: argparse.Namespace, *, progress: bool, sequences: int 
 def open_model(options: argparse.Namespace) -> Model:
     """The model of the options, which their build can hold."""
     build = _build(options)
-    if options.device != "emulator" and (options.threads is not None or options.kernels != "auto"):
-        raise OptionError(f"--threads and --kernels are the emulator's: device {options.device} has none")
+    if options.device != "emulator" and (options.threads is not None or options.kernels != "auto" or options.dense):
+        raise OptionError(f"--threads, --kernels and --dense are the emulator's: device {options.device} has none")
     model = with_context(load_model(options.model), build, options.context)
     build.check(model.config)
     return model
@@ -93,7 +95,8 @@ def open_model(options: argparse.Namespace) -> Model:
 def start_session(options: argparse.Namespace, model: Model, chosen: Chosen, *, progress: bool,
                   sequences: int = 1, looks: Mapping[Point, Sequence[Look]] | None = None) -> Session:
     """A model of `open_model` on the device of the options, with chosen stages."""
-    extra = {"kernels": options.kernels, "threads": options.threads} if options.device == "emulator" else {}
+    emulated = options.device == "emulator"
+    extra = {"kernels": options.kernels, "threads": options.threads, "skip": not options.dense} if emulated else {}
     device: Device = open_device(options.device, _build(options), **extra)
     head = chosen_head(options, model.config.vocab_size)
     return Session(model, device, taps=chosen.placement.taps, sequences=sequences, head=head,

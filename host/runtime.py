@@ -15,7 +15,7 @@ import numpy as np
 from host.compiler.memory_map import cache_name
 from host.compiler.program import Pass, Program
 from host.compiler.rows import Part
-from host.devices.base import Device
+from host.devices.base import Device, WeightBytes
 from host.pipeline.host_steps import Acting, HostSteps, spans_of
 from host.pipeline.sequence_stage import told_rows
 from host.stopping import Stopping
@@ -47,11 +47,22 @@ class Top:
 
 @dataclass
 class Counters:
-    """What the device counted over all runs of a session."""
+    """What the device counted over all runs of a session; weight_bytes, and what of them was read: None where it counts
+    none."""
 
     cycles: int = 0
     zeros: int = 0
     activations: int = 0
+    weight_bytes: int | None = 0
+    weight_bytes_read: int | None = 0
+
+    def add_weights(self, read: WeightBytes | None) -> None:
+        """Those of a run."""
+        if read is None or self.weight_bytes is None:
+            self.weight_bytes = self.weight_bytes_read = None
+        else:
+            self.weight_bytes += read.all
+            self.weight_bytes_read += read.read
 
     @property
     def sparsity(self) -> float:
@@ -264,6 +275,7 @@ class Session:
         self.counters.cycles += self.device.run(self.buffer.address + item.offset, item.count, *self.positions)
         self.counters.zeros += self.device.get("ZEROS")
         self.counters.activations += self.device.get("ACTIVATIONS")
+        self.counters.add_weights(self.device.weights_read)
 
     @property
     def saturations(self) -> int:

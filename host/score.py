@@ -73,7 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     result: dict[str, Any] = {"tokens": len(ids), "characters": characters, "nll": nll,
               "perplexity": perplexity(nll, predicted),
               "bits_per_character": nll / math.log(2) / characters if characters else None,
-              "sparsity": session.counters.sparsity, "saturations": session.saturations,
+              "sparsity": session.counters.sparsity, "weight_bytes": session.counters.weight_bytes,
+              "weight_bytes_read": session.counters.weight_bytes_read, "saturations": session.saturations,
               "stages": chosen.report(model)}
     if options.json:
         print(json.dumps(result))

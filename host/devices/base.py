@@ -8,6 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from models.errors import DeviceError
 from models.machine.build import BuildParameters
 from models.machine.registers import IDENTITY, VERSION, Status, position_register, register
 
-__all__ = ["Buffer", "Device", "Progress"]
+__all__ = ["Buffer", "Device", "Progress", "WeightBytes"]
 
 Progress = Callable[[int], None]  # called now and then during a run, with the cycles so far
 
@@ -28,6 +29,14 @@ class Buffer:
     address: int
 
 
+class WeightBytes(NamedTuple):
+    """Of ternary weights: what the products of a run stand for, and what was read for them. Rows of activations that go
+    through a matrix together count it once."""
+
+    all: int
+    read: int
+
+
 class Device(ABC):
     """An accelerator, real or not. `build` says what it can hold, and how many tokens a pass takes."""
 
@@ -35,6 +44,11 @@ class Device(ABC):
     build: BuildParameters
     saturated_before = 0
     """SATURATIONS, which counts since reset, when memory was allocated."""
+
+    @property
+    def weights_read(self) -> WeightBytes | None:
+        """In the last run; None where the device does not count."""
+        return None
 
     @abstractmethod
     def allocate(self, size: int) -> Buffer:

@@ -6,7 +6,7 @@ from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 
 import numpy as np
 
-from host.devices.base import Buffer, Device, Progress
+from host.devices.base import Buffer, Device, Progress, WeightBytes
 from host.emulator.image import ProgramError
 from host.emulator.library import NUMPY, THREADS, chosen_kernels
 from host.emulator.machine import Machine
@@ -24,17 +24,18 @@ _NAMES = {r.offset: r for r in REGISTERS}
 class EmulatorDevice(Device):
     """Runs programs bit for bit as the fabric does, many rows at a time. Counts no cycles.
 
-    kernels: one of `host.emulator.library.KERNELS`; threads: None for as many as pay. Neither
-    changes a bit.
+    kernels: one of `host.emulator.library.KERNELS`; threads: None for as many as pay; skip: weights that a zero makes
+    useless are not read. None of them changes a bit.
     """
 
     name = "emulator"
 
-    def __init__(self, build: BuildParameters, *, kernels: str = "auto", threads: int | None = None):
+    def __init__(self, build: BuildParameters, *, kernels: str = "auto", threads: int | None = None,
+                 skip: bool = True):
         if threads is not None and not 1 <= threads <= THREADS:
             raise OptionError(f"threads must be 1 to {THREADS}, got {threads}")
         self.build = build
-        self.kernels, self.threads = chosen_kernels(kernels), threads
+        self.kernels, self.threads, self.skip = chosen_kernels(kernels), threads, skip
         self._registers = {r.name: 0 for r in REGISTERS} | {"ID": IDENTITY, "VERSION": VERSION}
         self.machine: Machine | NativeMachine | None = None
 
@@ -44,13 +45,18 @@ class EmulatorDevice(Device):
         if self.kernels == NUMPY:
             self.machine = Machine(self.build, memory, BASE)
         else:
-            self.machine = NativeMachine(self.build, memory, BASE, kernels=self.kernels, threads=self.threads)
+            self.machine = NativeMachine(self.build, memory, BASE, kernels=self.kernels, threads=self.threads,
+                                         skip=self.skip)
         self._registers["SATURATIONS"] = self._registers["INVALID_TRITS"] = 0  # as the new machine counts them
         return Buffer(memory, BASE)
 
     def place(self, buffer: Buffer, start: int, data: np.ndarray) -> None:
         """Streams are read where they lie: a loaded model's stay mapped from its file."""
         self.machine.image.place(buffer.address + start, data)
+
+    @property
+    def weights_read(self) -> WeightBytes:
+        return self.machine.weights_read
 
     def write_register(self, offset: int, value: int) -> None:
         name = _NAMES[offset].name

@@ -7,7 +7,13 @@ import numpy as np
 from host.emulator.image import ProgramError
 from models.machine.build import BuildParameters
 
-__all__ = ["Accumulators"]
+__all__ = ["Accumulators", "written_sums"]
+
+
+def written_sums(outputs: int, padding: int, outputs_per_step: int) -> int:
+    """How many sums of a row a product of `outputs` writes, the last `padding` of them nothing: words of padding alone
+    stay as they are."""
+    return outputs - padding // outputs_per_step * outputs_per_step
 
 
 class Accumulators:
@@ -24,7 +30,7 @@ class Accumulators:
     def write(self, rows: slice, word: int, sums: np.ndarray, padding: int) -> None:
         """A product, [rows, outputs], from a word on; words of nothing but its last `padding` outputs stay as they are.
         """
-        outputs = sums.shape[1] - padding // self._outputs * self._outputs
+        outputs = written_sums(sums.shape[1], padding, self._outputs)
         self._part(rows, word, outputs)[:] = sums[:, :outputs]
 
     def read(self, rows: slice, word: int, count: int) -> np.ndarray:

@@ -7,10 +7,12 @@ from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from host.emulator.accumulators import written_sums
 from host.emulator.dealing import Dealing
 from host.emulator.image import ProgramError
-from host.emulator.native_operation import TOP, NativeOperation
-from host.emulator.streams import Streams
+from host.emulator.native_operation import TOP, TURN, Live, NativeOperation
+from host.emulator.skipping import Skip, skips_of
+from host.emulator.streams import Columns, Streams
 from models.machine.descriptor import Descriptor, LoadTarget, Opcode
 
 __all__ = ["Linked", "link"]
@@ -24,8 +26,10 @@ class Linked(NamedTuple):
     residual_size: int
 
 
-def link(program: Sequence[Descriptor], streams: Streams, outputs_per_step: int) -> Linked:
+def link(program: Sequence[Descriptor], streams: Streams, outputs_per_step: int, *, skip: bool) -> Linked:
     """Link a decoded program of a build. The result points into `streams`, which must outlive it.
+
+    skip: products leave out what a zero makes useless.
 
     `ProgramError` where a matrix product has no stream to consume.
     """
@@ -34,7 +38,8 @@ def link(program: Sequence[Descriptor], streams: Streams, outputs_per_step: int)
     offered: dict[int, int] = {}  # ids among which a row's shortlist is chosen
     dealing = Dealing()
     size = invalid = residual = 0
-    for fields in program:
+    skips = skips_of(program, outputs_per_step) if skip else {}
+    for index, fields in enumerate(program):
         opcode = fields.opcode
         if opcode == Opcode.STREAM:
             row = fields.row if fields.listed else None
@@ -54,12 +59,14 @@ def link(program: Sequence[Descriptor], streams: Streams, outputs_per_step: int)
         elif opcode == Opcode.NORM and not fields.levels16:
             dealing.add(item)
         elif opcode == Opcode.MATMUL:
-            weights = streams.weights(fetched.popleft()[0], fields.tiles, fields.outputs)
+            address = fetched.popleft()[0]
+            weights = streams.weights(address, fields.tiles, fields.outputs)
             item.weights = ctypes.cast(weights.packed.ctypes.data, type(item.weights))
             item.width = weights.packed.shape[1]
-            # words of nothing but padding are left alone: what lies there may be another matrix' sums
-            item.outputs -= fields.padding // outputs_per_step * outputs_per_step
-            native[-1:] = dealing.products(item)
+            item.outputs = written_sums(fields.outputs, fields.padding, outputs_per_step)
+            if index in skips:
+                _add_skip(item, skips[index], streams.columns(address) if skips[index].live == Live.COLUMNS else None)
+            native[-1:] = [each for part in dealing.products(item) for each in _with_turn(part)]
             size += weights.packed.size
             invalid += weights.invalid
         elif opcode == Opcode.SELECT:
@@ -78,3 +85,23 @@ def link(program: Sequence[Descriptor], streams: Streams, outputs_per_step: int)
             best.opcode = TOP
             native.append(best)
     return Linked((NativeOperation * len(native))(*native), size, invalid, residual)
+
+
+def _add_skip(product: NativeOperation, skip: Skip, columns: Columns | None) -> None:
+    product.live = skip.live
+    if skip.norm is not None:
+        for name in ("gate_accumulator", "gate_scale", "activation"):
+            setattr(product, name, getattr(skip.norm, name))
+    if columns is not None:
+        product.columns = ctypes.cast(columns.packed.ctypes.data, type(product.columns))
+        product.turned = ctypes.cast(columns.filled.ctypes.data, type(product.turned))
+        product.column_bytes = columns.packed.shape[1]
+
+
+def _with_turn(product: NativeOperation) -> list[NativeOperation]:
+    """A product, behind what fills its columns where it may take them."""
+    if product.live != Live.COLUMNS:
+        return [product]
+    turn = NativeOperation.from_buffer_copy(product)
+    turn.opcode = TURN
+    return [turn, product]

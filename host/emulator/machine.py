@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from host.devices.base import WeightBytes
 from host.emulator.accumulators import Accumulators
 from host.emulator.image import Image, ProgramError
 from host.emulator.kernels import attention_rows, matmul
@@ -53,6 +54,7 @@ class Machine:
         self.image = Image(memory, base)
         self.saturations = self.invalid_trits = 0
         self.zeros = self.activations = 0
+        self.weights_read = WeightBytes(0, 0)
         self._view = self.image.view
         self._streams = Streams(build, self.image)
         self._matrices: dict[int, np.ndarray] = {}
@@ -75,6 +77,7 @@ class Machine:
         """
         self.positions = positions
         self.zeros = self.activations = 0
+        self.weights_read = WeightBytes(0, 0)
         self._fetched: deque[tuple[int, Shortlist | None]] = deque()
         self._shortlists = Shortlists()
         for descriptor in decode(self._view(address, count * DESCRIPTOR_BYTES).tobytes()):
@@ -111,6 +114,7 @@ class Machine:
         address = self._fetched.popleft()[0]
         packed, invalid = self._streams.weights(address, f.tiles, f.outputs)
         self.invalid_trits += invalid
+        self.weights_read = WeightBytes(*(size + packed.size for size in self.weights_read))
         if address not in self._matrices:
             rows = trits_of_bytes(packed).reshape(packed.shape[0], -1)
             self._matrices[address] = np.ascontiguousarray(rows.T, np.float32)

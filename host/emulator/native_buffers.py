@@ -10,6 +10,7 @@ import numpy as np
 
 from host.emulator.image import ProgramError
 from host.emulator.native_state import MachineState
+from host.emulator.streams import COLUMN_TRITS, COLUMN_UNIT
 from models.machine.build import SHORTLIST, TRITS_PER_BYTE, BuildParameters
 from models.machine.descriptor import STEP_BYTES, Descriptor, LoadTarget, Opcode
 
@@ -19,6 +20,9 @@ _BLOCK = 64  # packed bytes whose activations lie together (machine.h)
 _COUNTERS = 8
 _DIM_MAX = 256
 _SUM_SLACK = 64
+_GROUP = 8  # rows that share a product's columns
+_AHEAD = 129  # entries behind a list of rows or columns that a kernel may write (matmul.h, columns.h)
+_STRIP_SUMS = COLUMN_UNIT * COLUMN_TRITS  # of a strip of columns, at most
 
 
 @dataclass(frozen=True)
@@ -70,15 +74,17 @@ class Buffers:
         self.extents = e = needed
         blocks = -(-e.channels // (_BLOCK * TRITS_PER_BYTE))
         self.row_sums, self.group_bytes = e.sums + _SUM_SLACK, blocks * TRITS_PER_BYTE * _BLOCK
-        # scores and weights of a head, and its keys, values and scales where they are gathered
-        self.wide_channels = max(e.channels, e.tokens * (2 + (e.row_bytes // 4 + 1 if e.row_bytes else 0)))
+        # scores and weights of a head, and its keys, values and scales where they are gathered; a list of int32
+        self.wide_channels = max(e.channels, e.tokens * (2 + (e.row_bytes // 4 + 1 if e.row_bytes else 0)),
+                                 (max(e.channels, e.sums) + _AHEAD + 1) // 2)
         self._kept: dict[str, np.ndarray] = {}
         wide = e.rows * e.channels
         for name, dtype, size in (
                 ("residual", np.int32, wide), ("activations", np.int8, e.rows * self.group_bytes),
-                ("activation_sums", np.int32, e.rows), ("inputs", np.int64, e.rows),
+                ("activation_sums", np.int32, e.rows), ("inputs", np.int64, e.rows), ("live_inputs", np.int64, e.rows),
                 ("head_input", np.int16, wide), ("unit", np.int64, 2 * e.rows),
-                ("sums", np.int32, e.rows * self.row_sums), ("queries", np.int16, wide),
+                ("planes", np.int32, _GROUP * (e.sums + _STRIP_SUMS)), ("sums", np.int32, e.rows * self.row_sums),
+                ("queries", np.int16, wide),
                 ("query_scales", np.int64, 2 * e.rows * e.heads), ("attention", np.int32, wide),
                 ("attention_exponents", np.int64, e.rows * e.heads), ("scores", np.int32, e.rows * e.vocab),
                 ("list_scores", np.int64, e.rows * SHORTLIST), ("list_ids", np.int64, e.rows * SHORTLIST),

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from host.devices.base import WeightBytes
 from host.emulator.forking import surviving_threads
 from host.emulator.image import Image, ProgramError
 from host.emulator.library import default_threads, library, native_paths
@@ -31,7 +32,7 @@ __all__ = ["NativeMachine"]
 _FAILURES = {1: "an address lies outside the program's memory", 2: "a vector is used before it was loaded"}
 _BYTES_PER_THREAD = 4 << 20  # of weights: below, threads wait for each other longer than they work
 _KEPT_DESCRIPTORS = 1 << 16  # of linked programs: drafts and batches come in a few shapes, stops in many short programs
-_ZEROS, _ACTIVATIONS, _SATURATIONS = range(3)
+_ZEROS, _ACTIVATIONS, _SATURATIONS, _WEIGHT_BYTES, _READ_BYTES = range(5)
 
 
 class _Program(NamedTuple):
@@ -41,13 +42,19 @@ class _Program(NamedTuple):
 
 
 class NativeMachine:
-    """As `Machine`, by the compiled path `kernels`, on `threads` threads (None: as many as the program pays)."""
+    """As `Machine`, by the compiled path `kernels`, on `threads` threads (None: as many as the program pays).
 
-    def __init__(self, build: BuildParameters, memory: np.ndarray, base: int, *, kernels: str, threads: int | None):
+    skip: weights that a zero makes useless are not read.
+    """
+
+    def __init__(self, build: BuildParameters, memory: np.ndarray, base: int, *, kernels: str, threads: int | None,
+                 skip: bool = True):
         self.build = build
         self.image = Image(memory, base)
         self.saturations = self.invalid_trits = 0
         self.zeros = self.activations = 0
+        self.weights_read = WeightBytes(0, 0)
+        self._skip = skip
         self._library, self._path = library(), native_paths()[kernels]
         self._asked_threads, self._threads_max = threads, threads or default_threads()
         self._streams = Streams(build, self.image)
@@ -85,6 +92,7 @@ class NativeMachine:
             raise ProgramError(_FAILURES[failure])
         counts = self._buffers.counts.sum(axis=0)
         self.zeros, self.activations = int(counts[_ZEROS]), int(counts[_ACTIVATIONS])
+        self.weights_read = WeightBytes(int(counts[_WEIGHT_BYTES]), int(counts[_READ_BYTES]))
         self.saturations += int(counts[_SATURATIONS])
         self.invalid_trits += linked.invalid_bytes
 
@@ -104,7 +112,7 @@ class NativeMachine:
         if self._buffers is None or not self._buffers.hold(extents):
             self._buffers = Buffers(extents, self._buffers, threads=self._threads_max)
             self._buffers.attach(self._state)
-        linked = link(described, self._streams, self.build.outputs_per_step)
+        linked = link(described, self._streams, self.build.outputs_per_step, skip=self._skip)
         threads = self._asked_threads or min(self._threads_max, 1 + linked.weight_bytes // _BYTES_PER_THREAD)
         self._kept_descriptors += count
         while self._programs and self._kept_descriptors > _KEPT_DESCRIPTORS:

@@ -17,23 +17,36 @@ from models.machine.cache import BLOCK_TOKENS
 from models.machine.descriptor import OPCODES, STEP_BYTES, Descriptor, Opcode
 from models.machine.registers import SEQUENCES
 
-__all__ = ["TOP", "NativeOperation", "operation_header"]
+__all__ = ["TOP", "TURN", "Live", "NativeOperation", "operation_header"]
 
-TOP = len(Opcode)
-"""The second half of LOGITS, an operation of the compiled machine alone: the best of each row."""
+TOP, TURN = range(len(Opcode), len(Opcode) + 2)
+"""Operations of the compiled machine alone: the second half of LOGITS, the best of each row; before a MATMUL that may
+take columns, filling them."""
 
 _POINTERS = {"weights": (POINTER(c_uint8), "const uint8_t *", "[outputs][width], five trits a byte, all below 243"),
              "head": (POINTER(c_int8), "const int8_t *", "[vocab][count]"),
-             "head_scales": (POINTER(c_uint32), "const uint32_t *", "[vocab]")}
+             "head_scales": (POINTER(c_uint32), "const uint32_t *", "[vocab]"),
+             "columns": (POINTER(c_uint8), "uint8_t *", "[places of inputs][column_bytes], of LIVE_COLUMNS: live.h"),
+             "turned": (POINTER(c_int64), "int64_t *", "whether the columns have been filled")}
 _OWN = {"width": "bytes of a row of weights",
         "product_first": "of the product that takes a norm's or a load's rows, perhaps with others: its first row",
         "product_rows": "and how many it takes",
+        "live": "of MATMUL: enum live; with LIVE_ROWS the gate's fields are those of the norm that takes the sums",
+        "column_bytes": "of the columns of a matrix",
         "row": "of LOAD: which row; of LOGITS: whose list gives the head's rows"}
 _NUMBERS = {"STEP_BYTES": STEP_BYTES, "SEQUENCES": SEQUENCES, "SHORTLIST": SHORTLIST, "BLOCK_TOKENS": BLOCK_TOKENS}
 
 
 _GIVEN = [field for op in OPCODES.values() if op.opcode != Opcode.STREAM for field in op.fields]
 _FIELDS = [name for name in dict.fromkeys(field.name for field in _GIVEN) if name not in _OWN]
+
+
+class Live(IntEnum):
+    """`live` of machine.h: what a product may leave out, by a gate's zeros or by its inputs'."""
+
+    ALL = 0
+    ROWS = 1
+    COLUMNS = 2
 
 
 class NativeOperation(ctypes.Structure):
@@ -54,7 +67,7 @@ def operation_header() -> str:
     enumerations = dict.fromkeys(field.unit for field in _GIVEN if not isinstance(field.unit, str))
     lines = ["/* Operations and their fields, which models/machine/descriptor.py and host/emulator/native_operation.py",
              " * explain. Written by scripts.write_operations. */", "#pragma once", "",
-             "#include <stdint.h>", "", _enumeration(Opcode, "", TOP=TOP),
+             "#include <stdint.h>", "", _enumeration(Opcode, "", TOP=TOP, TURN=TURN),
              *(_enumeration(kind, f"{_words(kind)[0].upper()}_") for kind in enumerations),
              *(f"enum {{ {name} = {value} }};" for name, value in _NUMBERS.items()), "",
              "typedef struct {", "    int64_t opcode;",

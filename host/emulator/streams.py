@@ -15,7 +15,13 @@ from models.machine.build import TRITS_PER_BYTE, BuildParameters
 from models.machine.layout import head_scales_start, unstripe
 from models.ternary import pack_trits
 
-__all__ = ["Head", "Streams", "Weights", "trits_of_bytes"]
+__all__ = ["COLUMN_TRITS", "COLUMN_UNIT", "Columns", "Head", "Streams", "Weights", "trits_of_bytes"]
+
+COLUMN_TRITS = 4
+"""Outputs to a byte of a column, two bits each: more bytes than five, but the fastest to take apart."""
+
+COLUMN_UNIT = 64
+"""Bytes of a column are a multiple of this, and so many bytes of rows have their inputs' columns together."""
 
 _CODES = 3**TRITS_PER_BYTE
 _NEUTRAL = 121  # five zero trits
@@ -36,6 +42,16 @@ class Weights(NamedTuple):
     invalid: int
 
 
+class Columns(NamedTuple):
+    """packed: uint8 [places of inputs, bytes], the same weights by columns; filled: int64 [1], 1 once they are there.
+
+    The kernels fill them (native/live.h) where zeros first make that pay; until then they take no memory.
+    """
+
+    packed: np.ndarray
+    filled: np.ndarray
+
+
 class Head(NamedTuple):
     """rows: int8 [vocab, count]; scales: uint32 words [vocab]."""
 
@@ -49,11 +65,13 @@ class Streams:
     def __init__(self, build: BuildParameters, image: Image):
         self._build, self._image = build, image
         self._weights: dict[int, Weights] = {}
+        self._columns: dict[int, Columns] = {}
         self._heads: dict[int, Head] = {}
 
     def clear(self) -> None:
         """Forget everything, after the image changed."""
         self._weights.clear()
+        self._columns.clear()
         self._heads.clear()
 
     def weights(self, address: int, tiles: int, outputs: int) -> Weights:
@@ -75,6 +93,18 @@ class Streams:
                 packed = pack_trits(rows)
             self._weights[address] = Weights(packed, invalid)
         return self._weights[address]
+
+    def columns(self, address: int) -> Columns:
+        """Room for the columns of a weight stream that was read before."""
+        if address not in self._columns:
+            outputs, width = self._weights[address].packed.shape
+            places = -(-width // COLUMN_UNIT) * COLUMN_UNIT * TRITS_PER_BYTE
+            size = -(-outputs // (COLUMN_UNIT * COLUMN_TRITS)) * COLUMN_UNIT
+            raw = np.zeros(places * size + COLUMN_UNIT, np.uint8)
+            start = -raw.ctypes.data % COLUMN_UNIT  # strips are parts of cache lines
+            self._columns[address] = Columns(raw[start:start + places * size].reshape(places, size),
+                                             np.zeros(1, np.int64))
+        return self._columns[address]
 
     def head(self, address: int, vocab: int, count: int) -> Head:
         """The matrix of a head's stream."""

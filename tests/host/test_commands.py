@@ -96,7 +96,8 @@ def test_seeds_differ(capsys):
 def test_score_reports_and_writes_logits(capsys, tmp_path):
     result = run(score, "--ids", "1,2,3,4,5", "--logits", tmp_path / "out.npy", "--json", capsys=capsys)
     assert set(result) == {"tokens", "characters", "nll", "perplexity", "bits_per_character", "sparsity",
-                           "saturations", "stages"}
+                           "saturations", "stages", "weight_bytes", "weight_bytes_read"}
+    assert 0 < result["weight_bytes_read"] <= result["weight_bytes"]
     logits = np.load(tmp_path / "out.npy")
     assert logits.dtype == np.float32 and logits.shape == (5, load_model("demo").config.vocab_size)
     p = np.exp(logits - logits.max(axis=1, keepdims=True)).astype(np.float64)

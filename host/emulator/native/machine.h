@@ -10,7 +10,11 @@ enum failure { BAD_ADDRESS = 1, BAD_ORDER };
 /* Activations of a linear layer lie in blocks of BLOCK bytes of packed weights, TRITS to a byte. The rows of a product
  * go in groups of 8, 4, 2 and 1 from its first row on; a group of R rows holds for each block: for each row, for each
  * digit j, the BLOCK activations 5 b + j. Beyond the inputs they are zero. */
-enum { TRITS = 5, BLOCK = 64, GROUP = 8 };
+enum { TRITS = 5, BLOCK = 64, GROUP = 8, COLUMN_TRITS = 4 };
+enum { STEP_PLACES = TRITS * BLOCK };
+
+/* What a product may leave out: rows of weights whose gate is zero, columns whose inputs are. */
+enum live { LIVE_ALL, LIVE_ROWS, LIVE_COLUMNS };
 
 /* Of the cache: models/machine/cache.py. */
 enum { PIECE = 16, BURST = 16 };
@@ -23,7 +27,8 @@ typedef struct {
 
 #include "state.h"
 
-enum { ZEROS, ACTIVATIONS, SATURATIONS, COUNTERS = 8 };
+/* WEIGHT_BYTES: those that the products' rows would take without a zero; READ_BYTES: of them, or of columns, read. */
+enum { ZEROS, ACTIVATIONS, SATURATIONS, WEIGHT_BYTES, READ_BYTES, COUNTERS = 8 };
 
 /* Scalars that the compiler of the tables (Python) computes exactly. Q is 127 or 32767. */
 enum constant {

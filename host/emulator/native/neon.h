@@ -25,15 +25,15 @@ TARGET INLINE void digits(uint8x16_t v, int8x16_t d[5]) {
 }
 
 #define BLOCK_KERNEL(R, O)                                                                                            \
-    static TARGET void block_##R(const uint8_t *w, int64_t width, int64_t blocks, const int8_t *q, int32_t *sums) {   \
+    static TARGET void block_##R(const uint8_t *const *w, int64_t blocks, const int8_t *q, int32_t *sums) {           \
         int32x4_t sum[R * O];                                                                                         \
         _Pragma("GCC unroll 16") for (int i = 0; i < R * O; i++) sum[i] = vdupq_n_s32(0);                             \
-        for (int64_t i = 0; i < blocks * BLOCK; i += STEP, w += STEP) {                                               \
+        for (int64_t i = 0; i < blocks * BLOCK; i += STEP) {                                                          \
             const int8_t *part = q + i / BLOCK * R * TRITS * BLOCK + i % BLOCK;                                       \
             _Pragma("GCC unroll 4") for (int o = 0; o < O; o++) {                                                     \
                 int8x16_t d[5];                                                                                       \
-                __builtin_prefetch(w + o * width + AHEAD);                                                            \
-                digits(vld1q_u8(w + o * width), d);                                                                   \
+                __builtin_prefetch(w[O + o] + i);                                                                     \
+                digits(vld1q_u8(w[o] + i), d);                                                                        \
                 _Pragma("GCC unroll 8") for (int r = 0; r < R; r++) sum[o * R + r] =                                  \
                     add_products(sum[o * R + r], d, part + r * TRITS * BLOCK);                                        \
             }                                                                                                         \

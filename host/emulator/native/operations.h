@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 enum opcode { STREAM = 0, LOAD = 1, MATMUL = 2, NORM = 3, QUERY = 4, KEY = 5, VALUE = 6, RESIDUAL = 7, ATTEND = 8,
-    LOGITS = 9, SELECT = 10, STORE = 11, TOP = 12 };
+    LOGITS = 9, SELECT = 10, STORE = 11, TOP = 12, TURN = 13 };
 enum load_target { LOAD_RESIDUAL = 0, LOAD_GAIN = 1, LOAD_TAP = 2, LOAD_ROPE = 3, LOAD_INPUT = 4, LOAD_HEAD_INPUT = 5,
     LOAD_STEP = 6 };
 enum norm_source { NORM_RESIDUAL = 0, NORM_ATTENTION = 1, NORM_GATED = 2 };
@@ -21,9 +21,13 @@ typedef struct {
     const uint8_t *weights; /* [outputs][width], five trits a byte, all below 243 */
     const int8_t *head; /* [vocab][count] */
     const uint32_t *head_scales; /* [vocab] */
+    uint8_t *columns; /* [places of inputs][column_bytes], of LIVE_COLUMNS: live.h */
+    int64_t *turned; /* whether the columns have been filled */
     int64_t width; /* bytes of a row of weights */
     int64_t product_first; /* of the product that takes a norm's or a load's rows, perhaps with others: its first row */
     int64_t product_rows; /* and how many it takes */
+    int64_t live; /* of MATMUL: enum live; with LIVE_ROWS the gate's fields are those of the norm that takes the sums */
+    int64_t column_bytes; /* of the columns of a matrix */
     int64_t row; /* of LOAD: which row; of LOGITS: whose list gives the head's rows */
     int64_t address, target, address_stride, bytes, offset, sequence, rows, first_row, tiles, outputs, accumulator,
         batches, padding, count, source, rms, gained, levels16, activation, unit_exponent, group_channels, tap,

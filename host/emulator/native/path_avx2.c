@@ -49,15 +49,15 @@ TARGET INLINE int32_t total(__m256i x) {
 
 /* Products of a digit below 3 and an activation, in pairs, stay within 508; five of them within 16 bits. */
 #define BLOCK_KERNEL(R, O)                                                                                            \
-    static TARGET void block_##R(const uint8_t *w, int64_t width, int64_t blocks, const int8_t *q, int32_t *sums) {   \
+    static TARGET void block_##R(const uint8_t *const *w, int64_t blocks, const int8_t *q, int32_t *sums) {           \
         __m256i sum[R * O], one = _mm256_set1_epi16(1);                                                               \
         _Pragma("GCC unroll 16") for (int i = 0; i < R * O; i++) sum[i] = _mm256_setzero_si256();                     \
-        for (int64_t b = 0; b < 2 * blocks; b++, w += 32) {                                                           \
+        for (int64_t b = 0; b < 2 * blocks; b++) {                                                                    \
             const int8_t *half = q + (b >> 1) * R * TRITS * BLOCK + (b & 1) * 32;                                     \
             _Pragma("GCC unroll 4") for (int o = 0; o < O; o++) {                                                     \
                 __m256i d[5];                                                                                         \
-                _mm_prefetch((const char *)w + o * width + AHEAD, _MM_HINT_T0);                                       \
-                digits(_mm256_loadu_si256((const void *)(w + o * width)), d);                                         \
+                _mm_prefetch((const char *)w[O + o] + b * 32, _MM_HINT_T0);                                           \
+                digits(_mm256_loadu_si256((const void *)(w[o] + b * 32)), d);                                         \
                 _Pragma("GCC unroll 8") for (int r = 0; r < R; r++) {                                                 \
                     const __m256i *a = (const void *)(half + r * TRITS * BLOCK);                                      \
                     __m256i pairs = _mm256_maddubs_epi16(d[0], a[0]);                                                 \
@@ -75,6 +75,7 @@ BLOCK_KERNEL(2, OUTPUTS_2)
 BLOCK_KERNEL(4, OUTPUTS_4)
 BLOCK_KERNEL(8, OUTPUTS_8)
 
+#include "columns_avx2.h"
 #include "units.h"
 #else
 const path path_avx2;

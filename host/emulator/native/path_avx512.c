@@ -40,16 +40,16 @@ TARGET INLINE void digits(__m512i v, const tables *t, __m512i d[5]) {
 }
 
 #define BLOCK_KERNEL(R, O)                                                                                            \
-    static TARGET void block_##R(const uint8_t *w, int64_t width, int64_t blocks, const int8_t *q, int32_t *sums) {   \
+    static TARGET void block_##R(const uint8_t *const *w, int64_t blocks, const int8_t *q, int32_t *sums) {           \
         const tables t = {_mm512_load_si512(low_digits), _mm512_load_si512(low_digits + 64), _mm512_set1_epi8(3),     \
                           _mm512_set1_epi8(1), _mm512_set1_epi8(81)};                                                 \
         __m512i sum[R * O];                                                                                           \
         _Pragma("GCC unroll 16") for (int i = 0; i < R * O; i++) sum[i] = _mm512_setzero_si512();                     \
-        for (int64_t b = 0; b < blocks; b++, w += BLOCK, q += R * TRITS * BLOCK) {                                    \
+        for (int64_t b = 0; b < blocks; b++, q += R * TRITS * BLOCK) {                                                \
             _Pragma("GCC unroll 4") for (int o = 0; o < O; o++) {                                                     \
                 __m512i d[5];                                                                                         \
-                _mm_prefetch((const char *)w + o * width + AHEAD, _MM_HINT_T0);                                       \
-                digits(_mm512_loadu_si512(w + o * width), &t, d);                                                     \
+                _mm_prefetch((const char *)w[O + o] + b * BLOCK, _MM_HINT_T0);                                        \
+                digits(_mm512_loadu_si512(w[o] + b * BLOCK), &t, d);                                                  \
                 _Pragma("GCC unroll 8") for (int r = 0; r < R; r++) {                                                 \
                     _Pragma("GCC unroll 5") for (int j = 0; j < TRITS; j++) sum[o * R + r] = _mm512_dpbusd_epi32(     \
                         sum[o * R + r], d[j], _mm512_load_si512(q + (r * TRITS + j) * BLOCK));                        \
@@ -64,6 +64,7 @@ BLOCK_KERNEL(2, OUTPUTS_2)
 BLOCK_KERNEL(4, OUTPUTS_4)
 BLOCK_KERNEL(8, OUTPUTS_8)
 
+#include "columns_avx2.h"
 #include "units.h"
 #else
 const path path_avx512;

@@ -15,7 +15,6 @@ enum { OUTPUTS_1 = 8, OUTPUTS_2 = 8, OUTPUTS_4 = 8, OUTPUTS_8 = 8, TOGETHER = 4,
 
 /* t_j of a block of bytes, j by j. */
 INLINE void quotients(const uint8_t *w, int16_t *t) {
-    __builtin_prefetch(w + AHEAD);
     for (int i = 0; i < BLOCK; i++) {
         uint32_t byte = w[i];
         t[i] = (int16_t)byte;
@@ -32,14 +31,16 @@ INLINE void differences(const int8_t *q, int16_t *d) {
     for (int i = BLOCK; i < STEP; i++) d[i] = (int16_t)(q[i] - 3 * q[i - BLOCK]);
 }
 
-INLINE void block(int rows, int outputs, const uint8_t *w, int64_t width, int64_t blocks, const int8_t *q,
-                  int32_t *sums) {
+INLINE void block(int rows, int outputs, const uint8_t *const *w, int64_t blocks, const int8_t *q, int32_t *sums) {
     for (int i = 0; i < outputs * rows; i++) sums[i] = 0;
-    for (int64_t b = 0; b < blocks; b++, w += BLOCK, q += rows * STEP) {
+    for (int64_t b = 0; b < blocks; b++, q += rows * STEP) {
         int16_t d[GROUP][STEP], t[TOGETHER][STEP];
         for (int r = 0; r < rows; r++) differences(q + r * STEP, d[r]);
         for (int o = 0; o < outputs; o += TOGETHER) {
-            for (int k = 0; k < TOGETHER; k++) quotients(w + (o + k) * width, t[k]);
+            for (int k = 0; k < TOGETHER; k++) {
+                __builtin_prefetch(w[outputs + o + k] + b * BLOCK);
+                quotients(w[o + k] + b * BLOCK, t[k]);
+            }
             for (int r = 0; r < rows; r++) {
                 int32_t sum[TOGETHER] = {0};
                 for (int i = 0; i < STEP; i++)
@@ -51,8 +52,8 @@ INLINE void block(int rows, int outputs, const uint8_t *w, int64_t width, int64_
 }
 
 #define BLOCK_KERNEL(R)                                                                                               \
-    static void block_##R(const uint8_t *w, int64_t width, int64_t blocks, const int8_t *q, int32_t *sums) {          \
-        block(R, OUTPUTS_##R, w, width, blocks, q, sums);                                                             \
+    static void block_##R(const uint8_t *const *w, int64_t blocks, const int8_t *q, int32_t *sums) {                  \
+        block(R, OUTPUTS_##R, w, blocks, q, sums);                                                                    \
     }
 
 BLOCK_KERNEL(1)

@@ -20,9 +20,11 @@ typedef struct {
     int8_t *activations; /* see BLOCK */
     int32_t *activation_sums;
     int64_t *inputs; /* channels of a row's activations */
+    int64_t *live_inputs; /* of them that are not zero */
     int16_t *head_input; /* [rows of a LOGITS][count] */
     scalar *unit; /* [rows] */
     int32_t *sums;
+    int32_t *planes; /* sums over columns, strip by strip: columns.h */
     int16_t *queries;
     scalar *query_scales;
     int32_t *attention;

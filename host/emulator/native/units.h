@@ -9,6 +9,8 @@
 #include "heads.h"
 #include "head.h"
 #include "shortlist.h"
+#include "columns.h"
+#include "live.h"
 #include "matmul.h"
 #include "stops.h"
 
@@ -52,7 +54,8 @@ UNIT void execute(machine *m, const operation *op, int thread, int threads) {
     case LOGITS: logits(m, op, thread, threads); break;
     case SELECT: offer(m, op, thread, threads); break;
     case STORE: store(m, op, thread, threads); break;
-    case TOP: best_logits(m, op, thread, threads);
+    case TOP: best_logits(m, op, thread, threads); break;
+    case TURN: turn(m, op, thread, threads);
     }
 }
 

@@ -50,13 +50,24 @@ INLINE int64_t sigmoid(const int64_t *table, int64_t t) {
     return low + (((high - low) * rest + 256) >> 9);
 }
 
+enum { GATED_LIMIT = (1 << 20) - 1 }; /* of the sums that are multiplied */
+
+/* What SiLU makes of `count` sums of the gate, times 2**16 in units of a sum. */
+UNIT void silu_gates(machine *m, const operation *op, int64_t row, const int32_t *gate, int64_t count, int64_t *x) {
+    int64_t limit = GATED_LIMIT;
+    scaling input = scaling_of(mul(m->unit[row], from_word((uint32_t)op->gate_scale)), 14, 19);
+    const int64_t *table = m->sigmoid;
+    for (int64_t i = 0; i < count; i++) x[i] = scaled(clip64(gate[i], limit), input);
+    for (int64_t i = 0; i < count; i++) x[i] = clip64(gate[i], limit) * sigmoid(table, x[i]);
+}
+
 UNIT scalar gated_product(machine *m, const operation *op, int64_t row, int64_t *x) {
     const int32_t *sums = m->sums + row * m->row_sums;
     const int32_t *gate = sums + op->gate_accumulator * m->outputs_per_step;
     const int32_t *up = sums + op->up_accumulator * m->outputs_per_step;
     scalar gate_unit = mul(m->unit[row], from_word((uint32_t)op->gate_scale));
     scalar up_unit = mul(m->unit[row], from_word((uint32_t)op->up_scale));
-    int64_t limit = limit_of(21), count = op->count; /* a local: x may alias the operation's fields */
+    int64_t limit = GATED_LIMIT, count = op->count; /* a local: x may alias the operation's fields */
     if (op->activation == ACTIVATION_RELU2) {
         for (int64_t i = 0; i < count; i++) {
             int64_t g = max64(min64(gate[i], limit), 0), u = clip64(up[i], limit);
@@ -64,11 +75,8 @@ UNIT scalar gated_product(machine *m, const operation *op, int64_t row, int64_t 
         }
         return mul(mul(gate_unit, gate_unit), up_unit);
     }
-    scaling input = scaling_of(gate_unit, 14, 19);
-    const int64_t *table = m->sigmoid;
-    for (int64_t i = 0; i < count; i++) x[i] = scaled(clip64(gate[i], limit), input);
-    for (int64_t i = 0; i < count; i++)
-        x[i] = clip64(gate[i], limit) * sigmoid(table, x[i]) * clip64(up[i], limit);
+    silu_gates(m, op, row, gate, count, x);
+    for (int64_t i = 0; i < count; i++) x[i] *= clip64(up[i], limit);
     return shift(mul(gate_unit, up_unit), -16);
 }
 
@@ -129,6 +137,7 @@ UNIT int64_t store_activations(machine *m, const operation *op, int64_t row, con
     }
     m->activation_sums[row] = (int32_t)sum;
     m->inputs[row] = count;
+    m->live_inputs[row] = count - zeros;
     return zeros;
 }
 

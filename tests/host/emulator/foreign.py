@@ -94,6 +94,8 @@ class _ForeignLibrary:
             if o.weights:
                 arrays.append(np.ctypeslib.as_array(o.weights, (o.outputs * o.width,)))
                 arrays[-1].flags.writeable = False
+        for columns in machine._streams._columns.values():
+            arrays += [columns.packed.reshape(-1), columns.filled]
         for part in itertools.chain.from_iterable(machine._streams._heads.values()):
             arrays.append(part.view())
             arrays[-1].flags.writeable = False

@@ -32,12 +32,12 @@ class UnitMachine:
     """One path with room for `Extents`. `add` collects operations, `run` runs them."""
 
     def __init__(self, path: str, *, rows: int = 1, channels: int = 1, sums: int = 1, heads: int = 1, vocab: int = 1,
-                 kv_bits: int = 8, threads: int = 2, memory: int = 1 << 16):
+                 kv_bits: int = 8, threads: int = 2, memory: int = 1 << 16, tokens: int = CPU.context_max):
         foreign = path not in native_paths()
         self.memory = np.zeros(memory, np.uint8)
-        self.machine = NativeMachine(replace(CPU, kv_bits=kv_bits), self.memory, _BASE,
+        self.machine = NativeMachine(replace(CPU, kv_bits=kv_bits, context_max=tokens), self.memory, _BASE,
                                      kernels="portable" if foreign else path, threads=threads)
-        extents = Extents(rows, channels, sums, heads, vocab, CPU.context_max, 0)
+        extents = Extents(rows, channels, sums, heads, vocab, tokens, 0)
         self.machine._buffers = Buffers(extents, None, threads=threads)
         self.machine._buffers.attach(self.machine._state)
         if foreign:

@@ -16,8 +16,9 @@ from host.emulator import native_buffers, native_machine
 from host.emulator.library import KERNELS, NUMPY, chosen_kernels
 from host.emulator.machine import Machine
 from host.emulator.native_machine import NativeMachine
-from host.emulator.native_operation import TOP, NativeOperation, operation_header
+from host.emulator.native_operation import TOP, TURN, Live, NativeOperation, operation_header
 from host.emulator.native_state import MachineState, NativeScalar, state_header
+from host.emulator.streams import COLUMN_TRITS, COLUMN_UNIT
 from host.runtime import Session
 from models.errors import DeviceError
 from models.machine.build import CPU, SHORTLIST
@@ -79,7 +80,7 @@ def test_structures_have_the_sizes_of_the_library():
 
 
 def test_numbers_are_those_of_the_header():
-    assert numbered("STREAM") == {**{opcode.name: opcode for opcode in Opcode}, "TOP": TOP}
+    assert numbered("STREAM") == {**{opcode.name: opcode for opcode in Opcode}, "TOP": TOP, "TURN": TURN}
     assert numbered("LOAD_RESIDUAL") == {f"LOAD_{target.name}": target for target in LoadTarget}
     assert numbered("NORM_RESIDUAL") == {f"NORM_{source.name}": source for source in NormSource}
     assert numbered("STORE_RESIDUAL") == {f"STORE_{source.name}": source for source in StoreSource}
@@ -88,7 +89,12 @@ def test_numbers_are_those_of_the_header():
     assert numbered("TRITS")["BLOCK"] == native_buffers._BLOCK
     assert numbered("SEQUENCES") == {"SEQUENCES": SEQUENCES} and numbered("SHORTLIST") == {"SHORTLIST": SHORTLIST}
     assert numbered("ZEROS") == {"ZEROS": native_machine._ZEROS, "ACTIVATIONS": native_machine._ACTIVATIONS,
-                                 "SATURATIONS": native_machine._SATURATIONS, "COUNTERS": native_buffers._COUNTERS}
+                                 "SATURATIONS": native_machine._SATURATIONS,
+                                 "WEIGHT_BYTES": native_machine._WEIGHT_BYTES,
+                                 "READ_BYTES": native_machine._READ_BYTES, "COUNTERS": native_buffers._COUNTERS}
+    assert numbered("LIVE_ALL") == {f"LIVE_{live.name}": live for live in Live}
+    assert numbered("TRITS")["BLOCK"] == COLUMN_UNIT and numbered("TRITS")["COLUMN_TRITS"] == COLUMN_TRITS
+    assert numbered("TRITS")["GROUP"] == native_buffers._GROUP
 
 
 @compiled

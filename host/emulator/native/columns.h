@@ -1,0 +1,86 @@
+/* The ternary product over columns: of the inputs that are not zero alone. A column has four outputs a byte, two bits
+ * each, trit + 1. A strip is COLUMN_STRIP bytes of each column; threads share the strips. Included by each path with
+ * TARGET set. A path that has COLUMN_STRIP defined has before
+ *   columns_R(w, stride, places, next, pairs, factors, planes)  for R = 1, 2, 4, 8 rows: adds to planes the products of
+ *   strips w + place * stride, two by two, and of the bytes of R factors for each pair, the first column's the low one;
+ *   the columns of `next` are wanted next, and only fetched;
+ *   column_sum(planes, byte, j)  the sum of digit j of a strip's byte.
+ * Others have these here. */
+
+#ifndef COLUMN_STRIP
+enum { COLUMN_STRIP = 64, COLUMNS_PAY_1 = 50, COLUMNS_PAY_2 = 50, COLUMNS_PAY_4 = 50, COLUMNS_PAY_8 = 40 };
+
+/* planes: [row][j][byte]. */
+INLINE void add_columns(int rows, const uint8_t *w, int64_t stride, const int32_t *places, const int32_t *next,
+                        int64_t pairs, const int16_t *factors, int32_t *planes) {
+    for (int64_t p = 0; p < pairs; p++) {
+        const uint8_t *a = w + places[2 * p] * stride, *b = w + places[2 * p + 1] * stride;
+        __builtin_prefetch(w + next[2 * p] * stride);
+        __builtin_prefetch(w + next[2 * p + 1] * stride);
+        for (int r = 0; r < rows; r++) {
+            int16_t low = (int8_t)factors[p * rows + r], high = (int16_t)(factors[p * rows + r] >> 8);
+            for (int j = 0; j < COLUMN_TRITS; j++)
+                for (int i = 0; i < COLUMN_STRIP; i++)
+                    planes[(r * COLUMN_TRITS + j) * COLUMN_STRIP + i] +=
+                        (int16_t)((a[i] >> 2 * j & 3) * low + (b[i] >> 2 * j & 3) * high);
+        }
+    }
+}
+
+#define COLUMN_KERNEL(R)                                                                                              \
+    UNIT void columns_##R(const uint8_t *w, int64_t stride, const int32_t *places, const int32_t *next, int64_t pairs,\
+                          const int16_t *factors, int32_t *planes) {                                                  \
+        add_columns(R, w, stride, places, next, pairs, factors, planes);                                              \
+    }
+
+COLUMN_KERNEL(1)
+COLUMN_KERNEL(2)
+COLUMN_KERNEL(4)
+COLUMN_KERNEL(8)
+
+INLINE int32_t column_sum(const int32_t *planes, int64_t byte, int j) {
+    return planes[j * COLUMN_STRIP + byte];
+}
+#endif
+
+enum { CHUNK = 128, PAIRS = CHUNK / 2, STRIP_SUMS = COLUMN_STRIP * COLUMN_TRITS };
+
+/* A list of places and room for CHUNK more behind; returns the bytes read. */
+#define COLUMNS_PRODUCT(R)                                                                                            \
+    UNIT int64_t columns_product_##R(machine *m, const operation *op, int64_t row, int32_t *list, int64_t found,      \
+                                     int thread, int threads) {                                                       \
+        int64_t strips = op->column_bytes / COLUMN_STRIP, stride = op->column_bytes;                                  \
+        int64_t begin = share(strips, thread, threads), end = share(strips, thread + 1, threads);                     \
+        const int8_t *q = m->activations + row * m->group_bytes;                                                      \
+        int32_t *planes = m->planes + begin * GROUP * STRIP_SUMS; /* a thread's own, whatever others are at */        \
+        memset(planes, 0, (size_t)(end - begin) * R * STRIP_SUMS * sizeof *planes);                                   \
+        for (int64_t i = 0; i < CHUNK; i++) list[found + i] = found ? list[found - 1] : 0;                            \
+        for (int64_t start = 0; start < found; start += CHUNK) {                                                      \
+            int64_t count = min64(found - start, CHUNK), pairs = (count + 1) / 2;                                     \
+            const int32_t *places = list + start, *next = start + CHUNK < found ? places + CHUNK : places;            \
+            int16_t factors[PAIRS * R] = {0}; /* zero for an odd last column's partner */                             \
+            for (int64_t i = 0; i < count; i++) {                                                                     \
+                uint32_t place = (uint32_t)places[i], block = R == 1 ? 0 : place / STEP_PLACES;                       \
+                for (int64_t r = 0; r < R; r++) /* a pair's two bytes, the first one's low, on any processor */       \
+                    factors[i / 2 * R + r] |= (int16_t)(uint16_t)(                                                    \
+                        (uint8_t)q[place + (block * (R - 1) + r) * STEP_PLACES] << i % 2 * 8);                        \
+            }                                                                                                         \
+            for (int64_t s = begin; s < end; s++) {                                                                   \
+                columns_##R(op->columns + s * COLUMN_STRIP, stride, places, next, pairs, factors,                     \
+                            planes + (s - begin) * R * STRIP_SUMS);                                                   \
+            }                                                                                                         \
+        }                                                                                                             \
+        for (int64_t s = begin; s < end; s++)                                                                         \
+            for (int64_t r = 0; r < R; r++, planes += STRIP_SUMS) {                                                   \
+                int32_t *out = m->sums + (row + r) * m->row_sums + op->accumulator * m->outputs_per_step;             \
+                for (int64_t o = s * STRIP_SUMS; o < min64((s + 1) * STRIP_SUMS, op->outputs); o++)                   \
+                    out[o] = column_sum(planes, o / COLUMN_TRITS % COLUMN_STRIP, o % COLUMN_TRITS) -                  \
+                             m->activation_sums[row + r];                                                             \
+            }                                                                                                         \
+        return found * (end - begin) * COLUMN_STRIP;                                                                  \
+    }
+
+COLUMNS_PRODUCT(1)
+COLUMNS_PRODUCT(2)
+COLUMNS_PRODUCT(4)
+COLUMNS_PRODUCT(8)
