@@ -225,8 +225,10 @@ _FAULTS = {
     ("columns_avx2.h", "columns"): (
         ("_mm256_unpackhi_epi8(a, b)", "_mm256_unpacklo_epi8(a, b)"),
         ("byte / 16 * 8", "byte / 16"),
-        ("_mm256_extracti128_si256(sum[i], 1)", "_mm256_castsi256_si128(sum[i])"),
-        ("factors[p * R + r]", "factors[p * R]"),
+        ("_mm256_extracti128_si256(sums[i], 1)", "_mm256_castsi256_si128(sums[i])"),
+        ("factors[p * rows + r]", "factors[p * rows]"),
+        ("w += near * COLUMN_STRIP", "w += COLUMN_STRIP"),
+        ("kept[j] = sum[j]", "kept[j] = d[0][j]"),
     ),
     ("path_portable.c", "test_matmul"): (
         ("byte * 21846", "byte * 21845"),

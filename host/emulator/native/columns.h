@@ -1,9 +1,10 @@
 /* The ternary product over columns: of the inputs that are not zero alone. A column has four outputs a byte, two bits
  * each, trit + 1. A strip is COLUMN_STRIP bytes of each column; threads share the strips. Included by each path with
  * TARGET set. A path that has COLUMN_STRIP defined has before
- *   columns_R(w, stride, places, next, pairs, factors, planes)  for R = 1, 2, 4, 8 rows: adds to planes the products of
- *   strips w + place * stride, two by two, and of the bytes of R factors for each pair, the first column's the low one;
- *   the columns of `next` are wanted next, and only fetched;
+ *   columns_R(w, stride, places, pairs, factors, strips, planes)  for R = 1, 2, 4, 8 rows: adds to planes, strip by
+ *   strip, the products of columns w + place * stride, two by two, and of the bytes of R factors for each pair, the
+ *   first column's the low one; pairs up to PAIRS, factors and places with zeros and columns to spare up to a multiple
+ *   of 4; 2 * pairs places behind them are wanted next, and only fetched;
  *   column_sum(planes, byte, j)  the sum of digit j of a strip's byte.
  * Others have these here. */
 
@@ -11,12 +12,12 @@
 enum { COLUMN_STRIP = 64, COLUMNS_PAY_1 = 50, COLUMNS_PAY_2 = 50, COLUMNS_PAY_4 = 50, COLUMNS_PAY_8 = 40 };
 
 /* planes: [row][j][byte]. */
-INLINE void add_columns(int rows, const uint8_t *w, int64_t stride, const int32_t *places, const int32_t *next,
-                        int64_t pairs, const int16_t *factors, int32_t *planes) {
+INLINE void add_columns(int rows, const uint8_t *w, int64_t stride, const int32_t *places, int64_t pairs,
+                        const int16_t *factors, int32_t *planes) {
     for (int64_t p = 0; p < pairs; p++) {
         const uint8_t *a = w + places[2 * p] * stride, *b = w + places[2 * p + 1] * stride;
-        __builtin_prefetch(w + next[2 * p] * stride);
-        __builtin_prefetch(w + next[2 * p + 1] * stride);
+        __builtin_prefetch(w + places[2 * pairs + 2 * p] * stride);
+        __builtin_prefetch(w + places[2 * pairs + 2 * p + 1] * stride);
         for (int r = 0; r < rows; r++) {
             int16_t low = (int8_t)factors[p * rows + r], high = (int16_t)(factors[p * rows + r] >> 8);
             for (int j = 0; j < COLUMN_TRITS; j++)
@@ -28,9 +29,11 @@ INLINE void add_columns(int rows, const uint8_t *w, int64_t stride, const int32_
 }
 
 #define COLUMN_KERNEL(R)                                                                                              \
-    UNIT void columns_##R(const uint8_t *w, int64_t stride, const int32_t *places, const int32_t *next, int64_t pairs,\
-                          const int16_t *factors, int32_t *planes) {                                                  \
-        add_columns(R, w, stride, places, next, pairs, factors, planes);                                              \
+    UNIT void columns_##R(const uint8_t *w, int64_t stride, const int32_t *places, int64_t pairs,                     \
+                          const int16_t *factors, int64_t strips, int32_t *planes) {                                  \
+        for (int64_t s = 0; s < strips; s++)                                                                          \
+            add_columns(R, w + s * COLUMN_STRIP, stride, places, pairs, factors,                                      \
+                        planes + s * R * COLUMN_STRIP * COLUMN_TRITS);                                                \
     }
 
 COLUMN_KERNEL(1)
@@ -57,18 +60,15 @@ enum { CHUNK = 128, PAIRS = CHUNK / 2, STRIP_SUMS = COLUMN_STRIP * COLUMN_TRITS 
         for (int64_t i = 0; i < CHUNK; i++) list[found + i] = found ? list[found - 1] : 0;                            \
         for (int64_t start = 0; start < found; start += CHUNK) {                                                      \
             int64_t count = min64(found - start, CHUNK), pairs = (count + 1) / 2;                                     \
-            const int32_t *places = list + start, *next = start + CHUNK < found ? places + CHUNK : places;            \
-            int16_t factors[PAIRS * R] = {0}; /* zero for an odd last column's partner */                             \
+            const int32_t *places = list + start;                                                                     \
+            int16_t factors[PAIRS * R] = {0}; /* zero for what is behind the last column */                           \
             for (int64_t i = 0; i < count; i++) {                                                                     \
                 uint32_t place = (uint32_t)places[i], block = R == 1 ? 0 : place / STEP_PLACES;                       \
                 for (int64_t r = 0; r < R; r++) /* a pair's two bytes, the first one's low, on any processor */       \
                     factors[i / 2 * R + r] |= (int16_t)(uint16_t)(                                                    \
                         (uint8_t)q[place + (block * (R - 1) + r) * STEP_PLACES] << i % 2 * 8);                        \
             }                                                                                                         \
-            for (int64_t s = begin; s < end; s++) {                                                                   \
-                columns_##R(op->columns + s * COLUMN_STRIP, stride, places, next, pairs, factors,                     \
-                            planes + (s - begin) * R * STRIP_SUMS);                                                   \
-            }                                                                                                         \
+            columns_##R(op->columns + begin * COLUMN_STRIP, stride, places, pairs, factors, end - begin, planes);     \
         }                                                                                                             \
         for (int64_t s = begin; s < end; s++)                                                                         \
             for (int64_t r = 0; r < R; r++, planes += STRIP_SUMS) {                                                   \
