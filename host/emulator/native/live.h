@@ -88,17 +88,19 @@ UNIT void turn_blocks(const operation *op, int64_t begin, int64_t end) {
     }
 }
 
-/* Before a product of several groups of rows: its columns, where one of the groups takes them and none did so far. */
-UNIT void turn(machine *m, const operation *op, int thread, int threads) {
+/* Before a product of several groups of rows: its columns, where one of the groups takes them and none did so far.
+ * Returns whether it fills them, which is the same on all threads, however far the others are. */
+UNIT bool turn(machine *m, const operation *op, int thread, int threads) {
     static const int8_t percent[GROUP + 1] = {
         [1] = COLUMNS_PAY_1, [2] = COLUMNS_PAY_2, [4] = COLUMNS_PAY_4, [8] = COLUMNS_PAY_8};
     int32_t *list = (int32_t *)(m->wide + thread * m->wide_channels);
     int64_t blocks = (op->width + BLOCK - 1) / BLOCK, rows = op->rows, group = GROUP;
-    if (*op->turned) return;
+    if (*op->turned) return false;
     for (int64_t row = op->first_row; rows; row += group, rows -= group) {
         while (group > rows) group /= 2;
         if (paying_places(m, op, row, group, percent[group], list) < 0) continue;
         turn_blocks(op, share(blocks, thread, threads), share(blocks, thread + 1, threads));
-        return;
+        return true;
     }
+    return false;
 }

@@ -1,5 +1,5 @@
-/* What all kernels share. All threads walk the same list of operations; each takes its share of rows, heads or outputs, and a barrier follows
- * every operation. Integers are exact, so the shares change no bit. */
+/* What all kernels share. All threads walk the same list of operations; each takes its share of rows, heads or outputs,
+ * and a barrier follows each operation that changes something. Integers are exact, so the shares change no bit. */
 #pragma once
 
 #include "numbers.h"
@@ -44,7 +44,7 @@ enum constant {
 typedef struct {
     const char *name;
     int (*usable)(void);
-    void (*execute)(machine *m, const operation *op, int thread, int threads);
+    bool (*execute)(machine *m, const operation *op, int thread, int threads); /* whether others must wait for it */
 } path;
 
 extern const path path_avx512, path_avx2, path_neon_dot, path_neon, path_portable;

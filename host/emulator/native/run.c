@@ -56,8 +56,9 @@ __attribute__((visibility("default"))) int tritloom_run(machine *m, const operat
     {
         int thread = omp_get_thread_num(), of = omp_get_num_threads();
         for (int64_t i = 0; i < count; i++) {
-            if (!m->failure) p->execute(m, &ops[i], thread, of); /* every thread meets every barrier, come what may */
-            meet(&b, of);
+            /* every thread meets every barrier, come what may: a failure of one that is ahead must not change that */
+            bool execute = !m->failure || ops[i].opcode == TURN;
+            if (!execute || p->execute(m, &ops[i], thread, of)) meet(&b, of);
         }
     }
 #else

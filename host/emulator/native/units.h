@@ -37,10 +37,10 @@ INLINE bool ready(const machine *m, const operation *op) {
     return (m->gains || !gained) && (m->taps || !op->tap) && (m->rope || !rotates);
 }
 
-UNIT void execute(machine *m, const operation *op, int thread, int threads) {
+UNIT bool execute(machine *m, const operation *op, int thread, int threads) {
     if (!ready(m, op)) {
         m->failure = BAD_ORDER;
-        return;
+        return true;
     }
     switch (op->opcode) {
     case LOAD: if (thread == 0) load(m, op); break;
@@ -55,8 +55,9 @@ UNIT void execute(machine *m, const operation *op, int thread, int threads) {
     case SELECT: offer(m, op, thread, threads); break;
     case STORE: store(m, op, thread, threads); break;
     case TOP: best_logits(m, op, thread, threads); break;
-    case TURN: turn(m, op, thread, threads);
+    case TURN: return turn(m, op, thread, threads);
     }
+    return true;
 }
 
 static int usable(void) { return USABLE; }
