@@ -36,6 +36,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder to write")
     p.add_argument("--tokenizer", type=Path, metavar="FILE", help="tokenizer.json (default: made from the texts)")
     p.add_argument("--prompt", nargs="+", default=[], metavar="TEXT", help="prompts to continue at the end")
+    p.add_argument("--initial", metavar="DIR",
+                   help="model to begin from: demo, a converted folder or one of models.train (default: random)")
     p.add_argument("--resume", action="store_true", help="go on from the checkpoint in the folder")
     p.add_argument("--compile", action="store_true", help="compile the network: a third faster after two minutes")
     p.add_argument("--threads", type=int, default=2)
@@ -59,6 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     recipe = Recipe(**{field.name: getattr(options, field.name) for field in fields(Recipe)})
     if options.threads < 1:
         raise OptionError(f"--threads must be at least 1, got {options.threads}")
+    for name in ("tokenizer", "resume"):
+        if options.initial and getattr(options, name):
+            raise OptionError(f"--{name} and --initial exclude each other: either says what the run begins with")
     check_output_folder(options.output)
     from models.train.run import run  # late: it needs PyTorch
 

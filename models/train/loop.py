@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from models.errors import ModelError
 from models.train.corpus import SEED_STRIDE, Sampler
-from models.train.network import BitNet
+from models.train.network import BitNet, spread
 from models.train.optimiser import build_optimisers
 from models.train.recipe import Recipe
 
@@ -55,19 +55,20 @@ def train(
     The checkpoint is written every `save_every` steps and at the end; then `saved` is called, which may
     export or score the network, and its answer goes to the log on standard error.
     """
-    optimisers = build_optimisers(network, recipe.lr, recipe.weight_decay, recipe.embedding_lr)
+    optimisers = build_optimisers(network, recipe.lr, recipe.weight_decay, recipe.embedding_lr, network.dtype)
     first = restore(network, checkpoint, optimisers) if resume else 0
 
-    def loss_of(inputs: Tensor, targets: Tensor) -> Tensor:
-        return F.cross_entropy(network(inputs).flatten(0, 1), targets.flatten())
+    def losses_of(inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor | None]:
+        logits, products = network.forward_products(inputs)
+        return F.cross_entropy(logits.flatten(0, 1), targets.flatten()), spread(products) if recipe.l1 else None
 
-    compute = torch.compile(loss_of) if compiled else loss_of
+    compute = torch.compile(losses_of) if compiled else losses_of
     network.train()
     begin, smooth, weight = time.monotonic(), 0.0, 0.0
     for step in range(first, recipe.steps):
         torch.manual_seed(recipe.seed * SEED_STRIDE + step)
-        loss = compute(*sampler(step))
-        loss.backward()
+        loss, spreading = compute(*sampler(step))
+        (loss if spreading is None else loss + recipe.l1_factor(step) * spreading).backward()
         nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
         for optimiser in optimisers:
             for group in optimiser.param_groups:
@@ -82,6 +83,8 @@ def train(
             pace = (time.monotonic() - begin) / (done - first)
             left = pace * (recipe.steps - done) / 60
             line = f"step {done}/{recipe.steps}  loss {smooth / weight:.4f}  rate {recipe.rate(step):.3f}"
+            if spreading is not None:
+                line += f"  spread {spreading.item():.4f} times {recipe.l1_factor(step):.3f}"
             print(f"{line}  {pace:.2f} s/step  {left:.0f} min left", file=sys.stderr, flush=True)
         if done % recipe.save_every == 0 or done == recipe.steps:
             _save(network, optimisers, done, checkpoint)

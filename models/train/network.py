@@ -6,6 +6,8 @@ rotate-half RoPE and a tied, unquantised head. Parameter names are those of the 
 dict is the checkpoint, but for what `models.train.stages` names.
 """
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -13,7 +15,7 @@ from torch import Tensor, nn
 from models.train.quantisers import quantise_activations, ternarise
 from models.train.recipe import Shape
 
-__all__ = ["BitNet", "TernaryLinear"]
+__all__ = ["BitNet", "TernaryLinear", "spread"]
 
 
 class RMSNorm(nn.Module):
@@ -154,10 +156,11 @@ class FeedForward(nn.Module):
         self.activation = _ACTIVATIONS[shape.activation]()
         self.ffn_sub_norm = RMSNorm(shape.ffn, shape.eps)
 
-    def forward(self, x: Tensor, dtype: torch.dtype) -> Tensor:
+    def forward(self, x: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """The block's output, and the products of gate and up that it was made of."""
         quantised = quantise_activations(x)
         y = self.activation(self.gate_proj(*quantised, dtype)) * self.up_proj(*quantised, dtype)
-        return self.down_proj(*quantise_activations(self.ffn_sub_norm(y)), dtype)
+        return self.down_proj(*quantise_activations(self.ffn_sub_norm(y)), dtype), y
 
 
 class Layer(nn.Module):
@@ -169,11 +172,12 @@ class Layer(nn.Module):
         self.mlp = FeedForward(shape)
         self.dropout = dropout
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, dtype: torch.dtype) -> Tensor:
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """The residual behind the layer, and its feed-forward products."""
         y = self.self_attn(self.input_layernorm(x), cos, sin, dtype)
         x = x + F.dropout(y, self.dropout, self.training)
-        y = self.mlp(self.post_attention_layernorm(x), dtype)
-        return x + F.dropout(y, self.dropout, self.training)
+        y, products = self.mlp(self.post_attention_layernorm(x), dtype)
+        return x + F.dropout(y, self.dropout, self.training), products
 
 
 class Decoder(nn.Module):
@@ -203,10 +207,24 @@ class BitNet(nn.Module):
 
     def forward(self, ids: Tensor) -> Tensor:
         """Logits (batch, time, vocab) in float32 for token ids (batch, time)."""
+        return self.forward_products(ids)[0]
+
+    def forward_products(self, ids: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Logits, and each layer's feed-forward products (batch, time, ffn), in front of the sub-norm."""
         time = ids.shape[1]
         cos, sin = self.cos[:time], self.sin[:time]
         x = F.dropout(self.model.embed_tokens(ids), self.dropout, self.training)
+        products = []
         for layer in self.model.layers:
-            x = layer(x, cos, sin, self.dtype)
+            x, product = layer(x, cos, sin, self.dtype)
+            products.append(product)
         x = self.model.norm(x).to(self.dtype)
-        return F.linear(x, self.model.embed_tokens.weight.to(self.dtype)).float()
+        return F.linear(x, self.model.embed_tokens.weight.to(self.dtype)).float(), products
+
+
+def spread(products: Sequence[Tensor]) -> Tensor:
+    """Mean magnitude of products over their token's root mean square: between 0 and 1, lower where few carry all.
+
+    It is an L1 penalty that shrinking all products does not lower, as the sub-norm undoes their scale.
+    """
+    return torch.stack([(y.abs().mean(-1) * (y.square().mean(-1) + 1e-12).rsqrt()).mean() for y in products]).mean()

@@ -17,14 +17,14 @@ COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 MATCH_ADAM_RMS = 0.2
 
 
-def orthogonalise(stack: Tensor, iterations: int = 5) -> Tensor:
-    """Nearest semi-orthogonal matrices of a stack (count, rows, columns), approximately, in bfloat16.
+def orthogonalise(stack: Tensor, iterations: int = 5, dtype: torch.dtype = torch.bfloat16) -> Tensor:
+    """Nearest semi-orthogonal matrices of a stack (count, rows, columns), approximately, computed in `dtype`.
 
     Singular values end between about 0.7 and 1.2, which is all that Muon needs.
     """
     a, b, c = COEFFICIENTS
     tall = stack.shape[-2] > stack.shape[-1]
-    x = (stack.mT if tall else stack).bfloat16()
+    x = (stack.mT if tall else stack).to(dtype)
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     for _ in range(iterations):
         gram = x @ x.mT
@@ -33,10 +33,12 @@ def orthogonalise(stack: Tensor, iterations: int = 5) -> Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum, orthogonalised, for parameters that are matrices. Decay is decoupled, as in AdamW."""
+    """Momentum, orthogonalised in `dtype`, for parameters that are matrices. Decay is decoupled, as in AdamW."""
 
-    def __init__(self, params: Iterable[nn.Parameter], lr: float, momentum: float = 0.95, weight_decay: float = 0):
+    def __init__(self, params: Iterable[nn.Parameter], lr: float, momentum: float = 0.95, weight_decay: float = 0,
+                 dtype: torch.dtype = torch.bfloat16):
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+        self.dtype = dtype
 
     @torch.no_grad()
     def step(self, closure=None) -> None:
@@ -45,7 +47,8 @@ class Muon(torch.optim.Optimizer):
             for p in group["params"]:
                 by_shape[p.shape].append(p)
             for shape, params in by_shape.items():
-                update = orthogonalise(torch.stack([self._nesterov(p, group["momentum"]) for p in params]))
+                momenta = torch.stack([self._nesterov(p, group["momentum"]) for p in params])
+                update = orthogonalise(momenta, dtype=self.dtype)
                 scale = MATCH_ADAM_RMS * max(shape) ** 0.5
                 for p, u in zip(params, update, strict=True):
                     p.mul_(1 - group["lr"] * group["weight_decay"]).add_(u, alpha=-group["lr"] * scale)
@@ -59,11 +62,11 @@ class Muon(torch.optim.Optimizer):
 
 
 def build_optimisers(
-    network: nn.Module, lr: float, weight_decay: float, embedding_lr: float
+    network: nn.Module, lr: float, weight_decay: float, embedding_lr: float, dtype: torch.dtype = torch.bfloat16
 ) -> list[torch.optim.Optimizer]:
     """Muon over the projections, AdamW over the rest; only matrices of the layers and SeeDNorm's alpha and beta decay.
 
-    Each group keeps its peak rate under "peak", for a schedule to multiply.
+    Muon's products are computed in `dtype`. Each group keeps its peak rate under "peak", for a schedule to multiply.
     """
     matrices = [p for n, p in network.named_parameters() if p.ndim == 2 and "embed" not in n]
     rest = {n: p for n, p in network.named_parameters() if p.ndim != 2 or "embed" in n}
@@ -72,7 +75,7 @@ def build_optimisers(
     if rescaling:
         groups.append({"params": rescaling, "weight_decay": weight_decay})
     optimisers = [
-        Muon(matrices, lr=lr, weight_decay=weight_decay),
+        Muon(matrices, lr=lr, weight_decay=weight_decay, dtype=dtype),
         torch.optim.AdamW(groups, lr=embedding_lr, betas=(0.9, 0.95), weight_decay=0.0),
     ]
     for optimiser in optimisers:

@@ -1,11 +1,14 @@
 """Sizes of a model and the settings of a run: what the command line can set, readable without PyTorch."""
 
+import math
 from dataclasses import dataclass
 
 from models.config import ACTIVATIONS, HOST_ACTIVATIONS, NORMS
 from models.errors import ModelError
 
-__all__ = ["Recipe", "Shape"]
+__all__ = ["DTYPES", "Recipe", "Shape"]
+
+DTYPES = ("bfloat16", "float32")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +48,9 @@ class Shape:
 class Recipe:
     """A run besides its data and shape: `lr` is Muon's peak rate, `embedding_lr` AdamW's.
 
-    A step sees `batch` windows of the context. `decay` is the share of the run over which the rate falls.
+    A step sees `batch` windows of the context. `decay` is the share of the run over which the rate falls. `dtype`:
+    of matrix products, "bfloat16" (fast where the processor has it) or "float32". `l1`: what the feed-forward products'
+    spread weighs in the loss at the end, reached in `l1_stages` stages (`l1_factor`).
     """
 
     steps: int = 1700
@@ -57,16 +62,23 @@ class Recipe:
     decay: float = 0.5
     clip: float = 1.0
     dropout: float = 0.05
+    l1: float = 0.0
+    l1_stages: int = 4
+    dtype: str = DTYPES[0]
     seed: int = 0
     log_every: int = 20
     save_every: int = 200
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch", "warmup", "decay", "log_every", "save_every"):
+        for name in ("steps", "batch", "warmup", "decay", "l1_stages", "log_every", "save_every"):
             if getattr(self, name) <= 0:
                 raise ModelError(f"{name} is {getattr(self, name)}, but must be positive")
         if not 0 <= self.dropout < 1:
             raise ModelError(f"dropout is {self.dropout}, but must be in [0, 1)")
+        if not 0 <= self.l1 < math.inf:
+            raise ModelError(f"l1 is {self.l1}, but must not be negative")
+        if self.dtype not in DTYPES:
+            raise ModelError(f"dtype is {self.dtype!r}, but must be one of {', '.join(DTYPES)}")
 
     def rate(self, step: int) -> float:
         """Learning rate of a step as a fraction of its peak: linear warm-up, flat, then linear to zero.
@@ -75,3 +87,12 @@ class Recipe:
         may be resumed with another number of steps.
         """
         return min(1.0, (step + 1) / self.warmup, (self.steps - step) / (self.steps * self.decay))
+
+    def l1_factor(self, step: int) -> float:
+        """What the spread of the feed-forward products weighs at a step: 0 to `l1` in stages of equal length.
+
+        The first holds its value, each later one rises by as much along half a sine. Source: ProSparse.
+        """
+        stage, within = divmod(step * self.l1_stages / self.steps, 1)
+        rise = (1 - math.cos(math.pi * within)) / 2 if stage else 1.0
+        return self.l1 * (stage + rise) / self.l1_stages

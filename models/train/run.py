@@ -13,6 +13,7 @@ from models.errors import ModelError
 from models.train.corpus import Corpus, Sampler, encode, read_corpus
 from models.train.evaluate import bits_per_character, sample
 from models.train.export import export
+from models.train.initial import read_initial
 from models.train.loop import train
 from models.train.network import BitNet
 from models.train.recipe import Recipe, Shape
@@ -44,13 +45,17 @@ def _weights(args: argparse.Namespace, streams: Sequence[Tensor]) -> list[float]
 def run(args: argparse.Namespace, shape: Shape, recipe: Recipe) -> None:
     """Trains as the command line says. Log on standard error, figures and samples on standard output."""
     corpus = read_corpus(args.text, args.hold_out, args.hold_out_book)
-    tokenizer = _tokenizer(args, corpus, shape.vocab)
-    shape = replace(shape, vocab=tokenizer.get_vocab_size())
+    initial = read_initial(args.initial, shape) if args.initial else None
+    tokenizer = initial.tokenizer if initial else _tokenizer(args, corpus, shape.vocab)
+    shape = initial.shape if initial else replace(shape, vocab=tokenizer.get_vocab_size())
     streams = [encode(tokenizer, texts) for texts in corpus.training.values()]
     sampler = Sampler(streams, _weights(args, streams), recipe.batch, shape.context, recipe.seed)
     torch.set_num_threads(args.threads)
     torch.manual_seed(recipe.seed)
-    network = BitNet(shape, recipe.dropout, dtype=torch.bfloat16)
+    dtype = {"bfloat16": torch.bfloat16, "float32": torch.float32}[recipe.dtype]
+    network = BitNet(shape, recipe.dropout, dtype=dtype)
+    if initial:
+        network.load_state_dict(initial.state)
     args.output.mkdir(parents=True, exist_ok=True)
     for name, stream in zip(corpus.training, streams, strict=True):
         print(f"{name}: {len(stream)} tokens", file=sys.stderr)
@@ -59,7 +64,7 @@ def run(args: argparse.Namespace, shape: Shape, recipe: Recipe) -> None:
     def score(characters: int | None) -> str:
         network.dtype = torch.float32
         scores = {n: bits_per_character(network, tokenizer, t[:characters]) for n, t in corpus.held_out.items()}
-        network.dtype = torch.bfloat16
+        network.dtype = dtype
         return "held-out bits per character: " + ", ".join(f"{n} {bits:.4f}" for n, bits in scores.items())
 
     def saved() -> str:

@@ -7,7 +7,7 @@ torch = pytest.importorskip("torch")
 from models.errors import ModelError  # noqa: E402
 from models.train.corpus import Sampler, encode  # noqa: E402
 from models.train.loop import restore, train  # noqa: E402
-from models.train.network import BitNet  # noqa: E402
+from models.train.network import BitNet, spread  # noqa: E402
 from models.train.recipe import Recipe  # noqa: E402
 
 
@@ -51,6 +51,33 @@ def test_a_resumed_run_equals_an_unbroken_one(network, tokenizer, text, tmp_path
     train(resumed, sampler, recipe(), tmp_path / "broken.pt", lambda: "", resume=True)
     for name, tensor in whole.state_dict().items():
         assert torch.equal(tensor, resumed.state_dict()[name]), name
+
+
+def test_l1_makes_the_products_of_the_feed_forward_sparser(network, tokenizer, text, tmp_path):
+    def spread_after(l1):
+        fresh, sampler = start(network, tokenizer, text)
+        train(fresh, sampler, recipe(steps=40, l1=l1), tmp_path / "c.pt", lambda: "")
+        with torch.no_grad():
+            return spread(fresh.eval().forward_products(sampler(999)[0])[1]).item()
+
+    assert spread_after(2.0) < 0.8 * spread_after(0.0)
+
+
+def test_spread_knows_no_scale():
+    products = torch.tensor([[[1.0, 0, 0, 0], [1, 1, 1, 1]]])
+    assert spread([products]).item() == pytest.approx((0.5 + 1) / 2)
+    assert spread([products * 100]).item() == pytest.approx(spread([products]).item())
+    assert spread([torch.zeros(1, 2, 4)]).item() == 0
+
+
+def test_l1_rises_in_stages_along_sines():
+    r = recipe(steps=80, l1=0.4, l1_stages=4)
+    held, stage = [r.l1_factor(s) for s in range(20)], [r.l1_factor(s) for s in range(20, 41)]
+    assert held == [0.1] * 20
+    assert stage[0] == 0.1 and stage[10] == pytest.approx(0.15) and stage[20] == pytest.approx(0.2)
+    steps = [after - before for before, after in zip(stage, stage[1:], strict=False)]
+    assert steps[0] < steps[9] / 5 and steps[-1] < steps[9] / 5, "flat at both ends"
+    assert r.l1_factor(80) == pytest.approx(0.4)
 
 
 def test_no_checkpoint_is_one_clear_error(network, tmp_path):

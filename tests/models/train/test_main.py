@@ -48,6 +48,13 @@ def test_text_to_scored_model(files, capsys):
         (["--weights", "1", "2"], "2 weights for 1 texts"),
         (["--resume"], "no such tokenizer"),
         (["--steps", "0"], "steps is 0"),
+        (["--l1", "-1"], "l1 is -1.0, but must not be negative"),
+        (["--l1-stages", "0"], "l1_stages is 0"),
+        (["--dtype", "int8"], "dtype is 'int8', but must be one of bfloat16, float32"),
+        (["--initial", "absent"], "no model folder at absent"),
+        (["--initial", "demo"], "demo has vocab 2048, but the run wants 270"),
+        (["--initial", "demo", "--tokenizer", "t"], "--tokenizer and --initial exclude each other"),
+        (["--initial", "demo", "--resume"], "--resume and --initial exclude each other"),
     ],
 )
 def test_bad_input_is_one_line_and_status_2(files, capsys, arguments, complaint):
