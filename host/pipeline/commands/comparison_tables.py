@@ -57,8 +57,9 @@ def _rows(rows: Sequence[Row]) -> str:
             f"× {row.over_plain:.3f}", f"{row.runs}{f', {row.cuts}' if row.cuts else ''}",
             f"{row.bytes_unread / 1000:.0f}",
             "–" if row.tokens_per_s is None else f"{row.tokens_per_s:.0f} (× {row.of_dense:.2f})"])
+    unread = f"kB unread of {rows[0].matrix_bytes / 1000:.0f}, modelled"
     return _table(["sparse inputs", "asked for", "method", "zeros", "layer error", "perplexity", "over plain",
-                   "runs, cuts", "kB unread, modelled", "tok/s, measured (of dense)"], shown)
+                   "runs, cuts", unread, "tok/s, measured (of dense)"], shown)
 
 
 def _missing(rows: Sequence[Missing]) -> str:
@@ -106,8 +107,9 @@ def _verdict(difference: float, error: float) -> str:
 def _kept(rows: Sequence[KeptGates]) -> str:
     if not rows:
         return ""
-    shown = [[row.quantile, f"{row.asked:g}", f"{row.mean:.3f}", f"{row.worst:.3f}"] for row in rows]
-    return "Gates that the statistical top-k keeps:\n\n" + _table(
+    shown = [[row.quantile, f"{row.asked:g}", *(f"{share:.3f} ({100 * (share / row.asked - 1):+.1f} %)"
+                                                for share in (row.mean, row.worst))] for row in rows]
+    return "Gates that the statistical top-k keeps, of them all and against k:\n\n" + _table(
         ["quantile of", "asked for, k / n", "kept", "kept in the layer furthest off"], shown)
 
 

@@ -16,8 +16,8 @@ __all__ = ["AtPercent", "at_percent"]
 
 
 class AtPercent(NamedTuple):
-    """reached: percents of perplexity on the text that the setting was found on, at most 0.1 below what was asked for
-    where bisection came that near. zeros, over_plain: of another text, zeros over the group's inputs."""
+    """reached: percents of perplexity on the text that the setting was found on (`to_perplexity`). zeros, over_plain:
+    of another text, zeros over the group's inputs."""
 
     group: str
     method: str

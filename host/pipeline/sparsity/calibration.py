@@ -55,7 +55,8 @@ def to_perplexity(fits: Fits, model: Model, ids: Sequence[int], percent: float, 
                   sessions: Sessions | None = None) -> Calibrated:
     """The largest setting, the same in all layers, at which perplexity is at most `percent` above the plain model's.
 
-    It ends within `tolerance` percent below. `found` is the percentage reached.
+    It ends within `tolerance` percent below, or, since perplexity on few tokens jumps from one setting to the next, at
+    the nearest that was seen. `found` is the percentage reached.
     """
     sessions = sessions or Sessions(model)
     plain = measure(model, [], ids, points=(), sessions=sessions).nll
@@ -89,7 +90,8 @@ def _root(value: float) -> float:
 def _bisected(fits: Fits, layers: int, measured: Callable[[Stage], float], target: float, tolerance: float, *,
               first: float | None = None, below: float | None = None,
               curve: Callable[[float], float] = float) -> Calibrated:
-    """It is found where the measure is at most `tolerance` below `target`, and looked for in the middle of that.
+    """It is found where the measure is at most `tolerance` below `target`, and looked for in the middle of that. Where
+    the measure jumps between neighbouring settings, it is the nearest below the target that was seen.
 
     first: where to look first, where the measure rises about as the setting does. below: the measure at the least
     setting, if that is known. curve: what of the measure rises so.
@@ -103,7 +105,9 @@ def _bisected(fits: Fits, layers: int, measured: Callable[[Stage], float], targe
         stage = fits([setting] * layers)
         found = measured(stage)
         if found <= target:
-            best, low, below = Calibrated(stage, [setting] * layers, [found]), setting, found
+            if best is None or found > best.found[0]:
+                best = Calibrated(stage, [setting] * layers, [found])
+            low, below = setting, found
             if found >= target - tolerance:
                 break
         else:

@@ -25,7 +25,7 @@ from host.pipeline.sparsity.layer_error import layer_error
 from host.pipeline.sparsity.measuring import Measured, Sessions, capture, measure
 from host.pipeline.sparsity.paired import BLOCK, paired_difference
 from host.pipeline.sparsity.speed import DecodeRace
-from host.pipeline.sparsity.unread import Unread
+from host.pipeline.sparsity.unread import Unread, matrix_bytes
 from host.pipeline.stage import Stage
 from models.checkpoint import Model
 from models.dequantise import float_model
@@ -54,8 +54,8 @@ _ERROR_TOKENS = 128
 
 class Row(NamedTuple):
     """A line of the table. target: None for the plain model. zeros: realised, over the group's inputs. setting: the
-    method's share of zeros. layer_error: see `layer_error`. runs, cuts: as `Placement` says. bytes_unread: of a token,
-    see `Unread`. tokens_per_s, of_dense: see `DecodeRace`."""
+    method's share of zeros. layer_error: see `layer_error`. runs, cuts: as `Placement` says. bytes_unread: of a token's
+    matrix_bytes, see `Unread`. tokens_per_s, of_dense: see `DecodeRace`."""
 
     group: str
     method: str
@@ -68,6 +68,7 @@ class Row(NamedTuple):
     runs: str
     cuts: int
     bytes_unread: float
+    matrix_bytes: float
     tokens_per_s: float | None
     of_dense: float | None
 
@@ -159,7 +160,7 @@ class _Bench:
         measured = measure(self.model, [], self.scored, points=points, looks=unread.looks,
                            sessions=self.sessions)
         return _Scored(Row(group, "plain", None, None, measured.zeros, 0.0, measured.perplexity, 1.0, "nowhere", 0,
-                           unread.bytes_a_token, None, None), measured)
+                           unread.bytes_a_token, matrix_bytes(self.model), None, None), measured)
 
     def masked(self, group: str, target: float, points: set[Point], plain: Measured) -> Iterator[_Scored]:
         """The lines of a group's methods at a share of zeros."""
@@ -183,7 +184,8 @@ class _Bench:
         return _Scored(Row(
             group, stage.method, target, setting, measured.zeros, layer_error(stage, self.model, captured),
             measured.perplexity, float(np.exp((measured.nll - plain.nll) / len(measured.losses))),
-            placement.where(acts), placement.cuts(acts), unread.bytes_a_token, *speed), measured)
+            placement.where(acts), placement.cuts(acts), unread.bytes_a_token, matrix_bytes(self.model), *speed),
+            measured)
 
 
 def _pair(wina: _Scored, teal: _Scored) -> Pair:

@@ -18,14 +18,15 @@ _PROMPT, _STEPS, _ROUNDS = 16, 8, 5
 
 
 class Speed(NamedTuple):
-    """tokens_per_s: the median of the rounds. of_dense: the median ratio to the dense model in the same round."""
+    """tokens_per_s: of the median token. of_dense: the median ratio to the dense model on the same token."""
 
     tokens_per_s: float
     of_dense: float
 
 
 class DecodeRace:
-    """Decodes the same tokens under masks and without: a prompt of 16 and 8 after it, five rounds after a warm-up."""
+    """Decodes the same tokens under masks and without, in turns: 8 behind a prompt of 16, five rounds after a warm-up.
+    """
 
     def __init__(self, model: Model, ids: Sequence[int]):
         self._ids = list(ids[:_PROMPT + _STEPS])
@@ -34,16 +35,20 @@ class DecodeRace:
 
     def of(self, stages: Sequence[Stage]) -> Speed:
         """The speed under stages."""
-        masked = self._masked.of(stages, {})
-        rounds = [[self._rate(session) for session in (self._dense, masked)] for _ in range(_ROUNDS + 1)]
-        return Speed(median(rate for _, rate in rounds[1:]), median(rate / dense for dense, rate in rounds[1:]))
+        sides = (self._dense, self._masked.of(stages, {}))
+        times = [each for _ in range(_ROUNDS + 1) for each in self._round(sides)][_STEPS:]
+        return Speed(1 / median(masked for _, masked in times), median(dense / masked for dense, masked in times))
 
-    def _rate(self, session: Session) -> float:
-        prompt = self._ids[:max(1, len(self._ids) - _STEPS)]
-        session.reset()
-        session.prefill(prompt)
-        steps = self._ids[len(prompt):]
-        started = time.perf_counter()
-        for token in steps:
-            session.decode(token)
-        return len(steps) / (time.perf_counter() - started)
+    def _round(self, sides: Sequence[Session]) -> list[list[float]]:
+        """Seconds of each step on each side."""
+        prompt = self._ids[:-_STEPS]
+        for session in sides:
+            session.reset()
+            session.prefill(prompt)
+        return [[_seconds(session, token) for session in sides] for token in self._ids[len(prompt):]]
+
+
+def _seconds(session: Session, token: int) -> float:
+    started = time.perf_counter()
+    session.decode(token)
+    return time.perf_counter() - started

@@ -6,8 +6,8 @@ from host.pipeline.sparsity.comparison import Comparison, Missing, Pair, Row
 from host.pipeline.sparsity.continuations import At
 from host.pipeline.sparsity.kept_gates import KeptGates
 
-PLAIN = Row("qkv,o", "plain", None, None, 0.4183, 0.0, 30.748, 1.0, "nowhere", 0, 123456.0, None, None)
-WINA = Row("qkv,o", "wina", 0.7, 0.5, 0.6999, 0.0123, None, 1.0077, "cpu", 6, 130000.0, 99.4, 0.456)
+PLAIN = Row("qkv,o", "plain", None, None, 0.4183, 0.0, 30.748, 1.0, "nowhere", 0, 123456.0, 1.5e6, None, None)
+WINA = Row("qkv,o", "wina", 0.7, 0.5, 0.6999, 0.0123, None, 1.0077, "cpu", 6, 130000.0, 1.5e6, 99.4, 0.456)
 RANDOM = WINA._replace(method="random-per-token", over_plain=1.5)
 FOUND = Comparison(
     [PLAIN, WINA, RANDOM], [Missing("down", 0.25, 0.8199), Missing("down", 0.5, 0.8199)],
@@ -19,6 +19,7 @@ FOLLOWED = [At("the same text", "core-infer", *at, 0.05, 8) for at in ((0, 16, 0
 
 def test_every_table_has_its_lines():
     lines = comparison_page(FOUND, FOLLOWED, 1.0).splitlines()
+    assert " | kB unread of 1500, modelled | " in lines[0]
     assert lines[2:4] == [
         "| qkv, o | – | plain | 0.418 | 0.000 | 30.75 | × 1.000 | nowhere | 123 | – |",
         "| qkv, o | 0.7 | wina | 0.700 | 0.012 | none | × 1.008 | cpu, 6 | 130 | 99 (× 0.46) |"]
@@ -29,7 +30,7 @@ def test_every_table_has_its_lines():
                  "| qkv, o | 0.7 | 0.700 | 0.700 | -0.0031 ± 0.0010 | WINA better |",
                  "| qkv, o | 0.9 | 0.900 | 0.900 | -0.0020 ± 0.0010 | a tie |",
                  "| down | 0.9 | 0.900 | 0.900 | +0.0021 ± 0.0010 | TEAL better |",
-                 "| text | 0.5 | 0.495 | 0.510 |",
+                 "| text | 0.5 | 0.495 (-1.0 %) | 0.510 (+2.0 %) |",
                  "| what follows | method | 0 – 15 | 16 – 63 |",
                  "| the same text | core-infer | +0.100 ± 0.050 | -0.200 ± 0.050 |"):
         assert line in lines

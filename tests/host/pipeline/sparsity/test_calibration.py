@@ -5,8 +5,10 @@ import pytest
 
 import host.pipeline.__main__ as pipeline
 from host.pipeline.site import LINEAR_INPUTS, Point
+from host.pipeline.sparsity import calibration
 from host.pipeline.sparsity.calibration import Calibrated, to_cett, to_perplexity, to_zeros
 from host.pipeline.sparsity.fitted_mask import LayerFits
+from host.pipeline.sparsity.measuring import Measured
 from tests.host.pipeline.sparsity.masks import METHODS, model_of, seen
 from tests.host.test_commands import refused, run
 
@@ -45,6 +47,24 @@ def test_perplexity_rises_by_as_much_as_asked():
 
     found = to_perplexity(Curve(), model_of(FAMILY), IDS, 1e6)
     assert isinstance(found, Calibrated) and found.sparsities[0] > 0.99
+
+
+def test_where_a_measure_jumps_the_nearest_below_is_taken(monkeypatch):
+    """As perplexity does on few tokens: it falls again before the place where it jumps above the target."""
+    class Curve:
+        most = 1.0
+
+        def __call__(self, sparsities):
+            return sparsities[0]
+
+    def jumping(model, stages, ids, **_):
+        share = stages[0] if stages else 0
+        percent = 0.0 if not share else 0.8 if share < 0.36 else 0.6 if share < 0.49 else 2
+        return Measured(None, float(np.log1p(percent / 100)), 0, ())
+
+    monkeypatch.setattr(calibration, "measure", jumping)
+    found = to_perplexity(Curve(), model_of(FAMILY), [1, 2], 1)
+    assert 0.3 < found.sparsities[0] < 0.36 and found.found == [pytest.approx(0.8)]
 
 
 def test_the_command_takes_a_cett_or_a_loss(texts, capsys):
