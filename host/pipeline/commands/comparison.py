@@ -23,7 +23,8 @@ __all__ = ["add_options", "run"]
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Those of a comparison."""
     group = parser.add_argument_group("all masks beside each other, on the emulator")
-    group.add_argument("--kind", choices=("sparsity",), help="compare the methods of this kind, instead of --stage")
+    group.add_argument("--kind", choices=("sparsity", "normalisation"),
+                       help="compare the methods of this kind; of normalisation also those of --stage")
     group.add_argument("--fit", type=Path, metavar="FILE",
                        help="text to find settings on (default: the first half of --text, which is then not scored)")
     group.add_argument("--tokens", type=int, default=2048, help="of each text at most (default: 2048)")
@@ -38,12 +39,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Compare, and print tables or JSON."""
-    if not options.text:
-        raise OptionError("report --kind needs --text")
     if options.stage:
         raise OptionError("report takes --kind or --stage: a comparison fits its own")
-    if options.tokens < 2 or not all(0 < target < 1 for target in options.targets):
-        raise OptionError("--tokens must be at least 2 and --targets lie between 0 and 1")
+    if not all(0 < target < 1 for target in options.targets):
+        raise OptionError("--targets must lie between 0 and 1")
     if options.ppl is not None and not options.ppl > 0:
         raise OptionError(f"--ppl must be above 0, got {options.ppl:g}")
     if options.plot:

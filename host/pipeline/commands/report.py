@@ -12,7 +12,7 @@ from typing import Any
 from tqdm import tqdm
 
 from host.command_line import add_model_options, open_model, start_session
-from host.pipeline.commands import comparison
+from host.pipeline.commands import comparison, norms
 from host.pipeline.methods import Methods
 from host.pipeline.placement import place
 from host.pipeline.texts import text_ids
@@ -39,7 +39,11 @@ def add_to(commands: argparse._SubParsersAction, methods: Methods) -> None:
 
 def _run(options: argparse.Namespace) -> None:
     if options.kind:
-        comparison.run(options)
+        if not options.text:
+            raise OptionError("report --kind needs --text")
+        if options.tokens < 2:
+            raise OptionError(f"--tokens must be at least 2, got {options.tokens}")
+        (comparison if options.kind == "sparsity" else norms).run(options)
         return
     if not options.stage:
         raise OptionError("report needs at least one --stage")

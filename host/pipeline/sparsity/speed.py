@@ -25,13 +25,13 @@ class Speed(NamedTuple):
 
 
 class DecodeRace:
-    """Decodes the same tokens under masks and without, in turns: 8 behind a prompt of 16, five rounds after a warm-up.
-    """
+    """Decodes the same tokens under stages and under those of `beside` (by default none, the dense model), in turns: 8
+    behind a prompt of 16, five rounds after a warm-up."""
 
-    def __init__(self, model: Model, ids: Sequence[int]):
+    def __init__(self, model: Model, ids: Sequence[int], beside: Sequence[Stage] = ()):
         self._ids = list(ids[:_PROMPT + _STEPS])
         self._masked = Sessions(model)
-        self._dense = Sessions(model).of([], {})
+        self._dense = Sessions(model).of(beside, {})
 
     def of(self, stages: Sequence[Stage]) -> Speed:
         """The speed under stages."""
