@@ -11,7 +11,6 @@ from host.pipeline.texts import text_ids
 from host.stage_options import chosen_stages
 from host.text import Text
 from models.checkpoint import load_model
-from models.errors import OptionError
 
 __all__ = ["norm_table", "run"]
 
@@ -21,8 +20,6 @@ def run(options: argparse.Namespace) -> None:
     model = load_model(options.model)
     given = [stage for _, stage in chosen_stages(options, model).stages]
     ids = Text(model.folder).before + text_ids(model, options.text)[:options.tokens]
-    if len(ids) < 2:
-        raise OptionError(f"{options.text} is too short to compare norms on")
     rows = compare_norms(model, given, ids)
     if options.json:
         print(json.dumps({"scored_tokens": len(ids), "rows": [row._asdict() for row in rows]}))

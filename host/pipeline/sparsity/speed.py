@@ -11,6 +11,7 @@ from host.pipeline.sparsity.measuring import Sessions
 from host.pipeline.stage import Stage
 from host.runtime import Session
 from models.checkpoint import Model
+from models.errors import OptionError
 
 __all__ = ["DecodeRace", "Speed"]
 
@@ -26,9 +27,11 @@ class Speed(NamedTuple):
 
 class DecodeRace:
     """Decodes the same tokens under stages and under those of `beside` (by default none, the dense model), in turns: 8
-    behind a prompt of 16, five rounds after a warm-up."""
+    behind a prompt of 16, five rounds after a warm-up. `OptionError` for so few ids that no prompt is left."""
 
     def __init__(self, model: Model, ids: Sequence[int], beside: Sequence[Stage] = ()):
+        if len(ids) <= _STEPS:
+            raise OptionError(f"too short a text to decode: {len(ids)} tokens, and {_STEPS + 1} are the least")
         self._ids = list(ids[:_PROMPT + _STEPS])
         self._masked = Sessions(model)
         self._dense = Sessions(model).of(beside, {})

@@ -17,10 +17,10 @@ def test_the_command_prints_both_places_of_the_norm(tmp_path, capsys):
     run_command(pipeline.main, [*given, "--tokens", "20", "--json"])
     found = json.loads(capsys.readouterr().out)
     assert found["scored_tokens"] == 1 + 20 and [row["runs"] for row in found["rows"]] == ["fabric", "cpu"]
-    text.write_text("")
+    text.write_text("It.")
     with pytest.raises(SystemExit) as ended:
         run_command(pipeline.main, given)
-    assert ended.value.code == 2 and "too short to compare norms on" in capsys.readouterr().err
+    assert ended.value.code == 2 and "too short a text to decode: " in capsys.readouterr().err
 
 
 def test_rows_have_lines():
