@@ -5,7 +5,7 @@ import pytest
 
 from host.pipeline.site import Point, Site
 from host.pipeline.sparsity.cett import capture_neurons, cett
-from host.pipeline.sparsity.measuring import measure, zero_points
+from host.pipeline.sparsity.measuring import Sessions, measure, zero_points
 from host.pipeline.sparsity.teal import Teal
 from host.pipeline.sparsity.top_k import TopK
 from models.errors import OptionError
@@ -53,3 +53,16 @@ def test_zeros_are_counted_where_a_mask_makes_them():
     plain, masked = (measure(model, [fitted("top-k", family, share)], IDS) for share in (0.001, 0.75))
     assert plain.zeros < 0.3 and masked.zeros == pytest.approx(0.75, abs=0.02) and masked.nll != plain.nll
     assert measure(model, [], IDS) == measure(model, [], IDS, points=()) and measure(model, [], IDS).zeros == 0
+
+
+def test_a_kept_session_gives_what_a_new_one_gives():
+    """Taps of other exponents, stages of the CPU, none and looks in turn; the sum of the tokens' losses is the nll."""
+    family = "silu full heads"
+    model, kept = model_of(family), Sessions(model_of(family))
+    given = [fitted("teal", family, share) for share in (0.3, 0.9)] + [fitted("wina", family), fitted("chess", family)]
+    for stages in [[], *([stage] for stage in given), [], [given[0]], given[1:]]:
+        points = {Point(0, Site.DOWN), Point(1, Site.QKV)} if len(stages) < 2 else None
+        found = measure(model, stages, IDS, points=points, sessions=kept)
+        assert found == measure(model, stages, IDS, points=points)
+        assert len(found.losses) == len(IDS) - 1 and sum(found.losses) == pytest.approx(found.nll)
+    assert measure(model, [given[0]], IDS, sessions=kept).nll != measure(model, [], IDS, sessions=kept).nll
