@@ -34,7 +34,7 @@ from models.machine.build import CPU
 from models.model import Model
 from scripts.marked_text import rewrite_marked
 
-__all__ = ["Alternation", "Seen", "alternate", "check_bytes", "main", "seen_zeros", "table"]
+__all__ = ["Alternation", "Seen", "alternate", "check_bytes", "main", "seen_zeros", "table", "with_rows"]
 
 _DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "measurements.md"
 _START, _END = "<!-- skipping: written by scripts.experiments.measure_skipping --record -->", "<!-- skipping: end -->"
@@ -132,6 +132,14 @@ def table(found: Sequence[tuple[str, int, str, float, Alternation]]) -> str:
     return "\n".join(lines)
 
 
+def with_rows(before: str, found: str) -> str:
+    """A table with the rows of another in the place of those of the same model, threads and head, or behind them."""
+    def rows(text: str) -> dict[tuple[str, ...], str]:
+        return {tuple(line.split(" | ")[:3]): line for line in text.splitlines()[2:] if line.startswith("|")}
+
+    return "\n".join([*found.splitlines()[:2], *(rows(before) | rows(found)).values()])
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     parser = CommandParser("scripts.experiments.measure_skipping",
@@ -141,7 +149,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2], metavar="N", help="default: 1, then 2")
     parser.add_argument("-n", type=int, default=1, metavar="N", help="tokens a turn (default: 1)")
     parser.add_argument("--turns", type=int, default=60, metavar="R", help="each way (default: 60)")
-    parser.add_argument("--record", action="store_true", help="write the table into docs/measurements.md")
+    parser.add_argument("--record", action="store_true",
+                        help="write its rows into docs/measurements.md, where those of other runs stay")
     options = parser.parse_args(arguments)
     if options.n < 1 or options.turns < 2:
         raise OptionError("-n must be at least 1 and --turns at least 2")
@@ -155,7 +164,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                        alternate(model, head, options.n, options.turns, threads)) for threads in options.threads]
     print(table(found))
     if options.record:
-        rewrite_marked(_DOCUMENT, _START, _END, lambda _: table(found))
+        rewrite_marked(_DOCUMENT, _START, _END, lambda before: with_rows(before, table(found)))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import pytest
 from host.devices.base import WeightBytes
 from models.errors import DeviceError
 from models.synth import synthetic_model
-from scripts.experiments.measure_skipping import Alternation, Seen, alternate, check_bytes, table
+from scripts.experiments.measure_skipping import Alternation, Seen, alternate, check_bytes, table, with_rows
 from tests.families import FAMILIES
 
 
@@ -40,3 +40,10 @@ def test_the_table_has_medians_best_turns_and_quartiles():
     assert np.allclose(times.ratios, [4, 1, 1.5])
     assert table([("m", 2, "exact", 0.25, times)]).splitlines()[2:] == [
         "| m | 2 | exact | 25.0% | 50.0% | 3.3 | 5.0 | 1.50 | 2.00 | 1.00 to 4.00 |"]
+
+
+def test_rows_of_other_runs_stay():
+    head = ["| model | threads | head | x |", "| --- | --- | --- | --- |"]
+    before = [*head, "| a | 1 | exact | 1 |", "| a | 2 | exact | 2 |", ""]
+    found = [*head, "| a | 2 | exact | 3 |", "| a | 2 | shortlist | 4 |"]
+    assert with_rows("\n".join(before), "\n".join(found)).splitlines() == [*head, before[2], *found[2:]]
