@@ -1,4 +1,4 @@
-"""Bytes of weights that zeros would let a kernel leave unread: modelled from counts, nothing leaves them out.
+"""Bytes of weights that zeros let a kernel leave unread: modelled from counts of one token's zeros.
 
 Counted are the columns of `down` whose int8 input is zero, and the rows of `up` whose gate is zero behind its
 activation, a token at a time. Zeros in front of q, k, v, o, gate and up count nothing: their matrices lie row by row.
