@@ -78,7 +78,8 @@ def _worse(rows: Sequence[Row]) -> str:
     if not worse:
         return "No method is worse than random-per-token at the same inputs and target."
     return "\n".join(f"Worse than random-per-token: {row.method} at {_group(row.group)}, {row.target:g} "
-                     f"(× {row.over_plain:.3f} against × {random.over_plain:.3f})." for row, random in worse)
+                     f"(× {row.over_plain:.3f} against × {random.over_plain:.3f}; "
+                     f"layer error {row.layer_error:.3f} against {random.layer_error:.3f})." for row, random in worse)
 
 
 def _percent(rows: Sequence[AtPercent], percent: float) -> str:

@@ -8,7 +8,7 @@ from host.pipeline.sparsity.kept_gates import KeptGates
 
 PLAIN = Row("qkv,o", "plain", None, None, 0.4183, 0.0, 30.748, 1.0, "nowhere", 0, 123456.0, 1.5e6, None, None)
 WINA = Row("qkv,o", "wina", 0.7, 0.5, 0.6999, 0.0123, None, 1.0077, "cpu", 6, 130000.0, 1.5e6, 99.4, 0.456)
-RANDOM = WINA._replace(method="random-per-token", over_plain=1.5)
+RANDOM = WINA._replace(method="random-per-token", over_plain=1.5, layer_error=0.5)
 FOUND = Comparison(
     [PLAIN, WINA, RANDOM], [Missing("down", 0.25, 0.8199), Missing("down", 0.5, 0.8199)],
     [Pair("qkv,o", 0.7, 0.6999, 0.7, -0.0031, 0.001), Pair("qkv,o", 0.9, 0.9, 0.9, -0.002, 0.001),
@@ -42,7 +42,8 @@ def test_what_is_worse_than_random_is_said():
     rows = [PLAIN, worse, control, RANDOM, elsewhere]
     assert worse_than_random(rows) == [(worse, RANDOM)]
     page = comparison_page(FOUND._replace(rows=rows), [], 1.0)
-    assert "Worse than random-per-token: wina at qkv, o, 0.7 (× 1.600 against × 1.500)." in page.splitlines()
+    assert ("Worse than random-per-token: wina at qkv, o, 0.7 (× 1.600 against × 1.500; "
+            "layer error 0.012 against 0.500).") in page.splitlines()
 
 
 def test_what_was_not_measured_has_no_table():
