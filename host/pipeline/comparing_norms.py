@@ -52,7 +52,7 @@ def compare_norms(model: Model, given: Sequence[Stage], ids: Sequence[int]) -> l
         if not isinstance(stage, Normalisation):
             raise OptionError(f"{stage.kind} by {stage.method} is no norm")
     if model.config.norm == NORMS[0]:
-        sides: list[Normalisation] = [RMSNorm(), _AtCuts(), *given]
+        sides: list[Stage] = [RMSNorm(), _AtCuts(), *given]
     elif given:
         sides = [*given, *(stage.with_strength(0.0) for stage in given if stage.strength)]
     else:
