@@ -43,12 +43,16 @@ class DecodeRace:
         return Speed(1 / median(masked for _, masked in times), median(dense / masked for dense, masked in times))
 
     def _round(self, sides: Sequence[Session]) -> list[list[float]]:
-        """Seconds of each step on each side."""
+        """Seconds of each step on each side; each side is the first in its turn."""
         prompt = self._ids[:-_STEPS]
         for session in sides:
             session.reset()
             session.prefill(prompt)
-        return [[_seconds(session, token) for session in sides] for token in self._ids[len(prompt):]]
+        found = []
+        for step, token in enumerate(self._ids[len(prompt):]):
+            turn = -1 if step % 2 else 1
+            found.append([_seconds(session, token) for session in sides[::turn]][::turn])
+        return found
 
 
 def _seconds(session: Session, token: int) -> float:
