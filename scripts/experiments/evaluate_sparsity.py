@@ -31,9 +31,9 @@ _PERCENT = 1.0
 
 def marks(model: str) -> tuple[str, str, str]:
     """The lines around a model's tables, and the name of its picture."""
-    name = "masks" if model == _SHIPPED else "prosparse"
+    name = "masks" if model == _SHIPPED else "prosparse masks"
     return (f"<!-- {name}: written by scripts.experiments.evaluate_sparsity --record -->", f"<!-- {name}: end -->",
-            f"sparsity_{name}.svg")
+            f"{name.replace(' ', '_')}.svg")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

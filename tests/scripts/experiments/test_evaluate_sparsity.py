@@ -24,7 +24,7 @@ def document(tmp_path, monkeypatch):
     return path
 
 
-@pytest.mark.parametrize("model, picture", [("demo", "sparsity_masks.svg"), ("other", "sparsity_prosparse.svg")])
+@pytest.mark.parametrize("model, picture", [("demo", "masks.svg"), ("other", "prosparse_masks.svg")])
 def test_a_report_is_written_between_the_marks(tmp_path, document, capsys, model, picture):
     report = tmp_path / "report.json"
     report.write_text(json.dumps(as_json(FOUND, FOLLOWED)))
