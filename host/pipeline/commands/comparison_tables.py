@@ -56,7 +56,7 @@ def _rows(rows: Sequence[Row]) -> str:
             f"{row.layer_error:.3f}", "none" if row.perplexity is None else f"{row.perplexity:.2f}",
             f"× {row.over_plain:.3f}", f"{row.runs}{f', {row.cuts}' if row.cuts else ''}",
             f"{row.bytes_unread / 1000:.0f}",
-            "–" if row.tokens_per_s is None else f"{row.tokens_per_s:.0f} (× {row.of_dense:.2f})"])
+            "–" if row.tokens_per_s is None else f"{row.tokens_per_s:.0f} (× {row.of_dense:.2g})"])
     unread = f"kB unread of {rows[0].matrix_bytes / 1000:.0f}, modelled"
     return _table(["sparse inputs", "asked for", "method", "zeros", "layer error", "perplexity", "over plain",
                    "runs, cuts", unread, "tok/s, measured (of dense)"], shown)
