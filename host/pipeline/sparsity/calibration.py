@@ -117,6 +117,7 @@ def _bisected(fits: Fits, layers: int, measured: Callable[[Stage], float], targe
             guess = low + float(np.clip(part, 0.1, 0.9)) * (high - low)
         else:
             guess = (low + high) / 2 if first is None else setting + 1.25 * (aim - found)
+            first = None
     if best is None:
         stage = fits([_LEAST] * layers)
         best = Calibrated(stage, [_LEAST] * layers, [measured(stage)])

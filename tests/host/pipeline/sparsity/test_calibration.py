@@ -67,6 +67,21 @@ def test_where_a_measure_jumps_the_nearest_below_is_taken(monkeypatch):
     assert 0.3 < found.sparsities[0] < 0.36 and found.found == [pytest.approx(0.8)]
 
 
+def test_zeros_are_found_where_they_rise_slowly(monkeypatch):
+    """As those of channels drawn among many that are zero anyway."""
+    class Curve:
+        most = 1.0
+
+        def __call__(self, sparsities):
+            return sparsities[0]
+
+    monkeypatch.setattr(calibration, "measure", lambda model, stages, ids, **_: Measured(
+        None, 0.0, 1 - 0.145 * (1 - stages[0]), ()))
+    for first in (0.9, 0.001):
+        found = to_zeros(Curve(), model_of(FAMILY), [1, 2], 0.9, [], first=first)
+        assert 0.895 <= found.found[0] <= 0.9
+
+
 def test_the_command_takes_a_cett_or_a_loss(texts, capsys):
     given = ("--text", texts / "austen.txt", "--tokens", 64, "--json", "-o", texts / "mask")
     fitted = run(pipeline, *FIT, "top-k", *given, "--cett", 0.2, capsys=capsys)
