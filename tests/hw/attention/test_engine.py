@@ -46,7 +46,7 @@ def kinds(kv_bits: int) -> list[dict]:
     return [case(kind, 4, 2, 64, tokens, rows, kv_bits=kv_bits) for kind in KINDS for tokens, rows in ((1, 1), (18, 3))]
 
 
-@pytest.mark.parametrize("stall", [0.0, 0.3], ids=["free", "stalls"])
+@pytest.mark.parametrize("stall", [pytest.param(0.0, marks=pytest.mark.slow), 0.3], ids=["free", "stalls"])
 @pytest.mark.parametrize(("ports", "kv_bits", "pairs"), [
     (1, 8, 2), *(pytest.param(*other, marks=pytest.mark.slow) for other in ((4, 8, 4), (2, 8, 4), (4, 16, 4),
                                                                             (2, 16, 4)))])

@@ -16,7 +16,7 @@ KEYS = [(1, 2, False), (6, 2, True), (7, 3, False), (8, 3, True), (5, 4, False),
     (2, 8, 256, 2, ULTRASCALE_PLUS), pytest.param(4, 8, 256, 2, ULTRASCALE_PLUS, marks=pytest.mark.slow),
     pytest.param(4, 8, 256, 1, ULTRASCALE_PLUS, marks=pytest.mark.slow),
     pytest.param(4, 16, 256, 2, ULTRASCALE_PLUS, marks=pytest.mark.slow),
-    (2, 8, 128, 1, BOARDS["arty_z7"].technology)])
+    pytest.param(2, 8, 128, 1, BOARDS["arty_z7"].technology, marks=pytest.mark.slow)])
 def test_exact_dots(pairs, kv_bits, chunk_bits, parts, technology):
     """The Arty Z7 has one pair's products in blocks, the other's in LUTs."""
     unit = dict(pairs=pairs, kv_bits=kv_bits, chunk_bits=chunk_bits, parts=parts, dim_max=8 * chunk_bits // kv_bits)

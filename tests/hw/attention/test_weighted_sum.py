@@ -14,7 +14,8 @@ PASSES = [(1, False), (2, True), (90, False), (100, True), (95, False), (3, Fals
 @pytest.mark.parametrize(("pairs", "kv_bits", "parts", "technology"), [
     (2, 8, 2, ULTRASCALE_PLUS), pytest.param(4, 8, 2, ULTRASCALE_PLUS, marks=pytest.mark.slow),
     pytest.param(4, 8, 1, ULTRASCALE_PLUS, marks=pytest.mark.slow),
-    pytest.param(4, 16, 2, ULTRASCALE_PLUS, marks=pytest.mark.slow), (2, 8, 2, SERIES_7)])
+    pytest.param(4, 16, 2, ULTRASCALE_PLUS, marks=pytest.mark.slow), pytest.param(
+        2, 8, 2, SERIES_7, marks=pytest.mark.slow)])
 def test_exact_sums(pairs, kv_bits, parts, technology):
     unit = dict(pairs=pairs, kv_bits=kv_bits, chunk_bits=256, parts=parts, context_max=256)
     run_bench(WeightedSum(**unit), "tests.hw.attention.weighted_sum_bench",

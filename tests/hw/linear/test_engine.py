@@ -36,7 +36,7 @@ def run(build, matrices, *, interleaved=False, stall=0.0, late=None, cycles=None
         "cycles": cycles})
 
 
-@pytest.mark.parametrize("stall", [0.0, 0.4])
+@pytest.mark.parametrize("stall", [pytest.param(0.0, marks=pytest.mark.slow), 0.4])
 @pytest.mark.parametrize("name", NAMES)
 def test_matrices_in_turn(name, stall):
     """Back to back at different bases: a single tile, odd sizes, the longest input, an earlier result overwritten."""
@@ -76,7 +76,7 @@ def test_extremes_and_zeros():
     run(build, matrices)
 
 
-@pytest.mark.parametrize("stall", [0.0, 0.3])
+@pytest.mark.parametrize("stall", [pytest.param(0.0, marks=pytest.mark.slow), 0.3])
 def test_invalid_bytes_are_zeros_and_counted(stall):
     """Once, however often a tile is used; bytes of the stream's padding are not looked at."""
     build, rng = TEST_BUILDS["two batches of two"], np.random.default_rng(3)

@@ -18,7 +18,7 @@ def _build(rows: int, kv_bits: int) -> BuildParameters:
         kv_bits=kv_bits, row_batches=2)  # twice the slots: a step may be that of a row in no command
 
 
-@pytest.mark.parametrize("stall", [0.0, 0.3], ids=["free", "stalls"])
+@pytest.mark.parametrize("stall", [pytest.param(0.0, marks=pytest.mark.slow), 0.3], ids=["free", "stalls"])
 @pytest.mark.parametrize("bench", ["engine_bench", "stops_bench"])
 @pytest.mark.parametrize(("rows", "kv_bits"), [pytest.param(1, 8, marks=pytest.mark.slow), (4, 16)])
 def test_commands(rows, kv_bits, bench, stall):

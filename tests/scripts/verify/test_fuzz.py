@@ -15,7 +15,7 @@ from scripts.verify.fuzz.report import Tally, keep_finding, record, table
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux's /proc")
 
-CASES = {"gguf": 24, "huggingface": 20, "tokenizer": 16, "own": 24, "artefact": 100, "template": 30}
+CASES = {"gguf": 24, "huggingface": 20, "tokenizer": 16, "own": 24, "artefact": 100, "template": 16}
 WHOLE = 8  # enough for each make of each kind to come up; the quick tests take the first half
 PLANTED = [sys.executable, str(Path(__file__).with_name("planted_worker.py")), "planted"]
 

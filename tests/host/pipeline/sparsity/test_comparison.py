@@ -105,7 +105,7 @@ def test_the_command_prints_tables(texts, capsys, monkeypatch):
     assert " | cpu, 6 | " in page[3]
     for options, message in ((given[:3], "report --kind needs --text"),
                              ((*given, "--stage", "x"), "report takes --kind or --stage"),
-                             ((*given, 2), "--targets lie between 0 and 1"), ((*given, "--ppl", 0), "--ppl must be"),
+                             ((*given, 2), "--targets must lie"), ((*given, "--ppl", 0), "--ppl must be"),
                              ((*given, "--plot", texts / "zeros.txt"), "zeros.txt is no picture: its name")):
         assert message in refused(pipeline, *options, capsys=capsys)
 
