@@ -34,6 +34,7 @@ from models.machine.build import CPU
 from models.output import check_output_folder
 from models.text_file import read_text_file
 from models.train.__main__ import main as train
+from scripts.experiments.measure_stops import decode_rate
 from scripts.marked_text import rewrite_marked
 
 __all__ = ["SHAPE", "VARIANTS", "Run", "activation_table", "main", "norm_table"]
@@ -165,12 +166,7 @@ def _costs(output: Path, seed: int) -> dict[str, Cost]:
     rates: dict[str, list[float]] = {variant: [] for variant in sessions}
     for _ in range(1 + _ROUNDS):
         for variant, session in sessions.items():
-            session.reset()
-            session.prefill(list(range(1, 1 + _PROMPT)))
-            started = time.perf_counter()
-            for token in range(decoded):
-                session.decode(1 + token)
-            rates[variant].append(decoded / (time.perf_counter() - started))
+            rates[variant].append(decode_rate(session, _PROMPT, decoded))
     return {variant: Cost(cuts[variant], median(mine / base for mine, base in
                                                 zip(found[1:], rates[BASE][1:], strict=True)))
             for variant, found in rates.items()}

@@ -25,7 +25,7 @@ from models.errors import OptionError
 from models.machine.build import CPU
 from scripts.marked_text import rewrite_marked
 
-__all__ = ["main", "rates", "table"]
+__all__ = ["decode_rate", "main", "rates", "table"]
 
 _DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "measurements.md"
 _START, _END = "<!-- stops: written by scripts.experiments.measure_stops --record -->", "<!-- stops: end -->"
@@ -43,14 +43,20 @@ def rates(model: Model, tokens: int, rounds: int, *, threads: int | None = None,
     found: dict[str, list[float]] = {site: [] for site in sessions}
     for counted in tqdm(range(-1, rounds), "rounds", file=sys.stderr, leave=False, disable=not sys.stderr.isatty()):
         for site, session in sessions.items():
-            session.reset()
-            session.prefill(list(range(1, 1 + _PROMPT)))
-            started = time.perf_counter()
-            for token in range(tokens):
-                session.decode(1 + token)
+            rate = decode_rate(session, _PROMPT, tokens)
             if counted >= 0:
-                found[site].append(tokens / (time.perf_counter() - started))
+                found[site].append(rate)
     return found
+
+
+def decode_rate(session: Session, prompt: int, tokens: int) -> float:
+    """Tokens a second of decoding ids 1, 2, ... behind a prompt of the same."""
+    session.reset()
+    session.prefill(list(range(1, 1 + prompt)))
+    started = time.perf_counter()
+    for token in range(tokens):
+        session.decode(1 + token)
+    return tokens / (time.perf_counter() - started)
 
 
 def table(found: Mapping[str, Sequence[float]]) -> str:

@@ -10,7 +10,7 @@ from host.pipeline.sparsity.comparison import Comparison, Missing, Pair, Row
 from host.pipeline.sparsity.continuations import At
 from host.pipeline.sparsity.kept_gates import KeptGates
 
-__all__ = ["comparison_page", "worse_than_random"]
+__all__ = ["comparison_page", "markdown_table", "worse_than_random"]
 
 _CONTROLS = ("random-per-token", "fixed-random", "plain")
 
@@ -37,7 +37,8 @@ def worse_than_random(rows: Iterable[Row]) -> list[tuple[Row, Row]]:
     return found
 
 
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Cells as Markdown."""
     lines = [heads, ["---"] * len(heads), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
@@ -58,7 +59,7 @@ def _rows(rows: Sequence[Row]) -> str:
             f"{row.bytes_unread / 1000:.0f}",
             "–" if row.tokens_per_s is None else f"{row.tokens_per_s:.0f} (× {row.of_dense:.2g})"])
     unread = f"kB unread of {rows[0].matrix_bytes / 1000:.0f}, modelled"
-    return _table(["sparse inputs", "asked for", "method", "zeros", "layer error", "perplexity", "over plain",
+    return markdown_table(["sparse inputs", "asked for", "method", "zeros", "layer error", "perplexity", "over plain",
                    "runs, cuts", unread, "tok/s, measured (of dense)"], shown)
 
 
@@ -85,7 +86,7 @@ def _worse(rows: Sequence[Row]) -> str:
 def _percent(rows: Sequence[AtPercent], percent: float) -> str:
     shown = [[_group(row.group), row.method, f"{row.reached:.2f} %", f"{row.zeros:.3f}", f"× {row.over_plain:.3f}"]
              for row in rows]
-    return f"Sparsity at {percent:g} % more perplexity on the fitted text, bisected:\n\n" + _table(
+    return f"Sparsity at {percent:g} % more perplexity on the fitted text, bisected:\n\n" + markdown_table(
         ["sparse inputs", "method", "reached", "zeros, held out", "over plain, held out"], shown)
 
 
@@ -94,7 +95,7 @@ def _pairs(rows: Sequence[Pair]) -> str:
         return ""
     shown = [[_group(row.group), f"{row.target:g}", f"{row.wina_zeros:.3f}", f"{row.teal_zeros:.3f}",
               f"{row.difference:+.4f} ± {row.error:.4f}", _verdict(row.difference, row.error)] for row in rows]
-    return "WINA against TEAL, paired over tokens, standard error over blocks of 32:\n\n" + _table(
+    return "WINA against TEAL, paired over tokens, standard error over blocks of 32:\n\n" + markdown_table(
         ["sparse inputs", "asked for", "zeros, WINA", "zeros, TEAL", "WINA less TEAL, nats a token",
          "beyond two errors"], shown)
 
@@ -110,7 +111,7 @@ def _kept(rows: Sequence[KeptGates]) -> str:
         return ""
     shown = [[row.quantile, f"{row.asked:g}", *(f"{share:.3f} ({100 * (share / row.asked - 1):+.1f} %)"
                                                 for share in (row.mean, row.worst))] for row in rows]
-    return "Gates that the statistical top-k keeps, of them all and against k:\n\n" + _table(
+    return "Gates that the statistical top-k keeps, of them all and against k:\n\n" + markdown_table(
         ["quantile of", "asked for, k / n", "kept", "kept in the layer furthest off"], shown)
 
 
@@ -122,6 +123,6 @@ def _followed(rows: Sequence[At]) -> str:
     for row in rows:
         lines[row.follows, row.method].append(f"{row.more:+.3f} ± {row.error:.3f}")
     return (f"CoreInfer with half the neurons, over plain in nats a token by tokens behind the prompt, "
-            f"{rows[0].passages} passages:\n\n") + _table(
+            f"{rows[0].passages} passages:\n\n") + markdown_table(
         ["what follows", "method", *(f"{first} – {behind - 1}" for first, behind in bins)],
         ([*key, *cells] for key, cells in lines.items()))

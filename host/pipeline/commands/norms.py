@@ -6,6 +6,7 @@ import argparse
 import json
 from collections.abc import Sequence
 
+from host.pipeline.commands.comparison_tables import markdown_table
 from host.pipeline.comparing_norms import NormRow, compare_norms
 from host.pipeline.texts import text_ids
 from host.stage_options import chosen_stages
@@ -29,12 +30,12 @@ def run(options: argparse.Namespace) -> None:
 
 def norm_table(rows: Sequence[NormRow]) -> str:
     """The rows as Markdown."""
-    lines = ["| norm | strength | runs, cuts a token | perplexity | over the first | tok/s, measured |",
-             "| --- | --- | --- | --- | --- | --- |"]
+    cells = []
     for row in rows:
         shown = "none" if row.perplexity is None else f"{row.perplexity:.2f}"
         over = "–" if row.over_first is None else f"× {row.over_first:.3f}"
         beside = "" if row.of_first is None else f" (× {row.of_first:.2f})"
-        lines.append(f"| {row.method} | {row.strength:g} | {row.runs}{f', {row.cuts}' if row.cuts else ''} | {shown} "
-                     f"| {over} | {row.tokens_per_s:.0f}{beside} |")
-    return "\n".join(lines)
+        cells.append([row.method, f"{row.strength:g}", f"{row.runs}{f', {row.cuts}' if row.cuts else ''}", shown, over,
+                      f"{row.tokens_per_s:.0f}{beside}"])
+    return markdown_table(["norm", "strength", "runs, cuts a token", "perplexity", "over the first", "tok/s, measured"],
+                          cells)
