@@ -89,6 +89,7 @@ ELSEWHERE: tuple[tuple[str, str, str], ...] = (
     ("host/pipeline/sparsity", "teal", "host/pipeline/test_placement.py"),
     ("host/pipeline/sparsity", "top_k wina", "host/pipeline/sparsity/test_ranked_mask.py"),
     ("host/pipeline/sparsity", "zeros", "host/pipeline/sparsity/test_bits.py"),
+    ("host/pipeline/steering", "steering_stage", "host/pipeline/steering/test_added_vectors.py"),
 
     ("sim", "memory_counters", "sim/test_kv260_memory.py"),
     ("sim", "testbench", "sim/test_runner.py"),

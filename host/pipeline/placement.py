@@ -1,6 +1,6 @@
 """Where stages run: in the fabric's taps, or on the CPU at a cut of the pass.
 
-Stages at one point act in the order of `Order`, among equals as they were given. Those of one method are joined first.
+Stages at one point act in the order of `Order`, among equals as they were given. Those of one family are joined first.
 """
 
 from __future__ import annotations
@@ -129,10 +129,10 @@ def _normalised(stage: Normalisation, point: Point, gains: Gains, model: Model, 
 
 
 def _joined(stages: Sequence[Stage]) -> list[Stage]:
-    by_method: dict[type[Stage], list[Stage]] = {}
+    families: dict[type[Stage], list[Stage]] = {}
     for stage in stages:
-        by_method.setdefault(type(stage), []).append(stage)
-    return [stage for method, found in by_method.items() for stage in method.join(found)]
+        families.setdefault(stage.family, []).append(stage)
+    return [stage for family, found in families.items() for stage in family.join(found)]
 
 
 def _made_there(point: Point, cpu: Mapping[Point, Sequence[Stage]]) -> bool:

@@ -82,9 +82,14 @@ class Stage(ABC):
         """The same stage at another strength; `ArtefactError` where that makes no sense."""
         return self.load(self.tensors, strength)
 
+    @property
+    def family(self) -> type[Stage]:
+        """The class whose instances are joined with this one; its own."""
+        return type(self)
+
     @classmethod
     def join(cls, stages: Sequence[Self]) -> Sequence[Stage]:
-        """What several stages of this method do together, in as few as it takes; all of them, one after another."""
+        """What several stages of this family do together, in as few as it takes; all of them, one after another."""
         return stages
 
     def points(self, model: Model) -> Sequence[Point]:

@@ -15,18 +15,19 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from models.checkpoint import load_model
+from models.checkpoint import Model, load_model
 from models.checkpoint_writer import METADATA
 from models.config import ACTIVATIONS, NORMS, ModelConfig, resolve_model
 from models.dequantise import float_model
 from models.errors import ModelError
 from models.formats.source import FloatLinear, FloatModel
 from models.train.export import load
+from models.train.network import BitNet
 from models.train.quantisers import FLOOR
 from models.train.recipe import Shape
 from models.train.tokenizer import load_tokenizer
 
-__all__ = ["Initial", "masters", "read_initial"]
+__all__ = ["Initial", "masters", "network_of", "read_initial"]
 
 _GAINS = {"input": "input_layernorm", "post_attention": "post_attention_layernorm",
           "attn_sub": "self_attn.attn_sub_norm", "ffn_sub": "mlp.ffn_sub_norm"}
@@ -61,6 +62,15 @@ def read_initial(name: str | Path, wanted: Shape) -> Initial:
     return initial._replace(shape=replace(initial.shape, context=wanted.context))
 
 
+def network_of(model: Model) -> BitNet:
+    """A converted model as a network in float32 with straight-through gradients, its weights fixed, for what is fitted
+    to a model by gradients. `ModelError` for a shape that networks here do not have."""
+    shape = _shape(model.folder or model.config.name, model.config)
+    network = BitNet(shape)
+    network.load_state_dict(_state(float_model(model)))
+    return network.eval().requires_grad_(False)
+
+
 def masters(linear: FloatLinear) -> np.ndarray:
     """float32 [out, in] that `ternarise` makes these trits and this scale of; `ModelError` for too small a scale."""
     if linear.scale < FLOOR:
@@ -69,7 +79,7 @@ def masters(linear: FloatLinear) -> np.ndarray:
     return (linear.trits * (linear.scale / max(share, 1 / linear.trits.size))).astype(np.float32)
 
 
-def _shape(folder: Path, config: ModelConfig) -> Shape:
+def _shape(folder: Path | str, config: ModelConfig) -> Shape:
     for name, known in ((config.norm, NORMS[:1]), (config.activation, ACTIVATIONS)):
         if name not in known:
             raise ModelError(f"{folder} has {name}, whose parameters are not in it: give the folder it was "

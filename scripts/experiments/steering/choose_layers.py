@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from host.pipeline.steering.difference_of_means import chosen_layers, difference_of_means
+from host.pipeline.steering.contrast import chosen_layers
+from host.pipeline.steering.difference_of_means import difference_of_means
 from models.command import CommandParser, run_command
 from scripts.experiments.steering.evaluate_steering import DIRECTIONS, Trial
 from scripts.experiments.steering.manner import AUSTEN, SCRIPTURE

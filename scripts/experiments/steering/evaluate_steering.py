@@ -19,7 +19,8 @@ import numpy as np
 
 from host.devices.emulator import EmulatorDevice
 from host.pipeline.observing import residuals
-from host.pipeline.steering.difference_of_means import chosen_layers, difference_of_means
+from host.pipeline.steering.contrast import chosen_layers, middle_third
+from host.pipeline.steering.difference_of_means import difference_of_means
 from host.pipeline.texts import spread
 from host.text import Text
 from models.checkpoint import load_model
@@ -152,7 +153,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.plot:
         check_output_file(options.plot)
     trial = Trial(options.data, options.model, options.prompts, options.n, options.windows)
-    layers = chosen_layers(options.layers, trial.model.config.layers)
+    count = trial.model.config.layers
+    layers = chosen_layers(options.layers, count) if options.layers else middle_third(count)
     states = trial.states()
     fitted = difference_of_means(states[SCRIPTURE], states[AUSTEN], layers)
     vectors = [("steered", 0, fitted)]

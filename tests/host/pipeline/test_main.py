@@ -42,7 +42,7 @@ def test_a_text_has_no_direction_to_itself(capsys, texts):
     artefact = texts / "steer.safetensors"
     line = refused(pipeline, *STEER, "--toward", texts / "austen.txt", "--away", texts / "austen.txt", "-o", artefact,
                    capsys=capsys)
-    assert "do not differ at layers [2, 3]" in line and not artefact.exists()
+    assert "do not differ" in line and not artefact.exists()
 
 
 def test_saturations_are_said(capsys, texts, monkeypatch):

@@ -13,9 +13,10 @@ pytest.importorskip("safetensors")
 from dataclasses import replace  # noqa: E402
 
 from models.dequantise import float_model  # noqa: E402
+from models.float_twin import float_logits  # noqa: E402
 from models.formats.source import FloatLinear  # noqa: E402
 from models.train.export import export  # noqa: E402
-from models.train.initial import masters, read_initial  # noqa: E402
+from models.train.initial import masters, network_of, read_initial  # noqa: E402
 from models.train.network import BitNet  # noqa: E402
 from models.train.quantisers import ternarise  # noqa: E402
 
@@ -44,6 +45,16 @@ def test_a_converted_model_comes_back_bit_equal(folders, network, tokenizer, tmp
     assert np.array_equal(first.embedding, second.embedding)
     assert np.array_equal(first.final_gains, second.final_gains)
     assert initial.tokenizer.to_str() == tokenizer.to_str()
+
+
+def test_a_converted_model_is_a_network_with_its_logits(folders):
+    model = load_model(folders[1])
+    ids = np.arange(1, 17) % model.config.vocab_size
+    network = network_of(model)
+    found = network(torch.from_numpy(ids)[None])[0].numpy()
+    apart = np.abs(found - float_logits(float_model(model), ids))
+    assert np.median(apart) < 1e-5 and apart.max() < 0.02  # an activation may round the other way
+    assert not any(parameter.requires_grad for parameter in network.parameters())
 
 
 def test_a_trained_folder_comes_back_with_its_masters(folders, network):

@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from host.pipeline.steering.difference_of_means import chosen_layers, difference_of_means
+from host.pipeline.steering.difference_of_means import difference_of_means
 from host.pipeline.texts import spread
-from models.errors import OptionError
 
 
 def test_windows_are_spread_over_the_whole_text():
@@ -13,13 +12,6 @@ def test_windows_are_spread_over_the_whole_text():
     assert spread(ids, 40, 10) == [*range(10), *range(330, 340), *range(660, 670), *range(990, 1000)]
     assert spread(ids[:30], 40, 10) == ids[:30]
     assert spread(ids, 5, 10) == list(range(10))
-
-
-def test_layers_must_lie_in_the_model():
-    assert chosen_layers("3,1", 6) == [1, 3]
-    for wrong in ("1,x", "6", "-1"):
-        with pytest.raises(OptionError, match="--layers"):
-            chosen_layers(wrong, 6)
 
 
 def test_a_difference_of_means_points_from_one_text_to_the_other():
