@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from host.pipeline.decode_speed import DecodeRace
+from host.pipeline.measuring import Sessions, measure
 from host.pipeline.normalisation.norm import Normalisation
 from host.pipeline.normalisation.rmsnorm import RMSNorm
 from host.pipeline.placement import place
-from host.pipeline.sparsity.measuring import Sessions, measure
-from host.pipeline.sparsity.speed import DecodeRace
 from host.pipeline.stage import Stage
 from models.checkpoint import Model
 from models.config import NORMS

@@ -19,9 +19,9 @@ from typing import NamedTuple
 import host.pipeline.__main__ as pipeline
 from host.devices.emulator import EmulatorDevice
 from host.pipeline.loading import load_stages
+from host.pipeline.measuring import measure
 from host.pipeline.placement import host_steps, place
 from host.pipeline.site import Site, points_of
-from host.pipeline.sparsity.measuring import measure
 from host.pipeline.stage import Stage
 from host.pipeline.texts import text_ids
 from host.runtime import Session

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from host.pipeline.measuring import Measured, Sessions, measure
 from host.pipeline.site import Point
 from host.pipeline.sparsity.calibration import Fits, to_perplexity
-from host.pipeline.sparsity.measuring import Measured, Sessions, measure
 from models.checkpoint import Model
 
 __all__ = ["AtPercent", "at_percent"]

@@ -11,9 +11,9 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from host.pipeline.measuring import Sessions, measure
 from host.pipeline.site import Point
 from host.pipeline.sparsity.cett import capture_neurons, cett
-from host.pipeline.sparsity.measuring import Sessions, measure
 from host.pipeline.stage import Stage
 from models.checkpoint import Model
 

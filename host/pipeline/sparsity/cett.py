@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from host.pipeline.measuring import Rows, capture
 from host.pipeline.site import Point, Site
-from host.pipeline.sparsity.measuring import Rows, capture
 from host.pipeline.stage import Stage
 from models.checkpoint import Model
 from models.errors import OptionError

@@ -13,6 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
+from host.pipeline.decode_speed import DecodeRace
+from host.pipeline.measuring import Measured, Sessions, capture, measure
 from host.pipeline.methods import find_methods
 from host.pipeline.placement import place
 from host.pipeline.site import LINEAR_INPUTS, Point, Site
@@ -22,9 +24,7 @@ from host.pipeline.sparsity.calibration import to_zeros
 from host.pipeline.sparsity.fitted_mask import FittedMask, LayerFits, layer_inputs
 from host.pipeline.sparsity.kept_gates import KeptGates, kept_gates
 from host.pipeline.sparsity.layer_error import layer_error
-from host.pipeline.sparsity.measuring import Measured, Sessions, capture, measure
 from host.pipeline.sparsity.paired import BLOCK, paired_difference
-from host.pipeline.sparsity.speed import DecodeRace
 from host.pipeline.sparsity.unread import Unread, matrix_bytes
 from host.pipeline.stage import Stage
 from models.checkpoint import Model

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from host.pipeline.measuring import Rows
 from host.pipeline.site import Point, Site
 from host.pipeline.sparsity.fitted_mask import LayerFits, LayerInputs
-from host.pipeline.sparsity.measuring import Rows
 from host.pipeline.sparsity.spark import Spark
 from models.checkpoint import Model
 from models.formats.source import FloatModel

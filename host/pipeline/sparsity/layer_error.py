@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from host.pipeline.measuring import Rows
 from host.pipeline.site import Point, Site
 from host.pipeline.sparsity.allocation import READERS
-from host.pipeline.sparsity.measuring import Rows
 from host.pipeline.stage import Stage
 from models.checkpoint import Model
 from models.golden.scalar import from_word, to_float

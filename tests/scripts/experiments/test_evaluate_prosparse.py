@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from host.pipeline.measuring import measure
 from host.pipeline.site import Site, points_of
-from host.pipeline.sparsity.measuring import measure
 from models.synth import synthetic_model
 from models.ternary import pack_trits
 from scripts.experiments import evaluate_prosparse

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 import host.pipeline.__main__ as pipeline
+from host.pipeline.measuring import Measured
 from host.pipeline.site import LINEAR_INPUTS, Point
 from host.pipeline.sparsity import calibration
 from host.pipeline.sparsity.calibration import Calibrated, to_cett, to_perplexity, to_zeros
 from host.pipeline.sparsity.fitted_mask import LayerFits
-from host.pipeline.sparsity.measuring import Measured
 from tests.host.pipeline.sparsity.masks import METHODS, model_of, seen
 from tests.host.test_commands import refused, run
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from host.pipeline.measuring import Sessions, measure, zero_points
 from host.pipeline.site import Point, Site
 from host.pipeline.sparsity.cett import capture_neurons, cett
-from host.pipeline.sparsity.measuring import Sessions, measure, zero_points
 from host.pipeline.sparsity.teal import Teal
 from host.pipeline.sparsity.top_k import TopK
 from models.errors import OptionError

@@ -9,14 +9,14 @@ import pytest
 import host.pipeline.__main__ as pipeline
 from host.pipeline.commands.comparison_json import as_json, read_comparison
 from host.pipeline.commands.comparison_tables import comparison_page
+from host.pipeline.decode_speed import DecodeRace
+from host.pipeline.measuring import Measured, capture
 from host.pipeline.site import Point, Site
 from host.pipeline.sparsity.at_percent import at_percent
 from host.pipeline.sparsity.comparison import GROUPS, compare_masks
 from host.pipeline.sparsity.fitted_mask import LayerFits
 from host.pipeline.sparsity.kept_gates import KEPT, kept_gates
 from host.pipeline.sparsity.layer_error import layer_error
-from host.pipeline.sparsity.measuring import Measured, capture
-from host.pipeline.sparsity.speed import DecodeRace
 from host.pipeline.sparsity.top_k import TopK
 from tests.host.pipeline.sparsity.masks import METHODS, fitted, model_of, seen
 from tests.host.test_commands import refused, run

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from host.pipeline.measuring import capture, measure
 from host.pipeline.site import Point, Site
-from host.pipeline.sparsity.measuring import capture, measure
 from host.pipeline.sparsity.unread import Unread, matrix_bytes
 from models.golden.norm_quant import quantise
 from tests.families import FAMILIES

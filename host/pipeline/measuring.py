@@ -1,4 +1,4 @@
-"""What a mask does to a model on a text, as the exact emulator runs it: likelihood, and zeros where it acts."""
+"""What stages do to a model on a text, as the exact emulator runs it: likelihood, and zeros where masks act."""
 
 from __future__ import annotations
 

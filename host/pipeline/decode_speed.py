@@ -1,4 +1,4 @@
-"""Tokens a second of decoding with a mask, measured on this machine beside the dense model in turns."""
+"""Tokens per second of decoding under stages, measured on this machine beside the plain model in turns."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from statistics import median
 from typing import NamedTuple
 
-from host.pipeline.sparsity.measuring import Sessions
+from host.pipeline.measuring import Sessions
 from host.pipeline.stage import Stage
 from host.runtime import Session
 from models.checkpoint import Model
