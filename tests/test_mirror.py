@@ -79,7 +79,9 @@ ELSEWHERE: tuple[tuple[str, str, str], ...] = (
      "host/pipeline/sparsity/test_comparison.py"),
     ("host/pipeline/commands", "fit list_methods report show tensors", "host/pipeline/test_main.py"),
     ("host/pipeline/activation", "ash crrelu x_cos", "host/pipeline/activation/test_function.py"),
+    ("host/pipeline/commands", "export", "host/pipeline/steering/test_vector.py"),
     ("host/pipeline/commands", "massive", "host/pipeline/test_massive.py"),
+    ("host/pipeline/commands", "steering steering_picture", "host/pipeline/steering_bench/test_comparison.py"),
     ("host/pipeline/normalisation", "rmsnorm", "host/pipeline/normalisation/test_norm.py"),
     ("host/pipeline/sparsity", "bounds gates", "host/pipeline/sparsity/test_chess.py"),
     ("host/pipeline/sparsity", "fitted_mask", "host/pipeline/sparsity/test_allocation.py"),
@@ -89,6 +91,7 @@ ELSEWHERE: tuple[tuple[str, str, str], ...] = (
     ("host/pipeline/sparsity", "teal", "host/pipeline/test_placement.py"),
     ("host/pipeline/sparsity", "top_k wina", "host/pipeline/sparsity/test_ranked_mask.py"),
     ("host/pipeline/sparsity", "zeros", "host/pipeline/sparsity/test_bits.py"),
+    ("host/pipeline/steering", "hooked_network", "host/pipeline/steering/test_lin_eas.py"),
     ("host/pipeline/steering", "steering_stage", "host/pipeline/steering/test_added_vectors.py"),
 
     ("sim", "memory_counters", "sim/test_kv260_memory.py"),

@@ -23,7 +23,7 @@ __all__ = ["add_options", "run"]
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Those of a comparison."""
     group = parser.add_argument_group("all masks beside each other, on the emulator")
-    group.add_argument("--kind", choices=("sparsity", "normalisation"),
+    group.add_argument("--kind", choices=("sparsity", "normalisation", "steering"),
                        help="compare the methods of this kind; of normalisation also those of --stage")
     group.add_argument("--fit", type=Path, metavar="FILE",
                        help="text to find settings on (default: the first half of --text, which is then not scored)")
@@ -34,7 +34,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
                        help="also bisect each method's zeros at P percent more perplexity")
     group.add_argument("--switch", type=Path, metavar="FILE",
                        help="also let this text follow CoreInfer's prompts, instead of their own")
-    group.add_argument("--plot", type=Path, metavar="FILE", help="draw perplexity over zeros (.png, .svg, .pdf)")
+    group.add_argument("--plot", type=Path, metavar="FILE", help="draw the comparison (.png, .svg, .pdf)")
 
 
 def run(options: argparse.Namespace) -> None:

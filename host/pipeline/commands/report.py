@@ -12,7 +12,7 @@ from typing import Any
 from tqdm import tqdm
 
 from host.command_line import add_model_options, open_model, start_session
-from host.pipeline.commands import comparison, norms
+from host.pipeline.commands import comparison, norms, steering
 from host.pipeline.methods import Methods
 from host.pipeline.placement import place
 from host.pipeline.texts import text_ids
@@ -34,13 +34,17 @@ def add_to(commands: argparse._SubParsersAction, methods: Methods) -> None:
     add_model_options(parser)
     parser.add_argument("--text", type=Path, metavar="FILE", help="score this text without and with the stages")
     comparison.add_options(parser)
-    parser.set_defaults(run=_run)
+    steering.add_options(parser)
+    parser.set_defaults(run=lambda options: _run(options, methods))
 
 
-def _run(options: argparse.Namespace) -> None:
+def _run(options: argparse.Namespace, methods: Methods) -> None:
+    if options.kind == "steering":
+        steering.run(options, methods)
+        return
     if options.kind:
         if not options.text:
-            raise OptionError("report --kind needs --text")
+            raise OptionError(f"report --kind {options.kind} needs --text")
         if options.tokens < 2:
             raise OptionError(f"--tokens must be at least 2, got {options.tokens}")
         (comparison if options.kind == "sparsity" else norms).run(options)

@@ -15,7 +15,8 @@ import numpy as np
 
 from host.devices.emulator import EmulatorDevice
 from host.pipeline.fitting import REQUIRED, FitOption, Fitted
-from host.pipeline.observing import SKIPPED, residuals
+from host.pipeline.observing import SKIPPED, observe, residuals
+from host.pipeline.site import Point
 from host.pipeline.steering.steering_stage import SteeringStage
 from host.pipeline.texts import spread, text_ids
 from models.checkpoint import Model
@@ -38,6 +39,7 @@ class Contrast:
     def __init__(self, model: Model, toward: Sequence[int], away: Sequence[int],
                  names: tuple[str, str] = ("toward", "away")):
         self.model, self.toward, self.away, self.names = model, toward, away, names
+        self._observed: dict[Point, tuple[np.ndarray, np.ndarray]] = {}
 
     @classmethod
     def read(cls, model: Model, toward: Path, away: Path, tokens: int) -> Contrast:
@@ -60,6 +62,14 @@ class Contrast:
                         for ids, name in zip((self.toward, self.away), self.names, strict=True))
         return toward, away
 
+    def observed(self, point: Point) -> tuple[np.ndarray, np.ndarray]:
+        """What another point holds, float64 [tokens, channels], of both manners."""
+        if point not in self._observed:
+            toward, away = (observe(self.model, EmulatorDevice(CPU), [point], ids, skipped=SKIPPED)[point]
+                            for ids in (self.toward, self.away))
+            self._observed[point] = toward, away
+        return self._observed[point]
+
     def pieces(self, size: int) -> tuple[list[Sequence[int]], list[Sequence[int]]]:
         """The ids of either manner in pieces of `size` that follow each other; as many of both."""
         count = min(len(self.toward), len(self.away)) // size
@@ -72,6 +82,7 @@ class Contrast:
         """From the wanted manner to the other; the states are shared."""
         other = Contrast(self.model, self.away, self.toward, self.names[::-1])
         other.states = self.states[::-1]
+        other._observed = {point: sides[::-1] for point, sides in self._observed.items()}
         return other
 
     def shuffled(self, seed: int) -> Contrast:
@@ -86,14 +97,22 @@ class _Shuffled(Contrast):
 
     @cached_property
     def states(self) -> tuple[np.ndarray, np.ndarray]:
-        toward, away = self._true.states
-        pooled, order = np.concatenate([toward, away], axis=1), self._order(toward.shape[1] + away.shape[1])
-        return pooled[:, order[:toward.shape[1]]], pooled[:, order[toward.shape[1]:]]
+        toward, away = (side.swapaxes(0, 1) for side in self._true.states)
+        shuffled = self._relabelled(toward, away)
+        return shuffled[0].swapaxes(0, 1), shuffled[1].swapaxes(0, 1)
+
+    def observed(self, point: Point) -> tuple[np.ndarray, np.ndarray]:
+        return self._relabelled(*self._true.observed(point))
 
     def pieces(self, size: int) -> tuple[list[Sequence[int]], list[Sequence[int]]]:
         toward, away = self._true.pieces(size)
         pooled, order = [*toward, *away], self._order(2 * len(toward))
         return [pooled[i] for i in order[:len(toward)]], [pooled[i] for i in order[len(toward):]]
+
+    def _relabelled(self, toward: np.ndarray, away: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Tokens, the first axis, dealt out anew."""
+        pooled, order = np.concatenate([toward, away]), self._order(len(toward) + len(away))
+        return pooled[order[:len(toward)]], pooled[order[len(toward):]]
 
     def _order(self, count: int) -> np.ndarray:
         return np.random.default_rng(self._seed).permutation(count)

@@ -1,0 +1,1 @@
+"""Steering methods beside each other at equal cost in perplexity, with the controls that expose a false one."""
