@@ -41,7 +41,7 @@ def test_the_own_methods_are_found():
     assert set(find_methods()) == {("normalisation", "rmsnorm"), ("normalisation", "seednorm"),
                                    *(("sparsity", name) for name in sparsity), ("resilience", "proact"),
                                    ("activation", "ash"), ("activation", "crrelu"), ("activation", "x-cos"),
-                                   ("steering", "difference-of-means")}
+                                   ("steering", "difference-of-means"), ("steering", "lqr")}
 
 
 def test_a_method_of_under_40_lines_is_fitted_listed_loaded_and_runs_in_the_fabric(folder, texts, capsys, monkeypatch):
