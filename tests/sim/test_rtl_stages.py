@@ -13,6 +13,7 @@ from host.pipeline.resilience.proact import ProAct
 from host.pipeline.sparsity.core_infer import CoreInfer
 from host.pipeline.sparsity.teal import Teal
 from host.pipeline.steering.difference_of_means import DifferenceOfMeans
+from host.pipeline.steering.lqr import LQR
 from host.runtime import Session
 from models.synth import synthetic_model
 from sim.rtl_device import RtlDevice
@@ -93,6 +94,24 @@ def test_a_stage_that_remembers_has_the_emulators_bits(rtl):
         session.feed([5, 7, 2])
         found.append(session.score([9, 4]))
     assert (found[0] == found[1]).all() and (found[1] != found[2]).any()
+
+
+def test_a_closed_loop_has_the_emulators_bits(rtl):
+    """At strengths either way, one-sided, two of them, beside a vector."""
+    model, random, found = synthetic_model(CONFIG, seed=1), np.random.default_rng(5), []
+    directions, centres = random.standard_normal((2, CONFIG.layers, CONFIG.hidden_size))
+    tensors = {"directions": directions / 10, "gains": directions / 20, "centres": centres,
+               "setpoints": np.full((CONFIG.layers, 1), 2.0), "short": np.zeros(1)}
+    loop, short = LQR.load(tensors), LQR.load(tensors | {"short": np.ones(1)}, 0.7)
+    vector = DifferenceOfMeans({"vectors": random.standard_normal((CONFIG.layers, CONFIG.hidden_size))})
+    for stages in ([], [loop], [loop.with_strength(-0.5)], [short], [loop, short], [vector, loop]):
+        placement = place(stages, model)
+        simulated, emulated = (
+            Session(model, device, taps=placement.taps, host_steps=host_steps(placement, model)).score([5, 7])
+            for device in (rtl, EmulatorDevice(FOUR_SLOTS)))
+        assert (simulated == emulated).all(), [stage.method for stage in stages]
+        found.append(emulated.tobytes())
+    assert len(set(found)) == len(found)
 
 
 def test_what_the_cpu_puts_in_the_fabrics_place_has_the_emulators_bits(rtl):

@@ -72,6 +72,14 @@ class LQR(ContrastFit):
                 raise OptionError(f"--{name} must be positive, got {value}")
         if short not in (0, 1):
             raise OptionError(f"--short must be 0 or 1, got {short}")
+        slopes = mean_jacobians(contrast.model, passages_of(contrast, passages))
+        return cls.regulated(contrast, slopes, layers, q=q, r=r, q_f=q_f, short=short)
+
+    @classmethod
+    def regulated(cls, contrast: Contrast, slopes: np.ndarray, layers: Sequence[int], *, q: float = _Q, r: float = _R,
+                  q_f: float = _Q_F, short: int = 0) -> Fitted:
+        """What `fit_contrast` gives for these Jacobians, [layers - 1, hidden, hidden]. `OptionError` where the manners'
+        means are the same."""
         toward, away = (states.mean(axis=1) for states in contrast.states)
         directions = np.zeros_like(toward)
         for layer in layers:
@@ -80,7 +88,6 @@ class LQR(ContrastFit):
         if not directions.any():
             raise OptionError(f"{' and '.join(contrast.names)} do not differ at layers {list(layers)}: there is no "
                               "direction from one to the other")
-        slopes = mean_jacobians(contrast.model, passages_of(contrast, passages))
         gains = regulator_gains(slopes, directions, layers, q=q, r=r, q_f=q_f)
         half = ((toward - away) * directions).sum(axis=1, keepdims=True) / 2
         tensors = {"directions": directions, "gains": gains, "centres": (toward + away) / 2, "setpoints": half,
