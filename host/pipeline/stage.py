@@ -74,7 +74,7 @@ class Stage(ABC):
         raise OptionError(f"{cls.kind} by {cls.method} has nothing to fit")
 
     @classmethod
-    def load(cls, tensors: Mapping[str, np.ndarray], strength: float = 1.0) -> Stage:
+    def load(cls, tensors: Mapping[str, np.ndarray], strength: float = 1.0) -> Self:
         """From an artefact's tensors, finite float64; `ArtefactError` where values make no sense."""
         return cls(tensors, strength)
 

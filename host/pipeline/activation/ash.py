@@ -6,6 +6,7 @@ z says from which percentile on a gate passes, were they Gaussian. Source: "Stoc
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from models.config import ModelConfig
 from models.errors import ArtefactError
 from models.golden.activations import Z_FRACTION, ash
 from models.golden.scalar import Scalar
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["Ash"]
 
@@ -32,7 +36,7 @@ class Ash(ActivationFunction):
         return {"alpha": (config.layers,), "z": (config.layers,)}
 
     @classmethod
-    def load(cls, tensors: Mapping[str, np.ndarray], strength: float = 1.0) -> ActivationFunction:
+    def load(cls, tensors: Mapping[str, np.ndarray], strength: float = 1.0) -> Self:
         """See `Stage`."""
         check_magnitudes("alpha", np.abs(tensors["alpha"]), 1.0)
         z = tensors["z"]

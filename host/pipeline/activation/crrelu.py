@@ -7,6 +7,7 @@ Functions".
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from models.config import ModelConfig
 from models.errors import ArtefactError
 from models.golden.activations import EPSILON_BITS, crrelu
 from models.golden.scalar import Scalar
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["CRReLU"]
 
@@ -33,7 +37,7 @@ class CRReLU(ActivationFunction):
         return {"epsilon": (config.layers,)}
 
     @classmethod
-    def load(cls, tensors: Mapping[str, np.ndarray], strength: float = 1.0) -> ActivationFunction:
+    def load(cls, tensors: Mapping[str, np.ndarray], strength: float = 1.0) -> Self:
         """See `Stage`."""
         epsilon = tensors["epsilon"]
         if (np.abs(np.rint(epsilon * 2**_FRACTION)) > _LARGEST).any():

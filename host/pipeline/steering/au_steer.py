@@ -28,7 +28,8 @@ class AUSteer(ContrastFit, ScaledAndShifted):
     alpha."""
 
     method = "au-steer"
-    options = CONTRAST_OPTIONS | {
+    options = {
+        **CONTRAST_OPTIONS,
         "count": FitOption(int, 100, "channels to steer, over all layers"),
         "sign": FitOption(str, "mean", "mean: scale a channel by the sign of its mean too; paper: by b alone")}
 

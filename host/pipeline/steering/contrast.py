@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -124,11 +125,11 @@ class ContrastFit(SteeringStage):
     options = CONTRAST_OPTIONS
 
     @classmethod
-    def fit(cls, model: Model, *, toward: Path, away: Path,  # type: ignore[override]  # `options` by name
-            layers: str | None, tokens: int, **own: object) -> Fitted:
+    def fit(cls, model: Model, **options: Any) -> Fitted:
         """See `Stage`."""
+        toward, away, layers, tokens = (options.pop(name) for name in CONTRAST_OPTIONS)
         chosen = chosen_layers(layers, model.config.layers) if layers else cls.default_layers(model.config.layers)
-        tensors, details = cls.fit_contrast(Contrast.read(model, toward, away, tokens), chosen, **own)
+        tensors, details = cls.fit_contrast(Contrast.read(model, toward, away, tokens), chosen, **options)
         return Fitted(tensors, {"layers": list(chosen), **details})
 
     @classmethod

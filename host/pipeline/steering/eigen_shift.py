@@ -43,7 +43,7 @@ class EigenShift(ContrastFit, SteeringStage):
     """directions: float [64, hidden], orthonormal, the unused last ones zero; strength within ±64."""
 
     method, sites = "eigen-shift", (Site.HEAD,)
-    options = CONTRAST_OPTIONS | {"count": FitOption(int, 16, f"directions, at most {DIRECTIONS}")}
+    options = {**CONTRAST_OPTIONS, "count": FitOption(int, 16, f"directions, at most {DIRECTIONS}")}
 
     def __init__(self, tensors: Mapping[str, np.ndarray], strength: float = 1.0):
         super().__init__(tensors, strength)

@@ -37,7 +37,8 @@ class LinEAS(ContrastFit, ScaledAndShifted):
     """scales, shifts: float [layers, hidden], the fitted map less the identity; strength: how far towards it."""
 
     method = "lin-eas"
-    options = CONTRAST_OPTIONS | {
+    options = {
+        **CONTRAST_OPTIONS,
         "steps": FitOption(int, 60, "steps of the fit"),
         "sparsity": FitOption(float, 0.1, "weight of the sparse group lasso; 0 keeps all channels")}
 

@@ -85,9 +85,9 @@ class Compared(NamedTuple):
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> Compared:
         """What `as_json` gave."""
-        rows = [Row(**row | {"outcome": Outcome(**row["outcome"] | {"cost": Cost(**row["outcome"]["cost"])})})
+        rows = [Row(**{**row, "outcome": Outcome(**{**row["outcome"], "cost": Cost(**row["outcome"]["cost"])})})
                 for row in found["rows"]]
-        return cls(**found | {"rows": rows})
+        return cls(**{**found, "rows": rows})
 
 
 class Plain(NamedTuple):

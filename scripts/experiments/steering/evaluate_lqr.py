@@ -17,16 +17,15 @@ import numpy as np
 
 from host.pipeline.steering.contrast import Contrast
 from host.pipeline.steering.lqr import LQR, passages_of
+from host.pipeline.steering_bench.material import body
 from host.pipeline.texts import spread
 from host.text import Text
 from models.checkpoint import Model, load_model
 from models.command import CommandParser, run_command
 from models.text_file import read_text_file
-from scripts.experiments.steering.evaluate_steering import DIRECTIONS, FITTED_TOKENS
 from scripts.experiments.steering.jacobian_alignment import Aligned, aligned
 from scripts.experiments.steering.lqr_page import page
-from scripts.experiments.steering.manner import AUSTEN, SCRIPTURE, body, read_manners
-from scripts.experiments.steering.steering_page import DOCUMENT
+from scripts.experiments.steering.manner import AUSTEN, SCRIPTURE, read_manners
 from scripts.experiments.steering.tracking import Track, follow, follow_switch, open_loop, setpoint
 from scripts.marked_text import rewrite_marked
 
@@ -34,6 +33,9 @@ __all__ = ["MARKS", "main", "measure", "reaching"]
 
 MARKS = ("<!-- closed loop: written by scripts.experiments.steering.evaluate_lqr --record -->",
          "<!-- closed loop: end -->")
+_DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "steering.md"
+DIRECTIONS = {SCRIPTURE: (AUSTEN, 1), AUSTEN: (SCRIPTURE, -1)}  # target: the text's manner, the sign
+FITTED_TOKENS = 8192  # of each manner
 SETPOINTS = (0.5, 1.0, 1.5)  # times the way from the centre to the wanted manner's mean
 STEPS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # of a change, times the norm of the residual
 VARIANTS = {"q_f = 100": {"q_f": 100.0}, "r = 100": {"r": 100.0}, "one-sided": {"short": 1}}
@@ -151,7 +153,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     found = json.loads(read_text_file(options.report)) if options.report else _measured(options)
     if options.record:
-        rewrite_marked(DOCUMENT, *MARKS, lambda _: page(found))
+        rewrite_marked(_DOCUMENT, *MARKS, lambda _: page(found))
     print(json.dumps(found) if options.json else page(found))
 
 

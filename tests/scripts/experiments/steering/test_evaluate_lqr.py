@@ -8,10 +8,9 @@ import pytest
 from host.pipeline.steering.contrast import Contrast
 from models.synth import synthetic_model
 from scripts.experiments.steering import evaluate_lqr
-from scripts.experiments.steering.evaluate_lqr import MARKS, STEPS, VARIANTS, measure, reaching
+from scripts.experiments.steering.evaluate_lqr import _DOCUMENT, MARKS, STEPS, VARIANTS, measure, reaching
 from scripts.experiments.steering.lqr_page import page
 from scripts.experiments.steering.manner import AUSTEN, SCRIPTURE
-from scripts.experiments.steering.steering_page import DOCUMENT
 from scripts.experiments.steering.tracking import Track
 from tests.families import FAMILIES
 
@@ -52,4 +51,4 @@ def test_the_page_holds_the_figures(found):
     assert text.count("**") == 2 * 2 and text.count("| LQR |") == 4
     assert f"{found['tracked'][0]['rows'][1]['error']:.1f}" in text
     blank = [line for line in text.splitlines() if line.startswith("|") and re.search(r"nan|inf", line)]
-    assert not blank and all(mark in DOCUMENT.read_text() for mark in MARKS)
+    assert not blank and all(mark in _DOCUMENT.read_text() for mark in MARKS)
