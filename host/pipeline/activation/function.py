@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from host.pipeline.trained import TRAINED_OPTIONS, fit_trained
 from models.checkpoint import Model
 from models.errors import ArtefactError
 from models.golden.scalar import Scalar
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["ActivationFunction"]
 
@@ -34,7 +38,7 @@ class ActivationFunction(Stage):
         return fit_trained(model, checkpoint, cls.method, model.config.activation, cls.shapes(model.config))
 
     @classmethod
-    def load(cls, tensors: Mapping[str, np.ndarray], strength: float = 1.0) -> ActivationFunction:
+    def load(cls, tensors: Mapping[str, np.ndarray], strength: float = 1.0) -> Self:
         """See `Stage`; there are no strengths between two functions."""
         if strength != 1:
             raise ArtefactError(f"an activation function has no strength but 1, got {strength}")
