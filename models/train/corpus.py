@@ -18,7 +18,7 @@ from models.text_file import read_text_file
 
 __all__ = ["SEED_STRIDE", "Corpus", "Sampler", "encode", "read_corpus", "split_books"]
 
-CHAPTER = re.compile(r"^((?:[1-3] )?[A-Z][A-Za-z]*(?: [A-Za-z]+)*) \d+\n\n", re.MULTILINE)
+CHAPTER = re.compile(r"^((?:[1-3] )?[^\W\d_]+(?: [^\W\d_]+)*) \d+\n\n", re.MULTILINE)
 LEAST_CHAPTERS = 100
 """Files with fewer headings are single documents: novels number their chapters too."""
 SEED_STRIDE = 1_000_003
