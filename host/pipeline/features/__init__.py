@@ -1,0 +1,1 @@
+"""Dictionaries of features that activations are made of. No stages: methods are fitted with them."""
