@@ -38,10 +38,11 @@ def folder(tmp_path):
 def test_the_own_methods_are_found():
     sparsity = {"chess", "core-infer", "fixed-random", "oracle", "random-per-token", "spark", "tau-gate", "teal",
                 "top-k", "wina", "zeros"}
+    steering = {"difference-of-means", "snmf"}
     assert set(find_methods()) == {("normalisation", "rmsnorm"), ("normalisation", "seednorm"),
                                    *(("sparsity", name) for name in sparsity), ("resilience", "proact"),
                                    ("activation", "ash"), ("activation", "crrelu"), ("activation", "x-cos"),
-                                   ("steering", "difference-of-means"), ("steering", "lqr")}
+                                   *(("steering", name) for name in steering)}
 
 
 def test_a_method_of_under_40_lines_is_fitted_listed_loaded_and_runs_in_the_fabric(folder, texts, capsys, monkeypatch):
