@@ -80,4 +80,7 @@ class DescriptorList:
 
 
 def _mask(semaphores: Iterable[Semaphore]) -> int:
-    return sum(1 << s for s in semaphores)
+    mask = 0
+    for semaphore in semaphores:
+        mask |= 1 << semaphore
+    return mask

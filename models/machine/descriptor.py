@@ -13,11 +13,10 @@ table of docs/program.md (`models.machine.operation_table`).
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 __all__ = ["DESCRIPTOR_BYTES", "HEADER", "OPCODES", "SEMAPHORES", "STEP_BYTES", "Activation", "Descriptor", "Engine",
            "Field", "LoadTarget", "NormSource", "Opcode", "Operation", "StoreSource", "pack", "unpack"]
@@ -214,20 +213,37 @@ OPCODES: dict[Opcode, Operation] = {
 """All operations. `word`: of the accumulators, Q sums of a row."""
 
 
+class _Place(NamedTuple):
+    """Where a field goes, and what it holds."""
+
+    offset: int
+    mask: int
+    low: int
+    high: int
+
+    @classmethod
+    def of(cls, field: Field) -> _Place:
+        extent = 1 << field.width
+        low, high = (-extent // 2, extent // 2) if field.signed else (0, extent)
+        return cls(field.offset, extent - 1, low, high - 1)
+
+
+_PLACES = {opcode: {field.name: _Place.of(field) for field in HEADER + operation.fields}
+           for opcode, operation in OPCODES.items()}  # once, for a long prompt has a hundred thousand descriptors
+
+
 def pack(opcode: Opcode, *, wait: int = 0, signal: int = 0, **values: int) -> bytes:
     """One descriptor. Every field of the opcode is given by name; a missing, unknown or too wide one raises."""
-    operation = OPCODES[opcode]
-    given: Mapping[str, int] = {"engine": operation.engine, "opcode": opcode, "wait": wait, "signal": signal, **values}
-    fields = HEADER + operation.fields
-    if unknown := set(given) ^ {f.name for f in fields}:
-        raise ValueError(f"{opcode.name}: missing or unknown fields {sorted(unknown)}")
+    places = _PLACES[opcode]
+    values |= {"engine": OPCODES[opcode].engine, "opcode": opcode, "wait": wait, "signal": signal}
+    if values.keys() != places.keys():
+        raise ValueError(f"{opcode.name}: missing or unknown fields {sorted(values.keys() ^ places.keys())}")
     word = 0
-    for field in fields:
-        value = int(given[field.name])
-        low, high = (-(1 << (field.width - 1)), 1 << (field.width - 1)) if field.signed else (0, 1 << field.width)
-        if not low <= value < high:
-            raise ValueError(f"{opcode.name}.{field.name} = {value} does not fit {field.width} bits")
-        word |= (value & ((1 << field.width) - 1)) << field.offset
+    for name, (offset, mask, low, high) in places.items():
+        value = int(values[name])
+        if not low <= value <= high:
+            raise ValueError(f"{opcode.name}.{name} = {value} does not fit {mask.bit_length()} bits")
+        word |= (value & mask) << offset
     return word.to_bytes(DESCRIPTOR_BYTES, "little")
 
 
