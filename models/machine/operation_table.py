@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from models.machine.descriptor import HEADER, OPCODES, Field
+from models.markdown import markdown_table
 
 __all__ = ["operation_table"]
 
@@ -14,13 +15,12 @@ def operation_table() -> str:
 
     Of each field its bits (s: signed), the word and bit that it starts at, and its unit.
     """
-    rows = ["| operation: engine | fields |", "| --- | --- |", f"| every one | {_described(HEADER)} |"]
-    alike: dict[str, list[str]] = {}
+    alike: dict[tuple[str, str], list[str]] = {}
     for op in OPCODES.values():
-        alike.setdefault(f"{op.engine.name} ({op.engine:d}) | {_described(op.fields)} |", []).append(
+        alike.setdefault((f"{op.engine.name} ({op.engine:d})", _described(op.fields)), []).append(
             f"{op.opcode.name} ({op.opcode:d})")
-    rows += [f"| {', '.join(names)}: {rest}" for rest, names in alike.items()]
-    return "\n".join(rows)
+    return markdown_table(["operation: engine", "fields"], [["every one", _described(HEADER)], *(
+        [f"{', '.join(names)}: {engine}", fields] for (engine, fields), names in alike.items())])
 
 
 def _described(fields: tuple[Field, ...]) -> str:

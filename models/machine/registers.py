@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from models.markdown import markdown_table
+
 __all__ = ["IDENTITY", "REGISTERS", "SEQUENCES", "VERSION", "Register", "Status", "position_register", "register",
            "register_table"]
 
@@ -73,8 +75,6 @@ def position_register(sequence: int) -> str:
 def register_table() -> str:
     """The map as a Markdown page, docs/registers.md."""
     access = {"ro": "read", "rw": "read, write", "wp": "write"}
-    rows = [f"| `{r.offset:#04x}` | {r.name} | {access[r.access]} | {r.description} |" for r in REGISTERS]
-    head = ["# Registers", "",
-            "AXI4-Lite, 32 bits each. Generated from `models/machine/registers.py` by `hw.build`.", "",
-            "| offset | name | access | |", "| --- | --- | --- | --- |"]
-    return "\n".join(head + rows) + "\n"
+    head = "# Registers\n\nAXI4-Lite, 32 bits each. Generated from `models/machine/registers.py` by `hw.build`.\n\n"
+    return head + markdown_table(["offset", "name", "access", "description"], (
+        [f"`{r.offset:#04x}`", r.name, access[r.access], r.description] for r in REGISTERS)) + "\n"

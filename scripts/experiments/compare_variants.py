@@ -31,6 +31,7 @@ from models.config import HOST_ACTIVATIONS, NORMS
 from models.convert import convert
 from models.errors import OptionError
 from models.machine.build import CPU
+from models.markdown import markdown_table
 from models.output import check_output_folder
 from models.text_file import read_text_file
 from models.train.__main__ import main as train
@@ -180,35 +181,35 @@ def _how(options: argparse.Namespace) -> str:
             "error. Speed: of decoding on the emulator, measured in turn.")
 
 
-def _figures(runs: Sequence[Run], variant: str) -> str:
-    """Loss and its difference to BASE, as two cells."""
+def _figures(runs: Sequence[Run], variant: str) -> tuple[str, str]:
+    """Loss and its difference to BASE."""
     losses, base = ([run.loss for run in runs if run.variant == name] for name in (variant, BASE))
     cell = f"{mean(losses):.3f} ± {stdev(losses):.3f}"
     if variant == BASE:
-        return f"{cell} | –"
+        return cell, "–"
     apart = [mine - other for mine, other in zip(losses, base, strict=True)]
-    return f"{cell} | {mean(apart):+.3f} ± {stdev(apart) / len(apart)**0.5:.3f}"
+    return cell, f"{mean(apart):+.3f} ± {stdev(apart) / len(apart)**0.5:.3f}"
 
 
 def norm_table(runs: Sequence[Run], costs: Mapping[str, Cost]) -> str:
     """Markdown: the two norms, both with ReLU²."""
-    lines = ["| norm | loss | beside RMSNorm | cuts a token | speed |", "| --- | --- | --- | --- | --- |"]
+    rows = []
     for name, variant in (("RMSNorm", BASE), ("SeeDNorm", "seednorm")):
         cost = costs[variant]
-        lines.append(f"| {name} | {_figures(runs, variant)} | {cost.cuts} | {cost.speed:.2f} |")
-    return "\n".join(lines)
+        rows.append([name, *_figures(runs, variant), str(cost.cuts), f"{cost.speed:.2f}"])
+    return markdown_table(["norm", "loss", "beside RMSNorm", "cuts a token", "speed"], rows)
 
 
 def activation_table(runs: Sequence[Run], costs: Mapping[str, Cost]) -> str:
     """Markdown: the activation functions, all with RMSNorm."""
-    lines = ["| activation | loss | beside `relu2` | int8 zeros at `down` | cuts a token | speed |",
-             "| --- | --- | --- | --- | --- | --- |"]
+    rows = []
     for variant in VARIANTS:
         if variant == "seednorm":
             continue
         zeros, cost = mean(run.zeros for run in runs if run.variant == variant), costs[variant]
-        lines.append(f"| `{variant}` | {_figures(runs, variant)} | {zeros:.0%} | {cost.cuts} | {cost.speed:.2f} |")
-    return "\n".join(lines)
+        rows.append([f"`{variant}`", *_figures(runs, variant), f"{zeros:.0%}", str(cost.cuts), f"{cost.speed:.2f}"])
+    return markdown_table(["activation", "loss", "beside `relu2`", "int8 zeros at `down`", "cuts a token", "speed"],
+                          rows)
 
 
 if __name__ == "__main__":

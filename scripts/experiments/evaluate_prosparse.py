@@ -28,6 +28,7 @@ from models.errors import OptionError
 from models.golden.norm_quant import quantise
 from models.golden.scalar import Scalar
 from models.machine.build import CPU
+from models.markdown import markdown_table
 from scripts.marked_text import rewrite_marked
 
 __all__ = ["Row", "look_at", "main", "table"]
@@ -109,12 +110,10 @@ def look_at(name: str, model: Model, ids: Sequence[int], stages: Sequence[Stage]
 def table(rows: Sequence[Row]) -> str:
     """Markdown; the second row is the twin that perplexities are compared with."""
     twin = rows[1].perplexity
-    lines = ["| model | perplexity | of the twin's | int8 zeros at `down` | lowest and highest layer | dead neurons |",
-             "| --- | --- | --- | --- | --- | --- |"]
-    for row in rows:
-        lines.append(f"| {row.name} | {row.perplexity:.2f} | × {row.perplexity / twin:.3f} | {row.zeros:.1%} | "
-                     f"{min(row.layers):.1%}, {max(row.layers):.1%} | {row.dead:.1%} |")
-    return "\n".join(lines)
+    return markdown_table(
+        ["model", "perplexity", "of the twin's", "int8 zeros at `down`", "lowest and highest layer", "dead neurons"],
+        ([row.name, f"{row.perplexity:.2f}", f"× {row.perplexity / twin:.3f}", f"{row.zeros:.1%}",
+          f"{min(row.layers):.1%}, {max(row.layers):.1%}", f"{row.dead:.1%}"] for row in rows))
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from models.checkpoint import load_model
 from models.command import CommandParser, run_command
 from models.errors import OptionError
 from models.json_file import read_object
+from models.markdown import markdown_table
 from scripts.experiments.fault_curves import (
     PLACES,
     RATES,
@@ -43,24 +44,23 @@ _PROACT_ERROR, _PROACT_FACTOR = (ProAct.options[name].default for name in ("erro
 def table(cells: Sequence[Cell]) -> str:
     """Markdown: perplexity by place, clip and rate; then the areas."""
     rates = sorted({cell.rate for cell in cells})
-    lines = ["| wrong bits in | clip | " + " | ".join(f"{rate:.0e}" if rate else "none" for rate in rates) + " |",
-             "| --- " * (2 + len(rates)) + "|"]
+    lines, areas = [], []
     names = list(dict.fromkeys(cell.stages for cell in cells))
     for place in PLACES:
         for name in names:
             line = sorted((cell for cell in cells if (cell.place, cell.stages) == (place, name)), key=lambda c: c.rate)
-            lines.append(f"| {place} | {name} | " + " | ".join(map(_perplexity, line)) + " |")
-    lines += ["", "| wrong bits in | clip | area over that without clips | area above the faultless model's | "
-              f"wrong bits a run at {rates[-1]:.0e} | bytes that are invalid then |", "| --- " * 6 + "|"]
-    for place in PLACES:
-        for name in names:
+            lines.append([place, name, *map(_perplexity, line)])
             [last] = [cell for cell in cells if (cell.place, cell.stages, cell.rate) == (place, name, rates[-1])]
             (ratio, of_ratio), (above, of_above) = (
                 area(cells, place, name, _PLAIN) for area in (area_ratio, excess_area))
             invalid = f"{last.invalid / len(last.nll):.0f}" if place == "weights" else "–"
-            lines.append(f"| {place} | {name} | {ratio:.3f} ± {of_ratio:.3f} | {above:.3f} ± {of_above:.3f} | "
-                         f"{last.flips / len(last.nll):.0f} | {invalid} |")
-    return "\n".join(lines)
+            areas.append([place, name, f"{ratio:.3f} ± {of_ratio:.3f}", f"{above:.3f} ± {of_above:.3f}",
+                          f"{last.flips / len(last.nll):.0f}", invalid])
+    heads = ["wrong bits in", "clip"]
+    return "\n\n".join([
+        markdown_table([*heads, *(f"{rate:.0e}" if rate else "none" for rate in rates)], lines),
+        markdown_table([*heads, "area over that without clips", "area above the faultless model's",
+                        f"wrong bits a run at {rates[-1]:.0e}", "bytes that are invalid then"], areas)])
 
 
 def _perplexity(cell: Cell) -> str:

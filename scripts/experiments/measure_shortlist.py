@@ -26,6 +26,7 @@ from models.golden.norm_quant import norm_constants, norm_quant
 from models.golden.scalar import Scalar, constant, shift
 from models.golden.shortlist import shortlist_scores
 from models.machine.build import SHORTLIST
+from models.markdown import markdown_table
 from models.model import Model
 from models.ternary_head import ternary_head
 from models.text_file import read_text_file
@@ -106,9 +107,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(json.dumps({"model": options.model, "states": states, "held": held, "best_equal": equal,
                           "mean_rank": float(ranks.mean()), "worst_rank": int(ranks.max())}))
         return
-    print(f"{states} states of {options.text.name}\n\n| rows listed | best token among them |\n| --- | --- |")
-    for size, count in held.items():
-        print(f"| {size} | {count} of {states}, {100 * count / states:.2f} % |")
+    print(f"{states} states of {options.text.name}\n")
+    print(markdown_table(["rows listed", "best token among them"], (
+        [str(size), f"{count} of {states}, {100 * count / states:.2f} %"] for size, count in held.items())))
     print(f"\nThe best token's rank by the ternary copy: {ranks.mean():.3f} in the mean, {ranks.max()} at worst.")
     print(f"A program that scores a shortlist of {SHORTLIST} gives it as its best {equal} of {states} times.")
 

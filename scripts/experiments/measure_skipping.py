@@ -31,6 +31,7 @@ from models.command import CommandParser, run_command
 from models.errors import DeviceError, OptionError
 from models.golden.norm_quant import quantise
 from models.machine.build import CPU
+from models.markdown import markdown_table
 from models.model import Model
 from scripts.marked_text import rewrite_marked
 
@@ -121,15 +122,15 @@ def alternate(model: Model, head: str, tokens: int, turns: int, threads: int) ->
 
 def table(found: Sequence[tuple[str, int, str, float, Alternation]]) -> str:
     """Markdown of (model, threads, head, share of gates that are zero, times)."""
-    lines = ["| model | threads | head | zero gates | bytes read | all weights, tok/s | without, tok/s | ratio of "
-             "medians | of the best turns | turns, quartiles |", "| --- " * 10 + "|"]
+    rows = []
     for name, threads, head, zeros, times in found:
         low, _, high = quantiles(times.ratios, n=4)
-        lines.append(f"| {name} | {threads} | {head} | {zeros:.1%} | {times.weights.read / times.weights.all:.1%} | "
-                     f"{1 / median(times.dense):.1f} | {1 / median(times.skipping):.1f} | "
-                     f"{median(times.dense) / median(times.skipping):.2f} | "
-                     f"{min(times.dense) / min(times.skipping):.2f} | {low:.2f} to {high:.2f} |")
-    return "\n".join(lines)
+        rows.append([name, str(threads), head, f"{zeros:.1%}", f"{times.weights.read / times.weights.all:.1%}",
+                     f"{1 / median(times.dense):.1f}", f"{1 / median(times.skipping):.1f}",
+                     f"{median(times.dense) / median(times.skipping):.2f}",
+                     f"{min(times.dense) / min(times.skipping):.2f}", f"{low:.2f} to {high:.2f}"])
+    return markdown_table(["model", "threads", "head", "zero gates", "bytes read", "all weights, tok/s",
+                           "without, tok/s", "ratio of medians", "of the best turns", "turns, quartiles"], rows)
 
 
 def with_rows(before: str, found: str) -> str:

@@ -26,6 +26,7 @@ from host.sampler import Sampler
 from host.speculation import DRAFTS, PromptLookup
 from host.text import Text
 from models.command import CommandParser, run_command
+from models.markdown import markdown_table
 from models.text_file import read_text_file
 
 __all__ = ["PROMPTS", "Result", "before_loop", "loop_start", "main", "measure"]
@@ -113,16 +114,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _table(results: Sequence[Result], temperature: float) -> str:
-    lines = [f"\n| temperature {temperature} | tokens before the loop | passes | tokens per pass | with loops | ids |",
-             "| --- | --- | --- | --- | --- | --- |"]
+    rows = []
     total = Result("all", temperature, *(sum(getattr(r, name) for r in results) for name in (
         "tokens", "passes", "all_tokens", "all_passes")), all(r.equal for r in results), "")
     for number, r in enumerate([*results, total], 1):
         name = r.prompt if r is total else f"{number}. {' '.join(r.prompt.split()[:4])}"
         share = f"{r.tokens / r.passes:.2f}" if r.passes else "–"
-        lines.append(f"| {name} | {r.tokens} | {r.passes} | {share} | {r.all_tokens / r.all_passes:.2f} | "
-                     f"{'equal' if r.equal else 'DIFFERENT'} |")
-    return "\n".join(lines)
+        rows.append([name, str(r.tokens), str(r.passes), share, f"{r.all_tokens / r.all_passes:.2f}",
+                     "equal" if r.equal else "DIFFERENT"])
+    return "\n" + markdown_table([f"temperature {temperature}", "tokens before the loop", "passes", "tokens per pass",
+                                  "with loops", "ids"], rows)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from models.checkpoint import Model
 from models.command import CommandParser, run_command
 from models.errors import OptionError
 from models.machine.build import CPU
+from models.markdown import markdown_table
 from scripts.marked_text import rewrite_marked
 
 __all__ = ["decode_rate", "main", "rates", "table"]
@@ -61,11 +62,11 @@ def decode_rate(session: Session, prompt: int, tokens: int) -> float:
 
 def table(found: Mapping[str, Sequence[float]]) -> str:
     """Markdown: medians, and the median of the rounds' ratios to no stop."""
-    lines = ["| stop, one per layer | tok/s | of none |", "| --- | --- | --- |"]
+    rows = []
     for site, values in found.items():
         ratio = median(value / none for value, none in zip(values, found["none"], strict=True))
-        lines.append(f"| {site} | {median(values):.1f} | {ratio:.2f} |")
-    return "\n".join(lines)
+        rows.append([site, f"{median(values):.1f}", f"{ratio:.2f}"])
+    return markdown_table(["stop, one per layer", "tok/s", "of none"], rows)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -23,6 +23,7 @@ from host.bench import bench_ids
 from models.checkpoint import load_model
 from models.command import CommandParser, run_command
 from models.errors import BuildError, OptionError
+from models.markdown import markdown_table
 from scripts.peers.child import child_json
 from scripts.peers.peer_model import check_shape, write_peer_model
 
@@ -66,14 +67,14 @@ def table(result: Mapping[str, Mapping[str, Mapping]], loads: Sequence[float]) -
     ratios = [(peer, phase) for phase in PHASES for peer in result if peer != OURS]
     head = ["round", "load", *(f"{phase}: {runner}" for runner, phase in columns),
             *(f"{phase}: to {peer}" for peer, phase in ratios)]
-    rows = [head, ["---"] * len(head)]
+    rows = []
     for index, load in enumerate(loads):
         rows.append([str(index + 1), f"{load:.1f}",
                      *(f"{result[runner][phase]['tokens_per_s'][index]:.1f}" for runner, phase in columns),
                      *(f"{result[peer][phase]['ratios'][index]:.2f}" for peer, phase in ratios)])
     rows.append(["median", "", *(f"{result[runner][phase]['median']:.1f}" for runner, phase in columns),
                  *(f"{result[peer][phase]['median_ratio']:.2f}" for peer, phase in ratios)])
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return markdown_table(head, rows)
 
 
 def describe_peer(python: str) -> dict[str, str]:

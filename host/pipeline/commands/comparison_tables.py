@@ -9,8 +9,9 @@ from host.pipeline.sparsity.at_percent import AtPercent
 from host.pipeline.sparsity.comparison import Comparison, Missing, Pair, Row
 from host.pipeline.sparsity.continuations import At
 from host.pipeline.sparsity.kept_gates import KeptGates
+from models.markdown import markdown_table
 
-__all__ = ["comparison_page", "markdown_table", "worse_than_random"]
+__all__ = ["comparison_page", "worse_than_random"]
 
 _CONTROLS = ("random-per-token", "fixed-random", "plain")
 
@@ -35,12 +36,6 @@ def worse_than_random(rows: Iterable[Row]) -> list[tuple[Row, Row]]:
             found += [(row, random) for row in there
                       if row.method not in _CONTROLS and row.over_plain > random.over_plain]
     return found
-
-
-def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Cells as Markdown."""
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def _group(name: str) -> str:

@@ -6,12 +6,12 @@ import argparse
 import json
 from collections.abc import Sequence
 
-from host.pipeline.commands.comparison_tables import markdown_table
 from host.pipeline.comparing_norms import NormRow, compare_norms
 from host.pipeline.texts import text_ids
 from host.stage_options import chosen_stages
 from host.text import Text
 from models.checkpoint import load_model
+from models.markdown import markdown_table
 
 __all__ = ["norm_table", "run"]
 

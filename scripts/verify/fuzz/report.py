@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from models.markdown import markdown_table
 from scripts.marked_text import rewrite_marked
 from scripts.verify.fuzz.outcome import FINE, REFUSED, Outcome
 
@@ -47,11 +48,7 @@ class Tally:
 
 def table(tallies: Mapping[str, Tally]) -> str:
     """Markdown, a row a kind."""
-    return _markdown([tally.row(kind) for kind, tally in tallies.items()])
-
-
-def _markdown(rows: Sequence[Sequence[str]]) -> str:
-    return "\n".join(f"| {' | '.join(row)} |" for row in (_HEAD, ("---",) * len(_HEAD), *rows))
+    return markdown_table(_HEAD, [tally.row(kind) for kind, tally in tallies.items()])
 
 
 def keep_finding(target: Path, kind: str, seed: int, case: int, outcome: Outcome, files: Path) -> Path:
@@ -72,6 +69,6 @@ def record(path: Path, tallies: Mapping[str, Tally]) -> None:
     def body(before: str) -> str:
         lines = before.splitlines()[2:]
         rows = {cells[0]: cells for line in lines if len(cells := line.strip("| ").split(" | ")) > 1}
-        return _markdown(list((rows | {kind: tally.row(kind) for kind, tally in tallies.items()}).values()))
+        return markdown_table(_HEAD, (rows | {kind: tally.row(kind) for kind, tally in tallies.items()}).values())
 
     rewrite_marked(path, _START, _END, body)
