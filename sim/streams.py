@@ -2,7 +2,7 @@
 
 `amaranth.lib.stream`'s rule: a transfer happens on a clock edge where ``valid`` and ``ready`` are both high;
 once high, ``valid`` and its payload hold until the transfer; ``valid`` never waits for ``ready``. A port that is
-always ready (no ``ready`` in Verilog) moves in every cycle of ``valid``. Each end costs one Python callback a cycle,
+always ready (no ``ready`` in Verilog) moves in every cycle of ``valid``. Each end costs one Python call a cycle,
 until it is stopped or the test ends.
 """
 
@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from amaranth.hdl import ShapeLike, unsigned
-from cocotb import start_soon
 from cocotb.handle import SimHandleBase
-from cocotb.triggers import Event, RisingEdge
+from cocotb.triggers import Event
 
+from sim.edges import Steps, steps_of
 from sim.packing import Packing
 from sim.testbench import generator
 
@@ -55,7 +55,7 @@ class _StreamEnd:
         self._payload = getattr(dut, f"{name}__payload", None)  # absent where the payload has no bits
         self._valid = getattr(dut, f"{name}__valid")
         self._ready = getattr(dut, f"{name}__ready", None)  # absent where the port is always ready
-        self._reset, self._edge = getattr(dut, "rst", None), RisingEdge(dut.clk)
+        self._reset, self._steps = getattr(dut, "rst", None), steps_of(dut.clk)
         width = 0 if self._payload is None else len(self._payload)
         self._packing = Packing.of(unsigned(width) if layout is None else layout)
         if self._packing.width != width:
@@ -64,33 +64,31 @@ class _StreamEnd:
 
     def _begin(self) -> None:
         self._idle()
-        self._task = start_soon(self._run())
+        self._running = self._run()
+        self._steps.join(self._running)
 
     def stop(self) -> None:
         """End for good, with the port idle at once: in reset, since a transfer may wait. What a sink has received can
         still be had."""
-        self._task.cancel()
+        self._steps.leave(self._running)
+        self._running.close()
         self._idle()
 
     def _idle(self) -> None:
         raise NotImplementedError
 
-    async def _move(self) -> None:
+    def _move(self) -> Steps:
         raise NotImplementedError
 
-    async def _run(self) -> None:
+    def _run(self) -> Steps:
         try:
-            await self._out_of_reset()
-            await self._move()
+            while self._reset is not None and self._reset.value:
+                yield
+            yield from self._move()
         except AssertionError as error:
             if self._report is None:
                 raise
             self._report(error)
-
-    async def _out_of_reset(self) -> None:
-        await self._edge
-        while self._reset is not None and self._reset.value:
-            await self._edge
 
     def _stalls(self) -> bool:
         return self.stall > 0 and self._random.random() < self.stall
@@ -102,7 +100,7 @@ class StreamSource(_StreamEnd):
     def __init__(self, dut: SimHandleBase, name: str, layout: ShapeLike | None = None, **options: Any) -> None:
         super().__init__(dut, name, layout, **options)
         self._queue: deque[int] = deque()
-        self._filled, self._emptied = Event(), Event()
+        self._emptied, self._asleep = Event(), False
         self._begin()
 
     def send_nowait(self, *values: Any) -> None:
@@ -110,7 +108,10 @@ class StreamSource(_StreamEnd):
         if values:
             self._queue.extend(map(self._packing.pack, values))
             self._emptied.clear()
-            self._filled.set()
+            if self._asleep:
+                self._asleep = False
+                next(self._running)  # the first is to be seen from now on
+                self._steps.join(self._running)
 
     async def send(self, values: Iterable[Any]) -> None:
         """Queue all values and return on the edge where the last one has gone."""
@@ -127,33 +128,33 @@ class StreamSource(_StreamEnd):
         if self._payload is not None:
             self._payload.value = self._random.getrandbits(self._packing.width)
 
-    async def _move(self) -> None:
-        edge, valid, ready, payload, queue = self._edge, self._valid, self._ready, self._payload, self._queue
+    def _move(self) -> Steps:
+        valid, ready, payload, queue = self._valid, self._ready, self._payload, self._queue
         shown = False
         while True:
             if not queue:
                 self._emptied.set()
-                self._filled.clear()
                 self._idle()
-                shown = False
-                await self._filled.wait()
+                shown, self._asleep = False, True
+                self._steps.leave(self._running)
+                yield
             if self._stalls():
                 self._idle()
                 shown = False
-                await edge
+                yield
                 while self._stalls():
-                    await edge
+                    yield
             if not shown:
                 valid.value = shown = True
             if payload is not None:
                 payload.value = queue[0]
-            await edge
+            yield
             waited = 0
             while ready is not None and not ready.value:
                 waited += 1
                 if waited > self.patience:
                     raise StreamTimeout(f"{self.name}: ready has been low for {self.patience} cycles")
-                await edge
+                yield
             queue.popleft()
 
 
@@ -203,12 +204,12 @@ class StreamSink(_StreamEnd):
         if self._ready is not None:
             self._ready.value = int(self._free)
 
-    async def _move(self) -> None:
-        edge, valid, payload, unpack = self._edge, self._valid, self._payload, self._packing.unpack
+    def _move(self) -> Steps:
+        valid, payload, unpack = self._valid, self._payload, self._packing.unpack
         free = self._free
         ready, patient, held, quiet, cycle = free, True, None, 0, 0
         while True:
-            await edge
+            yield
             cycle += 1
             if valid.value:
                 bits = 0 if payload is None else int(payload.value)

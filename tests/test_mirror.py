@@ -94,6 +94,7 @@ ELSEWHERE: tuple[tuple[str, str, str], ...] = (
     ("host/pipeline/steering", "hooked_network", "host/pipeline/steering/test_lin_eas.py"),
     ("host/pipeline/steering", "steering_stage", "host/pipeline/steering/test_added_vectors.py"),
 
+    ("sim", "edges", "sim/test_streams.py"),
     ("sim", "memory_counters", "sim/test_kv260_memory.py"),
     ("sim", "testbench", "sim/test_runner.py"),
     ("sim", "verilator_env", "sim/test_verilate.py"),

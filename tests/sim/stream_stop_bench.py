@@ -1,7 +1,8 @@
-"""Ends of a `StreamFifo`'s streams that stop, and what they report instead of failing the test."""
+"""Ends of a `StreamFifo`'s streams that stop or wait, and what they report instead of failing the test."""
 
 import cocotb
-from cocotb.triggers import ClockCycles
+from cocotb import start_soon
+from cocotb.triggers import ClockCycles, RisingEdge
 
 from sim.streams import ProtocolError, StreamSink, StreamSource, StreamTimeout
 from sim.testbench import reset, start
@@ -60,3 +61,21 @@ async def a_salt_gives_other_stalls(dut):
         source.stop()
         sink.stop()
     assert found[0] == found[1] != found[2]
+
+
+@cocotb.test()
+async def what_is_sent_shows_before_the_next_edge(dut):
+    """Whether the sender's turn at an edge comes before that of the ends or behind it."""
+    dut.fault.value = 0
+
+    async def sender(at):
+        for _ in range(at):
+            await RisingEdge(dut.clk)
+        source.send_nowait(at)
+
+    start_soon(sender(20))
+    source, sink = StreamSource(dut, "i"), StreamSink(dut, "o", always_ready=True)
+    start_soon(sender(30))
+    await start(dut)
+    assert await sink.receive(2) == [20, 30]
+    assert sink.cycles[1] - sink.cycles[0] == 10

@@ -95,18 +95,21 @@ class Surroundings:
             results.send_nowait(*_words(values))
 
     async def _count(self) -> None:
+        edge, signals = RisingEdge(self.dut.clk), {name: getattr(self.dut, name) for name in self.counts}
         while True:
-            await RisingEdge(self.dut.clk)
-            for name in self.counts:
-                self.counts[name] += int(getattr(self.dut, name).value)
+            await edge
+            for name, signal in signals.items():
+                self.counts[name] += int(signal.value)
 
     async def _answer_writes(self) -> None:
         """Responses come 20 cycles after the last beat; until then the write port is not idle."""
-        waiting = 0
+        edge, idle, waiting = RisingEdge(self.dut.clk), self.dut.write_idle, 0
+        valid, ready = self.dut.o_write__valid, self.dut.o_write__ready
         while True:
-            await RisingEdge(self.dut.clk)
-            waiting = 20 if self.dut.o_write__valid.value and self.dut.o_write__ready.value else max(waiting - 1, 0)
-            self.dut.write_idle.value = waiting == 0
+            await edge
+            before, waiting = waiting, 20 if valid.value and ready.value else max(waiting - 1, 0)
+            if (waiting == 0) != (before == 0):
+                idle.value = waiting == 0
 
     async def load(self, target: LoadTarget, values: np.ndarray, row: int = 0) -> None:
         await self.loads.send(load_words(target, 0, values.tobytes(), row))
