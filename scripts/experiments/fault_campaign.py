@@ -19,6 +19,7 @@ from host.pipeline.texts import text_ids
 from models.checkpoint import load_model
 from models.command import CommandParser, run_command
 from models.errors import OptionError
+from models.figure import new_figure, write_figure
 from models.json_file import read_object
 from models.markdown import markdown_table
 from scripts.experiments.fault_curves import (
@@ -71,11 +72,8 @@ def _perplexity(cell: Cell) -> str:
 
 def plot(cells: Sequence[Cell], path: Path) -> None:
     """Write the curves to a file, one picture a place. Needs matplotlib."""
-    import matplotlib
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(1, len(PLACES), figsize=(10, 3.2), sharey=True)
+    figure = new_figure(10, 3.2)
+    axes = figure.subplots(1, len(PLACES), sharey=True)
     for axis, place in zip(axes, PLACES, strict=True):
         for name in dict.fromkeys(cell.stages for cell in cells):
             line = [cell for cell in cells if (cell.place, cell.stages) == (place, name) and cell.rate]
@@ -86,11 +84,7 @@ def plot(cells: Sequence[Cell], path: Path) -> None:
         axis.set_xlabel("rate of wrong bits")
     axes[0].set_ylabel("ln perplexity")
     axes[0].legend(title="clip")
-    figure.tight_layout()
-    settings = {"svg.hashsalt": "faults", "svg.fonttype": "none"}  # the same file for the same figures
-    with matplotlib.rc_context(settings):
-        figure.savefig(path, metadata={"Date": None})
-    pyplot.close(figure)
+    write_figure(figure, path)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from models.figure import new_figure, write_figure
 from sim.bench.probe import PRIORITY, Timeline
 from sim.bench.report import Figures
 
@@ -23,14 +24,9 @@ def draw(figures: Figures, timeline: Timeline, path: Path) -> None:
     that the ports carried. Below: the cycles of the whole phase by the first engine at work, as `Figures` has them.
     `models.output.check_picture` tells beforehand whether it can be written.
     """
-    import matplotlib  # late: only pictures need it
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
     engines = [engine for engine in reversed(PRIORITY) if timeline.samples[-1, engine]]
-    figure, (lanes, ports, shares) = pyplot.subplots(
-        3, 1, figsize=(11, 2.6 + 0.45 * len(engines)), layout="constrained",
-        gridspec_kw={"height_ratios": [len(engines), 1.6, 1.0]})
+    figure = new_figure(11, 2.6 + 0.45 * len(engines))
+    lanes, ports, shares = figure.subplots(3, 1, height_ratios=[len(engines), 1.6, 1.0])
     cycles = timeline.cycles
     edges = np.linspace(0, cycles[-1], _BINS + 1)
     for lane, engine in enumerate(engines):
@@ -60,7 +56,4 @@ def draw(figures: Figures, timeline: Timeline, path: Path) -> None:
     shares.set_xlim(0, 1)
     shares.set_axis_off()
     figure.suptitle(figures.headline(), fontsize=9, wrap=True)
-    try:
-        figure.savefig(path, dpi=120)
-    finally:
-        pyplot.close(figure)
+    write_figure(figure, path)

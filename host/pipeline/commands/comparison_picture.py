@@ -6,21 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from host.pipeline.sparsity.comparison import Row
+from models.figure import new_figure, write_figure
 
 __all__ = ["draw"]
 
 
 def draw(rows: Sequence[Row], path: Path) -> None:
     """Write a figure to a file, its format by its suffix. Lines begin at the model without a mask."""
-    import matplotlib  # late: only pictures need it
-    matplotlib.use("Agg")
-    matplotlib.rcParams["svg.hashsalt"] = "tritloom"  # equal figures, equal bytes
-    from matplotlib import pyplot
-
     groups = list(dict.fromkeys(row.group for row in rows))
     colours = {name: f"C{at}" for at, name in enumerate(dict.fromkeys(row.method for row in rows
                                                                       if row.target is not None))}
-    figure, fields = pyplot.subplots(1, len(groups), figsize=(4 * len(groups), 4), layout="constrained", squeeze=False)
+    figure = new_figure(4 * len(groups), 4)
+    fields = figure.subplots(1, len(groups), squeeze=False)
     for field, group in zip(fields[0], groups, strict=True):
         there = [row for row in rows if row.group == group]
         [plain] = [row for row in there if row.target is None]
@@ -35,10 +32,7 @@ def draw(rows: Sequence[Row], path: Path) -> None:
         field.set_yscale("log")
     fields[0][0].set_ylabel("perplexity, held out")
     figure.legend(*_labels(fields[0]), loc="outside right center", fontsize=8)
-    try:
-        figure.savefig(path, metadata={"Date": None} if path.suffix.lower() == ".svg" else None)
-    finally:
-        pyplot.close(figure)
+    write_figure(figure, path)
 
 
 def _labels(fields: Sequence) -> tuple[list, list]:
