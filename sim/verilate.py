@@ -121,7 +121,7 @@ def verilate(
         make = ["make", f"-j{jobs}", "CURDIR=.", *MAKE_VARIABLES]
         small = _SMALL in (folder / "Vtop_classes.mk").read_text("utf-8")
         # What runs once at the start is long and repetitive code, and a small design is compiled longer than it runs.
-        fast, slow = optimise or ("-O0" if small else "-O1"), "-O0"
+        fast, slow = optimise or ("-O0" if small else "-Og"), "-O0"
         _precompile(headers, folder, runtime / digest(tuple(headers)), make, {fast} if small else {fast, slow},
                     environment)
         for name in _OWN_HEADERS:
