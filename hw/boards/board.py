@@ -37,7 +37,8 @@ class Ports:
 
 @dataclass(frozen=True)
 class Share:
-    """What the engine (linear engine, weight buffer, ports, sequencer) may take of a device, as fractions."""
+    """What the engine (linear engine, weight buffer, ports, sequencer) may take of a device, as fractions: what the
+    other units leave. The defaults are for a device no smaller than the KV260's."""
 
     lut: float = 0.45
     uram: float = 0.75

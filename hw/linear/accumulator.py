@@ -37,7 +37,7 @@ class Accumulator(wiring.Component):
     backpressure: a reader asks for no more than it can take. Reader 0 has the banks' port on which steps read, reader
     1 the one on which they write, each where no step needs it. Steps go through a tile's words in turn, so a reader
     that does the same waits one cycle for the other bank and then has a word a cycle beside a busy array.
-    A read sees the steps REUSE_DISTANCE cycles before it.
+    A read sees every step of `latency` + 1 cycles before its request or earlier, and may see later ones if it waits.
 
     Widths: sums of one tile signed(sum_bits), words signed(24), wrapping (never, with inputs <= 66,051).
     `idle`: no step is under way; all sums of earlier ones can be read. Golden: `ternary_matmul`.

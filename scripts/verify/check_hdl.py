@@ -1,6 +1,6 @@
-"""Check a board's Verilog: two builds alike, Verilator's lint, Yosys' synthesis.
+"""Check boards' Verilog, by default of all that have a build: two builds alike, Verilator's lint, Yosys' synthesis.
 
-`python -m scripts.verify.check_hdl --board sim-tiny [--board kv260] [-o DIR]`; needs the `sim` extra. Prints what
+`python -m scripts.verify.check_hdl [--board sim-tiny] [--board kv260] [-o DIR]`; needs the `sim` extra. Prints what
 `hw.report` does.
 """
 
@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from hw.boards.registry import board_build, board_of
+from hw.boards.registry import BUILDS, board_build, board_of
 from hw.build import write_build
 from hw.emit import TOP, emit_verilog
 from hw.report import make_report
@@ -46,7 +46,7 @@ def lint(verilog: Path) -> list[str]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     parser = CommandParser("scripts.verify.check_hdl", description="Two builds alike, linted, synthesised.")
-    parser.add_argument("--board", action="append", help="default: sim-tiny and kv260")
+    parser.add_argument("--board", action="append", help=f"default: {', '.join(BUILDS)}")
     parser.add_argument("--model", default="demo", metavar="PRESET|DIR")
     parser.add_argument("-o", "--output", type=Path, default=Path("build/check"), metavar="DIR")
     parser.add_argument("--no-synthesis", action="store_true", help="stop after the lint")
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     verilator_environment()  # what is missing is told before any work
     check_output_folder(options.output)
     failed = False
-    for board in options.board or ["sim-tiny", "kv260"]:
+    for board in options.board or BUILDS:
         build, folder = board_build(board), options.output / board
         build.check(load_config(options.model))
         with working(f"writing the Verilog of build {board} twice"):

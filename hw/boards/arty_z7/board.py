@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from hw.boards.board import Board, Ports
+from hw.boards.board import Board, Ports, Share
 from hw.boards.device import Device, Resources
 from hw.boards.memory_rate import MemoryRate
 from hw.boards.technology import SERIES_7
@@ -24,6 +24,9 @@ BOARD = Board(
     # a port of 64 bits takes half a beat a cycle; 16 bits of DDR3-1050 are 2.1 GB/s at most, of which nine tenths are
     # assumed
     memory=MemoryRate("simple", port_rate=0.5, limit_gb_s=1.9, latency_ns=200),
+    # the build's other units have 36,084 LUTs and 21.5 RAMB36 (docs/measurements.md): with these, nine tenths of the
+    # LUTs are taken at most, and 85 % of the RAMB36
+    share=Share(lut=0.22, uram=0, bram36=0.69),
     shared_files=VIVADO_SCRIPTS,
     build=BuildParameters(
         name="arty_z7", clock_mhz=100, ports=1, rows=1, outputs_per_step=4, weight_buffer_steps=512,

@@ -9,6 +9,7 @@ from hw.analytic.prediction import predict
 from hw.analytic.sites import engine_sites
 from hw.analytic.tables import choice_table, error_percent
 from hw.boards.board import Share
+from hw.boards.device import Resources
 from hw.boards.registry import BOARDS, BUILDS, board_named
 from models.checkpoint import load_config
 from models.config import PRESETS
@@ -73,6 +74,16 @@ def test_the_shipped_build_is_of_the_choices_speed():
 def test_other_boards_have_a_choice(board):
     described = board_named(board)
     assert explore(DEMO, described)[0].build.name == board
+
+
+def test_what_the_arty_may_have_leaves_room_for_its_other_units():
+    """Their sites are those that Yosys counts (docs/measurements.md)."""
+    board, found = board_named("arty_z7"), explore(DEMO, board_named("arty_z7"))
+    others = Resources(lut=23_711 + 9_740 + 2_633, lutram=1_298 + 1_002 + 599, ff=17_869 + 10_922 + 2_459,
+                       dsp=107 + 77 + 20, bram36=17 + 4.5, uram=0)
+    for prediction in found:
+        assert board.device.fits(prediction.engine + others)
+    assert fits(engine_sites(board.build), board, board.share)
 
 
 def test_a_board_that_is_only_simulated_has_none():

@@ -88,8 +88,8 @@ class Surroundings:
                 got = self.row_packing.unpack(int(getattr(self.dut, f"words__{n}").value))
                 # what was written before the request, or by a step on the way beside it
                 seen = asked - self.latency - 1
-                before = [values for at, values in self.values[word] if at < seen][-1:]
-                beside = [values for at, values in self.values[word] if at >= seen]
+                before = [values for at, values in self.values[word] if at <= seen][-1:]
+                beside = [values for at, values in self.values[word] if at > seen]
                 assert got in [values[row].tolist() for values in before + beside], (
                     f"reader {n}, word {word}, row {row}: {got}")
                 self.waited[n].append(self.cycle - asked)
