@@ -40,7 +40,8 @@ class Foxp2(ContrastFit, AddedVectors):
     """vectors: float [layers, hidden], added to the residual stream after each layer, times strength."""
 
     method = "foxp2"
-    options = CONTRAST_OPTIONS | {
+    options = {
+        **CONTRAST_OPTIONS,
         "features": FitOption(int, 256, "features of a layer's autoencoder"),
         "channels": FitOption(float, 25.0, "percent of the channels that are a language's")}
 

@@ -34,7 +34,8 @@ class Snmf(ContrastFit, AddedVectors):
     """vectors: float [layers, hidden], added to the residual stream after each layer, times strength."""
 
     method = "snmf"
-    options = CONTRAST_OPTIONS | {
+    options = {
+        **CONTRAST_OPTIONS,
         "features": FitOption(int, 64, "features of a layer"),
         "winners": FitOption(float, 0.05, "share of a feature's neurons that are not zero, 0.01 to 0.05 in its source"),
         "added": FitOption(int, 1, "features of a layer to add, those that tell the texts apart best")}
