@@ -40,7 +40,7 @@ class LinEAS(ContrastFit, ScaledAndShifted):
     options = {
         **CONTRAST_OPTIONS,
         "steps": FitOption(int, 60, "steps of the fit"),
-        "sparsity": FitOption(float, 0.1, "weight of the sparse group lasso; 0 keeps all channels")}
+        "sparsity": FitOption(float, 0.3, "weight of the sparse group lasso; 0 keeps all channels")}
 
     @classmethod
     def default_layers(cls, count: int) -> Sequence[int]:

@@ -46,7 +46,7 @@ class Settings(NamedTuple):
     new_tokens: int = 40
     windows: int = 4
     fitted_tokens: int = 8192
-    draws: int = 2
+    draws: int = 1
     methods: Path | None = None
 
 
