@@ -13,10 +13,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from host.command_line import add_head_option, add_model_options, note_saturations, open_session
+from host.command_line import add_head_option, add_model_options, note_saturations, open_model, start_session
 from host.conversation import Answer, Conversation
 from host.sampler import add_sampling_options, sampler_from
 from host.screen import shown, without_controls
+from host.stage_options import Chosen, chosen_stages
 from host.stop_strings import StopStrings, stop_ids
 from host.user_lines import at_terminal, confirmed, user_lines
 from models.command import CommandParser, run_command
@@ -31,6 +32,7 @@ _HELP = """\
 /undo           take back the last question and answer
 /reset          forget all turns
 /system TEXT    set the system message; without TEXT, remove it
+/stage          list the stages; /stage N S sets the strength of the Nth to S
 /save FILE      write the conversation as JSON; asks before it overwrites
 /quit           leave (so does Ctrl-D)
 A line that ends in \\ goes on in the next. Ctrl-C stops an answer. To send a text that starts with /, write a space
@@ -62,8 +64,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise OptionError(f"-n must be at least 1, got {options.n}")
     StopStrings(options.stop)
     sampler = sampler_from(options)
-    session = open_session(options, progress=True)
-    chat = _Chat(Conversation(session, options.system), sampler, options)
+    model = open_model(options)
+    chosen = chosen_stages(options, model)
+    session = start_session(options, model, chosen, progress=True)
+    chat = _Chat(Conversation(session, options.system), sampler, options, chosen)
     try:
         chat.run()
     finally:
@@ -73,13 +77,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 class _Chat:
     """Reads lines, answers them or does what they command."""
 
-    def __init__(self, conversation: Conversation, sampler: Callable, options: argparse.Namespace):
-        self._conversation, self._sampler, self._options = conversation, sampler, options
+    def __init__(self, conversation: Conversation, sampler: Callable, options: argparse.Namespace, chosen: Chosen):
+        self._conversation, self._sampler, self._options, self._chosen = conversation, sampler, options, chosen
         stop_ids(options.stop, conversation.text)
         self._terminal = at_terminal()
         self._count = options.n if options.n or conversation.template else _PLAIN_TOKENS
         self._commands = {"help": self._help, "again": self._again, "undo": self._undo, "reset": self._reset,
-                          "system": self._system, "save": self._save}
+                          "system": self._system, "stage": self._stage, "save": self._save}
 
     def run(self) -> None:
         """Until the input ends or /quit."""
@@ -174,6 +178,23 @@ class _Chat:
     def _system(self, text: str) -> None:
         self._conversation.set_system(text or None)
         self._note("system message set" if text else "no system message")
+
+    def _stage(self, rest: str) -> None:
+        stages, session = self._chosen.stages, self._conversation.session
+        if not stages:
+            raise OptionError("there are no stages: start the chat with --stage")
+        if words := rest.split():
+            try:
+                number, strength = words
+                index, value = int(number) - 1, float(strength)
+            except ValueError:
+                raise OptionError(f"/stage takes a stage's number and a strength, got {rest!r}") from None
+            if not 0 <= index < len(stages):
+                raise OptionError(f"there is no stage {number}: /stage lists them")
+            self._chosen = self._chosen.with_strength(index, value, session.model)
+            self._conversation.act(self._chosen)
+        for at, (name, stage) in enumerate(self._chosen.stages, 1):
+            self._note(f"{at}: {name}, {stage.kind} by {stage.method}, strength {stage.strength:g}")
 
     def _save(self, name: str) -> None:
         if not name:

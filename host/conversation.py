@@ -12,6 +12,7 @@ from host.engine.reply import Finish, Reply
 from host.engine.request import Request
 from host.runtime import Session
 from host.sampler import Sampler
+from host.stage_options import Chosen
 from host.stop_strings import stop_ids
 from host.text import Text
 from models.errors import ModelError, OptionError
@@ -98,6 +99,12 @@ class Conversation:
     def reset(self) -> None:
         """Forget all turns, not the system message."""
         del self.messages[self._turns_start:]
+
+    def act(self, chosen: Chosen) -> None:
+        """From the next answer on these stages act, those that the session was opened with at other strengths; the
+        turns so far are read again under them."""
+        chosen.act_on(self.session)
+        self._engine.forget()
 
     def undo(self) -> str | None:
         """Take back the last question and answer; returns the question, None where there was none."""

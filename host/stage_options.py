@@ -8,18 +8,31 @@ from typing import Any, NamedTuple
 
 from host.pipeline.loading import NamedStage, load_stages
 from host.pipeline.methods import METHODS_VARIABLE, find_methods
-from host.pipeline.placement import PLACES, Placement, place
+from host.pipeline.placement import PLACES, Placement, host_steps, place
 from host.pipeline.site import Site
+from host.runtime import Session
 from models.checkpoint import Model
 
 __all__ = ["Chosen", "add_methods_option", "add_stage_options", "chosen_stages", "stage_line"]
 
 
 class Chosen(NamedTuple):
-    """The stages of a command line and where they run."""
+    """The stages of a command line and where they run; where: the place that was asked for."""
 
     stages: list[NamedStage]
     placement: Placement
+    where: str = "auto"
+
+    def with_strength(self, index: int, strength: float, model: Model) -> Chosen:
+        """The same with another strength of one stage; `ArtefactError` where that makes no sense."""
+        stages = list(self.stages)
+        stages[index] = stages[index]._replace(stage=stages[index].stage.with_strength(strength))
+        return Chosen(stages, place([stage for _, stage in stages], model, self.where), self.where)
+
+    def act_on(self, session: Session) -> None:
+        """From the next pass on these act on a session that was opened with the same stages at any strength."""
+        session.set_host_steps(host_steps(self.placement, session.model))
+        session.set_taps(self.placement.taps)
 
     def report(self, model: Model) -> list[dict[str, Any]]:
         """For each stage, ready for JSON: what it is, where it runs, its sites and points, cuts a token."""
@@ -57,6 +70,6 @@ def add_stage_options(parser: argparse.ArgumentParser) -> None:
 def chosen_stages(options: argparse.Namespace, model: Model) -> Chosen:
     """The stages of the options, placed on a model."""
     if not options.stage:
-        return Chosen([], place([], model, options.place))
+        return Chosen([], place([], model, options.place), options.place)
     stages = load_stages(model, options.stage, find_methods(options.methods))
-    return Chosen(stages, place([stage for _, stage in stages], model, options.place))
+    return Chosen(stages, place([stage for _, stage in stages], model, options.place), options.place)

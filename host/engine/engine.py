@@ -76,6 +76,13 @@ class Engine:
                 self._waiting.remove(reply)
             self._release()
 
+    def forget(self) -> None:
+        """What acts on all rows has changed: no request to come takes a cache that is there."""
+        with self._lock:
+            for slot in self._slots:
+                if slot.reply is None:
+                    slot.history = []
+
     @property
     def idle(self) -> bool:
         """Whether no request waits or runs."""

@@ -12,11 +12,15 @@ import sys
 import termios
 from contextlib import suppress
 
+import numpy as np
 import pytest
 
 from host import chat
+from host.pipeline.artefact import save_artefact
 from host.runtime import Session
+from models.checkpoint import load_model
 from models.command import run_command
+from models.model_hash import model_hash
 from tests.host.test_conversation import BASE, models  # noqa: F401  a fixture
 
 
@@ -130,6 +134,7 @@ def test_a_stop_that_names_a_special_token(talk, monkeypatch):
     (["/save"], [], "/save needs a file name"), (["/save /no/such/folder/x"], [], "cannot be written"),
     (["/save a\0b"], [], "standard input is not UTF-8"), ([f"/save {'a' * 300}"], [], "File name too long"),
     ([], ["--stop", "x<|eot_id|>"], "the special token <|eot_id|> in it is no part of the text"),
+    (["/stage"], [], "there are no stages"),
     (["/again"], [], "there is no question yet"), (["well " * 300], [], "the message is too long"),
     ([], ["-n", "0"], "-n must be at least 1"), ([], ["--stop", ""], "a stop string must not be empty"),
     ([], ["--min-p", "2"], "min p must be in"),
@@ -140,6 +145,24 @@ def test_bad_input_is_one_line_and_status_2(talk, capsys, lines, arguments, mess
     assert exit_.value.code == 2
     line = capsys.readouterr().err.splitlines()[-1]
     assert line.startswith("error: ") and message in line
+
+
+def test_strengths_change_in_mid_chat(talk, capsys, tmp_path):
+    model = load_model("demo")
+    vectors = np.random.default_rng(0).standard_normal((model.config.layers, model.config.hidden_size))
+    path = tmp_path / "steer.safetensors"
+    save_artefact(path, "steering", "difference-of-means", ["residual"], {"vectors": vectors}, model=model_hash(model),
+                  fit={})
+    plain, = answers(talk(["It was"], "--json", "--temperature", 0, kind="demo"))
+    talked = talk(["It was", "/reset", "/stage 1 0", "It was", "/reset", "/stage 1 3", "It was", "/stage"], "--json",
+                  "--temperature", 0, "--stage", f"{path}:3", kind="demo")
+    steered, zero, again = answers(talked)
+    assert zero["ids"] == plain["ids"] != steered["ids"] == again["ids"]
+    assert talked.err.count("steering by difference-of-means, strength 3") == 2 and "strength 0" in talked.err
+    for line, words in (("/stage 2 1", "no stage 2"), ("/stage 1 much", "a stage's number and a strength")):
+        with pytest.raises(SystemExit):
+            talk([line], "--stage", path, kind="demo")
+        assert words in capsys.readouterr().err
 
 
 def test_a_system_message_for_a_model_that_takes_none(talk, capsys):
