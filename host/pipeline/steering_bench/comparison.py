@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from functools import lru_cache
+from contextlib import ExitStack
+from functools import lru_cache, partial
+from itertools import starmap
 from multiprocessing import get_context
 from pathlib import Path
 from types import MappingProxyType
@@ -112,15 +114,27 @@ def comparable(methods: Methods) -> list[type[ContrastFit]]:
 
 def compare(settings: Settings, names: Sequence[str], *, jobs: int = 1, on_done: Callable[[Compared], None]
             ) -> tuple[list[Plain], list[Compared]]:
-    """Methods by their names, toward either manner. jobs: processes. on_done: called as each is through."""
-    tasks = [(name, reverse) for name in names for reverse in (False, True)]
+    """Methods by their names, toward either manner. jobs: processes; 1 is this one alone. on_done: called as each is
+    through."""
+    tasks = [(settings, name, reverse) for name in names for reverse in (False, True)]
+    sides = [(settings, reverse) for reverse in (False, True)]
     found: list[Compared] = []
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        plain = [pool.submit(_plain, settings, reverse) for reverse in (False, True)]
-        for future in [pool.submit(_compared, settings, *task) for task in tasks]:
-            found.append(future.result())
-            on_done(found[-1])
-        return [future.result() for future in plain], found
+    with ExitStack() as stack:
+        both: Callable[..., Iterable] = starmap
+        if jobs > 1:
+            pool = stack.enter_context(ProcessPoolExecutor(jobs, mp_context=get_context("spawn")))
+            both = partial(_in_order, pool)
+        plain = list(both(_plain, sides))
+        for each in both(_compared, tasks):
+            found.append(each)
+            on_done(each)
+    return plain, found
+
+
+def _in_order(pool: ProcessPoolExecutor, work: Callable, tasks: Sequence[tuple]) -> Iterator:
+    """`starmap` in processes."""
+    for future in [pool.submit(work, *task) for task in tasks]:
+        yield future.result()
 
 
 @lru_cache(1)
@@ -156,13 +170,14 @@ def _compared(settings: Settings, name: str, reverse: bool) -> Compared:
     except TritloomError as error:
         return Compared(name, bench.target.name, [], error=str(error))
     rows = list(_rows(name, "fitted", 0, stage, bench, BUDGETS))
+    near = max((row.strength for row in rows), default=1.0)  # where to begin to look
     for draw in range(settings.draws):
-        rows += _rows(name, "random", draw, stage.randomised(draw), bench, COMPARED)
+        rows += _rows(name, "random", draw, stage.randomised(draw), bench, COMPARED, near)
         try:
             shuffled = cls.load(_as_stored(_fit(cls, contrast.shuffled(draw))))
         except TritloomError:  # labels without meaning may leave nothing to fit
             continue
-        rows += _rows(name, "shuffled", draw, shuffled, bench, COMPARED)
+        rows += _rows(name, "shuffled", draw, shuffled, bench, COMPARED, near)
     acting = stage.with_strength(next((row.strength for row in rows if row.budget == _REVERSED), 1.0))
     placement = place([acting], bench.model)
     speed = DecodeRace(bench.model, bench.target.windows[0].tolist()).of([acting])
@@ -170,8 +185,9 @@ def _compared(settings: Settings, name: str, reverse: bool) -> Compared:
                     speed.tokens_per_s, speed.of_dense, dict(fitted.details))
 
 
-def _rows(name: str, what: str, draw: int, stage: Stage, bench: Bench, budgets: Sequence[float]) -> Iterator[Row]:
-    """A stage over strengths; a fitted one also the other way."""
+def _rows(name: str, what: str, draw: int, stage: Stage, bench: Bench, budgets: Sequence[float], start: float = 1.0
+          ) -> Iterator[Row]:
+    """A stage over strengths, looked for from `start` on; a fitted one also the other way."""
     def at(strength: float) -> list[Stage]:
         return [stage.with_strength(strength)]
 
@@ -181,7 +197,7 @@ def _rows(name: str, what: str, draw: int, stage: Stage, bench: Bench, budgets: 
         except TritloomError:  # beyond what a tap holds
             return float("inf")
 
-    strengths = strengths_at(cost, budgets)
+    strengths = strengths_at(cost, budgets, start)
     for budget, strength in strengths.items():
         yield Row(name, what, draw, bench.target.name, budget, strength, bench(at(strength)))
     if what == "fitted" and _REVERSED in strengths:

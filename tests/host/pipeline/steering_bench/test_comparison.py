@@ -6,6 +6,7 @@ import pytest
 
 from host.pipeline.__main__ import main
 from host.pipeline.methods import find_methods
+from host.pipeline.steering_bench import comparison
 from host.pipeline.steering_bench.comparison import BUDGETS, COMPARED, comparable
 from models.errors import OptionError
 from tests.host.pipeline.steering_bench.texts import write_texts
@@ -20,8 +21,15 @@ def command(tmp_path_factory):
             "--method", "difference-of-means"]
 
 
-def test_the_command_compares_at_equal_cost(command, tmp_path, capsys):
+@pytest.mark.parametrize("budgets", [(0.02, 0.05), pytest.param(None, marks=pytest.mark.slow, id="all, processes")])
+def test_the_command_compares_at_equal_cost(command, tmp_path, capsys, monkeypatch, budgets):
     pytest.importorskip("matplotlib")
+    swept, held = (budgets, budgets[1:]) if budgets else (BUDGETS, COMPARED)
+    if budgets:
+        monkeypatch.setattr(comparison, "BUDGETS", swept)
+        monkeypatch.setattr(comparison, "COMPARED", held)
+    else:
+        command = [*command, "--jobs", "2"]
     main([*command, "--json", "--plot", str(tmp_path / "frontier.png")])
     found = json.loads(capsys.readouterr().out)
     assert [side["target"] for side in found["plain"]] == ["held_bible", "held_novel"]
@@ -30,9 +38,9 @@ def test_the_command_compares_at_equal_cost(command, tmp_path, capsys):
         assert (method["method"], method["target"], method["error"]) == ("difference-of-means", side["target"], "")
         assert (method["runs"], method["cuts"]) == ("fabric", 0) and method["tokens_per_s"] > 0
         by = {(row["what"], row["budget"]): row for row in method["rows"]}
-        assert {budget for what, budget in by if what == "fitted"} == {*BUDGETS, None}
+        assert {budget for what, budget in by if what == "fitted"} == {*swept, None}
         for what in ("random", "shuffled"):
-            assert {budget for kind, budget in by if kind == what} == set(COMPARED)
+            assert {budget for kind, budget in by if kind == what} == set(held)
         for (_, budget), row in by.items():
             cost = row["outcome"]["cost"]
             if budget is not None:
