@@ -1,11 +1,14 @@
 """Python values to and from the bit vector that Amaranth makes of a port with a layout."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from amaranth.hdl import Shape, ShapeLike
-from amaranth.lib import data
+if TYPE_CHECKING:
+    from amaranth.hdl import ShapeLike
+    from amaranth.lib import data
 
 __all__ = ["Packing"]
 
@@ -24,8 +27,11 @@ class Packing:
     unpack: Callable[[int], Any]
 
     @classmethod
-    def of(cls, shape: ShapeLike) -> "Packing":
+    def of(cls, shape: ShapeLike) -> Packing:
         """The packing of an Amaranth shape: integers, enumerations, struct and array layouts, nested at will."""
+        from amaranth.hdl import Shape  # late: it takes a third of a second, and many benches have plain bits alone
+        from amaranth.lib import data
+
         if isinstance(shape, data.ArrayLayout):
             return _array(shape)
         if isinstance(shape, data.UnionLayout):
@@ -34,20 +40,22 @@ class Packing:
             return _struct(shape)
         if isinstance(shape, type) and issubclass(shape, data.Struct):
             return cls.of(shape.as_shape())
-        return _integer(Shape.cast(shape))
+        integer = Shape.cast(shape)
+        return cls.integer(integer.width, signed=integer.signed)
 
+    @classmethod
+    def integer(cls, width: int, *, signed: bool = False) -> Packing:
+        """That of a number."""
+        mask, sign = (1 << width) - 1, 1 << (width - 1) if signed else 0
+        low, high = -sign, (sign or mask + 1) - 1
 
-def _integer(shape: Shape) -> Packing:
-    width, mask, sign = shape.width, (1 << shape.width) - 1, 1 << (shape.width - 1) if shape.signed else 0
-    low, high = -sign, (sign or mask + 1) - 1
+        def pack(value: Any) -> int:
+            value = int(value)
+            if not low <= value <= high:
+                raise ValueError(f"{value} does not fit {'signed' if signed else 'unsigned'}({width})")
+            return value & mask
 
-    def pack(value: Any) -> int:
-        value = int(value)
-        if not low <= value <= high:
-            raise ValueError(f"{value} does not fit {shape!r}")
-        return value & mask
-
-    return Packing(width, pack, (lambda bits: (bits ^ sign) - sign) if sign else (lambda bits: bits))
+        return cls(width, pack, (lambda bits: (bits ^ sign) - sign) if sign else (lambda bits: bits))
 
 
 def _struct(layout: data.Layout) -> Packing:

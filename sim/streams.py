@@ -6,17 +6,21 @@ always ready (no ``ready`` in Verilog) moves in every cycle of ``valid``. Each e
 until it is stopped or the test ends.
 """
 
+from __future__ import annotations
+
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from amaranth.hdl import ShapeLike, unsigned
 from cocotb.handle import SimHandleBase
 from cocotb.triggers import Event
 
 from sim.edges import Steps, steps_of
 from sim.packing import Packing
 from sim.testbench import generator
+
+if TYPE_CHECKING:
+    from amaranth.hdl import ShapeLike
 
 __all__ = ["ProtocolError", "StreamSink", "StreamSource", "StreamTimeout"]
 
@@ -57,7 +61,7 @@ class _StreamEnd:
         self._ready = getattr(dut, f"{name}__ready", None)  # absent where the port is always ready
         self._reset, self._steps = getattr(dut, "rst", None), steps_of(dut.clk)
         width = 0 if self._payload is None else len(self._payload)
-        self._packing = Packing.of(unsigned(width) if layout is None else layout)
+        self._packing = Packing.integer(width) if layout is None else Packing.of(layout)
         if self._packing.width != width:
             raise ValueError(f"{name}: the layout has {self._packing.width} bits, the port {width}")
         self._random, self._report = generator(name + salt), report
