@@ -6,20 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from host.pipeline.steering_bench.comparison import Compared, Plain
+from models.figure import new_figure, write_figure
 
 __all__ = ["draw"]
 
 
 def draw(plain: Sequence[Plain], found: Sequence[Compared], path: Path) -> None:
     """Write a figure to a file, its format by its suffix. Lines begin at the plain model; controls are grey."""
-    import matplotlib  # late: only pictures need it
-    matplotlib.use("Agg")
-    matplotlib.rcParams["svg.hashsalt"] = "tritloom"  # equal figures, equal bytes
-    from matplotlib import pyplot
-
     names = list(dict.fromkeys(each.method for each in found if not each.error))
-    figure, fields = pyplot.subplots(1, len(plain), figsize=(5 * len(plain), 4), layout="constrained", squeeze=False,
-                                     sharey=True)
+    figure = new_figure(5 * len(plain), 4)
+    fields = figure.subplots(1, len(plain), squeeze=False, sharey=True)
     for field, side in zip(fields[0], plain, strict=True):
         for each in found:
             if each.target != side.target or each.error:
@@ -36,7 +32,4 @@ def draw(plain: Sequence[Plain], found: Sequence[Compared], path: Path) -> None:
         field.set_xlabel("perplexity, held out, % more")
     fields[0][0].set_ylabel("continuations moved, %")
     figure.legend(*fields[0][0].get_legend_handles_labels(), loc="outside right center", fontsize=8)
-    try:
-        figure.savefig(path, metadata={"Date": None} if path.suffix.lower() == ".svg" else None)
-    finally:
-        pyplot.close(figure)
+    write_figure(figure, path)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-from host.pipeline.commands.comparison_tables import markdown_table
 from host.pipeline.steering_bench.comparison import COMPARED, Compared, Plain, Row
+from models.markdown import markdown_table
 
 __all__ = ["frontier_table", "sample_tables", "steering_page", "sweep_table", "winners"]
 

@@ -71,12 +71,13 @@ class Contrast:
             self._observed[point] = toward, away
         return self._observed[point]
 
-    def pieces(self, size: int) -> tuple[list[Sequence[int]], list[Sequence[int]]]:
-        """The ids of either manner in pieces of `size` that follow each other; as many of both."""
+    def pieces(self, size: int, most: int | None = None) -> tuple[list[Sequence[int]], list[Sequence[int]]]:
+        """The ids of either manner in pieces of `size` tokens; as many of both. most: of each, spread over the text."""
         count = min(len(self.toward), len(self.away)) // size
         if not count:
             raise OptionError(f"a text of fewer than {size} tokens is too short to fit on")
-        cut = [[ids[start:start + size] for start in range(0, count * size, size)] for ids in (self.toward, self.away)]
+        chosen = np.linspace(0, count - 1, min(most or count, count)).astype(int) * size
+        cut = [[ids[start:start + size] for start in chosen] for ids in (self.toward, self.away)]
         return cut[0], cut[1]
 
     def flipped(self) -> Contrast:
@@ -87,7 +88,11 @@ class Contrast:
         return other
 
     def shuffled(self, seed: int) -> Contrast:
-        """A null: the same tokens with their labels permuted, one by one; pieces with theirs."""
+        """A null: the same tokens with their labels permuted, one by one; of pieces half of each side change theirs.
+
+        Pieces are few: permuted at will they would divide unevenly, and what is left of the true direction would grow
+        with the strength that an equal cost allows.
+        """
         return _Shuffled(self, seed)
 
 
@@ -105,10 +110,13 @@ class _Shuffled(Contrast):
     def observed(self, point: Point) -> tuple[np.ndarray, np.ndarray]:
         return self._relabelled(*self._true.observed(point))
 
-    def pieces(self, size: int) -> tuple[list[Sequence[int]], list[Sequence[int]]]:
-        toward, away = self._true.pieces(size)
-        pooled, order = [*toward, *away], self._order(2 * len(toward))
-        return [pooled[i] for i in order[:len(toward)]], [pooled[i] for i in order[len(toward):]]
+    def pieces(self, size: int, most: int | None = None) -> tuple[list[Sequence[int]], list[Sequence[int]]]:
+        toward, away = (self._dealt(side) for side in self._true.pieces(size, most))
+        half = (len(toward) + 1) // 2
+        return [*toward[:half], *away[half:]], [*away[:half], *toward[half:]]
+
+    def _dealt(self, side: list[Sequence[int]]) -> list[Sequence[int]]:
+        return [side[i] for i in self._order(len(side))]
 
     def _relabelled(self, toward: np.ndarray, away: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Tokens, the first axis, dealt out anew."""

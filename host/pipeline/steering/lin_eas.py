@@ -53,7 +53,7 @@ class LinEAS(ContrastFit, ScaledAndShifted):
         """See `ContrastFit`."""
         if steps < 1 or not sparsity >= 0:
             raise OptionError(f"--steps must be positive and --sparsity not negative, got {steps} and {sparsity:g}")
-        toward, away = (_spread(side) for side in contrast.pieces(_LENGTH))
+        toward, away = contrast.pieces(_LENGTH, _PASSAGES)
         scales, shifts, distances = _optimise(contrast, np.array(toward), np.array(away), layers, steps, sparsity)
         if not scales.any() and not shifts.any():
             raise OptionError("the lasso left no channel: lower --sparsity")
@@ -61,12 +61,6 @@ class LinEAS(ContrastFit, ScaledAndShifted):
         return Fitted({"scales": scales, "shifts": shifts},
                       {"support": round(float(support), 4),
                        "wasserstein_before_after": [round(distance, 4) for distance in distances]})
-
-
-def _spread(pieces: list[Sequence[int]]) -> list[Sequence[int]]:
-    if len(pieces) < 2:
-        raise OptionError(f"a text of fewer than {2 * _LENGTH} tokens is too short to fit on")
-    return [pieces[i] for i in np.linspace(0, len(pieces) - 1, min(_PASSAGES, len(pieces))).astype(int)]
 
 
 def _optimise(contrast: Contrast, toward: np.ndarray, away: np.ndarray, layers: Sequence[int], steps: int,

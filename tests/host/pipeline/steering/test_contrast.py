@@ -37,12 +37,15 @@ def test_a_shuffled_contrast_holds_the_same_tokens_under_other_labels(contrast):
     assert not np.array_equal(shuffled.states[0], other.states[0])
     toward, away = shuffled.pieces(8)
     assert sorted(map(tuple, toward + away)) == sorted(tuple(p) for side in contrast.pieces(8) for p in side)
-    assert toward != contrast.pieces(8)[0]
+    shares = [sum(piece in contrast.pieces(8)[0] for piece in side) for side in (toward, away)]
+    assert shares == [3, 2]  # of five pieces, so that nothing of the direction is left
 
 
 def test_pieces_follow_each_other_and_are_as_many_of_both():
     toward, away = Contrast(MODEL, list(range(20)), list(range(100, 111))).pieces(4)
     assert toward == [[0, 1, 2, 3], [4, 5, 6, 7]] and away == [[100, 101, 102, 103], [104, 105, 106, 107]]
+    assert Contrast(MODEL, list(range(40)), list(range(100, 140))).pieces(4, 3)[0] == [
+        [0, 1, 2, 3], [16, 17, 18, 19], [36, 37, 38, 39]]
     with pytest.raises(OptionError, match="fewer than 12 tokens"):
         Contrast(MODEL, list(range(20)), list(range(11))).pieces(12)
 
