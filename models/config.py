@@ -12,7 +12,7 @@ __all__ = ["ACTIVATIONS", "DEMO", "HOST_ACTIVATIONS", "LINEARS", "NORMS", "PRESE
            "resolve_model"]
 
 ACTIVATIONS = ("relu2", "silu")
-HOST_ACTIVATIONS = ("ash", "crrelu", "x-cos")
+HOST_ACTIVATIONS = ("ash", "crrelu", "spark", "x-cos")
 """Those that are stages, without which no device runs the model."""
 
 NORMS = ("rmsnorm", "seednorm")

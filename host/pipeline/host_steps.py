@@ -21,7 +21,7 @@ from host.pipeline.site import NORM_GAINS, Site
 from models.checkpoint import Model
 from models.config import ACTIVATIONS, NORMS
 from models.errors import ModelError
-from models.golden.activations import Multiplier, multiplied
+from models.golden.activations import Activation, activated_product
 from models.golden.gated import gated_product
 from models.golden.head import HEAD_LEVELS
 from models.golden.model import INPUT_BITS, PRODUCT_BITS, SUM_BITS, RowNorm, RowStage, TapPoint
@@ -50,7 +50,7 @@ class Acting(NamedTuple):
 
     stages: Mapping[TapPoint, Sequence[RowStage]]
     norms: Mapping[TapPoint, RowNorm]
-    activations: Mapping[TapPoint, Multiplier] = MappingProxyType({})
+    activations: Mapping[TapPoint, Activation] = MappingProxyType({})
     begins: Sequence[Begin] = ()
 
     @property
@@ -105,7 +105,7 @@ class HostSteps:
 
     def __init__(self, model: Model, *, stages: Mapping[TapPoint, Sequence[RowStage]] | None = None,
                  norms: Mapping[TapPoint, RowNorm] | None = None,
-                 activations: Mapping[TapPoint, Multiplier] | None = None, taps: Mapping[TapPoint, Tap] | None = None,
+                 activations: Mapping[TapPoint, Activation] | None = None, taps: Mapping[TapPoint, Tap] | None = None,
                  looks: Mapping[TapPoint, Sequence[Look]] | None = None, begins: Sequence[Begin] = ()):
         self._model, self._config = model, model.config
         self.acting = Acting(dict(stages or {}), dict(norms or {}), dict(activations or {}), begins)
@@ -186,13 +186,14 @@ class HostSteps:
         gate_unit, up_unit = (mul(given.unit, from_word(linears[name].scale)) for name in ("gate", "up"))
         gate = self._staged(TapPoint(layer, "gate"), given.rows, gate_unit, SUM_BITS, tapped=False)
         point = TapPoint(layer, "gate")
-        if (multiplier := self.acting.activations.get(point)) is not None:
-            product, unit = multiplied(gate, gate_unit, given.up, up_unit, multiplier)
+        if (activation := self.acting.activations.get(point)) is not None:
+            product, unit = activated_product(gate, gate_unit, given.up, up_unit, activation)
         else:
             product, unit = gated_product(gate, gate_unit, given.up, up_unit, self._config.activation)
         for rows, acting in self._spans:
             if point in acting.activations:
-                own = multiplied(gate[rows], gate_unit[rows], given.up[rows], up_unit[rows], acting.activations[point])
+                own = activated_product(gate[rows], gate_unit[rows], given.up[rows], up_unit[rows],
+                                        acting.activations[point])
                 product, unit = _with_rows(product, unit, rows, *own)
         return self._staged(TapPoint(layer, "product"), product, unit, PRODUCT_BITS, tapped=False), unit
 

@@ -22,7 +22,7 @@ from host.pipeline.site import NORM_GAINS, TAP_SITES, Point, Site, check_point
 from host.pipeline.stage import Order, Stage
 from models.checkpoint import Model
 from models.errors import ArtefactError, OptionError
-from models.golden.activations import Multiplier
+from models.golden.activations import Activation
 from models.golden.model import RowNorm, RowStage
 from models.golden.scalar import Scalar
 from models.golden.tap import Tap
@@ -103,7 +103,7 @@ def acting_alone(stages: Sequence[Stage], model: Model) -> Acting:
 def _acting(placement: Placement, model: Model) -> Acting:
     stages: dict[Point, list[RowStage]] = {}
     norms: dict[Point, RowNorm] = {}
-    activations: dict[Point, Multiplier] = {}
+    activations: dict[Point, Activation] = {}
     remembering = {id(stage): stage.fresh() for there in placement.cpu.values() for stage in there
                    if isinstance(stage, SequenceStage)}
     for point, there in placement.cpu.items():
@@ -113,7 +113,7 @@ def _acting(placement: Placement, model: Model) -> Acting:
                 gains = model.layers[point.layer].gains[NORM_GAINS[point.site]]
                 norms[point] = partial(_normalised, stage, point, gains, model)
             elif isinstance(stage, ActivationFunction):
-                activations[point] = partial(stage.multiplier, point)
+                activations[point] = partial(stage.activated, point)
             else:
                 stages.setdefault(point, []).append(partial(_applied, stage, point, model))
     return Acting(stages, norms, activations, [stage.begin for stage in remembering.values()])

@@ -1,12 +1,13 @@
-"""Activation functions that the fabric lacks, f(g) = g * m(g): each gives the multiplier m of every gate sum.
+"""Activation functions that the fabric lacks. Three are f(g) = g * m(g): each gives the multiplier m of every gate sum.
 
     ASH:    m = sigmoid(2 * alpha * (g - mean - z * deviation)), the last two of the token's gates
     CRReLU: m = 1 where g > 0, plus epsilon * exp(-g**2 / 2)
     x cos:  m = cos(g)
 
-Multipliers have 16 fraction bits, as the sigmoid of SiLU, so the product with `up` is SiLU's. docs/numerics.md §13.
+Multipliers have 16 fraction bits, as the sigmoid of SiLU, so the product with `up` is SiLU's. The fourth, Spark's soft
+threshold, takes from every gate what mean + z * deviation is above 0, and leaves ReLU**2 of that. docs/numerics.md §13.
 Sources: "Stochastic Adaptive Activation Function" (ASH); "A Method on Searching Better Activation Functions" (CRReLU);
-"Neuro-Symbolic Activation Discovery" (x * cos(x), its formula from the HIGGS data).
+"Neuro-Symbolic Activation Discovery" (x * cos(x), its formula from the HIGGS data); "Spark Transformer".
 """
 
 from __future__ import annotations
@@ -23,11 +24,12 @@ from models.golden.interpolation import interpolate
 from models.golden.rounding import round_shift, saturate
 from models.golden.scalar import Scalar, constant, mul, scale_round, shift
 
-__all__ = ["BELL_TABLE", "COS_TABLE", "EPSILON_BITS", "MULTIPLIER_FRACTION", "Z_FRACTION", "Multiplier",
-           "ash", "crrelu", "multiplied", "x_cos"]
+__all__ = ["BELL_TABLE", "COS_TABLE", "EPSILON_BITS", "MULTIPLIER_FRACTION", "Z_FRACTION", "Activation",
+           "activated_product", "ash", "crrelu", "multiplied", "soft_threshold", "x_cos"]
 
-Multiplier = Callable[[np.ndarray, Scalar], np.ndarray]
-"""Gate sums int64 [rows, dim] of 21 bits in units of a scalar [rows] to multipliers with 16 fraction bits."""
+Activation = Callable[[np.ndarray, Scalar], tuple[np.ndarray, Scalar]]
+"""Gate sums int64 [rows, dim] of 21 bits in units of a scalar [rows] to f of them, magnitudes of at most 2**40, and the
+value of their unit, [rows]."""
 
 MULTIPLIER_FRACTION = 16
 Z_FRACTION = 12
@@ -40,25 +42,42 @@ BELL_TABLE = np.rint(np.exp(-np.square(np.arange(1025) / 128) / 2) * 65536).asty
 COS_TABLE = np.rint(np.cos(np.arange(1025) * (2 * np.pi / 1024)) * 65536).astype(np.int64)
 
 
-def multiplied(gate: np.ndarray, gate_scale: Scalar, up: np.ndarray, up_scale: Scalar,
-               multiplier: Multiplier) -> tuple[np.ndarray, Scalar]:
-    """The gated product g * m(g) * u. gate, up: int64 [rows, dim] sums, scales [rows].
+def activated_product(gate: np.ndarray, gate_scale: Scalar, up: np.ndarray, up_scale: Scalar,
+                      activation: Activation) -> tuple[np.ndarray, Scalar]:
+    """The gated product f(g) * u. gate, up: int64 [rows, dim] sums, scales [rows].
 
-    Returns p: int64 [rows, dim], |p| < 2**60, and the value of its unit, [rows].
+    Returns p: int64 [rows, dim], |p| <= 2**60, and the value of its unit, [rows].
     """
     gate, up = saturate(gate, GATE_BITS), saturate(up, GATE_BITS)
-    m = saturate(multiplier(gate, gate_scale), _MULTIPLIER_BITS)
-    return gate * m * up, shift(mul(gate_scale, up_scale), -MULTIPLIER_FRACTION)
+    values, unit = activation(gate, gate_scale)
+    return values * up, mul(unit, up_scale)
+
+
+def multiplied(gate: np.ndarray, scale: Scalar, multipliers: np.ndarray) -> tuple[np.ndarray, Scalar]:
+    """g * m(g) and its unit, as an `Activation` gives it. multipliers: saturated to 21 bits."""
+    return gate * saturate(multipliers, _MULTIPLIER_BITS), shift(scale, -MULTIPLIER_FRACTION)
+
+
+def soft_threshold(gate: np.ndarray, z: int) -> np.ndarray:
+    """int64 [rows, n]: max(g - t, 0), t = mean + z * deviation of the row's gates, an integer, at least 0.
+
+    z: see `ash`. t is at least 0 so that a gate of 0 stays 0.
+    """
+    n = gate.shape[-1]
+    t = scale_round(_thresholds(gate, z), constant(Fraction(1, n)), bits=GATE_BITS)
+    return np.maximum(gate - np.maximum(t, 0)[:, None], 0)
+
+
+def _thresholds(gate: np.ndarray, z: int) -> np.ndarray:
+    """int64 [rows]: n times mean + z * deviation of n gates, n * deviation being the root of `sums_and_variances`."""
+    sums, variances = sums_and_variances(gate)
+    roots = np.array([math.isqrt(variance) for variance in variances], np.int64)
+    return sums + round_shift(z * roots, Z_FRACTION)
 
 
 def ash(gate: np.ndarray, scale: Scalar, alpha: float, z: int) -> np.ndarray:
-    """ASH's multipliers. z: within ±(2**15 - 1), with 12 fraction bits; at most 2**14 channels.
-
-    n * deviation is the integer root of `sums_and_variances`.
-    """
-    n, (sums, variances) = gate.shape[-1], sums_and_variances(gate)
-    roots = np.array([math.isqrt(variance) for variance in variances], np.int64)
-    threshold = sums + round_shift(z * roots, Z_FRACTION)  # n times mean + z * deviation
+    """ASH's multipliers. z: within ±(2**15 - 1), with 12 fraction bits; at most 2**14 channels."""
+    n, threshold = gate.shape[-1], _thresholds(gate, z)
     factor = mul(scale, constant(2 * abs(Fraction(alpha)) / n))
     t = scale_round(n * gate - threshold[:, None], Scalar(factor.m[:, None], factor.e[:, None]),
                     fraction=_SIGMOID_FRACTION, bits=_SIGMOID_BITS)

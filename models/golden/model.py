@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from models.checkpoint import Model
-from models.golden.activations import Multiplier, multiplied
+from models.golden.activations import Activation, activated_product
 from models.golden.attention import attention
 from models.golden.gated import gated_product
 from models.golden.head import HEAD_LEVELS, logits
@@ -84,7 +84,7 @@ class GoldenModel:
     def __init__(self, model: Model, *, kv_bits: int = 8, taps: Mapping[TapPoint, Tap] | None = None,
                  stages: Mapping[TapPoint, Sequence[RowStage]] | None = None,
                  norms: Mapping[TapPoint, RowNorm] | None = None,
-                 activations: Mapping[TapPoint, Multiplier] | None = None):
+                 activations: Mapping[TapPoint, Activation] | None = None):
         self.model, self.config, self.kv_bits = model, model.config, kv_bits
         self.taps, self.stages, self.norms = dict(taps or {}), dict(stages or {}), dict(norms or {})
         self.activations = dict(activations or {})
@@ -143,8 +143,8 @@ class GoldenModel:
                                 norm=self.norms.get(TapPoint(index, "ffn_norm")))
         (gate, gate_unit), (up, up_unit) = (self._linear(index, name, q_in, unit) for name in ("gate", "up"))
         gate = self._staged(TapPoint(index, "gate"), gate, gate_unit, SUM_BITS)
-        if (multiplier := self.activations.get(TapPoint(index, "gate"))) is not None:
-            product, product_unit = multiplied(gate, gate_unit, up, up_unit, multiplier)
+        if (activation := self.activations.get(TapPoint(index, "gate"))) is not None:
+            product, product_unit = activated_product(gate, gate_unit, up, up_unit, activation)
         else:
             product, product_unit = gated_product(gate, gate_unit, up, up_unit, config.activation)
         product = self._staged(TapPoint(index, "product"), product, product_unit, PRODUCT_BITS)

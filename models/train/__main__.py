@@ -23,7 +23,7 @@ SHAPE_OPTIONS = {
     "context": "tokens of a training window",
 }
 
-VARIANT_OPTIONS = ("activation", "norm", "norm_heads")
+VARIANT_OPTIONS = ("activation", "norm", "norm_heads", "kept")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -48,6 +48,7 @@ def parser() -> argparse.ArgumentParser:
                        help="of the gate")
     shape.add_argument("--norm", choices=NORMS, default=Shape.norm, help="in front of a layer's blocks")
     shape.add_argument("--norm-heads", type=int, default=Shape.norm_heads, help="of seednorm")
+    shape.add_argument("--kept", type=float, default=Shape.kept, help="share of gates that spark lets pass")
     recipe = p.add_argument_group("recipe")
     for field in fields(Recipe):
         recipe.add_argument(f"--{field.name.replace('_', '-')}", type=field.type, default=field.default)

@@ -58,7 +58,8 @@ def config(shape: Shape) -> dict:
         },
     }
     if stage_files(shape):
-        data |= {"architectures": [], "model_type": TRAINED_TYPE, "norm": shape.norm, "norm_heads": shape.norm_heads}
+        data |= {"architectures": [], "model_type": TRAINED_TYPE, "norm": shape.norm, "norm_heads": shape.norm_heads,
+                 "kept": shape.kept}
     return data
 
 
@@ -91,6 +92,7 @@ def load(folder: Path) -> tuple[BitNet, Tokenizer]:
             activation=stored["hidden_act"],
             norm=stored.get("norm", Shape.norm),
             norm_heads=stored.get("norm_heads", Shape.norm_heads),
+            kept=stored.get("kept", Shape.kept),
         )
         network = BitNet(shape)
         tensors = load_file(str(folder / "model.safetensors"))

@@ -7,6 +7,7 @@ dict is the checkpoint, but for what `models.train.stages` names.
 """
 
 from collections.abc import Sequence
+from statistics import NormalDist
 
 import torch
 import torch.nn.functional as F
@@ -83,6 +84,12 @@ class Relu2(nn.Module):
         return F.relu(x).square()
 
 
+def mean_and_deviation(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Of the last axis, which stays with size 1."""
+    mean = x.mean(dim=-1, keepdim=True)
+    return mean, (x.square().mean(dim=-1, keepdim=True) - mean.square()).clamp(min=1e-12).sqrt()
+
+
 class Ash(nn.Module):
     """x · sigmoid(2 alpha (x - mean - z · deviation)), mean and deviation of the last axis; begins near SiLU. Source:
     "Stochastic Adaptive Activation Function"."""
@@ -93,8 +100,7 @@ class Ash(nn.Module):
         self.z = nn.Parameter(torch.tensor(0.0))
 
     def forward(self, x: Tensor) -> Tensor:
-        mean = x.mean(dim=-1, keepdim=True)
-        deviation = (x.square().mean(dim=-1, keepdim=True) - mean.square()).clamp(min=1e-12).sqrt()
+        mean, deviation = mean_and_deviation(x)
         return x * torch.sigmoid(2 * self.alpha * (x - mean - self.z * deviation))
 
 
@@ -109,6 +115,19 @@ class CRReLU(nn.Module):
         return F.relu(x) + self.epsilon * x * torch.exp(-x.square() / 2)
 
 
+class Spark(nn.Module):
+    """relu(x - theta)², theta = mean + z · deviation of the last axis, at least 0; z is the normal quantile above which
+    a share `kept` lies, and stays. Source: "Spark Transformer"."""
+
+    def __init__(self, kept: float) -> None:
+        super().__init__()
+        self.register_buffer("z", torch.tensor(NormalDist().inv_cdf(1 - kept)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        mean, deviation = mean_and_deviation(x)
+        return F.relu(x - (mean + self.z * deviation).clamp(min=0)).square()
+
+
 class XCos(nn.Module):
     """x · cos(x). Source: "Neuro-Symbolic Activation Discovery"."""
 
@@ -117,6 +136,11 @@ class XCos(nn.Module):
 
 
 _ACTIVATIONS = {"relu2": Relu2, "silu": nn.SiLU, "ash": Ash, "crrelu": CRReLU, "x-cos": XCos}
+
+
+def activation(shape: Shape) -> nn.Module:
+    """The gate's activation function."""
+    return Spark(shape.kept) if shape.activation == "spark" else _ACTIVATIONS[shape.activation]()
 
 
 class Attention(nn.Module):
@@ -153,7 +177,7 @@ class FeedForward(nn.Module):
         self.gate_proj = TernaryLinear(shape.hidden, shape.ffn)
         self.up_proj = TernaryLinear(shape.hidden, shape.ffn)
         self.down_proj = TernaryLinear(shape.ffn, shape.hidden)
-        self.activation = _ACTIVATIONS[shape.activation]()
+        self.activation = activation(shape)
         self.ffn_sub_norm = RMSNorm(shape.ffn, shape.eps)
 
     def forward(self, x: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:

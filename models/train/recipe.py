@@ -15,7 +15,8 @@ DTYPES = ("bfloat16", "float32")
 class Shape:
     """Sizes of a model. `heads` is a multiple of `kv_heads`; `context` is the longest sequence trained on.
     `activation`: of the gate, one of those of `models.config`. `norm`: of its `NORMS`, in front of each layer's blocks,
-    `norm_heads`: among which SeeDNorm divides the channels."""
+    `norm_heads`: among which SeeDNorm divides the channels. `kept`: the share of gates that Spark's threshold would let
+    pass, were they normal."""
 
     vocab: int = 2048
     hidden: int = 256
@@ -30,6 +31,7 @@ class Shape:
     activation: str = ACTIVATIONS[0]
     norm: str = NORMS[0]
     norm_heads: int = 4
+    kept: float = 0.08
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -40,6 +42,8 @@ class Shape:
                 raise ModelError(f"{name} is {value!r}, but must be one of {', '.join(known)}")
         if self.norm != NORMS[0] and self.hidden % self.norm_heads:
             raise ModelError(f"{self.hidden} channels do not divide among {self.norm_heads} heads of the norm")
+        if self.kept >= 1:
+            raise ModelError(f"kept is {self.kept}, but must be below 1")
         if self.heads % self.kv_heads:
             raise ModelError(f"{self.heads} heads do not divide among {self.kv_heads} key-value heads")
 

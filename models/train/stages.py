@@ -17,7 +17,7 @@ __all__ = ["joined_stages", "split_stages", "stage_files"]
 
 _NORMS = ("input_layernorm", "post_attention_layernorm")
 _PARTS: Mapping[str, tuple[str, ...]] = {"seednorm": ("alpha", "beta"), "ash": ("alpha", "z"), "crrelu": ("epsilon",),
-                                         "x-cos": ()}
+                                         "spark": ("z",), "x-cos": ()}
 
 
 def stage_files(shape: Shape) -> list[str]:

@@ -49,7 +49,7 @@ HELD_OUT = "austen_northanger_abbey"
 
 BASE = "relu2"
 VARIANTS = {BASE: [], "seednorm": ["--norm", "seednorm"],
-            **{name: ["--activation", name] for name in ("silu", "ash", "crrelu", "x-cos")}}
+            **{name: ["--activation", name] for name in ("spark", "silu", "ash", "crrelu", "x-cos")}}
 """Options of models.train; BASE has RMSNorm and ReLU²."""
 
 _PROMPT, _DECODED, _ROUNDS = 16, 32, 9

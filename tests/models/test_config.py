@@ -43,7 +43,7 @@ def test_presets_have_the_published_size(name, millions):
     ({"vocab_size": True}, "config: vocab_size must be a positive integer, got True"),
     ({"kv_heads": 3}, "config: heads must be a multiple of kv_heads, got 4 and 3"),
     ({"head_dim": 7}, "config: head_dim must be even, got 7"),
-    ({"activation": "gelu"}, "config: activation must be one of relu2, silu, ash, crrelu, x-cos, got 'gelu'"),
+    ({"activation": "gelu"}, "config: activation must be one of relu2, silu, ash, crrelu, spark, x-cos, got 'gelu'"),
     ({"norm": "layernorm"}, "config: norm must be one of rmsnorm, seednorm, got 'layernorm'"),
     ({"sub_norms": 1}, "config: sub_norms must be true or false, got 1"),
     ({"rope_theta": float("nan")}, "config: rope_theta must be a positive number that a scalar word holds, got nan"),

@@ -6,6 +6,7 @@ import pytest
 from host.devices.emulator import EmulatorDevice
 from host.pipeline.activation.ash import Ash
 from host.pipeline.activation.crrelu import CRReLU
+from host.pipeline.activation.spark import SparkFunction
 from host.pipeline.activation.x_cos import XCos
 from host.pipeline.normalisation.seednorm import SeeDNorm
 from host.pipeline.placement import host_steps, place
@@ -120,17 +121,18 @@ def test_what_the_cpu_puts_in_the_fabrics_place_has_the_emulators_bits(rtl):
     alpha, beta = random.standard_normal((2, CONFIG.layers, 2, CONFIG.hidden_size))
     norm = SeeDNorm({"alpha": alpha, "beta": beta / 3, "heads": np.array([4.0])})
     ash = Ash({"alpha": np.full(CONFIG.layers, 0.7), "z": np.full(CONFIG.layers, 0.4)})
+    spark = SparkFunction({"z": np.full(CONFIG.layers, 0.5)})
     teal = Teal({"thresholds": random.uniform(0.2, 0.6, (CONFIG.layers, 4))})
     vector = DifferenceOfMeans({"vectors": random.standard_normal((CONFIG.layers, CONFIG.hidden_size))})
     clip = ProAct({name: random.uniform(0.5, 1.5, shape) for name, shape in ProAct.shapes(CONFIG).items()} | {
         "massive": np.zeros(CONFIG.hidden_size), "zero": np.zeros(1)})
     seen = [Session(model, EmulatorDevice(FOUR_SLOTS)).score([5, 7]).tobytes()]
     for stages in ([norm], [norm, teal, vector], [ash], [CRReLU({"epsilon": np.full(CONFIG.layers, 0.2)})], [XCos({})],
-                   [clip], [norm, ash, clip]):
+                   [spark], [clip], [norm, ash, clip], [norm, spark, teal]):
         placement = place(stages, model)
         steps = host_steps(placement, model)
         emulated, simulated = (Session(model, device, taps=placement.taps, host_steps=steps).score([5, 7])
                                for device in (EmulatorDevice(FOUR_SLOTS), rtl))
         assert (emulated == simulated).all(), [stage.method for stage in stages]
         seen.append(simulated.tobytes())
-    assert len(set(seen)) == 8
+    assert len(set(seen)) == 10

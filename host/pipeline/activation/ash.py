@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from host.pipeline.activation.function import ActivationFunction
+from host.pipeline.activation.function import MultiplyingFunction
 from host.pipeline.mantissas import check_magnitudes
 from host.pipeline.site import Point
 from models.config import ModelConfig
@@ -26,7 +26,7 @@ __all__ = ["Ash"]
 _Z_BELOW = 8
 
 
-class Ash(ActivationFunction):
+class Ash(MultiplyingFunction):
     """alpha, z: float [layers]."""
 
     method = "ash"
@@ -45,6 +45,6 @@ class Ash(ActivationFunction):
         return super().load(tensors, strength)
 
     def multiplier(self, point: Point, gate: np.ndarray, unit: Scalar) -> np.ndarray:
-        """See `ActivationFunction`."""
+        """See `MultiplyingFunction`."""
         z = int(np.rint(self.tensors["z"][point.layer] * 2**Z_FRACTION))
         return ash(gate, unit, float(self.tensors["alpha"][point.layer]), z)

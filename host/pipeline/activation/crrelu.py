@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from host.pipeline.activation.function import ActivationFunction
+from host.pipeline.activation.function import MultiplyingFunction
 from host.pipeline.site import Point
 from models.config import ModelConfig
 from models.errors import ArtefactError
@@ -27,7 +27,7 @@ _FRACTION = 16
 _LARGEST = (1 << (EPSILON_BITS - 1)) - 1
 
 
-class CRReLU(ActivationFunction):
+class CRReLU(MultiplyingFunction):
     """epsilon: float [layers]."""
 
     method = "crrelu"
@@ -46,5 +46,5 @@ class CRReLU(ActivationFunction):
         return super().load(tensors, strength)
 
     def multiplier(self, point: Point, gate: np.ndarray, unit: Scalar) -> np.ndarray:
-        """See `ActivationFunction`."""
+        """See `MultiplyingFunction`."""
         return crrelu(gate, unit, int(np.rint(self.tensors["epsilon"][point.layer] * 2**_FRACTION)))

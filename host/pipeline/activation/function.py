@@ -1,4 +1,4 @@
-"""What an activation function is: a stage that gives, for every gate sum, what multiplies it before `up` does."""
+"""What an activation function is: a stage that gives, for every gate sum, what `up` multiplies."""
 
 from __future__ import annotations
 
@@ -15,18 +15,20 @@ from host.pipeline.stage import Order, Stage
 from host.pipeline.trained import TRAINED_OPTIONS, fit_trained
 from models.checkpoint import Model
 from models.errors import ArtefactError
+from models.golden.activations import multiplied
 from models.golden.scalar import Scalar
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["ActivationFunction"]
+__all__ = ["ActivationFunction", "MultiplyingFunction"]
 
 
 class ActivationFunction(Stage):
-    """A function f(g) = g * m(g) instead of the model's, behind all stages that act on the gate's sums.
+    """A function f(g) instead of the model's, behind all stages that act on the gate's sums.
 
-    The gated product is then made on the CPU: `models.golden.activations.multiplied`. It was trained with the model.
+    The gated product is then made on the CPU: `models.golden.activations.activated_product`. It was trained with the
+    model.
     """
 
     kind, order, sites = "activation", Order.ACTIVATION, (Site.GATE,)
@@ -45,9 +47,22 @@ class ActivationFunction(Stage):
         return cls(tensors)
 
     @abstractmethod
-    def multiplier(self, point: Point, gate: np.ndarray, unit: Scalar) -> np.ndarray:
-        """m of gate sums int64 [rows, channels], |gate| < 2**20, in units of `unit` ([rows]): 16 fraction bits."""
+    def activated(self, point: Point, gate: np.ndarray, unit: Scalar) -> tuple[np.ndarray, Scalar]:
+        """f of gate sums int64 [rows, channels], |gate| < 2**20, in units of `unit` ([rows]): an `Activation` of
+        `models.golden.activations`."""
 
     def apply(self, point: Point, x: np.ndarray, unit: Scalar, model: Model) -> np.ndarray:
-        """A function multiplies: `multiplier`."""
-        raise TypeError(f"{type(self).__name__} multiplies")
+        """It makes no rows, but what `up` multiplies: `activated`."""
+        raise TypeError(f"{type(self).__name__} is an activation function and changes no rows")
+
+
+class MultiplyingFunction(ActivationFunction):
+    """f(g) = g * m(g)."""
+
+    @abstractmethod
+    def multiplier(self, point: Point, gate: np.ndarray, unit: Scalar) -> np.ndarray:
+        """m of the gate sums that `activated` is given: 16 fraction bits."""
+
+    def activated(self, point: Point, gate: np.ndarray, unit: Scalar) -> tuple[np.ndarray, Scalar]:
+        """See `ActivationFunction`."""
+        return multiplied(gate, unit, self.multiplier(point, gate, unit))

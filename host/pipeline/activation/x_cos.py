@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from host.pipeline.activation.function import ActivationFunction
+from host.pipeline.activation.function import MultiplyingFunction
 from host.pipeline.site import Point
 from models.config import ModelConfig
 from models.golden.activations import x_cos
@@ -16,7 +16,7 @@ from models.golden.scalar import Scalar
 __all__ = ["XCos"]
 
 
-class XCos(ActivationFunction):
+class XCos(MultiplyingFunction):
     """No tensors; an artefact says that a model was trained with it."""
 
     method = "x-cos"
@@ -26,5 +26,5 @@ class XCos(ActivationFunction):
         return {}
 
     def multiplier(self, point: Point, gate: np.ndarray, unit: Scalar) -> np.ndarray:
-        """See `ActivationFunction`."""
+        """See `MultiplyingFunction`."""
         return x_cos(gate, unit)

@@ -41,7 +41,7 @@ def test_the_own_methods_are_found():
     steering = {"au-steer", "difference-of-means", "eigen-shift", "foxp2", "lin-eas", "lqr", "snmf", "vector"}
     assert set(find_methods()) == {("normalisation", "rmsnorm"), ("normalisation", "seednorm"),
                                    *(("sparsity", name) for name in sparsity), ("resilience", "proact"),
-                                   ("activation", "ash"), ("activation", "crrelu"), ("activation", "x-cos"),
+                                   *(("activation", name) for name in ("ash", "crrelu", "spark", "x-cos")),
                                    *(("steering", name) for name in steering)}
 
 

@@ -33,7 +33,9 @@ from models.train.tokenizer import train_tokenizer  # noqa: E402
 TEXT = "It was the best of walks, and she said that it was little.\nAnd the king spake unto them in the field.\n" * 60
 SHAPE = Shape(vocab=272, hidden=64, ffn=128, layers=2, heads=2, kv_heads=1, head_dim=32, context=32, norm_heads=2)
 VARIANTS = {"seednorm": ("normalisation", {"norm": "seednorm"}), "ash": ("activation", {"activation": "ash"}),
-            "crrelu": ("activation", {"activation": "crrelu"}), "x-cos": ("activation", {"activation": "x-cos"})}
+            "crrelu": ("activation", {"activation": "crrelu"}),
+            "spark": ("activation", {"activation": "spark", "kept": 0.3}),
+            "x-cos": ("activation", {"activation": "x-cos"})}
 IDS = np.random.default_rng(4).integers(0, 272, 24)
 
 

@@ -69,7 +69,7 @@ QUANTISED = {"quant_method": "bitnet"}
     ({"model_type": "tritloom-bitnet", "norm": "other"}, "config: norm must be one of rmsnorm, seednorm, got 'other'"),
     ({"model_type": "gpt2"}, "model_type: expected bitnet or llama, found 'gpt2'"),
     ({"hidden_size": ...}, "hidden_size is missing"),
-    ({"hidden_act": "gelu"}, "config: activation must be one of relu2, silu, ash, crrelu, x-cos, got 'gelu'"),
+    ({"hidden_act": "gelu"}, "config: activation must be one of relu2, silu, ash, crrelu, spark, x-cos, got 'gelu'"),
     ({"hidden_act": "ash"}, "hidden_act: expected one of relu2, silu, found 'ash'"),
     ({"num_hidden_layers": "two"}, "config: layers must be a positive integer, got 'two'"),
     ({"attention_bias": True}, "attention_bias: expected no bias, found True"),

@@ -8,7 +8,16 @@ from math import floor, isqrt
 import numpy as np
 import pytest
 
-from models.golden.activations import BELL_TABLE, COS_TABLE, ash, crrelu, multiplied, x_cos
+from models.golden.activations import (
+    BELL_TABLE,
+    COS_TABLE,
+    activated_product,
+    ash,
+    crrelu,
+    multiplied,
+    soft_threshold,
+    x_cos,
+)
 from models.golden.gated import gated_product, sigmoid
 from models.golden.scalar import Scalar, constant, to_float
 from tests.models.golden.oracle import clip, random_scalar, round_half_even, scale, truncate, value
@@ -57,6 +66,17 @@ def test_ash_equals_rational_arithmetic(gates, alpha, z):
         assert got == sigmoid(np.array(t)).tolist()
 
 
+@pytest.mark.parametrize("z", [0, 5755, -3000, 32767])
+def test_the_soft_threshold_equals_rational_arithmetic(gates, z):
+    gate, _ = gates
+    for row, got in zip(gate.tolist(), soft_threshold(gate, z).tolist(), strict=True):
+        total = sum(row)
+        root = isqrt(DIM * sum(g * g for g in row) - total**2)
+        t = scale(total + round_half_even(Fraction(z * root, 2**12)), value(constant(Fraction(1, DIM))), 21)
+        assert got == [max(g - max(t, 0), 0) for g in row]
+    assert (soft_threshold(np.array([[-9, -4, 0, 3]]), -8 * 2**12 + 1) == [0, 0, 0, 3]).all()  # zeros stay
+
+
 @pytest.mark.parametrize("epsilon", [0, 655, -(2**19) + 1])
 def test_crrelu_equals_rational_arithmetic(gates, epsilon):
     gate, unit = gates
@@ -79,7 +99,7 @@ def test_the_product_is_exact_and_saturates_what_it_is_given():
     gate, up = np.array([[2**22, -(2**22), 7, 0]]), np.array([[2**22, 3, -5, 9]])
     one = rows_of(constant(0.5), 1)
     for multiplier in (2**30, -3):
-        p, unit = multiplied(gate, one, up, one, lambda g, _, m=multiplier: np.full_like(g, m))
+        p, unit = activated_product(gate, one, up, one, lambda g, s, m=multiplier: multiplied(g, s, np.full_like(g, m)))
         m = clip(multiplier, 21)
         assert p[0].tolist() == [clip(int(g), 21) * m * clip(int(u), 21) for g, u in zip(gate[0], up[0], strict=True)]
         assert value(unit[0]) == Fraction(1, 4) / 2**16
@@ -89,8 +109,8 @@ def test_with_a_mean_of_zero_ash_is_silu():
     gate = np.arange(-500, 501)[None] * 20
     scale_, up = rows_of(constant(2.0**-11), 1), np.ones_like(gate)
     ours, theirs = (product[0] for product in (
-        multiplied(gate, scale_, up, scale_, lambda g, s: ash(g, s, 0.5, 0)), gated_product(gate, scale_, up, scale_,
-                                                                                            "silu")))
+        activated_product(gate, scale_, up, scale_, lambda g, s: multiplied(g, s, ash(g, s, 0.5, 0))),
+        gated_product(gate, scale_, up, scale_, "silu")))
     assert np.abs(ours - theirs).max() <= np.abs(gate).max()  # a sigmoid's last bit
 
 
@@ -105,6 +125,8 @@ def test_they_follow_their_float_definitions():
     found = {"ash": ash(gate, rows, 0.8, 2**11), "crrelu": crrelu(gate, rows, 2**14), "x_cos": x_cos(gate, rows)}
     for name, m in found.items():
         assert np.abs(m / 65536 - wanted[name]).max() < 4e-5, name
+    passed = np.maximum(x - np.maximum(mean + 0.5 * deviation, 0), 0)
+    assert np.abs(soft_threshold(gate, 2**11) * to_float(unit) - passed).max() <= 0.51 * to_float(unit)
 
 
 def test_too_many_channels_for_exact_sums_are_refused():

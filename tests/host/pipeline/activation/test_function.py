@@ -9,6 +9,7 @@ from host.devices.emulator import EmulatorDevice
 from host.emulator.library import NUMPY, native_paths
 from host.pipeline.activation.ash import Ash
 from host.pipeline.activation.crrelu import CRReLU
+from host.pipeline.activation.spark import SparkFunction
 from host.pipeline.activation.x_cos import XCos
 from host.pipeline.artefact import save_artefact
 from host.pipeline.loading import load_stages
@@ -32,6 +33,7 @@ IDS = [5, 7, 2, 30]
 CONFIG = FAMILIES["relu2 grouped heads"]
 FUNCTIONS = {"ash": lambda config: Ash({"alpha": np.full(config.layers, 0.7), "z": np.arange(config.layers) - 0.5}),
              "crrelu": lambda config: CRReLU({"epsilon": np.full(config.layers, -0.3)}),
+             "spark": lambda config: SparkFunction({"z": np.arange(config.layers) / 2}),
              "x-cos": lambda config: XCos({})}
 
 
@@ -106,7 +108,7 @@ def test_two_at_one_place_and_the_fabric_are_refused():
     with pytest.raises(OptionError, match="the fabric cannot run activation by ash at layer 0, gate"):
         place([stage], model, "fabric")
     assert place([stage], model).cuts() == CONFIG.layers
-    with pytest.raises(TypeError, match="Ash multiplies"):
+    with pytest.raises(TypeError, match="Ash is an activation function and changes no rows"):
         stage.apply(Point(0, Site.GATE), np.zeros((1, 4)), Scalar(np.ones(1), np.ones(1)), model)
     with pytest.raises(OptionError, match="was trained with relu2, not ash"):
         Ash.fit(model, checkpoint=None)
@@ -119,6 +121,7 @@ def test_two_at_one_place_and_the_fabric_are_refused():
     ("crrelu", {"epsilon": np.array([0, -9.0])}, "", "tensor epsilon: expected magnitudes below 8, found -9.0"),
     ("crrelu", {"epsilon": np.array([0, np.inf])}, "", "tensor epsilon: expected finite numbers"),
     ("crrelu", {"epsilon": np.zeros(2)}, ":0.5", "an activation function has no strength but 1, got 0.5"),
+    ("spark", {"z": np.array([0, -8.0])}, "", "tensor z: expected magnitudes below 8, found -8.0"),
     ("x-cos", {"epsilon": np.zeros(2)}, "", "tensor epsilon: does not belong to activation by x-cos"),
     ("gelu", {}, "", "an artefact of activation by gelu, which is no method here")])
 def test_a_wrong_artefact_is_refused(tmp_path, method, tensors, strength, message):
