@@ -7,7 +7,7 @@ everything else stays in `dtype`. float32 reproduces `BitNetForCausalLM` and `Ll
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ from models.config import ACTIVATIONS, NORMS, ModelConfig
 from models.errors import ModelError
 from models.formats.source import FloatLayer, FloatLinear, FloatModel
 
-__all__ = ["FloatRun", "FloatStream", "Observer", "float_logits", "run_float"]
+__all__ = ["FloatRun", "FloatStream", "Given", "Observer", "float_layer", "float_logits", "run_float"]
 
 _BLOCK = 1 << 20  # trits of a matrix that are floats at a time
 _ABSMAX_FLOOR = 1e-5  # transformers' clamp of max|x|
@@ -40,6 +40,9 @@ Observer = Callable[[int, str, np.ndarray], None]
 
 
 Look = Callable[[str, np.ndarray], None]  # an `Observer` of one layer
+
+Given = Callable[[str, np.ndarray], np.ndarray]
+"""Of a site and a linear layer's input there what the layer is given."""
 
 
 def _ignore(site: str, x: np.ndarray) -> None:
@@ -76,15 +79,29 @@ class FloatStream:
 
     def layer(self, layer: FloatLayer, look: Look = _ignore) -> None:
         """Go through the next layer. look: called with each site and its input."""
-        config = self._config
-        x = _rms_norm(self.h, layer.gains["input"], config.rms_eps)
-        self._add(_attention(config, layer, x, *self._rotation, look))
-        x = _rms_norm(self.h, layer.gains["post_attention"], config.rms_eps)
-        self._add(_feed_forward(config, layer, x, look))
+        def given(site: str, x: np.ndarray) -> np.ndarray:
+            look(site, x)
+            return x
 
-    def _add(self, update: np.ndarray) -> None:
-        self.h = self.h + update
-        self.residual_max = max(self.residual_max, _largest(self.h))
+        for h in _residuals(self._config, layer, self.h, self._rotation, given):
+            self.h = h
+            self.residual_max = max(self.residual_max, _largest(self.h))
+
+
+def float_layer(config: ModelConfig, layer: FloatLayer, h: np.ndarray, given: Given) -> np.ndarray:
+    """One sequence's residual [n, hidden] behind a layer, from that in front of it; norm and activation function as in
+    `FloatStream`."""
+    *_, h = _residuals(config, layer, h, _rotation(config, len(h), h.dtype.type), given)
+    return h
+
+
+def _residuals(config: ModelConfig, layer: FloatLayer, h: np.ndarray, rotation: tuple[np.ndarray, np.ndarray],
+               given: Given) -> Iterator[np.ndarray]:
+    """The residual behind attention, then behind the feed-forward block."""
+    x = _rms_norm(h, layer.gains["input"], config.rms_eps)
+    yield (h := h + _attention(config, layer, x, *rotation, given))
+    x = _rms_norm(h, layer.gains["post_attention"], config.rms_eps)
+    yield h + _feed_forward(config, layer, x, given)
 
 
 def _largest(x: np.ndarray) -> float:
@@ -130,9 +147,8 @@ def _rotate(x: np.ndarray, cos: np.ndarray, sin: np.ndarray) -> np.ndarray:
 
 
 def _attention(config: ModelConfig, layer: FloatLayer, x: np.ndarray, cos: np.ndarray, sin: np.ndarray,
-               look: Look) -> np.ndarray:
-    look("qkv", x)
-    quantised, n = _quantise(x), len(x)
+               given: Given) -> np.ndarray:
+    quantised, n = _quantise(given("qkv", x)), len(x)
 
     def heads(name: str, count: int) -> np.ndarray:  # [count, n, head_dim]
         return _linear(quantised, layer.linears[name]).reshape(n, count, config.head_dim).swapaxes(0, 1)
@@ -147,14 +163,11 @@ def _attention(config: ModelConfig, layer: FloatLayer, x: np.ndarray, cos: np.nd
     out = (p / p.sum(axis=-1, keepdims=True) @ v).swapaxes(0, 1).reshape(n, -1)
     if config.sub_norms:
         out = _rms_norm(out, layer.gains["attn_sub"], config.rms_eps)
-    look("o", out)
-    return _linear(_quantise(out), layer.linears["o"])
+    return _linear(_quantise(given("o", out)), layer.linears["o"])
 
 
-def _feed_forward(config: ModelConfig, layer: FloatLayer, x: np.ndarray,
-                  look: Look) -> np.ndarray:
-    look("gate_up", x)
-    quantised = _quantise(x)
+def _feed_forward(config: ModelConfig, layer: FloatLayer, x: np.ndarray, given: Given) -> np.ndarray:
+    quantised = _quantise(given("gate_up", x))
     gate, up = (_linear(quantised, layer.linears[name]) for name in ("gate", "up"))
     if config.activation == "relu2":
         gate = np.square(np.maximum(gate, 0))
@@ -163,5 +176,4 @@ def _feed_forward(config: ModelConfig, layer: FloatLayer, x: np.ndarray,
     out = gate * up
     if config.sub_norms:
         out = _rms_norm(out, layer.gains["ffn_sub"], config.rms_eps)
-    look("down", out)
-    return _linear(_quantise(out), layer.linears["down"])
+    return _linear(_quantise(given("down", out)), layer.linears["down"])

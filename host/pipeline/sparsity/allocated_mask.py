@@ -30,7 +30,7 @@ class AllocatedMask(RankedMask):
     def fit_layer(cls, layer: FloatLayer, inputs: LayerInputs, sparsity: float, config: ModelConfig,
                   options: Mapping[str, object]) -> dict[str, np.ndarray]:
         """See `FittedMask`."""
-        return {"shares": _allocated(layer, inputs, sparsity, chosen_sites(cls, options))}
+        return {"shares": _allocated(layer, inputs, sparsity, chosen_sites(cls, options), config)}
 
 
 def column_norms(matrices: Iterable[tuple[np.ndarray, float]]) -> np.ndarray:
@@ -38,7 +38,8 @@ def column_norms(matrices: Iterable[tuple[np.ndarray, float]]) -> np.ndarray:
     return np.sqrt(sum((np.count_nonzero(trits, axis=0) * (scale * scale) for trits, scale in matrices), start=0.0))
 
 
-def _allocated(layer: FloatLayer, inputs: LayerInputs, sparsity: float, sites: Sequence[Site]) -> np.ndarray:
+def _allocated(layer: FloatLayer, inputs: LayerInputs, sparsity: float, sites: Sequence[Site], config: ModelConfig
+               ) -> np.ndarray:
     """Shares [4] of the linear inputs' channels, shared out by WINA's errors; 0 for those that are not in `sites`."""
     norms = {site: column_norms((layer.linears[name].trits, layer.linears[name].scale) for name in READERS[site])
              for site in sites}
@@ -53,5 +54,5 @@ def _allocated(layer: FloatLayer, inputs: LayerInputs, sparsity: float, sites: S
 
         return dropped
 
-    shares = allocate(layer, inputs, sparsity, sites, dropping, "wina")
+    shares = allocate(layer, inputs, sparsity, sites, dropping, "wina", config)
     return np.array([shares.get(site, 0.0) for site in LINEAR_INPUTS])

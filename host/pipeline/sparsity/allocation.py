@@ -1,6 +1,9 @@
-"""Shares of zeros for the sites of a layer: the site whose output suffers least for what it saves goes next.
+"""Shares of zeros for the sites of a layer: the site goes next that costs the layer's output least for what it saves.
 
-Source: TEAL's greedy allocation; WINA uses the same.
+The error is that of the residual behind the whole layer, squared, over the last quarter of the positions, so errors of
+all sites have one unit. A step at a site is worth what it adds to it, over the weights that it saves. The source tries
+each step together with those taken before; here the errors of sites are taken to add up, which needs each site's alone.
+Source: TEAL's greedy allocation and its code; WINA uses the same.
 """
 
 from __future__ import annotations
@@ -11,6 +14,8 @@ import numpy as np
 
 from host.pipeline.site import Site
 from host.pipeline.sparsity.fitted_mask import LayerInputs
+from models.config import ModelConfig
+from models.float_twin import float_layer
 from models.formats.source import FloatLayer
 
 __all__ = ["MOST", "READERS", "Dropping", "allocate", "site_weights"]
@@ -20,14 +25,14 @@ READERS = {Site.QKV: ("q", "k", "v"), Site.O: ("o",), Site.GATE_UP: ("gate", "up
 
 _STEPS = 20  # shares tried at a site: multiples of a twentieth
 MOST = 1 - 1 / _STEPS
-_ROWS = 256  # tokens on which an error is measured
+_LAST = 4  # of the positions a quarter
 
 Dropping = Callable[[Site, np.ndarray], Callable[[float], np.ndarray]]
 """Of rows at a site: what a mask of a share of zeros takes away of them, zero where it keeps a value."""
 
 
 def allocate(layer: FloatLayer, inputs: LayerInputs, sparsity: float, sites: Sequence[Site], dropping: Dropping,
-             name: str) -> dict[Site, float]:
+             name: str, config: ModelConfig) -> dict[Site, float]:
     """Shares of zeros by site whose mean, weighted by the weights that read a site, is `sparsity`.
 
     name: of `dropping`, by which its errors are kept with the inputs.
@@ -37,7 +42,7 @@ def allocate(layer: FloatLayer, inputs: LayerInputs, sparsity: float, sites: Seq
     grid = np.arange(_STEPS) / _STEPS
     for site in sites:
         if (name, site) not in inputs.memo:
-            inputs.memo[name, site] = _errors(layer, site, inputs[site], grid, dropping)
+            inputs.memo[name, site] = _errors(layer, site, inputs.residual, grid, dropping, config)
     errors = {site: inputs.memo[name, site] for site in sites}
     size = {site: sum(layer.linears[name].trits.size for name in READERS[site]) for site in sites}
     level = dict.fromkeys(sites, 0)
@@ -58,10 +63,19 @@ def site_weights(layer: FloatLayer, site: Site) -> list[np.ndarray]:
             for name in READERS[site]]
 
 
-def _errors(layer: FloatLayer, site: Site, x: np.ndarray, grid: np.ndarray, dropping: Dropping) -> np.ndarray:
-    """Relative squared error of the site's products at each share."""
-    rows = x[np.linspace(0, len(x) - 1, min(_ROWS, len(x))).astype(int)]
-    weights, dropped = site_weights(layer, site), dropping(site, rows)
-    total = sum(float(np.square(rows @ w).sum()) for w in weights)
-    lost = [dropped(share) for share in grid.tolist()]
-    return np.array([sum(float(np.square(x @ w).sum()) for w in weights) for x in lost]) / max(total, 1e-30)
+def _errors(layer: FloatLayer, site: Site, residual: np.ndarray, grid: np.ndarray, dropping: Dropping,
+            config: ModelConfig) -> np.ndarray:
+    """Squared error of the layer's output at each share of zeros at a site."""
+    taken: list[Callable[[float], np.ndarray]] = []
+
+    def plain(at: str, x: np.ndarray) -> np.ndarray:
+        if at == site:
+            taken.append(dropping(site, x))
+        return x
+
+    def without(share: float) -> np.ndarray:
+        return float_layer(config, layer, residual, lambda at, x: x - taken[0](share) if at == site else x)[first:]
+
+    first = len(residual) - -(-len(residual) // _LAST)
+    whole = float_layer(config, layer, residual, plain)[first:]
+    return np.array([float(np.square(without(share) - whole).sum()) for share in grid.tolist()])

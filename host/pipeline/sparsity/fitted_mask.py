@@ -26,19 +26,25 @@ from models.checkpoint import Model
 from models.config import ModelConfig
 from models.dequantise import float_model
 from models.errors import ArtefactError, OptionError
+from models.float_twin import FloatStream
 from models.formats.source import FloatLayer, FloatModel
 
 __all__ = ["MASK_OPTIONS", "SPARSITY", "FittedMask", "LayerFits", "LayerInputs", "check_strength", "chosen_sites",
            "layer_inputs", "sites_option"]
 
+_RESIDUALS = 256  # tokens, of the first window
+
+
 class LayerInputs(dict[str, np.ndarray]):
     """Of one layer, by site ("qkv", "o", "gate_up", "down"): float [tokens, channels], before quantisation.
 
-    memo: what was computed from them, by a name; fits for other shares of zeros need the same.
+    residual: [tokens, hidden], the stream in front of the layer, of the first 256 tokens at most. memo: what was
+    computed from all of these, by a name; fits for other shares of zeros need the same.
     """
 
-    def __init__(self, inputs: Mapping[str, np.ndarray]):
+    def __init__(self, inputs: Mapping[str, np.ndarray], residual: np.ndarray):
         super().__init__(inputs)
+        self.residual = residual
         self.memo: dict[tuple[str, str], np.ndarray] = {}
 
 
@@ -121,8 +127,13 @@ class LayerFits:
 
 
 def layer_inputs(twin: FloatModel, ids: Sequence[int]) -> list[LayerInputs]:
-    """What masks are fitted on: the inputs of the float twin's linear layers on a text."""
-    return [LayerInputs(inputs) for inputs in linear_inputs(twin, np.array(ids))]
+    """What masks are fitted on: the inputs of the float twin's linear layers on a text, and its residual."""
+    inputs, residuals = linear_inputs(twin, np.array(ids)), []
+    stream = FloatStream(twin, np.array(ids[:min(_RESIDUALS, twin.config.context)]))
+    for layer in twin.layers:
+        residuals.append(stream.h)
+        stream.layer(layer)
+    return [LayerInputs(*of_layer) for of_layer in zip(inputs, residuals, strict=True)]
 
 
 def sites_option(sites: Sequence[Site]) -> FitOption:

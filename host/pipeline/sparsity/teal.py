@@ -1,8 +1,8 @@
 """TEAL: magnitude thresholds on the inputs of linear layers, fitted offline.
 
 An input channel with |x| <= t of its layer and site becomes zero before quantisation; skipping an int8 zero is exact.
-Thresholds are quantiles of |x| over a text. Within each layer the sparsity is shared out greedily: the site whose
-output suffers least for what it saves goes next. Source: TEAL (training-free activation sparsity).
+Thresholds are quantiles of |x| over a text. Within each layer the sparsity is shared out greedily: the site goes next
+that costs the layer's output least for what it saves. Source: TEAL (training-free activation sparsity).
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Teal(FittedMask):
         def dropping(site: Site, rows: np.ndarray) -> Callable[[float], np.ndarray]:
             return lambda share: np.where(np.abs(rows) <= np.interp(share, grid, quantiles[site]), rows, 0)
 
-        shares = allocate(layer, inputs, sparsity, sites, dropping, "teal")
+        shares = allocate(layer, inputs, sparsity, sites, dropping, "teal", config)
         return {"thresholds": np.array([np.quantile(np.abs(inputs[site]), shares[site]) if shares.get(site) else 0.0
                                         for site in LINEAR_INPUTS])}
 
