@@ -1,10 +1,11 @@
-"""Tokens per second of decoding under stages, measured on this machine beside the plain model in turns."""
+"""Decoding under stages: tokens per second beside the plain model in turns, measured on this machine; bytes not read.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from statistics import median
+from statistics import mean, median
 from typing import NamedTuple
 
 from host.pipeline.measuring import Sessions
@@ -19,10 +20,17 @@ _PROMPT, _STEPS, _ROUNDS = 16, 8, 5
 
 
 class Speed(NamedTuple):
-    """tokens_per_s: of the median token. of_dense: the median ratio to the dense model on the same token."""
+    """tokens_per_s: of the median token. of_dense: the median ratio to the dense model on the same token. unread: bytes
+    of ternary matrices that the emulator left unread, the mean of a token."""
 
     tokens_per_s: float
     of_dense: float
+    unread: float
+
+
+class _Token(NamedTuple):
+    seconds: float
+    unread: int
 
 
 class DecodeRace:
@@ -40,10 +48,12 @@ class DecodeRace:
         """The speed under stages."""
         sides = (self._dense, self._masked.of(stages, {}))
         times = [each for _ in range(_ROUNDS + 1) for each in self._round(sides)][_STEPS:]
-        return Speed(1 / median(masked for _, masked in times), median(dense / masked for dense, masked in times))
+        return Speed(1 / median(masked.seconds for _, masked in times),
+                     median(dense.seconds / masked.seconds for dense, masked in times),
+                     mean(masked.unread for _, masked in times))
 
-    def _round(self, sides: Sequence[Session]) -> list[list[float]]:
-        """Seconds of each step on each side; each side is the first in its turn."""
+    def _round(self, sides: Sequence[Session]) -> list[list[_Token]]:
+        """Each step on each side; each side is the first in its turn."""
         prompt = self._ids[:-_STEPS]
         for session in sides:
             session.reset()
@@ -51,11 +61,17 @@ class DecodeRace:
         found = []
         for step, token in enumerate(self._ids[len(prompt):]):
             turn = -1 if step % 2 else 1
-            found.append([_seconds(session, token) for session in sides[::turn]][::turn])
+            found.append([_decoded(session, token) for session in sides[::turn]][::turn])
         return found
 
 
-def _seconds(session: Session, token: int) -> float:
-    started = time.perf_counter()
+def _decoded(session: Session, token: int) -> _Token:
+    before, started = _unread(session), time.perf_counter()
     session.decode(token)
-    return time.perf_counter() - started
+    return _Token(time.perf_counter() - started, _unread(session) - before)
+
+
+def _unread(session: Session) -> int:
+    counters = session.counters
+    assert counters.weight_bytes is not None and counters.weight_bytes_read is not None  # the emulator counts them
+    return counters.weight_bytes - counters.weight_bytes_read

@@ -51,9 +51,9 @@ def _rows(rows: Sequence[Row]) -> str:
             _group(row.group), "–" if row.target is None else f"{row.target:g}", row.method, f"{row.zeros:.3f}",
             f"{row.layer_error:.3f}", "none" if row.perplexity is None else f"{row.perplexity:.2f}",
             f"× {row.over_plain:.3f}", f"{row.runs}{f', {row.cuts}' if row.cuts else ''}",
-            f"{row.bytes_unread / 1000:.0f}",
+            f"{row.bytes_unread / 1000:.0f}" + (f" ({row.measured_unread / 1000:.0f})" if row.measured_unread else ""),
             "–" if row.tokens_per_s is None else f"{row.tokens_per_s:.0f} (× {row.of_dense:.2g})"])
-    unread = f"kB unread of {rows[0].matrix_bytes / 1000:.0f}, modelled"
+    unread = f"kB unread of {rows[0].matrix_bytes / 1000:.0f}, modelled (measured)"
     return markdown_table(["sparse inputs", "asked for", "method", "zeros", "layer error", "perplexity", "over plain",
                    "runs, cuts", unread, "tok/s, measured (of dense)"], shown)
 
@@ -104,9 +104,13 @@ def _verdict(difference: float, error: float) -> str:
 def _kept(rows: Sequence[KeptGates]) -> str:
     if not rows:
         return ""
-    shown = [[row.quantile, f"{row.asked:g}", *(f"{share:.3f} ({100 * (share / row.asked - 1):+.1f} %)"
-                                                for share in (row.mean, row.worst))] for row in rows]
-    return "Gates that the statistical top-k keeps, of them all and against k:\n\n" + markdown_table(
+    shown = []
+    for row in rows:
+        mean, worst = (f"{share:.4f} ({100 * (share / row.asked - 1):+.1f}{error} %)" for share, error in (
+            (row.mean, "" if row.error is None else f" ± {100 * row.error / row.asked:.1f}"), (row.worst, "")))
+        shown.append([row.quantile, f"{row.asked:g}", mean, worst])
+    return ("Gates that the statistical top-k keeps, of them all and against k, on the scored text; standard error over"
+            " blocks of 32 tokens:\n\n") + markdown_table(
         ["quantile of", "asked for, k / n", "kept", "kept in the layer furthest off"], shown)
 
 

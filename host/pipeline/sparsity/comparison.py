@@ -45,7 +45,7 @@ GROUPS: Mapping[str, Sequence[tuple[str, Mapping[str, str]]]] = {
     "qkv,o,gate_up": _everywhere("qkv,o,gate_up"),
     "qkv,o,gate_up,down": _everywhere("qkv,o,gate_up,down"),
     "qkv,o": [("chess", {"sites": "qkv,o"}), *_everywhere("qkv,o")],
-    "down": [("top-k", {}), ("spark", {"quantile": "text"}), ("tau-gate", {}), ("chess", {"sites": "gate"}),
+    "down": [("top-k", {}), ("spark", {}), ("tau-gate", {}), ("chess", {"sites": "gate"}),
              *_everywhere("down")]}
 """Methods with their options, by the inputs that they make sparse."""
 
@@ -55,7 +55,7 @@ _ERROR_TOKENS = 128
 class Row(NamedTuple):
     """A line of the table. target: None for the plain model. zeros: realised, over the group's inputs. setting: the
     method's share of zeros. layer_error: see `layer_error`. runs, cuts: as `Placement` says. bytes_unread: of a token's
-    matrix_bytes, see `Unread`. tokens_per_s, of_dense: see `DecodeRace`."""
+    matrix_bytes, see `Unread`. tokens_per_s, of_dense, measured_unread: see `Speed`."""
 
     group: str
     method: str
@@ -71,6 +71,7 @@ class Row(NamedTuple):
     matrix_bytes: float
     tokens_per_s: float | None
     of_dense: float | None
+    measured_unread: float | None = None
 
 
 class Pair(NamedTuple):
@@ -127,8 +128,7 @@ def compare_masks(model: Model, fitting: Sequence[int], scored: Sequence[int], t
             for name, options in _shown(GROUPS[group], f"{group}, {percent:g} %"):
                 found.percent.append(at_percent(group, name, bench.fits(name, options), model, fitting, scored, percent,
                                                 points, plain.measured, bench.sessions))
-    gates = {point: rows for point, rows in bench.captured.items() if point.site == Site.GATE}
-    return found._replace(kept=kept_gates(model, bench.twin, bench.inputs, gates))
+    return found._replace(kept=kept_gates(model, bench.twin, bench.inputs, scored, bench.sessions))
 
 
 class _Scored(NamedTuple):
@@ -160,7 +160,8 @@ class _Bench:
         measured = measure(self.model, [], self.scored, points=points, looks=unread.looks,
                            sessions=self.sessions)
         return _Scored(Row(group, "plain", None, None, measured.zeros, 0.0, measured.perplexity, 1.0, "nowhere", 0,
-                           unread.bytes_a_token, matrix_bytes(self.model), None, None), measured)
+                           unread.bytes_a_token, matrix_bytes(self.model), None, None, self._race.of([]).unread),
+                       measured)
 
     def masked(self, group: str, target: float, points: set[Point], plain: Measured) -> Iterator[_Scored]:
         """The lines of a group's methods at a share of zeros."""

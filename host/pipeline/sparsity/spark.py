@@ -1,7 +1,8 @@
 """Spark's statistical top-k: of a row's gate sums those stay that reach mean + z * deviation, z = PhiInv(1 - k / n).
 
-Were the sums normal, k of n would stay; nothing is sorted, two sums are enough. Those of a trained model are not quite,
-so z may come from a text instead: the quantile of its (g - mean) / deviation in each layer of which k / n lie above.
+Were the sums normal, k of n would stay; nothing is sorted, two sums are enough. Those of a trained model are skewed and
+have long tails, so by default z comes from a text instead: the quantile of its (g - mean) / deviation in each layer
+above which k / n of them lie.
 
 It is a mask, not the paper's soft threshold max(g - theta, 0), which shifts what stays and needs a model trained with
 it: a sum below becomes 0, which either activation makes a product of 0. In integers, with the sums saturated to 21 bits
@@ -47,7 +48,7 @@ class Spark(FittedMask):
 
     method, sites = "spark", (Site.GATE,)
     options = {"sparsity": SPARSITY, **MASK_OPTIONS,
-               "quantile": FitOption(str, "normal", "z of a normal distribution, or text: that of the text's gates")}
+               "quantile": FitOption(str, "text", "z of the text's gates, or normal: that of a normal distribution")}
 
     def __init__(self, tensors: Mapping[str, np.ndarray], strength: float = 1.0):
         super().__init__(tensors, strength)
@@ -61,7 +62,7 @@ class Spark(FittedMask):
     def fit_layer(cls, layer: FloatLayer, inputs: LayerInputs, sparsity: float, config: ModelConfig,
                   options: Mapping[str, object]) -> dict[str, np.ndarray]:
         """See `FittedMask`; `sparsity` is the share of gates below."""
-        if (source := options.get("quantile", "normal")) not in ("normal", "text"):
+        if (source := options.get("quantile", "text")) not in ("normal", "text"):
             raise OptionError(f"--quantile is normal or text, got {source!r}")
         if source == "normal":
             return {"quantiles": np.array([NormalDist().inv_cdf(sparsity)])}

@@ -48,7 +48,7 @@ def test_the_largest_sums_are_no_trouble():
 
 @pytest.mark.parametrize("sparsity", [0.25, 0.5, 0.92])
 def test_on_normal_sums_it_keeps_about_k(rng, sparsity):
-    stage = fitted("spark", FAMILY, sparsity)
+    stage = fitted("spark", FAMILY, sparsity, quantile="normal")
     x = np.rint(rng.normal(300, 2000, (50, 4096))).astype(np.int64)
     dropped = (stage.apply(POINT, x, None, model_of(FAMILY)) == 0).mean(axis=1)
     assert abs(dropped.mean() - sparsity) < 0.002 and math.isclose(stage.tensors["quantiles"][0, 0], {
@@ -57,7 +57,7 @@ def test_on_normal_sums_it_keeps_about_k(rng, sparsity):
 
 def test_on_a_texts_own_gates_it_keeps_k():
     twin, inputs = seen(FAMILY)
-    stage = fitted("spark", FAMILY, 0.7, quantile="text")
+    stage = fitted("spark", FAMILY, 0.7)
     for layer in (0, 1):
         gate, _ = gate_and_up(twin.layers[layer], inputs[layer]["gate_up"])
         found = stage.apply(Point(layer, Site.GATE), np.rint(gate / gate.std() * 5e4).astype(np.int64), None, None)
