@@ -17,6 +17,7 @@ from models.errors import OptionError
 __all__ = ["DecodeRace", "Speed"]
 
 _PROMPT, _STEPS, _ROUNDS = 16, 8, 5
+_SECONDS = 10  # no round begins later
 
 
 class Speed(NamedTuple):
@@ -35,7 +36,8 @@ class _Token(NamedTuple):
 
 class DecodeRace:
     """Decodes the same tokens under stages and under those of `beside` (by default none, the dense model), in turns: 8
-    behind a prompt of 16, five rounds after a warm-up. `OptionError` for so few ids that no prompt is left."""
+    behind a prompt of 16, five rounds after a warm-up, fewer where they take long. `OptionError` for so few ids that no
+    prompt is left."""
 
     def __init__(self, model: Model, ids: Sequence[int], beside: Sequence[Stage] = ()):
         if len(ids) <= _STEPS:
@@ -47,7 +49,10 @@ class DecodeRace:
     def of(self, stages: Sequence[Stage]) -> Speed:
         """The speed under stages."""
         sides = (self._dense, self._masked.of(stages, {}))
-        times = [each for _ in range(_ROUNDS + 1) for each in self._round(sides)][_STEPS:]
+        self._round(sides)  # warms up
+        times, ends = self._round(sides), time.monotonic() + _SECONDS
+        while len(times) < _ROUNDS * _STEPS and time.monotonic() < ends:
+            times += self._round(sides)
         return Speed(1 / median(masked.seconds for _, masked in times),
                      median(dense.seconds / masked.seconds for dense, masked in times),
                      mean(masked.unread for _, masked in times))

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from host.pipeline.sparsity.at_percent import AtPercent
-from host.pipeline.sparsity.comparison import Comparison, Missing, Pair, Row
+from host.pipeline.sparsity.comparison import GROUPS, Comparison, Missing, Pair, Row
 from host.pipeline.sparsity.continuations import At
 from host.pipeline.sparsity.kept_gates import KeptGates
 from models.errors import OptionError
 from models.json_file import read_object
 
-__all__ = ["as_json", "read_comparison"]
+__all__ = ["as_json", "joined", "read_comparison"]
 
 _FOLLOWED = "continuations"
 _TYPES = {"rows": Row, "missing": Missing, "pairs": Pair, "kept": KeptGates, "percent": AtPercent, _FOLLOWED: At}
@@ -22,6 +22,20 @@ def as_json(found: Comparison, followed: Sequence[At]) -> dict[str, list[dict[st
     """Its fields and "continuations", lists of objects."""
     parts: dict[str, Sequence[object]] = {**found._asdict(), _FOLLOWED: followed}
     return {name: [row._asdict() for row in parts[name]] for name in _TYPES}  # type: ignore[attr-defined]
+
+
+def joined(parts: Sequence[tuple[Comparison, Sequence[At]]]) -> tuple[Comparison, list[At]]:
+    """Comparisons of some groups each as one, in the order of `GROUPS`; what is of no group is the first's that has it.
+    """
+    order = list(GROUPS)
+    fields = {}
+    for name in Comparison._fields:
+        lists = [getattr(found, name) for found, _ in parts]
+        if name == "kept":
+            fields[name] = next(filter(None, lists), [])
+        else:
+            fields[name] = sorted((row for rows in lists for row in rows), key=lambda row: order.index(row.group))
+    return Comparison(**fields), list(next((followed for _, followed in parts if followed), []))
 
 
 def read_comparison(path: Path) -> tuple[Comparison, list[At]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -21,6 +22,7 @@ __all__ = ["Calibrated", "Fits", "to_cett", "to_perplexity", "to_zeros"]
 
 _LEAST = 2.0**-12  # of a share of zeros: what bisection begins with and ends at
 _STEPS = 12
+_FINER = 12  # steps more, from layer to layer
 
 
 class Fits(Protocol):
@@ -53,10 +55,13 @@ def to_cett(fits: Fits, model: Model, ids: Sequence[int], target: float) -> Cali
 
 def to_perplexity(fits: Fits, model: Model, ids: Sequence[int], percent: float, *, tolerance: float = 0.1,
                   sessions: Sessions | None = None) -> Calibrated:
-    """The largest setting, the same in all layers, at which perplexity is at most `percent` above the plain model's.
+    """A setting, the same in all layers, at which perplexity is `percent` above the plain model's, give or take
+    `tolerance`.
 
-    It ends within `tolerance` percent below, or, since perplexity on few tokens jumps from one setting to the next, at
-    the nearest that was seen. `found` is the percentage reached.
+    Perplexity on few tokens jumps between neighbouring settings, since one more zero moves all roundings behind it, and
+    a channel more goes in all layers at once. Where no setting in between is left, the first layers have the higher of
+    two neighbours, the others the lower. Where that does not reach it either, it is the nearest that was seen. `found`
+    is the percentage reached.
     """
     sessions = sessions or Sessions(model)
     plain = measure(model, [], ids, points=(), sessions=sessions).nll
@@ -65,7 +70,17 @@ def to_perplexity(fits: Fits, model: Model, ids: Sequence[int], percent: float, 
         nll = measure(model, [stage], ids, points=(), sessions=sessions).nll
         return 100 * float(np.expm1((nll - plain) / (len(ids) - 1)))
 
-    return _bisected(fits, model.config.layers, above, percent, tolerance, below=0.0, curve=_root)
+    layers = model.config.layers
+    search = _Search(fits, above, percent - tolerance, percent + tolerance, lambda found: abs(found - percent))
+    low, high = search.bisect(lambda setting: [setting] * layers, _Edge(_LEAST, 0.0), _Edge(fits.most), curve=_root)
+    if not search.reached:
+        lower, higher = low.at, high.at
+
+        def from_layer_to_layer(layer: float) -> list[float]:
+            return [lower + min(max(layer - index, 0.0), 1.0) * (higher - lower) for index in range(layers)]
+
+        search.bisect(from_layer_to_layer, _Edge(0.0, low.found), _Edge(float(layers), high.found), steps=_FINER)
+    return search.best or search.tried([_LEAST] * layers)
 
 
 def to_zeros(fits: Fits, model: Model, ids: Sequence[int], target: float, points: Collection[Point], *,
@@ -76,10 +91,12 @@ def to_zeros(fits: Fits, model: Model, ids: Sequence[int], target: float, points
     Where the plain model has more zeros than that, it is the least setting. first: where to look first, by default at
     the target.
     """
-    sessions = sessions or Sessions(model)
-    return _bisected(fits, model.config.layers,
-                     lambda stage: measure(model, [stage], ids, points=points, sessions=sessions).zeros, target,
-                     tolerance, first=target if first is None else first)
+    sessions, layers = sessions or Sessions(model), model.config.layers
+    search = _Search(fits, lambda stage: measure(model, [stage], ids, points=points, sessions=sessions).zeros,
+                     target - tolerance, target, lambda found: target - found if found <= target else math.inf)
+    search.bisect(lambda setting: [setting] * layers, _Edge(_LEAST), _Edge(fits.most),
+                  first=target if first is None else first)
+    return search.best or search.tried([_LEAST] * layers)
 
 
 def _root(value: float) -> float:
@@ -87,38 +104,54 @@ def _root(value: float) -> float:
     return math.copysign(math.sqrt(abs(value)), value)
 
 
-def _bisected(fits: Fits, layers: int, measured: Callable[[Stage], float], target: float, tolerance: float, *,
-              first: float | None = None, below: float | None = None,
-              curve: Callable[[float], float] = float) -> Calibrated:
-    """It is found where the measure is at most `tolerance` below `target`, and looked for in the middle of that. Where
-    the measure jumps between neighbouring settings, it is the nearest below the target that was seen.
+class _Edge(NamedTuple):
+    """An end of what is bisected, and what was measured there, if that is known."""
 
-    first: where to look first, where the measure rises about as the setting does. below: the measure at the least
-    setting, if that is known. curve: what of the measure rises so.
-    """
-    low, high, aim = _LEAST, fits.most, target - tolerance / 2
-    above: float | None = None
-    best: Calibrated | None = None
-    guess = (low + high) / 2 if first is None else first
-    for _ in range(_STEPS):
-        setting = float(np.clip(guess, low + (high - low) / 256, high - (high - low) / 256))
-        stage = fits([setting] * layers)
-        found = measured(stage)
-        if found <= target:
-            if best is None or found > best.found[0]:
-                best = Calibrated(stage, [setting] * layers, [found])
-            low, below = setting, found
-            if found >= target - tolerance:
+    at: float
+    found: float | None = None
+
+
+@dataclass
+class _Search:
+    """Looks for a measure from `least` to `most`. far: how far what was measured is from what is wanted; infinity for
+    what must not be taken. best: the nearest so far. reached: whether one lay between."""
+
+    fits: Fits
+    measured: Callable[[Stage], float]
+    least: float
+    most: float
+    far: Callable[[float], float]
+    best: Calibrated | None = field(default=None, init=False)
+    reached: bool = field(default=False, init=False)
+
+    def bisect(self, settings: Callable[[float], list[float]], low: _Edge, high: _Edge, *, steps: int = _STEPS,
+               first: float | None = None, curve: Callable[[float], float] = float) -> tuple[_Edge, _Edge]:
+        """Try settings between two edges, nearer and nearer to the middle of what is wanted, and say between which
+        the measure passes it.
+
+        settings: of the layers. first: where to look first, where the measure rises about as the setting does.
+        curve: what of the measure rises so.
+        """
+        aim, guess = (self.least + self.most) / 2, (low.at + high.at) / 2 if first is None else first
+        for _ in range(steps):
+            if low.found is not None and high.found is not None:  # nearer to that whose measure is nearer
+                part = (curve(aim) - curve(low.found)) / (curve(high.found) - curve(low.found))
+                guess = low.at + min(max(part, 0.1), 0.9) * (high.at - low.at)
+            margin = (high.at - low.at) / 256
+            at = min(max(guess, low.at + margin), high.at - margin)
+            found = self.tried(settings(at)).found[0]
+            if self.reached:
                 break
-        else:
-            high, above = setting, found
-        if below is not None and above is not None:  # nearer to that whose measure is nearer
-            part = (curve(aim) - curve(below)) / (curve(above) - curve(below))
-            guess = low + float(np.clip(part, 0.1, 0.9)) * (high - low)
-        else:
-            guess = (low + high) / 2 if first is None else setting + 1.25 * (aim - found)
+            low, high = (_Edge(at, found), high) if found < self.least else (low, _Edge(at, found))
+            guess = (low.at + high.at) / 2 if first is None else at + 1.25 * (aim - found)
             first = None
-    if best is None:
-        stage = fits([_LEAST] * layers)
-        best = Calibrated(stage, [_LEAST] * layers, [measured(stage)])
-    return best
+        return low, high
+
+    def tried(self, settings: list[float]) -> Calibrated:
+        """Measure settings of the layers."""
+        stage = self.fits(settings)
+        found = Calibrated(stage, settings, [self.measured(stage)])
+        if self.far(found.found[0]) < (math.inf if self.best is None else self.far(self.best.found[0])):
+            self.best = found
+        self.reached = self.reached or self.least <= found.found[0] <= self.most
+        return found

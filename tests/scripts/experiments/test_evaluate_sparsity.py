@@ -8,6 +8,7 @@ import pytest
 
 from host.pipeline.commands.comparison_json import as_json
 from host.pipeline.commands.comparison_tables import comparison_page
+from host.pipeline.sparsity.comparison import GROUPS, Comparison
 from models.synth import synthetic_model
 from scripts.experiments import evaluate_sparsity
 from scripts.experiments.evaluate_sparsity import marks
@@ -40,6 +41,17 @@ def test_a_report_is_written_between_the_marks(tmp_path, document, capsys, model
         evaluate_sparsity, *given, capsys=capsys)
 
 
+def test_reports_of_groups_are_joined(tmp_path, document, capsys):
+    first, second = tmp_path / "first.json", tmp_path / "second.json"
+    rows = [FOUND.rows[0]._replace(group=group) for group in ("down", "qkv,o,gate_up")]
+    empty = Comparison([], [], [], [], [])
+    first.write_text(json.dumps(as_json(FOUND._replace(rows=rows), [])))
+    second.write_text(json.dumps(as_json(empty._replace(rows=FOUND.rows, kept=FOUND.kept[:1]), FOLLOWED)))
+    found = run(evaluate_sparsity, "--report", first, second, "--json", capsys=capsys)
+    assert [row["group"] for row in found["rows"]] == ["qkv,o,gate_up", *["qkv,o"] * 3, "down"]
+    assert len(found["kept"]) == len(FOUND.kept) and len(found["continuations"]) == len(FOLLOWED)
+
+
 def test_the_document_has_the_marks():
     text = (Path(evaluate_sparsity.__file__).parents[2] / "docs" / "sparsity.md").read_text("utf-8")
     assert all(text.count(f"{line}\n") == 1 for name in ("demo", "other") for line in marks(name)[:2])
@@ -52,7 +64,11 @@ def test_the_novels_are_fitted_on_and_scored(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(evaluate_sparsity, "compare_masks", lambda *given, percent: asked.append(given) or FOUND)
     monkeypatch.setattr(evaluate_sparsity, "continuations", lambda *given: asked.append(given) or FOLLOWED)
     run(evaluate_sparsity, "--data", tmp_path, "--fitting", 2, "--scored", 3, "--targets", 0.5, "--json", capsys=capsys)
-    (found, fitting, scored, targets), (_, northanger, bible) = asked
-    assert found is model and targets == [0.5]
+    (found, fitting, scored, targets, groups), (_, northanger, bible) = asked
+    assert found is model and targets == [0.5] and groups == list(GROUPS)
     assert fitting.tolist() == [15, 16] and scored.tolist() == [27, 28, 29]
     assert northanger.tolist() == list(range(27, 36)) and bible.tolist() == list(range(7, 16))
+    for part, wanted in (("down", [["down"]]), ("passages", [])):
+        asked.clear()
+        run(evaluate_sparsity, "--data", tmp_path, "--groups", part, "--json", capsys=capsys)
+        assert [given[4] for given in asked if len(given) == 5] == wanted and len(asked) == 1
