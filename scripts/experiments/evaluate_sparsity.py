@@ -9,6 +9,7 @@ be measured one by one, each with `--groups` and `--json`, and joined by `--repo
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,8 +49,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--model", default=_SHIPPED, metavar="DIR",
                         help="a converted model's folder, or demo (default); says which tables are written")
     parser.add_argument("--fitting", type=int, default=512, help="tokens of Emma to fit on (default: 512)")
+    parser.add_argument("--bisected", type=int, default=2048, metavar="N",
+                        help="tokens of Emma for zeros at 1 %% more perplexity, 0 to leave them out (default: 2048)")
     parser.add_argument("--scored", type=int, default=1024, help="tokens of Northanger Abbey (default: 1024)")
-    parser.add_argument("--targets", type=float, nargs="+", default=list(TARGETS), metavar="S",
+    parser.add_argument("--targets", type=float, nargs="*", default=list(TARGETS), metavar="S",
                         help="shares of zeros to compare at (default: " + " ".join(map(str, TARGETS)) + ")")
     parser.add_argument("--groups", nargs="+", choices=(*GROUPS, _FOLLOWING), metavar="G",
                         help="inputs that are made sparse, with commas between, or passages, to leave out others")
@@ -59,8 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.report:
         found, followed = joined([read_comparison(path) for path in options.report])
     else:
-        found, followed = _measured(options.model, options.data, options.fitting, options.scored, options.targets,
-                                    options.groups or (*GROUPS, _FOLLOWING))
+        found, followed = _measured(options)
     page = comparison_page(found, followed, _PERCENT)
     if options.record:
         start, end, picture = marks(options.model)
@@ -70,14 +72,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(json.dumps(as_json(found, followed)) if options.json else page)
 
 
-def _measured(name: str, data: Path, fitting: int, scored: int, targets: Sequence[float], parts: Sequence[str]
-              ) -> tuple[Comparison, list[At]]:
-    model = load_model(name)
-    emma, northanger, bible = (text_ids(model, data / f"{text}.txt")
+def _measured(options: argparse.Namespace) -> tuple[Comparison, list[At]]:
+    model, parts = load_model(options.model), options.groups or (*GROUPS, _FOLLOWING)
+    emma, northanger, bible = (text_ids(model, options.data / f"{text}.txt")
                                for text in ("austen_emma", "austen_northanger_abbey", "kjv"))
     groups, found = [part for part in parts if part != _FOLLOWING], Comparison([], [], [], [], [])
     if groups:
-        found = compare_masks(model, emma[:fitting], northanger[:scored], targets, groups, percent=_PERCENT)
+        found = compare_masks(model, emma[:options.fitting], northanger[:options.scored], options.targets, groups,
+                              percent=_PERCENT if options.bisected else None, bisected=emma[:options.bisected])
     return found, continuations(model, northanger, bible) if _FOLLOWING in parts else []
 
 

@@ -25,8 +25,8 @@ def as_json(found: Comparison, followed: Sequence[At]) -> dict[str, list[dict[st
 
 
 def joined(parts: Sequence[tuple[Comparison, Sequence[At]]]) -> tuple[Comparison, list[At]]:
-    """Comparisons of some groups each as one, in the order of `GROUPS`; what is of no group is the first's that has it.
-    """
+    """Comparisons of some groups or targets each as one, in the order of `GROUPS`; what is of no group is the first's
+    that has it."""
     order = list(GROUPS)
     fields = {}
     for name in Comparison._fields:
@@ -35,6 +35,8 @@ def joined(parts: Sequence[tuple[Comparison, Sequence[At]]]) -> tuple[Comparison
             fields[name] = next(filter(None, lists), [])
         else:
             fields[name] = sorted((row for rows in lists for row in rows), key=lambda row: order.index(row.group))
+    plain = {row.group: row for row in reversed(fields["rows"]) if row.target is None}  # of a group in several parts
+    fields["rows"] = [row for row in fields["rows"] if row.target is not None or row is plain[row.group]]
     return Comparison(**fields), list(next((followed for _, followed in parts if followed), []))
 
 

@@ -104,11 +104,12 @@ class Comparison(NamedTuple):
 
 
 def compare_masks(model: Model, fitting: Sequence[int], scored: Sequence[int], targets: Sequence[float] = TARGETS,
-                  groups: Sequence[str] = (), percent: float | None = None) -> Comparison:
+                  groups: Sequence[str] = (), percent: float | None = None, bisected: Sequence[int] = ()) -> Comparison:
     """Rows of groups (of all, if none is named), the plain model's first in each.
 
     There are none for a target that the plain model has reached already. fitting, scored: token ids of two texts.
-    percent: of perplexity, for the sparsity of each method at so much more. Pairs need 64 losses.
+    percent: of perplexity, for the sparsity of each method at so much more, on the fitted text or on `bisected`, where
+    that is given: with more tokens perplexity jumps less. Pairs need 64 losses.
     """
     bench, found = _Bench(model, fitting, scored), Comparison([], [], [], [], [])
     for group in groups or GROUPS:
@@ -126,8 +127,8 @@ def compare_masks(model: Model, fitting: Sequence[int], scored: Sequence[int], t
                 found.pairs.append(_pair(by_method["wina"], by_method["teal"]))
         if percent is not None:
             for name, options in _shown(GROUPS[group], f"{group}, {percent:g} %"):
-                found.percent.append(at_percent(group, name, bench.fits(name, options), model, fitting, scored, percent,
-                                                points, plain.measured, bench.sessions))
+                found.percent.append(at_percent(group, name, bench.fits(name, options), model, bisected or fitting,
+                                                scored, percent, points, plain.measured, bench.sessions))
     return found._replace(kept=kept_gates(model, bench.twin, bench.inputs, scored, bench.sessions))
 
 

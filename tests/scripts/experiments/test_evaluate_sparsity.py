@@ -46,7 +46,7 @@ def test_reports_of_groups_are_joined(tmp_path, document, capsys):
     rows = [FOUND.rows[0]._replace(group=group) for group in ("down", "qkv,o,gate_up")]
     empty = Comparison([], [], [], [], [])
     first.write_text(json.dumps(as_json(FOUND._replace(rows=rows), [])))
-    second.write_text(json.dumps(as_json(empty._replace(rows=FOUND.rows, kept=FOUND.kept[:1]), FOLLOWED)))
+    second.write_text(json.dumps(as_json(empty._replace(rows=[rows[0], *FOUND.rows], kept=FOUND.kept[:1]), FOLLOWED)))
     found = run(evaluate_sparsity, "--report", first, second, "--json", capsys=capsys)
     assert [row["group"] for row in found["rows"]] == ["qkv,o,gate_up", *["qkv,o"] * 3, "down"]
     assert len(found["kept"]) == len(FOUND.kept) and len(found["continuations"]) == len(FOLLOWED)
@@ -61,14 +61,17 @@ def test_the_novels_are_fitted_on_and_scored(tmp_path, monkeypatch, capsys):
     model, asked = synthetic_model(next(iter(FAMILIES.values())), seed=2), []
     monkeypatch.setattr(evaluate_sparsity, "load_model", lambda name: model)
     monkeypatch.setattr(evaluate_sparsity, "text_ids", lambda model, path: np.arange(9) + len(Path(path).name))
-    monkeypatch.setattr(evaluate_sparsity, "compare_masks", lambda *given, percent: asked.append(given) or FOUND)
+    monkeypatch.setattr(evaluate_sparsity, "compare_masks", lambda *given, percent, bisected: asked.append(
+        (*given, percent, len(bisected))) or FOUND)
     monkeypatch.setattr(evaluate_sparsity, "continuations", lambda *given: asked.append(given) or FOLLOWED)
     run(evaluate_sparsity, "--data", tmp_path, "--fitting", 2, "--scored", 3, "--targets", 0.5, "--json", capsys=capsys)
-    (found, fitting, scored, targets, groups), (_, northanger, bible) = asked
-    assert found is model and targets == [0.5] and groups == list(GROUPS)
+    (found, fitting, scored, targets, groups, percent, bisected), (_, northanger, bible) = asked
+    assert found is model and (percent, bisected) == (1, 9) and targets == [0.5] and groups == list(GROUPS)
     assert fitting.tolist() == [15, 16] and scored.tolist() == [27, 28, 29]
     assert northanger.tolist() == list(range(27, 36)) and bible.tolist() == list(range(7, 16))
     for part, wanted in (("down", [["down"]]), ("passages", [])):
         asked.clear()
-        run(evaluate_sparsity, "--data", tmp_path, "--groups", part, "--json", capsys=capsys)
-        assert [given[4] for given in asked if len(given) == 5] == wanted and len(asked) == 1
+        run(evaluate_sparsity, "--data", tmp_path, "--groups", part, "--bisected", 0, "--targets", "--json",
+            capsys=capsys)
+        assert [given[3:] for given in asked if len(given) == 7] == [([], *wanted, None, 0)] * len(wanted)
+        assert len(asked) == 1
