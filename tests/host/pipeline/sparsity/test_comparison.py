@@ -38,7 +38,7 @@ def test_rows_of_a_group_have_equal_zeros_and_the_oracle_loses_least():
     assert (by["teal"].runs, by["teal"].cuts, by["wina"].runs, by["wina"].cuts) == ("fabric", 0, "cpu", 2)
     assert plain.bytes_unread < by["wina"].bytes_unread < 0.8 * by["chess"].bytes_unread  # a gate's row of up as well
     assert by["oracle"].of_dense < 0.9 < 3 * by["teal"].of_dense and by["wina"].tokens_per_s > 0
-    assert plain.measured_unread <= by["oracle"].measured_unread < plain.matrix_bytes
+    assert plain.measured_unread < by["teal"].measured_unread < plain.matrix_bytes
     [pair] = found.pairs
     assert (pair.wina_zeros, pair.teal_zeros) == (by["wina"].zeros, by["teal"].zeros)
     mean = np.log(by["wina"].over_plain / by["teal"].over_plain)
