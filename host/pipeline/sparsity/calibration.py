@@ -60,8 +60,8 @@ def to_perplexity(fits: Fits, model: Model, ids: Sequence[int], percent: float, 
 
     Perplexity on few tokens jumps between neighbouring settings, since one more zero moves all roundings behind it, and
     a channel more goes in all layers at once. Where no setting in between is left, the first layers have the higher of
-    two neighbours, the others the lower. Where that does not reach it either, it is the nearest that was seen. `found`
-    is the percentage reached.
+    two neighbours, the others the lower, or the last have it. Where that does not reach it either, it is the nearest
+    that was seen. `found` is the percentage reached.
     """
     sessions = sessions or Sessions(model)
     plain = measure(model, [], ids, points=(), sessions=sessions).nll
@@ -73,13 +73,14 @@ def to_perplexity(fits: Fits, model: Model, ids: Sequence[int], percent: float, 
     layers = model.config.layers
     search = _Search(fits, above, percent - tolerance, percent + tolerance, lambda found: abs(found - percent))
     low, high = search.bisect(lambda setting: [setting] * layers, _Edge(_LEAST, 0.0), _Edge(fits.most), curve=_root)
-    if not search.reached:
-        lower, higher = low.at, high.at
+    lower, higher = low.at, high.at
 
-        def from_layer_to_layer(layer: float) -> list[float]:
-            return [lower + min(max(layer - index, 0.0), 1.0) * (higher - lower) for index in range(layers)]
+    def first_layers(count: float) -> list[float]:
+        return [lower + min(max(count - index, 0.0), 1.0) * (higher - lower) for index in range(layers)]
 
-        search.bisect(from_layer_to_layer, _Edge(0.0, low.found), _Edge(float(layers), high.found), steps=_FINER)
+    for layer_by_layer in (first_layers, lambda count: first_layers(count)[::-1]):
+        if not search.reached:
+            search.bisect(layer_by_layer, _Edge(0.0, low.found), _Edge(float(layers), high.found), steps=_FINER)
     return search.best or search.tried([_LEAST] * layers)
 
 
