@@ -44,6 +44,7 @@ def test_text_to_scored_model(files, capsys):
     [
         (["--hold-out-book", "Ruth"], "no book named Ruth"),
         (["--norm", "seednorm", "--norm-heads", "3"], "64 channels do not divide among 3 heads of the norm"),
+        (["--activation", "spark", "--kept", "1"], "kept is 1.0, but must be below 1"),
         (["--heads", "3", "--kv-heads", "2"], "3 heads do not divide among 2"),
         (["--weights", "1", "2"], "2 weights for 1 texts"),
         (["--resume"], "no such tokenizer"),
