@@ -8,6 +8,7 @@ theta is at least 0 here, so that a masked gate stays zero. Source: Spark Transf
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from models.config import ModelConfig
 from models.errors import ArtefactError
 from models.golden.activations import Z_FRACTION, soft_threshold
 from models.golden.scalar import Scalar, mul
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["SparkFunction"]
 
@@ -33,7 +37,7 @@ class SparkFunction(ActivationFunction):
         return {"z": (config.layers,)}
 
     @classmethod
-    def load(cls, tensors: Mapping[str, np.ndarray], strength: float = 1.0) -> ActivationFunction:
+    def load(cls, tensors: Mapping[str, np.ndarray], strength: float = 1.0) -> Self:
         """See `Stage`."""
         z = tensors["z"]
         if (np.abs(np.rint(z * 2**Z_FRACTION)) >= _Z_BELOW << Z_FRACTION).any():
