@@ -4,13 +4,7 @@ import numpy as np
 import pytest
 
 from host.pipeline.features.atomic_metric import atomic_metric
-from tests.host.pipeline.features.planted import planted
-
-
-def stretch(channels):
-    """A linear map whose axes differ by a factor of 20."""
-    axes, _ = np.linalg.qr(np.random.default_rng(7).standard_normal((channels, channels)))
-    return axes * np.geomspace(1, 20, channels) @ axes.T
+from scripts.experiments.planted import planted, stretch
 
 
 def test_cosines_are_those_before_a_linear_map():

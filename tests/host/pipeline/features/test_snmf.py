@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from host.pipeline.features.snmf import factorise, updated_amounts, winners
-from tests.host.pipeline.features.planted import best_matches, planted, random_directions
+from scripts.experiments.planted import best_matches, planted, random_directions
 
 
 @pytest.mark.parametrize(("active", "least"), [(2, 0.95), (5, 0.9)])

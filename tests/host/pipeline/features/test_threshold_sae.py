@@ -5,8 +5,7 @@ import pytest
 
 from host.pipeline.features.atomic_metric import AtomicMetric, atomic_metric
 from host.pipeline.features.threshold_sae import fit_threshold_sae, loss_gradients
-from tests.host.pipeline.features.planted import planted, random_directions
-from tests.host.pipeline.features.test_atomic_metric import stretch
+from scripts.experiments.planted import planted, random_directions, stretch
 
 FEATURES, CHANNELS = 48, 32
 

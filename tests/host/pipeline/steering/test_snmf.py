@@ -7,8 +7,8 @@ from host.pipeline.steering.contrast import Contrast
 from host.pipeline.steering.snmf import Snmf, through_down
 from models.errors import OptionError
 from models.synth import synthetic_model
+from scripts.experiments.planted import planted
 from tests.families import FAMILIES
-from tests.host.pipeline.features.planted import planted
 
 MODEL = synthetic_model(next(iter(FAMILIES.values())))
 IDS = np.random.default_rng(0).integers(0, MODEL.config.vocab_size, (2, 64)).tolist()

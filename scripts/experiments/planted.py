@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["best_matches", "planted", "random_directions"]
+__all__ = ["best_matches", "planted", "random_directions", "stretch"]
 
 
 def planted(features: int, channels: int, rows: int, *, active: int, share: float = 1.0, noise: float = 0.0,
@@ -33,3 +33,9 @@ def best_matches(true: np.ndarray, found: np.ndarray) -> float:
     """The mean over true directions (columns) of the largest cosine with a found one."""
     cosines = (true / np.linalg.norm(true, axis=0)).T @ (found / np.maximum(np.linalg.norm(found, axis=0), 1e-12))
     return float(cosines.max(axis=1).mean())
+
+
+def stretch(channels: int) -> np.ndarray:
+    """A linear map of the channels whose axes differ by a factor of 20, symmetric."""
+    axes, _ = np.linalg.qr(np.random.default_rng(7).standard_normal((channels, channels)))
+    return axes * np.geomspace(1, 20, channels) @ axes.T
