@@ -8,8 +8,8 @@ from pathlib import Path
 
 from models.errors import ModelError
 
-__all__ = ["ACTIVATIONS", "DEMO", "HOST_ACTIVATIONS", "LINEARS", "NORMS", "PRESETS", "TRAINED_TYPE", "ModelConfig",
-           "resolve_model"]
+__all__ = ["ACTIVATIONS", "DEMO", "HOST_ACTIVATIONS", "LINEARS", "NORMS", "PRESETS", "SHIPPED", "TRAINED_TYPE",
+           "ModelConfig", "resolve_model"]
 
 ACTIVATIONS = ("relu2", "silu")
 HOST_ACTIVATIONS = ("ash", "crrelu", "spark", "x-cos")
@@ -27,6 +27,9 @@ LINEARS = ("q", "k", "v", "o", "gate", "up", "down")
 
 DEMO = Path(__file__).parent / "demo"
 """Folder of the shipped model."""
+
+SHIPPED = {"demo": DEMO, "bilingual": DEMO.parent / "demo_bilingual"}
+"""Folders of the models that come with the project, by the names that stand for them."""
 
 _SMALLEST, _LARGEST = 2.0**-120, 2.0**120  # of constants: within the machine's scalar words
 _SIZES = ("vocab_size", "hidden_size", "ffn_size", "layers", "heads", "kv_heads", "head_dim", "context")
@@ -173,9 +176,9 @@ PRESETS: dict[str, ModelConfig] = {
 
 
 def resolve_model(name_or_dir: str | Path) -> Path:
-    """The folder of a model given as `demo` or as a path; `ModelError` where there is none."""
-    if str(name_or_dir) == "demo":
-        folder = DEMO
+    """The folder of a model given as a name of `SHIPPED` or as a path; `ModelError` where there is none."""
+    if str(name_or_dir) in SHIPPED:
+        folder = SHIPPED[str(name_or_dir)]
     elif str(name_or_dir) in PRESETS and not Path(name_or_dir).is_dir():
         raise ModelError(f"{name_or_dir} is a shape without weights: make random ones with "
                          f"python -m models.synth --preset {name_or_dir} -o DIR")

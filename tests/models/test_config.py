@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from models.config import PRESETS, ModelConfig, resolve_model
+from models.config import DEMO, PRESETS, SHIPPED, ModelConfig, resolve_model
 from models.errors import ModelError
 
 SMALL = dict(name="small", vocab_size=32, hidden_size=24, ffn_size=40, layers=2, heads=4, kv_heads=2,
@@ -75,7 +75,16 @@ def test_from_json_names_missing_and_unknown_fields():
 
 def test_resolve_model(tmp_path):
     assert resolve_model(tmp_path) == tmp_path
+    assert resolve_model("demo") == DEMO
+    assert resolve_model("bilingual") == SHIPPED["bilingual"]
     with pytest.raises(ModelError, match="no model folder at .*missing"):
         resolve_model(tmp_path / "missing")
     with pytest.raises(ModelError, match="bitnet-2b4t is a shape without weights"):
         resolve_model("bitnet-2b4t")
+
+
+def test_shipped_models_are_whole_and_small():
+    for folder in SHIPPED.values():
+        names = {path.name for path in folder.iterdir()}
+        assert names == {"model.json", "model.safetensors", "tokenizer.json"}
+        assert sum(path.stat().st_size for path in folder.iterdir()) < 3e6
