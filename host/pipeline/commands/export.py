@@ -23,7 +23,7 @@ def add_to(commands: argparse._SubParsersAction, methods: Methods) -> None:
                                  "that llama.cpp takes with --control-vector. Layer 0 cannot be steered there.")
     parser.add_argument("artefact", metavar="ARTEFACT[:STRENGTH]")
     parser.add_argument("--model", default="demo", metavar="DIR",
-                        help="the model that it was fitted to: a converted model's folder, or demo (default)")
+                        help="the model that it was fitted to: a model's folder, demo (default) or bilingual")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="GGUF")
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
     parser.set_defaults(run=lambda options: _run(options, methods))

@@ -30,7 +30,7 @@ def add_to(commands: argparse._SubParsersAction, methods: Methods) -> None:
     parser.add_argument("--kind", required=True, choices=KINDS)
     parser.add_argument("--method", required=True, metavar="M",
                         help=", ".join(f"{cls.method} ({cls.kind})" for cls in methods.values() if is_fitted(cls)))
-    parser.add_argument("--model", default="demo", metavar="DIR", help="a converted model's folder, or demo (default)")
+    parser.add_argument("--model", default="demo", metavar="DIR", help="a model's folder, demo (default) or bilingual")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="ARTEFACT")
     add_methods_option(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")

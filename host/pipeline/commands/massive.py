@@ -26,7 +26,7 @@ def add_to(commands: argparse._SubParsersAction, methods: Methods) -> None:
     parser = commands.add_parser("massive", help="massive activations of the residual",
                                  description="Channels of the residual that are far larger than all others, what a "
                                  "clip leaves alone, and their growth over the layers; on the emulator.")
-    parser.add_argument("--model", default="demo", metavar="DIR", help="a converted model's folder, or demo (default)")
+    parser.add_argument("--model", default="demo", metavar="DIR", help="a model's folder, demo (default) or bilingual")
     parser.add_argument("--text", type=Path, required=True, metavar="FILE")
     parser.add_argument("--tokens", type=int, default=1024, help="tokens of it to look at (default: %(default)s)")
     parser.add_argument("--factor", type=float, default=FACTOR,
