@@ -13,7 +13,10 @@ from host.pipeline.placement import host_steps, place
 from host.pipeline.resilience.proact import ProAct
 from host.pipeline.sparsity.core_infer import CoreInfer
 from host.pipeline.sparsity.teal import Teal
+from host.pipeline.steering.au_steer import AUSteer
 from host.pipeline.steering.difference_of_means import DifferenceOfMeans
+from host.pipeline.steering.eigen_shift import DIRECTIONS, EigenShift
+from host.pipeline.steering.lin_eas import LinEAS
 from host.pipeline.steering.lqr import LQR
 from host.runtime import Session
 from models.synth import synthetic_model
@@ -70,6 +73,24 @@ def test_the_cpu_gives_the_bits_of_the_tap(rtl):
         session = Session(model, device, taps=placement.taps, host_steps=host_steps(placement, model))
         found.append(session.score([5, 7, 2]))
     assert all((logits == found[0]).all() for logits in found[1:])
+
+
+def test_steering_methods_have_the_emulators_bits(rtl):
+    """A map a channel by the tap and, with gains beyond it, at stops; directions taken out in front of the head."""
+    model, random = synthetic_model(CONFIG, seed=1), np.random.default_rng(6)
+    scales, shifts = random.standard_normal((2, CONFIG.layers, CONFIG.hidden_size))
+    directions = np.zeros((DIRECTIONS, CONFIG.hidden_size))
+    directions[:5] = np.linalg.qr(random.standard_normal((CONFIG.hidden_size, 5)))[0].T
+    narrow = LinEAS({"scales": 0.3 * scales, "shifts": shifts})
+    wide = AUSteer({"scales": 30 * scales, "shifts": 0 * shifts})
+    head = EigenShift({"directions": directions}, 0.8)
+    for stages, cpu in (([narrow], False), ([narrow, wide, head], True)):
+        placement, found = place(stages, model), []
+        assert bool(placement.cpu) == cpu
+        for device in (EmulatorDevice(FOUR_SLOTS), rtl):
+            session = Session(model, device, taps=placement.taps, host_steps=host_steps(placement, model))
+            found.append(session.score([5, 7]))
+        assert np.array_equal(*found)
 
 
 def test_masks_have_the_emulators_bits(rtl):
