@@ -19,7 +19,8 @@ def test_results_are_recorded_in_the_page(tmp_path, monkeypatch, capsys):
                                    "methods": [each.as_json() for each in FOUND]}))
     evaluate_steering.main(["--results", str(results), "--record"])
     text = page.read_text("utf-8")
-    assert "| best | cpu, 6 | 123" in text and "| best | kjv | 0.015 |" in text and "### emma steered toward kjv" in text
+    assert "| best | cpu, 6 | 123" in text and "| best | kjv | 0.015 |" in text
+    assert "### emma steered toward kjv" in text
     assert (tmp_path / "steering.svg").stat().st_size > 1000
     assert "**best** moves most" in capsys.readouterr().out
 
