@@ -51,6 +51,7 @@ ELSEWHERE: tuple[tuple[str, str, str], ...] = (
     ("hw/memory", "shapes", "hw/memory/test_system.py"),
     ("hw/synthesis", "graph primitives", "hw/synthesis/test_levels.py"),
     ("hw/synthesis", "units", "hw/synthesis/test_join.py"),
+    ("hw/vector", "closed_loop", "hw/vector/test_residual.py"),
     ("hw/vector", "head_path", "hw/vector/test_engine.py"),
     ("hw/vector", "norm_control", "hw/vector/test_norm_quant.py"),
     ("hw/vector", "norm_path", "hw/vector/test_engine.py"),

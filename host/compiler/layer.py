@@ -258,7 +258,7 @@ class LayerSteps:
     def _residual(self, layer: int, name: str, point: TapPoint | None, group: Group) -> None:
         waits: list[Semaphore] = [Semaphore.SUMS_READY]
         reads: list[LoadTarget] = []
-        tap_fields = self._context.tap_fields(point, waits, reads)
+        tap_fields = self._context.tap_fields(point, waits, reads) | self._context.loop_fields(point)
         self._list.add(Opcode.RESIDUAL, wait=waits, reads=reads, count=self._config.hidden_size,
                        fraction_bits=self._model.residual_fraction_bits, scale=self._scale(layer, name), accumulator=0,
                        **_rows_of(group), **tap_fields)

@@ -12,10 +12,11 @@ from host.compiler.memory_map import TAP_BYTES, MemoryMap, tap_name
 from host.pipeline.normalisation.rmsnorm import RMSNorm
 from models.checkpoint import Model
 from models.config import ModelConfig
+from models.golden.closed_loop import ClosedLoop
 from models.golden.model import TapPoint
 from models.golden.tap import Tap
 from models.machine.build import BuildParameters
-from models.machine.descriptor import LoadTarget, NormSource, Opcode
+from models.machine.descriptor import LoadTarget, Loop, NormSource, Opcode
 
 __all__ = ["PassContext"]
 
@@ -52,6 +53,13 @@ class PassContext:
         reads.append(LoadTarget.TAP)
         return {"tap": 1, "tap_add_exponent": tap.add_exponent, "tap_clip_exponent": tap.clip_exponent,
                 "tap_threshold_exponent": tap.threshold_exponent}
+
+    def loop_fields(self, point: TapPoint | None) -> dict[str, int]:
+        """Whether the tap of a point of the residual is a closed loop, and its setpoint."""
+        tap = self.taps.get(point) if point is not None else None
+        if isinstance(tap, ClosedLoop):
+            return {"loop": tap.acts, "setpoint": tap.setpoint}
+        return {"loop": Loop.NONE, "setpoint": 0}
 
     def norm(self, gain_name: str, gains: tuple[np.ndarray, int] | None, source: NormSource, count: int, *,
              first_row: int, rows: int, point: TapPoint | None = None, wait: tuple[Semaphore, ...] = (),

@@ -18,6 +18,7 @@ from host.compiler.vocabulary import HEADS, chunks_of
 from models.checkpoint import Model, TernaryMatrix
 from models.config import LINEARS
 from models.errors import OptionError
+from models.golden.closed_loop import ClosedLoop
 from models.golden.model import TapPoint
 from models.golden.tap import Tap, neutral_tap
 from models.machine.build import SHORTLIST, BuildParameters
@@ -188,14 +189,14 @@ class Program:
     def set_taps(self, taps: Mapping[TapPoint, Tap]) -> list[str]:
         """Other taps at the points that have one, where `taps` lacks a point none; the names of the regions written.
 
-        `OptionError` for a point without a region. Kept lists are dropped where an exponent, which descriptors hold,
-        changes.
+        `OptionError` for a point without a region. Kept lists are dropped where what descriptors hold changes: an
+        exponent, a loop's setpoint.
         """
         for point in taps:
             if point not in self.taps:
                 raise OptionError(f"no tap was laid out at layer {point.layer}, {point.site}: open a session with one")
         changed = {point: taps.get(point) or _without_effect(tap) for point, tap in self.taps.items()}
-        if any(_exponents(changed[point]) != _exponents(tap) for point, tap in self.taps.items()):
+        if any(_in_descriptors(changed[point]) != _in_descriptors(tap) for point, tap in self.taps.items()):
             self._lists.clear()
             self._written.clear()
         self.taps = changed
@@ -249,8 +250,10 @@ def _without_effect(tap: Tap) -> Tap:
     return replace(tap, gain=neutral.gain, add=neutral.add, clip=neutral.clip, threshold=neutral.threshold)
 
 
-def _exponents(tap: Tap) -> tuple[int, int, int]:
-    return tap.add_exponent, tap.clip_exponent, tap.threshold_exponent
+def _in_descriptors(tap: Tap) -> tuple[int, ...]:
+    """What descriptors hold of a tap."""
+    loop = (tap.acts, tap.setpoint) if isinstance(tap, ClosedLoop) else ()
+    return tap.add_exponent, tap.clip_exponent, tap.threshold_exponent, *loop
 
 
 def _tap_records(tap: Tap) -> np.ndarray:

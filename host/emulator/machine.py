@@ -18,6 +18,7 @@ from host.emulator.operations import decode
 from host.emulator.row_memory import RowMemory, ScalarMemory
 from host.emulator.shortlists import Shortlist, Shortlists
 from host.emulator.streams import Streams, trits_of_bytes
+from models.golden.closed_loop import ClosedLoop
 from models.golden.gated import gated_product
 from models.golden.head import LOGIT_FRACTION, top_k
 from models.golden.head_quant import QUERY_BITS, head_quant
@@ -35,6 +36,7 @@ from models.machine.descriptor import (
     Activation,
     Descriptor,
     LoadTarget,
+    Loop,
     NormSource,
     Opcode,
     StoreSource,
@@ -132,6 +134,9 @@ class Machine:
         if not f.tap:
             return None
         gain, add, clip, threshold = self._tap.T
+        if f.has("loop") and f.loop:
+            return ClosedLoop.of(gain.astype(np.int16), add.astype(np.int16), f.tap_add_exponent, f.setpoint,
+                                 Loop(f.loop))
         return Tap(gain=gain.astype(np.int16), add=add.astype(np.int16), clip=clip, threshold=threshold,
                    add_exponent=f.tap_add_exponent, clip_exponent=f.tap_clip_exponent,
                    threshold_exponent=f.tap_threshold_exponent)

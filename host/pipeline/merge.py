@@ -2,7 +2,7 @@
 
 A tap is gain and add, then clip, then threshold. Channel by channel, what comes second must not stand before what came
 first: behind a clip or a threshold no gain or add, behind a threshold no clip. Two gains or adds would round twice, so
-they do not merge; two clips are the lower, two thresholds the higher.
+they do not merge; two clips are the lower, two thresholds the higher. A closed loop is alone in its tap.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from models.golden.closed_loop import ClosedLoop
 from models.golden.tap import GAIN_ONE, NO_CLIP, Tap
 
 __all__ = ["merged"]
@@ -21,6 +22,8 @@ _LARGEST = {"add": 32767, "clip": NO_CLIP - 1, "threshold": 65535}
 
 def merged(first: Tap, second: Tap) -> Tap | None:
     """The tap that does what `first` and then `second` do, bit for bit; None: there is none."""
+    if isinstance(first, ClosedLoop) or isinstance(second, ClosedLoop):
+        return None
     moves = (first.gain != GAIN_ONE) | (first.add != 0)
     clips, masks = first.clip != NO_CLIP, first.threshold != 0
     then_moves = (second.gain != GAIN_ONE) | (second.add != 0)

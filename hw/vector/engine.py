@@ -43,7 +43,7 @@ class VectorEngine(wiring.Component):
     (levels 127) or, with levels16, as row r to `o_head`; `unit[row]` becomes the value of one unit of the result.
     QUERY, KEY: `rope`, then `head_quant`; VALUE: `head_quant`; the sums' unit is unit[row] * scale. Queries go to
     `o_query` and `o_query_scale`, keys and values to the cache (`KVWriter`), as token positions[sequence] + token + r.
-    RESIDUAL: `residual_add` with its tap into the residual memory; the sums' unit is unit[row] * scale.
+    RESIDUAL: `residual_add` with its tap or loop into the residual memory; the sums' unit is unit[row] * scale.
     SELECT: `shortlist`, piece by piece (`hw.vector.select`), into the list of row first_row + r, from which `read_list`
     -> `listed` takes ids, any time no SELECT of that row is under way.
     STORE: a row's `count` int32 values to address + r * count * 4, the step of those that have one to steps + r * 16
@@ -65,8 +65,9 @@ class VectorEngine(wiring.Component):
     cycle after a beat is taken). `positions` hold still during a command. Other opcodes retire without effect.
 
     Cycles of a row of n channels, L = LANES, about: NORM 2 n / L + 90, with rms 160; with a tap n / L + 100 more, with
-    both another n / L; RESIDUAL n / L + 30, with a tap 50; QUERY, KEY, VALUE heads * max(dim / L + 1, 25) + 125;
-    SELECT n / L + 20, with `begin` k more, and what the entries take that enter the list; STORE n / L + 25.
+    both another n / L; RESIDUAL n / L + 30, with a tap 50, with a loop 2 n / L + 100; QUERY, KEY, VALUE heads *
+    max(dim / L + 1, 25) + 125; SELECT n / L + 20, with `begin` k more, and what the entries take that enter the list;
+    STORE n / L + 25.
     """
 
     def __init__(self, build: BuildParameters) -> None:
@@ -117,11 +118,12 @@ class VectorEngine(wiring.Component):
         m.d.comb += [control.positions.eq(self.positions), control.write_idle.eq(self.write_idle),
                      self.retired.eq(control.retired), self.unit.eq(control.unit)]
 
-        share_scalar(m, scalar, (control.scalar, norm.scalar, heads.scalar))
+        share_scalar(m, scalar, (control.scalar, norm.scalar, heads.scalar, add.scalar))
         share_words(m, rescale, ((norm.rescale, kind.norming), (heads.rescale, kind.heading),
                                  (add.rescale, kind.adding)))
         share_words(m, tap, ((norm.tap, kind.norming), (add.tap, kind.adding)))
         connect(m, tap.memory, channels.tap)
+        m.d.comb += add.products.eq(tap.products)
         m.d.sync += tap.settings.eq(Mux(kind.adding, Value.cast(add.tap.settings), Value.cast(norm.tap.settings)))
         share_channels(m, channels, kind, norm=norm, add=add, select=select, store=store)
         share_sums(m, self.read_a, self.sums_a, kind, row, control=control, norm=norm, heads=heads, add=add,
@@ -190,6 +192,8 @@ class VectorEngine(wiring.Component):
             settings.scale.eq(control.row.scale), settings.base.eq(control.row.base),
             settings.fraction_bits.eq(fields.fraction_bits), settings.tapped.eq(fields.tap),
             *command_exponents(settings.exponents, fields),
+            settings.loop.acts.eq(fields.loop), settings.loop.setpoint.eq(fields.setpoint),
+            settings.loop.words.eq(control.row.count >> _LANE_BITS),
             self.saturations.eq(add.saturations), control.added.eq(add.done),
         ]
 

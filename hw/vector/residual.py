@@ -1,39 +1,45 @@
-"""The residual addition: a linear layer's sums, rescaled, onto the int32 stream."""
+"""The residual addition: a linear layer's sums, rescaled, onto the int32 stream; behind it a tap or closed loop."""
 
 from __future__ import annotations
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.arith.rounding import saturate
 from hw.arith.scalar import SCALAR, power_of_two
+from hw.arith.scalar_unit import ScalarPort
 from hw.linear.reader import SUM_WORD
 from hw.vector.channel_memories import READ_LATENCY, RESIDUAL_WORD, RESIDUAL_WRITE, channel_read
+from hw.vector.closed_loop import LOOP_SETTINGS, ClosedLoop
 from hw.vector.rescale import Rescale, RescalePort
 from hw.vector.tap import TAP_EXPONENTS
-from hw.vector.word_tap import WordTapPort
+from hw.vector.word_tap import TAP_PRODUCTS, WordTapPort
 from models.machine.build import LANES
+from models.machine.descriptor import Loop
 
 __all__ = ["RESIDUAL_SETTINGS", "ResidualAdd"]
 
 RESIDUAL_SETTINGS = data.StructLayout({"scale": SCALAR, "fraction_bits": signed(8), "base": 16, "tapped": 1,
-                                       "exponents": TAP_EXPONENTS})
-"""`scale`: value of one unit of a sum; `base`: the row's first word in the residual memory."""
+                                       "exponents": TAP_EXPONENTS, "loop": LOOP_SETTINGS})
+"""`scale`: value of one unit of a sum; `base`: the row's first word in the residual memory; `loop`: with `tapped`, of
+the closed loop in the tap's place."""
 
 _EXTRA = Rescale.LATENCY - READ_LATENCY
 
 
 class ResidualAdd(wiring.Component):
-    """h + sum * scale * 2**fraction_bits, saturated to 32 bits, then the tap; a row's words, one a cycle.
+    """h + sum * scale * 2**fraction_bits, saturated to 32 bits, then the tap or loop; a row's words, one a cycle.
 
     Contract: golden `residual_add` (docs/numerics.md §9). The sums of a row come on `i`; `settings` hold still until
     `done`, which pulses behind the row's `last` word on `o_write`. The words of the residual memory are read through
     `memory` when the sums are rescaled, by `rescale`, and go through `tap` where `tapped`. `saturations`: how many
-    channels the addition clipped, cycle by cycle. No backpressure.
+    channels the addition clipped, cycle by cycle. No backpressure. With a loop the row is written before the tap, whose
+    `products` are summed; where the loop acts, the row goes the whole way once more, with nothing to add, and is
+    written behind the tap.
 
     Widths: the sum of two 32-bit values takes signed(33). From a word of sums to its write: Rescale.LATENCY + 4
-    cycles, and WordTap.LATENCY more.
+    cycles, and WordTap.LATENCY more. With a loop a row takes its words' cycles once more, and about 70.
     """
 
     def __init__(self) -> None:
@@ -43,6 +49,8 @@ class ResidualAdd(wiring.Component):
             "memory": Out(channel_read(RESIDUAL_WORD)),
             "rescale": Out(RescalePort()),
             "tap": Out(WordTapPort()),
+            "products": In(TAP_PRODUCTS),
+            "scalar": Out(ScalarPort()),
             "o_write": Out(stream.Signature(RESIDUAL_WRITE, always_ready=True)),
             "done": Out(1),
             "saturations": Out(range(LANES + 1)),
@@ -51,16 +59,20 @@ class ResidualAdd(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         settings, rescaled = self.settings, self.rescale.results
+        m.submodules.loop = loop = ClosedLoop()
+        connect(m, flipped(self.scalar), loop.scalar)
+        looped = settings.tapped & (settings.loop.acts != Loop.NONE)
+        valid, last = self.i.valid | loop.again.valid, Mux(loop.again.valid, loop.again.last, self.i.p.last)
         m.d.comb += [
-            self.rescale.words.valid.eq(self.i.valid),
-            self.rescale.words.p.a.eq(settings.scale),
+            self.rescale.words.valid.eq(valid),
+            Value.cast(self.rescale.words.p.a).eq(Mux(loop.second, 0, Value.cast(settings.scale))),
             self.rescale.words.p.fraction.eq(settings.fraction_bits),
-            self.rescale.words.p.last.eq(self.i.p.last),
+            self.rescale.words.p.last.eq(last),
             *(self.rescale.words.p.x[n].eq(self.i.p.values[n]) for n in range(LANES)),
         ]
 
         # h is asked for so late that it comes together with what is added to it.
-        asks = Cat(self.i.valid, self.i.p.last)
+        asks = Cat(valid, last)
         for n in range(_EXTRA):
             later = Signal(2, name=f"asks_{n}")
             m.d.sync += later.eq(asks)
@@ -80,21 +92,29 @@ class ResidualAdd(wiring.Component):
         ]
         m.d.comb += [
             self.tap.settings.narrow.eq(1),
-            Value.cast(self.tap.settings.rho).eq(power_of_two(settings.fraction_bits)),
+            Value.cast(self.tap.settings.rho).eq(
+                Mux(loop.second, Value.cast(loop.rho), power_of_two(settings.fraction_bits))),
+            self.tap.settings.ungained.eq(loop.second),
+            self.tap.settings.mirrored.eq(loop.second & loop.mirrored),
             self.tap.settings.exponents.eq(settings.exponents),
             self.tap.words.valid.eq(added & settings.tapped),
             self.tap.words.p.last.eq(added_last),
             *(self.tap.words.p.x[n].eq(clipped[n]) for n in range(LANES)),
+            loop.settings.eq(settings.loop), loop.products.eq(self.products),
+            loop.entering.valid.eq(added & looped & ~loop.second), loop.entering.last.eq(added_last),
         ]
 
-        tapped, last = self.tap.results, Signal()
+        tapped, write_last = self.tap.results, Signal()
+        behind = settings.tapped & (~looped | loop.second)
+        written = self.o_write.valid & write_last
         m.d.sync += [
-            self.o_write.valid.eq(Mux(settings.tapped, tapped.valid, added)),
-            last.eq(Mux(settings.tapped, tapped.p.last, added_last)),
-            *(self.o_write.p.h[n].eq(Mux(settings.tapped, tapped.p.x[n], clipped[n])) for n in range(LANES)),
-            self.done.eq(self.o_write.valid & last),
+            self.o_write.valid.eq(Mux(behind, tapped.valid, added)),
+            write_last.eq(Mux(behind, tapped.p.last, added_last)),
+            *(self.o_write.p.h[n].eq(Mux(behind, tapped.p.x[n], clipped[n])) for n in range(LANES)),
+            self.done.eq((written & (~looped | loop.second)) | loop.idle_row),
         ]
-        m.d.comb += self.o_write.p.index.eq(self._number(m, self.o_write.valid, last))
+        m.d.comb += [loop.written.eq(written),
+                     self.o_write.p.index.eq(self._number(m, self.o_write.valid, write_last))]
         return m
 
     def _number(self, m: Module, moves: Value, last: Value) -> Value:

@@ -12,7 +12,10 @@ from hw.arith.scalar import SCALAR
 from hw.arith.scale_round import ScaleRound
 from hw.stream.pipeline import Pipeline
 
-__all__ = ["TAP", "TAP_EXPONENTS", "TAP_SETTINGS", "Tap", "command_exponents"]
+__all__ = ["TAP", "TAP_EXPONENTS", "TAP_PRODUCT", "TAP_SETTINGS", "Tap", "command_exponents"]
+
+_PRODUCT_BITS = 46
+"""Of the products that are shown, those of narrow channels: 31 bits by 16."""
 
 _GAIN_FRACTION = 13  # Q2.13
 _NO_CLIP = 0xFFFF
@@ -22,8 +25,13 @@ TAP = data.StructLayout({"gain": signed(16), "add": signed(16), "clip": unsigned
 
 TAP_EXPONENTS = data.StructLayout({"add": signed(7), "clip": signed(7), "threshold": signed(7)})
 
-TAP_SETTINGS = data.StructLayout({"rho": SCALAR, "exponents": TAP_EXPONENTS, "narrow": 1})
-"""What all channels share: units of x per unit of the parameters; `narrow` saturates to 32 instead of 40 bits."""
+TAP_SETTINGS = data.StructLayout({"rho": SCALAR, "exponents": TAP_EXPONENTS, "narrow": 1, "ungained": 1,
+                                  "mirrored": 1})
+"""What all channels share: units of x per unit of the parameters; `narrow` saturates to 32 instead of 40 bits.
+`ungained`: gains are 1; `mirrored`: what is added is subtracted instead."""
+
+TAP_PRODUCT = data.StructLayout({"size": unsigned(_PRODUCT_BITS), "negative": 1})
+"""x * gain."""
 
 
 def command_exponents(exponents: data.View, fields: data.View) -> list:
@@ -34,8 +42,10 @@ def command_exponents(exponents: data.View, fields: data.View) -> list:
 class Tap(wiring.Component):
     """y = gain * x + add, clipped to ±clip, zero where |y| <= threshold; one channel a cycle.
 
-    Contract: golden `tap(x, parameters, rho, bits=32 if narrow else 40)` (docs/numerics.md §5), |x| < 2**39.
-    `settings` holds still while elements are inside. `user` travels along. Backpressure stops all stages.
+    Contract: golden `tap(x, parameters, rho, bits=32 if narrow else 40)` (docs/numerics.md §5), |x| < 2**39, with gains
+    of 1 where `ungained`; `mirrored`, minus that of -x. `settings` holds still while elements are inside. `user`
+    travels along. Backpressure stops all stages. `product`: x * gain of the narrow element that is `PRODUCT_LATENCY`
+    behind its entry, undefined in between.
 
     Widths: x * gain below 2**54, rounded below 2**41 + 1; with an offset below 2**39 the sum is signed(43).
     Offset, limit and threshold are rescaled by three `ScaleRound` in step.
@@ -44,6 +54,7 @@ class Tap(wiring.Component):
     """
 
     LATENCY = ScaleRound.LATENCY + PRODUCT_STEPS + 7
+    PRODUCT_LATENCY = ScaleRound.LATENCY + PRODUCT_STEPS + 1
 
     def __init__(self, user_layout=0) -> None:
         self._user_layout = user_layout
@@ -51,6 +62,7 @@ class Tap(wiring.Component):
             "settings": In(TAP_SETTINGS),
             "i": In(stream.Signature(data.StructLayout({"x": signed(40), "parameters": TAP, "user": user_layout}))),
             "o": Out(stream.Signature(data.StructLayout({"y": signed(40), "user": user_layout}))),
+            "product": Out(TAP_PRODUCT),
         })
 
     def elaborate(self, platform) -> Module:
@@ -68,7 +80,7 @@ class Tap(wiring.Component):
         m.d.comb += [
             self.i.ready.eq(offset.i.ready),
             offset.i.p.user.x.eq(self.i.p.x),
-            offset.i.p.user.gain.eq(parameters.gain),
+            offset.i.p.user.gain.eq(Mux(self.settings.ungained, 1 << _GAIN_FRACTION, parameters.gain)),
             offset.i.p.user.no_clip.eq(parameters.clip == _NO_CLIP),
             offset.i.p.user.user.eq(self.i.p.user),
         ]
@@ -79,9 +91,10 @@ class Tap(wiring.Component):
         c = offset.o.p.user
         widest = Mux(self.settings.narrow, Const((1 << 31) - 1, 39), Const((1 << 39) - 1, 39))
         x, gain, negative, add, cap, floor, user = p.step(
-            abs(c.x)[:40], abs(c.gain)[:16], (c.x < 0) ^ (c.gain < 0), offset.o.p.y,
+            abs(c.x)[:40], abs(c.gain)[:16], (c.x < 0) ^ (c.gain < 0) ^ self.settings.mirrored, offset.o.p.y,
             Mux(c.no_clip | (limit.o.p.y[:39] > widest), widest, limit.o.p.y[:39]), threshold.o.p.y[:39], c.user)
         product, negative, add, cap, floor, user = product_steps(p, gain, x, negative, add, cap, floor, user)
+        m.d.comb += [self.product.size.eq(product), self.product.negative.eq(negative)]
         scaled, negative, add, cap, floor, user = p.step(
             round_shift(product, _GAIN_FRACTION), negative, add, cap, floor, user)
         scaled, add, cap, floor, user = p.step(
@@ -90,5 +103,5 @@ class Tap(wiring.Component):
         size, negative, cap, floor, user = p.step(abs(total)[:43], total < 0, cap, floor, user)
         size, negative, floor, user = p.step(Mux(size > cap, cap, size)[:39], negative, floor, user)
         size, negative, user = p.step(Mux(size <= floor, 0, size), negative, user)
-        p.finish(y=Mux(negative, -size, size), user=user)
+        p.finish(y=Mux(negative ^ self.settings.mirrored, -size, size), user=user)
         return m

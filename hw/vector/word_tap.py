@@ -7,10 +7,12 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.vector.channel_memories import READ_LATENCY, TAP_WORD, channel_read
-from hw.vector.tap import TAP_SETTINGS, Tap
+from hw.vector.tap import TAP_PRODUCT, TAP_SETTINGS, Tap
 from models.machine.build import LANES
 
-__all__ = ["TAPPED_WORD", "WordTap", "WordTapPort"]
+__all__ = ["TAPPED_WORD", "TAP_PRODUCTS", "WordTap", "WordTapPort"]
+
+TAP_PRODUCTS = data.ArrayLayout(TAP_PRODUCT, LANES)
 
 TAPPED_WORD = data.StructLayout({"x": data.ArrayLayout(signed(40), LANES), "last": 1})
 
@@ -28,10 +30,12 @@ class WordTap(wiring.Component):
     """`Tap` on LANES channels a cycle, `LATENCY` cycles later; no backpressure.
 
     Words are those of a whole row, channel 0 first and the last one marked: their parameters are read in step.
-    `settings` hold still while words are inside.
+    `settings` hold still while words are inside. `products` are those of the word that entered PRODUCT_LATENCY cycles
+    before.
     """
 
     LATENCY = READ_LATENCY + Tap.LATENCY
+    PRODUCT_LATENCY = READ_LATENCY + Tap.PRODUCT_LATENCY
 
     def __init__(self) -> None:
         super().__init__({
@@ -39,6 +43,7 @@ class WordTap(wiring.Component):
             "i": In(stream.Signature(TAPPED_WORD, always_ready=True)),
             "o": Out(stream.Signature(TAPPED_WORD, always_ready=True)),
             "memory": Out(channel_read(TAP_WORD)),
+            "products": Out(TAP_PRODUCTS),
         })
 
     def elaborate(self, platform) -> Module:
@@ -58,6 +63,7 @@ class WordTap(wiring.Component):
             m.d.comb += [
                 lane.settings.eq(self.settings), lane.i.valid.eq(valid), lane.i.p.x.eq(word.x[n]),
                 lane.i.p.parameters.eq(self.memory.word[n]), lane.o.ready.eq(1), self.o.p.x[n].eq(lane.o.p.y),
+                self.products[n].eq(lane.product),
             ]
             if n == 0:
                 m.d.comb += [lane.i.p.user.eq(word.last), self.o.valid.eq(lane.o.valid),

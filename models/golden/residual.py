@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from models.golden.closed_loop import ClosedLoop, closed_loop
 from models.golden.rounding import round_shift, saturate
 from models.golden.scalar import Scalar, constant, scale_round
 from models.golden.tap import Tap, tap
@@ -26,7 +27,7 @@ def embed(mantissas: np.ndarray, exponents: np.ndarray, fraction_bits: int) -> n
 
 def residual_add(h: np.ndarray, sums: np.ndarray, scale: Scalar, fraction_bits: int,
                  tap_parameters: Tap | None = None) -> tuple[np.ndarray, int]:
-    """h + sums * scale, saturated, then the tap.
+    """h + sums * scale, saturated, then the tap, which may be a closed loop.
 
     h: int64 [rows, dim] in 32 bits; sums: int64 [rows, dim]; scale: value of one sum's unit, [rows].
     Returns the new h and how many channels saturated in the addition.
@@ -34,7 +35,9 @@ def residual_add(h: np.ndarray, sums: np.ndarray, scale: Scalar, fraction_bits: 
     total = h + scale_round(sums, scale[..., None], fraction=fraction_bits, bits=RESIDUAL_BITS)
     clipped = saturate(total, RESIDUAL_BITS)
     saturated = int(np.count_nonzero(clipped != total))
-    if tap_parameters is not None:
+    if isinstance(tap_parameters, ClosedLoop):
+        clipped = closed_loop(clipped, tap_parameters)
+    elif tap_parameters is not None:
         rho = constant(2.0**fraction_bits)
         rho = Scalar(np.broadcast_to(rho.m, h.shape[:1]), np.broadcast_to(rho.e, h.shape[:1]))
         clipped = tap(clipped, tap_parameters, rho, bits=RESIDUAL_BITS)

@@ -19,7 +19,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 __all__ = ["DESCRIPTOR_BYTES", "HEADER", "OPCODES", "SEMAPHORES", "STEP_BYTES", "Activation", "Descriptor", "Engine",
-           "Field", "LoadTarget", "NormSource", "Opcode", "Operation", "StoreSource", "pack", "unpack"]
+           "Field", "LoadTarget", "Loop", "NormSource", "Opcode", "Operation", "StoreSource", "pack", "unpack"]
 
 DESCRIPTOR_BYTES = 64
 STEP_BYTES = 16
@@ -88,6 +88,15 @@ class Activation(IntEnum):
 
     RELU2 = 0
     SILU = 1
+
+
+class Loop(IntEnum):
+    """Whether RESIDUAL's tap is a closed loop, and when that acts."""
+
+    NONE = 0
+    ALWAYS = 1
+    BELOW = 2  # while the dot product lies below the setpoint
+    ABOVE = 3
 
 
 @dataclass(frozen=True)
@@ -195,7 +204,8 @@ OPCODES: dict[Opcode, Operation] = {
         _words(Opcode.KEY, Engine.VECTOR, *_CACHE),
         _words(Opcode.VALUE, Engine.VECTOR, *_CACHE),
         _words(Opcode.RESIDUAL, Engine.VECTOR, *_ROWS, ("count", 16, "channels"), ("fraction_bits", 8, "bits", True),
-               ("accumulator", 16, "word"), ("scale", 32, "scalar"), *_TAP),
+               ("accumulator", 16, "word"), ("scale", 32, "scalar"), *_TAP, ("loop", 2, Loop),
+               ("setpoint", 64, "products", True)),
         _words(Opcode.ATTEND, Engine.ATTEND, *_ROWS, ("dim", 16, "channels"), ("heads", 8, "heads"),
                ("kv_heads", 8, "heads"), *_SEQUENCE, ("key_scales", 40, "address"), ("value_scales", 40, "address"),
                ("keys", 40, "address"), ("values", 40, "address"), ("head_bytes", 32, "bytes"),

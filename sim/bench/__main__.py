@@ -34,7 +34,7 @@ from sim.bench.measure import measure_decode, measure_linear, measure_prefill
 from sim.bench.picture import draw
 from sim.bench.probe import ProbedDevice
 from sim.bench.report import Figures
-from sim.bench.workload import fill_cache, load_workload
+from sim.bench.workload import fill_cache, load_workload, random_loops
 from sim.verilated_core import MAX_BOARD_OUTSTANDING
 from sim.verilator_env import verilator_environment
 
@@ -69,6 +69,7 @@ def parser() -> argparse.ArgumentParser:
                         help=f"bursts that a port of the memory accepts (default: {OUTSTANDING})")
     result.add_argument("--stall", type=float, default=0.0, metavar="P",
                         help="chance of a stall on each channel of each port in each cycle (default: 0)")
+    result.add_argument("--steered", action="store_true", help="with a closed loop behind every layer")
     result.add_argument("--picture", type=Path, metavar="FILE", help="draw where the cycles go (.png, .svg, .pdf)")
     result.add_argument("--check", action="store_true",
                         help="then hold a token against the emulator, a prompt's pass and a token against the golden "
@@ -102,7 +103,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     device.identify()
     with tqdm(unit=" cycles", unit_scale=True, file=sys.stderr, disable=None) as bar:
         sequences = 1 if options.sequences is None else options.sequences
-        session = Session(workload.model, device, sequences=sequences, head=options.head)
+        session = Session(workload.model, device, sequences=sequences, head=options.head,
+                          taps=random_loops(workload.model) if options.steered else None)
         if sequences > session.rows:
             raise OptionError(f"--sequences must be 1 to {session.rows}, got {sequences}")
         token_rows = 1 if options.rows is None else options.rows
@@ -143,6 +145,8 @@ def _check(options: argparse.Namespace) -> None:
         raise OptionError("--rows belongs to --phase linear")
     if options.sequences is not None and options.phase != "decode":
         raise OptionError("--sequences belongs to --phase decode")
+    if options.steered and options.phase == "linear":
+        raise OptionError("--steered belongs to --phase decode and prefill")
     if options.head == "shortlist" and options.phase == "linear":
         raise OptionError("--head belongs to --phase decode and prefill")
     if options.head == "shortlist" and options.vocab is not None:

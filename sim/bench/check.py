@@ -18,7 +18,8 @@ def differences(session: Session, position: int, token: int = 0) -> list[str]:
 
     Compared: the best tokens, their integer logits (after every sum of every layer), and each layer's whole cache.
     """
-    emulated = Session(session.model, EmulatorDevice(session.device.build), head=session.program.head)
+    emulated = Session(session.model, EmulatorDevice(session.device.build), head=session.program.head,
+                       taps=session.program.taps)
     layers = [cache_name(layer) for layer in range(session.model.config.layers)]
     for name in layers:
         _region(emulated, name)[:] = _region(session, name)
@@ -44,7 +45,7 @@ def golden_differences(session: Session, seed: int = 0) -> list[str]:
     session.reset()
     session.feed(ids[:-1])
     top = session.decode(ids[-1])
-    golden = GoldenModel(model, kv_bits=build.kv_bits)
+    golden = GoldenModel(model, kv_bits=build.kv_bits, taps=session.program.taps)
     for token in ids[:-1]:
         golden.feed(token)
     if session.program.head == "shortlist":

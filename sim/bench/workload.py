@@ -11,11 +11,13 @@ from host.runtime import Session
 from models.checkpoint import load_config, load_model
 from models.config import PRESETS, ModelConfig
 from models.errors import OptionError
+from models.golden.closed_loop import ClosedLoop
+from models.golden.model import TapPoint
 from models.machine.scalar_format import MANTISSA_BITS, pack_words
 from models.model import Model
 from models.synth import synthetic_model
 
-__all__ = ["Workload", "fill_cache", "load_workload"]
+__all__ = ["Workload", "fill_cache", "load_workload", "random_loops"]
 
 _SCALE_EXPONENT = -6  # of the random cache: keys and values of the order of one
 
@@ -68,6 +70,13 @@ def load_workload(name: str, *, layers: int, vocabulary: int | None = None, seed
         model, config=config, layers=model.layers[:layers], embedding=model.embedding[:rows],
         embedding_exponents=model.embedding_exponents[:rows], head=model.head[:rows],
         head_scales=model.head_scales[:rows]))
+
+
+def random_loops(model: Model, seed: int = 0) -> dict[TapPoint, ClosedLoop]:
+    """A closed loop behind every layer, which acts on every row and moves it by little."""
+    rng, hidden = np.random.default_rng(seed), model.config.hidden_size
+    return {TapPoint(layer, "residual"): ClosedLoop.of(*rng.integers(-32767, 32768, (2, hidden)), -54, 1 << 44)
+            for layer in range(model.config.layers)}
 
 
 def fill_cache(session: Session, seed: int = 0) -> None:

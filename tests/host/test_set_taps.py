@@ -11,9 +11,11 @@ from host.pipeline.placement import host_steps, place
 from host.pipeline.site import Point
 from host.pipeline.sparsity.teal import Teal
 from host.pipeline.steering.difference_of_means import DifferenceOfMeans
+from host.pipeline.steering.lqr import LQR
 from host.runtime import Session
 from hw.boards.registry import BUILDS
 from models.errors import OptionError
+from models.golden.model import GoldenModel
 from models.machine.build import CPU
 from models.synth import synthetic_model
 from tests.families import FAMILIES
@@ -32,6 +34,13 @@ def stages():
     random = np.random.default_rng(2)
     return [Teal({"thresholds": random.uniform(0.2, 0.6, (CONFIG.layers, 4))}),
             DifferenceOfMeans({"vectors": random.standard_normal((CONFIG.layers, CONFIG.hidden_size))})]
+
+
+@pytest.fixture(scope="module")
+def loops():
+    directions = np.random.default_rng(3).standard_normal((CONFIG.layers, CONFIG.hidden_size)) / 10
+    return [LQR({"directions": directions, "gains": directions / 2, "centres": directions,
+                 "setpoints": np.full((CONFIG.layers, 1), 0.1), "short": np.ones(1)})]
 
 
 def taps_at(stages, model, strength):
@@ -53,6 +62,25 @@ def test_a_changed_strength_is_that_of_a_new_session(model, stages, build, kerne
         alone = Session(model, EmulatorDevice(build, kernels=kernels), taps=taps)
         assert (found[-1] == alone.score(IDS)).all(), strength
     assert (found[-1] == first).all() and len({logits.tobytes() for logits in found}) == 4
+
+
+@pytest.mark.parametrize("kernels", ["auto", NUMPY])
+def test_a_changed_setpoint_is_the_golden_model_s(model, loops, kernels):
+    """The lists of a pass hold it, so they are made anew; 0 changes no bit."""
+    session, found = Session(model, EmulatorDevice(CPU, kernels=kernels), taps=taps_at(loops, model, 0)), []
+    for strength in (0, 1, 1.25, -1, 0):
+        taps = taps_at(loops, model, strength)
+        assert len(taps) == CONFIG.layers
+        session.set_taps(taps)
+        session.reset()
+        found.append(session.score(IDS))
+        golden = GoldenModel(model, taps=taps)
+        assert (found[-1] == [golden.step(token) for token in IDS]).all(), strength
+    session.set_taps({})
+    session.reset()
+    plain = Session(model, EmulatorDevice(CPU)).score(IDS)
+    assert (found[0] == plain).all() and (found[-1] == plain).all() and (session.score(IDS) == plain).all()
+    assert len({logits.tobytes() for logits in found}) == 4
 
 
 @pytest.mark.parametrize("where", ["auto", "cpu"])

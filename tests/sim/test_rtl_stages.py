@@ -119,21 +119,23 @@ def test_a_stage_that_remembers_has_the_emulators_bits(rtl):
 
 
 def test_a_closed_loop_has_the_emulators_bits(rtl):
-    """At strengths either way, one-sided, two of them, beside a vector."""
+    """At strengths either way, one-sided, by the fabric and by stops; two of them and one beside a vector by stops."""
     model, random, found = synthetic_model(CONFIG, seed=1), np.random.default_rng(5), []
     directions, centres = random.standard_normal((2, CONFIG.layers, CONFIG.hidden_size))
     tensors = {"directions": directions / 10, "gains": directions / 20, "centres": centres,
                "setpoints": np.full((CONFIG.layers, 1), 2.0), "short": np.zeros(1)}
     loop, short = LQR.load(tensors), LQR.load(tensors | {"short": np.ones(1)}, 0.7)
     vector = DifferenceOfMeans({"vectors": random.standard_normal((CONFIG.layers, CONFIG.hidden_size))})
-    for stages in ([], [loop], [loop.with_strength(-0.5)], [short], [loop, short], [vector, loop]):
-        placement = place(stages, model)
+    for stages, where in (([], "auto"), ([loop], "fabric"), ([loop], "cpu"), ([loop.with_strength(-0.5)], "fabric"),
+                          ([short], "fabric"), ([loop, short], "auto"), ([vector, loop], "auto")):
+        placement = place(stages, model, where)
+        assert bool(placement.cpu) == (where != "fabric" and bool(stages))
         simulated, emulated = (
             Session(model, device, taps=placement.taps, host_steps=host_steps(placement, model)).score([5, 7])
             for device in (rtl, EmulatorDevice(FOUR_SLOTS)))
         assert (simulated == emulated).all(), [stage.method for stage in stages]
         found.append(emulated.tobytes())
-    assert len(set(found)) == len(found)
+    assert found[1] == found[2] and len(set(found)) == len(found) - 1
 
 
 def test_what_the_cpu_puts_in_the_fabrics_place_has_the_emulators_bits(rtl):

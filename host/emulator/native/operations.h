@@ -10,6 +10,7 @@ enum load_target { LOAD_RESIDUAL = 0, LOAD_GAIN = 1, LOAD_TAP = 2, LOAD_ROPE = 3
     LOAD_STEP = 6 };
 enum norm_source { NORM_RESIDUAL = 0, NORM_ATTENTION = 1, NORM_GATED = 2 };
 enum activation { ACTIVATION_RELU2 = 0, ACTIVATION_SILU = 1 };
+enum loop { LOOP_NONE = 0, LOOP_ALWAYS = 1, LOOP_BELOW = 2, LOOP_ABOVE = 3 };
 enum store_source { STORE_RESIDUAL = 0, STORE_ATTENTION = 1, STORE_SUMS = 2 };
 enum { STEP_BYTES = 16 };
 enum { SEQUENCES = 16 };
@@ -33,6 +34,6 @@ typedef struct {
         batches, padding, count, source, rms, gained, levels16, activation, unit_exponent, group_channels, tap,
         tap_add_exponent, tap_clip_exponent, tap_threshold_exponent, eps_sum, gain, gate_accumulator, up_accumulator,
         gate_scale, up_scale, dim, heads, scale, token, scale_address, block_bytes, head_bytes, region_bytes,
-        scale_block_bytes, fraction_bits, kv_heads, key_scales, value_scales, keys, values, row_bytes, score_constant,
-        vocab, k, write_logits, listed, logits, top, first_id, begin, steps;
+        scale_block_bytes, fraction_bits, loop, setpoint, kv_heads, key_scales, value_scales, keys, values, row_bytes,
+        score_constant, vocab, k, write_logits, listed, logits, top, first_id, begin, steps;
 } operation;

@@ -44,6 +44,16 @@ UNIT void tap(int64_t *x, int64_t count, const tap_channel *p, const operation *
     }
 }
 
+/* h + (setpoint - direction·h) add in a tap's fields, where the loop acts; x: the row of the residual, in 32 bits. */
+UNIT void closed_loop(int64_t *x, int64_t count, const tap_channel *p, const operation *op) {
+    int64_t error = op->setpoint;
+    for (int64_t i = 0; i < count; i++) error -= x[i] * p[i].gain;
+    if (!error || (error < 0 ? op->loop == LOOP_BELOW : op->loop == LOOP_ABOVE)) return;
+    scaling to = scaling_of(from_int(magnitude(error)), op->tap_add_exponent, 40);
+    int64_t limit = limit_of(32), sign = error < 0 ? -1 : 1;
+    for (int64_t i = 0; i < count; i++) x[i] = clip64(x[i] + scaled(sign * p[i].add, to), limit);
+}
+
 /* Sigmoid of t / 2**14, by linear interpolation in a table of segments of 2**-5. */
 INLINE int64_t sigmoid(const int64_t *table, int64_t t) {
     int64_t segment = (t >> 9) + 512, rest = t & 511, low = table[segment], high = table[segment + 1];
@@ -185,7 +195,10 @@ UNIT void residual_add(machine *m, const operation *op, int thread, int threads)
         for (int64_t i = 0; i < count; i++) x[i] = h[i] + scaled(sums[i], to);
         for (int64_t i = 0; i < count; i++) saturations += magnitude(x[i]) > limit;
         for (int64_t i = 0; i < count; i++) x[i] = clip64(x[i], limit);
-        if (op->tap) tap(x, count, m->taps, op, power(op->fraction_bits), 32);
+        if (op->tap && op->loop)
+            closed_loop(x, count, m->taps, op);
+        else if (op->tap)
+            tap(x, count, m->taps, op, power(op->fraction_bits), 32);
         for (int64_t i = 0; i < count; i++) h[i] = (int32_t)x[i];
     }
     m->counts[thread * COUNTERS + SATURATIONS] += saturations;

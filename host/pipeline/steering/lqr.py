@@ -24,8 +24,9 @@ from host.pipeline.steering.regulator import regulator_gains
 from models.checkpoint import Model
 from models.config import ModelConfig
 from models.errors import ArtefactError, OptionError
-from models.golden.closed_loop import SETPOINT_BITS, Acts, ClosedLoop, closed_loop
+from models.golden.closed_loop import LOOP_CHANNELS, SETPOINT_BITS, ClosedLoop, closed_loop
 from models.golden.scalar import Scalar
+from models.machine.descriptor import Loop
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -122,9 +123,12 @@ class LQR(ContrastFit):
         unit = model.residual_fraction_bits - exponent
         setpoint = max(-_SETPOINT_MAX, min(_SETPOINT_MAX, round(math.ldexp(beta, unit))))
         toward = self.tensors["setpoints"][layer, 0] * self.strength >= 0
-        acts = Acts.ALWAYS if not self.tensors["short"][0] else Acts.BELOW if toward else Acts.ABOVE
-        return ClosedLoop(direction=direction.astype(np.int16), gain=gain.astype(np.int16),
-                          exponent=exponent + gain_exponent, setpoint=setpoint, acts=acts)
+        acts = Loop.ALWAYS if not self.tensors["short"][0] else Loop.BELOW if toward else Loop.ABOVE
+        return ClosedLoop.of(direction, gain, exponent + gain_exponent, setpoint, acts)
+
+    def lower(self, point: Point, model: Model) -> ClosedLoop | None:
+        loop = self.loop(point.layer, model)
+        return loop if -64 <= loop.add_exponent < 64 and loop.gain.size <= LOOP_CHANNELS else None
 
     def apply(self, point: Point, x: np.ndarray, unit: Scalar, model: Model) -> np.ndarray:
         return closed_loop(x, self.loop(point.layer, model))

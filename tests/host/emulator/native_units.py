@@ -10,6 +10,7 @@ from host.emulator.image import ProgramError
 from host.emulator.library import native_paths
 from host.emulator.native_buffers import Buffers, Extents
 from host.emulator.native_machine import NativeMachine
+from models.golden.closed_loop import ClosedLoop
 from models.golden.scalar import Scalar, constant, to_word
 from models.golden.tap import NO_CLIP, Tap
 from models.machine.build import CPU
@@ -89,8 +90,9 @@ class UnitMachine:
         """Append the loading of a tap; returns the fields with which an operation uses it."""
         records = [tap.gain.view(np.uint16), tap.add.view(np.uint16), tap.clip, tap.threshold]
         self.add_load(LoadTarget.TAP, np.stack(records, axis=1))
+        loop = {"loop": tap.acts, "setpoint": tap.setpoint} if isinstance(tap, ClosedLoop) else {}
         return {"tap": 1, "tap_add_exponent": tap.add_exponent, "tap_clip_exponent": tap.clip_exponent,
-                "tap_threshold_exponent": tap.threshold_exponent}
+                "tap_threshold_exponent": tap.threshold_exponent, **loop}
 
     def add_matmul(self, trits: np.ndarray, rows: int, accumulator: int = 0) -> None:
         """Append the product with trits, int8 [outputs, inputs]."""

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from models.golden.attention import attention
+from models.golden.closed_loop import ClosedLoop
 from models.golden.head import logits, top_k
 from models.golden.head_quant import head_quant
 from models.golden.residual import residual_add
@@ -14,7 +15,7 @@ from models.golden.scalar import from_word, log2_e_over_root, mul, shift, to_wor
 from models.golden.shortlist import shortlist
 from models.golden.ternary_matmul import ternary_matmul
 from models.machine.build import SHORTLIST
-from models.machine.descriptor import LoadTarget, Opcode
+from models.machine.descriptor import LoadTarget, Loop, Opcode
 from models.machine.kv_format import kv_format
 from models.machine.tables import rope_table
 from models.ternary import unpack_trits
@@ -178,6 +179,26 @@ def test_residual_add(path, rng, exponents, fraction_bits):
     unit.add(Opcode.RESIDUAL, count=count, rows=rows, fraction_bits=fraction_bits, scale=word, accumulator=5, **fields)
     unit.run()
     expected, saturations = residual_add(h, sums, mul(units, from_word(word)), fraction_bits, tap)
+    assert same(unit.machine.residual.reshape(rows, count), expected) and unit.machine.saturations == saturations
+
+
+@pytest.mark.parametrize("acts", [Loop.ALWAYS, Loop.BELOW, Loop.ABOVE])
+@pytest.mark.parametrize("exponent, setpoint", [(-44, 2**50), (-44, 1 - 2**60), (63, 5), (-64, 2**60 - 1)])
+def test_a_closed_loop(path, rng, acts, exponent, setpoint):
+    rows, count = 7, 1100
+    h, sums = residual_like(rng, rows, count), rng.integers(-(2**23) + 1, 2**23, (rows, count))
+    h[0], sums[0] = 2**31 - 1, 0
+    loop = ClosedLoop.of(*rng.integers(-32768, 32768, (2, count)), exponent, setpoint, acts)
+    loop.gain[::7] = -32768
+    units = some_scalars(rng, rows, low=-30, high=0)
+    word = int(some_words(rng, low=-10, high=4))
+    unit = UnitMachine(path, rows=rows, channels=count, sums=count)
+    unit.sums(rows, count)[:] = sums
+    unit.set_scalars("unit", units)
+    unit.add_load(LoadTarget.RESIDUAL, h.astype("<i4"))
+    unit.add(Opcode.RESIDUAL, count=count, rows=rows, fraction_bits=9, scale=word, **unit.add_tap(loop))
+    unit.run()
+    expected, saturations = residual_add(h, sums, mul(units, from_word(word)), 9, loop)
     assert same(unit.machine.residual.reshape(rows, count), expected) and unit.machine.saturations == saturations
 
 

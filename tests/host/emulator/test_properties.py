@@ -12,11 +12,13 @@ from host.emulator.library import NUMPY, native_paths
 from host.runtime import Session
 from hw.boards.registry import BUILDS
 from models.config import ModelConfig
+from models.golden.closed_loop import ClosedLoop
 from models.golden.head import top_k
 from models.golden.model import GoldenModel, TapPoint
 from models.golden.tap import NO_CLIP, Tap
 from models.integers import embedding_rows, gain_vector, head_of_embedding
 from models.machine.build import CPU, HEAD_UNIT, LANES
+from models.machine.descriptor import Loop
 from models.model import Layer, Model, TernaryMatrix
 from models.synth import synthetic_model
 from models.ternary import pack_trits
@@ -122,6 +124,9 @@ def taps_of(case: Case) -> dict[TapPoint, Tap]:
             clip=rng.choice([NO_CLIP, 20000, 500], size).astype(np.uint16),
             threshold=rng.integers(0, 9000, size).astype(np.uint16), add_exponent=-14, clip_exponent=-13,
             threshold_exponent=-15)
+        if point.site == "residual" and rng.random() < 0.5:  # a loop in its place
+            taps[point] = ClosedLoop.of(*rng.integers(-32768, 32768, (2, size)), int(rng.integers(-50, -36)),
+                                        int(rng.integers(-2**44, 2**44)), Loop(int(rng.integers(1, 4))))
     return taps
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from host.pipeline.merge import merged
+from models.golden.closed_loop import ClosedLoop
 from models.golden.scalar import Scalar
 from models.golden.tap import NO_CLIP, neutral_tap, tap
 
@@ -92,3 +93,8 @@ def test_no_clip_stays_none_beside_one():
     together = merged(first, second)
     values = np.where(together.clip == NO_CLIP, np.inf, together.clip * 2.0**together.clip_exponent)
     assert values.tolist() == [np.inf] * 6 + [16] * 18
+
+
+def test_a_closed_loop_is_alone():
+    loop = ClosedLoop.of(np.ones(DIM), np.ones(DIM), -20, 5)
+    assert merged(loop, neutral_tap(DIM)) is None and merged(neutral_tap(DIM), loop) is None

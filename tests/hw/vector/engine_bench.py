@@ -5,13 +5,14 @@ from __future__ import annotations
 import cocotb
 import numpy as np
 
+from models.golden.closed_loop import ClosedLoop
 from models.golden.gated import gated_product
 from models.golden.head_quant import head_quant
 from models.golden.rope import ROPE_FRACTION, rope
 from models.golden.scalar import constant, from_word, mul, shift, to_word
 from models.golden.tap import Tap
 from models.machine.build import LANES
-from models.machine.descriptor import Activation, LoadTarget, NormSource, Opcode
+from models.machine.descriptor import Activation, LoadTarget, Loop, NormSource, Opcode
 from models.machine.tables import rope_table
 from sim.testbench import parameters
 from tests.hw.vector.surroundings import FRACTION_BITS, POSITIONS_OF, Surroundings, check_equal, random_tap, rows_of
@@ -114,7 +115,8 @@ async def heads(dut):
 
 @cocotb.test()
 async def residuals(dut):
-    """RESIDUAL twice, without and with a tap, with channels that saturate; a NORM after each shows the memory."""
+    """RESIDUAL without and with a tap and with closed loops, with channels that saturate; a NORM after each shows the
+    memory."""
     given = parameters()
     bench = Surroundings(dut, given)
     rng, rows, dim = bench.rng, bench.rows, given["hidden"]
@@ -133,6 +135,14 @@ async def residuals(dut):
         h = await bench.residual(h, accumulator, word, steering)
         await bench.norm(NormSource.RESIDUAL, h, unit, levels=32767, unit_exponent=-FRACTION_BITS)
     assert bench.counts["saturations"] > 0
+    for acts in (Loop.ALWAYS, Loop.BELOW, Loop.ABOVE):
+        direction, gain = rng.integers(-32768, 32768, (2, dim))
+        loop = ClosedLoop.of(direction, gain, -44, int(np.median(h @ direction)), acts)  # some rows above, some below
+        await bench.load_tap(loop)
+        moved = await bench.residual(h, 4, word, loop)
+        assert (moved != h).any()
+        h = moved
+        await bench.norm(NormSource.RESIDUAL, h, unit, levels=32767, unit_exponent=-FRACTION_BITS)
 
 
 class Shortlists:

@@ -16,7 +16,7 @@ from hw.vector.word_tap import WordTap
 __all__ = ["WithSharedUnits"]
 
 _CHANNELS = 256
-_INSIDE = ("scalar", "rescale", "tap", "memory", "gain", "room", "started", "write")
+_INSIDE = ("scalar", "rescale", "tap", "products", "memory", "gain", "room", "started", "write")
 
 
 class WithSharedUnits(wiring.Component):
@@ -62,6 +62,8 @@ class WithSharedUnits(wiring.Component):
             connect(m, tap.o, unit.tap.results)
             connect(m, tap.memory, memories.tap)
             m.d.comb += tap.settings.eq(unit.tap.settings)
+            if "products" in members:
+                m.d.comb += unit.products.eq(tap.products)
         if "gain" in members:
             connect(m, unit.gain, memories.gain)
         if "write" in members:
@@ -75,6 +77,8 @@ class WithSharedUnits(wiring.Component):
             if name in _INSIDE or name in (self._paced, "o_pass"):
                 continue
             outer, inner = getattr(self, name), getattr(unit, name)
+            if name == "o_write":  # words of the residual, which are written too
+                m.d.comb += [memories.i_residual.valid.eq(inner.valid), memories.i_residual.p.eq(inner.p)]
             if member.is_signature:
                 connect(m, flipped(outer), inner)
             elif member.flow == In:

@@ -15,12 +15,13 @@ from hw.command import POSITIONS
 from hw.linear.activations import activation_layout
 from hw.linear.reader import READ_REQUEST, SUM_WORD
 from hw.memory.shapes import LIST_PLACE, LOAD_WORD, WRITE_BEAT
+from models.golden.closed_loop import ClosedLoop
 from models.golden.norm_quant import ABSMAX_FLOOR, NormConstants, norm_constants, norm_quant
 from models.golden.residual import residual_add
 from models.golden.scalar import Scalar, constant, from_word, mul, to_word
 from models.golden.tap import Tap
 from models.machine.build import LANES
-from models.machine.descriptor import LoadTarget, NormSource, Opcode, pack
+from models.machine.descriptor import LoadTarget, Loop, NormSource, Opcode, pack
 from models.machine.registers import SEQUENCES
 from sim.packing import Packing
 from sim.streams import StreamSink, StreamSource
@@ -205,7 +206,7 @@ class Surroundings:
         new, saturated = residual_add(h, self.slice(accumulator, h.shape[1]), mul(self.unit, from_word(scale)),
                                       FRACTION_BITS, tap)
         await self.run_rows(Opcode.RESIDUAL, count=h.shape[1], fraction_bits=FRACTION_BITS, scale=scale,
-                       accumulator=accumulator, **_tap_fields(tap))
+                       accumulator=accumulator, **_tap_fields(tap), **_loop_fields(tap))
         self.taken("o_linear")
         assert self.counts["saturations"] - before == saturated
         return new
@@ -216,6 +217,12 @@ def _tap_fields(tap: Tap | None) -> dict[str, int]:
         return NO_TAP
     return {"tap": 1, "tap_add_exponent": tap.add_exponent, "tap_clip_exponent": tap.clip_exponent,
             "tap_threshold_exponent": tap.threshold_exponent}
+
+
+def _loop_fields(tap: Tap | None) -> dict[str, int]:
+    if isinstance(tap, ClosedLoop):
+        return {"loop": tap.acts, "setpoint": tap.setpoint}
+    return {"loop": Loop.NONE, "setpoint": 0}
 
 
 def _words(values: np.ndarray) -> list[dict[str, Any]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from hw.vector.tap import Tap
@@ -14,29 +16,34 @@ from tests.hw.vector.taps import exponents, random_tap, words
 COUNT = 400
 
 
-def _case(name, x, parameters, rho, bits):
+def _case(name, x, parameters, rho, bits, *, ungained=False, mirrored=False):
     """The case, and what the tap gives."""
-    y = tap(x[None], parameters, rho[None], bits=bits)[0]
-    settings = {"settings": {"rho": as_fields(rho), "exponents": exponents(parameters), "narrow": bits == 32}}
+    sign = -1 if mirrored else 1
+    used = replace(parameters, gain=np.full(x.size, 8192, np.int16)) if ungained else parameters
+    y = sign * tap(sign * x[None], used, rho[None], bits=bits)[0]
+    settings = {"settings": {"rho": as_fields(rho), "exponents": exponents(parameters), "narrow": bits == 32,
+                             "ungained": ungained, "mirrored": mirrored}}
     elements = [{"x": value, "parameters": word, "user": n}
                 for n, (value, word) in enumerate(zip(x, words(parameters), strict=True))]
     results = [{"y": value, "user": n} for n, value in enumerate(y)]
     return Case(name, settings=settings, inputs={"i": elements}, outputs={"o": results}), y
 
 
-def _random(bits: int, seed: int) -> Case:
+def _random(bits: int, seed: int, **switches: bool) -> Case:
     rng = np.random.default_rng([bits, seed])
     limit = (1 << (bits - 1)) - 1
     x = rng.integers(-limit, limit + 1, COUNT) >> rng.integers(0, bits - 2, COUNT)
     x[:4] = limit, -limit, 0, 1
     parameters = random_tap(rng, COUNT, clip_exponent=int(rng.integers(0, 20)), threshold_exponent=3, add_exponent=5)
-    case, y = _case(f"{bits} bits, seed {seed}", x, parameters, random_scalars(rng, 8, -5, 12)[4], bits)
+    name = f"{bits} bits, seed {seed}, {', '.join(switches)}"
+    case, y = _case(name, x, parameters, random_scalars(rng, 8, -5, 12)[4], bits, **switches)
     assert 0 < np.count_nonzero(y == 0) < COUNT
     return case
 
 
 def test_equals_golden():
-    check(Tap(9), [_random(bits, seed) for bits in (32, 40) for seed in (0, 1)])
+    check(Tap(9), [*(_random(bits, seed) for bits in (32, 40) for seed in (0, 1)), _random(32, 2, ungained=True),
+                   _random(32, 3, mirrored=True), _random(32, 4, ungained=True, mirrored=True)])
 
 
 def test_rho_of_zero_and_beyond():

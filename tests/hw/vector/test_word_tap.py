@@ -17,7 +17,8 @@ def _case(x, parameters, rho, bits):
     y = tap(x, parameters, rho._replace(m=np.full(len(x), rho.m), e=np.full(len(x), rho.e)), bits=bits)
     of_words = [words(parameters)[n:n + LANES] for n in range(0, x.shape[1], LANES)]
     return {"x": x.reshape(len(x), -1, LANES), "y": y.reshape(len(x), -1, LANES), "words": of_words,
-            "settings": {"rho": as_fields(rho), "exponents": exponents(parameters), "narrow": int(bits == 32)}}
+            "settings": {"rho": as_fields(rho), "exponents": exponents(parameters), "narrow": int(bits == 32),
+                         "ungained": 0, "mirrored": 0}}
 
 
 def test_bench():

@@ -14,6 +14,7 @@ from hw.boards.registry import BUILDS
 from models.checkpoint import load_model
 from models.config import PRESETS
 from models.errors import BuildError, OptionError, TritloomError
+from models.machine.build import LANES
 from models.machine.descriptor import Engine, Opcode, unpack
 from models.machine.layout import head_beats, weight_beats
 from models.machine.scalar_format import unpack_words
@@ -24,7 +25,7 @@ from sim.bench.linears import linears_program
 from sim.bench.measure import Measurement, chunks, hat_weights, measure_decode, measure_linear, measure_prefill
 from sim.bench.probe import ProbedDevice, Timeline
 from sim.bench.report import Figures
-from sim.bench.workload import Workload, fill_cache, load_workload
+from sim.bench.workload import Workload, fill_cache, load_workload, random_loops
 from sim.rtl_device import RtlDevice
 from tests.sim.cores import FOUR_SLOTS
 
@@ -169,6 +170,19 @@ def test_all_layers_simulated_are_a_plain_run_and_one_stands_for_all(probed):
     small = measure_decode(*opened(probed, 1, vocabulary=workload.whole.vocab_size // 2), 20).counts
     assert small.units["head"] == pytest.approx(one.units["head"], rel=0.05)
     assert small.ddr_bytes == pytest.approx(one.ddr_bytes, rel=0.01)
+
+
+def test_a_steered_token_takes_little_more(probed):
+    workload, session = opened(probed, 2, vocabulary=64)
+    plain = measure_decode(workload, session, 20).counts
+    loops = random_loops(workload.model)
+    steered_session = Session(workload.model, probed, taps=loops)
+    steered = measure_decode(workload, steered_session, 20).counts
+    words = workload.whole.hidden_size // LANES
+    more = (steered.cycles - plain.cycles) / workload.whole.layers
+    assert words + 50 < more < words + 80
+    fill_cache(steered_session)
+    assert not differences(steered_session, 9) and not golden_differences(steered_session)
 
 
 def test_a_prompt_is_its_passes(probed):

@@ -86,15 +86,25 @@ def test_it_acts_where_it_has_both_a_direction_and_gains():
     assert not LQR(parts).points(MODEL)
 
 
-@pytest.mark.parametrize("stages", [[LQR.load(tensors())], [LQR.load(tensors(short=np.ones(1)), -2.0)],
-                                    [LQR.load(tensors()), LQR.load(tensors(), 0.5)]])
-def test_the_device_does_what_the_golden_model_does(stages):
-    placement = place(stages, MODEL, "cpu")
+@pytest.mark.parametrize("stages, where", [([LQR.load(tensors())], "fabric"), ([LQR.load(tensors())], "cpu"),
+                                           ([LQR.load(tensors(short=np.ones(1)), -2.0)], "fabric"),
+                                           ([LQR.load(tensors(short=np.ones(1)), -2.0)], "cpu"),
+                                           ([LQR.load(tensors()), LQR.load(tensors(), 0.5)], "auto")])
+def test_the_device_does_what_the_golden_model_does(stages, where):
+    placement = place(stages, MODEL, where)
+    assert bool(placement.cpu) == (where != "fabric")
     steps = host_steps(placement, MODEL)
-    golden, plain = GoldenModel(MODEL, stages=steps.acting.stages), GoldenModel(MODEL)
+    golden, plain = GoldenModel(MODEL, taps=placement.taps, stages=steps.acting.stages), GoldenModel(MODEL)
     found = Session(MODEL, EmulatorDevice(CPU), taps=placement.taps, host_steps=steps).score([1, 2, 3])
     assert (found == [golden.step(token) for token in (1, 2, 3)]).all()
     assert (found != [plain.step(token) for token in (1, 2, 3)]).any()
+
+
+def test_what_no_tap_holds_goes_to_the_cpu():
+    """Exponents beyond a descriptor's."""
+    parts = tensors()
+    stage = LQR.load({**parts, "gains": parts["gains"] * 2.0**-40})
+    assert not place([stage], MODEL).taps and len(place([stage], MODEL).cpu) == 2
 
 
 def test_two_act_one_after_the_other():
