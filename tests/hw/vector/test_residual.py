@@ -83,6 +83,16 @@ def _looped(acts: Loop, setpoint: int, exponent: int, seed: int) -> Case:
     return _case(f"loop {acts.name} {setpoint}", h, sums[:1], 2.3e-3, 16, loop, loop)  # one row: the engine asks late
 
 
+def _near(distance: int) -> Case:
+    """The setpoint some units from the dot product, where each unit of it shows."""
+    rng = np.random.default_rng(50 + distance)
+    h, sums = _rows(rng)
+    direction, gain = rng.integers(-32768, 32768, (2, COUNT))
+    plain = residual_add(h[None], sums[:1], constant(2.3e-3)[None], 16)[0][0]
+    loop = ClosedLoop.of(direction, gain, -4, int(plain @ direction) + distance)
+    return _case(f"loop {distance} from the setpoint", h, sums[:1], 2.3e-3, 16, loop, loop)
+
+
 SCALES = [(2.3e-3, 16), (1.7e-2, 16), (0, 16), (1e6, -12)]
 LOOPS = [(acts, sign * size, exponent) for size, exponent in ((1 << 54, -44), ((1 << 60) - 1, -60), (1 << 20, -60))
          for sign in (1, -1) for acts in (Loop.ALWAYS, Loop.BELOW, Loop.ABOVE)]
@@ -91,4 +101,5 @@ LOOPS = [(acts, sign * size, exponent) for size, exponent in ((1 << 54, -44), ((
 def test_equals_golden():
     cases = [_plain_or_tapped(scale, bits, tapped) for scale, bits in SCALES for tapped in (False, True)]
     cases += [_looped(*loop, seed) for seed, loop in enumerate(LOOPS)]
+    cases += [_near(distance) for distance in (-3, -1, 0, 1, 2)]
     check(WithSharedUnits(ResidualAdd()), cases)
