@@ -133,9 +133,14 @@ _FAULTS = {
     ),
     ("vector.h", "test_residual_add"): (
         ("magnitude(x[i]) > limit", "x[i] > limit"),
-        ("limit = limit_of(32)", "limit = limit_of(32) + 1"),
+        ("saturations = 0, limit = limit_of(32)", "saturations = 0, limit = limit_of(32) + 1"),
         ("power(op->fraction_bits), 32", "power(op->fraction_bits), 40"),
         ("op->fraction_bits, 32);\n        for", "op->fraction_bits, 33);\n        for"),
+    ),
+    ("vector.h", "test_a_closed_loop"): (
+        ("LOOP_BELOW : op->loop == LOOP_ABOVE", "LOOP_ABOVE : op->loop == LOOP_BELOW"),
+        ("error -= x[i] * p[i].gain", "error += x[i] * p[i].gain"),
+        ("error < 0 ? -1 : 1", "error < 0 ? 1 : 1"),
     ),
     ("heads.h", "test_queries_keys_and_values"): (
         ("a * cosine[i] - b * sine[i], 10", "a * cosine[i] + b * sine[i], 10"),

@@ -9,7 +9,6 @@ from functools import lru_cache, partial
 from itertools import starmap
 from multiprocessing import get_context
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -75,14 +74,14 @@ class Compared(NamedTuple):
     cuts: int = 0
     tokens_per_s: float = 0.0
     of_plain: float = 0.0
-    details: Mapping[str, object] = MappingProxyType({})
+    details: Mapping[str, object] | None = None
     error: str = ""
 
     def as_json(self) -> dict[str, object]:
         """Ready for JSON, continuations included."""
         rows = [row._asdict() | {"outcome": row.outcome._asdict() | {"cost": row.outcome.cost._asdict()}}
                 for row in self.rows]
-        return self._asdict() | {"rows": rows, "details": dict(self.details)}
+        return self._asdict() | {"rows": rows}
 
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> Compared:

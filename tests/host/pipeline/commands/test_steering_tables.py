@@ -1,6 +1,7 @@
 """The tables say what was found: the best control of each kind, winners with their ties, what is left out."""
 
 import json
+import pickle
 
 from host.pipeline.commands.steering_tables import frontier_table, sample_tables, steering_page, sweep_table, winners
 from host.pipeline.steering_bench.comparison import BUDGETS, Compared, Plain, Row
@@ -36,6 +37,10 @@ def test_a_line_of_the_frontier():
 
 def test_results_come_back_from_json():
     assert [Compared.from_json(json.loads(json.dumps(each.as_json()))) for each in FOUND] == FOUND
+
+
+def test_results_pass_between_processes():
+    assert [pickle.loads(pickle.dumps(each)) for each in FOUND] == FOUND
 
 
 def test_winners_name_those_that_tie():

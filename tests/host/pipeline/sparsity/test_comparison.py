@@ -104,7 +104,7 @@ def test_the_command_prints_tables(texts, capsys, monkeypatch):
     page = comparison_page(again, followed, 5).splitlines()
     assert page[2].startswith("| down | – | plain | 0.") and page[3].startswith("| down | 0.95 | top-k | 0.9")
     assert " | cpu, 6 | " in page[3]
-    for options, message in ((given[:3], "report --kind needs --text"),
+    for options, message in ((given[:3], "report --kind sparsity needs --text"),
                              ((*given, "--stage", "x"), "report takes --kind or --stage"),
                              ((*given, 2), "--targets must lie"), ((*given, "--ppl", 0), "--ppl must be"),
                              ((*given, "--plot", texts / "zeros.txt"), "zeros.txt is no picture: its name")):
