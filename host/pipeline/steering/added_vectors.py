@@ -24,7 +24,7 @@ from models.golden.tap import Tap, neutral_tap
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["AddedVectors", "usual_norm"]
+__all__ = ["AddedVectors", "adding_tap", "usual_norm"]
 
 _MASSIVE = 10  # channels left out of a norm
 
@@ -72,8 +72,7 @@ class AddedVectors(SteeringStage):
         return [Point(layer, Site.RESIDUAL) for layer in sorted(self.layers)]
 
     def lower(self, point: Point, model: Model) -> Tap:
-        mantissas, exponent = to_mantissas(self.added[point.layer], 32767)
-        return replace(neutral_tap(model.config.hidden_size), add=mantissas.astype(np.int16), add_exponent=exponent)
+        return adding_tap(self.added[point.layer])
 
     def randomised(self, seed: int) -> Stage:
         """A control: one Gaussian direction for all layers, so that these pull together as fitted ones do, of each
@@ -82,6 +81,12 @@ class AddedVectors(SteeringStage):
         drawn = np.random.default_rng(seed).standard_normal(vectors.shape[1])
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
         return self.load({"vectors": drawn / np.linalg.norm(drawn) * norms}, self.strength)
+
+
+def adding_tap(vector: np.ndarray) -> Tap:
+    """The tap that adds a vector [channels], in the float model's units, and does nothing else."""
+    mantissas, exponent = to_mantissas(vector, 32767)
+    return replace(neutral_tap(vector.size), add=mantissas.astype(np.int16), add_exponent=exponent)
 
 
 def usual_norm(states: np.ndarray) -> float:

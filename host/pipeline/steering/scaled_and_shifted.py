@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from host.pipeline.fitting import Fitted
-from host.pipeline.mantissas import check_magnitudes, to_mantissas
+from host.pipeline.mantissas import check_magnitudes
 from host.pipeline.site import Point, Site
+from host.pipeline.steering.added_vectors import adding_tap
 from host.pipeline.steering.steering_stage import SteeringStage
 from models.checkpoint import Model
 from models.config import ModelConfig
@@ -22,7 +23,7 @@ from models.errors import ArtefactError
 from models.golden.residual import RESIDUAL_BITS
 from models.golden.rounding import round_shift, saturate
 from models.golden.scalar import Scalar, constant, div
-from models.golden.tap import GAIN_ONE, Tap, neutral_tap, tap
+from models.golden.tap import GAIN_ONE, Tap, tap
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -70,17 +71,13 @@ class ScaledAndShifted(SteeringStage):
         gains = self.gains[point.layer]
         if np.abs(gains).max() > np.iinfo(np.int16).max:
             return None
-        return replace(self._adding(point.layer, model), gain=gains.astype(np.int16))
+        return replace(adding_tap(self.added[point.layer]), gain=gains.astype(np.int16))
 
     def apply(self, point: Point, x: np.ndarray, unit: Scalar, model: Model) -> np.ndarray:
         if self.lower(point, model) is not None:
             return super().apply(point, x, unit, model)
         scaled = saturate(round_shift(x * self.gains[point.layer], _FRACTION), RESIDUAL_BITS)
-        return tap(scaled, self._adding(point.layer, model), div(constant(1), unit), bits=RESIDUAL_BITS)
-
-    def _adding(self, layer: int, model: Model) -> Tap:
-        mantissas, exponent = to_mantissas(self.added[layer], 32767)
-        return replace(neutral_tap(model.config.hidden_size), add=mantissas.astype(np.int16), add_exponent=exponent)
+        return tap(scaled, adding_tap(self.added[point.layer]), div(constant(1), unit), bits=RESIDUAL_BITS)
 
     def randomised(self, seed: int) -> SteeringStage:
         """A control: the same numbers at other channels, those of a layer permuted, with signs drawn for the shifts."""
