@@ -81,7 +81,7 @@ ELSEWHERE: tuple[tuple[str, str, str], ...] = (
     ("host/pipeline/commands", "fit list_methods report show tensors", "host/pipeline/test_main.py"),
     ("host/pipeline/activation", "ash crrelu spark x_cos", "host/pipeline/activation/test_function.py"),
     ("host/pipeline/commands", "export", "host/pipeline/steering/test_vector.py"),
-    ("host/pipeline/commands", "massive", "host/pipeline/test_massive.py"),
+    ("host/pipeline/commands", "audit", "host/pipeline/audit/test_audit.py"),
     ("host/pipeline/commands", "steering steering_picture", "host/pipeline/steering_bench/test_comparison.py"),
     ("host/pipeline/normalisation", "rmsnorm", "host/pipeline/normalisation/test_norm.py"),
     ("host/pipeline/sparsity", "bounds gates", "host/pipeline/sparsity/test_chess.py"),

@@ -1,4 +1,4 @@
-"""Fit, look at and place stages: `python -m host.pipeline list | fit | show | report | ...`."""
+"""Fit, look at, place and audit stages: `python -m host.pipeline list | fit | show | report | audit | export`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
 
-from host.pipeline.commands import export, fit, list_methods, massive, report, show
+from host.pipeline.commands import audit, export, fit, list_methods, report, show
 from host.pipeline.methods import find_methods
 from host.stage_options import add_methods_option
 from models.command import CommandParser, run_command
@@ -19,7 +19,7 @@ def parser(folder: str | None = None) -> CommandParser:
     result = CommandParser("host.pipeline", description="Stages: norms, activation, sparsity, steering, resilience.")
     commands = result.add_subparsers(dest="command", required=True)
     methods = find_methods(folder)
-    for command in (list_methods, fit, show, report, massive, export):
+    for command in (list_methods, fit, show, report, audit, export):
         command.add_to(commands, methods)
     return result
 

@@ -1,12 +1,9 @@
-"""Massive activations: planted ones are found, a planted growth is fitted, the command says both."""
+"""Massive activations: planted ones are found, a planted growth is fitted."""
 
 import numpy as np
 import pytest
 
-import host.pipeline.__main__ as pipeline
 from host.pipeline.massive import fit_growth, largest_values, massive_channels
-from models.command import run_command
-from tests.host.test_commands import refused, run
 
 
 @pytest.fixture
@@ -51,19 +48,3 @@ def test_a_planted_growth_is_fitted(planted):
 @pytest.mark.parametrize("ratios", [np.arange(5.0), np.ones(8), np.r_[np.arange(7.0), np.inf]])
 def test_what_has_no_growth_has_no_fit(ratios):
     assert fit_growth(ratios) is None
-
-
-def test_the_command_says_both(texts, capsys):
-    arguments = ["massive", "--text", texts / "austen.txt", "--tokens", 48]
-    found = run(pipeline, *arguments, "--factor", 4, "--json", capsys=capsys)
-    assert found["tokens"] == 48 and len(found["layers"]) == 6 and found["channels"]
-    assert {layer["channel"] for layer in found["layers"] if layer["ratio"] >= 4} <= set(found["channels"])
-    assert found["growth"]["explained"] <= 1
-    run_command(pipeline.main, list(map(str, arguments)))
-    printed = capsys.readouterr().out
-    assert "channels of at least 1000 times the median: none" in printed and "with five parameters for 6" in printed
-
-
-@pytest.mark.parametrize("option", [("--tokens", 0), ("--factor", 1), ("--factor", "nan")])
-def test_bad_options_are_one_line(texts, capsys, option):
-    assert option[0] in refused(pipeline, "massive", "--text", texts / "austen.txt", *option, capsys=capsys)
