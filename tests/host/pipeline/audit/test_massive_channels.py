@@ -3,6 +3,7 @@
 import pytest
 
 import host.pipeline.__main__ as pipeline
+from host.pipeline.audit.massive_channels import MassiveChannels
 from models.command import run_command
 from tests.host.test_commands import refused, run
 
@@ -21,3 +22,9 @@ def test_the_command_says_both(texts, capsys):
 @pytest.mark.parametrize("option", [("--tokens", 0), ("--factor", 1), ("--factor", "nan")])
 def test_bad_options_are_one_line(texts, capsys, option):
     assert option[0] in refused(pipeline, "audit", "massive", "--text", texts / "austen.txt", *option, capsys=capsys)
+
+
+def test_the_page_says_where_nothing_is_fitted():
+    layer = {"value": 2.0, "median": 1.0, "token": 3, "channel": 4, "ratio": 2.0}
+    page = MassiveChannels.page({"factor": 1.5, "channels": [4], "layers": [layer], "growth": None})
+    assert "| 0 | 2 | 4 | 3 | 2.0 |" in page and "1.5 times the median: 4." in page and "no growth is fitted" in page
