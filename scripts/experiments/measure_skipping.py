@@ -40,7 +40,7 @@ __all__ = ["Alternation", "Seen", "alternate", "check_bytes", "main", "seen_zero
 _DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "measurements.md"
 _START, _END = "<!-- skipping: written by scripts.experiments.measure_skipping --record -->", "<!-- skipping: end -->"
 _PROMPT = 4
-_COLUMNS_PAY = 85  # percent of a matrix' bytes, one row, AVX2 and AVX-512: host/emulator/native/columns_avx2.h
+_COLUMNS_PAY = 85  # percent of a matrix' bytes, one row, AVX2 and AVX-512: host/emulator/native/columns_avx*.h
 
 
 class Seen(NamedTuple):

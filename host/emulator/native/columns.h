@@ -1,38 +1,36 @@
 /* The ternary product over columns: of the inputs that are not zero alone. A column has four outputs a byte, two bits
  * each, trit + 1. A strip is COLUMN_STRIP bytes of each column; threads share the strips. Included by each path with
  * TARGET set. A path that has COLUMN_STRIP defined has before
- *   columns_R(w, stride, places, pairs, factors, strips, planes)  for R = 1, 2, 4, 8 rows: adds to planes, strip by
- *   strip, the products of columns w + place * stride, two by two, and of the bytes of R factors for each pair, the
- *   first column's the low one; pairs up to PAIRS, factors and places with zeros and columns to spare up to a multiple
- *   of 4; 2 * pairs places behind them are wanted next, and only fetched;
+ *   columns_R(w, stride, places, count, factors, strips, planes)  for R = 1, 2, 4, 8 rows: adds to planes, strip by
+ *   strip, the products of columns w + place * stride and their activations, [columns / ADDED][R][ADDED]; count
+ *   up to CHUNK, and up to a multiple of NEAR there are columns to spare, whose activations are zero; places behind
+ *   these are wanted next, and only fetched;
  *   column_sum(planes, byte, j)  the sum of digit j of a strip's byte.
  * Others have these here. */
 
 #ifndef COLUMN_STRIP
-enum { COLUMN_STRIP = 64, COLUMNS_PAY_1 = 50, COLUMNS_PAY_2 = 50, COLUMNS_PAY_4 = 50, COLUMNS_PAY_8 = 40 };
+enum { COLUMN_STRIP = 64, ADDED = 1, NEAR = 1 };
+enum { COLUMNS_PAY_1 = 50, COLUMNS_PAY_2 = 50, COLUMNS_PAY_4 = 50, COLUMNS_PAY_8 = 40 };
 
 /* planes: [row][j][byte]. */
-INLINE void add_columns(int rows, const uint8_t *w, int64_t stride, const int32_t *places, int64_t pairs,
-                        const int16_t *factors, int32_t *planes) {
-    for (int64_t p = 0; p < pairs; p++) {
-        const uint8_t *a = w + places[2 * p] * stride, *b = w + places[2 * p + 1] * stride;
-        __builtin_prefetch(w + places[2 * pairs + 2 * p] * stride);
-        __builtin_prefetch(w + places[2 * pairs + 2 * p + 1] * stride);
-        for (int r = 0; r < rows; r++) {
-            int16_t low = (int8_t)factors[p * rows + r], high = (int16_t)(factors[p * rows + r] >> 8);
+INLINE void add_columns(int rows, const uint8_t *w, int64_t stride, const int32_t *places, int64_t count,
+                        const int8_t *factors, int32_t *planes) {
+    for (int64_t c = 0; c < count; c++) {
+        const uint8_t *column = w + places[c] * stride;
+        __builtin_prefetch(w + places[count + c] * stride);
+        for (int r = 0; r < rows; r++)
             for (int j = 0; j < COLUMN_TRITS; j++)
                 for (int i = 0; i < COLUMN_STRIP; i++)
                     planes[(r * COLUMN_TRITS + j) * COLUMN_STRIP + i] +=
-                        (int16_t)((a[i] >> 2 * j & 3) * low + (b[i] >> 2 * j & 3) * high);
-        }
+                        (int16_t)((column[i] >> 2 * j & 3) * factors[c * rows + r]);
     }
 }
 
 #define COLUMN_KERNEL(R)                                                                                              \
-    UNIT void columns_##R(const uint8_t *w, int64_t stride, const int32_t *places, int64_t pairs,                     \
-                          const int16_t *factors, int64_t strips, int32_t *planes) {                                  \
+    UNIT void columns_##R(const uint8_t *w, int64_t stride, const int32_t *places, int64_t count,                     \
+                          const int8_t *factors, int64_t strips, int32_t *planes) {                                  \
         for (int64_t s = 0; s < strips; s++)                                                                          \
-            add_columns(R, w + s * COLUMN_STRIP, stride, places, pairs, factors,                                      \
+            add_columns(R, w + s * COLUMN_STRIP, stride, places, count, factors,                                      \
                         planes + s * R * COLUMN_STRIP * COLUMN_TRITS);                                                \
     }
 
@@ -46,7 +44,7 @@ INLINE int32_t column_sum(const int32_t *planes, int64_t byte, int j) {
 }
 #endif
 
-enum { CHUNK = 128, PAIRS = CHUNK / 2, STRIP_SUMS = COLUMN_STRIP * COLUMN_TRITS };
+enum { CHUNK = 128, STRIP_SUMS = COLUMN_STRIP * COLUMN_TRITS };
 
 /* A list of places and room for CHUNK more behind; returns the bytes read. */
 #define COLUMNS_PRODUCT(R)                                                                                            \
@@ -59,16 +57,16 @@ enum { CHUNK = 128, PAIRS = CHUNK / 2, STRIP_SUMS = COLUMN_STRIP * COLUMN_TRITS 
         memset(planes, 0, (size_t)(end - begin) * R * STRIP_SUMS * sizeof *planes);                                   \
         for (int64_t i = 0; i < CHUNK; i++) list[found + i] = found ? list[found - 1] : 0;                            \
         for (int64_t start = 0; start < found; start += CHUNK) {                                                      \
-            int64_t count = min64(found - start, CHUNK), pairs = (count + 1) / 2;                                     \
+            int64_t count = min64(found - start, CHUNK);                                                              \
             const int32_t *places = list + start;                                                                     \
-            int16_t factors[PAIRS * R] = {0}; /* zero for what is behind the last column */                           \
+            int8_t factors[CHUNK * R] = {0};                                                                          \
             for (int64_t i = 0; i < count; i++) {                                                                     \
                 uint32_t place = (uint32_t)places[i], block = R == 1 ? 0 : place / STEP_PLACES;                       \
-                for (int64_t r = 0; r < R; r++) /* a pair's two bytes, the first one's low, on any processor */       \
-                    factors[i / 2 * R + r] |= (int16_t)(uint16_t)(                                                    \
-                        (uint8_t)q[place + (block * (R - 1) + r) * STEP_PLACES] << i % 2 * 8);                        \
+                for (int64_t r = 0; r < R; r++)                                                                       \
+                    factors[(i / ADDED * R + r) * ADDED + i % ADDED] =                                       \
+                        q[place + (block * (R - 1) + r) * STEP_PLACES];                                               \
             }                                                                                                         \
-            columns_##R(op->columns + begin * COLUMN_STRIP, stride, places, pairs, factors, end - begin, planes);     \
+            columns_##R(op->columns + begin * COLUMN_STRIP, stride, places, count, factors, end - begin, planes);     \
         }                                                                                                             \
         for (int64_t s = begin; s < end; s++)                                                                         \
             for (int64_t r = 0; r < R; r++, planes += STRIP_SUMS) {                                                   \

@@ -2,10 +2,12 @@
  * that a multiply-add of pairs serves both. Columns go four pairs at a time over some strips, whose sums of 16 bits stay
  * in the first cache while the next columns come. Included by paths with TARGET set. */
 
+#include <string.h>
+
 #define COLUMN_STRIP 32
 
-enum { COLUMNS_PAY_1 = 85, COLUMNS_PAY_2 = 85, COLUMNS_PAY_4 = 60, COLUMNS_PAY_8 = 60 };
-enum { NEAR_PAIRS = 4, HALVES = 2, DIGIT_SUMS = HALVES * COLUMN_TRITS, NEAR_STRIPS = 32, COLUMNS_AHEAD = 16 };
+enum { COLUMNS_PAY_1 = 85, COLUMNS_PAY_2 = 85, COLUMNS_PAY_4 = 50, COLUMNS_PAY_8 = 50 };
+enum { ADDED = 2, NEAR_PAIRS = 4, NEAR = NEAR_PAIRS * ADDED, HALVES = 2, DIGIT_SUMS = HALVES * COLUMN_TRITS, NEAR_STRIPS = 32, COLUMNS_AHEAD = 16 };
 
 /* Digits of half a strip of pair p of columns, byte by byte. */
 TARGET INLINE void pair_digits(const uint8_t *const *w, int p, int64_t at, int half, __m256i d[COLUMN_TRITS]) {
@@ -22,7 +24,7 @@ TARGET INLINE void add_pair(const __m256i d[COLUMN_TRITS], int16_t factor, __m25
 }
 
 /* Adds NEAR_PAIRS pairs' products with strips of both columns of each to the sums, int16 [row][half][digit][16].
- * Products of two digits below 3 and their activations stay within 508, 64 of them (PAIRS) within 16 bits. */
+ * Products of two digits below 3 and their activations stay within 508, 64 of them (CHUNK) within 16 bits. */
 TARGET INLINE void add_pairs(int rows, const uint8_t *const *w, int64_t at, const int16_t *factors, __m256i *sums) {
     _Pragma("GCC unroll 2") for (int half = 0; half < HALVES; half++, sums += COLUMN_TRITS) {
         __m256i d[NEAR_PAIRS][COLUMN_TRITS];
@@ -41,23 +43,25 @@ TARGET INLINE void add_pairs(int rows, const uint8_t *const *w, int64_t at, cons
 }
 
 /* planes: as the sums, in 32 bits, strip by strip. */
-TARGET INLINE void add_columns(int rows, const uint8_t *w, int64_t stride, const int32_t *places, int64_t pairs,
-                               const int16_t *factors, int64_t strips, int32_t *planes) {
+TARGET INLINE void add_columns(int rows, const uint8_t *w, int64_t stride, const int32_t *places, int64_t count,
+                               const int8_t *factors, int64_t strips, int32_t *planes) {
     __m256i sums[NEAR_STRIPS * DIGIT_SUMS];
     for (int64_t near; strips > 0; strips -= near, w += near * COLUMN_STRIP) {
         near = min64(strips, NEAR_STRIPS / rows);
         for (int64_t i = 0; i < near * rows * DIGIT_SUMS; i++) sums[i] = _mm256_setzero_si256();
-        for (int64_t p = 0; p < pairs; p += NEAR_PAIRS) {
-            const uint8_t *columns[2 * NEAR_PAIRS], *ahead[2 * NEAR_PAIRS];
-            for (int i = 0; i < 2 * NEAR_PAIRS; i++) {
-                columns[i] = w + places[2 * p + i] * stride;
-                ahead[i] = w + places[2 * p + i + COLUMNS_AHEAD] * stride;
+        for (int64_t c = 0; c < count; c += NEAR) {
+            const uint8_t *columns[NEAR], *ahead[NEAR];
+            int16_t pairs[NEAR_PAIRS * GROUP];
+            memcpy(pairs, factors + c * rows, sizeof(int16_t) * NEAR_PAIRS * (size_t)rows);
+            for (int i = 0; i < NEAR; i++) {
+                columns[i] = w + places[c + i] * stride;
+                ahead[i] = w + places[c + i + COLUMNS_AHEAD] * stride;
             }
             for (int64_t s = 0; s < near; s++) {
                 if (s == 0 || (uintptr_t)(w + s * COLUMN_STRIP) % 64 == 0) /* a line serves two strips */
-                    _Pragma("GCC unroll 8") for (int i = 0; i < 2 * NEAR_PAIRS; i++)
-                        _mm_prefetch((const char *)ahead[i] + s * COLUMN_STRIP, _MM_HINT_T0);
-                add_pairs(rows, columns, s * COLUMN_STRIP, factors + p * rows, sums + s * rows * DIGIT_SUMS);
+                    _Pragma("GCC unroll 8") for (int i = 0; i < NEAR; i++)
+                        _mm_prefetch((const char *)ahead[i] + s * COLUMN_STRIP, _MM_HINT_T1);
+                add_pairs(rows, columns, s * COLUMN_STRIP, pairs, sums + s * rows * DIGIT_SUMS);
             }
         }
         for (int64_t i = 0; i < near * rows * DIGIT_SUMS; i++, planes += 16) {
@@ -69,9 +73,9 @@ TARGET INLINE void add_columns(int rows, const uint8_t *w, int64_t stride, const
 }
 
 #define COLUMN_KERNEL(R)                                                                                              \
-    static TARGET void columns_##R(const uint8_t *w, int64_t stride, const int32_t *places, int64_t pairs,            \
-                                   const int16_t *factors, int64_t strips, int32_t *planes) {                         \
-        add_columns(R, w, stride, places, pairs, factors, strips, planes);                                            \
+    static TARGET void columns_##R(const uint8_t *w, int64_t stride, const int32_t *places, int64_t count,            \
+                                   const int8_t *factors, int64_t strips, int32_t *planes) {                         \
+        add_columns(R, w, stride, places, count, factors, strips, planes);                                            \
     }
 
 COLUMN_KERNEL(1)

@@ -56,7 +56,7 @@ TARGET INLINE int32_t total(__m256i x) {
             const int8_t *half = q + (b >> 1) * R * TRITS * BLOCK + (b & 1) * 32;                                     \
             _Pragma("GCC unroll 4") for (int o = 0; o < O; o++) {                                                     \
                 __m256i d[5];                                                                                         \
-                _mm_prefetch((const char *)w[O + o] + b * 32, _MM_HINT_T0);                                           \
+                _mm_prefetch((const char *)w[O + o] + b * 32, _MM_HINT_T1);                                           \
                 digits(_mm256_loadu_si256((const void *)(w[o] + b * 32)), d);                                         \
                 _Pragma("GCC unroll 8") for (int r = 0; r < R; r++) {                                                 \
                     const __m256i *a = (const void *)(half + r * TRITS * BLOCK);                                      \

@@ -12,7 +12,7 @@
 #define PATH path_avx512
 #define DIGIT_OFFSET 1
 
-enum { OUTPUTS_1 = 4, OUTPUTS_2 = 4, OUTPUTS_4 = 2, OUTPUTS_8 = 2, AHEAD = 4096 };
+enum { OUTPUTS_1 = 4, OUTPUTS_2 = 4, OUTPUTS_4 = 2, OUTPUTS_8 = 2, AHEAD = 8192 };
 
 #define D(d0, d1, d2, d3) (d0 | d1 << 2 | d2 << 4 | d3 << 6)
 #define D1(d1, d2, d3) D(0, d1, d2, d3), D(1, d1, d2, d3), D(2, d1, d2, d3)
@@ -48,7 +48,7 @@ TARGET INLINE void digits(__m512i v, const tables *t, __m512i d[5]) {
         for (int64_t b = 0; b < blocks; b++, q += R * TRITS * BLOCK) {                                                \
             _Pragma("GCC unroll 4") for (int o = 0; o < O; o++) {                                                     \
                 __m512i d[5];                                                                                         \
-                _mm_prefetch((const char *)w[O + o] + b * BLOCK, _MM_HINT_T0);                                        \
+                _mm_prefetch((const char *)w[O + o] + b * BLOCK, _MM_HINT_T1);                                        \
                 digits(_mm512_loadu_si512(w[o] + b * BLOCK), &t, d);                                                  \
                 _Pragma("GCC unroll 8") for (int r = 0; r < R; r++) {                                                 \
                     _Pragma("GCC unroll 5") for (int j = 0; j < TRITS; j++) sum[o * R + r] = _mm512_dpbusd_epi32(     \
@@ -64,7 +64,7 @@ BLOCK_KERNEL(2, OUTPUTS_2)
 BLOCK_KERNEL(4, OUTPUTS_4)
 BLOCK_KERNEL(8, OUTPUTS_8)
 
-#include "columns_avx2.h"
+#include "columns_avx512.h"
 #include "units.h"
 #else
 const path path_avx512;
