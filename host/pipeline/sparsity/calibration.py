@@ -73,7 +73,7 @@ def to_perplexity(fits: Fits, model: Model, ids: Sequence[int], percent: float, 
     layers = model.config.layers
     search = _Search(fits, above, percent - tolerance, percent + tolerance, lambda found: abs(found - percent))
     low, high = search.bisect(lambda setting: [setting] * layers, _Edge(_LEAST, 0.0), _Edge(fits.most), curve=_root)
-    lower, higher = low.at, high.at
+    lower, higher = low.at, min(high.at, fits.most - _LEAST)  # the upper end itself is no setting
 
     def first_layers(count: float) -> list[float]:
         return [lower + min(max(count - index, 0.0), 1.0) * (higher - lower) for index in range(layers)]

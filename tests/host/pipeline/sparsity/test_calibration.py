@@ -50,11 +50,12 @@ def test_perplexity_rises_by_as_much_as_asked():
 
 
 class Settings:
-    """Stages that are their settings."""
+    """Stages that are their settings, which lie below `most`."""
 
     most = 1.0
 
     def __call__(self, sparsities):
+        assert max(sparsities) < self.most
         return sparsities
 
 
@@ -70,6 +71,12 @@ def test_where_all_layers_at_once_cost_too_much_they_go_one_after_another(monkey
         found = to_perplexity(Settings(), model_of(FAMILY), [1, 2], 1)
         higher, lower = found.sparsities[::-1 if costs[0] == 2 else 1]
         assert found.found == [pytest.approx(0.95)] and higher > 0.4 > lower > 0.39
+
+
+def test_where_every_setting_costs_too_little_the_highest_is_taken(monkeypatch):
+    perplexity_rises(monkeypatch, lambda settings: 0.1 * sum(settings))
+    found = to_perplexity(Settings(), model_of(FAMILY), [1, 2], 1)
+    assert found.found[0] == pytest.approx(0.2, rel=0.01) and min(found.sparsities) > 0.99
 
 
 def test_where_a_measure_jumps_the_nearest_is_taken(monkeypatch):
