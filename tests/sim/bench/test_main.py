@@ -12,12 +12,14 @@ from host.devices.emulator import EmulatorDevice
 from host.runtime import Session
 from hw.boards.registry import BUILDS
 from models.checkpoint import load_model
-from models.config import PRESETS
+from models.checkpoint_writer import new_checkpoint
+from models.config import PRESETS, ModelConfig
 from models.errors import BuildError, OptionError, TritloomError
 from models.machine.build import LANES
 from models.machine.descriptor import Engine, Opcode, unpack
 from models.machine.layout import head_beats, weight_beats
 from models.machine.scalar_format import unpack_words
+from models.synth import synthesise
 from sim.bench.__main__ import main
 from sim.bench.check import differences, golden_differences
 from sim.bench.counts import Counts
@@ -36,18 +38,31 @@ UNITS = {"linear", "head", "attend", "vector", "load", "fetch", "none"}
 
 
 @pytest.fixture(scope="module")
-def probed():
+def small(tmp_path_factory):
+    """A model's folder: six layers, which the simulator runs ten times as fast as the shipped model's."""
+    folder = tmp_path_factory.mktemp("model") / "small"
+    config = ModelConfig(name="small", vocab_size=2048, hidden_size=128, ffn_size=512, layers=6, heads=4, kv_heads=4,
+                         head_dim=32, activation="relu2", sub_norms=True, tied_head=True, rope_theta=1e4, rms_eps=1e-5,
+                         context=64)
+    with new_checkpoint(folder, config) as sink:
+        synthesise(sink, config)
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def opened(small):
+    """Workload and session of the small model's first layers on a core whose cycles are watched."""
     device = ProbedDevice(FOUR_SLOTS)
     device.identify()
-    yield device
+
+    def workload_and_session(layers, vocabulary=None):
+        workload = load_workload(small, layers=layers, vocabulary=vocabulary)
+        session = Session(workload.model, device)
+        device.set("WATCHDOG", 500_000)
+        return workload, session
+
+    yield workload_and_session
     device.close()
-
-
-def opened(device, layers, vocabulary=None):
-    workload = load_workload("demo", layers=layers, vocabulary=vocabulary)
-    session = Session(workload.model, device)
-    device.set("WATCHDOG", 500_000)
-    return workload, session
 
 
 def samples(*rows):
@@ -141,42 +156,42 @@ def test_the_linears_are_the_pass_own():
     assert not any(fields.signal for fields in found[3:])
 
 
-def test_watching_takes_no_cycle(probed):
-    _, session = opened(probed, 1)
+def test_watching_takes_no_cycle(opened):
+    _, session = opened(1)
     fill_cache(session)
     session.position = 9
     top = session.decode(3)
-    end = probed.timeline.samples[-1]
-    assert end[:-2].tolist() == [probed.get(f"BUSY_{engine.name}") for engine in Engine]
+    end = session.device.timeline.samples[-1]
+    assert end[:-2].tolist() == [session.device.get(f"BUSY_{engine.name}") for engine in Engine]
     plain = Session(session.model, RtlDevice(FOUR_SLOTS))
     fill_cache(plain)
     plain.position = 9
     assert plain.decode(3).logits.tolist() == top.logits.tolist()
     assert plain.counters.cycles == session.counters.cycles == end[-2]
-    assert end[-1] == sum(probed.core.bytes_read) + sum(probed.core.bytes_written)
-    assert (np.diff(probed.timeline.samples, axis=0) >= 0).all()
-    assert np.median(np.diff(probed.timeline.samples[:, -2])) < 64
+    assert end[-1] == sum(session.device.core.bytes_read) + sum(session.device.core.bytes_written)
+    assert (np.diff(session.device.timeline.samples, axis=0) >= 0).all()
+    assert np.median(np.diff(session.device.timeline.samples[:, -2])) < 64
     plain.device.close()
 
 
-def test_all_layers_simulated_are_a_plain_run_and_one_stands_for_all(probed):
-    workload, session = opened(probed, 6)
+def test_all_layers_simulated_are_a_plain_run_and_one_stands_for_all(opened):
+    workload, session = opened(6)
     whole = measure_decode(workload, session, 20).counts
-    assert whole.cycles == probed.timeline.samples[-1, -2]  # the run with the head
+    assert whole.cycles == session.device.timeline.samples[-1, -2]  # the run with the head
     assert sum(whole.units.values()) == pytest.approx(whole.cycles)
-    one = measure_decode(*opened(probed, 1), 20).counts
+    one = measure_decode(*opened(1), 20).counts
     assert one.cycles == pytest.approx(whole.cycles, rel=0.01)
     assert one.ddr_bytes == pytest.approx(whole.ddr_bytes, rel=0.01)
-    small = measure_decode(*opened(probed, 1, vocabulary=workload.whole.vocab_size // 2), 20).counts
+    small = measure_decode(*opened(1, vocabulary=workload.whole.vocab_size // 2), 20).counts
     assert small.units["head"] == pytest.approx(one.units["head"], rel=0.05)
     assert small.ddr_bytes == pytest.approx(one.ddr_bytes, rel=0.01)
 
 
-def test_a_steered_token_takes_little_more(probed):
-    workload, session = opened(probed, 2, vocabulary=64)
+def test_a_steered_token_takes_little_more(opened):
+    workload, session = opened(2, vocabulary=64)
     plain = measure_decode(workload, session, 20).counts
     loops = random_loops(workload.model)
-    steered_session = Session(workload.model, probed, taps=loops)
+    steered_session = Session(workload.model, session.device, taps=loops)
     steered = measure_decode(workload, steered_session, 20).counts
     words = workload.whole.hidden_size // LANES
     more = (steered.cycles - plain.cycles) / workload.whole.layers
@@ -185,8 +200,8 @@ def test_a_steered_token_takes_little_more(probed):
     assert not differences(steered_session, 9) and not golden_differences(steered_session)
 
 
-def test_a_prompt_is_its_passes(probed):
-    workload, session = opened(probed, 6)
+def test_a_prompt_is_its_passes(opened):
+    workload, session = opened(6)
     five = measure_prefill(workload, session, 12, 5)
     fill_cache(session)
     session.position = 7
@@ -200,10 +215,10 @@ def test_a_prompt_is_its_passes(probed):
         measure_decode(workload, session, 0)
 
 
-def test_linears_are_timed_from_the_first_stream(probed):
-    workload, session = opened(probed, 2)
+def test_linears_are_timed_from_the_first_stream(opened):
+    workload, session = opened(2)
     counts = measure_linear(workload, session, 1).counts * (2 / workload.whole.layers)
-    end = probed.timeline.samples[-1]
+    end = session.device.timeline.samples[-1]
     assert end[Engine.LINEAR] < counts.cycles < end[Engine.LINEAR] + 200 < end[-2]  # the norm before is left out
     streams = [fields.beats for fields in map(unpack, linears_program(session, 1))
                if fields.opcode == Opcode.STREAM]
@@ -299,8 +314,8 @@ def test_a_check_compares_shortlists():
     assert set(golden_differences(session)) == {"ids", "logits"}
 
 
-def test_the_check_sees_a_wrong_trit(probed):
-    _, session = opened(probed, 1)
+def test_the_check_sees_a_wrong_trit(opened):
+    _, session = opened(1)
     fill_cache(session)
     assert differences(session, 5) == []
     start = session.program.memory["0.v"]
@@ -318,8 +333,8 @@ def board(request, monkeypatch):
 
 
 @pytest.mark.parametrize("phase", ["linear", "decode", "prefill"])
-def test_the_command(phase, board, capsys):
-    arguments = ["--board", board, "--model", "demo", "--phase", phase, "--context", "4", "--json"]
+def test_the_command(phase, board, small, capsys):
+    arguments = ["--board", board, "--model", small, "--phase", phase, "--context", "4", "--json"]
     main([*arguments, *(["--prompt-tokens", "2"] if phase == "prefill" else [])])
     output = capsys.readouterr()
     data = json.loads(output.out)
@@ -328,9 +343,9 @@ def test_the_command(phase, board, capsys):
     assert 0 < data["ddr_utilisation"] < 1 and "simulated: 1 of 6 layers" in output.err
 
 
-def test_the_command_checks(board, capsys):
+def test_the_command_checks(board, small, capsys):
     with pytest.raises(SystemExit) as end:
-        main(["--board", board, "--model", "demo", "--phase", "linear", "--context", "4", "--check",
+        main(["--board", board, "--model", small, "--phase", "linear", "--context", "4", "--check",
               "--outstanding", "3"])
     output = capsys.readouterr()
     assert end.value.code == 0 and "equal" in output.err and "simulated at 250 MHz" in output.out
@@ -361,9 +376,9 @@ def test_scales_of_a_workload():
     assert isinstance(workload, Workload) and workload.layer_scale == workload.head_scale == 1
 
 
-def test_the_picture_is_drawn(tmp_path, board, capsys):
+def test_the_picture_is_drawn(tmp_path, board, small, capsys):
     picture = tmp_path / "cycles.png"
-    main(["--board", board, "--model", "demo", "--phase", "decode", "--context", "8", "--layers", "1", "--vocab",
+    main(["--board", board, "--model", small, "--phase", "decode", "--context", "8", "--layers", "1", "--vocab",
           "64", "--picture", str(picture)])
     assert picture.read_bytes().startswith(b"\x89PNG")
 
