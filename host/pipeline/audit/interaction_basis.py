@@ -126,8 +126,10 @@ class InteractionBasis(Audit):
 
 
 def share_kept(shares: Sequence[float], divergence: Sequence[float] | np.ndarray, left: float = 0.1) -> float:
-    """The least share of edges from which on the divergence stays below `left` times its value at the first share;
-    linear between shares."""
+    """The least share of edges from which on the divergence stays at `left` times its value at the first share or
+    below; linear between shares."""
+    if not divergence[0] > 0:
+        return shares[0]
     limit = left * divergence[0]
     above = max(index for index, value in enumerate(divergence) if value > limit or index == 0)
     if above + 1 == len(shares):
