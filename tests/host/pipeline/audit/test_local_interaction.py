@@ -58,13 +58,17 @@ def test_features_go_there_and_back(modular):
         assert np.allclose(basis.states(basis.features(states)), states)
 
 
-def test_a_feature_s_variance_is_what_it_does_to_the_next_layer(modular):
+def test_features_are_uncorrelated_and_vary_as_they_act(modular):
+    """Whatever the sizes of the channels: those are taken out before the Jacobians' directions are looked for."""
     states, outputs, slopes, _ = modular
-    behind = principal_basis(outputs)
+    sizes = np.linspace(0.1, 4, 2 * SIZE)
+    states, slopes, behind = states * sizes, slopes / sizes, principal_basis(outputs)
     basis = local_interaction_basis(states, slopes, behind)
-    unscaled = basis.back * np.sqrt(basis.features(states).var(axis=0))  # a standard deviation of each feature
-    effects = ((behind.into @ slopes @ unscaled) ** 2).sum(axis=1).mean(axis=0)
-    assert np.allclose(effects, basis.features(states).var(axis=0)) and (np.diff(effects) < 1e-9).all()
+    covariance = np.cov(basis.features(states).T, bias=True)
+    variances = np.diag(covariance)
+    assert np.allclose(covariance, np.diag(variances), atol=1e-9)
+    effects = ((behind.into @ slopes @ (basis.back * np.sqrt(variances))) ** 2).sum(axis=1).mean(axis=0)
+    assert np.allclose(effects, variances) and (np.diff(effects) < 1e-9).all()
 
 
 def test_directions_without_variance_or_effect_are_dropped(modular):
