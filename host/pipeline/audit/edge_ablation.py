@@ -51,9 +51,10 @@ class EdgeAblation:
 
     def ablated(self, basis: Basis, behind: Basis, edges: np.ndarray) -> np.ndarray:
         """Log-probabilities of the next token where `edges`, bool [features behind, features], alone are left."""
-        rows = basis.states(basis.features(self._row) * edges)
+        kinds, of = np.unique(edges, axis=0, return_inverse=True)  # features with the same edges share a run
+        rows = basis.states(basis.features(self._row) * kinds)
         found = np.concatenate([self._layer_of(rows[start:start + SEQUENCES])
-                                for start in range(0, len(rows), SEQUENCES)])
+                                for start in range(0, len(rows), SEQUENCES)])[of.ravel()]
         own = ((found - behind.centre) * behind.into).sum(axis=1)  # of each row the feature that it was made for
         return self._log_probabilities(behind.states(own))
 

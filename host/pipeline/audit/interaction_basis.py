@@ -38,7 +38,7 @@ __all__ = ["InteractionBasis", "share_kept"]
 
 PASSAGE = 32
 _HELD = 0.9  # of all squared strengths
-_SHARES = (0.0, 0.003, 0.01, 0.03, 0.1, 0.2, 0.4, 0.7, 1.0)
+_SHARES = (0.0, 0.01, 0.03, 0.1, 0.2, 0.4, 1.0)
 _LOCAL, _PRINCIPAL = "local interaction", "principal components"
 _DRAWS = 1000
 _Pairs = Mapping[str, Sequence[Basis]]
@@ -63,11 +63,11 @@ class InteractionBasis(Audit):
                             help="to leave edges out on; may be given several times")
         parser.add_argument("--layer", type=int, help="edges lead from its residual to the next layer's (default: the "
                             "middle)")
-        parser.add_argument("--tokens", type=int, default=4096,
+        parser.add_argument("--tokens", type=int, default=2048,
                             help="of each text, for variances (default: %(default)s)")
-        parser.add_argument("--samples", type=int, default=48,
+        parser.add_argument("--samples", type=int, default=32,
                             help=f"passages of {PASSAGE} tokens for Jacobians (default: %(default)s)")
-        parser.add_argument("--passages", type=int, default=16,
+        parser.add_argument("--passages", type=int, default=12,
                             help="held-out ones to leave edges out on (default: %(default)s)")
 
     @staticmethod
