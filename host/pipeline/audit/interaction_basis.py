@@ -122,7 +122,7 @@ class InteractionBasis(Audit):
             f"strongest edges from layer {layer} to {layer + 1} alone are left, over {found['passages']} held-out "
             "passages. *Needed*: the share at which it falls to a tenth of what the loss of all edges costs, "
             "interpolated (95 % interval over passages).", left,
-            f"{verdict}: {_percent(found['gap'])} of all. Fewest: {fewest}."])
+            f"{verdict}: {_percent(found['gap'])} of all. The lowest estimate is that of {fewest}."])
 
 
 def share_kept(shares: Sequence[float], divergence: Sequence[float] | np.ndarray, left: float = 0.1) -> float:

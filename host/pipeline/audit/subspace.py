@@ -9,7 +9,7 @@ import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
@@ -34,7 +34,15 @@ from models.markdown import markdown_table
 __all__ = ["Subspace"]
 
 _FEATURES = 64
+_PARTS = ("whole", "read", "unread")
 _Parts = Mapping[str, Mapping[Point, Sequence[RowStage]]]
+
+
+class _Row(NamedTuple):
+    """A row of the answer without its verdict, and the effects by part."""
+
+    said: dict[str, Any]
+    effects: Mapping[str, Effect]
 
 
 class Subspace(Audit):
@@ -74,18 +82,20 @@ class Subspace(Audit):
         patched = Passages(model, text_ids(model, options.held_out_away), options.passages,
                            Lean(contrast.toward, contrast.away, model.config.vocab_size).of)
         found: list[dict[str, Any]] = []
-        with tqdm(total=3 * (len(layers) * (3 + options.random) + len(steering)), desc="subspace", unit="run",
+        with tqdm(total=3 * (len(layers) * (3 + options.random) + 2 * len(steering)), desc="subspace", unit="run",
                   file=sys.stderr, disable=not sys.stderr.isatty()) as bar:
             for layer in layers:
                 found += _feed_forward(contrast, patched, Point(layer, Site.DOWN), options.random, bar.update)
-            found += [_vectors(model, patched, name, stage, bar.update) for name, stage in steering]
+            for name, stage, control in steering:
+                found += _judged([_vectors(model, patched, name, stage, bar.update)],
+                                 [_vectors(model, patched, "random, of the same norms", control, bar.update)])
         return {"passages": len(patched), "tokens": PASSAGE, "lean": float(patched.plain.mean()), "rows": found}
 
     @staticmethod
     def page(found: dict[str, Any]) -> str:
         """A row a direction."""
         rows = [[each["point"], each["direction"], f"{each['rank']} of {each['channels']}",
-                 f"{100 * each['share']:.1f} %", *(_cell(*each[part]) for part in ("whole", "read", "unread")),
+                 f"{100 * each['share']:.1f} %", *(_cell(*each[part]) for part in _PARTS),
                  each["verdict"]] for each in found["rows"]]
         heads = ["point", "direction", "dimensions read", "read share of the norm²", "whole", "read part alone",
                  "rest alone", "verdict"]
@@ -93,16 +103,23 @@ class Subspace(Audit):
                 "effects are its change ± standard error.\n\n" + markdown_table(heads, rows))
 
 
-def _steering(model: Model, names: Sequence[str]) -> list[tuple[str, AddedVectors]]:
-    """Artefacts of vectors, each with its control."""
+def _steering(model: Model, names: Sequence[str]) -> list[tuple[str, AddedVectors, AddedVectors]]:
+    """Artefacts of vectors: name, stage and control."""
     found = []
     for name, stage in load_stages(model, names):
         if not isinstance(stage, AddedVectors):
             raise OptionError(f"{name} adds no vectors, so there is no direction to split")
-        random = stage.randomised(1)
-        assert isinstance(random, AddedVectors)
-        found += [(Path(name).name, stage), ("random, of the same norms", random)]
+        control = stage.randomised(1)
+        assert isinstance(control, AddedVectors)
+        found.append((Path(name).name, stage, control))
     return found
+
+
+def _judged(rows: Sequence[_Row], controls: Sequence[_Row]) -> list[dict[str, Any]]:
+    """The answer's rows, controls last."""
+    floor = [control.effects["whole"] for control in controls]
+    return [*({**row.said, "verdict": judged(row.effects["whole"], row.effects["read"], floor)} for row in rows),
+            *({**control.said, "verdict": "control"} for control in controls)]
 
 
 def _feed_forward(contrast: Contrast, patched: Passages, point: Point, random: int, done: Callable[[int], object]
@@ -111,26 +128,26 @@ def _feed_forward(contrast: Contrast, patched: Passages, point: Point, random: i
     toward, away = contrast.observed(point)
     matrix = readers(contrast.model, point)
     split = Split.of(matrix)
-    drawn = np.random.default_rng(point.layer).standard_normal((random, toward.shape[1]))
-    directions = {"difference of means": toward.mean(axis=0) - away.mean(axis=0),
-                  "SNMF feature": _snmf(toward, away),
-                  **{f"random {number}": direction for number, direction in enumerate(drawn, 1)}}
-    if split.rank < toward.shape[1]:
-        directions["planted illusion"] = planted_illusion(toward, away, matrix, split)
-    found = []
-    for name, direction in directions.items():
+
+    def row(name: str, direction: np.ndarray) -> _Row:
         stages = {}
-        for part, vector in zip(("whole", "read", "unread"), (direction, *split.parts(direction)), strict=True):
+        for part, vector in zip(_PARTS, (direction, *split.parts(direction)), strict=True):
             if (length := float(np.linalg.norm(vector))) > 1e-9 * float(np.linalg.norm(direction)):
                 unit = vector / length
                 stages[part] = {point: [setting(unit, float((toward @ unit).mean()))]}
-        found.append({"point": f"layer {point.layer}, {point.site}", "direction": name, "rank": split.rank,
-                      "channels": len(direction), "share": split.share(direction), **_measured(patched, stages, done)})
-    return found
+        return _measured({"point": f"layer {point.layer}, {point.site}", "direction": name, "rank": split.rank,
+                          "channels": len(direction), "share": split.share(direction)}, patched, stages, done)
+
+    rows = [row("difference of means", toward.mean(axis=0) - away.mean(axis=0)),
+            row("SNMF feature", _snmf(toward, away))]
+    if split.rank < toward.shape[1]:
+        rows.append(row("planted illusion", planted_illusion(toward, away, matrix, split)))
+    drawn = np.random.default_rng(point.layer).standard_normal((random, toward.shape[1]))
+    return _judged(rows, [row(f"random {number}", direction) for number, direction in enumerate(drawn, 1)])
 
 
 def _vectors(model: Model, patched: Passages, name: str, stage: AddedVectors, done: Callable[[int], object]
-             ) -> dict[str, Any]:
+             ) -> _Row:
     """Vectors that steering adds to the residual, all layers together. Where its readers leave no null space, the part
     that they see least stands in for it: half of the dimensions, by their singular values."""
     parts: dict[str, dict[Point, list[RowStage]]] = {"whole": {}, "read": {}, "unread": {}}
@@ -146,17 +163,16 @@ def _vectors(model: Model, patched: Passages, name: str, stage: AddedVectors, do
         seen, total = seen + split.share(vector) * float(vector @ vector), total + float(vector @ vector)
     where = f"layers {', '.join(map(str, sorted(stage.layers)))}, residual"
     halved = "; read: the half seen most" if min(ranks) == model.config.hidden_size else ""
-    return {"point": where + halved, "direction": name, "rank": min(ranks),
-            "channels": model.config.hidden_size, "share": seen / total, **_measured(patched, parts, done)}
+    return _measured({"point": where + halved, "direction": name, "rank": min(ranks),
+                      "channels": model.config.hidden_size, "share": seen / total}, patched, parts, done)
 
 
-def _measured(patched: Passages, parts: _Parts, done: Callable[[int], object]) -> dict[str, Any]:
-    """Effects of the parts there are, and the verdict."""
+def _measured(said: dict[str, Any], patched: Passages, parts: _Parts, done: Callable[[int], object]) -> _Row:
+    """A row with the effects of the parts there are; of others, nothing."""
     nothing = Effect(np.zeros(len(patched)))
-    effects = {part: patched.effect(parts[part]) if part in parts else nothing for part in ("whole", "read", "unread")}
+    effects = {part: patched.effect(parts[part]) if part in parts else nothing for part in _PARTS}
     done(3)
-    return {"verdict": judged(effects["whole"], effects["read"]),
-            **{part: [effect.mean, effect.error] for part, effect in effects.items()}}
+    return _Row(said | {part: [effect.mean, effect.error] for part, effect in effects.items()}, effects)
 
 
 def _snmf(toward: np.ndarray, away: np.ndarray) -> np.ndarray:

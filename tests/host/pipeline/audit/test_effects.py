@@ -65,6 +65,11 @@ def test_verdicts(whole, read, verdict):
     assert judged(Effect(np.array(whole)), Effect(np.array(read))) == verdict
 
 
+def test_an_effect_that_a_random_direction_has_too_is_none():
+    whole, control = Effect(np.array([1, 1.1, 0.9, 1])), Effect(np.array([-2, -1.5, 0.5, -2]))
+    assert judged(whole, whole, [control]) == "none" and judged(whole, whole, [Effect(whole.each / 2)]) == "real"
+
+
 def test_an_effect_has_its_standard_error():
     effect = Effect(np.array([1.0, 2.0, 3.0]))
     assert effect.mean == 2 and np.isclose(effect.error, 1 / np.sqrt(3)) and effect.clear
