@@ -52,8 +52,9 @@ def judged(whole: Effect, read: Effect, controls: Sequence[Effect] = ()) -> str:
     """A direction's verdict, from the effects of the whole and of what is read of it alone on the same passages, and
     from those of random directions.
 
-    "none": the whole has no clear effect, or none larger than each control's. "real": the read part alone has clearly more than half of it. "illusion":
-    clearly less than half, so most came by way of the null part. "undecided": neither.
+    "none": the whole has no clear effect, or none larger than each control's. "real": the read part alone has clearly
+    more than half of it. "illusion": clearly less than half, so most came by way of the null part. "undecided":
+    neither.
     """
     if not whole.clear or abs(whole.mean) <= max((abs(each.mean) for each in controls), default=0.0):
         return "none"

@@ -19,7 +19,7 @@ from models.errors import OptionError
 from models.golden.scalar import from_word, to_float
 from models.model import Gains
 
-__all__ = ["Split", "planted_illusion", "readers"]
+__all__ = ["Split", "patch_optimal", "planted_illusion", "readers"]
 
 _ZERO = 1e-9  # of the largest singular value: a rank is counted above it
 
@@ -93,6 +93,18 @@ def planted_illusion(toward: np.ndarray, away: np.ndarray, matrix: np.ndarray, s
     basis = split.read @ free @ quiet
     dormant = basis @ (basis.T @ (matrix.T @ (matrix @ seen)))
     return (unseen / np.linalg.norm(unseen) + dormant / np.linalg.norm(dormant)) / np.sqrt(2)
+
+
+def patch_optimal(difference: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """The direction, norm 1, along which a patch writes most of what the manners' `difference` [channels] writes.
+
+    Where a mean moves by the difference, a patch along v moves what the readers give toward g = matrix^T matrix
+    difference by (v·difference)(v·g), which is largest halfway between the two. It is what a search for a direction by
+    its patch's effect would end at, were the model linear, and nothing in it asks where the feature is read.
+    """
+    gradient = matrix.T @ (matrix @ difference)
+    found = difference / np.linalg.norm(difference) + gradient / np.linalg.norm(gradient)
+    return found / np.linalg.norm(found)
 
 
 def _values(gains: Gains) -> np.ndarray:

@@ -18,7 +18,7 @@ from host.pipeline.audit.audit import Audit, at_least
 from host.pipeline.audit.effects import PASSAGE, Effect, Passages, judged
 from host.pipeline.audit.lean import Lean
 from host.pipeline.audit.patches import adding, setting
-from host.pipeline.audit.readers import Split, planted_illusion, readers
+from host.pipeline.audit.readers import Split, patch_optimal, planted_illusion, readers
 from host.pipeline.features.separation import separations
 from host.pipeline.features.snmf import factorise
 from host.pipeline.loading import load_stages
@@ -82,7 +82,7 @@ class Subspace(Audit):
         patched = Passages(model, text_ids(model, options.held_out_away), options.passages,
                            Lean(contrast.toward, contrast.away, model.config.vocab_size).of)
         found: list[dict[str, Any]] = []
-        with tqdm(total=3 * (len(layers) * (3 + options.random) + 2 * len(steering)), desc="subspace", unit="run",
+        with tqdm(total=3 * (len(layers) * (4 + options.random) + 2 * len(steering)), desc="subspace", unit="run",
                   file=sys.stderr, disable=not sys.stderr.isatty()) as bar:
             for layer in layers:
                 found += _feed_forward(contrast, patched, Point(layer, Site.DOWN), options.random, bar.update)
@@ -138,7 +138,8 @@ def _feed_forward(contrast: Contrast, patched: Passages, point: Point, random: i
         return _measured({"point": f"layer {point.layer}, {point.site}", "direction": name, "rank": split.rank,
                           "channels": len(direction), "share": split.share(direction)}, patched, stages, done)
 
-    rows = [row("difference of means", toward.mean(axis=0) - away.mean(axis=0)),
+    difference = toward.mean(axis=0) - away.mean(axis=0)
+    rows = [row("difference of means", difference), row("patch-optimal", patch_optimal(difference, matrix)),
             row("SNMF feature", _snmf(toward, away))]
     if split.rank < toward.shape[1]:
         rows.append(row("planted illusion", planted_illusion(toward, away, matrix, split)))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from host.pipeline.audit.readers import Split, planted_illusion, readers
+from host.pipeline.audit.readers import Split, patch_optimal, planted_illusion, readers
 from host.pipeline.site import Point, Site
 from models.errors import OptionError
 from models.golden.scalar import from_word, to_float
@@ -57,3 +57,13 @@ def test_a_planted_illusion_is_what_its_source_says(rng):
     assert np.var(away @ (read / np.linalg.norm(read))) < spread
     with pytest.raises(ValueError, match="do not differ in what nothing reads"):
         planted_illusion(toward, away, np.eye(14), Split.of(np.eye(14)))
+
+
+def test_no_direction_s_patch_writes_more_than_the_optimal_one_s(rng):
+    matrix, difference = rng.standard_normal((6, 14)), rng.standard_normal(14)
+    gradient = matrix.T @ matrix @ difference
+    found = patch_optimal(difference, matrix)
+    others = rng.standard_normal((500, 14)) + 3 * found
+    others /= np.linalg.norm(others, axis=1, keepdims=True)
+    assert np.isclose(found @ found, 1)
+    assert ((others @ difference) * (others @ gradient)).max() < (found @ difference) * (found @ gradient)

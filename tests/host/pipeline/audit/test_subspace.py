@@ -23,8 +23,8 @@ def test_the_command_says_what_survives(texts, capsys):
     found = run(pipeline, *options(texts, "--layers", 3, "--passages", 2, "--random", 1, "--stage", f"{artefact}:0.3",
                                    "--json"), capsys=capsys)
     rows = {row["direction"]: row for row in found["rows"]}
-    assert list(rows) == ["difference of means", "SNMF feature", "planted illusion", "random 1",
-                          "means.safetensors:0.3", "random, of the same norms"]
+    assert list(rows) == ["difference of means", "patch-optimal", "SNMF feature", "planted illusion",
+                          "random 1", "means.safetensors:0.3", "random, of the same norms"]
     assert rows["random 1"]["verdict"] == rows["random, of the same norms"]["verdict"] == "control"
     assert all(row["rank"] == 256 for row in rows.values()) and rows["random 1"]["channels"] == 768
     assert np.isclose(rows["planted illusion"]["share"], 0.5)
