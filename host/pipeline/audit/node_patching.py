@@ -1,13 +1,13 @@
 """Activation patching of a prompt's nodes: what a number of the output becomes when one value is another prompt's.
 
 A node is a site of a layer at one token: the input of `o` or of `down`, which decides that matrix' output, or the
-residual behind the layer.
+residual behind the layer; or one neuron, a channel of `down`'s input.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -23,8 +23,12 @@ from models.golden.head import LOGIT_FRACTION
 from models.machine.build import CPU
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from models.train.network import BitNet
     from models.train.relevance import Rules
+
+    Array = TypeVar("Array", np.ndarray, Tensor)
 
 __all__ = ["ExactPatching", "FloatPatching", "Node", "nodes_of"]
 
@@ -32,10 +36,19 @@ SITES = (Site.O, Site.DOWN, Site.RESIDUAL)
 
 
 class Node(NamedTuple):
-    """A point at a token of the prompt."""
+    """A point at a token of the prompt. channel: that one alone; None: all."""
 
     point: Point
     position: int
+    channel: int | None = None
+
+    def patch(self, clean: Array, corrupted: Array) -> Array:
+        """The row with the corrupted prompt's value in the node's place, from both prompts' rows [channels]."""
+        if self.channel is None:
+            return corrupted
+        patched = clean + 0
+        patched[self.channel] = corrupted[self.channel]
+        return patched
 
 
 def nodes_of(model: Model, pair: PromptPair) -> list[Node]:
@@ -64,12 +77,16 @@ class ExactPatching:
         """For each node, float64 [nodes]: how much the logit of the clean prompt's best next token, less that of the
         corrupted one's, changes when the node's value in the clean prompt is the corrupted one's."""
         observer = Observer({node.point for node in nodes})
-        self.logits(pair.corrupted, HostSteps(self._model, looks=observer.looks))
-        values = observer.take()
-        plain = _difference(self.logits(pair.clean), pair)
-        return np.array([_difference(self.logits(pair.clean, HostSteps(self._model, stages={
-            node.point: [replacing({node.position: values[node.point][node.position]})]})), pair) - plain
-            for node in nodes])
+        looking = HostSteps(self._model, looks=observer.looks)
+        self.logits(pair.corrupted, looking)
+        corrupted = observer.take()
+        plain = _difference(self.logits(pair.clean, looking), pair)
+        clean, found = observer.take(), []
+        for node in nodes:
+            row = node.patch(clean[node.point][node.position], corrupted[node.point][node.position])
+            steps = HostSteps(self._model, stages={node.point: [replacing({node.position: row})]})
+            found.append(_difference(self.logits(pair.clean, steps), pair))
+        return np.array(found) - plain
 
 
 class FloatPatching:
@@ -81,7 +98,6 @@ class FloatPatching:
     def effects(self, pair: PromptPair, nodes: Sequence[Node]) -> np.ndarray:
         """As `ExactPatching.effects`, all nodes side by side."""
         import torch
-        from torch import Tensor
 
         from models.train.relevance import run
 
@@ -95,7 +111,7 @@ class FloatPatching:
             x = x.clone()
             for row, node in enumerate(nodes):
                 if node.point == (layer, site):
-                    x[row, node.position] = seen[layer, site][0, node.position]
+                    x[row, node.position] = node.patch(x[row, node.position], seen[layer, site][0, node.position])
             return x
 
         with torch.no_grad():
@@ -118,14 +134,35 @@ class FloatPatching:
         corrupted, _ = coefficients(self._network, torch.tensor([pair.corrupted]), lambda logits: logits[0, 0], rules)
         random = np.random.default_rng(seed)
         found = []
-        for point, position in nodes:
+        for point, position, channel in nodes:
             place = (point.layer, str(point.site))
             slope = slopes[place][0, position].double().numpy()
             if seed is not None:
                 drawn = random.standard_normal(slope.size)
                 slope = drawn / np.linalg.norm(drawn) * np.linalg.norm(slope)
-            found.append((corrupted[place] - clean[place])[0, position].double().numpy() @ slope)
+            terms = (corrupted[place] - clean[place])[0, position].double().numpy() * slope
+            found.append(terms.sum() if channel is None else terms[channel])
         return np.array(found)
+
+    def neurons(self, pair: PromptPair, count: int, seed: int) -> list[Node]:
+        """At most `count` of the neurons that the pair's word changes, drawn at random."""
+        import torch
+
+        from models.train.relevance import run
+
+        seen: list[Tensor] = []
+
+        def keep(layer: int, site: str, x: Tensor) -> Tensor:
+            if site == Site.DOWN:
+                seen.append(x)
+            return x
+
+        with torch.no_grad():
+            run(self._network, torch.tensor([pair.clean, pair.corrupted]), change=keep)
+        changed = torch.stack([x[0] != x[1] for x in seen]).nonzero().numpy()
+        chosen = np.random.default_rng(seed).permutation(len(changed))[:count]
+        return [Node(Point(int(layer), Site.DOWN), int(position), int(channel))
+                for layer, position, channel in changed[chosen]]
 
 
 def _difference(logits: np.ndarray, pair: PromptPair) -> float:

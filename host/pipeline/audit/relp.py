@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from host.pipeline.audit.audit import Audit, add_model_and_text, at_least
 from host.pipeline.audit.correlation import correlated, correlation_gap
-from host.pipeline.audit.node_patching import SITES, ExactPatching, FloatPatching, nodes_of
+from host.pipeline.audit.node_patching import ExactPatching, FloatPatching, nodes_of
 from host.pipeline.audit.prompt_pairs import find_pairs, swapped_tokens
 from host.pipeline.site import Site
 from host.pipeline.steering.hooked_network import network_with_gradients
@@ -28,7 +28,8 @@ from models.markdown import markdown_table
 
 __all__ = ["RelP"]
 
-_NAMES = {Site.O: "attention outputs", Site.DOWN: "feed-forward outputs", Site.RESIDUAL: "residual"}
+_NAMES: dict[str, str] = {Site.O: "attention outputs", Site.DOWN: "feed-forward outputs", Site.RESIDUAL: "residual"}
+_NEURONS = "neurons"
 _ATP, _RELP = "attribution patching", "RelP"
 _LEAST = 2  # pairs, for an interval
 
@@ -44,12 +45,14 @@ class RelP(Audit):
     def add_options(parser: argparse.ArgumentParser) -> None:
         """Text and pairs."""
         add_model_and_text(parser, 65536)
-        parser.add_argument("--pairs", type=int, default=32, help="of prompts (default: %(default)s)")
+        parser.add_argument("--pairs", type=int, default=48, help="of prompts (default: %(default)s)")
+        parser.add_argument("--neurons", type=int, default=24,
+                            help="a pair, drawn from those that its word changes (default: %(default)s)")
 
     @staticmethod
     def answer(options: argparse.Namespace) -> dict[str, Any]:
         """Correlations of every estimate with both kinds of patching, site by site."""
-        at_least(options, tokens=1, pairs=_LEAST)
+        at_least(options, tokens=1, pairs=_LEAST, neurons=1)
         model = load_model(options.model)
         network = network_with_gradients(model)
         from models.train.relevance import GRADIENTS, RELEVANCE  # behind the complaint where there is no PyTorch
@@ -62,16 +65,17 @@ class RelP(Audit):
         kinds = {_ATP: (GRADIENTS, None), _RELP: (RELEVANCE, None),
                  "RelP without AH-rule": (RELEVANCE._replace(weights=False), None),
                  "random": (GRADIENTS, 1)}
-        sites, effects, estimates = [], {"exact": [], "float": []}, {kind: [] for kind in kinds}
+        kind_of, effects, estimates = [], {"exact": [], "float": []}, {kind: [] for kind in kinds}
         for number, pair in enumerate(tqdm(pairs, "relp", unit="pair", file=sys.stderr,
                                            disable=not sys.stderr.isatty())):
-            nodes = nodes_of(model, pair)
-            sites.append(np.array([str(node.point.site) for node in nodes]))
+            nodes = [*nodes_of(model, pair), *floats.neurons(pair, options.neurons, number)]
+            kind_of.append(np.array([_NAMES[node.point.site] if node.channel is None else _NEURONS for node in nodes]))
             effects["exact"].append(exact.effects(pair, nodes))
             effects["float"].append(floats.effects(pair, nodes))
             for kind, (rules, seed) in kinds.items():
                 estimates[kind].append(floats.estimates(pair, nodes, rules, None if seed is None else seed + number))
-        return {"pairs": len(pairs), "rows": [_row(site, sites, effects, estimates) for site in (*SITES, None)]}
+        return {"pairs": len(pairs), "rows": [_row(name, kind_of, effects, estimates)
+                                              for name in (*_NAMES.values(), _NEURONS)]}
 
     @staticmethod
     def page(found: dict[str, Any]) -> str:
@@ -88,15 +92,15 @@ class RelP(Audit):
                            rows), f"Against the exact model: {'; '.join(said)}."])
 
 
-def _row(site: Site | None, sites: list[np.ndarray], effects: dict[str, list[np.ndarray]],
+def _row(nodes: str, kind_of: list[np.ndarray], effects: dict[str, list[np.ndarray]],
          estimates: dict[str, list[np.ndarray]]) -> dict[str, Any]:
-    """Of the nodes at a site; None: of all."""
-    chosen = [np.ones(len(each), bool) if site is None else each == str(site) for each in sites]
+    """Of the nodes of a kind."""
+    chosen = [each == nodes for each in kind_of]
 
     def of(values: list[np.ndarray]) -> list[np.ndarray]:
         return [each[mask] for each, mask in zip(values, chosen, strict=True)]
 
-    return {"nodes of": "all" if site is None else _NAMES[site], "nodes": int(sum(mask.sum() for mask in chosen)),
+    return {"nodes of": nodes, "nodes": int(sum(mask.sum() for mask in chosen)),
             "correlations": {kind: {what: list(correlated(of(values), of(effect))) for what, effect in effects.items()}
                              for kind, values in estimates.items()},
             "float and exact": list(correlated(of(effects["float"]), of(effects["exact"]))),

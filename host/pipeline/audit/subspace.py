@@ -96,9 +96,9 @@ class Subspace(Audit):
         """A row a direction."""
         rows = [[each["point"], each["direction"], f"{each['rank']} of {each['channels']}",
                  f"{100 * each['share']:.1f} %", *(_cell(*each[part]) for part in _PARTS),
-                 each["verdict"]] for each in found["rows"]]
+                 _survives(each), each["verdict"]] for each in found["rows"]]
         heads = ["point", "direction", "dimensions read", "read share of the norm²", "whole", "read part alone",
-                 "rest alone", "verdict"]
+                 "rest alone", "survives", "verdict"]
         return (f"Plain lean {found['lean']:+.3f} nats, over {found['passages']} passages of {found['tokens']} tokens; "
                 "effects are its change ± standard error.\n\n" + markdown_table(heads, rows))
 
@@ -183,6 +183,11 @@ def _snmf(toward: np.ndarray, away: np.ndarray) -> np.ndarray:
     apart = separations(factors.amounts[:len(rows[0])], factors.amounts[len(rows[0]):])
     best = int(np.abs(apart).argmax())
     return factors.directions[:, best] * np.sign(apart[best])
+
+
+def _survives(row: dict[str, Any]) -> str:
+    """Of the whole's effect, by what is read alone; where there is one."""
+    return f"{100 * row['read'][0] / row['whole'][0]:.0f} %" if row["verdict"] in ("real", "illusion") else "–"
 
 
 def _cell(mean: float, error: float) -> str:

@@ -54,6 +54,19 @@ def test_estimates_are_changes_times_coefficients():
     assert not np.allclose(control, floats.estimates(PAIR, NODES, GRADIENTS))
 
 
+def test_a_neuron_is_patched_alone():
+    exact, floats = ExactPatching(MODEL), FloatPatching(network_of(MODEL))
+    nodes = floats.neurons(PAIR, 12, seed=1)
+    assert len(set(nodes)) == 12 and all(node.point.site == Site.DOWN and node.position >= 3 for node in nodes)
+    assert nodes == floats.neurons(PAIR, 12, seed=1) != floats.neurons(PAIR, 12, seed=2)
+    assert nodes[0].patch(np.zeros(160), np.ones(160)).nonzero()[0].tolist() == [nodes[0].channel]
+    by_exact, by_float = exact.effects(PAIR, nodes), floats.effects(PAIR, nodes)
+    assert by_exact.shape == by_float.shape == (12,) and by_exact.any() and by_float.any()
+    whole = [node._replace(channel=None) for node in nodes[:1]]
+    every = [nodes[0]._replace(channel=channel) for channel in range(160)]
+    assert np.isclose(floats.estimates(PAIR, every, RELEVANCE).sum(), floats.estimates(PAIR, whole, RELEVANCE)[0])
+
+
 def floats_at_end(ids):
     """The float network's output, and the mean square of its last residual."""
     import torch
