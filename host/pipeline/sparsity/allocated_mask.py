@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 
 from host.pipeline.site import LINEAR_INPUTS, Site
-from host.pipeline.sparsity.allocation import MOST, READERS, allocate
+from host.pipeline.sparsity.allocation import READERS, allocate, most_of
 from host.pipeline.sparsity.fitted_mask import MASK_OPTIONS, SPARSITY, LayerInputs, chosen_sites, sites_option
 from host.pipeline.sparsity.ranked_mask import RankedMask, kept_channels
 from models.config import ModelConfig
@@ -23,8 +23,13 @@ class AllocatedMask(RankedMask):
     """shares: float [layers, 4] of the channels of each linear input (qkv, o, gate_up, down) that become zero;
     strength scales them. `method` and `keeps` are a subclass' own."""
 
-    sites, most = LINEAR_INPUTS, MOST
+    sites = LINEAR_INPUTS
     options = {"sparsity": SPARSITY, "sites": sites_option(LINEAR_INPUTS), **MASK_OPTIONS}
+
+    @classmethod
+    def most(cls, options: Mapping[str, object]) -> float:
+        """See `FittedMask`."""
+        return most_of(chosen_sites(cls, options))
 
     @classmethod
     def fit_layer(cls, layer: FloatLayer, inputs: LayerInputs, sparsity: float, config: ModelConfig,

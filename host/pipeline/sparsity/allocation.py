@@ -18,13 +18,14 @@ from models.config import ModelConfig
 from models.float_twin import float_layer
 from models.formats.source import FloatLayer
 
-__all__ = ["MOST", "READERS", "Dropping", "allocate", "site_weights"]
+__all__ = ["MOST", "READERS", "Dropping", "allocate", "most_of", "site_weights"]
 
 READERS = {Site.QKV: ("q", "k", "v"), Site.O: ("o",), Site.GATE_UP: ("gate", "up"), Site.DOWN: ("down",)}
 """The matrices that read a linear input."""
 
 _STEPS = 20  # shares tried at a site: multiples of a twentieth
 MOST = 1 - 1 / _STEPS
+"""The highest of them."""
 _LAST = 4  # of the positions a quarter
 
 Dropping = Callable[[Site, np.ndarray], Callable[[float], np.ndarray]]
@@ -55,6 +56,11 @@ def allocate(layer: FloatLayer, inputs: LayerInputs, sparsity: float, sites: Seq
     shares = {site: float(grid[level[site]]) for site in sites}
     shares[last] -= max(above, 0) / size[last]  # of the last step as much as it takes
     return shares
+
+
+def most_of(sites: Sequence[Site]) -> float:
+    """The share of zeros must lie below, where it is shared out among sites: one alone takes any."""
+    return 1.0 if len(sites) == 1 else MOST
 
 
 def site_weights(layer: FloatLayer, site: Site) -> list[np.ndarray]:

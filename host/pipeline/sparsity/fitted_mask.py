@@ -11,7 +11,6 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import ClassVar
 
 import numpy as np
 from tqdm import tqdm
@@ -62,8 +61,11 @@ class FittedMask(Stage):
 
     kind, order = "sparsity", Order.MASK
     options = {"sparsity": SPARSITY, **MASK_OPTIONS}
-    most: ClassVar[float] = 1.0
-    """The share of zeros must lie below."""
+
+    @classmethod
+    def most(cls, options: Mapping[str, object]) -> float:
+        """The share of zeros must lie below. options: as `fit_layer` has them."""
+        return 1.0
 
     @classmethod
     @abstractmethod
@@ -76,8 +78,8 @@ class FittedMask(Stage):
                    **options: object) -> dict[str, np.ndarray]:
         """The tensors, with a share of zeros for each layer; `OptionError` for one that makes no sense."""
         for sparsity in sparsities:
-            if not 0 < sparsity < cls.most:
-                raise OptionError(f"sparsity must lie between 0 and {cls.most:g}, got {sparsity}")
+            if not 0 < sparsity < cls.most(options):
+                raise OptionError(f"sparsity must lie between 0 and {cls.most(options):g}, got {sparsity}")
         layers = tqdm(twin.layers, cls.method, unit="layer", file=sys.stderr, disable=not sys.stderr.isatty())
         parts = [cls.fit_layer(*of_layer, twin.config, options)
                  for of_layer in zip(layers, inputs, sparsities, strict=True)]
@@ -94,10 +96,8 @@ class FittedMask(Stage):
                 raise OptionError(f"--{name} must be above 0, got {target}")
         if cett is not None and ppl is not None:
             raise OptionError("--cett and --ppl are two ways to choose one setting: give one of them")
-        if not 0 < sparsity < cls.most:  # before the text is read
-            raise OptionError(f"sparsity must lie between 0 and {cls.most:g}, got {sparsity}")
-        if "sites" in options:
-            chosen_sites(cls, options)
+        if not 0 < sparsity < cls.most(options):  # before the text is read
+            raise OptionError(f"sparsity must lie between 0 and {cls.most(options):g}, got {sparsity}")
         ids = text_ids(model, text)[:tokens]
         details: dict[str, object] = {"tokens": len(ids)}
         fits = cls.fits(model, ids, **options)
@@ -119,7 +119,7 @@ class LayerFits:
 
     def __init__(self, cls: type[FittedMask], twin: FloatModel, inputs: Sequence[LayerInputs],
                  options: Mapping[str, object]):
-        self.method, self.most, self._twin, self._inputs, self._options = cls, cls.most, twin, inputs, options
+        self.method, self.most, self._twin, self._inputs, self._options = cls, cls.most(options), twin, inputs, options
 
     def __call__(self, sparsities: Sequence[float]) -> Stage:
         tensors = self.method.fit_layers(self._twin, self._inputs, sparsities, **self._options)

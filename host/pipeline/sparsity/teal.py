@@ -16,7 +16,7 @@ import numpy as np
 from host.pipeline.fitting import FitOption
 from host.pipeline.mantissas import check_magnitudes, to_mantissas
 from host.pipeline.site import LINEAR_INPUTS, Point, Site, channels_of
-from host.pipeline.sparsity.allocation import MOST, allocate
+from host.pipeline.sparsity.allocation import MOST, allocate, most_of
 from host.pipeline.sparsity.fitted_mask import (
     MASK_OPTIONS,
     FittedMask,
@@ -41,7 +41,7 @@ class Teal(FittedMask):
     """thresholds: float [layers, 4], one for each layer and linear input (qkv, o, gate_up, down); strength scales
     them."""
 
-    method, sites, most = "teal", LINEAR_INPUTS, MOST
+    method, sites = "teal", LINEAR_INPUTS
     options = {"sparsity": FitOption(float, 0.4, "share of zeros"), "sites": sites_option(LINEAR_INPUTS),
                **MASK_OPTIONS}
 
@@ -53,6 +53,11 @@ class Teal(FittedMask):
     @staticmethod
     def shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
         return {"thresholds": (config.layers, len(LINEAR_INPUTS))}
+
+    @classmethod
+    def most(cls, options: Mapping[str, object]) -> float:
+        """See `FittedMask`."""
+        return most_of(chosen_sites(cls, options))
 
     @classmethod
     def fit_layer(cls, layer: FloatLayer, inputs: LayerInputs, sparsity: float, config: ModelConfig,

@@ -71,3 +71,5 @@ def test_sites_may_be_chosen_and_shares_have_bounds(cls, tensor):
     assert not found[:, [0, 2]].any() and found[:, [1, 3]].sum(axis=1).all()
     with pytest.raises(OptionError, match="sparsity must lie between 0 and 0.95, got 0.95"):
         cls.fit_layers(twin, inputs, [0.4, 0.95])
+    alone = cls.fit_layers(twin, inputs, [0.4, 0.97], sites="down")[tensor]  # nothing is shared out
+    assert np.isfinite(alone).all() and alone[1, 3] > alone[0, 3] > 0
