@@ -13,7 +13,7 @@ from models.golden.scalar import Scalar, constant, div, from_int, mul, scale_rou
 from models.machine.kv_format import kv_format
 from models.machine.tables import EXP2_COARSE, EXP2_FINE, EXP2_FRACTION, P_FRACTION
 
-__all__ = ["attention", "exp2_negative"]
+__all__ = ["attention", "exp2_negative", "softmax_numerators"]
 
 
 def exp2_negative(delta: np.ndarray) -> np.ndarray:
@@ -21,6 +21,17 @@ def exp2_negative(delta: np.ndarray) -> np.ndarray:
     whole, fraction = delta >> EXP2_FRACTION, delta & ((1 << EXP2_FRACTION) - 1)
     product = EXP2_COARSE[fraction >> 6] * EXP2_FINE[fraction & 63]
     return round_shift(product, P_FRACTION + np.minimum(whole, 42))
+
+
+def softmax_numerators(q: np.ndarray, q_scale: Scalar, keys: np.ndarray, key_scales: Scalar,
+                       score_constant: Scalar) -> np.ndarray:
+    """What one head's query gives its keys, before the division by their sum: int64 [n] with P_FRACTION fraction bits.
+
+    q: int [dim], q_scale: a scalar; keys: int [n, dim], key_scales [n]; score_constant: log2(e) / sqrt(dim).
+    """
+    unit = mul(mul(q_scale, score_constant), key_scales)
+    score = scale_round(keys.astype(np.int64) @ q.astype(np.int64), unit, fraction=EXP2_FRACTION)
+    return exp2_negative(score.max() - score)
 
 
 def attention(q: np.ndarray, q_scale: Scalar, keys: np.ndarray, key_scales: Scalar, values: np.ndarray,
@@ -38,14 +49,12 @@ def attention(q: np.ndarray, q_scale: Scalar, keys: np.ndarray, key_scales: Scal
     exponents = np.zeros(kv_heads, np.int64)
     fraction, drop = kv_format(kv_bits).output_fraction, kv_format(kv_bits).dropped_bits
     for g in range(kv_heads):
-        k, v = keys[g].astype(np.int64), values[g].astype(np.int64)
+        v = values[g].astype(np.int64)
         m, e = np.asarray(value_scales.m)[g], np.asarray(value_scales.e)[g]
         top = np.where(m > 0, e, -128).max()
         exponents[g] = top - 23 + P_FRACTION - fraction
         for h in range(g * group, (g + 1) * group):
-            unit = mul(mul(q_scale[h], score_constant), key_scales[g])
-            score = scale_round(k @ q[h].astype(np.int64), unit, fraction=EXP2_FRACTION)
-            p = exp2_negative(score.max() - score)
+            p = softmax_numerators(q[h], q_scale[h], keys[g], key_scales[g], score_constant)
             w = round_shift(p * m, P_FRACTION + np.clip(top - e, 0, 40))
             reciprocal = div(constant(1), from_int(p.sum()))
             total = round_shift(w @ v, drop)  # |w @ v| < 2**(36 + kv_bits) for 4096 tokens

@@ -1,0 +1,1 @@
+"""Attention heads one by one: what each looks at, what it copies, and what the model loses without it."""
