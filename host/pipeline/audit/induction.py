@@ -90,8 +90,9 @@ class Induction(Audit):
                    *(f"{one[name][0]:.3f}" for name in ("same", "previous", "elsewhere")), f"{one['copying']:.2f}",
                    str(Estimate(*one["alone"]))] for one in found["heads"][:_SHOWN]]
         rows = [_row("highest-scoring", group["heads"], group["rise"])]
-        rows += [_row("matched, random", draw["heads"], draw["rise"]) for draw in group["draws"]]
-        rows.append(_row("highest less matched", (), group["excess"]))
+        rows += [_row(f"random, {_where(draw['heads'], group['heads'])}", draw["heads"], draw["rise"])
+                 for draw in group["draws"]]
+        rows.append(_row("highest less random", (), group["excess"]))
         count = len(found["heads"])
         return "\n\n".join([
             f"{found['model']}: {found['sequences']} random sequences of {-(-found['period'] // 2)} to "
@@ -109,6 +110,11 @@ class Induction(Audit):
 
 def _row(name: str, heads: Sequence[str], rises: dict[str, Any]) -> list[str]:
     return [name, ", ".join(heads), *(str(Estimate(*rises[kind])) for kind in ("repeat", "passage", "first", "text"))]
+
+
+def _where(drawn: Sequence[str], heads: Sequence[str]) -> str:
+    layers = [sorted(name.partition(".")[0] for name in names) for names in (drawn, heads)]
+    return "same layers" if layers[0] == layers[1] else "any layers"
 
 
 def _plain(found: dict[str, Any]) -> str:

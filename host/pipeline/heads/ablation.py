@@ -76,22 +76,28 @@ class Ablated:
 
 
 def matched_draws(config: ModelConfig, heads: Sequence[Head], count: int, seed: int) -> list[tuple[Head, ...]]:
-    """Random heads to hold `heads` against: as many, none of them, of the same layers as far as these have others.
+    """Random heads to hold `heads` against: as many, none of them, first draws of the same layers as far as these have
+    others, then, where there are no more such, draws of any layers.
 
-    Up to `count` different draws, fewer where there are no more, none where `heads` are all there are. What a layer
-    cannot give comes from the other layers.
+    Up to `count` different ones; none where `heads` are more than half of all.
     """
-    draw, wanted = np.random.default_rng(seed), Counter(head.layer for head in heads)
+    draw = np.random.default_rng(seed)
     others = [head for head in all_heads(config) if head not in heads]
     found: dict[tuple[Head, ...], None] = {}
-    for _ in range(_TRIES * count if others else 0):
-        chosen: list[Head] = []
-        for layer, number in sorted(wanted.items()):
-            there = [head for head in others if head.layer == layer]
-            chosen += [there[i] for i in draw.permutation(len(there))[:number]]
-        left = [head for head in others if head not in chosen]
-        chosen += [left[i] for i in draw.permutation(len(left))[:len(heads) - len(chosen)]]
-        found[tuple(sorted(chosen))] = None
-        if len(found) == count:
-            break
+    for near in (True, False):
+        for _ in range(_TRIES * count if len(others) >= len(heads) else 0):
+            if len(found) == count:
+                break
+            found[_drawn(draw, others, Counter(head.layer for head in heads) if near else Counter(), len(heads))] = None
     return list(found)
+
+
+def _drawn(draw: np.random.Generator, others: Sequence[Head], by_layer: Counter[int], count: int) -> tuple[Head, ...]:
+    """`count` of the others, in order: so many of these layers, as far as they go, the rest of any."""
+    chosen: list[Head] = []
+    for layer, number in sorted(by_layer.items()):
+        there = [head for head in others if head.layer == layer]
+        chosen += [there[i] for i in draw.permutation(len(there))[:number]]
+    left = [head for head in others if head not in chosen]
+    chosen += [left[i] for i in draw.permutation(len(left))[:count - len(chosen)]]
+    return tuple(sorted(chosen))

@@ -44,7 +44,7 @@ def test_the_command_scores_every_head_of_a_model(texts, capsys):
                  "--draws", 1, "--heads", 1]
     one = run(pipeline, *arguments, "--json", capsys=capsys)
     assert len(one["heads"]) == 24 and one["windows"] == 2
-    assert "| highest less matched |" in Induction.page(one)
+    assert "| highest less random |" in Induction.page(one)
 
 
 def test_without_use_of_repeats_there_is_nothing_to_carry():
