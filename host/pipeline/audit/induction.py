@@ -69,8 +69,8 @@ class Induction(Audit):
         window = min(model.config.context, max(_WINDOW, options.period))
         if 2 * options.period > model.config.context:
             raise OptionError(f"--period {options.period} twice is more than the context of {model.config.context}")
-        if options.heads >= len(all_heads(model.config)):
-            raise OptionError(f"--heads must be fewer than the model's {len(all_heads(model.config))}")
+        if 2 * options.heads > (count := len(all_heads(model.config))):
+            raise OptionError(f"--heads must be at most half of the model's {count}, got {options.heads}")
         ids = spread(text_ids(model, options.text), 2 * options.tokens, window)
         windows = [list(ids[start:start + window]) for start in range(0, len(ids) - window + 1, window)]
         if len(windows) < 4:
@@ -97,7 +97,8 @@ class Induction(Audit):
         return "\n\n".join([
             f"{found['model']}: {found['sequences']} random sequences of {-(-found['period'] // 2)} to "
             f"{found['period']} tokens that come twice, {found['windows']} windows of {found['window']} tokens of "
-            f"held-out text, the first {found['period']} of each also twice (passages).",
+            f"held-out text, the first {found['period']} of each also twice (passages). In the place of a head that is "
+            f"taken out: {'its mean' if found['ablation'] == 'mean' else 'zeros'}.",
             _plain(found),
             markdown_table(["head", "behind the earlier occurrence", "in front of it", "at it", "previous token",
                             "elsewhere", "copying", "alone: rise of second less first"], scored),
@@ -129,13 +130,13 @@ def _verdict(found: dict[str, Any]) -> str:
     excess = Estimate(*found["group"]["excess"]["repeat"])
     whole = Estimate(*found["plain"]["repeat"])
     says = (f"without the highest-scoring heads second halves lose {excess} nats more of their advantage than without "
-            "matched random heads")
+            "random ones")
     if whole.mean > -2 * whole.error:
         return (f"No function: the whole model finds second halves no easier than first ones ({whole}), so there is no "
                 f"induction to carry; {says}.")
     if found["group"]["carries"]:
         return f"Function: {says}, and the whole model's is {-whole.mean:.3f} ± {whole.error:.3f}."
-    return f"No function beyond chance: {says}, within two standard errors."
+    return f"No function beyond chance: {says}, which is no loss of more than two standard errors."
 
 
 def examine(model: Model, sequences: Sequences, others: Sequence[Sequence[int]], pool: np.ndarray, *, heads: int,

@@ -132,10 +132,10 @@ def _excess(top: np.ndarray, matched: np.ndarray) -> Estimate:
 
 def correlation(x: Sequence[float], y: Sequence[float]) -> float:
     """Of ranks (Spearman's), ties at their mean rank; 0 where either is constant."""
-    ranks = [_ranks(np.asarray(values, np.float64)) for values in (x, y)]
-    if min(np.ptp(each) for each in ranks) == 0:
+    first, second = (_ranks(np.asarray(values, np.float64)) for values in (x, y))
+    if np.ptp(first) == 0 or np.ptp(second) == 0:
         return 0.0
-    return float(np.corrcoef(*ranks)[0, 1])
+    return float(np.corrcoef(first, second)[0, 1])
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:
