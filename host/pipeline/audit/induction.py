@@ -55,6 +55,7 @@ class Induction(Audit):
         for name, default, text in (("sequences", 24, "repeated sequences"),
                                     ("period", 32, "tokens of the longest one's half; the shortest has half of them"),
                                     ("heads", 2, "highest-scoring heads that are taken out together"),
+                                    ("alone", 24, "highest-scoring heads that are taken out one by one"),
                                     ("draws", 8, "draws of matched random heads"),
                                     ("seed", 0, "of sequences and draws")):
             parser.add_argument(f"--{name}", type=int, default=default, help=f"{text} (default: %(default)s)")
@@ -64,7 +65,7 @@ class Induction(Audit):
     @staticmethod
     def answer(options: argparse.Namespace) -> dict[str, Any]:
         """Scores of the heads, losses without them."""
-        at_least(options, tokens=2, sequences=2, period=4, heads=1, draws=1, seed=0)
+        at_least(options, tokens=2, sequences=2, period=4, heads=1, alone=0, draws=1, seed=0)
         model = load_model(options.model)
         window = min(model.config.context, max(_WINDOW, options.period))
         if 2 * options.period > model.config.context:
@@ -77,8 +78,8 @@ class Induction(Audit):
             raise OptionError(f"{options.text} is too short: {len(ids)} tokens make {len(windows)} windows of {window}")
         sequences = Sequences(repeated_sequences(ids, options.sequences, options.period, options.seed),
                               repeated_passages(windows[::2], options.period), windows[::2])
-        found = examine(model, sequences, windows[1::2], np.unique(ids), heads=options.heads, draws=options.draws,
-                        seed=options.seed, zero=options.ablation == "zero")
+        found = examine(model, sequences, windows[1::2], np.unique(ids), heads=options.heads, alone=options.alone,
+                        draws=options.draws, seed=options.seed, zero=options.ablation == "zero")
         return {"model": model.config.name, "sequences": options.sequences, "period": options.period,
                 "windows": len(windows[::2]), "window": window, "ablation": options.ablation} | found
 
@@ -88,12 +89,12 @@ class Induction(Audit):
         group = found["group"]
         scored = [[one["head"], *(f"{one[name][0]:.3f} ± {one[name][1]:.3f}" for name in ("prefix", "before")),
                    *(f"{one[name][0]:.3f}" for name in ("same", "previous", "elsewhere")), f"{one['copying']:.2f}",
-                   str(Estimate(*one["alone"]))] for one in found["heads"][:_SHOWN]]
+                   str(Estimate(*one["alone"])) if one["alone"] else "–"] for one in found["heads"][:_SHOWN]]
         rows = [_row("highest-scoring", group["heads"], group["rise"])]
         rows += [_row(f"random, {_where(draw['heads'], group['heads'])}", draw["heads"], draw["rise"])
                  for draw in group["draws"]]
         rows.append(_row("highest less random", (), group["excess"]))
-        count = len(found["heads"])
+        count = sum(one["alone"] is not None for one in found["heads"])
         return "\n\n".join([
             f"{found['model']}: {found['sequences']} random sequences of {-(-found['period'] // 2)} to "
             f"{found['period']} tokens that come twice, {found['windows']} windows of {found['window']} tokens of "
@@ -102,7 +103,7 @@ class Induction(Audit):
             _plain(found),
             markdown_table(["head", "behind the earlier occurrence", "in front of it", "at it", "previous token",
                             "elsewhere", "copying", "alone: rise of second less first"], scored),
-            f"Over all {count} heads the rank correlation of the first score with that rise is "
+            f"Over the {count} heads that were taken out alone the rank correlation of first score and rise is "
             f"{found['correlation']:+.2f} (by chance 0 ± {1 / math.sqrt(max(count - 1, 1)):.2f}).",
             markdown_table(["without", "heads", "rise of second less first, random", "passages", "rise of first halves",
                             "rise of text"], rows),
@@ -140,27 +141,25 @@ def _verdict(found: dict[str, Any]) -> str:
 
 
 def examine(model: Model, sequences: Sequences, others: Sequence[Sequence[int]], pool: np.ndarray, *, heads: int,
-            draws: int, seed: int, zero: bool = False) -> dict[str, Any]:
+            alone: int, draws: int, seed: int, zero: bool = False) -> dict[str, Any]:
     """The answer without its settings. others: windows of which a head's mean is taken, unless zeros are put in its
     place; pool: the tokens that copying is ranked among, sorted, those of the random sequences among them."""
     everything = all_heads(model.config)
-    with tqdm(total=len(sequences.repeated) + len(everything) + draws + 1, desc="induction", unit="run",
+    with tqdm(total=len(sequences.repeated) + min(alone, len(everything)) + draws + 1, desc="induction", unit="run",
               file=sys.stderr, disable=not sys.stderr.isatty()) as bar:
         seen, copied = _scores(model, sequences.repeated, pool, bar)
-        trial = Trial(Ablated(model, None if zero else _means(model, others)), sequences)
-        alone = []
-        for head in everything:
-            alone.append(trial.rise_of_repeats(head))
-            bar.update()
         mean = seen.prefix.mean(axis=0)
         order = sorted(everything, key=lambda head: -mean[head])
+        trial, rises = Trial(Ablated(model, None if zero else _means(model, others)), sequences), {}
+        for head in order[:alone]:
+            rises[head] = trial.rise_of_repeats(head)
+            bar.update()
         group = trial.against(order[:heads], matched_draws(model.config, order[:heads], draws, seed), bar.update)
     twin = float_model(model)
     floats = sequences.losses(partial(_float_losses, twin))
-    rises = dict(zip(everything, alone, strict=True))
     return {"plain": trial.plain.estimates(), "float": floats.estimates(), "group": group,
-            "correlation": correlation(mean.ravel().tolist(), [one.mean for one in alone]),
-            "heads": [{"head": str(head), "copying": float(copied[head]), "alone": rises[head]}
+            "correlation": correlation([float(mean[head]) for head in rises], [one.mean for one in rises.values()]),
+            "heads": [{"head": str(head), "copying": float(copied[head]), "alone": rises.get(head)}
                       | {name: estimate(values[:, head.layer, head.head]) for name, values in seen._asdict().items()}
                       for head in order]}
 

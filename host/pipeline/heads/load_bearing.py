@@ -131,9 +131,9 @@ def _excess(top: np.ndarray, matched: np.ndarray) -> Estimate:
 
 
 def correlation(x: Sequence[float], y: Sequence[float]) -> float:
-    """Of ranks (Spearman's), ties at their mean rank; 0 where either is constant."""
+    """Of ranks (Spearman's), ties at their mean rank; 0 where either is constant or empty."""
     first, second = (_ranks(np.asarray(values, np.float64)) for values in (x, y))
-    if np.ptp(first) == 0 or np.ptp(second) == 0:
+    if not len(first) or np.ptp(first) == 0 or np.ptp(second) == 0:
         return 0.0
     return float(np.corrcoef(first, second)[0, 1])
 

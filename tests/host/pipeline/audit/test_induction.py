@@ -17,8 +17,8 @@ def found(heads):
     windows = np.random.default_rng(0).integers(0, VOCABULARY, (4, 24)).tolist()
     sequences = Sequences(repeated_sequences(range(VOCABULARY), 4, 16, 0), repeated_passages(windows[:2], 12),
                           windows[:2])
-    return SETTINGS | examine(planted_model(), sequences, windows[2:], np.arange(VOCABULARY), heads=heads, draws=2,
-                              seed=0)
+    return SETTINGS | examine(planted_model(), sequences, windows[2:], np.arange(VOCABULARY), heads=heads, alone=3,
+                              draws=2, seed=0)
 
 
 def test_the_highest_score_is_a_decoy_s_and_it_carries_nothing():
@@ -26,6 +26,7 @@ def test_the_highest_score_is_a_decoy_s_and_it_carries_nothing():
     assert [head["head"] for head in one["heads"][:2]] == ["1.2", "1.1"] and one["group"]["heads"] == ["1.2"]
     assert one["group"]["rise"]["repeat"].mean == pytest.approx(0, abs=1e-3) and not one["group"]["carries"]
     assert one["heads"][1]["alone"].mean > 1 and one["heads"][1]["copying"] == 1
+    assert [head["alone"] is None for head in one["heads"]] == [False] * 3 + [True] * 5
     page = Induction.page(one)
     assert "No function beyond chance" in page and "| highest-scoring | 1.2 | +0.000" in page
     for kind, value in one["plain"].items():
@@ -41,10 +42,10 @@ def test_with_the_planted_head_among_them_they_carry_it():
 
 def test_the_command_scores_every_head_of_a_model(texts, capsys):
     arguments = ["audit", "induction", "--text", texts / "austen.txt", "--tokens", 128, "--sequences", 2, "--period", 8,
-                 "--draws", 1, "--heads", 1]
+                 "--draws", 1, "--heads", 1, "--alone", 0]
     one = run(pipeline, *arguments, "--json", capsys=capsys)
     assert len(one["heads"]) == 24 and one["windows"] == 2
-    assert "| highest less random |" in Induction.page(one)
+    assert "| highest less random |" in Induction.page(one) and "Over the 0 heads" in Induction.page(one)
 
 
 def test_without_use_of_repeats_there_is_nothing_to_carry():
