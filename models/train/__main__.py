@@ -38,6 +38,9 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--prompt", nargs="+", default=[], metavar="TEXT", help="prompts to continue at the end")
     p.add_argument("--initial", metavar="DIR",
                    help="model to begin from: demo, a converted folder or one of models.train (default: random)")
+    p.add_argument("--only", nargs="+", default=[], metavar="NAME",
+                   help="tensors to train, such as layers.3.mlp.up_proj or layers.*.self_attn.* (default: all); the "
+                        "others stay as --initial has them")
     p.add_argument("--resume", action="store_true", help="go on from the checkpoint in the folder")
     p.add_argument("--compile", action="store_true", help="compile the network: a third faster after two minutes")
     p.add_argument("--threads", type=int, default=2)
@@ -65,6 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name in ("tokenizer", "resume"):
         if options.initial and getattr(options, name):
             raise OptionError(f"--{name} and --initial exclude each other: either says what the run begins with")
+    if options.only and not (options.initial or options.resume):
+        raise OptionError("--only needs --initial: without it the other tensors would stay random")
     check_output_folder(options.output)
     from models.train.run import run  # late: it needs PyTorch
 

@@ -66,18 +66,21 @@ def build_optimisers(
 ) -> list[torch.optim.Optimizer]:
     """Muon over the projections, AdamW over the rest; only matrices of the layers and SeeDNorm's alpha and beta decay.
 
-    Muon's products are computed in `dtype`. Each group keeps its peak rate under "peak", for a schedule to multiply.
+    Parameters that need no gradient are left out, and an optimiser that has none then. Muon's products are computed in
+    `dtype`. Each group keeps its peak rate under "peak", for a schedule to multiply.
     """
-    matrices = [p for n, p in network.named_parameters() if p.ndim == 2 and "embed" not in n]
-    rest = {n: p for n, p in network.named_parameters() if p.ndim != 2 or "embed" in n}
+    free = {n: p for n, p in network.named_parameters() if p.requires_grad}
+    matrices = [p for n, p in free.items() if p.ndim == 2 and "embed" not in n]
+    rest = {n: p for n, p in free.items() if p.ndim != 2 or "embed" in n}
     rescaling = [rest.pop(n) for n in list(rest) if n.endswith(("norm.alpha", "norm.beta"))]
-    groups: list[dict[str, object]] = [{"params": list(rest.values())}]
+    groups: list[dict[str, object]] = [{"params": list(rest.values())}] if rest else []
     if rescaling:
         groups.append({"params": rescaling, "weight_decay": weight_decay})
-    optimisers = [
-        Muon(matrices, lr=lr, weight_decay=weight_decay, dtype=dtype),
-        torch.optim.AdamW(groups, lr=embedding_lr, betas=(0.9, 0.95), weight_decay=0.0),
-    ]
+    optimisers: list[torch.optim.Optimizer] = []
+    if matrices:
+        optimisers.append(Muon(matrices, lr=lr, weight_decay=weight_decay, dtype=dtype))
+    if groups:
+        optimisers.append(torch.optim.AdamW(groups, lr=embedding_lr, betas=(0.9, 0.95), weight_decay=0.0))
     for optimiser in optimisers:
         for group in optimiser.param_groups:
             group["peak"] = group["lr"]

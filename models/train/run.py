@@ -13,6 +13,7 @@ from models.errors import ModelError
 from models.train.corpus import Corpus, Sampler, encode, read_corpus
 from models.train.evaluate import bits_per_character, sample
 from models.train.export import export
+from models.train.freezing import free_only
 from models.train.initial import read_initial
 from models.train.loop import train
 from models.train.network import BitNet
@@ -56,10 +57,14 @@ def run(args: argparse.Namespace, shape: Shape, recipe: Recipe) -> None:
     network = BitNet(shape, recipe.dropout, dtype=dtype)
     if initial:
         network.load_state_dict(initial.state)
+    if args.only:
+        free_only(network, args.only)
     args.output.mkdir(parents=True, exist_ok=True)
     for name, stream in zip(corpus.training, streams, strict=True):
         print(f"{name}: {len(stream)} tokens", file=sys.stderr)
-    print(f"{sum(p.numel() for p in network.parameters())} parameters", file=sys.stderr, flush=True)
+    print(f"{sum(p.numel() for p in network.parameters())} parameters, "
+          f"{sum(p.numel() for p in network.parameters() if p.requires_grad)} of them trained", file=sys.stderr,
+          flush=True)
 
     def score(characters: int | None) -> str:
         network.dtype = torch.float32

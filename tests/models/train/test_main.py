@@ -54,6 +54,7 @@ def test_text_to_scored_model(files, capsys):
         (["--dtype", "int8"], "dtype is 'int8', but must be one of bfloat16, float32"),
         (["--initial", "absent"], "no model folder at absent"),
         (["--initial", "demo"], "demo has vocab 2048, but the run wants 270"),
+        (["--only", "layers.*"], "--only needs --initial"),
         (["--initial", "demo", "--tokenizer", "t"], "--tokenizer and --initial exclude each other"),
         (["--initial", "demo", "--resume"], "--resume and --initial exclude each other"),
     ],
