@@ -11,16 +11,13 @@ import numpy as np
 from host.pipeline.measuring import Sessions
 from host.pipeline.stage import Stage
 from host.pipeline.steering_bench.judge import repeated_share
-from host.pipeline.steering_bench.lockstep import Lockstep
+from host.pipeline.steering_bench.lockstep import Lockstep, sampled
 from host.pipeline.steering_bench.material import Material
-from host.sampler import Sampler
 from host.scoring import negative_log_likelihood
 from host.text import Text
 from models.checkpoint import Model
 
 __all__ = ["Bench", "Cost", "Outcome"]
-
-TEMPERATURE, TOP_P = 0.7, 0.95  # the defaults of host.generate
 
 
 class Cost(NamedTuple):
@@ -85,16 +82,8 @@ class Bench:
         """How the prompts go on under stages, up to an end-of-text token."""
         prompts = self.source.prompts
         self._lockstep.begin(stages)
-        samplers = [Sampler(TEMPERATURE, 0, TOP_P, seed) for seed in range(len(prompts))]
-        for column in prompts.T:
-            tops = self._lockstep.step(column.tolist())
-        written = []
-        for index in range(self._tokens):
-            written.append([sampler(top) for sampler, top in zip(samplers, tops, strict=True)])
-            if index + 1 < self._tokens:
-                tops = self._lockstep.step(written[-1])
-        return [self._shown(prompt, ids) for prompt, ids in zip(prompts.tolist(), np.array(written).T.tolist(),
-                                                               strict=True)]
+        written = sampled(self._lockstep, prompts, self._tokens)
+        return [self._shown(prompt, ids) for prompt, ids in zip(prompts.tolist(), written.tolist(), strict=True)]
 
     def prompts(self) -> list[str]:
         """The prompts as text."""
