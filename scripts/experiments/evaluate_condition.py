@@ -2,8 +2,8 @@
 scripts.experiments.evaluate_condition --data DIR -o DIR --record`.
 
 The shipped model is fine-tuned on Python's language reference with the matrices of some choice free, and scored on the
-exact emulator: on held-out parts of the reference, which it learns, and on held-out old texts, which it forgets. What is
-finished in the folder is kept.
+exact emulator: on held-out parts of the reference, which it learns, and on held-out old texts, which it forgets. What
+is finished in the folder is kept.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     text = Text(model.folder)
     new, held_out = new_text()
     novel, bible = (read_text_file(options.data / name) for name in ("austen_northanger_abbey.txt", "kjv.txt"))
-    # a novel's front matter is no sample of it
-    scored = [text.encode(part)[:settings.scored] for part in (held_out, novel[len(novel) // 20:], book(bible, "Romans"))]
+    novel = novel[len(novel) // 20:]  # its front matter is no sample of it
+    scored = [text.encode(part)[:settings.scored] for part in (held_out, novel, book(bible, "Romans"))]
     tuned = []
     for choice in choices(matrices, options.count, options.seeds):
         own = choice.what.startswith("random")
@@ -88,7 +88,7 @@ def page(tuned: Sequence[Tuned], settings: Settings) -> str:
         runs = [one for one in tuned if one.choice.what == what]
         learnt = [one.path[0].new - one.path[-1].new for one in runs]
         old = [[one.path[-1].old[which] - one.path[0].old[which] for one in runs] for which in range(2)]
-        apart = max(abs(getattr(one.floating, "new") - one.path[-1].new) for one in runs)
+        apart = max(abs(one.floating.new - one.path[-1].new) for one in runs)
         rows.append([what, str(len(runs)), str(len(runs[0].choice.tensors)),
                      f"{mean(one.choice.weights for one in runs) / 1e6:.2f}", _mean(learnt), *map(_mean, old),
                      *(_mean([_at(one, gain) for one in runs]) for gain in gains), f"{apart:.3f}"])

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 from models.errors import OptionError
 
-__all__ = ["Audit", "add_model_and_text", "at_least", "find_audits"]
+__all__ = ["Audit", "add_model", "add_model_and_text", "at_least", "find_audits"]
 
 
 class Audit(ABC):
@@ -44,9 +44,14 @@ class Audit(ABC):
         """The answer in Markdown, for the terminal and for docs/audits.md."""
 
 
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """`--model`, the option of every audit of a model."""
+    parser.add_argument("--model", default="demo", metavar="DIR", help="a model's folder, demo (default) or bilingual")
+
+
 def add_model_and_text(parser: argparse.ArgumentParser, tokens: int) -> None:
     """The options of an audit that looks at a text: `--model`, `--text` and `--tokens`."""
-    parser.add_argument("--model", default="demo", metavar="DIR", help="a model's folder, demo (default) or bilingual")
+    add_model(parser)
     parser.add_argument("--text", required=True, metavar="FILE")
     parser.add_argument("--tokens", type=int, default=tokens, help="tokens of it to look at (default: %(default)s)")
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from host.pipeline.audit.audit import Audit, at_least
+from host.pipeline.audit.audit import Audit, add_model, at_least
 from models.checkpoint import Model, load_model
 from models.config import LINEARS
 from models.dequantise import float_model
@@ -54,8 +54,9 @@ class Condition(Audit):
     @staticmethod
     def add_options(parser: argparse.ArgumentParser) -> None:
         """Model and draws."""
-        parser.add_argument("--model", default="demo", metavar="DIR", help="a model's folder, demo (default) or bilingual")
-        parser.add_argument("--draws", type=int, default=_DRAWS, help="random matrices beside each (default: %(default)s)")
+        add_model(parser)
+        parser.add_argument("--draws", type=int, default=_DRAWS, help="random matrices beside each (default: "
+                            "%(default)s)")
         parser.add_argument("--seed", type=int, default=0, help="of the random matrices (default: %(default)s)")
 
     @staticmethod
@@ -135,5 +136,6 @@ def _rank_correlation(first: list[float], second: list[float]) -> float:
     """Spearman's; equal values take the ranks that they stand in. 0 for fewer than two values."""
     if len(first) < 2:
         return 0.0
-    ranks = [np.argsort(np.argsort(values, kind="stable"), kind="stable") for values in (first, second)]
-    return float(np.corrcoef(*ranks)[0, 1])
+    ranks = np.argsort(np.argsort(np.array([first, second]), kind="stable"), kind="stable")
+    apart = ranks - ranks.mean(axis=1, keepdims=True)
+    return float(apart[0] @ apart[1] / (apart[0] @ apart[0]))

@@ -28,8 +28,8 @@ class Detected(NamedTuple):
     @classmethod
     def from_json(cls, stored: list[Any]) -> Detected:
         """From what JSON made of one."""
-        *curve, false, found = stored
-        return cls(*curve, Share(*false), Share(*found))
+        auc, low, high, false, found = stored
+        return cls(auc, low, high, Share(*false), Share(*found))
 
     def shown(self) -> str:
         """The area with its interval."""

@@ -79,7 +79,7 @@ def common_words(text: Text, ids: Sequence[int], count: int) -> list[int]:
 
 
 def word_directions(states: np.ndarray, ids: Sequence[int], words: Sequence[int]) -> np.ndarray:
-    """Unit vectors [words, hidden]: from the mean of residual rows [tokens, hidden] to their mean at a word's tokens."""
+    """Unit vectors [words, hidden]: from residual rows' mean, states [tokens, hidden], to their mean at a word."""
     tokens, mean = np.asarray(ids), states.mean(axis=0)
     apart = np.stack([states[tokens == word].mean(axis=0) - mean for word in words])
     return apart / np.linalg.norm(apart, axis=1, keepdims=True)

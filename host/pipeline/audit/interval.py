@@ -11,25 +11,25 @@ _NORMAL = 1.959964  # the 97.5 % quantile
 
 
 class Share(NamedTuple):
-    """`count` of `total`."""
+    """`part` of `whole`, both counts."""
 
-    count: int
-    total: int
+    part: int
+    whole: int
 
     def shown(self) -> str:
         """In percent with its interval; a dash for a share of nothing."""
-        if not self.total:
+        if not self.whole:
             return "–"
-        low, high = wilson(self.count, self.total)
-        return f"{self.count / self.total:.0%} [{low:.0%}, {high:.0%}] of {self.total}"
+        low, high = wilson(*self)
+        return f"{self.part / self.whole:.0%} [{low:.0%}, {high:.0%}] of {self.whole}"
 
 
-def wilson(count: int, total: int) -> tuple[float, float]:
+def wilson(part: int, whole: int) -> tuple[float, float]:
     """The 95 % score interval of a share; (0, 1) of nothing. Source: E. B. Wilson, 1927."""
-    if not total:
+    if not whole:
         return 0.0, 1.0
-    share, square = count / total, _NORMAL**2 / total
-    middle, half = share + square / 2, _NORMAL * sqrt(share * (1 - share) / total + square / (4 * total))
+    share, square = part / whole, _NORMAL**2 / whole
+    middle, half = share + square / 2, _NORMAL * sqrt(share * (1 - share) / whole + square / (4 * whole))
     return max(0.0, (middle - half) / (1 + square)), min(1.0, (middle + half) / (1 + square))
 
 

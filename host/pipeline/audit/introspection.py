@@ -18,7 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from host.devices.emulator import EmulatorDevice
-from host.pipeline.audit.audit import Audit, at_least
+from host.pipeline.audit.audit import Audit, add_model, at_least
 from host.pipeline.audit.detection import FALSE_ALARMS, Detected, aucs, detected
 from host.pipeline.audit.injection import Injector, Runs, common_words, random_directions, word_directions
 from host.pipeline.audit.probe import Probe
@@ -57,7 +57,7 @@ class Introspection(Audit):
     @staticmethod
     def add_options(parser: argparse.ArgumentParser) -> None:
         """Texts, layers, strengths, sizes."""
-        parser.add_argument("--model", default="demo", metavar="DIR", help="a model's folder, demo (default) or bilingual")
+        add_model(parser)
         parser.add_argument("--text", type=Path, required=True, metavar="FILE", help="words, and prompts to choose on")
         parser.add_argument("--held-out", type=Path, required=True, metavar="FILE", help="prompts to ask about")
         parser.add_argument("--layers", metavar="L,...", help="behind which a vector is added (default: the first, the "
@@ -115,7 +115,8 @@ class Introspection(Audit):
         places = [[str(row["layer"]), f"{row['strength']:g}", row["kind"]] for row in rows]
         detected_by = [{name: Detected.from_json(stored) for name, stored in row["detectors"].items()} for row in rows]
         reports = [[*place, f"`{row['word']}`", by["word"].shown(), by["word"].false.shown(), by["word"].found.shown(),
-                    by["entropy"].shown(), f"{row['median_word']:.2f}"] for place, row, by in zip(places, rows, detected_by, strict=True)]
+                    by["entropy"].shown(), f"{row['median_word']:.2f}"]
+                   for place, row, by in zip(places, rows, detected_by, strict=True)]
         probes = [[*place, by["probe"].shown(), by["probe"].false.shown(), by["probe"].found.shown(),
                    by["norm"].shown(), by["probe, shuffled"].shown(), by["probe of the other kind"].shown()]
                   for place, by in zip(places, detected_by, strict=True)]
@@ -126,14 +127,15 @@ class Introspection(Audit):
         errors = [f"false alarms, set at {FALSE_ALARMS:.0%}", "found"]
         return "\n\n".join([
             f"{found['vectors']} vectors of either kind to choose on and {found['vectors']} others to ask about, "
-            f"{found['each']} prompts of {found['tokens']} tokens each. AUC with its 95 % interval over vectors; shares "
-            "with theirs (Wilson). A vector of a *word* leads from the residual's mean to its mean at that word.",
-            "*Self-report*: the next word whose probability tells best, at the end of the prompt. *Entropy alone*: of the next "
-            "word's distribution. *Median word*: the AUC that half of all words exceed, each with the sign that it has on "
-            "the vectors to choose on.",
+            f"{found['each']} prompts of {found['tokens']} tokens each. AUC with its 95 % interval over vectors; "
+            "shares with theirs (Wilson). A *word*'s vector leads from the residual's mean to its mean at that word.",
+            "*Self-report*: the next word whose probability tells best, at the end of the prompt. *Entropy alone*: of "
+            "the next word's distribution. *Median word*: the AUC that half of all words exceed, each with the sign "
+            "that it has on the vectors to choose on.",
             markdown_table([*where, "word", "AUC", *errors, "entropy alone", "median word"], reports),
             "*Probe* of the residual behind the last layer:",
-            markdown_table([*where, "AUC", *errors, "norm alone", "shuffled labels", "probe of the other kind"], probes),
+            markdown_table([*where, "AUC", *errors, "norm alone", "shuffled labels", "probe of the other kind"],
+                           probes),
             "AUC of a probe behind each layer:",
             markdown_table([*where, *map(str, layers)], behind)])
 

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from host.pipeline.audit.audit import Audit, at_least
+from host.pipeline.audit.audit import Audit, add_model, at_least
 from host.pipeline.audit.interval import Share, sign_test
 from host.pipeline.loading import load_stages
 from host.pipeline.stage import Stage
@@ -45,8 +45,8 @@ class Course(NamedTuple):
     """Continuations under one condition, strength 0 the plain model's.
 
     moved: those that the judge gives to the steered manner in their first window. back: of these, those that it does
-    not in their last. strayed: of the others, those that it does in their last. scores, errors: log-odds per word toward
-    the steered manner, a window each, mean and standard error.
+    not in their last. strayed: of the others, those that it does in their last. scores, errors: log-odds per word
+    toward the steered manner, a window each, mean and standard error.
     """
 
     strength: float
@@ -60,7 +60,7 @@ class Course(NamedTuple):
     @property
     def chance(self) -> float:
         """That returns and strayings differ so much where either is as likely."""
-        return sign_test(self.back.count, self.strayed.count)
+        return sign_test(self.back.part, self.strayed.part)
 
 
 class Recovery(Audit):
@@ -74,7 +74,7 @@ class Recovery(Audit):
     @staticmethod
     def add_options(parser: argparse.ArgumentParser) -> None:
         """Stage, strengths, texts, sizes."""
-        parser.add_argument("--model", default="demo", metavar="DIR", help="a model's folder, demo (default) or bilingual")
+        add_model(parser)
         parser.add_argument("--stage", required=True, metavar="ARTEFACT", help="a steering method, fitted")
         parser.add_argument("--strengths", required=True, metavar="S,...", help="at which it acts, above 0")
         for name, what in (("toward", "text in the manner that it steers to, for the judge"),
@@ -84,7 +84,8 @@ class Recovery(Audit):
             parser.add_argument(f"--{name}", type=Path, required=True, metavar="FILE", help=what)
         parser.add_argument("--prompts", type=int, default=64, help="(default: %(default)s)")
         parser.add_argument("--new-tokens", type=int, default=384, help="after each (default: %(default)s)")
-        parser.add_argument("--window", type=int, default=48, help="tokens that are judged at once (default: %(default)s)")
+        parser.add_argument("--window", type=int, default=48, help="tokens that are judged at once (default: "
+                            "%(default)s)")
         parser.add_argument("--draws", type=int, default=2, help="random directions (default: %(default)s)")
 
     @staticmethod
@@ -106,10 +107,14 @@ class Recovery(Audit):
 
         def course(strength: float, what: str, stages: Sequence[Stage], stops: bool = False) -> Course:
             scores = []
+
+            def before(token: int) -> None:
+                if stops and token == options.window - 1:  # the first window's last token, on which the second begins
+                    lockstep.change([])
+
             for one in stages or [None]:
                 lockstep.begin([one] if one else [])
-                ids = sampled(lockstep, prompts, options.new_tokens,
-                              before=lambda token: lockstep.change([]) if stops and token == options.window - 1 else None)
+                ids = sampled(lockstep, prompts, options.new_tokens, before=before)
                 for prompt, written in zip(prompts.tolist(), ids.tolist(), strict=True):
                     parts = text_windows(text, prompt, written, options.window, model.config.eos_ids)
                     if len(parts) == options.new_tokens // options.window:
@@ -184,7 +189,7 @@ def _strength(one: dict[str, Any]) -> str:
 
 
 def _verdict(one: dict[str, Any]) -> str:
-    back, strayed = one["back"].count, one["strayed"].count
+    back, strayed = one["back"].part, one["strayed"].part
     counts = f"Strength {one['strength']:g}: {back} came back, {strayed} went the other way; "
     if one["chance"] >= _UNLIKELY:
         return f"{counts}no more than wandering, a null."
