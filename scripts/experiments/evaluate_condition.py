@@ -17,6 +17,7 @@ from host.pipeline.audit.condition import conditions
 from host.text import Text
 from models.checkpoint import load_model
 from models.command import CommandParser, run_command
+from models.config import LINEARS
 from models.errors import OptionError
 from models.markdown import markdown_table
 from models.output import check_output_folder
@@ -48,10 +49,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     settings = Settings(**{name: getattr(options, name) for name in Settings._fields})
     model = load_model("demo")
-    matrices = conditions(model, 1)
-    if options.seeds < 2 or not 0 < options.count < len(matrices):
-        raise OptionError(f"--seeds must be at least 2 and --count within 1 .. {len(matrices) - 1}, got "
-                          f"{options.seeds} and {options.count}")
+    matrices = model.config.layers * len(LINEARS)
+    if options.seeds < 2 or not 0 < options.count < matrices:
+        raise OptionError(f"--seeds must be at least 2 and --count within 1 .. {matrices - 1}, got {options.seeds} and "
+                          f"{options.count}")
     if min(settings) <= 0 or settings.steps % settings.every or settings.scored < 2:
         raise OptionError("options of a fine-tune must be above 0, --steps a multiple of --every, --scored at least 2")
     check_output_folder(options.output)
@@ -61,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     novel = novel[len(novel) // 20:]  # its front matter is no sample of it
     scored = [text.encode(part)[:settings.scored] for part in (held_out, novel, book(bible, "Romans"))]
     tuned = []
-    for choice in choices(matrices, options.count, options.seeds):
+    for choice in choices(conditions(model, 1), options.count, options.seeds):
         own = choice.what.startswith("random")
         for seed in [choice.draw] if own else range(options.seeds) if choice.what != "all" else [0]:
             folder = options.output / f"{choice.what.replace(' ', '-').replace(chr(39), '')}-{choice.draw}-{seed}"
@@ -75,8 +76,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def page(tuned: Sequence[Tuned], settings: Settings) -> str:
     """Markdown: how it was done, a row a choice, the lowest beside its controls at equal gain."""
     start = tuned[0].path[0]
-    most = min(one.path[0].new - min(loss.new for loss in one.path) for one in tuned)
-    gains = [most / 2, most]
+    alike = [one for one in tuned if one.choice.what in ("lowest", *_CONTROLS)]
+    gains = sorted({min(one.path[0].new - min(loss.new for loss in one.path) for one in some)
+                    for some in (tuned, alike)})  # what all have learnt, and what all of the lowest's shapes have
     how = (f"{settings.steps} steps of {settings.batch} windows of {settings.window} tokens at a rate of "
            f"{settings.rate:g} that falls to zero; scored every {settings.every} on {settings.scored:,} tokens of each "
            f"text. Reference of Python {platform.python_version()}. The shipped model: {start.new:.3f} nats a token of "
@@ -91,20 +93,20 @@ def page(tuned: Sequence[Tuned], settings: Settings) -> str:
         apart = max(abs(one.floating.new - one.path[-1].new) for one in runs)
         rows.append([what, str(len(runs)), str(len(runs[0].choice.tensors)),
                      f"{mean(one.choice.weights for one in runs) / 1e6:.2f}", _mean(learnt), *map(_mean, old),
-                     *(_mean([_at(one, gain) for one in runs]) for gain in gains), f"{apart:.3f}"])
+                     *(_mean([forgotten_at(one.path, gain) for one in runs]) for gain in gains), f"{apart:.3f}"])
     table = markdown_table(
         ["free", "runs", "matrices", "weights, millions", "learnt", "forgotten, novel", "forgotten, *Romans*",
          *(f"forgotten where {gain:.2f} are learnt" for gain in gains), "float, apart by at most"], rows)
-    return "\n\n".join([how, table, *_beside(tuned, gains[1])])
+    return "\n\n".join([how, table, *_beside(alike, gains[-1])])
 
 
 def _beside(tuned: Sequence[Tuned], gain: float) -> list[str]:
     """The lowest beside choices of the same shapes, run by run."""
     lines = []
     for control in _CONTROLS:
-        other = {one.seed: _at(one, gain) for one in tuned if one.choice.what == control}
-        apart = [_at(one, gain) - other[one.seed] for one in tuned
-                 if one.choice.what == "lowest" and one.seed in other]
+        mine, other = ([forgotten_at(one.path, gain) or 0.0 for one in tuned if one.choice.what == what]
+                       for what in ("lowest", control))  # by seed; all of these reach the gain
+        apart = [low - beside for low, beside in zip(mine, other, strict=True)]
         error = stdev(apart) / len(apart)**0.5
         verdict = "a tie" if abs(mean(apart)) < 2 * error else "less" if mean(apart) < 0 else "more"
         lines.append(f"Where {gain:.2f} nats are learnt the lowest forget {mean(apart):+.3f} ± {error:.3f} beside the "
@@ -112,13 +114,10 @@ def _beside(tuned: Sequence[Tuned], gain: float) -> list[str]:
     return lines
 
 
-def _at(one: Tuned, gain: float) -> float:
-    found = forgotten_at(one.path, gain)
-    assert found is not None, "each fine-tune reaches the least of all gains"
-    return found
-
-
-def _mean(values: Sequence[float]) -> str:
+def _mean(given: Sequence[float | None]) -> str:
+    values = [value for value in given if value is not None]
+    if len(values) < len(given):
+        return "not reached"
     error = f" ± {stdev(values) / len(values)**0.5:.3f}" if len(values) > 1 else ""
     return f"{mean(values):.3f}{error}"
 
