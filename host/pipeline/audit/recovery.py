@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,10 +27,10 @@ from host.pipeline.stage import Stage
 from host.pipeline.steering.steering_stage import SteeringStage
 from host.pipeline.steering_bench.judge import words_of
 from host.pipeline.steering_bench.lockstep import Lockstep, sampled
-from host.pipeline.steering_bench.material import PROMPT_TOKENS, body, read_material
+from host.pipeline.steering_bench.material import PROMPT_TOKENS, Material, body, read_material
 from host.pipeline.steering_bench.text_windows import text_windows
 from host.text import Text
-from models.checkpoint import load_model
+from models.checkpoint import Model, load_model
 from models.errors import OptionError
 from models.markdown import markdown_table
 from models.text_file import read_text_file
@@ -102,37 +102,17 @@ class Recovery(Audit):
             raise OptionError(f"{options.stage} steers nothing: {stage.kind} by {stage.method}")
         material = read_material(model, options.toward, options.away, (options.held_out_toward, options.held_out_away),
                                  prompts=options.prompts, windows=_FITTED, tokens=_FITTED)
-        text, lockstep, prompts = Text(model.folder), Lockstep(model), material.away.prompts
-        words: list[float] = []
-
-        def course(strength: float, what: str, stages: Sequence[Stage], stops: bool = False) -> Course:
-            scores = []
-
-            def before(token: int) -> None:
-                if stops and token == options.window - 1:  # the first window's last token, on which the second begins
-                    lockstep.change([])
-
-            for one in stages or [None]:
-                lockstep.begin([one] if one else [])
-                ids = sampled(lockstep, prompts, options.new_tokens, before=before)
-                for prompt, written in zip(prompts.tolist(), ids.tolist(), strict=True):
-                    parts = text_windows(text, prompt, written, options.window, model.config.eos_ids)
-                    if len(parts) == options.new_tokens // options.window:
-                        scores.append([material.judge.log_odds_per_word(part) for part in parts])
-                        words.append(float(np.mean([len(words_of(part)) for part in parts])))
-                bar.update()
-            return _course(strength, what, np.array(scores))
-
         with tqdm(total=1 + len(strengths) * (2 + options.draws), desc="continuing", unit="run", file=sys.stderr,
                   disable=not sys.stderr.isatty()) as bar:
-            courses = [course(0, "no steering", [])]
+            hear = _Hearing(model, material, options.new_tokens, options.window, bar.update)
+            courses = [_course(0, "no steering", hear([]))]
             for strength in strengths:
                 there = stage.with_strength(strength)
-                courses += [course(strength, "steered", [there]),
-                            course(strength, "stops after the first window", [there], stops=True),
-                            course(strength, "random direction", [stage.randomised(draw).with_strength(strength)
-                                                                  for draw in range(options.draws)])]
-        size = max(1, round(float(np.mean(words)))) if words else 1
+                random = [stage.randomised(draw).with_strength(strength) for draw in range(options.draws)]
+                courses += [_course(strength, "steered", hear([there])),
+                            _course(strength, "stops after the first window", hear([there], stops=True)),
+                            _course(strength, "random direction", np.concatenate([hear([one]) for one in random]))]
+        size = max(1, round(float(np.mean(hear.words))))
         accuracy = material.judge.accuracy(*(body(read_text_file(path)) for path in
                                              (options.held_out_toward, options.held_out_away)), words=size)
         return {"method": stage.method, "prompts": options.prompts, "new_tokens": options.new_tokens,
@@ -162,10 +142,38 @@ class Recovery(Audit):
             verdicts])
 
 
+class _Hearing:
+    """Prompts continued under stages, and the judge's log-odds per word of each window: float [continuations, windows].
+
+    Those that end before their last window are left out. words: how many each window of a continuation had, so far.
+    """
+
+    def __init__(self, model: Model, material: Material, tokens: int, window: int, on_run: Callable[[], object]):
+        self._ends, self._judge, self._prompts = model.config.eos_ids, material.judge, material.away.prompts
+        self._tokens, self._window, self._on_run = tokens, window, on_run
+        self._text, self._lockstep = Text(model.folder), Lockstep(model)
+        self.words: list[float] = []
+
+    def __call__(self, stages: Sequence[Stage], *, stops: bool = False) -> np.ndarray:
+        """stops: the stages act until the first window is written."""
+        def before(token: int) -> None:
+            if stops and token == self._window - 1:  # the first window's last token, on which the second begins
+                self._lockstep.change([])
+
+        self._lockstep.begin(stages)
+        ids = sampled(self._lockstep, self._prompts, self._tokens, before=before)
+        parts = [text_windows(self._text, prompt, written, self._window, self._ends)
+                 for prompt, written in zip(self._prompts.tolist(), ids.tolist(), strict=True)]
+        whole = [part for part in parts if len(part) == self._tokens // self._window]
+        if not whole:
+            raise OptionError("every continuation ends before its last window: give fewer --new-tokens")
+        self.words += [len(words_of(window)) for part in whole for window in part]
+        self._on_run()
+        return np.array([[self._judge.log_odds_per_word(window) for window in part] for part in whole])
+
+
 def _course(strength: float, what: str, scores: np.ndarray) -> Course:
-    """From scores [continuations, windows]; none are left where all ended early."""
-    if not len(scores):
-        raise OptionError("every continuation ends before its last window: give fewer --new-tokens")
+    """From scores [continuations, windows]."""
     first, last = scores[:, 0] > 0, scores[:, -1] > 0
     moved, returned, strayed = int(first.sum()), int((first & ~last).sum()), int((~first & last).sum())
     errors = scores.std(axis=0, ddof=min(1, len(scores) - 1)) / math.sqrt(len(scores))

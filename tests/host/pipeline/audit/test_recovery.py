@@ -6,7 +6,6 @@ import pytest
 import host.pipeline.__main__ as pipeline
 from host.pipeline.audit.recovery import Course, Recovery, _course
 from models.command import run_command
-from models.errors import OptionError
 from tests.host.pipeline.steering_bench.texts import write_texts
 from tests.host.test_commands import refused, run
 
@@ -17,11 +16,6 @@ def test_the_first_and_the_last_window_count():
     assert (course.moved, course.back, course.strayed) == ((3, 5), (2, 3), (1, 2))
     assert course.chance == 1 and course.scores == pytest.approx([0.4, 0.6, -0.2])
     assert course.errors[0] == pytest.approx(np.std([1, 1, 2, -1, -1], ddof=1) / 5**0.5)
-
-
-def test_nothing_is_left_where_all_end_early():
-    with pytest.raises(OptionError, match="give fewer --new-tokens"):
-        _course(0, "no steering", np.array([]))
 
 
 @pytest.mark.parametrize("back, strayed, verdict", [
