@@ -31,6 +31,7 @@ __all__ = ["main", "page"]
 _DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "audits.md"
 _START = "<!-- tuning: written by scripts.experiments.evaluate_condition --record -->"
 _END = "<!-- tuning: end -->"
+_STUDENT = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26)  # 97.5 % quantiles at 1, 2, ... degrees of freedom
 _CONTROLS = ("highest of the lowest's shapes", "random of the lowest's shapes")
 
 
@@ -108,9 +109,10 @@ def _beside(tuned: Sequence[Tuned], gain: float) -> list[str]:
                        for what in ("lowest", control))  # by seed; all of these reach the gain
         apart = [low - beside for low, beside in zip(mine, other, strict=True)]
         error = stdev(apart) / len(apart)**0.5
-        verdict = "a tie" if abs(mean(apart)) < 2 * error else "less" if mean(apart) < 0 else "more"
+        certain = _STUDENT[min(len(apart) - 2, len(_STUDENT) - 1)] * error
+        verdict = "a tie" if abs(mean(apart)) < certain else "less" if mean(apart) < 0 else "more"
         lines.append(f"Where {gain:.2f} nats are learnt the lowest forget {mean(apart):+.3f} ± {error:.3f} beside the "
-                     f"{control}, paired by seed: {verdict}.")
+                     f"{control}, paired by seed: {verdict} (Student's t, 95 %).")
     return lines
 
 

@@ -117,6 +117,12 @@ def tune(choice: Choice, seed: int, settings: Settings, text: str, scored: Seque
          ) -> Tuned:
     """One fine-tune in `folder`, or what is finished there. scored: ids of the new text's held-out part, then of old
     ones. `OptionError` for a folder of another one."""
+    how = json.loads(json.dumps({"choice": choice, "seed": seed, **settings._asdict()}))
+    if (done := folder / "tuned.json").exists():
+        found = json.loads(done.read_text(encoding="utf-8"))
+        if found["how"] != how:
+            raise OptionError(f"{folder} was made with other options: give another folder")
+        return Tuned.from_json(found["tuned"])
     import torch
 
     from models.train.corpus import Sampler, encode
@@ -127,12 +133,6 @@ def tune(choice: Choice, seed: int, settings: Settings, text: str, scored: Seque
     from models.train.network import BitNet
     from models.train.recipe import Recipe, Shape
 
-    how = json.loads(json.dumps({"choice": choice, "seed": seed, **settings._asdict()}))
-    if (done := folder / "tuned.json").exists():
-        found = json.loads(done.read_text(encoding="utf-8"))
-        if found["how"] != how:
-            raise OptionError(f"{folder} was made with other options: give another folder")
-        return Tuned.from_json(found["tuned"])
     folder.mkdir(parents=True, exist_ok=True)
     print(f"{choice.what} {choice.draw}, seed {seed}: {len(choice.tensors)} matrices", file=sys.stderr, flush=True)
     torch.set_num_threads(1)

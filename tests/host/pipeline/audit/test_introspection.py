@@ -34,18 +34,26 @@ def test_what_all_vectors_share_is_found_and_shuffled_labels_find_nothing(rng):
     assert 0.3 < found["probe, shuffled"] < 0.7 and 0.3 < found["word"] < 0.7
 
 
+def test_a_probe_of_the_other_kind_looks_elsewhere(rng):
+    shared = {"words": 3 * np.eye(HIDDEN)[2], "random": 3 * np.eye(HIDDEN)[9]}
+    kinds = {name: Kind(*(runs(rng, np.tile(shift, (GROUPS, 1))) for _ in range(2))) for name, shift in shared.items()}
+    for row in _asked(kinds, Kind(runs(rng), runs(rng)), runs(rng), 0, GROUPS):
+        assert row["detectors"]["probe"].auc > 0.95 and row["detectors"]["probe of the other kind"].auc < 0.75
+
+
 def test_other_vectors_are_found_by_their_norm_alone(rng):
     found = told(rng, lambda seed: 6 * random_directions(GROUPS, HIDDEN, seed))
     assert found["norm"] > 0.95 and 0.2 < found["probe"] < 0.8
 
 
-def test_a_word_that_rises_is_chosen_and_reports_it(rng):
-    def with_word(word, kind):
+def test_a_word_that_rises_or_falls_is_chosen_and_reports_it(rng):
+    def with_word(word, by, kind):
         for part in kind:
-            part.log_probabilities[:, word] += 4
+            part.log_probabilities[:, word] += by
         return kind
 
-    kinds = {name: with_word(word, Kind(runs(rng), runs(rng))) for name, word in (("words", 5), ("random", 7))}
+    kinds = {name: with_word(word, by, Kind(runs(rng), runs(rng)))
+             for name, word, by in (("words", 5, 4), ("random", 7, -4))}
     rows = _asked(kinds, Kind(runs(rng), runs(rng)), runs(rng), 0, GROUPS)
     assert [row["word"] for row in rows] == [5, 7]
     assert all(row["detectors"]["word"].auc > 0.98 and row["median_word"] < 0.65 for row in rows)
