@@ -14,6 +14,7 @@ from collections.abc import Sequence, Sized
 from tqdm import tqdm
 
 from host.command_line import add_head_option, add_model_options, note_saturations, open_session, open_text, parse_ids
+from host.control_tokens import add_magic_option, control_token
 from host.engine.engine import Engine
 from host.engine.reply import Reply
 from host.engine.request import Request, check_room
@@ -43,6 +44,7 @@ def parser() -> CommandParser:
                         "empty lines are left out")
     source.add_argument("--ids", action="append", metavar="1,2,3",
                         help="token ids to continue, once for each: needs no tokenizer")
+    add_magic_option(parser)
     parser.add_argument("-n", type=int, default=100, metavar="N", help="new tokens of each (default: 100)")
     parser.add_argument("--sequences", type=int, metavar="S",
                         help=f"how many run side by side, each with its own cache; the others wait (default: up to "
@@ -68,12 +70,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     text = open_text(session, options.stop, needed=texts is not None)
     prompts = given or [text.prompt(item) for item in texts]
     _refuse_empty(prompts)
-    for number, prompt in enumerate(prompts, 1):
-        check_room(len(prompt), options.n, session.context, f"prompt {number}")
+    token = control_token(session.model.folder, options.magic)
+    requests = [Request(prompt, sampler, options.n, stops=options.stop, magic=token)
+                for prompt, sampler in zip(prompts, samplers, strict=True)]
+    for number, request in enumerate(requests, 1):
+        check_room(len(request.ids), options.n, session.context, f"prompt {number}")
     engine = Engine(session, text)
-    replies = [engine.add(Request(prompt, sampler, options.n, stops=options.stop))
-               for prompt, sampler in zip(prompts, samplers, strict=True)]
-    with tqdm(total=sum(map(len, prompts)) + options.n * len(prompts), desc="batch", unit="tok", file=sys.stderr,
+    replies = [engine.add(request) for request in requests]
+    with tqdm(total=sum(len(request.ids) + options.n for request in requests), desc="batch", unit="tok", file=sys.stderr,
               leave=False, disable=not sys.stderr.isatty()) as bar:
         for _ in engine.run():
             bar.update(sum(reply.prompt_done + len(reply.ids) for reply in replies) - bar.n)

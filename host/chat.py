@@ -14,6 +14,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from host.command_line import add_head_option, add_model_options, note_saturations, open_model, start_session
+from host.control_tokens import add_magic_option, control_token
 from host.conversation import Answer, Conversation
 from host.sampler import add_sampling_options, sampler_from
 from host.screen import shown, without_controls
@@ -46,6 +47,7 @@ def parser() -> CommandParser:
         "turn or a command. With --json, every answer is an object on a line of its own.")
     add_model_options(parser)
     add_head_option(parser)
+    add_magic_option(parser)
     parser.add_argument("--system", metavar="TEXT", help="the system message")
     parser.add_argument("-n", type=int, metavar="N", help="tokens of an answer at most (default: as the context "
                         f"allows; {_PLAIN_TOKENS} for a model without a chat template)")
@@ -66,8 +68,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sampler = sampler_from(options)
     model = open_model(options)
     chosen = chosen_stages(options, model)
+    token = control_token(model.folder, options.magic)
     session = start_session(options, model, chosen, progress=True)
-    chat = _Chat(Conversation(session, options.system), sampler, options, chosen)
+    chat = _Chat(Conversation(session, options.system, token), sampler, options, chosen)
     try:
         chat.run()
     finally:

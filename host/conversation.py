@@ -69,10 +69,10 @@ class Conversation:
     """messages: system, if there is one, then user and assistant in turn, as the template takes them.
 
     A model without a template continues plain text: each message of the user starts a new line of it, an empty one
-    goes on where the model stopped.
+    goes on where the model stopped. magic: the id of a control token in front of it all.
     """
 
-    def __init__(self, session: Session, system: str | None = None):
+    def __init__(self, session: Session, system: str | None = None, magic: int | None = None):
         folder: Path = session.model.folder
         self.session, self.text, self.template = session, Text(folder), load_chat_template(folder)
         self.messages: list[dict[str, str]] = []
@@ -80,7 +80,7 @@ class Conversation:
         if self.template:
             self.ends |= self.template.end_ids(self.text)
         self.set_system(system)
-        self._engine = Engine(session, self.text)
+        self._engine, self._magic = Engine(session, self.text), magic
 
     @property
     def system(self) -> str | None:
@@ -127,14 +127,15 @@ class Conversation:
         if not question and not self.template and not self.messages:
             raise OptionError("the text is empty: there is no token to start from")
         ids, answer.dropped = self._prompt(question, count)
-        reply = answer.reply = self._engine.add(Request(ids, sampler, count, ends=self.ends, stops=stops))
+        reply = answer.reply = self._engine.add(Request(ids, sampler, count, ends=self.ends, stops=stops,
+                                                        magic=self._magic))
         done = None
         try:
             for _ in self._engine.run(reply):
                 before, done = reply.cached if done is None else done, reply.prompt_done
                 if on_tokens and done > before:
                     on_tokens(done - before)
-                if done == len(ids):
+                if done == len(reply.request.ids):
                     answer.ids += reply.ids[len(answer.ids):]
                     yield self._said(answer, reply.take_text())
         finally:
@@ -156,7 +157,7 @@ class Conversation:
 
     def _prompt(self, question: str, count: int | None) -> tuple[list[int], int]:
         """Ids up to the answer to `question`, and how many old turns had to go to make room."""
-        context, dropped = self.session.context, 0
+        context, dropped = self.session.context - (self._magic is not None), 0
         room = min(count or context, context // 4)
         ids = self._ids(question)
         if len(ids) + room > context:  # once at it, make room for some turns to come: all that is left runs again

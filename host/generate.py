@@ -12,6 +12,7 @@ from itertools import chain
 from tqdm import tqdm
 
 from host.command_line import add_head_option, add_model_options, note_saturations, open_session, open_text, parse_ids
+from host.control_tokens import add_magic_option, control_token
 from host.engine.engine import Engine
 from host.engine.reply import Reply
 from host.engine.request import Request, check_room
@@ -37,6 +38,7 @@ def parser() -> CommandParser:
     source.add_argument("--prompt", default=DEFAULT_PROMPT, metavar="TEXT",
                         help=f"text to continue (default: {DEFAULT_PROMPT!r}); names of special tokens mean the token")
     source.add_argument("--ids", metavar="1,2,3", help="token ids to continue, taken as they are: needs no tokenizer")
+    add_magic_option(parser)
     parser.add_argument("-n", type=int, default=100, metavar="N", help="new tokens (default: 100)")
     parser.add_argument("--stop", action="append", default=[], metavar="TEXT",
                         help="end before this text or special token; may be given several times")
@@ -58,10 +60,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise OptionError("the prompt is empty: there is no token to start from")
     session = open_session(options, progress=True)
     text = open_text(session, options.stop, needed=given is None)
-    prompt = text.prompt(options.prompt) if given is None else given
+    request = Request(text.prompt(options.prompt) if given is None else given, sampler, options.n, stops=options.stop,
+                      drafts=lookup, magic=control_token(session.model.folder, options.magic))
+    prompt = request.ids
     check_room(len(prompt), options.n, session.context)
     engine = Engine(session, text)
-    reply = engine.add(Request(prompt, sampler, options.n, stops=options.stop, drafts=lookup))
+    reply = engine.add(request)
     steps = engine.run(reply)
     with tqdm(total=len(prompt), desc="prompt", unit="tok", file=sys.stderr, leave=False,
               disable=not sys.stderr.isatty()) as bar:

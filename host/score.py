@@ -14,6 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from host.command_line import add_model_options, open_model, parse_ids, start_session
+from host.control_tokens import add_magic_option, control_token
 from host.runtime import Session
 from host.scoring import perplexity, total_nll
 from host.stage_options import chosen_stages, stage_line
@@ -34,6 +35,7 @@ def parser() -> CommandParser:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--text", type=Path, metavar="FILE", help="UTF-8 text")
     what.add_argument("--ids", metavar="1,2,3", help="token ids")
+    add_magic_option(parser)
     parser.add_argument("--logits", type=Path, metavar="OUT.npy", help="write float32 logits (n, vocab)")
     return parser
 
@@ -59,13 +61,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen = chosen_stages(options, model)
     session = start_session(options, model, chosen, progress=True)
     ids, characters = _tokens(options, session)
+    token = control_token(model.folder, options.magic)
     keep: list[np.ndarray] = []
 
     def keep_logits(logits: np.ndarray) -> None:
         keep.append((logits / float(1 << LOGIT_FRACTION)).astype(np.float32))
 
     with tqdm(total=len(ids), desc="scoring", unit="tok", file=sys.stderr, disable=not sys.stderr.isatty()) as bar:
-        nll = total_nll(session, ids, bar.update, keep_logits if options.logits else None)
+        nll = total_nll(session, ids, bar.update, keep_logits if options.logits else None,
+                        [] if token is None else [token])
     if options.logits:
         with open(options.logits, "wb") as file:  # by its name alone, np.save may write to another
             np.save(file, np.concatenate(keep))

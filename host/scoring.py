@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from host.runtime import Session
+from models.errors import OptionError
 from models.golden.head import LOGIT_FRACTION
 
 __all__ = ["float_negative_log_likelihood", "negative_log_likelihood", "perplexity", "score_windows", "token_losses",
@@ -27,21 +28,27 @@ def windows(tokens: int, context: int) -> Iterator[tuple[int, int, int]]:
         start = max(0, end - (context - context // 2))
 
 
-def score_windows(session: Session, ids: Sequence[int],
-                  on_tokens: Callable[[int], None] | None = None) -> Iterator[tuple[int, np.ndarray]]:
-    """(position, integer logits [tokens, vocab]) for runs of tokens that cover `ids` in order."""
-    for start, scored, end in windows(len(ids), session.context):
+def score_windows(session: Session, ids: Sequence[int], on_tokens: Callable[[int], None] | None = None,
+                  lead: Sequence[int] = ()) -> Iterator[tuple[int, np.ndarray]]:
+    """(position, integer logits [tokens, vocab]) for runs of tokens that cover `ids` in order.
+
+    lead: what each window reads first, and is not scored on.
+    """
+    if len(lead) >= session.context:
+        raise OptionError(f"a context of {session.context} has no room for text behind a control token")
+    for start, scored, end in windows(len(ids), session.context - len(lead)):
         session.reset()
-        if scored > start:
-            session.feed(ids[start:scored])
+        if before := [*lead, *ids[start:scored]]:
+            session.feed(before)
         yield scored, session.score(ids[scored:end], on_tokens)
 
 
 def total_nll(session: Session, ids: Sequence[int], on_tokens: Callable[[int], None] | None = None,
-              on_logits: Callable[[np.ndarray], None] | None = None) -> float:
-    """Total -log p, in nats, of all ids but the first; on_logits sees the logits of `score_windows`."""
+              on_logits: Callable[[np.ndarray], None] | None = None, lead: Sequence[int] = ()) -> float:
+    """Total -log p, in nats, of all ids but the first; on_logits sees the logits of `score_windows`. lead: as there.
+    """
     nll = 0.0
-    for position, logits in score_windows(session, ids, on_tokens):
+    for position, logits in score_windows(session, ids, on_tokens, lead):
         nll += negative_log_likelihood(logits, np.asarray(ids[position + 1:position + 1 + len(logits)], np.int64))
         if on_logits:
             on_logits(logits)

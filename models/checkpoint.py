@@ -1,6 +1,6 @@
 """The project's own checkpoint: machine integers, decided once at conversion; all downstream is integer.
 
-A folder holds `model.json` (format version, config, exponents, provenance, what goes around prompts),
+A folder holds `model.json` (format version, config, exponents, provenance, what goes around prompts, control tokens),
 `model.safetensors` and, where the source had them, `tokenizer.json` and `chat.json` (`models.vocabulary.parts`).
 Tensors, for layer N and each matrix M of `models.config.LINEARS`:
 
@@ -42,10 +42,11 @@ from models.json_file import read_object
 from models.model import Gains, Layer, Model, TernaryMatrix
 from models.safetensors_file import PADDING, SafetensorsFile
 from models.ternary import check_packed
+from models.vocabulary.control_tokens import checked_control_tokens
 from models.vocabulary.parts import Around, TextParts
 
 __all__ = ["CHAT", "RESIDUAL_LIMIT", "TOKENIZER", "Gains", "Layer", "Model", "TernaryMatrix", "check_target",
-           "load_around", "load_config", "load_model", "save_model"]
+           "load_around", "load_config", "load_control_tokens", "load_model", "save_model"]
 
 RESIDUAL_LIMIT = 60
 """The residual's fraction bits lie within ± this."""
@@ -70,6 +71,14 @@ def load_around(name_or_dir: str | Path) -> Around:
         return Around(() if config.bos_id is None else (config.bos_id,))
     with located(path):
         return Around.from_json(metadata["prompt"], config.vocab_size)
+
+
+def load_control_tokens(name_or_dir: str | Path) -> dict[str, int]:
+    """Ids of a model folder's control tokens (`models.vocabulary.control_tokens`) by name; none where it lists none."""
+    path = resolve_model(name_or_dir) / METADATA
+    metadata = _read_metadata(path)
+    with located(path):
+        return checked_control_tokens(metadata.get("magic", {}), _config(path, metadata).vocab_size)
 
 
 def load_model(name_or_dir: str | Path) -> Model:

@@ -98,7 +98,8 @@ def new_checkpoint(folder: str | Path, config: ModelConfig, *, text: TextParts |
                 writer = CheckpointWriter(config, tensors)
                 yield writer
             around = {"prompt": text.around.to_json()} if text is not None and text.around is not None else {}
-            _write(new / METADATA, json.dumps(writer.metadata() | around, indent=1) + "\n")
+            magic = {"magic": dict(text.magic)} if text is not None and text.magic else {}
+            _write(new / METADATA, json.dumps(writer.metadata() | around | magic, indent=1) + "\n")
             if text is not None:
                 _write(new / TOKENIZER, text.tokenizer)
                 if text.chat is not None:

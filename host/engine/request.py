@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass
 
 from host.pipeline.stage import Stage
 from host.runtime import Session, Top
@@ -21,7 +21,8 @@ class Request:
     sampler: called with the best next tokens and the ids so far, prompt included. limit: new ids at most; None: as far
     as the context goes. ends: ids that end it and are no part of it; None: the model's. stops: strings that end it,
     nothing of them shown, or names of special tokens. drafts: the same ids in fewer passes. stages: what acts on its
-    rows alone, on the CPU, behind the stages of the session; passes stop for them as long as it runs.
+    rows alone, on the CPU, behind the stages of the session; passes stop for them as long as it runs. magic: the id of a
+    control token that goes before `ids`, and is the first of them from then on.
     """
 
     ids: Sequence[int]
@@ -31,6 +32,11 @@ class Request:
     stops: Sequence[str] = ()
     drafts: PromptLookup | None = None
     stages: Sequence[Stage] = ()
+    magic: InitVar[int | None] = None
+
+    def __post_init__(self, magic: int | None) -> None:
+        if magic is not None:
+            self.ids = [magic, *self.ids]
 
     def check(self, session: Session) -> None:
         """`OptionError` where a session could not run it: in a shared pass, others would go down with it."""

@@ -10,6 +10,7 @@ from models.errors import ModelError, located
 from models.json_file import read_bounded, read_object, read_text
 from models.vocabulary.byte_level import byte_level_tokenizer
 from models.vocabulary.chat_files import read_chat
+from models.vocabulary.control_tokens import read_control_tokens
 from models.vocabulary.declared import Declared, read_declared
 from models.vocabulary.limits import LARGEST_FILE
 from models.vocabulary.model_proto import read_model_proto
@@ -35,7 +36,8 @@ def read_folder(folder: Path, vocab_size: int) -> TextParts | None:
             text, declared = read(path, vocab_size)  # checked
             settled = settle(text, declared, vocab_size, path, own_frame=name == _OWN)
             return TextParts(settled.text, read_chat(folder, declared), settled.around,
-                             () if settled.end is None else (settled.end,), settled.notes)
+                             () if settled.end is None else (settled.end,), settled.notes,
+                             read_control_tokens(folder, vocab_size))
     return None
 
 

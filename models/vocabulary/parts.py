@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 
 from models.errors import ModelError
 
@@ -64,7 +65,7 @@ class TextParts:
     """tokenizer: the contents of a `tokenizer.json`; chat: how to talk to the model, None where nothing says so.
 
     around: what goes around prompts, None where nobody decided: the config's `bos_id` before them. ends: ids that end a
-    text or a turn; notes: what the reader had to leave out.
+    text or a turn; notes: what the reader had to leave out; magic: control tokens by name (`control_tokens`).
     """
 
     tokenizer: str
@@ -72,3 +73,4 @@ class TextParts:
     around: Around | None = None
     ends: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
+    magic: Mapping[str, int] = field(default_factory=dict)
