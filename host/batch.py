@@ -77,8 +77,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         check_room(len(request.ids), options.n, session.context, f"prompt {number}")
     engine = Engine(session, text)
     replies = [engine.add(request) for request in requests]
-    with tqdm(total=sum(len(request.ids) + options.n for request in requests), desc="batch", unit="tok", file=sys.stderr,
-              leave=False, disable=not sys.stderr.isatty()) as bar:
+    total = sum(len(request.ids) + options.n for request in requests)
+    with tqdm(total=total, desc="batch", unit="tok", file=sys.stderr, leave=False,
+              disable=not sys.stderr.isatty()) as bar:
         for _ in engine.run():
             bar.update(sum(reply.prompt_done + len(reply.ids) for reply in replies) - bar.n)
     _report(options, engine, texts, replies)

@@ -21,8 +21,8 @@ class Request:
     sampler: called with the best next tokens and the ids so far, prompt included. limit: new ids at most; None: as far
     as the context goes. ends: ids that end it and are no part of it; None: the model's. stops: strings that end it,
     nothing of them shown, or names of special tokens. drafts: the same ids in fewer passes. stages: what acts on its
-    rows alone, on the CPU, behind the stages of the session; passes stop for them as long as it runs. magic: the id of a
-    control token that goes before `ids`, and is the first of them from then on.
+    rows alone, on the CPU, behind the stages of the session; passes stop for them as long as it runs. magic: the id of
+    a control token that goes before `ids`, and is the first of them from then on.
     """
 
     ids: Sequence[int]

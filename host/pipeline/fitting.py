@@ -16,7 +16,8 @@ REQUIRED = object()
 
 
 class FitOption(NamedTuple):
-    """An option of a method's `fit`: `type` makes the value of what the user writes; `help` has no default in it."""
+    """An option of a method's `fit`: `type` makes the value of what the user writes; `list` for one that may be given
+    several times, as strings. `help` has no default in it."""
 
     type: type
     default: object

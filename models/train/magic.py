@@ -17,7 +17,7 @@ from models.train.recipe import Recipe
 
 __all__ = ["RECIPE", "main", "parser"]
 
-RECIPE = Recipe(steps=300, batch=16, lr=3e-3, embedding_lr=1e-3, warmup=20, dropout=0.0, dtype="float32")
+RECIPE = Recipe(steps=250, batch=12, lr=3e-3, embedding_lr=1e-3, warmup=20, dropout=0.0, dtype="float32")
 """Defaults of the command."""
 
 _SHARES = {"plain": (0.25, "of sequences without a control token"),
@@ -33,7 +33,7 @@ def parser() -> argparse.ArgumentParser:
                    help="a manner and its texts; once for each, at least two")
     p.add_argument("--hold-out-book", nargs="+", default=[], metavar="NAME", help="books of a collection to leave out")
     p.add_argument("--initial", default="demo", metavar="DIR", help="converted model to begin from (default: demo)")
-    p.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder to write, for models.convert")
+    p.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder to write")
     p.add_argument("--untrained", metavar="NAME", help="one more control token that no sequence has: a control")
     p.add_argument("--shuffle", action="store_true", help="a control: tokens are dealt out whatever the manner")
     p.add_argument("--window", type=int, default=128, help="tokens of a sequence (default: %(default)s)")

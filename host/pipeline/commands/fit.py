@@ -40,8 +40,9 @@ def add_to(commands: argparse._SubParsersAction, methods: Methods) -> None:
             users[name].append(cls)
     group = parser.add_argument_group("options of the methods")
     for name, classes in users.items():
-        files = any(cls.options[name].type is Path for cls in classes)
+        files, several = (any(cls.options[name].type is kind for cls in classes) for kind in (Path, list))
         group.add_argument(f"--{name}", type=Path if files else str, metavar="FILE" if files else name[0].upper(),
+                           action="append" if several else "store",
                            help="; ".join(_help(cls, name) for cls in classes), dest=f"method {name}")
     parser.set_defaults(run=lambda options: _run(options, methods, list(users)))
 
