@@ -50,6 +50,7 @@ __all__ = ["DEFAULT_RULES", "Reasoning"]
 DEFAULT_RULES = "so far away => steer toward"
 """Of two texts: a text in the other manner is led to the wanted one, a text in the wanted one is left alone."""
 
+_TWO_TEXTS = ("toward", "away")  # their names as concepts
 _ENTRY = 32767  # the largest mantissa of a direction
 _LARGEST = 1 << 62  # a threshold beyond it is as good as this
 
@@ -92,7 +93,7 @@ class Reasoning(ContrastFit, SequenceStage):
             if toward or away or not rules:
                 raise OptionError("steering by reasoning takes --concept with --rules, and then no --toward or --away")
             ids = _concept_ids(model, concept, options["tokens"])
-            parse_rules(read_text_file(rules), list(ids), printable(rules.name))  # ask before long work
+            parse_rules(read_text_file(rules), list(ids), printable(rules.name))  # as above
             states = [residuals(model, EmulatorDevice(CPU), each, description=name) for name, each in ids.items()]
             tensors, details = cls.fit_states(list(ids), states, chosen, read_text_file(rules), printable(rules.name))
         else:
@@ -107,8 +108,9 @@ class Reasoning(ContrastFit, SequenceStage):
     def fit_contrast(cls, contrast: Contrast, layers: Sequence[int], *,  # type: ignore[override]  # options by name
                      concept: None = None, rules: Path | None = None) -> Fitted:
         """See `ContrastFit`. The two texts are the concepts `toward` and `away`."""
-        text, source = ((read_text_file(rules), printable(rules.name)) if rules else (DEFAULT_RULES, "default rules"))
-        return cls.fit_states(["toward", "away"], contrast.states, layers, text, source)
+        text, source = (read_text_file(rules), printable(rules.name)) if rules else (DEFAULT_RULES, "default rules")
+        parse_rules(text, _TWO_TEXTS, source)  # ask before long work
+        return cls.fit_states(_TWO_TEXTS, contrast.states, layers, text, source)
 
     @classmethod
     def fit_states(cls, names: Sequence[str], states: Sequence[np.ndarray], layers: Sequence[int], text: str,

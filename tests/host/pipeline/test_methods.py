@@ -38,7 +38,8 @@ def folder(tmp_path):
 def test_the_own_methods_are_found():
     sparsity = {"chess", "core-infer", "fixed-random", "oracle", "random-per-token", "spark", "tau-gate", "teal",
                 "top-k", "wina", "zeros"}
-    steering = {"au-steer", "difference-of-means", "eigen-shift", "foxp2", "lin-eas", "lqr", "snmf", "vector"}
+    steering = {"au-steer", "difference-of-means", "eigen-shift", "foxp2", "lin-eas", "lqr",
+                "reasoning", "snmf", "vector"}
     assert set(find_methods()) == {("normalisation", "rmsnorm"), ("normalisation", "seednorm"),
                                    *(("sparsity", name) for name in sparsity), ("resilience", "proact"),
                                    *(("activation", name) for name in ("ash", "crrelu", "spark", "x-cos")),
