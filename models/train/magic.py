@@ -17,7 +17,7 @@ from models.train.recipe import Recipe
 
 __all__ = ["RECIPE", "main", "parser"]
 
-RECIPE = Recipe(steps=250, batch=12, lr=3e-3, embedding_lr=1e-3, warmup=20, dropout=0.0, dtype="float32")
+RECIPE = Recipe(steps=150, batch=12, lr=3e-3, embedding_lr=1e-3, warmup=20, dropout=0.0, dtype="float32")
 """Defaults of the command."""
 
 _SHARES = {"plain": (0.25, "of sequences without a control token"),
