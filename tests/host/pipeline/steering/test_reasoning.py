@@ -79,6 +79,12 @@ def test_a_token_has_its_own_propositions_and_the_sequence_those_of_its_mean():
     assert not facts[:, NOW][:, 2:].any() and not facts[:, SO_FAR][:, 2:].any(), "concepts that were not fitted"
 
 
+def test_the_mean_of_the_scores_is_held_against_the_threshold():
+    told = Reasoning.load({**fitted(), "thresholds": np.where(np.arange(len(fitted()["thresholds"])) == 0, 1.0, 0.0)})
+    far = propositions("aaaaaaab", [8], told=told)[SKIPPED:, SO_FAR.start]  # scores of 1.4 and, last, -1.4
+    assert far.tolist() == [1, 1, 1, -1]
+
+
 @pytest.mark.parametrize("pieces", [[1] * 12, [5, 7], [3, 1, 8]])
 def test_pieces_do_not_matter(pieces):
     which = "aaaaabbbabab"
