@@ -17,11 +17,11 @@ from models.train.recipe import Recipe
 
 __all__ = ["RECIPE", "main", "parser"]
 
-RECIPE = Recipe(steps=150, batch=12, lr=3e-3, embedding_lr=1e-3, warmup=20, dropout=0.0, dtype="float32")
+RECIPE = Recipe(steps=120, batch=12, lr=1e-3, embedding_lr=1e-3, warmup=10, decay=0.7, dropout=0.0, dtype="float32")
 """Defaults of the command."""
 
-_SHARES = {"plain": (0.25, "of sequences without a control token"),
-           "switching": (0.6, "of the others that open in another manner than their token's")}
+_SHARES = {"plain": (0.4, "of sequences without a control token"),
+           "switching": (0.7, "of the others that open in another manner than their token's")}
 _LEAST_WINDOW = 8
 
 
