@@ -101,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = CommandParser("scripts.experiments.steering.evaluate_magic", description="Control tokens, measured.")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of the five novels and kjv.txt")
     parser.add_argument("--magic", required=True, metavar="DIR", help="converted model of models.train.magic")
-    parser.add_argument("--shuffled", required=True, metavar="DIR", help="the same with --shuffle")
+    parser.add_argument("--shuffled", metavar="DIR", help="the same with --shuffle (left out where not given)")
     parser.add_argument("--without", required=True, metavar="DIR", help="the same with --plain 1")
     parser.add_argument("--prompts", type=int, default=64, help="of either manner (default: 64)")
     parser.add_argument("--new-tokens", type=int, default=40, help="after each (default: 40)")
@@ -110,7 +110,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     both = (SCRIPTURE, AUSTEN)
     asked = [("shipped", "demo", ("",)), ("no tokens", options.without, ("",)),
-             ("tokens", options.magic, ("", *both, UNTRAINED)), ("shuffled tokens", options.shuffled, ("", *both))]
+             ("tokens", options.magic, ("", *both, UNTRAINED))]
+    if options.shuffled:
+        asked.append(("shuffled tokens", options.shuffled, ("", *both)))
     with tempfile.TemporaryDirectory() as folder:
         texts = write_manners(options.data, Path(folder))
         material = read_material(load_model("demo"), texts.scripture, texts.austen,
