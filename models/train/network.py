@@ -154,7 +154,7 @@ class Attention(nn.Module):
         self.o_proj = TernaryLinear(width, shape.hidden)
         self.attn_sub_norm = RMSNorm(width, shape.eps)
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, dtype: torch.dtype) -> Tensor:
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, dtype: torch.dtype, seen: Tensor | None = None) -> Tensor:
         batch, time, _ = x.shape
         quantised = quantise_activations(x)
 
@@ -166,7 +166,7 @@ class Attention(nn.Module):
         q = rotate(heads(self.q_proj), cos, sin).to(dtype)
         k = rotate(heads(self.k_proj), cos, sin).to(dtype).repeat_interleave(group, dim=1)
         v = heads(self.v_proj).to(dtype).repeat_interleave(group, dim=1)
-        y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=seen, is_causal=seen is None)
         y = self.attn_sub_norm(y.transpose(1, 2).reshape(batch, time, -1))
         return self.o_proj(*quantise_activations(y), dtype)
 
@@ -196,9 +196,10 @@ class Layer(nn.Module):
         self.mlp = FeedForward(shape)
         self.dropout = dropout
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, dtype: torch.dtype,
+                seen: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """The residual behind the layer, and its feed-forward products."""
-        y = self.self_attn(self.input_layernorm(x), cos, sin, dtype)
+        y = self.self_attn(self.input_layernorm(x), cos, sin, dtype, seen)
         x = x + F.dropout(y, self.dropout, self.training)
         y, products = self.mlp(self.post_attention_layernorm(x), dtype)
         return x + F.dropout(y, self.dropout, self.training), products
@@ -236,11 +237,16 @@ class BitNet(nn.Module):
     def forward_products(self, ids: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Logits, and each layer's feed-forward products (batch, time, ffn), in front of the sub-norm."""
         time = ids.shape[1]
-        cos, sin = self.cos[:time], self.sin[:time]
+        return self.forward_seen(ids, self.cos[:time], self.sin[:time])
+
+    def forward_seen(self, ids: Tensor, cos: Tensor, sin: Tensor,
+                     seen: Tensor | None = None) -> tuple[Tensor, list[Tensor]]:
+        """As `forward_products`, with rotations that (batch, heads, time, head_dim) takes, and `seen`, True where a
+        query attends to a key, for (batch, heads, time, time); None: to all before it and itself."""
         x = F.dropout(self.model.embed_tokens(ids), self.dropout, self.training)
         products = []
         for layer in self.model.layers:
-            x, product = layer(x, cos, sin, self.dtype)
+            x, product = layer(x, cos, sin, self.dtype, seen)
             products.append(product)
         x = self.model.norm(x).to(self.dtype)
         return F.linear(x, self.model.embed_tokens.weight.to(self.dtype)).float(), products
