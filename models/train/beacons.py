@@ -54,6 +54,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--unit", type=int, default=32, help="tokens after which rows leave (default: 32)")
     p.add_argument("--ratios", type=int, nargs="+", default=[2, 4, 8], metavar="R", help="(default: 2 4 8)")
     p.add_argument("--sinks", type=int, default=4, help="of windows (default: 4)")
+    p.add_argument("--guided", type=float, default=0.0, metavar="W",
+                   help="what a guide of attention weighs in the loss (default: 0, none)")
     p.add_argument("--threads", type=int, default=2)
     recipe = p.add_argument_group("recipe")
     for field in fields(Recipe):
@@ -88,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     torch.set_num_threads(options.threads)
     torch.manual_seed(recipe.seed)
     dtype = {"bfloat16": torch.bfloat16, "float32": torch.float32}[recipe.dtype]
-    network = EvictingBitNet(initial.shape, recipe.dropout, dtype=dtype)
+    network = EvictingBitNet(initial.shape, recipe.dropout, dtype=dtype, guided=options.guided)
     network.load_state_dict(initial.state)
     options.output.mkdir(parents=True, exist_ok=True)
 

@@ -9,7 +9,8 @@ from torch import Tensor
 from models.errors import ModelError
 from models.eviction import Schedule
 from models.train.corpus import SEED_STRIDE
-from models.train.evicting import IGNORED, scheduled
+from models.train.evicting import IGNORED, ScheduledText, scheduled
+from models.train.guide import NOWHERE
 
 __all__ = ["RepeatSampler", "repeated"]
 
@@ -20,13 +21,15 @@ SHUFFLED = 0.67
 LEAST, MOST = 8, 64  # tokens of a passage
 
 
-def repeated(window: Tensor, stream: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """ids and targets, int64 [n], of a window [n + 1] whose second half is passages of the first, from any place.
+def repeated(window: Tensor, stream: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """ids, targets and answers (`ScheduledText`) of a window [n + 1] whose second half is passages of the first, from
+    any place.
 
     Words drawn at random (from the stream) have no target the first time, nor has the first word of a passage: nothing
     foretells them.
     """
     ids, half = window.clone(), len(window) // 2
+    answers = torch.full_like(ids, NOWHERE)
     ignored = torch.zeros(len(window), dtype=torch.bool)
     if rng.random() < SHUFFLED:
         ids[1:half] = stream[torch.from_numpy(rng.integers(0, len(stream), half - 1))]
@@ -36,9 +39,10 @@ def repeated(window: Tensor, stream: Tensor, rng: np.random.Generator) -> tuple[
         length = min(int(rng.integers(LEAST, min(MOST, half - 1) + 1)), len(ids) - place)
         start = int(rng.integers(1, half - length + 1))
         ids[place:place + length] = ids[start:start + length]
+        answers[place:place + length] = torch.arange(start + 1, start + length + 1)
         ignored[place] = True
         place += length
-    return ids[:-1], ids[1:].masked_fill(ignored[1:], IGNORED)
+    return ids[:-1], ids[1:].masked_fill(ignored[1:], IGNORED), answers[:-1]
 
 
 class RepeatSampler:
@@ -65,8 +69,8 @@ class RepeatSampler:
             window = stream[start:start + self.tokens + 1].clone()
             window[0] = 0
             if rng.random() < SHARE:
-                ids, targets = repeated(window, stream, rng)
+                parts = repeated(window, stream, rng)
             else:
-                ids, targets = window[:-1], window[1:]
-            texts.append((ids, targets, self.schedule(rng)))
+                parts = window[:-1], window[1:], torch.full_like(window[1:], NOWHERE)
+            texts.append(ScheduledText(*parts, self.schedule(rng)))
         return scheduled(texts, self.beacon)
