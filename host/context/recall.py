@@ -10,9 +10,9 @@ import numpy as np
 from host.scoring import float_negative_log_likelihood
 from models.errors import OptionError
 
-__all__ = ["Draw", "Kept", "draw_texts", "measure_kept"]
+__all__ = ["PASSAGE", "Draw", "Kept", "draw_texts", "measure_kept"]
 
-_PASSAGE = 16  # tokens
+PASSAGE = 16  # tokens
 Logits = Callable[[Sequence[int]], np.ndarray]
 """Of a text, after each token: float [tokens, vocab]."""
 
@@ -38,16 +38,16 @@ def draw_texts(stream: Sequence[int], tokens: int, distances: Sequence[int], dra
     """Texts of `tokens` tokens, `first` and then what stands at evenly spread places of the stream."""
     if len(stream) < tokens:
         raise OptionError(f"the text has {len(stream)} tokens, fewer than {tokens}")
-    if not all(_PASSAGE <= distance < tokens - _PASSAGE for distance in distances):
-        raise OptionError(f"expected distances of {_PASSAGE} to {tokens - _PASSAGE - 1} in texts of {tokens} tokens")
+    if not all(PASSAGE <= distance < tokens - PASSAGE for distance in distances):
+        raise OptionError(f"expected distances of {PASSAGE} to {tokens - PASSAGE - 1} in texts of {tokens} tokens")
     rng, found = np.random.default_rng(seed), []
     for start in np.linspace(0, len(stream) - tokens, draws).astype(int):
         plain = np.array([first, *stream[start:start + tokens - 1]])
-        passage, repeated = np.array(stream)[rng.integers(0, len(stream), _PASSAGE)], {}
+        passage, repeated = np.array(stream)[rng.integers(0, len(stream), PASSAGE)], {}
         for distance in distances:
             ids = plain.copy()
-            for at in (tokens - _PASSAGE, tokens - _PASSAGE - distance):
-                ids[at:at + _PASSAGE] = passage
+            for at in (tokens - PASSAGE, tokens - PASSAGE - distance):
+                ids[at:at + PASSAGE] = passage
             repeated[distance] = ids.tolist()
         found.append(Draw(plain.tolist(), repeated))
     return found
@@ -61,7 +61,7 @@ def measure_kept(logits: Logits, draws: Sequence[Draw], on_text: Callable[[], ob
         nll.append(float_negative_log_likelihood(logits(draw.plain)[half:-1], ids[half + 1:]) / (len(ids) - 1 - half))
         on_text()
         for distance, text in draw.repeated.items():
-            best = logits(text)[-_PASSAGE:-1].argmax(axis=1)
-            recall[distance].append(np.mean(best == np.array(text[1 - _PASSAGE:])))
+            best = logits(text)[-PASSAGE:-1].argmax(axis=1)
+            recall[distance].append(np.mean(best == np.array(text[1 - PASSAGE:])))
             on_text()
     return Kept(np.array(nll), {distance: np.array(shares) for distance, shares in recall.items()})

@@ -1,8 +1,8 @@
 """python -m models.train.beacons: a model that works while rows leave its cache, made from one that needs all of them.
 
-`--rows beacons`: Activation Beacon. `--rows window`: its control, which sees a window with sinks, rows kept at random or
-everything, text by text. `--rows all`: everything, which teaches recall to what both begin from. Texts of which three
-quarters repeat themselves (`models.train.repeats`), else the corpus as it is. Figures: docs/beacon.md.
+`--rows beacons`: Activation Beacon. `--rows window`: its control, which sees a window with sinks, rows kept at random
+or everything, text by text. `--rows all`: everything, which teaches recall to what both begin from. Three quarters of
+the texts repeat themselves (`models.train.repeats`), the others are the corpus as it is. Figures: docs/beacon.md.
 """
 
 import argparse
@@ -67,8 +67,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     options = parser().parse_args(arguments)
     recipe = Recipe(**{field.name: getattr(options, field.name) for field in fields(Recipe)})
-    if options.threads < 1:
-        raise OptionError(f"--threads must be at least 1, got {options.threads}")
+    for name, least in (("threads", 1), ("tokens", 16), ("unit", 1), ("sinks", 0)):
+        if getattr(options, name) < least:
+            raise OptionError(f"--{name} must be at least {least}, got {getattr(options, name)}")
+    if options.guided < 0:
+        raise OptionError(f"--guided must not be negative, got {options.guided}")
     schedule = schedules(options.rows, options.tokens, options.unit, options.ratios, options.sinks)
     schedule(np.random.default_rng(0))  # what does not fit is told before PyTorch is read
     check_output_folder(options.output)
@@ -80,12 +83,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from models.train.initial import read_initial
     from models.train.loop import train
     from models.train.repeats import RepeatSampler
+    from models.train.run import stream_weights
 
     corpus = read_corpus(options.text, [], [])
-    initial = read_initial(options.initial, Shape())
+    initial = read_initial(options.initial, Shape(context=max(Shape.context, options.tokens)))
     streams = [encode(initial.tokenizer, texts) for texts in corpus.training.values()]
-    sampler = RepeatSampler(streams, options.weights or [len(stream) for stream in streams], recipe.batch,
-                            options.tokens, recipe.seed, schedule=schedule,
+    sampler = RepeatSampler(streams, stream_weights(options.weights, streams), recipe.batch, options.tokens,
+                            recipe.seed, schedule=schedule,
                             beacon=initial.tokenizer.token_to_id(BEACON_CHARACTER))
     torch.set_num_threads(options.threads)
     torch.manual_seed(recipe.seed)

@@ -30,7 +30,7 @@ class ScheduledText(NamedTuple):
 
 
 class EvictingBitNet(BitNet):
-    """A `BitNet` over `scheduled` texts in place of plain ids. guided: what the guides of attention weigh in the loss."""
+    """A `BitNet` over `scheduled` texts in place of plain ids. guided: what guides of attention weigh in the loss."""
 
     def __init__(self, shape: Shape, dropout: float = 0.0, dtype: torch.dtype = torch.float32, guided: float = 0.0):
         super().__init__(shape, dropout, dtype)

@@ -20,7 +20,7 @@ from models.train.network import BitNet
 from models.train.recipe import Recipe, Shape
 from models.train.tokenizer import load_tokenizer, train_tokenizer
 
-__all__ = ["run"]
+__all__ = ["run", "stream_weights"]
 
 LOGGED_CHARACTERS = 20_000
 """How much of every held-out text the log scores while a run goes on."""
@@ -34,8 +34,9 @@ def _tokenizer(args: argparse.Namespace, corpus: Corpus, vocab: int) -> Tokenize
     return train_tokenizer((text for texts in corpus.training.values() for text in texts), vocab)
 
 
-def _weights(args: argparse.Namespace, streams: Sequence[Tensor]) -> list[float]:
-    weights = args.weights or [float(len(stream)) for stream in streams]
+def stream_weights(asked: Sequence[float] | None, streams: Sequence[Tensor]) -> list[float]:
+    """How often each stream is drawn: as asked, or by size; `ModelError` for weights that make no sense."""
+    weights = list(asked or ()) or [float(len(stream)) for stream in streams]
     if len(weights) != len(streams):
         raise ModelError(f"{len(weights)} weights for {len(streams)} texts")
     if min(weights) < 0 or sum(weights) <= 0:
@@ -50,7 +51,7 @@ def run(args: argparse.Namespace, shape: Shape, recipe: Recipe) -> None:
     tokenizer = initial.tokenizer if initial else _tokenizer(args, corpus, shape.vocab)
     shape = initial.shape if initial else replace(shape, vocab=tokenizer.get_vocab_size())
     streams = [encode(tokenizer, texts) for texts in corpus.training.values()]
-    sampler = Sampler(streams, _weights(args, streams), recipe.batch, shape.context, recipe.seed)
+    sampler = Sampler(streams, stream_weights(args.weights, streams), recipe.batch, shape.context, recipe.seed)
     torch.set_num_threads(args.threads)
     torch.manual_seed(recipe.seed)
     dtype = {"bfloat16": torch.bfloat16, "float32": torch.float32}[recipe.dtype]

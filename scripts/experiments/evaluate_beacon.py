@@ -1,5 +1,5 @@
-"""Activation Beacon against a window with sinks: `python -m scripts.experiments.evaluate_beacon --data DIR --beacons DIR
---window DIR --record`.
+"""Activation Beacon against a window with sinks: `python -m scripts.experiments.evaluate_beacon --data DIR
+--beacons DIR --window DIR --record`.
 
 Each ratio of beacons beside a window of as many rows, rows kept at random and the full cache, on a novel that no model
 saw: recall of a passage from afar and perplexity, by the exact emulator. `--beacons` and `--window` are models of
@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from host.context.recall import Draw, Kept, draw_texts, measure_kept
+from host.context.recall import PASSAGE, Draw, Kept, draw_texts, measure_kept
 from host.context.rows import row_bytes
 from host.context.scheduled import ScheduledText
 from host.devices.emulator import EmulatorDevice
@@ -122,9 +122,10 @@ def _measure(model: Model, way: Way, draws: Sequence[Draw], bar: tqdm) -> Measur
 
 
 def _how(options: argparse.Namespace) -> str:
-    return (f"{options.draws} texts of {options.tokens} tokens from *Northanger Abbey*, units of {options.unit}. Recall: "
-            "of 16 words drawn at random that stand twice, so many tokens apart, the share that is likeliest the second "
-            "time. Perplexity: of the second half of the text as it is written. ± is a standard error over texts.")
+    return (f"{options.draws} texts of {options.tokens} tokens from *Northanger Abbey*, units of {options.unit}. "
+            f"Recall: of {PASSAGE} words drawn at random that stand twice, so many tokens apart, the share that is the "
+            "likeliest the second time, the first of them left out. Perplexity: of the second half of the text as it "
+            "is written. ± is a standard error over texts; behind the slash stands the float network.")
 
 
 def _share(shares: np.ndarray) -> str:

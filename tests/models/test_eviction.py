@@ -19,8 +19,7 @@ def row_of(schedule, token):
 
 
 def counted_peak(schedule):
-    return max(sum(seen(schedule, row)[0] != [] and (schedule.lasts[:row + 1] >= row)) for row in
-               range(len(schedule.tokens)))
+    return max(len(tokens) + count for tokens, count in (seen(schedule, row) for row in range(len(schedule.tokens))))
 
 
 def test_a_token_sees_earlier_units_by_their_beacons_alone():
