@@ -20,7 +20,7 @@ from tests.families import FAMILIES
 
 TINY = BUILDS["sim-tiny"]
 BEACON_ID = 5
-SCHEDULES = {"beacons": beacons(22, 8, [4, 2]), "window": window(22, 8, 14, 2),
+SCHEDULES = {"beacons": beacons(22, 8, [4, 2]), "window": window(17, 8, 14, 2),  # whose last unit is one row
              "random": random_rows(22, 8, 4, 1, np.random.default_rng(0))}
 
 
@@ -56,7 +56,7 @@ def golden_rows(model, schedule, ids):
                                             (CPU, "auto")], ids=["tiny", "numpy", "ports", "rows"])
 def test_logits_and_cache_equal_the_golden_model(name, build, kernels):
     model, schedule = make_model(), SCHEDULES[name]
-    ids = text(model)
+    ids = text(model, schedule.tokens.max() + 1)
     session = Session(model, EmulatorDevice(build, kernels=kernels))
     expected, caches = golden_rows(model, schedule, ids)
     assert (ScheduledText(session, schedule, BEACON_ID).append(ids) == expected).all()
@@ -95,7 +95,7 @@ def test_the_session_gets_its_rotations_back():
     model = make_model()
     ids, session = text(model), Session(model, EmulatorDevice(TINY))
     expected = session.score(ids)
-    scheduled = ScheduledText(session, SCHEDULES["window"])
+    scheduled = ScheduledText(session, SCHEDULES["beacons"])
     scheduled.append(ids)
     scheduled.close()
     assert (session.score(ids) == expected).all()
