@@ -8,6 +8,7 @@ position at a place. So places and positions come apart on every device, without
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -44,10 +45,18 @@ def set_rotations(session: Session, place: int, positions: Sequence[int]) -> Non
     config, start = session.model.config, session.program.memory["rope"]
     if place + len(positions) > config.context:
         raise OptionError(f"{place} rows and {len(positions)} more exceed the context of {config.context}")
-    table = rope_table(config.rope_theta, config.head_dim, int(max(positions)) + 1)[np.asarray(positions)]
-    data, first = table.astype("<i2").view(np.uint8).reshape(-1), start + place * config.head_dim * 2
+    if not len(positions):
+        return
+    table = _table(config.rope_theta, config.head_dim, 1 << int(max(positions)).bit_length())
+    data = table[np.asarray(positions)].astype("<i2").view(np.uint8).reshape(-1)
+    first = start + place * config.head_dim * 2
     session.buffer.array[first:first + data.size] = data
     session.device.flush(session.buffer, first, data.size)
+
+
+@lru_cache(maxsize=2)
+def _table(theta: float, dim: int, positions: int) -> np.ndarray:
+    return rope_table(theta, dim, positions)
 
 
 def row_bytes(session: Session) -> int:

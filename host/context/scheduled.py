@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import TracebackType
 
 import numpy as np
 
@@ -19,7 +20,7 @@ class ScheduledText:
 
     beacon: id of beacons. The text may be longer than the session's context, up to the schedule's tokens; the rows that
     are in the cache together may not (`OptionError`). Equal bits on every device. The session's rotary table is ours
-    until `close`.
+    until `close`, or until the end of a `with`; other sequences must not be used so long.
     """
 
     def __init__(self, session: Session, schedule: Schedule, beacon: int = 0):
@@ -29,7 +30,14 @@ class ScheduledText:
         self._leaving = np.unique(schedule.lasts)  # rows after which others leave
         self._rows = np.empty(0, np.int64)  # that are in the cache, by their numbers
         self._next = 0
-        session.reset()
+        session.position = 0
+
+    def __enter__(self) -> ScheduledText:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 traceback: TracebackType | None) -> None:
+        self.close()
 
     def append(self, ids: Sequence[int]) -> np.ndarray:
         """Append tokens, and the beacons that come behind them; the integer logits after each token, int32 [n, vocab].
@@ -53,7 +61,7 @@ class ScheduledText:
 
     def close(self) -> None:
         """Empty the cache and give the session its own rotary table back."""
-        self._session.reset()
+        self._session.position = 0
         set_rotations(self._session, 0, range(self._session.context))
 
     def _run(self, ids: np.ndarray) -> np.ndarray:

@@ -42,7 +42,7 @@ _SINKS = 4
 
 
 class Way(NamedTuple):
-    """A way to keep rows. model: whose, "beacons" or "window". ratio: None for the full cache."""
+    """A way to keep rows. model: whose, "beacons", "window" or "shipped". ratio: None for the full cache."""
 
     name: str
     model: str
@@ -68,7 +68,8 @@ def ways(tokens: int, unit: int, ratios: Sequence[int]) -> list[Way]:
                   Way("window with sinks", "window", ratio, window(tokens, unit, condensed.peak, _SINKS)),
                   Way("random rows", "window", ratio,
                       random_rows(tokens, unit, ratio, _SINKS, np.random.default_rng(0)))]
-    return [*found, Way("full cache", "window", None, everything(tokens))]
+    return [*found, Way("full cache", "window", None, everything(tokens)),
+            Way("full cache, shipped model", "shipped", None, everything(tokens))]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -89,6 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.draws < 2:
         raise OptionError("a standard error needs at least two draws")
     models = {name: load_model(getattr(options, name)) for name in ("beacons", "window")}
+    models["shipped"] = load_model("demo")
     model, compared = models["window"], ways(options.tokens, options.unit, options.ratios)
     draws = draw_texts(text_ids(model, options.data / f"{_HELD_OUT}.txt"), options.tokens, options.distances,
                        options.draws, first=model.config.bos_id or 0)

@@ -95,9 +95,8 @@ def test_the_session_gets_its_rotations_back():
     model = make_model()
     ids, session = text(model), Session(model, EmulatorDevice(TINY))
     expected = session.score(ids)
-    scheduled = ScheduledText(session, SCHEDULES["beacons"])
-    scheduled.append(ids)
-    scheduled.close()
+    with ScheduledText(session, SCHEDULES["beacons"]) as scheduled:
+        scheduled.append(ids)
     assert (session.score(ids) == expected).all()
 
 
