@@ -42,7 +42,7 @@ _SINKS = 4
 
 
 class Way(NamedTuple):
-    """A way to keep rows. model: whose, "beacons", "window" or "shipped". ratio: None for the full cache."""
+    """A way to keep rows. model: whose, "beacons", "window" or "shipped". ratio: None for what is compared with all."""
 
     name: str
     model: str
@@ -68,7 +68,8 @@ def ways(tokens: int, unit: int, ratios: Sequence[int]) -> list[Way]:
                   Way("window with sinks", "window", ratio, window(tokens, unit, condensed.peak, _SINKS)),
                   Way("random rows", "window", ratio,
                       random_rows(tokens, unit, ratio, _SINKS, np.random.default_rng(0)))]
-    return [*found, Way("full cache", "window", None, everything(tokens)),
+    return [*found, Way("unit and sinks alone", "window", None, window(tokens, unit, unit + _SINKS, _SINKS)),
+            Way("full cache", "window", None, everything(tokens)),
             Way("full cache, shipped model", "shipped", None, everything(tokens))]
 
 

@@ -15,6 +15,7 @@ def test_a_window_has_the_rows_of_its_beacons_and_random_rows_have_no_fewer_than
         assert found["window with sinks", ratio].schedule.peak == rows
         assert rows - 32 // ratio <= found["random rows", ratio].schedule.peak <= rows
     assert found["full cache", None].schedule.peak == 256
+    assert found["unit and sinks alone", None].schedule.peak == 36
     assert {way.model for way in found.values() if way.name != "beacons"} == {"window", "shipped"}
 
 
