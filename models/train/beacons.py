@@ -49,6 +49,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--weights", type=float, nargs="+", metavar="W", help="how often each is drawn (default: by size)")
     p.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder to write")
     p.add_argument("--initial", default="demo", metavar="DIR", help="model to begin from (default: demo)")
+    p.add_argument("--resume", action="store_true", help="go on from the checkpoint in the folder")
     p.add_argument("--rows", choices=("beacons", "window", "all"), default="beacons", help="what stays in the cache")
     p.add_argument("--tokens", type=int, default=256, help="of a training text (default: 256)")
     p.add_argument("--unit", type=int, default=32, help="tokens after which rows leave (default: 32)")
@@ -102,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         export(network, initial.tokenizer, options.output)
         return "saved"
 
-    seconds = train(network, sampler, recipe, options.output / "checkpoint.pt", saved)
+    seconds = train(network, sampler, recipe, options.output / "checkpoint.pt", saved, resume=options.resume)
     print(f"{seconds:.0f} seconds")
 
 
