@@ -22,6 +22,7 @@ from host.command_line import with_context
 from host.compiler.vocabulary import HEADS
 from host.devices.base import WeightBytes
 from host.devices.emulator import EmulatorDevice
+from host.emulator.library import chosen_kernels
 from host.emulator.streams import COLUMN_TRITS, COLUMN_UNIT
 from host.pipeline.host_steps import HostSteps
 from host.pipeline.site import Site, points_of
@@ -92,9 +93,10 @@ def check_bytes(model: Model, seen: Seen, weights: WeightBytes) -> None:
         raise DeviceError(f"{weights.read} bytes of weights were read, the zeros of the token give {expected}")
 
 
-def alternate(model: Model, head: str, tokens: int, turns: int, threads: int) -> Alternation:
+def alternate(model: Model, head: str, tokens: int, turns: int, threads: int, kernels: str = "auto") -> Alternation:
     """`turns` turns of `tokens` tokens each way, after one that does not count."""
-    sessions = [Session(model, EmulatorDevice(CPU, threads=threads, skip=skip), head=head) for skip in (False, True)]
+    sessions = [Session(model, EmulatorDevice(CPU, kernels=kernels, threads=threads, skip=skip), head=head)
+                for skip in (False, True)]
     prompt, _ = bench_ids(model.config.vocab_size, _PROMPT, 0)
     for session in sessions:
         session.feed(prompt)
@@ -120,23 +122,24 @@ def alternate(model: Model, head: str, tokens: int, turns: int, threads: int) ->
     return Alternation(*seconds, weights)
 
 
-def table(found: Sequence[tuple[str, int, str, float, Alternation]]) -> str:
-    """Markdown of (model, threads, head, share of gates that are zero, times)."""
+def table(found: Sequence[tuple[str, str, int, str, float, Alternation]]) -> str:
+    """Markdown of (model, kernels, threads, head, share of gates that are zero, times)."""
     rows = []
-    for name, threads, head, zeros, times in found:
+    for name, kernels, threads, head, zeros, times in found:
         low, _, high = quantiles(times.ratios, n=4)
-        rows.append([name, str(threads), head, f"{zeros:.1%}", f"{times.weights.read / times.weights.all:.1%}",
+        rows.append([name, kernels, str(threads), head, f"{zeros:.1%}", f"{times.weights.read / times.weights.all:.1%}",
                      f"{1 / median(times.dense):.1f}", f"{1 / median(times.skipping):.1f}",
                      f"{median(times.dense) / median(times.skipping):.2f}",
                      f"{min(times.dense) / min(times.skipping):.2f}", f"{low:.2f} to {high:.2f}"])
-    return markdown_table(["model", "threads", "head", "zero gates", "bytes read", "all weights, tok/s",
+    return markdown_table(["model", "kernels", "threads", "head", "zero gates", "bytes read", "all weights, tok/s",
                            "without, tok/s", "ratio of medians", "of the best turns", "turns, quartiles"], rows)
 
 
 def with_rows(before: str, found: str) -> str:
-    """A table with the rows of another in the place of those of the same model, threads and head, or behind them."""
+    """A table with the rows of another in the place of those of the same model, kernels, threads and head, or behind
+    them."""
     def rows(text: str) -> dict[tuple[str, ...], str]:
-        return {tuple(line.split(" | ")[:3]): line for line in text.splitlines()[2:] if line.startswith("|")}
+        return {tuple(line.split(" | ")[:4]): line for line in text.splitlines()[2:] if line.startswith("|")}
 
     return "\n".join([*found.splitlines()[:2], *(rows(before) | rows(found)).values()])
 
@@ -148,6 +151,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--models", nargs="+", required=True, metavar="DIR", help="converted models, or demo")
     parser.add_argument("--heads", nargs="+", choices=HEADS, default=list(HEADS), help="default: both")
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2], metavar="N", help="default: 1, then 2")
+    parser.add_argument("--kernels", nargs="+", default=["auto"], metavar="NAME",
+                        help="of the emulator (default: auto, the fastest here)")
     parser.add_argument("-n", type=int, default=1, metavar="N", help="tokens a turn (default: 1)")
     parser.add_argument("--turns", type=int, default=60, metavar="R", help="each way (default: 60)")
     parser.add_argument("--record", action="store_true",
@@ -161,8 +166,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         prompt, ids = bench_ids(model.config.vocab_size, _PROMPT, 1)
         live = sum(seen_zeros(model, [*prompt, *ids]).gates) / (model.config.layers * model.config.ffn_size)
         for head in options.heads:
-            found += [(Path(folder).name, threads, head, 1 - live,
-                       alternate(model, head, options.n, options.turns, threads)) for threads in options.threads]
+            found += [(Path(folder).name, chosen_kernels(kernels), threads, head, 1 - live,
+                       alternate(model, head, options.n, options.turns, threads, kernels))
+                      for kernels in options.kernels for threads in options.threads]
     print(table(found))
     if options.record:
         rewrite_marked(_DOCUMENT, _START, _END, lambda before: with_rows(before, table(found)))

@@ -38,12 +38,12 @@ def test_other_bytes_are_refused():
 def test_the_table_has_medians_best_turns_and_quartiles():
     times = Alternation([0.4, 0.2, 0.3], [0.1, 0.2, 0.2], WeightBytes(1000, 500))
     assert np.allclose(times.ratios, [4, 1, 1.5])
-    assert table([("m", 2, "exact", 0.25, times)]).splitlines()[2:] == [
-        "| m | 2 | exact | 25.0% | 50.0% | 3.3 | 5.0 | 1.50 | 2.00 | 1.00 to 4.00 |"]
+    assert table([("m", "avx2", 2, "exact", 0.25, times)]).splitlines()[2:] == [
+        "| m | avx2 | 2 | exact | 25.0% | 50.0% | 3.3 | 5.0 | 1.50 | 2.00 | 1.00 to 4.00 |"]
 
 
 def test_rows_of_other_runs_stay():
-    head = ["| model | threads | head | x |", "| --- | --- | --- | --- |"]
-    before = [*head, "| a | 1 | exact | 1 |", "| a | 2 | exact | 2 |", ""]
-    found = [*head, "| a | 2 | exact | 3 |", "| a | 2 | shortlist | 4 |"]
+    head = ["| model | kernels | threads | head | x |", "| --- | --- | --- | --- | --- |"]
+    before = [*head, "| a | avx2 | 1 | exact | 1 |", "| a | avx2 | 2 | exact | 2 |", ""]
+    found = [*head, "| a | avx2 | 2 | exact | 3 |", "| a | avx512 | 2 | exact | 4 |"]
     assert with_rows("\n".join(before), "\n".join(found)).splitlines() == [*head, before[2], *found[2:]]
