@@ -1,10 +1,10 @@
 /* The ternary product over columns: of the inputs that are not zero alone. A column has four outputs a byte, two bits
  * each, trit + 1. A strip is COLUMN_STRIP bytes of each column; threads share the strips. Included by each path with
  * TARGET set. A path that has COLUMN_STRIP defined has before
- *   columns_R(w, stride, places, count, factors, strips, planes)  for R = 1, 2, 4, 8 rows: adds to planes, strip by
- *   strip, the products of columns w + place * stride and their activations, [columns / ADDED][R][ADDED]; count
- *   up to CHUNK, and up to a multiple of NEAR there are columns to spare, whose activations are zero; places behind
- *   these are wanted next, and only fetched;
+ *   add_columns(rows, w, stride, places, count, factors, strips, planes)  for 1, 2, 4 and 8 rows: adds to planes, strip
+ *   by strip, the products of columns w + place * stride and their activations, [columns / ADDED][rows][ADDED]; count up
+ *   to CHUNK, and up to a multiple of NEAR there are columns to spare, whose activations are zero; places behind these
+ *   are wanted next, and only fetched;
  *   column_sum(planes, byte, j)  the sum of digit j of a strip's byte.
  * Others have these here. */
 
@@ -12,32 +12,20 @@
 enum { COLUMN_STRIP = 64, ADDED = 1, NEAR = 1 };
 enum { COLUMNS_PAY_1 = 50, COLUMNS_PAY_2 = 50, COLUMNS_PAY_4 = 50, COLUMNS_PAY_8 = 40 };
 
-/* planes: [row][j][byte]. */
+/* planes: [strip][row][j][byte]. */
 INLINE void add_columns(int rows, const uint8_t *w, int64_t stride, const int32_t *places, int64_t count,
-                        const int8_t *factors, int32_t *planes) {
-    for (int64_t c = 0; c < count; c++) {
-        const uint8_t *column = w + places[c] * stride;
-        __builtin_prefetch(w + places[count + c] * stride);
-        for (int r = 0; r < rows; r++)
-            for (int j = 0; j < COLUMN_TRITS; j++)
-                for (int i = 0; i < COLUMN_STRIP; i++)
-                    planes[(r * COLUMN_TRITS + j) * COLUMN_STRIP + i] +=
-                        (int16_t)((column[i] >> 2 * j & 3) * factors[c * rows + r]);
-    }
+                        const int8_t *factors, int64_t strips, int32_t *planes) {
+    for (int64_t s = 0; s < strips; s++, w += COLUMN_STRIP, planes += rows * COLUMN_STRIP * COLUMN_TRITS)
+        for (int64_t c = 0; c < count; c++) {
+            const uint8_t *column = w + places[c] * stride;
+            __builtin_prefetch(w + places[count + c] * stride);
+            for (int r = 0; r < rows; r++)
+                for (int j = 0; j < COLUMN_TRITS; j++)
+                    for (int i = 0; i < COLUMN_STRIP; i++)
+                        planes[(r * COLUMN_TRITS + j) * COLUMN_STRIP + i] +=
+                            (int16_t)((column[i] >> 2 * j & 3) * factors[c * rows + r]);
+        }
 }
-
-#define COLUMN_KERNEL(R)                                                                                              \
-    UNIT void columns_##R(const uint8_t *w, int64_t stride, const int32_t *places, int64_t count,                     \
-                          const int8_t *factors, int64_t strips, int32_t *planes) {                                  \
-        for (int64_t s = 0; s < strips; s++)                                                                          \
-            add_columns(R, w + s * COLUMN_STRIP, stride, places, count, factors,                                      \
-                        planes + s * R * COLUMN_STRIP * COLUMN_TRITS);                                                \
-    }
-
-COLUMN_KERNEL(1)
-COLUMN_KERNEL(2)
-COLUMN_KERNEL(4)
-COLUMN_KERNEL(8)
 
 INLINE int32_t column_sum(const int32_t *planes, int64_t byte, int j) {
     return planes[j * COLUMN_STRIP + byte];
@@ -66,7 +54,7 @@ enum { CHUNK = 128, STRIP_SUMS = COLUMN_STRIP * COLUMN_TRITS };
                     factors[(i / ADDED * R + r) * ADDED + i % ADDED] =                                       \
                         q[place + (block * (R - 1) + r) * STEP_PLACES];                                               \
             }                                                                                                         \
-            columns_##R(op->columns + begin * COLUMN_STRIP, stride, places, count, factors, end - begin, planes);     \
+            add_columns(R, op->columns + begin * COLUMN_STRIP, stride, places, count, factors, end - begin, planes);  \
         }                                                                                                             \
         for (int64_t s = begin; s < end; s++)                                                                         \
             for (int64_t r = 0; r < R; r++, planes += STRIP_SUMS) {                                                   \

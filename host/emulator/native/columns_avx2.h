@@ -72,17 +72,6 @@ TARGET INLINE void add_columns(int rows, const uint8_t *w, int64_t stride, const
     }
 }
 
-#define COLUMN_KERNEL(R)                                                                                              \
-    static TARGET void columns_##R(const uint8_t *w, int64_t stride, const int32_t *places, int64_t count,            \
-                                   const int8_t *factors, int64_t strips, int32_t *planes) {                         \
-        add_columns(R, w, stride, places, count, factors, strips, planes);                                            \
-    }
-
-COLUMN_KERNEL(1)
-COLUMN_KERNEL(2)
-COLUMN_KERNEL(4)
-COLUMN_KERNEL(8)
-
 INLINE int32_t column_sum(const int32_t *planes, int64_t byte, int j) {
     return planes[(byte / 8 % 2 * COLUMN_TRITS + j) * 16 + byte / 16 * 8 + byte % 8];
 }

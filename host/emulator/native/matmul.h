@@ -3,7 +3,7 @@
  *   block_R(w, blocks, q, sums)  for R = 1, 2, 4, 8 rows of activations: OUTPUTS_R rows of weights from w[0] on, that
  *   may be read up to blocks * BLOCK bytes each; as many after them are wanted next, and only fetched; q as in
  *   machine.h; writes sums[output * R + row] of digit * activation, the digit being trit + DIGIT_OFFSET;
- *   columns_R and what belongs to it: columns.h.
+ *   add_columns and what belongs to it: columns.h.
  */
 
 enum { WIDTH_MAX = 16384, ROWS_AHEAD = 128 };
