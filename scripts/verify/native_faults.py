@@ -221,9 +221,9 @@ _FAULTS = {
     ("live.h", "sparse_row"): (("row += group, rows -= group", "rows -= group"),),
     ("columns.h", "columns"): (
         ("block * (R - 1) + r", "block * (R - 1)"),
-        ("<< i % 2 * 8", "<< 8"),
-        ("found - start, CHUNK), pairs = (count + 1) / 2", "found - start, CHUNK), pairs = count / 2"),
-        ("b[i] >> 2 * j & 3", "b[i] >> 2 * j & 1"),
+        ("i / ADDED * R + r", "i / ADDED * R"),
+        ("min64(found - start, CHUNK)", "min64(found - start - 1, CHUNK)"),
+        ("column[i] >> 2 * j & 3", "column[i] >> 2 * j & 1"),
         ("m->activation_sums[row + r]", "m->activation_sums[row]"),
         ("found * (end - begin)", "found * strips"),
     ),
@@ -234,6 +234,15 @@ _FAULTS = {
         ("factors[p * rows + r]", "factors[p * rows]"),
         ("w += near * COLUMN_STRIP", "w += COLUMN_STRIP"),
         ("kept[j] = sum[j]", "kept[j] = d[0][j]"),
+    ),
+    ("columns_avx512.h", "columns"): (
+        ("_mm512_unpackhi_epi16(ab, cd)", "_mm512_unpacklo_epi16(ab, cd)"),
+        ("255 >> 2 * j", "255 >> j"),
+        ("byte / 16 * 4", "byte / 16"),
+        ("factors[q * rows + r]", "factors[q * rows]"),
+        ("w += near * COLUMN_STRIP", "w += COLUMN_STRIP"),
+        ("kept[j] = sum[j]", "kept[j] = d[0][j]"),
+        ("(sum - below)", "sum"),
     ),
     ("path_portable.c", "test_matmul"): (
         ("byte * 21846", "byte * 21845"),
@@ -291,8 +300,8 @@ _TESTS = {"units": "test_native_units.py", "norms": "test_native_norms.py",
           "sparse_row": "test_skipping.py::test_columns_serve_a_sparse_row_beside_dense_ones",
           "rows_of_up": "test_skipping.py::test_rows_of_up_with_a_gate_of_zero_are_not_read",
           "stop_the_machine": "test_library.py::test_a_bad_address_and_a_vector_never_loaded_stop_the_machine"}
-_PATHS = {"path_avx2.c": "avx2", "columns_avx2.h": "avx2", "path_avx512.c": "avx512", "neon.h": "neon",
-          "path_neon.c": "neon", "path_neon_dot.c": "neon-dot"}
+_PATHS = {"path_avx2.c": "avx2", "columns_avx2.h": "avx2", "path_avx512.c": "avx512", "columns_avx512.h": "avx512",
+          "neon.h": "neon", "path_neon.c": "neon", "path_neon_dot.c": "neon-dot"}
 
 
 def _faults() -> Iterator[NativeFault]:

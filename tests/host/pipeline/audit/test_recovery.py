@@ -66,9 +66,9 @@ def test_bad_options_are_one_line(made, capsys, option, complaint):
 
 
 def test_a_stage_that_does_not_steer_is_refused(made, texts, tmp_path, capsys):
-    mask = tmp_path / "teal.safetensors"
-    run_command(pipeline.main, ["fit", "--kind", "sparsity", "--method", "teal", "--text", str(texts / "austen.txt"),
+    mask = tmp_path / "mask.safetensors"
+    run_command(pipeline.main, ["fit", "--kind", "sparsity", "--method", "top-k", "--text", str(texts / "austen.txt"),
                                 "--tokens", "64", "-o", str(mask)])
     capsys.readouterr()
-    assert "steers nothing: sparsity by teal" in refused(
+    assert "steers nothing: sparsity by top-k" in refused(
         pipeline, "audit", "recovery", *made, "--stage", mask, "--strengths", "1", capsys=capsys)
