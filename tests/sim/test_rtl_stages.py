@@ -18,12 +18,14 @@ from host.pipeline.steering.difference_of_means import DifferenceOfMeans
 from host.pipeline.steering.eigen_shift import DIRECTIONS, EigenShift
 from host.pipeline.steering.lin_eas import LinEAS
 from host.pipeline.steering.lqr import LQR
+from host.pipeline.steering.reasoning import Reasoning
 from host.runtime import Session
 from models.synth import synthetic_model
 from sim.rtl_device import RtlDevice
 from tests.families import FAMILIES
 from tests.host.pipeline.scaled_down import ScaledDown
 from tests.host.pipeline.sparsity.masks import METHODS, fitted
+from tests.host.pipeline.steering.test_reasoning import fitted as concepts
 from tests.sim.cores import FOUR_SLOTS
 
 CONFIG = FAMILIES["relu2 grouped heads"]
@@ -107,13 +109,15 @@ def test_masks_have_the_emulators_bits(rtl):
     assert len(set(found)) == len(found)
 
 
-def test_a_stage_that_remembers_has_the_emulators_bits(rtl):
-    model = synthetic_model(CONFIG, seed=1)
-    stage = CoreInfer({"shares": np.full(2, 0.7), "alpha": np.full(2, 0.4), "trigger": np.zeros(2)})
-    found = []
+@pytest.mark.parametrize("stage", [
+    CoreInfer({"shares": np.full(2, 0.7), "alpha": np.full(2, 0.4), "trigger": np.zeros(2)}),
+    Reasoning.load(concepts() | {"thresholds": np.full_like(concepts()["thresholds"], -1e4)})])
+def test_a_stage_that_remembers_has_the_emulators_bits(rtl, stage):
+    """Neurons of the prompt; concepts, all of which hold, and the rule that follows from them."""
+    model, found = synthetic_model(CONFIG, seed=1), []
     for device, stages in ((rtl, [stage]), (EmulatorDevice(FOUR_SLOTS), [stage]), (EmulatorDevice(FOUR_SLOTS), [])):
         session = Session(model, device, host_steps=host_steps(place(stages, model), model))
-        session.feed([5, 7, 2])
+        session.feed([5, 7, 2, 8])
         found.append(session.score([9, 4]))
     assert (found[0] == found[1]).all() and (found[1] != found[2]).any()
 
