@@ -14,8 +14,8 @@ from tqdm import tqdm
 from host.command_line import add_head_option, add_model_options, note_saturations, open_session, open_text, parse_ids
 from host.control_tokens import add_magic_option, control_token
 from host.engine.engine import Engine
-from host.engine.reply import Reply
-from host.engine.request import Request, check_room
+from host.engine.reply import Finish, Reply
+from host.engine.request import Request
 from host.runtime import Session
 from host.sampler import add_sampling_options, sampler_from
 from host.screen import shown
@@ -23,6 +23,7 @@ from host.speculation import DRAFTS, PromptLookup
 from host.stop_strings import StopStrings
 from models.command import CommandParser, run_command
 from models.errors import OptionError
+from models.text_file import read_standard_input
 
 __all__ = ["main", "parser"]
 
@@ -36,10 +37,12 @@ def parser() -> CommandParser:
     add_head_option(parser)
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--prompt", default=DEFAULT_PROMPT, metavar="TEXT",
-                        help=f"text to continue (default: {DEFAULT_PROMPT!r}); names of special tokens mean the token")
+                        help=f"text to continue, - for standard input (default: {DEFAULT_PROMPT!r}); names of special "
+                             "tokens mean the token")
     source.add_argument("--ids", metavar="1,2,3", help="token ids to continue, taken as they are: needs no tokenizer")
     add_magic_option(parser)
-    parser.add_argument("-n", type=int, default=100, metavar="N", help="new tokens (default: 100)")
+    parser.add_argument("-n", type=int, default=100, metavar="N",
+                        help="new tokens at most, as far as the context goes (default: 100)")
     parser.add_argument("--stop", action="append", default=[], metavar="TEXT",
                         help="end before this text or special token; may be given several times")
     parser.add_argument("--speculate", type=int, nargs="?", const=DRAFTS, metavar="K",
@@ -56,14 +59,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     StopStrings(options.stop)
     lookup = None if options.speculate is None else PromptLookup(options.speculate)
     given = None if options.ids is None else parse_ids(options.ids)
-    if given is None and not options.prompt:
+    written = _piped() if options.prompt == "-" and given is None else options.prompt
+    if given is None and not written:
         raise OptionError("the prompt is empty: there is no token to start from")
     session = open_session(options, progress=True)
     text = open_text(session, options.stop, needed=given is None)
-    request = Request(text.prompt(options.prompt) if given is None else given, sampler, options.n, stops=options.stop,
+    request = Request(text.prompt(written) if given is None else given, sampler, options.n, stops=options.stop,
                       drafts=lookup, magic=control_token(session.model.folder, options.magic))
     prompt = request.ids
-    check_room(len(prompt), options.n, session.context)
     engine = Engine(session, text)
     reply = engine.add(request)
     steps = engine.run(reply)
@@ -75,9 +78,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.json:
         deque(steps, maxlen=0)
     else:
-        _show(reply, steps, options.prompt if given is None else "")
+        _show(reply, steps, written if given is None else "")
     _report(options, session, reply)
     session.device.close()
+
+
+def _piped() -> str:
+    """Standard input, without the end of its last line: `echo` puts one behind what is meant."""
+    return read_standard_input().replace("\r\n", "\n").removesuffix("\n")
 
 
 def _show(reply: Reply, steps: Iterator[object], prompt: str) -> None:
@@ -104,14 +112,19 @@ def _report(options: argparse.Namespace, session: Session, reply: Reply) -> None
         if cycles:
             result["cycles"] = cycles
         print(json.dumps(result))
-        note_saturations(session.saturations)
-        return
+    else:
+        _report_line(options, reply, tokens_per_pass, cycles)
+    if reply.finish == Finish.CONTEXT:
+        print(f"note: the text ends at the context of {session.context} tokens", file=sys.stderr)
+    note_saturations(session.saturations)
+
+
+def _report_line(options: argparse.Namespace, reply: Reply, tokens_per_pass: float | None, cycles: int) -> None:
     print()
     simulated = f", {cycles} cycles" if cycles else ""
     speculated = f", {tokens_per_pass:.2f} a pass" if tokens_per_pass is not None else ""
-    print(f"[{len(reply.request.ids)} prompt tokens in {reply.prefill_s:.2f} s, {len(ids)} new at "
+    print(f"[{len(reply.request.ids)} prompt tokens in {reply.prefill_s:.2f} s, {len(reply.ids)} new at "
           f"{reply.speed:.1f} tok/s on {options.device}{speculated}{simulated}]", file=sys.stderr)
-    note_saturations(session.saturations)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The commands on the shipped model: JSON keys, determinism, bad input in one line with exit status 2."""
 
+import io
 import json
 import subprocess
 import sys
@@ -137,11 +138,27 @@ def test_texts_of_any_system_are_the_same_text(capsys, texts):
     assert found[0] == found[1]
 
 
+def test_text_ends_at_the_context(capsys):
+    arguments = ["--ids", ",".join(["7"] * 500), "-n", "5000", "--temperature", "0", "--json"]
+    run_command(generate.main, arguments)
+    captured = capsys.readouterr()
+    assert len(json.loads(captured.out)["ids"]) == 512 - 500 + 1
+    assert "note: the text ends at the context of 512 tokens" in captured.err
+
+
+@pytest.mark.parametrize("given", [b"It was a truth", b"It was a truth\n", b"\xef\xbb\xbfIt was a truth\r\n"])
+def test_a_prompt_may_come_from_standard_input(given, capsys, monkeypatch):
+    expected = run(generate, "--prompt", "It was a truth", "-n", 2, "--json", capsys=capsys)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(given)))
+    assert run(generate, "--prompt", "-", "-n", 2, "--json", capsys=capsys)["ids"] == expected["ids"]
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\n")))
+    assert "the prompt is empty" in refused(generate, "--prompt", "-", capsys=capsys)
+
+
 @pytest.mark.parametrize("arguments,message", [
     (["--model", "no/such/model"], "no/such/model"),
     (["--prompt", ""], "the prompt is empty"),
-    (["--prompt", "word " * 3000], "exceed the context"),
-    (["-n", "5000"], "exceed the context"),
+    (["--prompt", "word " * 3000], "exceeds the context of 512"),
     (["-n", "0"], "new tokens must be at least 1, got 0"),
     (["--device", "abacus"], "unknown device 'abacus'; known: emulator, rtl, pynq"),
     (["--board", "abacus"], "unknown board 'abacus'"),
