@@ -76,7 +76,8 @@ def _optimise(contrast: Contrast, toward: np.ndarray, away: np.ndarray, layers: 
     shape = target.shape[0], target.shape[-1]
     scales, shifts = (torch.zeros(shape, requires_grad=True) for _ in range(2))
     steered = torch.zeros(shape[0], 1)
-    steered[list(layers)] = 1
+    rows = list(layers)  # the others have no gradient, and no part in what the lasso weighs
+    steered[rows] = 1
     optimiser = torch.optim.Adam([scales, shifts], lr=_RATE)
     mapped = HookedNetwork(network, lambda layer, h: h + steered[layer] * (scales[layer] * h
                                                                            + shifts[layer] * deviations[layer]))
@@ -90,7 +91,8 @@ def _optimise(contrast: Contrast, toward: np.ndarray, away: np.ndarray, layers: 
         with torch.no_grad():
             for parameter in (scales, shifts):
                 moment = optimiser.state[parameter]["exp_avg_sq"].sqrt().clamp(min=1e-30)
-                parameter.copy_(_proximal(parameter, _RATE * sparsity * moment.mean() / moment))
+                chosen = _proximal(parameter[rows], _RATE * sparsity * moment[rows].mean() / moment[rows])
+                parameter[rows] = chosen
     with torch.no_grad():
         after = float(wasserstein(mapped.states(ids), target, deviations))
         both = scales * steered, shifts * deviations[:, 0] * steered
