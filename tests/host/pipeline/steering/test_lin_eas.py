@@ -24,7 +24,7 @@ def contrast():
 
 def test_the_distance_falls_and_the_lasso_leaves_channels_out(contrast):
     dense = LinEAS.fit_contrast(contrast, [0, 1], steps=6, sparsity=0.0)
-    sparse = LinEAS.fit_contrast(contrast, [0, 1], steps=6, sparsity=0.1)
+    sparse = LinEAS.fit_contrast(contrast, [0, 1], steps=6, sparsity=0.5)
     before, after = dense.details["wasserstein_before_after"]
     assert after < 0.95 * before
     assert dense.details["support"] == 1 > sparse.details["support"] > 0
