@@ -2,14 +2,13 @@
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import fields
 from pathlib import Path
 
 from models.command import CommandParser, run_command
 from models.config import ACTIVATIONS, HOST_ACTIVATIONS, NORMS
 from models.errors import OptionError
 from models.output import check_output_folder
-from models.train.recipe import Recipe, Shape
+from models.train.recipe import Recipe, Shape, add_recipe_options, recipe_from
 
 __all__ = ["main", "parser"]
 
@@ -52,9 +51,7 @@ def parser() -> argparse.ArgumentParser:
     shape.add_argument("--norm", choices=NORMS, default=Shape.norm, help="in front of a layer's blocks")
     shape.add_argument("--norm-heads", type=int, default=Shape.norm_heads, help="of seednorm")
     shape.add_argument("--kept", type=float, default=Shape.kept, help="share of gates that spark lets pass")
-    recipe = p.add_argument_group("recipe")
-    for field in fields(Recipe):
-        recipe.add_argument(f"--{field.name.replace('_', '-')}", type=field.type, default=field.default)
+    add_recipe_options(p, Recipe())
     return p
 
 
@@ -62,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     options = parser().parse_args(arguments)
     shape = Shape(**{name: getattr(options, name) for name in (*SHAPE_OPTIONS, *VARIANT_OPTIONS)})
-    recipe = Recipe(**{field.name: getattr(options, field.name) for field in fields(Recipe)})
+    recipe = recipe_from(options)
     if options.threads < 1:
         raise OptionError(f"--threads must be at least 1, got {options.threads}")
     for name in ("tokenizer", "resume"):

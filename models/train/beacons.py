@@ -7,7 +7,6 @@ the texts repeat themselves (`models.train.repeats`), the others are the corpus 
 
 import argparse
 from collections.abc import Callable, Sequence
-from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ from models.command import CommandParser, run_command
 from models.errors import OptionError
 from models.eviction import BEACON_CHARACTER, Schedule, beacons, everything, random_rows, window
 from models.output import check_output_folder
-from models.train.recipe import Recipe, Shape
+from models.train.recipe import Recipe, Shape, add_recipe_options, recipe_from
 
 __all__ = ["main", "parser", "schedules"]
 
@@ -58,16 +57,14 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--guided", type=float, default=0.0, metavar="W",
                    help="what a guide of attention weighs in the loss (default: 0, none)")
     p.add_argument("--threads", type=int, default=2)
-    recipe = p.add_argument_group("recipe")
-    for field in fields(Recipe):
-        recipe.add_argument(f"--{field.name.replace('_', '-')}", type=field.type, default=field.default)
+    add_recipe_options(p, Recipe())
     return p
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     options = parser().parse_args(arguments)
-    recipe = Recipe(**{field.name: getattr(options, field.name) for field in fields(Recipe)})
+    recipe = recipe_from(options)
     for name, least in (("threads", 1), ("tokens", 16), ("unit", 1), ("sinks", 0)):
         if getattr(options, name) < least:
             raise OptionError(f"--{name} must be at least {least}, got {getattr(options, name)}")
@@ -94,8 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                             beacon=initial.tokenizer.token_to_id(BEACON_CHARACTER))
     torch.set_num_threads(options.threads)
     torch.manual_seed(recipe.seed)
-    dtype = {"bfloat16": torch.bfloat16, "float32": torch.float32}[recipe.dtype]
-    network = EvictingBitNet(initial.shape, recipe.dropout, dtype=dtype, guided=options.guided)
+    network = EvictingBitNet(initial.shape, recipe.dropout, dtype=getattr(torch, recipe.dtype), guided=options.guided)
     network.load_state_dict(initial.state)
     options.output.mkdir(parents=True, exist_ok=True)
 

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import fields, replace
 from pathlib import Path
 
 from models.command import CommandParser, run_command
 from models.errors import OptionError
 from models.output import check_output_folder
-from models.train.recipe import Recipe
+from models.train.recipe import Recipe, add_recipe_options, recipe_from
 
 __all__ = ["RECIPE", "main", "parser"]
 
@@ -42,16 +41,14 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--hazard", type=float, default=0.15,
                    help="chance a token that a text in another manner takes up the token's (default: %(default)s)")
     p.add_argument("--threads", type=int, default=2)
-    recipe = p.add_argument_group("recipe")
-    for field in fields(Recipe):
-        recipe.add_argument(f"--{field.name.replace('_', '-')}", type=field.type, default=getattr(RECIPE, field.name))
+    add_recipe_options(p, RECIPE)
     return p
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     options = parser().parse_args(arguments)
-    recipe = replace(RECIPE, **{field.name: getattr(options, field.name) for field in fields(Recipe)})
+    recipe = recipe_from(options)
     manners = _manners(options.manner)
     for name in _SHARES:
         if not 0 <= getattr(options, name) <= 1:
@@ -101,7 +98,7 @@ def _run(options: argparse.Namespace, manners: dict[str, list[Path]], recipe: Re
     extra = [options.untrained] if options.untrained else []
     network, tokens = add_control_tokens(network_of(model), tokenizer, [*manners, *extra])
     network.requires_grad_(True)
-    network.dtype = {"bfloat16": torch.bfloat16, "float32": torch.float32}[recipe.dtype]
+    network.dtype = getattr(torch, recipe.dtype)
     sequences = ControlledSequences(streams, [tokens[name] for name in manners], recipe.batch, options.window,
                                     recipe.seed, plain=options.plain, switching=options.switching,
                                     hazard=options.hazard, shuffled=options.shuffle)

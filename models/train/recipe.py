@@ -1,14 +1,16 @@
 """Sizes of a model and the settings of a run: what the command line can set, readable without PyTorch."""
 
+import argparse
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from models.config import ACTIVATIONS, HOST_ACTIVATIONS, NORMS
 from models.errors import ModelError
 
-__all__ = ["DTYPES", "Recipe", "Shape"]
+__all__ = ["DTYPES", "Recipe", "Shape", "add_recipe_options", "recipe_from"]
 
 DTYPES = ("bfloat16", "float32")
+"""By the names that PyTorch has for them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,3 +102,15 @@ class Recipe:
         stage, within = divmod(step * self.l1_stages / self.steps, 1)
         rise = (1 - math.cos(math.pi * within)) / 2 if stage else 1.0
         return self.l1 * (stage + rise) / self.l1_stages
+
+
+def add_recipe_options(parser: argparse.ArgumentParser, defaults: Recipe) -> None:
+    """An option for each setting of a recipe."""
+    group = parser.add_argument_group("recipe")
+    for field in fields(Recipe):
+        group.add_argument(f"--{field.name.replace('_', '-')}", type=field.type, default=getattr(defaults, field.name))
+
+
+def recipe_from(options: argparse.Namespace) -> Recipe:
+    """The recipe of `add_recipe_options`; `ModelError` for one that makes no sense."""
+    return Recipe(**{field.name: getattr(options, field.name) for field in fields(Recipe)})

@@ -54,7 +54,7 @@ def run(args: argparse.Namespace, shape: Shape, recipe: Recipe) -> None:
     sampler = Sampler(streams, stream_weights(args.weights, streams), recipe.batch, shape.context, recipe.seed)
     torch.set_num_threads(args.threads)
     torch.manual_seed(recipe.seed)
-    dtype = {"bfloat16": torch.bfloat16, "float32": torch.float32}[recipe.dtype]
+    dtype = getattr(torch, recipe.dtype)
     network = BitNet(shape, recipe.dropout, dtype=dtype)
     if initial:
         network.load_state_dict(initial.state)
