@@ -19,7 +19,10 @@ import numpy as np
 from host.runtime import Top
 from models.errors import OptionError
 
-__all__ = ["Sampler", "add_sampling_options", "sampler_from"]
+__all__ = ["TEMPERATURE", "TOP_P", "Sampler", "add_sampling_options", "sampler_from"]
+
+TEMPERATURE, TOP_P = 0.7, 0.95
+"""What text is sampled with where nothing else is asked for."""
 
 
 @dataclass
@@ -82,10 +85,11 @@ class Sampler:
 
 def add_sampling_options(parser: argparse.ArgumentParser) -> None:
     """--temperature, --top-k, --top-p, --min-p, --repeat-penalty, --repeat-last, --seed."""
-    parser.add_argument("--temperature", type=float, default=0.7, metavar="T", help="0 is greedy (default: 0.7)")
+    parser.add_argument("--temperature", type=float, default=TEMPERATURE, metavar="T",
+                        help="0 is greedy (default: %(default)s)")
     parser.add_argument("--top-k", type=int, default=0, metavar="K",
                         help="sample from the best K (default: all that the device returns)")
-    parser.add_argument("--top-p", type=float, default=0.95, metavar="P", help="nucleus (default: 0.95)")
+    parser.add_argument("--top-p", type=float, default=TOP_P, metavar="P", help="nucleus (default: %(default)s)")
     parser.add_argument("--min-p", type=float, default=0.0, metavar="P",
                         help="leave out tokens less likely than P times the best (default: 0, off)")
     parser.add_argument("--repeat-penalty", type=float, default=1.0, metavar="R",

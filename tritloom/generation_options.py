@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
-from host.sampler import Sampler
+from host.sampler import TEMPERATURE, TOP_P, Sampler
 from host.speculation import PromptLookup
 from models.errors import OptionError
 
@@ -24,9 +24,9 @@ class GenerationOptions:
     speculate: so many drafts a pass, the same tokens in fewer passes; magic: the name of a control token."""
 
     n: int | None = 100
-    temperature: float = 0.7
+    temperature: float = TEMPERATURE
     top_k: int = 0
-    top_p: float = 0.95
+    top_p: float = TOP_P
     min_p: float = 0.0
     repeat_penalty: float = 1.0
     repeat_last: int = 64

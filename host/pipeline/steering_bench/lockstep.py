@@ -14,15 +14,13 @@ from host.pipeline.placement import Placement, host_steps, place
 from host.pipeline.site import Point
 from host.pipeline.stage import Stage
 from host.runtime import Session, Top
-from host.sampler import Sampler
+from host.sampler import TEMPERATURE, TOP_P, Sampler
 from models.checkpoint import Model
 from models.errors import OptionError
 from models.machine.build import CPU
 from models.machine.registers import SEQUENCES
 
-__all__ = ["TEMPERATURE", "TOP_P", "Lockstep", "sampled"]
-
-TEMPERATURE, TOP_P = 0.7, 0.95  # the defaults of host.generate
+__all__ = ["Lockstep", "sampled"]
 
 
 class Lockstep:
@@ -70,7 +68,8 @@ def sampled(lockstep: Lockstep, prompts: np.ndarray, tokens: int, *, before: Cal
             ) -> np.ndarray:
     """How prompts, int [prompts, length], go on: int [prompts, tokens], prompt i sampled with seed i.
 
-    before: called with the number of a new token before it enters the model, which is the time for `Lockstep.change`.
+    Sampled as `host.generate` does. before: called with the number of a new token before it enters the model, which is
+    the time for `Lockstep.change`.
     """
     samplers = [Sampler(TEMPERATURE, 0, TOP_P, seed) for seed in range(len(prompts))]
     for column in prompts.T:
