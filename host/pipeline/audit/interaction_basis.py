@@ -16,7 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from host.devices.emulator import EmulatorDevice
-from host.pipeline.audit.audit import Audit, at_least
+from host.pipeline.audit.audit import Audit, add_model, at_least
 from host.pipeline.audit.edge_ablation import EdgeAblation, strongest
 from host.pipeline.audit.local_interaction import (
     Basis,
@@ -55,8 +55,7 @@ class InteractionBasis(Audit):
     @staticmethod
     def add_options(parser: argparse.ArgumentParser) -> None:
         """Texts, and the layer whose edges are left out."""
-        parser.add_argument("--model", default="demo", metavar="DIR",
-                            help="a model's folder, demo (default) or bilingual")
+        add_model(parser)
         parser.add_argument("--text", action="append", type=Path, required=True, metavar="FILE",
                             help="to fit bases on; may be given several times")
         parser.add_argument("--held-out", action="append", type=Path, required=True, metavar="FILE",

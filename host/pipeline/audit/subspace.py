@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from host.pipeline.audit.audit import Audit, at_least
+from host.pipeline.audit.audit import Audit, add_model, at_least
 from host.pipeline.audit.effects import PASSAGE, Effect, Passages, judged
 from host.pipeline.audit.lean import Lean
 from host.pipeline.audit.patches import adding, setting
@@ -56,8 +56,7 @@ class Subspace(Audit):
     @staticmethod
     def add_options(parser: argparse.ArgumentParser) -> None:
         """Texts of two manners to fit on, one to patch, artefacts."""
-        parser.add_argument("--model", default="demo", metavar="DIR",
-                            help="a model's folder, demo (default) or bilingual")
+        add_model(parser)
         parser.add_argument("--toward", type=Path, required=True, metavar="FILE", help="text in the wanted manner")
         parser.add_argument("--away", type=Path, required=True, metavar="FILE", help="text in the other manner")
         parser.add_argument("--held-out-away", type=Path, required=True, metavar="FILE",
