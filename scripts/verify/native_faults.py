@@ -96,7 +96,7 @@ _FAULTS = {
         ("narrow = round_shift_62(x[i], k)", "narrow = x[i] >> k"),
         ("round_shift_62(x[i] * gains[i], k)", "round_shift_62(x[i], k) * gains[i]"),
         ("gain, 13) +", "gain, 12) +"),
-        ("!= 0xFFFF", "!= 0x10000"),
+        ("!= NO_CLIP", "!= 0x10000"),
         ("magnitude(y) <= scaled", "magnitude(y) < scaled"),
         ("squares += narrow * narrow", "squares += narrow * (narrow - 1)"),
         ("mul(unit, unit)), from", "unit), from"),
