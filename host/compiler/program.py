@@ -196,7 +196,7 @@ class Program:
         """Other taps at the points that have one, where `taps` lacks a point none; the names of the regions written.
 
         `OptionError` for a point without a region. Kept lists are dropped where what descriptors hold changes: an
-        exponent, a loop's setpoint.
+        exponent, a loop's setpoint, whether there is a clip or a threshold.
         """
         for point in taps:
             if point not in self.taps:

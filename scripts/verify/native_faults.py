@@ -137,6 +137,10 @@ _FAULTS = {
         ("power(op->fraction_bits), 32", "power(op->fraction_bits), 40"),
         ("op->fraction_bits, 32);\n        for", "op->fraction_bits, 33);\n        for"),
     ),
+    ("units.h", "test_residual_add"): (
+        ("pairs[2 * i + 1]", "pairs[2 * i]"),
+        (".clip = NO_CLIP", ".clip = 0"),
+    ),
     ("vector.h", "test_a_closed_loop"): (
         ("LOOP_BELOW : op->loop == LOOP_ABOVE", "LOOP_ABOVE : op->loop == LOOP_BELOW"),
         ("error -= x[i] * p[i].gain", "error += x[i] * p[i].gain"),
