@@ -25,9 +25,9 @@ class Loader(wiring.Component):
 
     Channels have 4 bytes for RESIDUAL and AFFINE, 2 for GAIN, ROPE, INPUT and HEAD_INPUT, 8 for TAP; a row has 16 for
     STEP. A beat of 16 bytes is one word of four residual channels, of four affine or two other taps or of a row's step,
-    or two words of four gains, angles or inputs; `data` is zero above them. The words' indices ascend from `offset`, in channels, or rows for STEP;
-    their `row` is the command's. Bytes beyond a whole word are ignored. Address and stride are multiples of 16. One
-    word a cycle. `retired` pulses the cycle after the last word is taken. `positions` hold still during a command.
+    or two words of four gains, angles or inputs; `data` is zero above them. The words' indices ascend from `offset`, in
+    channels, or rows for STEP; their `row` is the command's. Bytes beyond a whole word are ignored. Address and stride
+    are multiples of 16. One word a cycle. `retired` pulses the cycle after the last word is taken. `positions` hold still during a command.
 
     read, beats: a `hw.memory.reader.Reader` of this engine alone.
     """

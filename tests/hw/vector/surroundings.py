@@ -117,7 +117,8 @@ class Surroundings:
 
     async def load_tap(self, tap: Tap) -> None:
         fields = (tap.gain, tap.add) if tap.affine else (tap.gain, tap.add, tap.clip, tap.threshold)
-        await self.load(LoadTarget.AFFINE if tap.affine else LoadTarget.TAP, np.stack([field.astype("<u2") for field in fields], axis=-1))
+        await self.load(LoadTarget.AFFINE if tap.affine else LoadTarget.TAP,
+                        np.stack([field.astype("<u2") for field in fields], axis=-1))
 
     def parts(self) -> list[tuple[int, int]]:
         """The rows in one command or, if there are several, in two: first row and rows."""
