@@ -27,7 +27,8 @@ class Loader(wiring.Component):
     STEP. A beat of 16 bytes is one word of four residual channels, of four affine or two other taps or of a row's step,
     or two words of four gains, angles or inputs; `data` is zero above them. The words' indices ascend from `offset`, in
     channels, or rows for STEP; their `row` is the command's. Bytes beyond a whole word are ignored. Address and stride
-    are multiples of 16. One word a cycle. `retired` pulses the cycle after the last word is taken. `positions` hold still during a command.
+    are multiples of 16. One word a cycle. `retired` pulses the cycle after the last word is taken. `positions` hold
+    still during a command.
 
     read, beats: a `hw.memory.reader.Reader` of this engine alone.
     """

@@ -39,7 +39,8 @@ class ChannelMemories(wiring.Component):
     `residual_words` in all; gains and taps of `channels` channels serve all rows. `i_load` writes words of targets
     RESIDUAL, GAIN, TAP and AFFINE (taps without clip and threshold), whose index counts channels, and takes those of
     other targets without effect; `i_residual` writes a word of the residual stream by its number, before `i_load`. A
-    read sees writes of three cycles earlier and more. Reads beyond a memory are undefined. While `gain_hold`, both registers behind the gains stand still.
+    read sees writes of three cycles earlier and more. Reads beyond a memory are undefined. While `gain_hold`, both
+    registers behind the gains stand still.
     """
 
     def __init__(self, residual_words: int, channels: int) -> None:
