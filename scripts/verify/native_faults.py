@@ -203,8 +203,21 @@ _FAULTS = {
     ("matmul.h", "test_matmul"): (
         ("b < inputs ?", "b < inputs - 1 ?"),
         ("DIGIT_OFFSET * m->activation_sums[row + r]", "DIGIT_OFFSET * m->activation_sums[row]"),
-        ("take_2(m, op, row, thread, threads), row += 2;", "take_2(m, op, row, thread, threads);"),
+        ("matmul_2(m, op, row, begin, end);\n        row += 2;", "matmul_2(m, op, row, begin, end);"),
         ("share(op->outputs, thread + 1, threads)", "share(op->outputs - 1, thread + 1, threads)"),
+    ),
+    ("panels.h", "test_matmul"): (
+        ("o = begin;", "o = begin + 1;"),
+        ("panel + found++ * size", "panel + found++ / 2 * size"),
+        ("q, sums);\n                for", "q, sums);\n                out += r == row;\n                for"),
+        ("activation_sums[r + i]", "activation_sums[row + i]"),
+        ("matmul_8(m, op, r, left, end)", "matmul_8(m, op, r, left, end - 1)"),
+        ("now = groups / parts", "now = groups / (parts + 1)"),
+    ),
+    ("panels_avx512.h", "test_matmul"): (
+        ("half, 0x0D", "half, 0x0C"),
+        ("* PANEL + o) * BLOCK, d[j]", "* PANEL + o) * BLOCK, d[j / 2]"),
+        ("(r * TRITS + j) * BLOCK", "(r * TRITS + j / 2) * BLOCK"),
     ),
     ("matmul.h", "rows_of_up"): (
         ("+ begin, 0,", "+ begin, 1,"),
@@ -305,6 +318,7 @@ _TESTS = {"units": "test_native_units.py", "norms": "test_native_norms.py",
           "rows_of_up": "test_skipping.py::test_rows_of_up_with_a_gate_of_zero_are_not_read",
           "stop_the_machine": "test_library.py::test_a_bad_address_and_a_vector_never_loaded_stop_the_machine"}
 _PATHS = {"path_avx2.c": "avx2", "columns_avx2.h": "avx2", "path_avx512.c": "avx512", "columns_avx512.h": "avx512",
+          "panels.h": "avx512", "panels_avx512.h": "avx512",
           "neon.h": "neon", "path_neon.c": "neon", "path_neon_dot.c": "neon-dot"}
 
 
