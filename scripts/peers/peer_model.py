@@ -1,7 +1,8 @@
 """A model as a GGUF file for llama.cpp, the peer on a CPU: the same trits and scales, `bitnet` architecture.
 
-Linears become TQ2_0 (two bits a trit, one float16 scale for 256), embedding and head, one tensor here, Q8_0
-(int8, one float16 scale for 32), gains float32; or, for a peer that quantises by itself, all matrices float16. There is no vocabulary in it: it takes and gives token ids.
+Linears become TQ2_0 (two bits a trit, one float16 scale for 256), embedding and head, one tensor here, Q8_0 (int8, one
+float16 scale for 32), gains float32; or, for a peer that quantises by itself, all matrices float16. There is no
+vocabulary in it: it takes and gives token ids.
 """
 
 from __future__ import annotations
