@@ -25,6 +25,7 @@ COMMANDS = {
     "report": ("hw.report", "resources and logic levels of a build, from a Yosys run"),
     "analytic": ("hw.analytic.__main__", "what the analytic model predicts of builds"),
     "simulate": ("sim.bench.__main__", "cycles of the real-size design, simulated"),
+    "notebooks": ("tritloom.copy_notebooks", "four notebooks to open in Jupyter"),
     "completion": ("tritloom.completion", "a shell's completion of this command"),
 }
 """Name to the module that has the command's `main` and `parser`, and what it does."""
