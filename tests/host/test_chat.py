@@ -44,7 +44,7 @@ def answers(talked):
 def test_every_line_is_a_turn(talk):
     first, second = answers(talk(["well", "", "and you?"], "--json"))
     assert set(first) == {"prompt_tokens", "cached_tokens", "dropped_turns", "ids", "text", "prefill_s", "decode_s",
-                          "tokens_per_s", "saturations"}
+                          "finish", "tokens_per_s", "saturations"}
     assert first["cached_tokens"] == 0 < second["cached_tokens"] < second["prompt_tokens"]
     assert len(first["ids"]) == len(second["ids"]) == 6
 
@@ -54,7 +54,7 @@ def test_answers_stream_to_standard_output_and_notes_to_standard_error(talk):
     whole, = answers(talk(["well"], "--temperature", 0, "--json"))
     assert talked.out == whole["text"] + "\n"
     assert "llama" not in talked.err and "silu full heads, context 256" in talked.err
-    assert f"[{whole['prompt_tokens']} prompt tokens at " in talked.err and "6 new at " in talked.err
+    assert f"[{whole['prompt_tokens']} prompt tokens in " in talked.err and "; 6 new in " in talked.err
 
 
 def test_again_and_undo(talk):
@@ -249,7 +249,7 @@ def test_in_a_terminal(models, tmp_path, ends, status):  # noqa: F811
         os.write(leader, b"/abacus\n")
         assert b"error: unknown command /abacus" in until(b"\n> ")
         os.write(leader, b"well\n")
-        assert b"4 new at" in until(b"\n> ")
+        assert b"; 4 new in " in until(b"\n> ")
         for reply, kept in ((b"\n", True), (b"y\n", False)):
             os.write(leader, f"/save {file}\n".encode())
             assert b"saved.json exists." in until(b"Overwrite it? [y/N] ")

@@ -270,7 +270,7 @@ def python_interrupts():
 
 
 def test_ctrl_c_only_asks(models, python_interrupts):
-    from host.chat import _interrupts
+    from host.terminal.talk import _interrupts
 
     with _interrupts() as asked:
         assert not asked()
