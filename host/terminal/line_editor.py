@@ -17,6 +17,7 @@ from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.input import Input
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.output import ColorDepth, Output
+from prompt_toolkit.shortcuts import CompleteStyle
 from prompt_toolkit.styles import Style
 
 from host.terminal.blocks import is_open, unfenced
@@ -37,8 +38,8 @@ class LineEditor:
         shown = coloured(sys.stdout)
         self._session: PromptSession = PromptSession(
             history=_history() if history is None else history, completer=_Completer(names),
-            complete_while_typing=False, key_bindings=_keys(), multiline=True, style=_STYLE if shown else None,
-            color_depth=None if shown else ColorDepth.DEPTH_1_BIT, reserve_space_for_menu=4,
+            complete_style=CompleteStyle.READLINE_LIKE, key_bindings=_keys(), multiline=True,
+            style=_STYLE if shown else None, color_depth=None if shown else ColorDepth.DEPTH_1_BIT,
             prompt_continuation=lambda width, *_: "… ".rjust(width), enable_open_in_editor=True, input=source,
             output=screen)
 

@@ -36,5 +36,6 @@ def _took(what: str, count: int, seconds: float, timed: int) -> str:
     words = f"{count} {what}{plural}"
     if timed < 1 or seconds <= 0:
         return words
-    rate = f" ({timed / seconds:,.4g} tok/s)" if timed >= _ENOUGH else ""
-    return f"{words} in {duration(seconds)}{rate}"
+    rate = timed / seconds
+    shown = f" ({rate:,.0f} tok/s)" if rate >= 100 else f" ({rate:.3g} tok/s)"
+    return f"{words} in {duration(seconds)}{shown if timed >= _ENOUGH else ''}"

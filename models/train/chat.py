@@ -16,7 +16,7 @@ from models.train.recipe import Recipe, add_recipe_options, recipe_from
 
 __all__ = ["RECIPE", "main", "parser"]
 
-RECIPE = Recipe(steps=600, batch=8, lr=1.5e-3, embedding_lr=1.5e-3, warmup=20, decay=0.7, save_every=100)
+RECIPE = Recipe(steps=200, batch=8, lr=1e-3, embedding_lr=1e-3, warmup=10, decay=0.9, dropout=0.1, save_every=50)
 """Defaults of the command."""
 
 _LOGGED = 60  # held-out dialogues that the log scores

@@ -35,8 +35,9 @@ def refused(command, *arguments, capsys):
 def test_generate_greedy_is_deterministic(capsys):
     first = run(generate, "--temperature", 0, "-n", 6, "--json", capsys=capsys)
     second = run(generate, "--temperature", 0, "-n", 6, "--json", capsys=capsys)
-    assert set(first) == {"prompt_ids", "ids", "text", "prefill_s", "decode_s", "tokens_per_s", "device",
-                          "saturations"}
+    assert set(first) == {"model", "prompt_ids", "ids", "text", "finish", "prefill_s", "decode_s", "tokens_per_s",
+                          "device", "saturations"}
+    assert (first["model"], first["finish"]) == ("tritloom-demo", "limit")
     assert first["ids"] == second["ids"] and len(first["ids"]) == 6 and first["text"]
 
 
@@ -153,6 +154,28 @@ def test_a_prompt_may_come_from_standard_input(given, capsys, monkeypatch):
     assert run(generate, "--prompt", "-", "-n", 2, "--json", capsys=capsys)["ids"] == expected["ids"]
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\n")))
     assert "the prompt is empty" in refused(generate, "--prompt", "-", capsys=capsys)
+
+
+@pytest.mark.parametrize("arguments, given, prompt", [
+    ([], "She had\n", "She had"), ([], "", generate.DEFAULT_PROMPT), (["--prompt", "He"], "She had", "He"),
+    (["--ids", "5,6"], "She had", None)])
+def test_what_is_piped_in_is_the_prompt_without_another(arguments, given, prompt, capsys, monkeypatch, tmp_path):
+    expected = [5, 6] if prompt is None else run(generate, "--prompt", prompt, "-n", 1, "--json",
+                                                 capsys=capsys)["prompt_ids"]
+    (tmp_path / "given").write_text(given)
+    with open(tmp_path / "given") as file:
+        monkeypatch.setattr("sys.stdin", file)
+        assert run(generate, *arguments, "-n", 1, "--json", capsys=capsys)["prompt_ids"] == expected
+
+
+def test_a_text_to_score_may_come_from_standard_input(capsys, monkeypatch, texts):
+    given = (texts / "austen.txt").read_bytes()[:300]
+    (texts / "short.txt").write_bytes(given)
+    expected = run(score, "--text", texts / "short.txt", "--json", capsys=capsys)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(given.replace(b"\n", b"\r\n"))))
+    assert run(score, "--text", "-", "--json", capsys=capsys) == expected
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"")))
+    assert "standard input is empty" in refused(score, "--text", "-", capsys=capsys)
 
 
 @pytest.mark.parametrize("arguments,message", [
