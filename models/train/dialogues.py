@@ -19,7 +19,7 @@ LONGEST_TURN = 320
 _LONGEST_SCENE = 400  # characters
 _SPOKEN = 0.5  # of a paragraph's characters, at least
 _PARAGRAPH = re.compile(r"\n\s*\n")
-_SENTENCE = re.compile(r"""(?<!\bMr)(?<!\bMrs)(?<!\bDr)(?<!\bSt)[.!?]'?(?=\s|$)""")
+_SENTENCE = re.compile(r"""(?<!\bMr)(?<!\bMrs)(?<!\bDr)(?<!\bSt)[.!?]'?(?=\s)""")
 
 
 @dataclass
