@@ -24,6 +24,7 @@ def parser() -> CommandParser:
         "host.chat", description="Talk with a model. Where standard input is no terminal, every line of it is a "
         "turn or a command. With --json, every answer is an object on a line of its own.")
     add_model_options(parser)
+    parser.set_defaults(model="chat")
     add_head_option(parser)
     add_magic_option(parser)
     parser.add_argument("--system", metavar="TEXT", help="the system message")
@@ -43,12 +44,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.n is not None and options.n < 1:
         raise OptionError(f"-n must be at least 1, got {options.n}")
     StopStrings(options.stop)
-    sampler = sampler_from(options)
+    sampler_from(options)  # refuses at once
     model = open_model(options)
     chosen = chosen_stages(options, model)
     token = control_token(model.folder, options.magic)
     session = start_session(options, model, chosen, progress=True)
-    talk = Talk(Conversation(session, options.system, token), sampler, options, chosen)
+    talk = Talk(Conversation(session, options.system, token), sampler_from(options), options, chosen)
     try:
         talk.run()
     finally:

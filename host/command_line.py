@@ -31,7 +31,8 @@ _SHORTLIST_VOCABULARY = 16384  # rows of a head below which a shortlist saves a 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     """--model, --device, --board, --context, --threads, --kernels, --dense, --stage, --place, --methods, --json."""
-    parser.add_argument("--model", default="demo", metavar="DIR", help="a model's folder, demo (default) or bilingual")
+    parser.add_argument("--model", default="demo", metavar="DIR",
+                        help="a model's folder, demo, chat or bilingual (default: %(default)s)")
     parser.add_argument("--device", default="emulator", metavar="NAME",
                         help=f"what runs it: {', '.join(DEVICES)} (default: emulator)")
     parser.add_argument("--board", metavar="NAME",

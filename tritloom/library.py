@@ -156,7 +156,7 @@ def stream(model: LanguageModel | str | os.PathLike[str], prompt: str, **options
     return _opened(model).stream(prompt, **options)
 
 
-def chat(model: LanguageModel | str | os.PathLike[str] = "demo", system: str | None = None) -> Chat:
+def chat(model: LanguageModel | str | os.PathLike[str] = "chat", system: str | None = None) -> Chat:
     """A conversation with a model."""
     return _opened(model).chat(system)
 

@@ -9,6 +9,7 @@ from host.conversation import Conversation
 from host.terminal.completion import Names
 from host.terminal.settings import SETTINGS, Settings
 from host.terminal.transcript import read_transcript, write_transcript
+from models.config import SHIPPED, SHIPPED_LICENCE
 from models.errors import OptionError, printable
 
 __all__ = ["HELP", "Commands"]
@@ -102,7 +103,7 @@ class Commands:
     def _show(self, _: str) -> None:
         session = self._conversation.session
         config, made = session.model.config, session.model.provenance
-        licence = next((made[key] for key in ("licence", "license") if isinstance(made.get(key), str)), "not recorded")
+        licence = SHIPPED_LICENCE if session.model.folder in SHIPPED.values() else made.get("license") or "not recorded"
         rows = [("model", f"{config.name}, {config.parameters:,} weights"), ("licence", licence),
                 ("template", "yes" if self._conversation.template else "none: it continues your text"),
                 ("context", f"{self._conversation.size()} of {session.context} tokens, {self._turns()}"),

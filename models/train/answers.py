@@ -11,21 +11,21 @@ from tokenizers import Tokenizer
 
 from models.train.dialogues import Dialogue
 from models.train.network import BitNet
-from models.train.turns import ROLES, answer_targets, written
+from models.train.turns import first_answer
 
 __all__ = ["answer_bits"]
 
 
 @torch.no_grad()
 def answer_bits(network: BitNet, tokenizer: Tokenizer, dialogues: Sequence[Dialogue]) -> float:
-    """Of the first exchange of each dialogue, the answer's end counted as one character."""
-    roles = [tokenizer.token_to_id(f"<|{name}|>") for name in ROLES]
+    """Of the first answer of each dialogue, its end counted as one character."""
     training, nats, characters = network.training, 0.0, 0
     network.eval()
     for dialogue in dialogues:
-        first = Dialogue(dialogue.scene, dialogue.turns[:2])
-        ids = torch.tensor(tokenizer.encode(written(first)).ids)[:network.shape.context]
-        nats += float(F.cross_entropy(network(ids[None, :-1])[0], answer_targets(ids, roles), reduction="sum"))
-        characters += len(first.turns[1]) + 1
+        before, answer = (tokenizer.encode(text).ids for text in first_answer(dialogue))
+        ids = torch.tensor([*before, *answer])[:network.shape.context]
+        logits = network(ids[None, :-1])[0, len(before) - 1:]
+        nats += float(F.cross_entropy(logits, ids[len(before):], reduction="sum"))
+        characters += len(dialogue.turns[1]) + 1
     network.train(training)
     return nats / math.log(2) / characters

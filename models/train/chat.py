@@ -16,7 +16,7 @@ from models.train.recipe import Recipe, add_recipe_options, recipe_from
 
 __all__ = ["RECIPE", "main", "parser"]
 
-RECIPE = Recipe(steps=200, batch=8, lr=1e-3, embedding_lr=1e-3, warmup=10, decay=0.9, dropout=0.1, save_every=50)
+RECIPE = Recipe(steps=240, batch=8, lr=1e-3, embedding_lr=1e-3, warmup=10, decay=0.9, dropout=0.1, save_every=60)
 """Defaults of the command."""
 
 _LOGGED = 60  # held-out dialogues that the log scores
@@ -66,7 +66,7 @@ def _run(options: argparse.Namespace, recipe: Recipe, training: list[Dialogue], 
     from models.train.initial import network_of
     from models.train.loop import train
     from models.train.tokenizer import load_tokenizer
-    from models.train.turns import END, ROLES, TEMPLATE, Exchanges
+    from models.train.turns import END, TEMPLATE, TURN, Exchanges
 
     model = load_model(options.initial)
     if options.window > model.config.context:
@@ -76,7 +76,7 @@ def _run(options: argparse.Namespace, recipe: Recipe, training: list[Dialogue], 
     tokenizer = load_tokenizer(model.folder / TOKENIZER)
     base = network_of(model)
     base.dropout = recipe.dropout
-    network, _ = add_control_tokens(base, tokenizer, ROLES)
+    network, _ = add_control_tokens(base, tokenizer, [TURN])
     network.requires_grad_(True)
     network.dtype = getattr(torch, recipe.dtype)
     sequences = Exchanges(tokenizer, training, recipe.batch, options.window, recipe.seed)
@@ -93,7 +93,7 @@ def _run(options: argparse.Namespace, recipe: Recipe, training: list[Dialogue], 
 
     def saved() -> str:
         export(network, tokenizer, options.output)
-        settings = {"bos_token": END, "eos_token": END, "chat_template": TEMPLATE}
+        settings = {"bos_token": END, "eos_token": f"<|{TURN}|>", "chat_template": TEMPLATE}
         (options.output / "tokenizer_config.json").write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
         return score(_LOGGED)
 

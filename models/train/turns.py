@@ -1,7 +1,8 @@
-"""Conversations as a model reads them, and batches of them: each turn behind a token that says whose it is.
+"""Conversations as a model reads them, and batches of them: one token stands before each turn, whoever speaks.
 
-    <|endoftext|>SCENE<|user|>QUESTION<|assistant|>ANSWER<|endoftext|><|user|>...
+    <|endoftext|>SCENE<|turn|>QUESTION<|turn|>ANSWER<|turn|>QUESTION<|turn|>...
 
+So every turn of a dialogue is an answer to the one before it, and the token that begins a turn ends another.
 `TEMPLATE` makes the same of a chat's messages: the system message is the scene.
 """
 
@@ -14,62 +15,46 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from models.errors import ModelError
-from models.train.controlled_sequences import IGNORED
 from models.train.corpus import SEED_STRIDE
 from models.train.dialogues import Dialogue
 
-__all__ = ["END", "ROLES", "TEMPLATE", "Exchanges", "answer_targets", "exchanges", "written"]
+__all__ = ["END", "TEMPLATE", "TURN", "Exchanges", "first_answer", "suffixes", "written"]
 
 END = "<|endoftext|>"
-ROLES = ("user", "assistant")
-"""Names of the control tokens, in turn."""
-TEMPLATE = (
-    "{{ bos_token }}{% for message in messages %}{% if message.role == 'system' %}{{ message.content | trim }}"
-    "{% elif message.role == 'user' %}{{ '<|user|>' + (message.content | trim) }}"
-    "{% else %}{{ '<|assistant|>' + (message.content | trim) + eos_token }}{% endif %}{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}")
+"""Around every dialogue."""
+TURN = "turn"
+"""Name of the control token before each turn."""
+TEMPLATE = ("{{ bos_token }}{% for message in messages %}{{ '' if message.role == 'system' else '<|turn|>' }}"
+            "{{ message.content | trim }}{% endfor %}{{ '<|turn|>' if add_generation_prompt else '' }}")
 """In Jinja, for `models.vocabulary.chat_template`."""
 
 
 def written(dialogue: Dialogue) -> str:
-    """A dialogue with an even number of turns as one text."""
-    text = END + dialogue.scene
-    for at, turn in enumerate(dialogue.turns):
-        text += f"<|{ROLES[at % 2]}|>{turn}" + END * (at % 2)
-    return text
+    """A dialogue as one text."""
+    return END + dialogue.scene + "".join(f"<|{TURN}|>{turn}" for turn in dialogue.turns)
 
 
-def exchanges(dialogue: Dialogue) -> Iterator[Dialogue]:
-    """The dialogue from each of its turns on, which is then a question, to the last that is an answer.
+def first_answer(dialogue: Dialogue) -> tuple[str, str]:
+    """All before the answer to the first turn, and the answer with the token that ends it."""
+    before = written(Dialogue(dialogue.scene, dialogue.turns[:1])) + f"<|{TURN}|>"
+    return before, dialogue.turns[1] + (f"<|{TURN}|>" if len(dialogue.turns) > 2 else END)
 
-    The scene stays before the first turn alone.
-    """
+
+def suffixes(dialogue: Dialogue) -> Iterator[Dialogue]:
+    """The dialogue from each of its turns on but the last. The scene stays before the first turn alone."""
     for start in range(len(dialogue.turns) - 1):
-        turns = dialogue.turns[start:]
-        yield Dialogue("" if start else dialogue.scene, turns[:len(turns) // 2 * 2])
-
-
-def answer_targets(ids: Tensor, roles: Sequence[int]) -> Tensor:
-    """ids[1:] with all `IGNORED` but the tokens of answers and their ends; roles: ids of the tokens of `ROLES`."""
-    user, assistant = roles
-    targets, answering = ids[1:].clone(), False
-    for at, (token, target) in enumerate(zip(ids.tolist(), ids[1:].tolist(), strict=False)):
-        answering = (answering or token == assistant) and token not in (user, 0)
-        if not answering:
-            targets[at] = IGNORED
-        answering = answering and target != user
-    return targets
+        yield Dialogue("" if start else dialogue.scene, dialogue.turns[start:])
 
 
 class Exchanges:
-    """Batches by step, which depend on seed and step alone: conversations from any question on, one behind the other.
+    """Batches by step, which depend on seed and step alone: conversations from any turn on, one behind the other.
 
     All tokens count. `ModelError` where there is no dialogue.
     """
 
     def __init__(self, tokenizer: Tokenizer, dialogues: Sequence[Dialogue], batch: int, window: int, seed: int):
         self._ids = [torch.tensor(tokenizer.encode(written(part)).ids)
-                     for dialogue in dialogues for part in exchanges(dialogue)]
+                     for dialogue in dialogues for part in suffixes(dialogue)]
         if not self._ids:
             raise ModelError("the texts have no dialogues: paragraphs of direct speech, one after the other")
         self.batch, self.window, self.seed = batch, window, seed

@@ -20,6 +20,7 @@ from host.pipeline.artefact import save_artefact
 from host.runtime import Session
 from models.checkpoint import load_model
 from models.command import run_command
+from models.config import SHIPPED
 from models.model_hash import model_hash
 from tests.host.test_conversation import BASE, models  # noqa: F401  a fixture
 
@@ -30,7 +31,7 @@ def talk(monkeypatch, capsys, models):  # noqa: F811
 
     def run(lines, *arguments, kind="ChatML"):
         monkeypatch.setattr(sys, "stdin", io.StringIO("".join(f"{line}\n" for line in lines)))
-        model = [] if kind == "demo" else ["--model", str(models[kind])]
+        model = ["--model", kind if kind in SHIPPED else str(models[kind])]
         run_command(chat.main, [*model, "-n", "6", "--threads", "1", *map(str, arguments)])
         return capsys.readouterr()
 

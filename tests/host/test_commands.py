@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -163,9 +164,13 @@ def test_what_is_piped_in_is_the_prompt_without_another(arguments, given, prompt
     expected = [5, 6] if prompt is None else run(generate, "--prompt", prompt, "-n", 1, "--json",
                                                  capsys=capsys)["prompt_ids"]
     (tmp_path / "given").write_text(given)
-    with open(tmp_path / "given") as file:
-        monkeypatch.setattr("sys.stdin", file)
-        assert run(generate, *arguments, "-n", 1, "--json", capsys=capsys)["prompt_ids"] == expected
+    out, into = os.pipe()
+    os.write(into, given.encode())
+    os.close(into)
+    for opened in (tmp_path / "given", out):
+        with open(opened) as file:
+            monkeypatch.setattr("sys.stdin", file)
+            assert run(generate, *arguments, "-n", 1, "--json", capsys=capsys)["prompt_ids"] == expected
 
 
 def test_a_text_to_score_may_come_from_standard_input(capsys, monkeypatch, texts):

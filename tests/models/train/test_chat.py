@@ -33,9 +33,9 @@ def test_a_novel_to_a_model_with_a_template(tmp_path, network, tokenizer, novel,
     convert(tmp_path / "told", tmp_path / "model")
     template = load_chat_template(tmp_path / "model")
     prompt = template.render([{"role": "user", "content": "Was it?"}])
-    assert prompt == "<|endoftext|><|user|>Was it?<|assistant|>"
+    assert prompt == "<|endoftext|><|turn|>Was it?<|turn|>"
     said = run(generate, "--model", tmp_path / "model", "--prompt", prompt, "-n", 2, "--json", capsys=capsys)
-    assert [said["prompt_ids"][at] for at in (0, 1, -1)] == [0, 280, 281]
+    assert [said["prompt_ids"][at] for at in (0, 1, -1)] == [0, 280, 280]
 
 
 @pytest.mark.parametrize("arguments, complaint", [
