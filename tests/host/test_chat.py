@@ -179,6 +179,20 @@ def test_a_plain_model_says_so_and_continues(talk):
     assert second["cached_tokens"] >= first["prompt_tokens"]
 
 
+def test_the_shipped_chat_model_answers_in_turns(talk, monkeypatch, capsys):
+    talked = talk(["Do you like dancing?", "And whom did you dance with?"], "--json", "--temperature", 0, "-n", 60,
+                  kind="chat")
+    first, second = answers(talked)
+    assert first["text"] and second["text"] and {first["finish"], second["finish"]} == {"end"}
+    assert second["cached_tokens"] >= first["prompt_tokens"] + len(first["ids"]) - 1
+    system, plain = (answers(talk(["well?"], "--json", "--temperature", 0, *given, kind="chat"))[0]
+                     for given in (("--system", "It rained."), ()))
+    assert system["prompt_tokens"] > plain["prompt_tokens"]
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    run_command(chat.main, [])
+    assert capsys.readouterr().err.startswith("tritloom-chat, "), "without --model it is this one"
+
+
 @pytest.mark.parametrize("at", [2, 4])
 def test_ctrl_c_ends_the_answer_and_keeps_it(talk, monkeypatch, tmp_path, at):
     advance, count = Session.advance, 0
