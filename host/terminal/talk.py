@@ -60,6 +60,9 @@ class Talk:
                 if not self._terminal:
                     raise
                 _note(f"error: {error}")
+            except KeyboardInterrupt:  # a moment too late for the answer that it was meant for
+                if not self._terminal:
+                    raise
 
     def _answer(self, question: str) -> None:
         answer, settings = Answer(), self._settings

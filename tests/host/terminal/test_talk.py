@@ -11,8 +11,15 @@ import struct
 import subprocess
 import sys
 import termios
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import pytest
+
+from host.pipeline.placement import place
+from host.sampler import Sampler
+from host.stage_options import Chosen
+from host.terminal import talk
 
 pytest.importorskip("prompt_toolkit")
 
@@ -74,12 +81,36 @@ def test_in_a_terminal(tmp_path):
     chat.until(READY)
     question, text = (message["content"] for message in json.loads(file.read_text()))
     assert question == "It was\nthe best" and said.split() == text.split()
+    chat.keys(f"/save {file}\r".encode())
+    chat.until(b"Overwrite it? [y/N] ")
+    chat.keys(b"\r")
+    assert b"not saved" in chat.until(READY)
     chat.keys(b"\x03")
     chat.until(b"Ctrl-D leaves")
     chat.until(READY)
     chat.keys(b"\x04")
     chat.ends(0)
     assert "+It was\n+the best\n" in (tmp_path / "tritloom" / "chat_history").read_text()
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_late_ctrl_c_loses_no_talk(conversation, monkeypatch, terminal):
+    done = []
+
+    def run(self, line):
+        done.append(line)
+        if line == "late":
+            raise KeyboardInterrupt
+        return line != "quit"
+
+    monkeypatch.setattr(talk, "turns_of", lambda names: iter(["/late", "/help", "/quit", "/more"]))
+    monkeypatch.setattr(talk, "at_terminal", lambda: terminal)
+    monkeypatch.setattr(talk.Commands, "run", run)
+    options = SimpleNamespace(json=False, n=3, stop=[])
+    chosen = Chosen([], place([], conversation.session.model))
+    with nullcontext() if terminal else pytest.raises(KeyboardInterrupt):
+        talk.Talk(conversation, Sampler(), options, chosen).run()
+    assert done == (["late", "help", "quit"] if terminal else ["late"])
 
 
 def test_ctrl_c_ends_an_answer_and_what_was_said_stays(tmp_path):
