@@ -68,8 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     texts = None if given else options.prompt or _lines(options.prompts)
     _refuse_empty(texts or ())
     StopStrings(options.stop)
-    samplers = [sampler_from(options) for _ in texts or given]
-    sequences = min(len(samplers), _SIDE_BY_SIDE) if options.sequences is None else options.sequences
+    sampler_from(options)  # refuses at once
+    sequences = min(len(texts or given), _SIDE_BY_SIDE) if options.sequences is None else options.sequences
     if not 1 <= sequences <= SEQUENCES:
         raise OptionError(f"--sequences must be 1 to {SEQUENCES}, got {sequences}")
     session = open_session(options, progress=True, sequences=sequences)
@@ -77,8 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     prompts = given or [text.prompt(item) for item in texts]
     _refuse_empty(prompts)
     token = control_token(session.model.folder, options.magic)
-    requests = [Request(prompt, sampler, options.n, stops=options.stop, magic=token)
-                for prompt, sampler in zip(prompts, samplers, strict=True)]
+    requests = [Request(prompt, sampler_from(options), options.n, stops=options.stop, magic=token)
+                for prompt in prompts]
     for number, request in enumerate(requests, 1):
         check_room(len(request.ids), options.n, session.context, f"prompt {number}")
     engine = Engine(session, text)

@@ -56,7 +56,7 @@ def parser() -> CommandParser:
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     options = parser().parse_args(arguments)
-    sampler = sampler_from(options)
+    sampler_from(options)  # refuses at once
     StopStrings(options.stop)
     lookup = None if options.speculate is None else PromptLookup(options.speculate)
     given = None if options.ids is None else parse_ids(options.ids)
@@ -65,8 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise OptionError("the prompt is empty: there is no token to start from")
     session = open_session(options, progress=True)
     text = open_text(session, options.stop, needed=given is None)
-    request = Request(text.prompt(written) if given is None else given, sampler, options.n, stops=options.stop,
-                      drafts=lookup, magic=control_token(session.model.folder, options.magic))
+    request = Request(text.prompt(written) if given is None else given, sampler_from(options), options.n,
+                      stops=options.stop, drafts=lookup, magic=control_token(session.model.folder, options.magic))
     prompt = request.ids
     engine = Engine(session, text)
     reply = engine.add(request)

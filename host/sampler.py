@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from host.runtime import Top
+from host.sampling_defaults import Asked
 from models.errors import OptionError
 
 __all__ = ["TEMPERATURE", "TOP_P", "Sampler", "add_sampling_options", "sampler_from"]
@@ -84,17 +85,21 @@ class Sampler:
 
 
 def add_sampling_options(parser: argparse.ArgumentParser) -> None:
-    """--temperature, --top-k, --top-p, --min-p, --repeat-penalty, --repeat-last, --seed."""
-    parser.add_argument("--temperature", type=float, default=TEMPERATURE, metavar="T",
-                        help="0 is greedy (default: %(default)s)")
-    parser.add_argument("--top-k", type=int, default=0, metavar="K",
+    """--temperature, --top-k, --top-p, --min-p, --repeat-penalty, --repeat-last, --seed.
+
+    But for the seed, a model's own defaults go before those given here (`host.sampling_defaults`).
+    """
+    parser.add_argument("--temperature", action=Asked, type=float, default=TEMPERATURE, metavar="T",
+                        help="0 is greedy (default: the model's own, here and below, else %(default)s)")
+    parser.add_argument("--top-k", action=Asked, type=int, default=0, metavar="K",
                         help="sample from the best K (default: all that the device returns)")
-    parser.add_argument("--top-p", type=float, default=TOP_P, metavar="P", help="nucleus (default: %(default)s)")
-    parser.add_argument("--min-p", type=float, default=0.0, metavar="P",
+    parser.add_argument("--top-p", action=Asked, type=float, default=TOP_P, metavar="P",
+                        help="nucleus (default: %(default)s)")
+    parser.add_argument("--min-p", action=Asked, type=float, default=0.0, metavar="P",
                         help="leave out tokens less likely than P times the best (default: 0, off)")
-    parser.add_argument("--repeat-penalty", type=float, default=1.0, metavar="R",
+    parser.add_argument("--repeat-penalty", action=Asked, type=float, default=1.0, metavar="R",
                         help="make tokens that were there less likely (default: 1, off; 1.1 is mild)")
-    parser.add_argument("--repeat-last", type=int, default=64, metavar="N",
+    parser.add_argument("--repeat-last", action=Asked, type=int, default=64, metavar="N",
                         help="tokens back that the penalty looks at, -1 for all (default: 64)")
     parser.add_argument("--seed", type=int, default=0, help="of the sampler (default: 0)")
 

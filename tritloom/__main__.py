@@ -18,6 +18,7 @@ COMMANDS = {
     "score": ("host.score", "how well a model predicts a text"),
     "bench": ("host.bench", "speed of a model on a device"),
     "pipeline": ("host.pipeline.__main__", "fit norms, sparse activation and steering, and see where they run"),
+    "models": ("host.models", "list, show and remove the models that have a short name"),
     "convert": ("models.convert", "a Hugging Face folder or a GGUF file to a model folder"),
     "synth": ("models.synth", "random weights of a real shape, for speed work"),
     "train": ("models.train.__main__", "quantisation-aware training of a small model"),

@@ -11,6 +11,7 @@ import numpy as np
 
 from models.config import ModelConfig
 from models.errors import ModelError, located
+from models.formats.card import card_of_gguf
 from models.formats.gguf_config import GgufMetadata
 from models.formats.gguf_file import I2_S, GgufFile, type_name
 from models.formats.gguf_i2_s import I2_S_WIDTH, ROWS, find_width, i2_s_codes, unpack_i2_s
@@ -52,7 +53,7 @@ def read_gguf(path: Path, *, activation: str | None = None) -> FloatModel:
     return FloatModel(config, tensors.rows(_EMBEDDING, *shape),
                       None if config.tied_head else tensors.rows(_HEAD, *shape),
                       tensors.vector(_FINAL, config.hidden_size), LazyLayers(config.layers, tensors.layer),
-                      text, provenance, tensors.zeros)
+                      text, provenance, tensors.zeros, card_of_gguf(file.fields))
 
 
 class _Tensors:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from models.config import ModelConfig
+from models.formats.card import Card
 from models.formats.zeros import ZeroTensors
 from models.vocabulary.parts import TextParts
 
@@ -80,7 +81,8 @@ class FloatModel:
     """embedding and head: float32 [vocab, hidden], head None where it is tied; final_gains: float32 [hidden].
 
     layers: one `FloatLayer` each, possibly read anew at every access; text: its tokenizer, if there is one;
-    provenance: where the model comes from, for the record; zeros: what was read of zeros alone.
+    provenance: where the model comes from, for the record; zeros: what was read of zeros alone; card: what its makers
+    say of it.
     """
 
     config: ModelConfig
@@ -91,6 +93,7 @@ class FloatModel:
     text: TextParts | None = None
     provenance: dict[str, object] = field(default_factory=dict)
     zeros: ZeroTensors = field(default_factory=ZeroTensors)
+    card: Card = field(default_factory=Card)
 
 
 class LazyLayers(Sequence[FloatLayer]):

@@ -203,7 +203,7 @@ def test_a_text_to_score_may_come_from_standard_input(capsys, monkeypatch, texts
     (["--threads", "0"], "threads must be 1 to 256, got 0"),
     (["--kernels", "abacus"], "unknown kernels 'abacus'"),
     (["--speculate", "0"], "drafts must be at least 1, got 0"),
-    (["--model", "a" * 300], "File name too long"),
+    (["--model", "a" * 300], "no model folder at aaa"),
     (["--stop", "and<|endoftext|>"], "the special token <|endoftext|> in it is no part of the text"),
     (["--prompt", "ab\udcff"], "the text is not Unicode"),
     (["--stage", "no/such/file"], "cannot read artefact no/such/file"),
