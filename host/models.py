@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from models.byte_size import byte_size
 from models.checkpoint import CHAT, TOKENIZER, load_generation
 from models.checkpoint_writer import METADATA
 from models.command import CommandParser, run_command
@@ -113,12 +114,12 @@ def _remove(names: Sequence[str], *, quiet: bool) -> None:
     if quiet:
         print(json.dumps({"removed": sizes}))
     else:
-        print("\n".join(f"removed {name}: {_gigabytes(size)}" for name, size in sizes.items()))
+        print("\n".join(f"removed {name}: {byte_size(size)}" for name, size in sizes.items()))
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
     cells = [_COLUMNS] + [(
-        row["name"], _gigabytes(row["bytes"]), f"{row['layers']} × {row['hidden_size']}, {row['vocab_size']:,} words",
+        row["name"], byte_size(row["bytes"]), f"{row['layers']} × {row['hidden_size']}, {row['vocab_size']:,} words",
         row["license"] or "not said", _ago(row["used"]), _tail(row["source"], _room())) for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for line in cells:
@@ -131,7 +132,7 @@ def _page(row: dict[str, Any]) -> Iterator[str]:
         "licence": row["license"] or "not said",
         "shape": f"{row['layers']} layers of {row['hidden_size']} channels, {row['vocab_size']:,} words, context "
                  f"{row['context']:,}, {row['parameters']:,} weights",
-        "weights": row["weights"] or "not said", "size": _gigabytes(row["bytes"]),
+        "weights": row["weights"] or "not said", "size": byte_size(row["bytes"]),
         "text": " and ".join(what for what, has in (("tokenizer", row["tokenizer"]), ("chat template", row["chat"]))
                              if has) or "token ids only",
         "sampling": ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in row["generation"].items())
@@ -143,10 +144,6 @@ def _page(row: dict[str, Any]) -> Iterator[str]:
         lines["key"] = row["key"]
     width = max(map(len, lines))
     return (printable(f"{name:{width}}  {value}") for name, value in lines.items())
-
-
-def _gigabytes(size: int) -> str:
-    return f"{size / 1e9:.2f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"
 
 
 def _ago(when: float | None) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from models.byte_size import byte_size
 from models.config import LINEARS, ModelConfig
 from models.errors import ModelError
 from models.model import Gains, Layer
@@ -129,8 +130,8 @@ def _check_room(folder: Path, config: ModelConfig) -> None:
     needed = tensor_bytes(tensor_layout(config))
     free = shutil.disk_usage(folder.parent).free
     if free < needed:
-        raise ModelError(f"{folder} cannot be written: the model takes {needed / 1e9:.2f} GB, and the disk has "
-                         f"{free / 1e9:.2f} GB left")
+        raise ModelError(f"{folder} cannot be written: the model takes {byte_size(needed)}, and the disk has "
+                         f"{byte_size(free)} left")
 
 
 def _write(path: Path, text: str) -> None:

@@ -17,7 +17,7 @@ Gains = tuple[np.ndarray, int]
 """Norm gains: int16 mantissas and one exponent e, value g * 2**-e."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TernaryMatrix:
     """One linear layer. packed: uint8 [out, ceil(in / 5)]; scale: scalar word, uint32, that multiplies."""
 
@@ -34,16 +34,22 @@ class TernaryMatrix:
         """int8 [out, in] in -1..1, unpacked anew at each call."""
         return unpack_trits(self.packed, self.inputs)
 
+    def __repr__(self) -> str:
+        return f"<{self.shape[0]} × {self.shape[1]} trits>"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Layer:
     """linears by the names of `models.config.LINEARS`, gains by those of `ModelConfig.gain_sizes`."""
 
     linears: dict[str, TernaryMatrix]
     gains: dict[str, Gains]
 
+    def __repr__(self) -> str:
+        return f"<layer: {', '.join(f'{name} {matrix!r}' for name, matrix in self.linears.items())}>"
 
-@dataclass
+
+@dataclass(repr=False)
 class Model:
     """A whole model in machine integers. Arrays of a loaded model are read-only views of its file.
 
@@ -63,6 +69,11 @@ class Model:
     residual_fraction_bits: int
     provenance: dict[str, object] = field(default_factory=dict)
     folder: Path | None = None
+
+    def __repr__(self) -> str:
+        config = self.config
+        return (f"<{config.name}: {config.layers} layers of {config.hidden_size} channels, {config.vocab_size} words, "
+                f"{config.parameters} weights>")
 
 
 class ModelSink(Protocol):

@@ -59,6 +59,7 @@ ELSEWHERE: tuple[tuple[str, str, str], ...] = (
     ("hw/vector", "turns", "hw/vector/test_engine.py"),
 
     ("host", "generate score scoring stage_options", "host/test_commands.py"),
+    ("host", "model_option", "host/test_models.py"),
     ("host", "runtime", "host/devices/test_emulator.py"),
     ("host", "stopping", "host/compiler/test_stops.py"),
     ("host/compiler", "cuts turns", "host/compiler/test_stops.py"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fnmatch
 import glob
+import os
 import re
 import shutil
 import sys
@@ -15,10 +16,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from models.byte_size import byte_size
 from models.errors import ModelError, located
 from models.store.gguf_choice import choose_gguf
 
-__all__ = ["HUB", "HubName", "download"]
+__all__ = ["HUB", "HubName", "download", "snapshot_of"]
 
 HUB = "hf:"
 """What a name on the hub begins with."""
@@ -60,32 +62,62 @@ def download(name: HubName) -> Path:
     Without a network, what was downloaded before. `ModelError` where there is no such repository, revision or file, no
     model in it, no right to it, no room, or no network.
     """
-    from huggingface_hub import HfApi, snapshot_download  # late: a second, and only here
+    from huggingface_hub import HfApi, try_to_load_from_cache  # late: a second, and only here
     from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+
+    from models.formats.huggingface_config import read_config
 
     with _refused(name):
         try:
-            info = HfApi().model_info(name.repository, revision=name.revision, files_metadata=True, timeout=_TIMEOUT)
+            info = HfApi(_endpoint()).model_info(name.repository, revision=name.revision, files_metadata=True,
+                                                 timeout=_TIMEOUT)
         except (RepositoryNotFoundError, RevisionNotFoundError):  # an answer
             raise
         except _no_network() as error:
             return _kept(name, error)
         sizes = {item.rfilename: item.size or 0 for item in info.siblings or ()}
         first, weights = _wanted(name, list(sizes))
-        for files in filter(None, (first, weights)):
-            _check_room(name, sum(sizes[file] for file in files))
-            if files is weights:
-                total = sum(sizes[file] for file in weights) / 1e9
-                print(f"downloading {name}: {total:.2f} GB, once", file=sys.stderr, flush=True)
-            with _bars_on_terminals_alone():
-                folder = Path(snapshot_download(name.repository, revision=info.sha,
-                                                allow_patterns=[glob.escape(file) for file in files]))
-            if files is first:
-                from models.formats.huggingface_config import read_config  # late: so are all readers
+        _announce(name, sum(sizes[file] for file in (*first, *weights) if not isinstance(
+            try_to_load_from_cache(name.repository, file, revision=info.sha), str)))
+        if not first:
+            return _fetched(name, weights) / weights[0]
+        folder = _fetched(name, first)
+        with located(name):
+            read_config(folder / "config.json", sub_norms=True, own_head=True)  # refuses what is not ternary
+        return _fetched(name, weights)
 
-                with located(name):
-                    read_config(folder / "config.json", sub_norms=True, own_head=True)  # refuses what is not ternary
-    return folder if first else folder / weights[0]
+
+def _announce(name: HubName, missing: int) -> None:
+    """Says how many bytes come; `ModelError` where they have no room."""
+    from huggingface_hub import constants
+
+    cache = Path(constants.HF_HUB_CACHE)
+    free = shutil.disk_usage(next(place for place in (cache, *cache.parents) if place.exists())).free
+    if free < missing:
+        raise ModelError(f"{name}: it takes {byte_size(missing)}, and the disk of {cache} has {byte_size(free)} left")
+    if missing:
+        print(f"downloading {name}: {byte_size(missing)}, once", file=sys.stderr, flush=True)
+
+
+def _fetched(name: HubName, files: Sequence[str]) -> Path:
+    """The revision's folder, with these files in it."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+
+    silenced = not sys.stderr.isatty() and not are_progress_bars_disabled()
+    if silenced:
+        disable_progress_bars()
+    try:
+        return Path(snapshot_download(name.repository, revision=name.revision, endpoint=_endpoint(),
+                                      allow_patterns=[glob.escape(file) for file in files]))
+    finally:
+        if silenced:
+            enable_progress_bars()
+
+
+def _endpoint() -> str | None:
+    """The hub's address, as it is set now: the library looks when it is imported."""
+    return os.environ.get("HF_ENDPOINT")
 
 
 def _wanted(name: HubName, files: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -106,22 +138,31 @@ def _wanted(name: HubName, files: Sequence[str]) -> tuple[list[str], list[str]]:
                      f"{_some(files) or 'nothing'}")
 
 
+def snapshot_of(cached: Path, revision: str | None = None) -> Path | None:
+    """Of a repository's folder in a hub's cache the revision that is meant; None where it is not there.
+
+    Without a name that of its main branch, else the newest.
+    """
+    folder, named = cached / "snapshots", cached / "refs" / (revision or "main")
+    there = {item.name: item for item in folder.iterdir() if item.is_dir()} if folder.is_dir() else {}
+    commit = named.read_text(encoding="utf-8").strip() if named.is_file() else revision
+    if revision is not None or commit in there:
+        return there.get(commit)
+    return max(there.values(), key=lambda item: item.stat().st_mtime, default=None)
+
+
 def _kept(name: HubName, error: Exception) -> Path:
     """What an earlier download left."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
+    from huggingface_hub import constants
 
-    try:
-        folder = Path(snapshot_download(name.repository, revision=name.revision, local_files_only=True))
-    except (LocalEntryNotFoundError, OSError):
+    place = Path(constants.HF_HUB_CACHE) / f"models--{name.repository.replace('/', '--')}"
+    folder = snapshot_of(place, name.revision)
+    found = folder / name.file if folder is not None and name.file is not None else folder
+    if found is None or not found.exists():
         why = " ".join(str(error).split())[:200]
         raise ModelError(f"{name}: the hub cannot be reached, and nothing of it is here: {why}") from None
     print(f"note: the hub cannot be reached: {name} is taken as it was downloaded", file=sys.stderr)
-    if name.file is None:
-        return folder
-    if not (folder / name.file).is_file():
-        raise ModelError(f"{name}: the hub cannot be reached, and that file was not downloaded before")
-    return folder / name.file
+    return found
 
 
 @contextmanager
@@ -147,30 +188,6 @@ def _no_network() -> tuple[type[Exception], ...]:
     from huggingface_hub import errors
 
     return OSError, *errors.HfHubHTTPError.__bases__
-
-
-def _check_room(name: HubName, needed: int) -> None:
-    from huggingface_hub import constants
-
-    there = next(place for place in (Path(constants.HF_HUB_CACHE), *Path(constants.HF_HUB_CACHE).parents)
-                 if place.exists())
-    if (free := shutil.disk_usage(there).free) < needed:
-        raise ModelError(f"{name}: it takes {needed / 1e9:.2f} GB, and the disk of {there} has {free / 1e9:.2f} GB "
-                         "left")
-
-
-@contextmanager
-def _bars_on_terminals_alone() -> Iterator[None]:
-    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
-
-    silenced = not sys.stderr.isatty() and not are_progress_bars_disabled()
-    if silenced:
-        disable_progress_bars()
-    try:
-        yield
-    finally:
-        if silenced:
-            enable_progress_bars()
 
 
 def _some(names: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ from models.errors import ModelError
 from models.file_kind import GGUF_MAGIC, first_bytes
 from models.store.converted import converted, entries, find_entry, refresh
 from models.store.gguf_choice import choose_gguf
-from models.store.hub import HUB, HubName, download
+from models.store.hub import HUB, HubName, download, snapshot_of
 
 __all__ = ["model_folder"]
 
@@ -58,7 +58,7 @@ def _at(path: Path, source: str) -> Path:
     ggufs = [file.name for file in path.iterdir() if file.suffix.lower() == ".gguf"]
     if (path / "config.json").exists() and (not ggufs or any(path.glob("*.safetensors"))):
         return converted(path, source)
-    if snapshot := _snapshot(path):
+    if snapshot := snapshot_of(path):
         return _at(snapshot, source)
     if chosen := choose_gguf(ggufs):
         return converted(path / chosen, source)
@@ -74,16 +74,6 @@ def _from_hub(name: HubName) -> Path:
     if known and (path := Path(known[-1].path)):
         return refresh(known[-1]) if path.exists() else known[-1].use()
     return _at(download(name), str(name))
-
-
-def _snapshot(path: Path) -> Path | None:
-    """The revision of a folder of a hub's cache that is meant: that of its main branch, else the newest."""
-    folder = path / "snapshots"
-    there = [item for item in folder.iterdir() if item.is_dir()] if folder.is_dir() else []
-    main = path / "refs" / "main"
-    named = main.read_text(encoding="utf-8").strip() if main.is_file() else None
-    found = [item for item in there if item.name == named] or sorted(there, key=lambda item: item.stat().st_mtime)
-    return found[-1] if found else None
 
 
 def _exists(path: Path) -> bool:
