@@ -7,6 +7,7 @@ repeat_last (tokens back that it looks at, -1 for all).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TypeGuard
 
 from models.errors import ModelError, located
 
@@ -61,7 +62,8 @@ def of_gguf(fields: Mapping[str, object]) -> Found:
 
 
 def _kept(stated: Mapping[str, object]) -> Found:
-    kept, notes = {}, []
+    kept: dict[str, float] = {}
+    notes: list[str] = []
     for name, value in stated.items():
         if isinstance(value, float) and name in _WHOLE and value.is_integer():
             value = int(value)
@@ -72,7 +74,7 @@ def _kept(stated: Mapping[str, object]) -> Found:
     return kept, notes
 
 
-def _fits(name: str, value: object) -> bool:
+def _fits(name: str, value: object) -> TypeGuard[float]:
     kinds = int if name in _WHOLE else (int, float)
     return (isinstance(value, kinds) and not isinstance(value, bool) and abs(value) <= _LARGEST
             and _VALID[name](value))

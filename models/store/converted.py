@@ -110,7 +110,12 @@ def converted(path: Path, source: str) -> Path:
         from models.convert import convert  # late: a model that is there needs no reader
 
         print(f"converting {source}, once", file=sys.stderr, flush=True)
-        convert(path, scratch / _MODEL, progress=True, sha256=weights)
+        try:
+            convert(path, scratch / _MODEL, progress=True, sha256=weights)
+        except ModelError as error:
+            if "give --activation" not in str(error):
+                raise
+            raise ModelError(f"{error}, to models.convert") from None  # which alone has that option
         if before != [stamp_of(file) for file in files]:
             raise ModelError(f"{path}: it was written to while it was converted: try again")
         name = _free_name(scratch / _MODEL, key)

@@ -9,6 +9,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import models.convert
@@ -112,6 +113,13 @@ def test_a_conversion_that_fails_leaves_nothing(tmp_path, own_cache):
     with pytest.raises(ModelError, match="a.gguf: tensor .*cut short"):
         converted(path, "a")
     assert [item.name for item in (own_cache / "models").iterdir() if item.is_dir()] == [] == entries()
+
+
+def test_a_file_that_does_not_tell_its_activation_is_for_the_converter(tmp_path):
+    path = gguf_source(tmp_path / "a.gguf")
+    path.write_bytes(path.read_bytes().replace(np.float32(5e5).tobytes(), np.float32(1e4).tobytes(), 1))
+    with pytest.raises(ModelError, match="give --activation relu2 or --activation silu, to models.convert$"):
+        converted(path, "a")
 
 
 def test_a_source_that_changes_meanwhile_is_refused(tmp_path, monkeypatch):
