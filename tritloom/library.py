@@ -6,7 +6,7 @@
     chat = model.chat()
     print(chat("In the beginning"))
 
-Errors are `models.errors.TritloomError`s, whose text is one line.
+Errors are `tritloom.TritloomError`s (`models.errors`), whose text is one line.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from host.runtime import Session
 from host.stage_options import chosen_stages
 from host.text import Text
 from models.checkpoint import load_generation
-from models.errors import OptionError
+from models.errors import OptionError, TritloomError
 from tritloom.generation_options import GenerationOptions
 
-__all__ = ["Chat", "LanguageModel", "chat", "generate", "load", "stream"]
+__all__ = ["Chat", "LanguageModel", "TritloomError", "chat", "generate", "load", "stream"]
 
 
 def load(model: str | os.PathLike[str] = "demo", *, device: str = "emulator", board: str | None = None,
