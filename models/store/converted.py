@@ -20,7 +20,7 @@ from pathlib import Path
 from models.cache import cache_root, cached, digest, forget
 from models.checkpoint_writer import METADATA
 from models.config import PRESETS, SHIPPED
-from models.errors import ModelError
+from models.errors import ModelError, printable
 from models.json_file import read_object
 from models.store.content import checkpoint_files, known_sha256, stamp_of, weight_files
 
@@ -107,9 +107,9 @@ def converted(path: Path, source: str) -> Path:
     weights = {file.name: hashes[file.name] for file in weight_files(path) if file.name in hashes}
 
     def build(scratch: Path) -> None:
-        from models.convert import convert  # late: a model that is there needs no reader
+        from models.convert import convert, report  # late: a model that is there needs no reader
 
-        print(f"converting {source}, once", file=sys.stderr, flush=True)
+        print(printable(f"converting {source}, once"), file=sys.stderr, flush=True)
         try:
             convert(path, scratch / _MODEL, progress=True, sha256=weights)
         except ModelError as error:
@@ -121,6 +121,8 @@ def converted(path: Path, source: str) -> Path:
         name = _free_name(scratch / _MODEL, key)
         entry = Entry(key, name, source, str(path.absolute()), content, _converter(), time.time())
         (scratch / _ENTRY).write_text(json.dumps(asdict(entry), indent=1) + "\n", encoding="utf-8")
+        for note in report(scratch / _MODEL)["notes"]:
+            print(printable(f"note: {source}: {note}"), file=sys.stderr)
         print(f"converted: {name}, listed by tritloom models", file=sys.stderr, flush=True)
 
     home = cached(_KIND, key, build)

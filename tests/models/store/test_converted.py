@@ -40,7 +40,9 @@ def test_a_file_is_converted_once_whatever_it_is_called(tmp_path, conversions, c
     path = gguf_source(tmp_path / "sha256-5d1b")
     before = held(tmp_path)
     folder = converted(path, "mine")
-    assert capsys.readouterr().err.splitlines()[0] == "converting mine, once"
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == "converting mine, once" and said[-1] == "converted: tiny-talker, listed by tritloom models"
+    assert any(line.startswith("note: mine: assumed activation relu2") for line in said)
     other = shutil.copy(path, tmp_path / "other.gguf")
     assert converted(path, "mine") == converted(Path(other), "theirs") == folder and conversions == [path]
     assert capsys.readouterr().err == ""
