@@ -130,7 +130,7 @@ def _page(row: dict[str, Any]) -> Iterator[str]:
     lines = {
         "model": row["model"], "name": row["name"], "source": row["source"], "folder": row["folder"],
         "licence": row["license"] or "not said",
-        "shape": f"{row['layers']} layer{'s' * (row['layers'] > 1)} of {row['hidden_size']} channels, {row['vocab_size']:,} words, context "
+        "shape": f"{row['layers']} × {row['hidden_size']} channels, {row['vocab_size']:,} words, context "
                  f"{row['context']:,}, {row['parameters']:,} weights",
         "weights": row["weights"] or "not said", "size": byte_size(row["bytes"]),
         "text": " and ".join(what for what, has in (("tokenizer", row["tokenizer"]), ("chat template", row["chat"]))

@@ -33,6 +33,7 @@ _FIRST = ("config.json", "generation_config.json", "README.md", "LICENSE", "toke
 
 _WEIGHTS = ("model.safetensors", "model-*-of-*.safetensors")
 _SHOWN = 5  # names in an error
+_LONGEST_REASON = 120  # characters
 _TIMEOUT = 10.0  # seconds for an answer about a repository
 
 
@@ -159,8 +160,7 @@ def _kept(name: HubName, error: Exception) -> Path:
     folder = snapshot_of(place, name.revision)
     found = folder / name.file if folder is not None and name.file is not None else folder
     if found is None or not found.exists():
-        why = " ".join(str(error).split())[:200]
-        raise ModelError(f"{name}: the hub cannot be reached, and nothing of it is here: {why}") from None
+        raise ModelError(f"{name}: the hub cannot be reached, and nothing of it is here: {_reason(error)}") from None
     print(f"note: the hub cannot be reached: {name} is taken as it was downloaded", file=sys.stderr)
     return found
 
@@ -180,7 +180,12 @@ def _refused(name: HubName) -> Iterator[None]:
     except errors.RevisionNotFoundError:
         raise ModelError(f"{name}: the repository has no revision {name.revision}") from None
     except _no_network() as error:
-        raise ModelError(f"{name}: the download failed: {' '.join(str(error).split())[:200]}") from None
+        raise ModelError(f"{name}: the download failed: {_reason(error)}") from None
+
+
+def _reason(error: Exception) -> str:
+    """The end of what it says, which has the cause."""
+    return " ".join(str(error).split())[-_LONGEST_REASON:]
 
 
 def _no_network() -> tuple[type[Exception], ...]:

@@ -224,3 +224,10 @@ def test_missing_and_unreadable_files_are_named(saved, tmp_path):
     shutil.copy(saved / "model.json", tmp_path)
     with pytest.raises(ModelError, match="model.safetensors: no such file"):
         load_model(tmp_path)
+
+
+def test_what_a_notebook_shows_is_a_line(saved):
+    model = load_model(saved)
+    for part in (model, model.layers[0], model.layers[0].linears["q"]):
+        assert repr(part).startswith("<") and len(repr(part)) < 200 and "\n" not in repr(part)
+    assert repr(model).startswith(f"<{model.config.name}: ")
