@@ -34,7 +34,7 @@ def checked_generation(data: object) -> dict[str, float]:
     if not isinstance(data, dict):
         raise ModelError(f"generation: expected an object, found {type(data).__name__}")
     for name, value in data.items():
-        if name not in _VALID or not _fits(name, value):
+        if name not in _VALID or not _fits(value, name):
             with located("generation"):
                 raise ModelError(f"expected {', '.join(_VALID)} within their ranges, found {name} {str(value)[:80]}")
     return data
@@ -67,14 +67,14 @@ def _kept(stated: Mapping[str, object]) -> Found:
     for name, value in stated.items():
         if isinstance(value, float) and name in _WHOLE and value.is_integer():
             value = int(value)
-        if _fits(name, value):
+        if _fits(value, name):
             kept[name] = round(value, 6) if isinstance(value, float) else value  # 0.6, not float32's 0.60000002
         else:
             notes.append(f"the default {name} is left out: no sampler takes {str(value)[:80]}")
     return kept, notes
 
 
-def _fits(name: str, value: object) -> TypeGuard[float]:
+def _fits(value: object, name: str) -> TypeGuard[float]:
     kinds = int if name in _WHOLE else (int, float)
     return (isinstance(value, kinds) and not isinstance(value, bool) and abs(value) <= _LARGEST
             and _VALID[name](value))
