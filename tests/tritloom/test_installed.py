@@ -128,6 +128,18 @@ def test_text_is_that_of_the_checkout(scripts, folder):
         assert json.loads(done.stdout)["ids"] == expected["ids"], done.stderr
 
 
+def test_the_library_and_the_list_of_models(scripts, folder):
+    """The user's packages of our names stay the user's."""
+    own = (folder / "models").exists()
+    code = ("import tritloom; print(tritloom.load().generate('It was', n=4, do_sample=False))\n"
+            "try: import models\nexcept ImportError as error: print(error)")
+    done = run(folder, scripts / "python", "-c", code)
+    expected = json.loads(run(folder, scripts / "tritloom", "generate", *GENERATE).stdout)["text"]
+    assert done.stdout == f"{expected}\n" + "this models is the user's\n" * own, done.stderr
+    listed = run(folder, scripts / "tritloom", "models", "--json", TRITLOOM_CACHE=str(folder / "cache"))
+    assert [row["name"] for row in json.loads(listed.stdout)["models"]] == ["demo", "bilingual"], listed.stderr
+
+
 def test_version_help_and_completion(scripts, folder):
     assert run(folder, scripts / "tritloom", "--version").stdout == "tritloom 0.1.0\n"
     assert all(f"  {name} " in run(folder, scripts / "tritloom").stdout for name in COMMANDS)
