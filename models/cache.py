@@ -66,7 +66,7 @@ def _locked(root: Path, parent: Path, key: str) -> Iterator[None]:
 
 def cached(kind: str, key: str, build: Callable[[Path], None], *, what: str | None = None,
            root: Path | None = None) -> Path:
-    """The folder ``kind/key``, filled by ``build(folder)`` the first time only.
+    """The folder ``kind/key``, filled by ``build(folder)`` the first time only. ``key`` is a `digest`, or has no dot.
 
     ``build`` works in a temporary folder beside the final one and at the same depth; it takes its final name only
     once ``build`` has returned, so an interrupted build leaves nothing behind that a later call would trust.
