@@ -15,7 +15,7 @@ from models.byte_size import byte_size
 from models.checkpoint import CHAT, TOKENIZER, load_generation
 from models.checkpoint_writer import METADATA
 from models.command import CommandParser, run_command
-from models.config import SHIPPED, ModelConfig
+from models.config import SHIPPED, SHIPPED_LICENCE, ModelConfig
 from models.errors import ModelError, OptionError, located, printable
 from models.json_file import read_object
 from models.store.converted import Entry, entries, find_entry, remove
@@ -24,7 +24,6 @@ from models.store.naming import model_folder
 __all__ = ["main", "parser"]
 
 _COLUMNS = ("name", "size", "shape", "licence", "used", "source")
-_LICENCE = "Apache-2.0"  # of the project, and so of what comes with it
 _ALONE = 60  # columns of a terminal that the source leaves to the others
 
 
@@ -87,7 +86,7 @@ def _row(name: str, folder: Path, entry: Entry | None = None) -> dict[str, Any]:
     if entry is None:
         size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
         return row | {"key": None, "source": str(folder), "bytes": size, "converted": None, "used": None} | (
-            {"license": _LICENCE} if name in SHIPPED else {})
+            {"license": SHIPPED_LICENCE} if name in SHIPPED else {})
     return row | {"key": entry.key, "source": entry.source, "bytes": entry.bytes, "converted": entry.made,
                   "used": entry.used}
 

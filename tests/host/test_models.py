@@ -35,12 +35,12 @@ def test_the_list(sources, capsys):
     capsys.readouterr()
     lines = printed(capsys=capsys)
     assert lines[0].split() == ["name", "size", "shape", "licence", "used", "source"]
-    assert [line.split()[0] for line in lines[1:]] == ["demo", "bilingual", "small", "tiny-talker"]
-    assert "4 × 192, 2,048 words  Apache-2.0  –" in lines[2] and lines[3].split()[8:11] == ["mit", "just", "now"]
-    assert "1 × 256, 6 words" in lines[4] and "not said" in lines[4] and lines[4].endswith("a.gguf")
+    assert [line.split()[0] for line in lines[1:]] == ["demo", "chat", "bilingual", "small", "tiny-talker"]
+    assert "4 × 192, 2,048 words  Apache-2.0  –" in lines[3] and lines[4].split()[8:11] == ["mit", "just", "now"]
+    assert "1 × 256, 6 words" in lines[5] and "not said" in lines[5] and lines[5].endswith("a.gguf")
     found = json.loads("".join(printed("--json", capsys=capsys)))["models"]
-    assert [row["name"] for row in found] == ["demo", "bilingual", "small", "tiny-talker"]
-    small = found[2]
+    assert [row["name"] for row in found] == ["demo", "chat", "bilingual", "small", "tiny-talker"]
+    small = found[3]
     assert small["source"] == str(sources[1]) and small["license"] == "mit" and small["generation"] == {
         "temperature": 0.5}
     assert small["bytes"] > 0 and small["used"] >= small["converted"] and set(small["sha256"]) == {"model.safetensors"}

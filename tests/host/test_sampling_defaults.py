@@ -54,7 +54,8 @@ def test_batch_and_chat_take_them(greedy, capsys, monkeypatch):
         monkeypatch.setattr("sys.stdin", io.StringIO("It was a truth\n"))
         return run(host.chat, *options, "-n", 8, "--json", capsys=capsys)["ids"]
 
-    assert answer("--model", greedy) == answer("--temperature", 0) != answer()
+    shipped = ("--model", "demo")
+    assert answer("--model", greedy) == answer(*shipped, "--temperature", 0) != answer(*shipped)
 
 
 def test_a_head_by_itself_is_a_shortlist_where_the_model_is_greedy(greedy):

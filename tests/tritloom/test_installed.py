@@ -137,7 +137,7 @@ def test_the_library_and_the_list_of_models(scripts, folder):
     expected = json.loads(run(folder, scripts / "tritloom", "generate", *GENERATE).stdout)["text"]
     assert done.stdout == f"{expected}\n" + "this models is the user's\n" * own, done.stderr
     listed = run(folder, scripts / "tritloom", "models", "--json", TRITLOOM_CACHE=str(folder / "cache"))
-    assert [row["name"] for row in json.loads(listed.stdout)["models"]] == ["demo", "bilingual"], listed.stderr
+    assert [row["name"] for row in json.loads(listed.stdout)["models"]] == ["demo", "chat", "bilingual"], listed.stderr
 
 
 def test_version_help_and_completion(scripts, folder):

@@ -96,7 +96,7 @@ def test_names_of_ours_come_first_and_paths_before_short_names(tmp_path, monkeyp
 
 
 @pytest.mark.parametrize(("name", "message"), [
-    ("none", "^no model folder at none, no file and no converted model of that name; there are demo, bilingual$"),
+    ("none", "^no model folder at none, no file and no converted model of that name; there are demo, chat, bilingual$"),
     ("org/none", "; on the Hugging Face hub it is hf:org/none$"), ("./none", "there are demo"), ("a" * 300, "no model"),
     ("a\0b", "no model folder at"), ("notes.txt", "expected a Hugging Face folder or a GGUF file, found"),
     ("config.json", "found JSON text: give the folder that holds it"), ("empty.gguf", "found an empty file"),
