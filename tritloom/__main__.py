@@ -14,6 +14,7 @@ __all__ = ["COMMANDS", "main"]
 COMMANDS = {
     "generate": ("host.generate", "continue a text"),
     "chat": ("host.chat", "talk with a model in the terminal"),
+    "serve": ("host.serve", "an OpenAI-compatible server, and a page to talk with"),
     "batch": ("host.batch", "continue several prompts at once"),
     "score": ("host.score", "how well a model predicts a text"),
     "bench": ("host.bench", "speed of a model on a device"),
