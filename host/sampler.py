@@ -4,13 +4,14 @@ The head is exact and the device returns the k best logits (`BuildParameters.top
 What a filter leaves out of them stays out, and a token beyond the best k cannot come back, whatever the penalty on
 those before it.
 
-The order is that of transformers: repetition penalty, temperature, top-k, top-p, min-p, then a draw. llama.cpp
+The order is that of transformers: penalties, temperature, top-k, top-p, min-p, then a draw. llama.cpp
 applies the temperature after the filters: the same options keep more tokens here at temperatures above 1.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -32,6 +33,8 @@ class Sampler:
 
     min_p: the least probability kept, relative to the best token's. repeat_penalty: logits of tokens among the last
     `repeat_last` (0: none, -1: all) are divided by it where positive, multiplied where negative; 1 is off.
+    presence_penalty: taken from the logits of tokens that it chose before; frequency_penalty: for each time that it did
+    (OpenAI's definitions).
     """
 
     temperature: float = 0.0
@@ -41,6 +44,8 @@ class Sampler:
     min_p: float = 0.0
     repeat_penalty: float = 1.0
     repeat_last: int = 64
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
 
     def __post_init__(self) -> None:
         for name, value, valid, rule in (
@@ -49,16 +54,23 @@ class Sampler:
                 ("top p", self.top_p, 0 < self.top_p <= 1, "be in (0, 1]"),
                 ("min p", self.min_p, 0 <= self.min_p <= 1, "be in [0, 1]"),
                 ("repeat penalty", self.repeat_penalty, self.repeat_penalty > 0, "be positive"),
-                ("repeat last", self.repeat_last, self.repeat_last >= -1, "be -1 or more")):
+                ("repeat last", self.repeat_last, self.repeat_last >= -1, "be -1 or more"),
+                ("presence penalty", self.presence_penalty, True, "be finite"),
+                ("frequency penalty", self.frequency_penalty, True, "be finite")):
             if not valid or not abs(value) < np.inf:
                 raise OptionError(f"{name} must {rule}, got {value}")
         if self.seed is not None and self.seed < 0:
             raise OptionError(f"seed must not be negative, got {self.seed}")
         self._random = np.random.default_rng(self.seed)
+        self._said: Counter[int] = Counter()
 
     def __call__(self, top: Top, history: Sequence[int] = ()) -> int:
         """The chosen id; history: prompt and output so far, for the repetition penalty."""
-        ids, values = self._penalised(top, history)
+        token = self._choice(*self._penalised(top, history))
+        self._said[token] += 1
+        return token
+
+    def _choice(self, ids: np.ndarray, values: np.ndarray) -> int:
         if self.temperature == 0:
             return int(ids[0])
         values = values / self.temperature
@@ -75,11 +87,17 @@ class Sampler:
     def _penalised(self, top: Top, history: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
         """ids and logits, best first."""
         ids, values = top.ids, top.values
-        if self.repeat_penalty == 1 or self.repeat_last == 0 or not len(history):
+        repeats = self.repeat_penalty != 1 and self.repeat_last != 0 and len(history)
+        said = (self.presence_penalty or self.frequency_penalty) and self._said
+        if not repeats and not said:
             return ids, values
-        recent = history if self.repeat_last < 0 else history[-self.repeat_last:]
-        lower = np.where(values > 0, values / self.repeat_penalty, values * self.repeat_penalty)
-        values = np.where(np.isin(ids, recent), lower, values)
+        if repeats:
+            recent = history if self.repeat_last < 0 else history[-self.repeat_last:]
+            lower = np.where(values > 0, values / self.repeat_penalty, values * self.repeat_penalty)
+            values = np.where(np.isin(ids, recent), lower, values)
+        if said:
+            times = np.array([self._said[int(token)] for token in ids])
+            values = values - self.frequency_penalty * times - self.presence_penalty * (times > 0)
         order = np.argsort(-values, kind="stable")
         return ids[order], values[order]
 

@@ -23,7 +23,9 @@ from host.server.api_error import ApiError, JSONAnswer
 from host.server.chat import chat_completions
 from host.server.completions import completions
 from host.server.guard import Guard
+from host.server.metrics import metrics
 from host.server.models import list_models, one_model
+from host.server.openapi import openapi
 from host.server.served import Served
 from host.server.status import health, list_stages, status
 
@@ -66,6 +68,8 @@ _ROUTES: list[tuple[str, str, _Handler]] = [
     ("/v1/stages", "GET", list_stages),
     ("/v1/status", "GET", status),
     ("/health", "GET", health),
+    ("/metrics", "GET", metrics),
+    ("/openapi.json", "GET", openapi),
 ]
 
 

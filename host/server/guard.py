@@ -12,9 +12,8 @@ from host.server.api_error import ApiError
 
 __all__ = ["Guard"]
 
-OPEN = ("/", "/health", "/openapi.json")
-"""Paths that need no key, beside the page's files."""
 _NEEDS_KEY = ("/v1/", "/metrics")
+"""Not the page, its files, /health and /openapi.json."""
 
 
 class Guard:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -24,12 +25,13 @@ def completion_prompts(served: Served, prompt: str | Sequence[Any]) -> list[list
                                "prompt") for item in given]
 
 
-def chat_prompt(served: Served, messages: Sequence[Mapping[str, Any]]) -> list[int]:
+def chat_prompt(served: Served, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]] = ()
+                ) -> list[int]:
     """Ids up to the answer. A model without a template goes on with plain text, as `host.conversation` has it."""
     plain = [_plain(message) for message in messages]
     with refused(422, param="messages"):
         if served.template:
-            whole = served.template.render(plain)
+            whole = served.template.render(plain, tools=tools)
             framed = served.template.chat.framed
             ids = served.text.prompt(whole) if framed else served.text.encode(whole, special=True)
         else:
@@ -51,8 +53,21 @@ def _plain(message: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(content, list):
         content = "".join(part["text"] for part in content)
     role = "system" if message["role"] == "developer" else message["role"]
-    rest = {name: value for name, value in message.items() if name not in ("role", "content") and value is not None}
+    rest = {name: message[name] for name in ("name", "tool_call_id") if message.get(name) is not None}
+    if calls := message.get("tool_calls"):
+        rest["tool_calls"] = [{**call, "function": {**call["function"], "arguments": _arguments(call)}}
+                              for call in calls]
     return {"role": role, "content": content or "", **rest}
+
+
+def _arguments(call: Mapping[str, Any]) -> object:
+    """The arguments of a call as an object, which is what templates write as JSON; as they are where they are none."""
+    written = call["function"]["arguments"]
+    try:
+        found = json.loads(written)
+    except (ValueError, RecursionError):
+        return written
+    return found if isinstance(found, dict) else written
 
 
 def _as_text(messages: Sequence[Mapping[str, Any]]) -> str:

@@ -11,6 +11,8 @@ from host.chat_template import ChatTemplate
 from host.engine.engine import Engine
 from host.runtime import Session
 from host.server.adjustable import Adjustable
+from host.server.grammar_mask import Grammars
+from host.server.token_text import TokenText
 from host.server.worker import Worker
 from host.text import Text
 
@@ -43,6 +45,10 @@ class Served:
     """Stages that act on everybody, as `Chosen.report` has them."""
     device: str = "emulator"
     created: int = field(default_factory=lambda: int(time.time()))
+
+    def __post_init__(self) -> None:
+        self.token_text = TokenText(self.text)
+        self.grammars = Grammars(self.text, self.session.model.config.vocab_size, self.ends)
 
     @property
     def session(self) -> Session:

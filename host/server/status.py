@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
@@ -29,7 +31,23 @@ async def list_stages(served: Served, _: HttpRequest) -> Response:
 
 
 async def status(served: Served, _: HttpRequest) -> Response:
-    """For the page: what runs on what, and how fast."""
-    session = served.session
-    return JSONAnswer({"model": served.name, "device": served.device, "board": session.device.build.name,
-                       "context": session.context})
+    """For the page: what runs on what, how fast, and where the time goes.
+
+    `time.choosing_s` is the part of prefill_s and decode_s in which the host chose tokens. `engines`: the share of the
+    device's cycles in which each engine worked, as several do at once more than 1 in all; empty where the device
+    counts none.
+    """
+    session, worker, work = served.session, served.worker, served.engine.work
+    load, sequences, cycles = worker.load, len(session.positions), session.counters.cycles
+    engines = {name: busy / cycles for name, busy in session.counters.busy.items()} if cycles else {}
+    return JSONAnswer({
+        "model": served.name, "device": served.device, "board": session.device.build.name, "context": session.context,
+        "sequences": sequences, "chat_template": served.template is not None, "uptime_s": time.time() - served.created,
+        "requests": {"running": min(load, sequences), "waiting": max(0, load - sequences), "room": worker.room,
+                     "finished": dict(worker.tally.finished), "refused": worker.tally.refused},
+        "tokens": worker.tally.tokens(),
+        "speed": {"decode_tokens_per_s": worker.tally.speed(),
+                  "tokens_per_pass": work.decoded / work.passes if work.passes else 0.0},
+        "time": {"prefill_s": work.prefill_s, "decode_s": work.decode_s, "choosing_s": work.choosing_s,
+                 "cycles": cycles, "engines": engines},
+        "saturations": session.saturations})

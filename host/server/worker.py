@@ -5,34 +5,43 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
 from host.engine.engine import Engine
+from host.engine.logits import TokenScore
 from host.engine.reply import Finish, Reply
 from host.engine.request import Request
 from host.server.api_error import ApiError, refused
+from host.server.tally import Tally
 
 __all__ = ["Ticket", "Update", "Worker"]
 
 
 @dataclass(frozen=True)
 class Update:
-    """What a pass gave to a reply: text, new ids, and why it ended, None while it goes on. failed: what went wrong."""
+    """What a pass gave to a reply: text, new ids with their scores where these are wanted, and why it ended, None
+    while it goes on. failed: what went wrong."""
 
     text: str = ""
     ids: Sequence[int] = ()
+    scores: Sequence[TokenScore] = ()
     finish: Finish | None = None
     failed: str | None = None
 
 
 @dataclass(eq=False)
 class Ticket:
-    """A request on its way. The loop reads `updates`; `text` and `ids` are what these gave so far."""
+    """A request on its way. The loop reads `updates`; `text`, `ids` and `scores` are what these gave so far.
+
+    silent: only the prompt was asked for; nothing that follows it is handed out.
+    """
 
     reply: Reply
+    silent: bool = False
     text: str = ""
     ids: list[int] = field(default_factory=list)
+    scores: list[TokenScore] = field(default_factory=list)
     finish: Finish | None = None
     _queue: asyncio.Queue[Update] = field(default_factory=asyncio.Queue)
     _handed: int = 0  # ids, by the thread
@@ -45,6 +54,7 @@ class Ticket:
                 raise ApiError(500, update.failed)
             self.text += update.text
             self.ids += update.ids
+            self.scores += update.scores
             self.finish = update.finish
             yield update
 
@@ -54,22 +64,23 @@ class Ticket:
 
     def next_update(self) -> Update:
         """For the worker, on the engine's thread: what came since the last."""
-        ids = self.reply.ids[self._handed:]
-        self._handed += len(ids)
-        return Update(self.reply.take_text(), ids, self.reply.finish)
+        reply, first = self.reply, self._handed
+        if self.silent:
+            return Update(finish=reply.finish)
+        self._handed = len(reply.ids)
+        return Update(reply.take_text(), reply.ids[first:], reply.scores[first:], reply.finish)
 
 
 class Worker:
     """Runs an engine in a thread of its own. room: requests that run or wait at most; others are refused with 429.
 
-    on_pass: called in that thread after each pass, with its seconds and the replies that had rows in it.
+    tally: of what it does.
     """
 
-    def __init__(self, engine: Engine, room: int, on_pass: Callable[[float, Sequence[Reply]], None] | None = None):
-        self.engine, self.room = engine, room
+    def __init__(self, engine: Engine, room: int):
+        self.engine, self.room, self.tally = engine, room, Tally()
         self.failure: str | None = None
         """What the last pass failed with, None where it went well."""
-        self._on_pass = on_pass
         self._tickets: dict[Reply, Ticket] = {}
         self._wake = threading.Condition()  # around the tickets and whether to end
         self._ending = False
@@ -96,17 +107,18 @@ class Worker:
         with self._wake:
             return len(self._tickets)
 
-    def submit(self, requests: Sequence[Request]) -> list[Ticket]:
-        """Queue requests, all or none; `ApiError` where there is no room, or one cannot run."""
+    def submit(self, requests: Sequence[Request], *, silent: bool = False) -> list[Ticket]:
+        """Queue requests, all or none; `ApiError` where there is no room, or one cannot run. silent: as `Ticket`."""
         with self._wake:
             if len(self._tickets) + len(requests) > self.room:
+                self.tally.refused += 1
                 raise ApiError(429, f"{len(self._tickets)} requests run or wait; there is room for {self.room}",
                                code="queue_full", headers={"Retry-After": "1"})
             tickets: list[Ticket] = []
             try:
                 for request in requests:
                     with refused(400):
-                        tickets.append(Ticket(self.engine.add(request)))
+                        tickets.append(Ticket(self.engine.add(request), silent))
             except BaseException:
                 for ticket in tickets:
                     self.engine.cancel(ticket.reply)
@@ -120,7 +132,8 @@ class Worker:
         with self._wake:
             for ticket in tickets:
                 self.engine.cancel(ticket.reply)
-                self._tickets.pop(ticket.reply, None)
+                if self._tickets.pop(ticket.reply, None):
+                    self.tally.ended(ticket.reply)
 
     def _run(self) -> None:
         while True:
@@ -135,16 +148,16 @@ class Worker:
                 self._fail(str(error) or type(error).__name__)
                 continue
             self.failure = None
-            if self._on_pass and moved:
-                self._on_pass(time.perf_counter() - started, moved)
-            self._hand_out(moved)
+            self._hand_out(moved, time.perf_counter() - started)
 
-    def _hand_out(self, moved: Sequence[Reply]) -> None:
+    def _hand_out(self, moved: Sequence[Reply], seconds: float) -> None:
         with self._wake:
             given = [(ticket, ticket.next_update()) for reply in moved if (ticket := self._tickets.get(reply))]
             for ticket, update in given:
                 if update.finish is not None:
                     del self._tickets[ticket.reply]
+                    self.tally.ended(ticket.reply)
+            self.tally.passed(seconds, [len(update.ids) for _, update in given])
         self._deliver([(ticket, update) for ticket, update in given if update.ids or update.finish is not None])
 
     def _fail(self, message: str) -> None:
@@ -154,6 +167,7 @@ class Worker:
             given = [(ticket, Update(failed=message)) for ticket in self._tickets.values()]
             for ticket, _ in given:
                 self.engine.cancel(ticket.reply)
+                self.tally.ended(ticket.reply)
             self._tickets.clear()
         self._deliver(given)
 
