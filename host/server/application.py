@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -35,6 +34,7 @@ PAGE = Path(__file__).with_name("page")
 """The folder whose files are served at `/`."""
 _GONE = 499  # nobody reads this status
 
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 _Handler = Callable[[Served, HttpRequest], Awaitable[Response]]
 
 
@@ -74,7 +74,13 @@ _ROUTES: list[tuple[str, str, _Handler]] = [
 
 
 def _route(path: str, method: str, handler: _Handler, served: Served) -> Route:
-    return Route(path, partial(handler, served), methods=[method])
+    """Of all methods, so that none goes on to the page's files: what is not served says what is."""
+    async def answer(request: HttpRequest) -> Response:
+        if request.method != method and (request.method, method) != ("HEAD", "GET"):
+            raise HTTPException(405, headers={"Allow": method})
+        return await handler(served, request)
+
+    return Route(path, answer, methods=_METHODS)
 
 
 async def _refusal(_: HttpRequest, error: Exception) -> Response:
