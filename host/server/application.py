@@ -28,7 +28,7 @@ from host.server.openapi import openapi
 from host.server.served import Served
 from host.server.status import health, list_stages, status
 
-__all__ = ["PAGE", "application"]
+__all__ = ["PAGE", "application", "routes_of"]
 
 PAGE = Path(__file__).with_name("page")
 """The folder whose files are served at `/`."""
@@ -71,6 +71,11 @@ _ROUTES: list[tuple[str, str, _Handler]] = [
     ("/metrics", "GET", metrics),
     ("/openapi.json", "GET", openapi),
 ]
+
+
+def routes_of() -> list[tuple[str, str]]:
+    """Path and method of each route, the page's left out."""
+    return [(path, method) for path, method, _ in _ROUTES]
 
 
 def _route(path: str, method: str, handler: _Handler, served: Served) -> Route:

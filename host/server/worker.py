@@ -147,7 +147,8 @@ class Worker:
             except Exception as error:
                 self._fail(str(error) or type(error).__name__)
                 continue
-            self.failure = None
+            if moved:  # without rows nothing was tried
+                self.failure = None
             self._hand_out(moved, time.perf_counter() - started)
 
     def _hand_out(self, moved: Sequence[Reply], seconds: float) -> None:
