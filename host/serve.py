@@ -8,6 +8,7 @@ import os
 import socket
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,11 +61,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     options = parser().parse_args(arguments)
     _check(options)
+    for needed in ("uvicorn", "host.server.application"):  # may not be installed
+        import_module(needed)
+    with _listen(options.host, options.port) as listening:
+        _serve(options, listening)
+
+
+def _serve(options: argparse.Namespace, listening: socket.socket) -> None:
     import uvicorn
 
     from host.server.application import application
 
-    listening = _listen(options.host, options.port)
     served = open_served(options)
     hosts = [*_LOCAL, options.host] if options.host in _LOCAL else None
     app = application(served, key=options.api_key or os.environ.get(KEY_VARIABLE) or None,
@@ -116,7 +123,8 @@ def _listen(host: str, port: int) -> socket.socket:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family)
     except OSError as error:
-        raise OptionError(f"cannot listen at {host} port {port}: {error.strerror or error}") from None
+        reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno)
+        raise OptionError(f"cannot listen at {host} port {port}: {reason}") from None
 
 
 if __name__ == "__main__":
