@@ -24,6 +24,8 @@ from models.errors import OptionError
 
 __all__ = ["Engine", "Work"]
 
+Found = Sequence[Top] | np.ndarray  # of rows: their best tokens, or integer logits [rows, vocab]
+
 
 @dataclass
 class Work:
@@ -120,7 +122,7 @@ class Engine:
             return []
         started = time.perf_counter()
         if self._wants_all(plan):
-            found: Sequence[Top | np.ndarray] = self.session.score_parts(list(rows.items()), own)
+            found: Found = self.session.score_parts(list(rows.items()), own)
             first = 0
         else:
             found, first = self.session.advance(list(rows.items()), plan.head_from, own), plan.head_from
@@ -185,7 +187,7 @@ class Engine:
         return any(request.prompt_logprobs and self.session.positions[share.sequence] < len(request.ids) - 1
                    or request.whole and share.scored for share, request in requests.items())
 
-    def _take(self, plan: Plan, rows: dict[int, list[int]], found: Sequence[Top | np.ndarray], first: int) -> int:
+    def _take(self, plan: Plan, rows: dict[int, list[int]], found: Found, first: int) -> int:
         """What a pass gave to the replies; how many ids that was. found: of its rows from `first` on."""
         self._number += 1
         given, starts = 0, dict(zip(rows, accumulate((len(ids) for ids in rows.values()), initial=0), strict=False))
@@ -202,7 +204,7 @@ class Engine:
                 given += self._say(slot, found[last:last + 1 + checked], rows[sequence][count:])
         return given
 
-    def _score_prompt(self, share: Share, logits: Sequence[Top | np.ndarray], start: int) -> None:
+    def _score_prompt(self, share: Share, logits: Found, start: int) -> None:
         """Log-probabilities of the prompt's ids behind the rows of a share, which begin at `start`."""
         reply = self._slots[share.sequence].reply
         request, behind = reply.request, self.session.positions[share.sequence] - share.drafts
@@ -210,7 +212,7 @@ class Engine:
             reply.prompt_scores[behind - share.ids + row] = token_score(logits[start + row], token,
                                                                         request.logprobs or 0)
 
-    def _say(self, slot: Slot, found: Sequence[Top | np.ndarray], drafts: list[int]) -> int:
+    def _say(self, slot: Slot, found: Found, drafts: list[int]) -> int:
         """The next ids of a reply, drafts as far as they stand; how many."""
         reply = slot.reply
         request = reply.request

@@ -40,7 +40,8 @@ class Reply:
         self.request, self.acting = request, acting
         self.ids: list[int] = []
         self.scores: list[TokenScore] = []
-        self.prompt_scores: list[TokenScore | None] = [None] * (len(request.ids) - 1) * request.prompt_logprobs
+        behind = len(request.ids) - 1 if request.prompt_logprobs else 0
+        self.prompt_scores: list[TokenScore | None] = [None for _ in range(behind)]
         self.text: str | None = "" if text else None
         self.finish: Finish | None = None
         self.prompt_done = self.cached = self.passes = self.drafted = self.accepted = 0

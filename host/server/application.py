@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -88,11 +89,11 @@ def _route(path: str, method: str, handler: _Handler, served: Served) -> Route:
     return Route(path, answer, methods=_METHODS)
 
 
-async def _refusal(_: HttpRequest, error: Exception) -> Response:
+async def _refusal(_: HttpRequest, error: Any) -> Response:
     return error.answer()
 
 
-async def _http_error(request: HttpRequest, error: Exception) -> Response:
+async def _http_error(request: HttpRequest, error: Any) -> Response:
     """An unknown path or method, in the same form."""
     what = {404: f"there is nothing at {request.url.path}", 405: f"{request.method} is not served here"}
     return ApiError(error.status_code, what.get(error.status_code, str(error.detail)), headers=error.headers).answer()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from host.server.api_error import ApiError, to_json
 from host.server.worker import Ticket, Update, Worker
@@ -73,7 +74,7 @@ class EventStream(StreamingResponse):
                          headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
         self._done = done
 
-    async def __call__(self, scope: dict, receive: Callable[[], Awaitable], send: Callable[..., Awaitable]) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await super().__call__(scope, receive, send)
         finally:

@@ -95,7 +95,7 @@ def _server(folder: Path, extra: Sequence[str]) -> Iterator[tuple[str, subproces
 async def _random_load(url: str, pid: int, options: argparse.Namespace) -> dict[str, object]:
     rng = random.Random(options.seed)
     kinds = [_random_request(rng) for _ in range(KINDS)]
-    counts: Counter[str] = Counter()
+    counts = Counter(dict.fromkeys(("equal", "different", "left", "refused", "lost"), 0))
     memory: list[float] = []
     async with _client(url) as http:
         expected = [await _answer(http, kind, False) for kind in kinds]
@@ -127,11 +127,13 @@ async def _random_load(url: str, pid: int, options: argparse.Namespace) -> dict[
         errors = sorted({repr(task)[:200] for task in tasks if isinstance(task, BaseException)})
         after, seconds = await _metrics(http), time.monotonic() - started
     fifth = max(1, len(memory) // 5)
-    early, late = statistics.median(memory[fifth:2 * fifth]), statistics.median(memory[-fifth:])
-    passes = after["decode_passes"] - before["decode_passes"]
-    tokens = after["generated_tokens"] - before["generated_tokens"]
-    result = {"clients": options.clients, "seconds": round(seconds), **counts, "errors": errors, "tokens": tokens,
-              "decode_passes": passes, "memory_mib": [round(early, 1), round(late, 1)],
+    grown = {name: after[name] - before[name] for name in after}
+    result = {"clients": options.clients, "seconds": round(seconds), **counts, "errors": errors,
+              "tokens": grown["generated_tokens"], "decode_passes": grown["decode_passes"],
+              "share_in_passes": round((grown["prefill_s"] + grown["decode_s"]) / seconds, 2),
+              "share_choosing": round(grown["choosing_s"] / seconds, 2),
+              "memory_mib": [round(statistics.median(memory[at:at + fifth]), 1)
+                             for at in range(0, 5 * fifth, fifth) if memory[at:]],
               "still_running": after["running"] + after["waiting"]}
     if counts["different"] or counts["lost"] or not counts["equal"]:
         raise _FailedError(f"answers were lost or mixed: {json.dumps(result)}")
@@ -224,7 +226,8 @@ async def _metrics(http: httpx.AsyncClient) -> dict[str, float]:
     lines = (await http.get("/metrics")).text.splitlines()
     found = dict(line.split(" ") for line in lines if not line.startswith("#"))
     names = {"decode_passes": "decode_passes_total", "generated_tokens": "generated_tokens_total",
-             "running": "requests_running", "waiting": "requests_waiting"}
+             "running": "requests_running", "waiting": "requests_waiting",
+             **{f"{name}_s": f"{name}_seconds_total" for name in ("prefill", "decode", "choosing")}}
     return {name: float(found[f"tritloom_{written}"]) for name, written in names.items()}
 
 

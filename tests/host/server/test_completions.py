@@ -13,12 +13,13 @@ from host.scoring import token_losses
 from models.checkpoint import load_model
 from models.command import run_command
 from models.machine.build import CPU
+from tests.host.server.serving import Running
 
 PROMPT = "It was a truth"
 
 
 @pytest.fixture(scope="module")
-def client(demo):
+def client(demo: Running):
     with openai.OpenAI(base_url=f"{demo.url}/v1", api_key="none", max_retries=0) as client:
         yield client.completions
 
