@@ -25,6 +25,7 @@ __all__ = ["TEMPERATURE", "TOP_P", "Sampler", "add_sampling_options", "sampler_f
 
 TEMPERATURE, TOP_P = 0.7, 0.95
 """What text is sampled with where nothing else is asked for."""
+_LARGEST = 1e300  # of a logit under a penalty near zero
 
 
 @dataclass
@@ -73,7 +74,9 @@ class Sampler:
     def _choice(self, ids: np.ndarray, values: np.ndarray) -> int:
         if self.temperature == 0:
             return int(ids[0])
-        values = values / self.temperature
+        with np.errstate(over="ignore"):
+            scaled = values / self.temperature
+            values = scaled if np.isfinite(scaled).all() else (values - values[0]) / self.temperature
         if self.top_k:
             ids, values = ids[:self.top_k], values[:self.top_k]
         weights = np.exp(values - values[0])
@@ -93,7 +96,9 @@ class Sampler:
             return ids, values
         if repeats:
             recent = history if self.repeat_last < 0 else history[-self.repeat_last:]
-            lower = np.where(values > 0, values / self.repeat_penalty, values * self.repeat_penalty)
+            with np.errstate(over="ignore"):
+                lower = np.where(values > 0, values / self.repeat_penalty, values * self.repeat_penalty)
+            lower = np.clip(lower, -_LARGEST, _LARGEST)
             values = np.where(np.isin(ids, recent), lower, values)
         if said:
             times = np.array([self._said[int(token)] for token in ids])

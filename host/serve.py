@@ -74,12 +74,14 @@ def _serve(options: argparse.Namespace, listening: socket.socket) -> None:
 
     served = open_served(options)
     hosts = [*_LOCAL, options.host] if options.host in _LOCAL else None
-    app = application(served, key=options.api_key or os.environ.get(KEY_VARIABLE) or None,
-                      largest=options.max_body << 20, cors=options.cors, hosts=hosts)
+    key = options.api_key or os.environ.get(KEY_VARIABLE) or None
+    app = application(served, key=key, largest=options.max_body << 20, cors=options.cors, hosts=hosts)
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2, ws="none",
                                            server_header=False))
     host, port = listening.getsockname()[:2]
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    if options.host not in _LOCAL and key is None:
+        print(f"note: whoever reaches {options.host} may ask; --api-key names a key", file=sys.stderr)
     if options.json:
         print(json.dumps({"url": url, "model": served.name, "device": options.device}), flush=True)
     print(f"{served.name} on {options.device} at {url} (Ctrl-C ends it)", file=sys.stderr, flush=True)

@@ -35,6 +35,8 @@ def engine_requests(served: Served, fields: Mapping[str, Any], prompts: Sequence
     if drafts >= served.session.rows:
         raise ApiError(422, f"{drafts} drafts and the last token exceed the {served.session.rows} rows of a pass",
                        param="speculate")
+    if served.session.program.head != "exact" and (logprobs is not None or bias or grammar):
+        raise ApiError(422, "log-probabilities, biases and grammars need a server with --head exact", code="no_logits")
     requests = []
     with refused(400):
         for prompt in prompts:

@@ -48,7 +48,9 @@ def _checked(body: dict[str, Any], check: Callable[[Any], Any]) -> dict[str, Any
         check(body)
     except fastjsonschema.JsonSchemaValueException as error:
         field = ".".join(map(str, error.path[1:])) or None
-        raise ApiError(400, error.message.replace("data.", "", 1), param=field, code="invalid_value") from None
+        message = error.message.removeprefix("data.")
+        raise ApiError(400, message.replace("data ", "the body ", 1) if field is None else message, param=field,
+                       code="invalid_value") from None
     return {name: value for name, value in body.items() if value is not None}
 
 

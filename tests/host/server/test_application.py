@@ -31,8 +31,8 @@ def refused(running, status, path="/v1/completions", **fields):
 
 
 @pytest.mark.parametrize(("fields", "message", "param"), [
-    ({}, "data must contain ['prompt'] properties", None),
-    ({**ASKED, "temprature": 1}, "data must not contain {'temprature'} properties", None),
+    ({}, "the body must contain ['prompt'] properties", None),
+    ({**ASKED, "temprature": 1}, "the body must not contain {'temprature'} properties", None),
     ({**ASKED, "top_p": 0}, "top_p must be bigger than 0", "top_p"),
     ({**ASKED, "prompt": []}, "prompt cannot be validated by any definition", "prompt"),
     ({**ASKED, "prompt": [5000]}, "token id 5000 is outside the vocabulary of 2048", None),

@@ -117,6 +117,12 @@ def test_a_bias_bans_and_forces_any_token(client, demo):
     assert some.choices[0].text == "QQQQ"  # penalties are small beside it
 
 
+def test_the_smallest_numbers_are_no_harm(client):
+    least = dict.fromkeys(("temperature", "top_p"), 5e-324)
+    answer = client.create(model="demo", prompt=PROMPT, max_tokens=4, extra_body={"repeat_penalty": 5e-324}, **least)
+    assert answer.usage.completion_tokens == 4
+
+
 def test_penalties_count_what_was_said(client):
     loop = dict(model="demo", prompt="la la la la la la la la", max_tokens=24, temperature=0)
     plain = client.create(**loop, logprobs=0).choices[0].logprobs.tokens
