@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 
@@ -21,6 +22,7 @@ class Adjustable:
         self.stages: dict[str, Stage] = {}
         for name, stage in stages:
             self.stages[self._free(name)] = stage
+        self._lock = threading.Lock()  # around what is made: requests are prepared in several threads
         self._made: OrderedDict[tuple[str, float], Stage] = OrderedDict()
 
     def chosen(self, wanted: Sequence[Mapping[str, object]]) -> list[Stage]:
@@ -37,13 +39,13 @@ class Adjustable:
 
     def _at(self, name: str, strength: float) -> Stage:
         key = name, strength
-        if key not in self._made:
-            with refused(422, param="stages"):
+        with self._lock, refused(422, param="stages"):
+            if key not in self._made:
                 self._made[key] = self.stages[name].with_strength(strength)
-        self._made.move_to_end(key)
-        if len(self._made) > _KEPT:
-            self._made.popitem(last=False)
-        return self._made[key]
+            self._made.move_to_end(key)
+            if len(self._made) > _KEPT:
+                self._made.popitem(last=False)
+            return self._made[key]
 
     def _free(self, name: str) -> str:
         """A name as a user would call it: the file's, without folder, ending and strength."""

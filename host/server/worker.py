@@ -109,6 +109,9 @@ class Worker:
 
     def submit(self, requests: Sequence[Request], *, silent: bool = False) -> list[Ticket]:
         """Queue requests, all or none; `ApiError` where there is no room, or one cannot run. silent: as `Ticket`."""
+        if len(requests) > self.room:
+            raise ApiError(400, f"{len(requests)} answers are asked for; there is room for {self.room}",
+                           code="too_many_answers")
         with self._wake:
             if len(self._tickets) + len(requests) > self.room:
                 self.tally.refused += 1

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import random
 import shutil
 import statistics
@@ -187,9 +188,10 @@ async def _leave(http: httpx.AsyncClient, fields: dict[str, object], rng: random
 
 
 async def _speed(url: str, pid: int, options: argparse.Namespace) -> dict[str, object]:
-    """Rounds of one client and of eight, in turn."""
+    """Rounds of one client and of eight, in turn. The server's processor time says the same on a busy machine."""
     fields = {"max_tokens": options.n, "temperature": 0, "logit_bias": {}}
     speeds: dict[int, list[float]] = {1: [], 8: []}
+    busy: dict[int, list[float]] = {1: [], 8: []}
     async with _client(url) as http:
         async def one(index: int, number: int) -> tuple[float, float, int]:
             """When its first and last token came, and how many."""
@@ -209,13 +211,19 @@ async def _speed(url: str, pid: int, options: argparse.Namespace) -> dict[str, o
         await one(0, 0)
         for number in range(options.rounds):
             for clients in speeds:
-                started = time.perf_counter()
+                started, spent = time.perf_counter(), _processor(pid)
                 done = await asyncio.gather(*(one(index, number) for index in range(clients)))
                 seconds = max(last for _, last, _ in done) - started
-                speeds[clients].append(sum(tokens for _, _, tokens in done) / seconds)
+                tokens = sum(found for _, _, found in done)
+                speeds[clients].append(round(tokens / seconds, 2))
+                busy[clients].append(round(tokens / (_processor(pid) - spent), 2))
+    return {"tokens_per_s": speeds, "ratio": _ratio(speeds), "tokens_per_processor_s": busy,
+            "processor_ratio": _ratio(busy)}
+
+
+def _ratio(speeds: dict[int, list[float]]) -> float:
     single, eight = (statistics.median(found) for found in speeds.values())
-    return {"tokens_per_s": {clients: [round(speed, 2) for speed in found] for clients, found in speeds.items()},
-            "ratio": round(eight / single, 2)}
+    return round(eight / single, 2)
 
 
 def _client(url: str) -> httpx.AsyncClient:
@@ -229,6 +237,12 @@ async def _metrics(http: httpx.AsyncClient) -> dict[str, float]:
              "running": "requests_running", "waiting": "requests_waiting",
              **{f"{name}_s": f"{name}_seconds_total" for name in ("prefill", "decode", "choosing")}}
     return {name: float(found[f"tritloom_{written}"]) for name, written in names.items()}
+
+
+def _processor(pid: int) -> float:
+    """Seconds of processor time so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _resident(pid: int) -> float:
