@@ -8,6 +8,7 @@ import httpx
 import openai
 import pytest
 
+from host.server.api_error import to_json
 from host.server.application import PAGE
 from tests.host.server.serving import serving, wait_for
 
@@ -100,6 +101,11 @@ def test_the_page_and_its_description(demo):
     answer = demo.http.get("/")
     assert answer.text == (PAGE / "index.html").read_text() and answer.headers["content-type"].startswith("text/html")
     assert demo.http.get("/../serve.py").status_code == 404
+
+
+def test_answers_are_json_whatever_is_in_them():
+    for text in ("é", "\ud800", 'a"\n'):
+        assert json.loads(to_json([text]).decode("utf-8")) == [text]
 
 
 def test_a_key_is_asked_of_the_api_alone(guarded):

@@ -58,18 +58,19 @@ def test_updates_are_what_the_reply_becomes():
 
 def test_all_of_a_request_or_none_is_queued():
     async def visit(worker):
+        with pytest.raises(ApiError, match="token id 99 is outside"):
+            worker.submit([request([1]), request([99])])
+        idle = worker.engine.idle
         with pytest.raises(ApiError, match="3 answers are asked for; there is room for 2"):
             worker.submit([request([1])] * 3)
         running = worker.submit([request([1], None)])
         with pytest.raises(ApiError, match="1 requests run or wait; there is room for 2"):
             worker.submit([request([1])] * 2)
         worker.cancel(running)
-        with pytest.raises(ApiError, match="token id 99 is outside"):
-            worker.submit([request([1]), request([99])])
-        return worker.load
+        return worker.load, idle
 
-    load, worker = working(visit, room=2)
-    assert load == 0 and worker.tally.refused == 1 and worker.tally.finished == {"cancelled": 1}
+    (load, idle), worker = working(visit, room=2)
+    assert load == 0 and idle and worker.tally.refused == 1 and worker.tally.finished == {"cancelled": 1}
 
 
 def test_a_silent_request_hands_out_its_end_alone():
