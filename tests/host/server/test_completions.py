@@ -92,7 +92,8 @@ def test_logprobs_of_prompt_and_answer_are_the_model_s(client, demo):
     none = client.create(**asked | {"max_tokens": 0}).choices[0]
     assert none.logprobs.token_logprobs == found.token_logprobs[:-1] and none.text == "It was a truth universally"
     pieces = [piece.choices[0] for piece in client.create(**asked | {"max_tokens": 3}, stream=True)]
-    assert [value for piece in pieces for value in piece.logprobs.token_logprobs][:len(ids) + 1] == found.token_logprobs
+    values = [value for piece in pieces for value in piece.logprobs.token_logprobs]
+    assert values[:len(ids) + 1] == found.token_logprobs and len(values) == len(ids) + 3
     assert pieces[0].text.startswith("It was a truth universally")
 
 
