@@ -74,7 +74,7 @@ ELSEWHERE: tuple[tuple[str, str, str], ...] = (
     ("host/server", "api_error guard models running schema validation", "host/server/test_application.py"),
     ("host/server", "logprobs requests usage", "host/server/test_completions.py"),
     ("host/server", "metrics tally", "host/server/test_status.py"),
-    ("host/server", "prompts served", "host/server/test_chat.py"),
+    ("host/server", "served", "host/server/test_chat.py"),
     ("host/pipeline", "decode_speed", "host/pipeline/sparsity/test_comparison.py"),
     ("host/pipeline", "fitting loading stage texts", "host/pipeline/test_methods.py"),
     ("host/pipeline", "host_steps observing", "host/compiler/test_stops.py"),

@@ -13,6 +13,7 @@ import venv
 import zipfile
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tritloom.__main__ import COMMANDS
@@ -119,6 +120,20 @@ def test_modules_are_run_from_any_folder_that_has_none_of_their_name(scripts, fo
     for module in [module for module in modules if not (own and module.startswith(("models", "host")))]:
         done = run(folder, scripts / "python", "-m", module, "--help")
         assert done.returncode == 0 and done.stdout.startswith(f"usage: python -m {module} "), done.stderr
+
+
+def test_the_server_and_its_page(scripts, folder):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    with subprocess.Popen([scripts / "tritloom", "serve", "--port", "0", "--json"], cwd=folder, env=environment,
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        try:
+            url = json.loads(process.stdout.readline())["url"]
+            assert httpx.get(url).text == (ROOT / "host/server/page/index.html").read_text("utf-8")
+            asked = {"prompt": "It was", "max_tokens": 4, "temperature": 0}
+            said = httpx.post(f"{url}/v1/completions", json=asked, timeout=60).json()["choices"][0]["text"]
+        finally:
+            process.terminate()
+    assert said == json.loads(run(ROOT, sys.executable, "-m", "host.generate", *GENERATE).stdout)["text"]
 
 
 def test_text_is_that_of_the_checkout(scripts, folder):
