@@ -127,10 +127,11 @@ async def _random_load(url: str, pid: int, options: argparse.Namespace) -> dict[
         counts["lost"] = sum(isinstance(task, BaseException) for task in tasks)
         errors = sorted({repr(task)[:200] for task in tasks if isinstance(task, BaseException)})
         after, seconds = await _metrics(http), time.monotonic() - started
+        told = (await http.get("/v1/status")).json()
     fifth = max(1, len(memory) // 5)
     grown = {name: after[name] - before[name] for name in after}
     result = {"clients": options.clients, "seconds": round(seconds), **counts, "errors": errors,
-              "tokens": grown["generated_tokens"], "decode_passes": grown["decode_passes"],
+              "tokens": grown["generated_tokens"], "tokens_per_pass": round(told["speed"]["tokens_per_pass"], 2),
               "share_in_passes": round((grown["prefill_s"] + grown["decode_s"]) / seconds, 2),
               "share_choosing": round(grown["choosing_s"] / seconds, 2),
               "memory_mib": [round(statistics.median(memory[at:at + fifth]), 1)
@@ -233,7 +234,7 @@ def _client(url: str) -> httpx.AsyncClient:
 async def _metrics(http: httpx.AsyncClient) -> dict[str, float]:
     lines = (await http.get("/metrics")).text.splitlines()
     found = dict(line.split(" ") for line in lines if not line.startswith("#"))
-    names = {"decode_passes": "decode_passes_total", "generated_tokens": "generated_tokens_total",
+    names = {"generated_tokens": "generated_tokens_total",
              "running": "requests_running", "waiting": "requests_waiting",
              **{f"{name}_s": f"{name}_seconds_total" for name in ("prefill", "decode", "choosing")}}
     return {name: float(found[f"tritloom_{written}"]) for name, written in names.items()}

@@ -28,7 +28,7 @@ def served(template=None, context=20):
 def test_messages_as_templates_take_them():
     template, tools = Template(), [{"type": "function", "function": {"name": "f"}}]
     messages = [{"role": "developer", "content": "a"},
-                {"role": "user", "content": [{"type": "text", "text": "b"}, {"type": "text", "text": "c"}], "name": "x"},
+                {"role": "user", "content": [{"type": "text", "text": text} for text in "bc"], "name": "x"},
                 {"role": "assistant", "content": None, "tool_calls": [CALL]},
                 {"role": "tool", "content": "d", "tool_call_id": "1", "other": 1}]
     assert chat_prompt(served(template), messages, tools) == list(map(ord, "abcd"))
@@ -47,7 +47,7 @@ def test_arguments_that_are_no_object_stay_as_they_are(arguments):
 
 
 def test_without_a_template_each_message_of_the_user_is_a_line():
-    messages = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"}]
+    messages = [{"role": role, "content": text} for role, text in (("user", "a"), ("assistant", "b"), ("user", "c"))]
     assert chat_prompt(served(), messages) == [0, *map(ord, "ab\nc")]
     with pytest.raises(ApiError, match="there are no tool messages"):
         chat_prompt(served(), [{"role": "tool", "content": "a"}])
