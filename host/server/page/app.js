@@ -1,0 +1,253 @@
+// The page: its elements, and who tells whom.
+
+import { Announcer } from "./announcer.js";
+import { Composer } from "./composer.js";
+import { path } from "./conversation.js";
+import { ConversationList } from "./conversation_list.js";
+import { Device } from "./device.js";
+import { wireFiles } from "./files.js";
+import { listenToKeys } from "./keys.js";
+import { Panel } from "./panels.js";
+import { keyForm, problemRow } from "./problem.js";
+import { Sampling } from "./sampling.js";
+import { key, keyIsRemembered, setKey } from "./server.js";
+import { Service } from "./service.js";
+import { Settings } from "./settings.js";
+import { Shelf } from "./shelf.js";
+import { Steering } from "./steering.js";
+import { Talk } from "./talk.js";
+import { Transcript } from "./transcript.js";
+import { welcome } from "./welcome.js";
+
+const at = (id) => document.getElementById(id);
+
+const settings = new Settings();
+const shelf = new Shelf();
+const announcer = new Announcer(at("announcer"));
+const device = new Device(at("device"));
+const sampling = new Sampling(at("sampling"), settings.sampling, () => settings.keep());
+const steering = new Steering(at("steering"), settings.strengths, () => settings.keep());
+const service = new Service(() => talk.answering.size > 0, () => showService());
+const talk = new Talk(shelf, { request, onrender, ongrow, onend });
+const list = new ConversationList(at("list"), (conversation) => {
+  open(conversation);
+  if (listPanel.covers) listPanel.close();
+});
+const transcript = new Transcript(at("messages"), at("scroller"), {
+  shelf, refresh: () => render(),
+  again: (message) => {
+    talk.again(message);
+    composer.focus();
+  },
+  write: (message, text) => {
+    talk.write(message, text);
+    composer.focus();
+  },
+  show: (message) => talk.show(message),
+  copy: async (message) => {
+    await navigator.clipboard.writeText(message.content);
+    announcer.say("Copied.");
+  },
+  settle: () => composer.focus(),
+});
+const composer = new Composer({
+  form: at("composer"), field: at("prompt"), label: at("prompt-label"), send: at("send"), stop: at("stop"),
+  gauge: at("gauge"), pace: at("pace"),
+}, {
+  send: (text) => {
+    const taken = talk.send(text);
+    if (taken) transcript.toEnd();
+    return taken;
+  },
+  stop: () => talk.stop(),
+  typed: (text) => shelf.setDraft(talk.current, null, text),
+  editLast: () => {
+    const last = path(talk.current).findLast(({ role }) => role === "user");
+    if (last) transcript.edit(last);
+    return Boolean(last);
+  },
+});
+const listPanel = new Panel("list", at("list-panel"), at("show-list"), settings.panels, () => settings.keep());
+const settingsPanel = new Panel("settings", at("settings-panel"), at("show-settings"), settings.panels,
+  () => settings.keep());
+
+/** What an answer needs beside its messages; null, with a word why, where it cannot be asked for. */
+function request() {
+  const sampled = sampling.settings();
+  if (!sampled) {
+    settingsPanel.open();
+    sampling.settings();
+    announcer.say("A sampling field holds what cannot be sent.");
+    return null;
+  }
+  return { context: service.context, plain: service.plain, settings: sampled, stages: steering.strengths() };
+}
+
+function onrender(conversation) {
+  if (conversation === talk.current) render();
+  else showList();
+}
+
+function ongrow(run) {
+  if (run.conversation !== talk.current) return;
+  transcript.grow(run.message, service.plain);
+  composer.showPace(run.speed, true);
+  showJump();
+}
+
+function onend(run, problem) {
+  if (run.conversation === talk.current) {
+    if (problem) announcer.say(problem.message);
+    else if (run.stopped) announcer.say("Stopped.");
+    else announcer.answer(run.message.content);
+  }
+  service.ask();
+}
+
+function render() {
+  const { current, problem } = talk;
+  const { plain } = service;
+  const run = talk.run();
+  const shown = path(current);
+  const row = problem || talk.unanswered ? problemRow(problem, {
+    retry: () => retry(() => (shown.at(-1)?.role === "user" ? talk.retry() : talk.again())),
+    leaveOut: shown.length > 1 ? () => retry(() => talk.leaveOut(plain)) : null,
+    useKey: (text, remembered) => {
+      useKey(text, remembered);
+      retry(() => talk.retry());
+    },
+  }) : null;
+  transcript.render(current, { run, plain, problem: row });
+  composer.settle({ plain, begun: shown.length > 0, answering: run !== null });
+  const usage = shown.findLast(({ info }) => info?.usage)?.info.usage;
+  composer.showContext(usage?.total_tokens ?? null, service.context);
+  composer.showPace(run?.speed ?? 0, run !== null);
+  if (document.activeElement !== at("title")) at("title").value = current.title;
+  if (document.activeElement !== at("system")) at("system").value = current.system;
+  at("welcome").hidden = shown.length > 0;
+  for (const id of ["export", "delete"]) at(id).disabled = !shown.length && !current.title;
+  document.title = current.title ? `${current.title} · Tritloom` : "Tritloom";
+  showList();
+  showJump();
+}
+
+function retry(act) {
+  act();
+  composer.focus();
+}
+
+function showList() {
+  list.render(shelf.listed, talk.current, talk.answering);
+}
+
+function showJump() {
+  at("to-end").hidden = transcript.atEnd;
+}
+
+function open(conversation) {
+  talk.open(conversation);
+  composer.text = shelf.draft(conversation);
+  transcript.toEnd();
+  showJump();
+  composer.focus();
+}
+
+function showService() {
+  const { status, error, plain } = service;
+  at("state").dataset.state = error ? error.kind : "good";
+  at("state-text").textContent = error?.kind === "key" ? "Asks for an API key"
+    : error?.kind === "gone" ? "The server does not answer" : error ? "The server reports an error"
+      : `${status.model} on ${status.device}`;
+  at("notice").hidden = !plain;
+  at("notice").textContent = plain ? "This model has no chat template: it continues your text instead of answering." : "";
+  at("system-section").hidden = plain;
+  if (status) {
+    sampling.setDefaults(status.defaults);
+    device.show(status, path(talk.current));
+  }
+  steering.show(service.stages);
+  welcome(at("welcome"), { status, error, plain, useKey });
+  render();
+}
+
+function useKey(text, remembered) {
+  setKey(text, remembered);
+  showKey();
+  service.ask();
+}
+
+function showKey() {
+  at("key").replaceChildren(keyForm(useKey, { value: key(), remembered: keyIsRemembered() }));
+}
+
+/** Says something that stays to be read until it is put away. */
+function say(text) {
+  at("word").hidden = false;
+  at("word-text").textContent = text;
+  announcer.say(text);
+}
+
+shelf.onproblem = say;
+shelf.onother = (id) => {
+  if (talk.answering.has(id)) return;
+  if (id === talk.current.id) {
+    const now = shelf.conversations.get(id);
+    if (now) talk.current = now;
+    else open(shelf.last());
+  }
+  render();
+};
+wireFiles({ shelf, talk, open, say });
+at("word-close").addEventListener("click", () => {
+  at("word").hidden = true;
+  composer.focus();
+});
+at("new").addEventListener("click", () => begin());
+at("title").addEventListener("change", ({ target }) => {
+  talk.setTitle(target.value.trim());
+  showList();
+});
+at("title").addEventListener("keydown", (event) => {
+  if (event.key === "Enter") composer.focus();
+});
+at("system").addEventListener("input", ({ target }) => talk.setSystem(target.value));
+at("to-end").addEventListener("click", () => {
+  transcript.toEnd();
+  composer.focus();
+});
+at("scroller").addEventListener("scroll", showJump, { passive: true });
+at("show-shortcuts").addEventListener("click", () => at("shortcuts").showModal());
+addEventListener("pagehide", () => talk.keep());
+listenToKeys({
+  stop: () => {
+    const running = talk.run() !== null;
+    talk.stop();
+    return running;
+  },
+  close: () => {
+    const panel = [listPanel, settingsPanel].find(({ covers }) => covers);
+    panel?.close();
+    if (panel) return true;
+    const edited = transcript.endEdit();
+    if (edited) composer.focus();
+    return edited;
+  },
+  again: () => talk.again(),
+  new: () => begin(),
+  step: (by) => {
+    const next = shelf.listed[shelf.listed.indexOf(talk.current) + by];
+    if (next) open(next);
+  },
+  settings: () => at("show-settings").click(),
+  list: () => at("shortcuts").showModal(),
+});
+
+function begin() {
+  talk.new();
+  open(talk.current);
+  if (listPanel.covers) listPanel.close();
+}
+
+showKey();
+open(talk.current);
+service.ask();
