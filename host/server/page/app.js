@@ -80,6 +80,7 @@ function request() {
     announcer.say("A sampling field holds what cannot be sent.");
     return null;
   }
+  device.begin();
   return { context: service.context, plain: service.plain, settings: sampled, stages: steering.strengths() };
 }
 
@@ -163,7 +164,7 @@ function showService() {
   at("system-section").hidden = plain;
   if (status) {
     sampling.setDefaults(status.defaults);
-    device.show(status, path(talk.current));
+    device.show(status);
   }
   steering.show(service.stages);
   welcome(at("welcome"), { status, error, plain, useKey });

@@ -5,10 +5,9 @@ import { get, ServerError } from "./server.js";
 const EVERY_MS = 5000;
 const WHILE_ANSWERING_MS = 1500;
 
-/** status, model, stages: as the server has them, null before it answered; error: why it did not, null if it did. */
+/** status, stages: as the server has them, null before it answered; error: why it did not, null if it did. */
 export class Service {
   status = null;
-  model = null;
   stages = [];
   error = null;
   #timer = 0;
@@ -26,7 +25,7 @@ export class Service {
 
   /** Whether the model has no chat template and continues text. */
   get plain() {
-    return this.model?.meta?.chat_template === false;
+    return this.status?.chat_template === false;
   }
 
   /** Asks now, and again after a while as long as the page is seen. */
@@ -37,9 +36,7 @@ export class Service {
       const status = await get("v1/status");
       // After a silence it may be another server.
       if (this.error || this.status?.model !== status.model) {
-        const [models, stages] = await Promise.all([get("v1/models"), get("v1/stages")]);
-        this.model = models.data?.[0] ?? null;
-        this.stages = stages.data ?? [];
+        this.stages = (await get("v1/stages")).data;
       }
       this.status = status;
       this.error = null;
