@@ -8,7 +8,7 @@ import { Device } from "./device.js";
 import { wireFiles } from "./files.js";
 import { listenToKeys } from "./keys.js";
 import { Panel } from "./panels.js";
-import { keyForm, problemRow } from "./problem.js";
+import { keyForm, Trouble } from "./problem.js";
 import { Sampling } from "./sampling.js";
 import { key, keyIsRemembered, setKey } from "./server.js";
 import { Service } from "./service.js";
@@ -67,6 +67,14 @@ const composer = new Composer({
     return Boolean(last);
   },
 });
+const trouble = new Trouble({
+  retry: () => retry(() => (talk.unanswered ? talk.retry() : talk.again())),
+  leaveOut: () => retry(() => talk.leaveOut(service.plain)),
+  useKey: (text, remembered) => {
+    useKey(text, remembered);
+    trouble.acts.retry();
+  },
+});
 const listPanel = new Panel("list", at("list-panel"), at("show-list"), settings.panels, () => settings.keep());
 const settingsPanel = new Panel("settings", at("settings-panel"), at("show-settings"), settings.panels,
   () => settings.keep());
@@ -106,19 +114,11 @@ function onend(run, problem) {
 }
 
 function render() {
-  const { current, problem } = talk;
+  const { current } = talk;
   const { plain } = service;
   const run = talk.run();
   const shown = path(current);
-  const row = problem || talk.unanswered ? problemRow(problem, {
-    retry: () => retry(() => (shown.at(-1)?.role === "user" ? talk.retry() : talk.again())),
-    leaveOut: shown.length > 1 ? () => retry(() => talk.leaveOut(plain)) : null,
-    useKey: (text, remembered) => {
-      useKey(text, remembered);
-      retry(() => talk.retry());
-    },
-  }) : null;
-  transcript.render(current, { run, plain, problem: row });
+  transcript.render(current, { run, plain, problem: trouble.row(talk) });
   composer.settle({ plain, begun: shown.length > 0, answering: run !== null });
   const usage = shown.findLast(({ info }) => info?.usage)?.info.usage;
   composer.showContext(usage?.total_tokens ?? null, service.context);
@@ -138,7 +138,7 @@ function retry(act) {
 }
 
 function showList() {
-  list.render(shelf.listed, talk.current, talk.answering);
+  list.render(talk.listed, talk.current, talk.answering);
 }
 
 function showJump() {
@@ -236,7 +236,7 @@ listenToKeys({
   again: () => talk.again(),
   new: () => begin(),
   step: (by) => {
-    const next = shelf.listed[shelf.listed.indexOf(talk.current) + by];
+    const next = talk.listed[talk.listed.indexOf(talk.current) + by];
     if (next) open(next);
   },
   settings: () => at("show-settings").click(),

@@ -73,7 +73,7 @@ export function leaveOut(conversation, plain) {
   } else {
     const users = sent(conversation).filter(({ role }) => role === "user");
     if (users.length < 2) return false;
-    conversation.start = users[Math.ceil(users.length / 2)]?.id ?? users.at(-1).id;
+    conversation.start = users[Math.floor(users.length / 2)].id;
   }
   touch(conversation);
   return true;
@@ -109,7 +109,12 @@ export function asRequest(conversation, plain) {
     const out = leftOut(conversation, true);
     return path(conversation).map(({ id, role, content }) => ({ role, content: content.slice(out.get(id) ?? 0) }));
   }
-  const messages = sent(conversation).filter(({ content }) => content).map(({ role, content }) => ({ role, content }));
+  const messages = [];
+  for (const { role, content } of sent(conversation).filter((message) => message.content)) {
+    // Templates may want the roles to alternate: what nobody answered goes with what follows.
+    if (messages.at(-1)?.role === role) messages.at(-1).content += `\n\n${content}`;
+    else messages.push({ role, content });
+  }
   return conversation.system.trim() ? [{ role: "system", content: conversation.system }, ...messages] : messages;
 }
 

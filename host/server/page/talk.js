@@ -33,6 +33,12 @@ export class Talk {
     return this.#problems.get(this.current.id) ?? null;
   }
 
+  /** The conversations that are worth a place in a list, the newest first: not those begun and left empty. */
+  get listed() {
+    return this.shelf.listed.filter((conversation) => conversation === this.current || path(conversation).length
+      || conversation.title || this.shelf.draft(conversation));
+  }
+
   /** Whether the open conversation ends with something that nobody answered. */
   get unanswered() {
     return !this.run() && path(this.current).at(-1)?.role === "user";

@@ -1,0 +1,132 @@
+"""A server in a thread of the test, and a tab of a browser that is open at it."""
+
+import json
+import shutil
+import socket
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+
+from host.pipeline.artefact import save_artefact
+from host.serve import open_served, parser
+from host.server.application import application
+from models.checkpoint import load_model
+from models.model_hash import model_hash
+from models.vocabulary.parts import ChatFormat
+
+__all__ = ["BROWSERS", "DEMO", "Tab", "chat_model", "save_vectors", "serving"]
+
+DEMO = Path(__file__).resolve().parents[4] / "models" / "demo"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+_TEMPLATE = "{% for message in messages %}{{ message.content + '\\n' }}{% endfor %}"
+_PATIENCE = 5_000  # ms
+
+
+class Server:
+    """Where it is, and what it serves."""
+
+    def __init__(self, url, served):
+        self.url, self.served = url, served
+
+    def answer(self, *messages, **fields):
+        """The text that the API answers messages with, "role: text" each."""
+        listed = [dict(zip(("role", "content"), message.split(": ", 1), strict=True)) for message in messages]
+        body = json.dumps({"messages": listed, **fields}).encode()
+        request = urllib.request.Request(f"{self.url}/v1/chat/completions", body, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request) as response:
+            return json.load(response)["choices"][0]["message"]["content"]
+
+
+@contextmanager
+def serving(*arguments: object, key: str | None = None) -> Iterator[Server]:
+    """The server of `host.serve`'s arguments, until the end of the block."""
+    served = open_served(parser().parse_args([*map(str, arguments), "--threads", "1"]))
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(application(served, key=key), log_level="warning", ws="none",
+                                           timeout_graceful_shutdown=1))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+    try:
+        yield Server(f"http://127.0.0.1:{listening.getsockname()[1]}", served)
+    finally:
+        server.should_exit = True
+        thread.join()
+        served.session.device.close()
+
+
+def chat_model(folder: Path) -> Path:
+    """The shipped model with a chat template that puts each message on a line."""
+    shutil.copytree(DEMO, folder)
+    (folder / "chat.json").write_text(json.dumps(ChatFormat(_TEMPLATE, "", "").to_json()))
+    return folder
+
+
+def save_vectors(path: Path, folder: Path, rng) -> Path:
+    """An artefact that adds random vectors after the layers of a model."""
+    model = load_model(folder)
+    vectors = rng.standard_normal((model.config.layers, model.config.hidden_size))
+    save_artefact(path, "steering", "difference-of-means", ["residual"], {"vectors": vectors}, model=model_hash(model),
+                  fit={})
+    return path
+
+
+class Tab:
+    """A page of a browser's context, and what a person does there. errors: what its console complained of."""
+
+    def __init__(self, context, url):
+        self.url, self.page = url, context.new_page()
+        self.errors, self.asked = [], []
+        self.page.set_default_timeout(_PATIENCE)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.open()
+
+    def open(self):
+        """Load the page, for the first time or again; until it knows the server."""
+        self.page.goto(self.url)
+        self.page.wait_for_selector("#state[data-state]")
+
+    def send(self, text, wait=True):
+        """Type a message and send it by keyboard."""
+        self.page.fill("#prompt", text)
+        self.page.press("#prompt", "Enter")
+        if wait:
+            self.answered()
+
+    def answered(self):
+        """Wait until no answer is under way."""
+        self.page.wait_for_selector("#send:not([hidden])")
+
+    def set(self, **sampling):
+        """Fill fields of the settings."""
+        for name, value in sampling.items():
+            self.page.fill(f"#sampling-{name}", str(value))
+
+    def press(self, label, within="body"):
+        """Click a button by its label."""
+        self.page.locator(within).get_by_role("button", name=label, exact=True).last.click()
+
+    def messages(self):
+        """The texts of the conversation, in order."""
+        return self.page.locator(".message .content").all_text_contents()
+
+    def text(self, selector):
+        """The text of one element."""
+        return self.page.text_content(selector)
+
+    def said(self):
+        """What the live region says."""
+        self.until("announcer.textContent")
+        return self.text("#announcer")
+
+    def until(self, expression):
+        """Wait until an expression of the page is true; the page's own policy forbids it the browser driver's way."""
+        ends = time.monotonic() + _PATIENCE / 1000
+        while not self.page.evaluate(expression):
+            assert time.monotonic() < ends, f"never true: {expression}"
+            self.page.wait_for_timeout(10)
