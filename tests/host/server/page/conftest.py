@@ -1,11 +1,13 @@
 """A browser, servers of the shipped model, and tabs. Without a browser the tests that need one are skipped."""
 
 import shutil
+import threading
 
 import numpy as np
 import pytest
 
-from tests.host.server.page.serving import BROWSERS, DEMO, Tab, chat_model, save_vectors, serving
+from tests.host.server.page.tab import BROWSERS, Tab, chat_model, save_vectors
+from tests.host.server.serving import serving
 
 _ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
               "--disable-sync", "--no-first-run"]
@@ -37,7 +39,7 @@ def chat(tmp_path_factory, browser):
 @pytest.fixture(scope="session")
 def plain(browser):
     """The shipped model as it is, behind a key."""
-    with serving("--model", DEMO, key="open sesame") as server:
+    with serving(key="open sesame") as server:
         yield server
 
 
@@ -70,8 +72,6 @@ def tab(tabs, chat):
 @pytest.fixture
 def slow(chat, monkeypatch):
     """Passes of the chat's server wait for `slow.set()` after some tokens."""
-    import threading
-
     gate, step, passes = threading.Event(), chat.served.engine.step, [0]
 
     def gated():

@@ -9,8 +9,8 @@ from host.server.application import PAGE, application
 
 FILES = sorted(path for path in PAGE.rglob("*") if path.is_file())
 NAMESPACE = 'xmlns="http://www.w3.org/2000/svg"'  # a name, which nobody asks for
-ANOTHER = re.compile(r"""(?:[a-z]+:)?//[\w[]|["'`(]\s*//|\bimport\(["'`]|WebSocket|sendBeacon|EventSource""", re.IGNORECASE)
-RUNS = re.compile(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|\son\w+=\"|<style|style=\"")
+ANOTHER = re.compile(r"""(?:[a-z]+:)?//[\w[]|["'`(]\s*//|\bimport\(["'`]|WebSocket|sendBeacon|EventSource""", re.I)
+RUNS = re.compile(r"""(?:inner|outer)HTML|insertAdjacentHTML|document\.write|\beval\(|new Function|\son\w+="|<style""")
 REFERENCES = re.compile(r"""(?:\bfrom |\bimport |\b(?:src|href)=|\burl\()["']([^"']+)""")
 TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 

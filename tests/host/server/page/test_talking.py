@@ -2,12 +2,14 @@
 
 import json
 
+from tests.host.server.page.tab import answer
+
 PROMPT = "It was a truth"
 
 
 def test_an_answer_is_the_servers_and_says_what_it_took(tab, chat):
     tab.send(PROMPT)
-    assert tab.messages() == [PROMPT, expected := chat.answer(f"user: {PROMPT}", temperature=0, max_tokens=12).strip()]
+    assert tab.messages() == [PROMPT, expected := answer(chat, f"user: {PROMPT}", temperature=0, max_tokens=12)]
     assert len(expected) > 20 and tab.said() == f"Answer: {expected}"
     took = tab.text(".took")
     assert took.startswith("12 tokens · ") and "tok/s" in took and took.endswith("ended at the token limit")
@@ -26,8 +28,8 @@ def test_the_whole_conversation_is_sent_and_the_system_prompt(tab, chat):
     tab.answered()
     first = tab.messages()[1]
     assert tab.messages()[2] == "And\nso"
-    assert tab.messages()[3] == chat.answer("system: In the beginning", f"user: {PROMPT}", f"assistant: {first}",
-                                            "user: And\nso", temperature=0, max_tokens=12).strip()
+    assert tab.messages()[3] == answer(chat, "system: In the beginning", f"user: {PROMPT}", f"assistant: {first}",
+                                      "user: And\nso", temperature=0, max_tokens=12)
 
 
 def test_an_answer_is_told_once_and_not_by_tokens(tab):
@@ -83,7 +85,7 @@ def test_an_answer_made_again_keeps_the_one_before(tab, chat):
     tab.set(temperature=2, seed=3)
     tab.press("Again")
     tab.answered()
-    again = chat.answer(f"user: {PROMPT}", temperature=2, seed=3, max_tokens=12).strip()
+    again = answer(chat, f"user: {PROMPT}", temperature=2, seed=3, max_tokens=12)
     assert tab.messages() == [PROMPT, again] and again != before[1]
     tab.page.keyboard.press("Alt+r")
     tab.page.wait_for_selector(".versions:text('3/3')")
@@ -99,8 +101,8 @@ def test_an_answer_can_be_corrected_by_hand(tab, chat):
     tab.page.get_by_label("Edit the answer").fill("universally")
     tab.press("Keep")
     tab.send("acknowledged")
-    assert tab.messages()[-1] == chat.answer(f"user: {PROMPT}", "assistant: universally", "user: acknowledged",
-                                             temperature=0, max_tokens=12).strip()
+    assert tab.messages()[-1] == answer(chat, f"user: {PROMPT}", "assistant: universally", "user: acknowledged",
+                                         temperature=0, max_tokens=12)
 
 
 def test_a_slider_steers(tab, chat):
@@ -110,9 +112,9 @@ def test_a_slider_steers(tab, chat):
     assert tab.page.get_by_label("leaning, strength, as a number").input_value() == "0.5"
     tab.press("Again")
     tab.answered()
-    steered = chat.answer(f"user: {PROMPT}", temperature=0, max_tokens=12,
-                          stages=[{"stage": "leaning", "strength": 0.5}]).strip()
-    assert tab.messages()[1] == steered != chat.answer(f"user: {PROMPT}", temperature=0, max_tokens=12).strip()
+    steered = answer(chat, f"user: {PROMPT}", temperature=0, max_tokens=12,
+                     stages=[{"stage": "leaning", "strength": 0.5}])
+    assert tab.messages()[1] == steered != answer(chat, f"user: {PROMPT}", temperature=0, max_tokens=12)
     assert "leaning 0.5" in tab.text(".took")
     tab.open()
     assert slider.input_value() == "0.5"

@@ -1,5 +1,7 @@
 """When things go wrong: the page says so, nothing that was typed is lost, and there is a way on."""
 
+from tests.host.server.page.tab import answer
+
 PROMPT = "It was a truth"
 
 
@@ -46,8 +48,8 @@ def test_messages_that_nobody_answered_go_out_as_one(tab, chat):
     trouble(tab)
     tab.page.context.set_offline(False)
     tab.send("universally")
-    assert tab.messages() == [PROMPT, "universally", chat.answer(f"user: {PROMPT}\n\nuniversally", temperature=0,
-                                                                 max_tokens=12).strip()]
+    assert tab.messages() == [PROMPT, "universally", answer(chat, f"user: {PROMPT}\n\nuniversally", temperature=0,
+                                                            max_tokens=12)]
 
 
 def test_an_answer_that_breaks_off(tab):
@@ -75,7 +77,7 @@ def test_what_the_server_refuses_is_said_in_its_words(tab, chat):
     tab.set(speculate=2)
     tab.press("Try again")
     tab.answered()
-    assert tab.messages()[1] == chat.answer(f"user: {PROMPT}", temperature=0, max_tokens=12).strip()
+    assert tab.messages()[1] == answer(chat, f"user: {PROMPT}", temperature=0, max_tokens=12)
 
 
 def test_a_field_that_cannot_be_sent_is_shown(tab):
@@ -114,7 +116,7 @@ def test_a_model_without_a_template_continues_text_behind_a_key(tabs, plain):
     tab = tabs(plain)
     tab.page.wait_for_selector("#state-text:text('Asks for an API key')")
     tab.page.fill("#prompt", PROMPT)
-    for key, remembered in (("wrong", False), ("open sesame", False)):
+    for key in ("wrong", "open sesame"):
         tab.page.locator("#welcome").get_by_label("API key").fill(key)
         tab.press("Use", "#welcome")
         if key == "wrong":

@@ -1,67 +1,34 @@
-"""A server in a thread of the test, and a tab of a browser that is open at it."""
+"""A tab of a browser that is open at the page, and what it talks to."""
 
 import json
 import shutil
-import socket
-import threading
 import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import uvicorn
-
 from host.pipeline.artefact import save_artefact
-from host.serve import open_served, parser
-from host.server.application import application
 from models.checkpoint import load_model
 from models.model_hash import model_hash
 from models.vocabulary.parts import ChatFormat
 
-__all__ = ["BROWSERS", "DEMO", "Tab", "chat_model", "save_vectors", "serving"]
+__all__ = ["BROWSERS", "Tab", "answer", "chat_model", "save_vectors"]
 
-DEMO = Path(__file__).resolve().parents[4] / "models" / "demo"
+_DEMO = Path(__file__).resolve().parents[4] / "models" / "demo"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _TEMPLATE = "{% for message in messages %}{{ message.content + '\\n' }}{% endfor %}"
-_PATIENCE = 5_000  # ms
+_PATIENCE = 20_000  # ms
 
 
-class Server:
-    """Where it is, and what it serves."""
-
-    def __init__(self, url, served):
-        self.url, self.served = url, served
-
-    def answer(self, *messages, **fields):
-        """The text that the API answers messages with, "role: text" each."""
-        listed = [dict(zip(("role", "content"), message.split(": ", 1), strict=True)) for message in messages]
-        body = json.dumps({"messages": listed, **fields}).encode()
-        request = urllib.request.Request(f"{self.url}/v1/chat/completions", body, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request) as response:
-            return json.load(response)["choices"][0]["message"]["content"]
-
-
-@contextmanager
-def serving(*arguments: object, key: str | None = None) -> Iterator[Server]:
-    """The server of `host.serve`'s arguments, until the end of the block."""
-    served = open_served(parser().parse_args([*map(str, arguments), "--threads", "1"]))
-    listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(application(served, key=key), log_level="warning", ws="none",
-                                           timeout_graceful_shutdown=1))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-    thread.start()
-    try:
-        yield Server(f"http://127.0.0.1:{listening.getsockname()[1]}", served)
-    finally:
-        server.should_exit = True
-        thread.join()
-        served.session.device.close()
+def answer(server, *messages, **fields):
+    """The text that the API answers messages with, "role: text" each, without space around it."""
+    listed = [dict(zip(("role", "content"), message.split(": ", 1), strict=True)) for message in messages]
+    status, found = server.post("/v1/chat/completions", messages=listed, **fields)
+    assert status == 200, found
+    return found["choices"][0]["message"]["content"].strip()
 
 
 def chat_model(folder: Path) -> Path:
     """The shipped model with a chat template that puts each message on a line."""
-    shutil.copytree(DEMO, folder)
+    shutil.copytree(_DEMO, folder)
     (folder / "chat.json").write_text(json.dumps(ChatFormat(_TEMPLATE, "", "").to_json()))
     return folder
 
