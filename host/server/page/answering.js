@@ -1,6 +1,6 @@
 // One answer: the request, its stream, what comes of it.
 
-import { asRequest, touch } from "./conversation.js";
+import { asRequest } from "./conversation.js";
 import { stream } from "./server.js";
 
 const SAVED_EVERY_MS = 1000;
@@ -57,7 +57,6 @@ export class Run {
       cancelAnimationFrame(this.#frame);
       message.info.speed = message.info.timings?.tokens_per_s || this.speed;
       if (!plain) message.content = message.content.trim();
-      touch(this.conversation);
     }
   }
 

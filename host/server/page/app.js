@@ -14,6 +14,7 @@ import { key, keyIsRemembered, setKey } from "./server.js";
 import { Service } from "./service.js";
 import { Settings } from "./settings.js";
 import { Shelf } from "./shelf.js";
+import { showState, Word } from "./state.js";
 import { Steering } from "./steering.js";
 import { Talk } from "./talk.js";
 import { Transcript } from "./transcript.js";
@@ -29,9 +30,9 @@ const sampling = new Sampling(at("sampling"), settings.sampling, () => settings.
 const steering = new Steering(at("steering"), settings.strengths, () => settings.keep());
 const service = new Service(() => talk.answering.size > 0, () => showService());
 const talk = new Talk(shelf, { request, onrender, ongrow, onend });
-const list = new ConversationList(at("list"), (conversation) => {
-  open(conversation);
+const list = new ConversationList(at("list"), (id) => {
   if (listPanel.covers) listPanel.close();
+  open(shelf.conversations.get(id));
 });
 const transcript = new Transcript(at("messages"), at("scroller"), {
   shelf, refresh: () => render(),
@@ -52,7 +53,7 @@ const transcript = new Transcript(at("messages"), at("scroller"), {
 });
 const composer = new Composer({
   form: at("composer"), field: at("prompt"), label: at("prompt-label"), send: at("send"), stop: at("stop"),
-  gauge: at("gauge"), pace: at("pace"),
+  gauge: at("gauge"), pace: at("pace"), rest: at("scroller"),
 }, {
   send: (text) => {
     const taken = talk.send(text);
@@ -60,7 +61,10 @@ const composer = new Composer({
     return taken;
   },
   stop: () => talk.stop(),
-  typed: (text) => shelf.setDraft(talk.current, null, text),
+  typed: (text) => {
+    shelf.setDraft(talk.current, null, text);
+    if (!path(talk.current).length) shelf.save(talk.current);
+  },
   editLast: () => {
     const last = path(talk.current).findLast(({ role }) => role === "user");
     if (last) transcript.edit(last);
@@ -69,7 +73,9 @@ const composer = new Composer({
 });
 const trouble = new Trouble({
   retry: () => retry(() => (talk.unanswered ? talk.retry() : talk.again())),
-  leaveOut: () => retry(() => talk.leaveOut(service.plain)),
+  leaveOut: () => retry(() => {
+    if (!talk.leaveOut(service.plain)) say("Nothing older is left to leave out: edit your message.");
+  }),
   useKey: (text, remembered) => {
     useKey(text, remembered);
     trouble.acts.retry();
@@ -145,7 +151,13 @@ function showJump() {
   at("to-end").hidden = transcript.atEnd;
 }
 
+/** Ends what is being changed in a field, before another conversation is open: it belongs to the one before. */
+function leaveField() {
+  document.activeElement?.blur();
+}
+
 function open(conversation) {
+  leaveField();
   talk.open(conversation);
   composer.text = shelf.draft(conversation);
   transcript.toEnd();
@@ -155,17 +167,8 @@ function open(conversation) {
 
 function showService() {
   const { status, error, plain } = service;
-  at("state").dataset.state = error ? error.kind : "good";
-  at("state-text").textContent = error?.kind === "key" ? "Asks for an API key"
-    : error?.kind === "gone" ? "The server does not answer" : error ? "The server reports an error"
-      : `${status.model} on ${status.device}`;
-  at("notice").hidden = !plain;
-  at("notice").textContent = plain ? "This model has no chat template: it continues your text instead of answering." : "";
-  at("system-section").hidden = plain;
-  if (status) {
-    sampling.setDefaults(status.defaults);
-    device.show(status);
-  }
+  showState(service);
+  if (status) device.show(status);
   steering.show(service.stages);
   welcome(at("welcome"), { status, error, plain, useKey });
   render();
@@ -173,7 +176,8 @@ function showService() {
 
 function useKey(text, remembered) {
   setKey(text, remembered);
-  showKey();
+  if (shelf.damaged) say("A conversation kept in this browser is damaged and was left out.");
+showKey();
   service.ask();
 }
 
@@ -181,16 +185,12 @@ function showKey() {
   at("key").replaceChildren(keyForm(useKey, { value: key(), remembered: keyIsRemembered() }));
 }
 
-/** Says something that stays to be read until it is put away. */
-function say(text) {
-  at("word").hidden = false;
-  at("word-text").textContent = text;
-  announcer.say(text);
-}
+const word = new Word(announcer, () => composer.focus());
+const say = (text) => word.say(text);
 
 shelf.onproblem = say;
+shelf.isHeld = (id) => talk.answering.has(id);
 shelf.onother = (id) => {
-  if (talk.answering.has(id)) return;
   if (id === talk.current.id) {
     const now = shelf.conversations.get(id);
     if (now) talk.current = now;
@@ -199,10 +199,6 @@ shelf.onother = (id) => {
   render();
 };
 wireFiles({ shelf, talk, open, say });
-at("word-close").addEventListener("click", () => {
-  at("word").hidden = true;
-  composer.focus();
-});
 at("new").addEventListener("click", () => begin());
 at("title").addEventListener("change", ({ target }) => {
   talk.setTitle(target.value.trim());
@@ -244,11 +240,13 @@ listenToKeys({
 });
 
 function begin() {
+  if (listPanel.covers) listPanel.close();
+  leaveField();
   talk.new();
   open(talk.current);
-  if (listPanel.covers) listPanel.close();
 }
 
+if (shelf.damaged) say("A conversation kept in this browser is damaged and was left out.");
 showKey();
 open(talk.current);
 service.ask();

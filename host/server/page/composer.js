@@ -6,8 +6,8 @@ const TOUCH = matchMedia("(pointer: coarse)");
 
 /** `acts`: `send(text)`, whether it was taken; `stop()`, `typed(text)`, `editLast()`. */
 export class Composer {
-  constructor({ form, field, label, send, stop, gauge, pace }, acts) {
-    Object.assign(this, { form, field, label, send, stop, gauge, pace, acts });
+  constructor({ form, field, label, send, stop, gauge, pace, rest }, acts) {
+    Object.assign(this, { form, field, label, send, stop, gauge, pace, rest, acts });
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#submit();
@@ -29,8 +29,9 @@ export class Composer {
     this.#fit();
   }
 
+  /** Where the keyboard goes when something is done; on a touch screen the field would bring its own up. */
   focus() {
-    this.field.focus({ preventScroll: true });
+    (TOUCH.matches ? this.rest : this.field).focus({ preventScroll: true });
   }
 
   /** plain: whether text is continued; begun: whether there is some already; answering: whether an answer runs. */

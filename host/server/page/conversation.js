@@ -1,6 +1,7 @@
 // A conversation: a tree of messages, since an answer made again and a message written anew keep those before them.
 
 const ROOT = "";
+const ROLES = ["user", "assistant", "system"];
 
 /** A name that no other has. `crypto.randomUUID` is missing where a page comes over plain HTTP from another machine. */
 function newId() {
@@ -123,32 +124,29 @@ function titleFrom(content) {
   return line.length > 48 ? `${line.slice(0, 47).trimEnd()}…` : line;
 }
 
-/** A conversation as it was read from a file, under a name of its own; null where it is none. */
-export function conversationFrom(data) {
+/**
+ * A conversation of data that may be anything: what this page wrote, or a list of {role, content} as others write it;
+ * null where it is none. id: what it is called from now on.
+ */
+export function conversationFrom(data, id = newId()) {
   if (typeof data !== "object" || data === null || typeof data.messages !== "object" || data.messages === null) {
     return null;
   }
-  const made = newConversation(text(data.system));
-  made.title = text(data.title);
-  made.created = Number(data.created) || made.created;
-  made.changed = Number(data.changed) || made.changed;
-  // A list of {role, content}, as others write conversations, is a chain.
+  const made = { ...newConversation(text(data.system)), id, title: text(data.title), cut: count(data.cut) };
+  made.created = count(data.created) || made.created;
+  made.changed = count(data.changed) || made.changed;
   const listed = Array.isArray(data.messages);
-  let last = ROOT;
-  for (const [id, message] of Object.entries(data.messages)) {
-    if (!["user", "assistant", "system"].includes(message?.role) || typeof message.content !== "string") return null;
-    if (!/^[0-9a-z]{1,64}$/i.test(id)) return null;
-    if (listed && message.role === "system") {
-      made.system = message.content;
-      continue;
+  for (const [name, message] of Object.entries(data.messages)) {
+    if (!ROLES.includes(message?.role) || typeof message.content !== "string" || !/^[0-9a-z]{1,64}$/i.test(name)) {
+      return null;
     }
-    const place = listed ? { id: newId(), parent: last } : { id, parent: text(message.parent) };
-    if (!made.title && message.role === "user") made.title = titleFrom(message.content);
-    const { role, content, info } = message;
-    made.messages[place.id] = { ...place, role, content, created: Number(message.created) || made.created };
-    if (typeof info === "object" && info !== null) made.messages[place.id].info = info;
-    last = place.id;
-    if (listed) made.chosen[place.parent] = place.id;
+    const { role, content, created } = message;
+    if (listed && role === "system") made.system = content;
+    else if (listed) add(made, path(made).at(-1)?.id ?? ROOT, role, content);
+    else {
+      made.messages[name] = { id: name, parent: text(message.parent), role, content, created: count(created) };
+      if (message.info) made.messages[name].info = infoFrom(message.info);
+    }
   }
   if (!listed) {
     if (Object.values(made.messages).some(({ parent }) => parent !== ROOT && !made.messages[parent])) return null;
@@ -156,11 +154,21 @@ export function conversationFrom(data) {
       if (made.messages[child]?.parent === parent) made.chosen[parent] = child;
     }
     if (made.messages[data.start]) made.start = data.start;
-    made.cut = Math.max(0, Math.floor(Number(data.cut))) || 0;
   }
-  return Object.keys(made.messages).length ? made : null;
+  return made;
+}
+
+function infoFrom({ model, finish, speed, usage, settings, stages }) {
+  const numbers = (of) => Object.fromEntries(Object.entries(of ?? {}).filter(([, value]) => Number.isFinite(value)));
+  return { model: text(model), finish: text(finish), speed: Number(speed) || 0, usage: numbers(usage),
+    settings: numbers(settings), stages: Array.isArray(stages)
+      ? stages.filter((one) => typeof one?.stage === "string" && Number.isFinite(one.strength)) : [] };
 }
 
 function text(value) {
   return typeof value === "string" ? value : "";
+}
+
+function count(value) {
+  return Number.isSafeInteger(value) && value > 0 ? value : 0;
 }

@@ -11,7 +11,7 @@ const FIELDS = [
   ["repeat_penalty", "Repeat penalty", { min: 0, max: 100, step: 0.05, above: true }, "1", "Above 1: fewer repeats."],
   ["seed", "Seed", { min: 0, max: Number.MAX_SAFE_INTEGER, step: 1, whole: true }, "random", "Same seed, same answer."],
   ["max_tokens", "Max tokens", { min: 1, step: 1, whole: true }, "no limit", "The longest answer."],
-  ["speculate", "Drafts a pass", { min: 0, step: 1, whole: true }, "none", "Same text, fewer passes."],
+  ["speculate", "Drafts a pass", { min: 0, step: 1, whole: true }, "as started", "Same text, fewer passes."],
 ];
 
 /** Builds the fields in `place`; `values` is the kept object that they write to, `onchange` is called then. */
@@ -35,14 +35,6 @@ export class Sampling {
       place.append(element("div", { className: "field" },
         element("label", { htmlFor: input.id }, label), input, line));
       this.#check(name);
-    }
-  }
-
-  /** What the server takes where nothing is given, by name. */
-  setDefaults(defaults) {
-    for (const [name, value] of Object.entries(defaults ?? {})) {
-      const known = this.#inputs.get(name);
-      if (known && (typeof value === "number" || typeof value === "string")) known.input.placeholder = String(value);
     }
   }
 

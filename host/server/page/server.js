@@ -16,19 +16,31 @@ export class ServerError extends Error {
   }
 }
 
+let given = null;
+
 /** The key that goes with requests, "" for none. It stays in this tab, or in this browser where that was asked for. */
 export function key() {
-  return sessionStorage.getItem(KEY) ?? localStorage.getItem(KEY) ?? "";
+  try {
+    given ??= sessionStorage.getItem(KEY) ?? localStorage.getItem(KEY);
+  } catch { /* a browser that keeps nothing */ }
+  return given ?? "";
 }
 
 export function setKey(value, remembered) {
-  sessionStorage.removeItem(KEY);
-  localStorage.removeItem(KEY);
-  if (value) (remembered ? localStorage : sessionStorage).setItem(KEY, value);
+  given = value;
+  try {
+    sessionStorage.removeItem(KEY);
+    localStorage.removeItem(KEY);
+    if (value) (remembered ? localStorage : sessionStorage).setItem(KEY, value);
+  } catch { /* it holds as long as the page */ }
 }
 
 export function keyIsRemembered() {
-  return localStorage.getItem(KEY) !== null;
+  try {
+    return localStorage.getItem(KEY) !== null;
+  } catch {
+    return false;
+  }
 }
 
 /** The JSON of a path. Raises `ServerError`. */

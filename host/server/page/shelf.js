@@ -7,19 +7,23 @@ const DRAFT = "tritloom.draft.";
 const CURRENT = "tritloom.current";
 
 /**
- * conversations: by id. `onproblem` is called with a sentence where the browser keeps nothing, `onother` with the id of
- * a conversation that another tab changed or deleted.
+ * conversations: by id. damaged: how many were found so and left where they are. `onproblem` is called with a sentence
+ * where the browser keeps nothing, `onother` with the id of a conversation that another tab changed or deleted, unless
+ * `isHeld(id)`: what this one is writing to stays its own.
  */
 export class Shelf {
   conversations = new Map();
   onproblem = () => {};
   onother = () => {};
+  isHeld = () => false;
+  damaged = 0;
 
   constructor() {
     for (const name of names(PREFIX)) this.#read(name.slice(PREFIX.length));
     addEventListener("storage", ({ key }) => {
       if (!key?.startsWith(PREFIX)) return;
       const id = key.slice(PREFIX.length);
+      if (this.isHeld(id)) return;
       this.#read(id);
       this.onother(id);
     });
@@ -44,10 +48,15 @@ export class Shelf {
     return conversation;
   }
 
+  /** Whether there is something in it that a person would miss. */
+  isWorthKeeping(conversation) {
+    return Boolean(path(conversation).length || conversation.title || this.draft(conversation));
+  }
+
   /** Keeps a conversation; an empty one leaves no trace. */
   save(conversation) {
     if (!this.conversations.has(conversation.id)) return;
-    if (path(conversation).length || conversation.title || conversation.system) {
+    if (this.isWorthKeeping(conversation) || conversation.system) {
       this.#write(PREFIX + conversation.id, JSON.stringify(conversation));
     }
   }
@@ -81,20 +90,26 @@ export class Shelf {
       throw new Error("it is no JSON");
     }
     const found = Array.isArray(data) ? data : data?.conversations ?? [data];
-    const made = Array.isArray(found) ? found.map(conversationFrom) : [];
-    if (!made.length || made.includes(null)) throw new Error("it holds something that is no conversation");
+    const made = Array.isArray(found) ? found.map((one) => conversationFrom(one)) : [];
+    if (!made.length || made.some((one) => !one || !path(one).length)) {
+      throw new Error("it holds something that is no conversation");
+    }
     for (const conversation of made) this.save(this.add(conversation));
     return made;
   }
 
   #read(id) {
     const text = read(PREFIX + id);
-    try {
-      if (text === null) this.conversations.delete(id);
-      else this.conversations.set(id, JSON.parse(text));
-    } catch {
-      this.onproblem("A conversation kept in this browser is damaged and was left out.");
+    if (text === null) {
+      this.conversations.delete(id);
+      return;
     }
+    let conversation = null;
+    try {
+      conversation = conversationFrom(JSON.parse(text), id);
+    } catch { /* damaged, as is one that is none */ }
+    if (conversation) this.conversations.set(id, conversation);
+    else this.damaged += 1;
   }
 
   #write(name, text) {

@@ -1,7 +1,7 @@
 // What people do with conversations: send, stop, answer again, write anew. The page is told what changed.
 
 import { Run } from "./answering.js";
-import { add, choose, leaveOut, newConversation, path, remove, touch } from "./conversation.js";
+import { add, choose, leaveOut, newConversation, path, remove } from "./conversation.js";
 import { ServerError } from "./server.js";
 
 /**
@@ -35,8 +35,7 @@ export class Talk {
 
   /** The conversations that are worth a place in a list, the newest first: not those begun and left empty. */
   get listed() {
-    return this.shelf.listed.filter((conversation) => conversation === this.current || path(conversation).length
-      || conversation.title || this.shelf.draft(conversation));
+    return this.shelf.listed.filter((one) => one === this.current || this.shelf.isWorthKeeping(one));
   }
 
   /** Whether the open conversation ends with something that nobody answered. */
@@ -52,7 +51,7 @@ export class Talk {
 
   /** Opens an empty conversation: the one there is, or a new one with the system prompt of the open one. */
   new() {
-    const empty = this.shelf.listed.find((conversation) => !path(conversation).length && !conversation.title);
+    const empty = this.shelf.listed.find((one) => !this.shelf.isWorthKeeping(one));
     this.open(empty ?? this.shelf.add(newConversation(this.current.system)));
   }
 
@@ -98,9 +97,11 @@ export class Talk {
     this.#changed();
   }
 
-  /** Leaves the older half of the messages out of what the model gets, and asks again. */
+  /** Leaves the older half out of what the model gets, and asks again; false where there is nothing to leave out. */
   leaveOut(plain) {
-    if (leaveOut(this.current, plain)) this.retry();
+    const some = leaveOut(this.current, plain);
+    if (some) this.retry();
+    return some;
   }
 
   setTitle(title) {
@@ -155,7 +156,6 @@ export class Talk {
     // What never began leaves no trace, and the earlier answer in its place is shown again.
     if (!message.content && (problem || run.stopped)) remove(conversation, message);
     if (problem) this.#problems.set(conversation.id, problem);
-    touch(conversation);
     this.shelf.save(conversation);
     this.onrender(conversation);
     this.onend(run, problem);

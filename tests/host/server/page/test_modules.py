@@ -129,7 +129,9 @@ def test_the_bars_are_of_what_was_counted_since_the_last_message(module):
     ({"messages": [{"role": "tool", "content": "a"}]}, None),
     ({"messages": [{"role": "user", "content": 1}]}, None),
     ({"messages": {"__proto__": {"role": "user", "content": "a"}}}, None),
-    ({"messages": []}, None), ({}, None), (None, None), ([1], None), ("text", None),
+    ({"messages": {"x": {"parent": "", "role": "user", "content": "a", "info": {"usage": 1, "stages": 5}}},
+      "chosen": {"": "x"}, "start": "y", "cut": -1, "title": 3}, ["a"]),
+    ({"messages": []}, []), ({}, None), (None, None), ([1], None), ("text", None),
 ])
 def test_a_conversation_from_a_file_is_whole_or_refused(module, data, messages):
     found = module("conversation", "((made) => made && it.path(made).map(({ content }) => content))"

@@ -138,6 +138,27 @@ def test_everything_is_there_after_a_reload(tab):
     assert tab.page.get_by_label("Edit your message").input_value() == "half of a thought"
 
 
+def test_a_thought_in_an_empty_conversation_is_there_after_a_reload(tab):
+    tab.page.fill("#prompt", "not yet sent")
+    tab.open()
+    assert tab.page.input_value("#prompt") == "not yet sent"
+    tab.page.keyboard.press("Alt+n")
+    assert tab.page.input_value("#prompt") == ""
+    tab.page.keyboard.press("Alt+ArrowDown")
+    assert tab.page.input_value("#prompt") == "not yet sent"
+
+
+def test_a_field_that_is_being_changed_belongs_to_its_conversation(tab):
+    tab.send(PROMPT)
+    tab.page.fill("#system", "Be brief.")
+    tab.page.fill("#title", "A truth")
+    tab.page.keyboard.press("Alt+n")
+    assert tab.page.input_value("#title") == "" and tab.page.input_value("#system") == "Be brief."
+    tab.page.fill("#system", "Be long.")
+    tab.page.keyboard.press("Alt+ArrowDown")
+    assert tab.page.input_value("#title") == "A truth" and tab.page.input_value("#system") == "Be brief."
+
+
 def test_an_answer_that_a_reload_cuts_stays_as_far_as_it_came(tab, slow):
     tab.set(max_tokens="")
     tab.send(PROMPT, wait=False)

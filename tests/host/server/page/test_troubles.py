@@ -105,11 +105,16 @@ def test_a_chat_that_fills_the_context_goes_on_without_its_older_half(tab):
     assert "Messages above are left out" in tab.text(".divider")
     tab.open()
     assert tab.page.locator(".out .content").count() == 2
-    tab.press("New conversation")
+    tab.page.keyboard.press("Alt+n")
     tab.send(long * 4)
     assert "exceed the context" in trouble(tab)
     tab.press("Edit")
     assert tab.page.get_by_label("Edit your message").input_value() == long * 4
+    tab.page.keyboard.press("Escape")
+    tab.send(long * 4)
+    tab.press("Leave out the older half")
+    tab.until("word_text.textContent".replace("word_text", "document.getElementById('word-text')"))
+    assert "Nothing older" in tab.text("#word-text")
 
 
 def test_a_model_without_a_template_continues_text_behind_a_key(tabs, plain):
@@ -134,6 +139,7 @@ def test_a_model_without_a_template_continues_text_behind_a_key(tabs, plain):
     tab.send(PROMPT)
     assert tab.messages() == [PROMPT, first[1] + first[3]] and first[2] == ""
     tab.page.evaluate("sessionStorage.clear()")
+    tab.open()
     tab.send("More")
     assert "asks for an API key" in trouble(tab)
     tab.page.locator(".problem").get_by_label("API key").fill("open sesame")
@@ -166,3 +172,41 @@ def test_a_browser_that_keeps_nothing_says_so(tab):
     tab.send(PROMPT)
     assert len(tab.messages()) == 2
     assert "storage is full" in tab.text("#word-text") and tab.page.is_visible("#word")
+
+
+def test_a_browser_that_refuses_storage_still_talks(tabs, chat):
+    tab = tabs(chat)
+    tab.page.add_init_script("""
+        for (const name of ["localStorage", "sessionStorage"]) {
+            Object.defineProperty(window, name, { get() { throw new DOMException("", "SecurityError"); } });
+        }
+    """)
+    tab.open()
+    tab.set(max_tokens=4)
+    tab.send(PROMPT)
+    assert len(tab.messages()) == 2 and "keeps nothing" in tab.text("#word-text")
+    tab.press("New conversation")
+    tab.page.locator("#list button").last.click()
+    assert tab.messages()[0] == PROMPT
+
+
+def test_what_is_typed_into_a_trouble_stays_when_the_page_asks_the_server_again(tabs, plain):
+    tab = tabs(plain)
+    tab.send(PROMPT)
+    field = tab.page.locator(".problem").get_by_label("API key")
+    field.fill("open sesa")
+    with tab.page.expect_response("**/v1/status"):
+        tab.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    tab.page.wait_for_timeout(50)
+    assert field.input_value() == "open sesa"
+
+
+def test_a_damaged_conversation_is_left_out_and_the_others_are_there(tab):
+    tab.send(PROMPT)
+    tab.page.evaluate("""() => {
+        for (const text of ["{", "7", '{"messages": {"a": {"role": "user", "content": 1}}}']) {
+            localStorage.setItem(`tritloom.conversation.${Math.random()}`, text);
+        }
+    }""")
+    tab.open()
+    assert tab.messages()[0] == PROMPT and "damaged" in tab.text("#word-text")
