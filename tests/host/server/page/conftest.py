@@ -11,6 +11,7 @@ from tests.host.server.serving import serving
 
 _ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
               "--disable-sync", "--no-first-run"]
+_WINDOW = {"width": 1280, "height": 800}
 
 
 @pytest.fixture(scope="session")
@@ -50,23 +51,31 @@ def tabs(browser):
 
     def opened(server, like=None, **options):
         if like is None:
-            contexts.append(browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options}))
+            contexts.append(browser.new_context(**{"viewport": _WINDOW, **options}))
         made.append(Tab(like.page.context if like else contexts[-1], server.url))
         return made[-1]
 
     yield opened
+    for made_tab in made:
+        made_tab.page.close()
+        made_tab.check()
     for context in contexts:
         context.close()
-    assert [error for tab in made for error in tab.errors] == []
-    assert {url for tab in made for url in tab.asked if not url.startswith((tab.url, "blob:"))} == set()
+
+
+@pytest.fixture(scope="session")
+def one_tab(browser, chat):
+    """A tab at the chat for the whole session."""
+    return Tab(browser.new_context(viewport=_WINDOW), chat.url)
 
 
 @pytest.fixture
-def tab(tabs, chat):
+def tab(one_tab):
     """A tab at the chat: greedy, short answers."""
-    found = tabs(chat)
-    found.set(temperature=0, max_tokens=12)
-    return found
+    one_tab.begin()
+    one_tab.set(temperature=0, max_tokens=12)
+    yield one_tab
+    one_tab.check()
 
 
 @pytest.fixture

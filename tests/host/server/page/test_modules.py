@@ -22,6 +22,7 @@ def module(browser, chat):
 @pytest.mark.parametrize("text, expected", [
     ("data: a\n\ndata: b\n\n", ["a", "b"]),
     ("data: a\r\n\r\ndata:b\r\n\r\n", ["a", "b"]),
+    ("data: a\r\ndata: b\r\n\r\n", ["a\nb"]),
     ("data: a\rdata: b\r\rdata: c\r\r\n", ["a\nb", "c"]),
     (": a comment\nevent: x\nid: 1\ndata: a\ndata:  b\n\n", ["a\n b"]),
     ("\n\ndata: ä€😀\n\ndata: cut off", ["ä€😀"]),
@@ -73,9 +74,11 @@ def test_nothing_that_a_model_says_is_markup_or_a_picture(module, text):
     found = module("markdown", """(() => {
         const place = document.createElement("div");
         place.append(...it.markdown(given));
-        return [...place.querySelectorAll("*")].map((e) => [e.tagName, ...e.getAttributeNames()].join(" "));
+        return [...place.querySelectorAll("*")].map((e) => [e.tagName, e.href, e.getAttributeNames()]);
     })()""", text)
-    assert {part.split()[0] for part in found} <= {"P", "CODE", "STRONG", "A"} and "onclick" not in str(found)
+    assert {tag for tag, _, _ in found} <= {"P", "CODE", "STRONG", "A"}
+    assert all(href.startswith("https://") for _, href, _ in found if href)
+    assert {name for _, _, names in found for name in names} <= {"href", "title", "target", "rel"}
 
 
 def test_code_and_tables_keep_their_text(module):
