@@ -70,9 +70,11 @@ export class Transcript {
   edit(message) {
     this.#editing = message.id;
     this.acts.refresh();
-    const field = this.#nodes.get(message.id)?.node.querySelector("textarea");
+    const node = this.#nodes.get(message.id)?.node;
+    const field = node?.querySelector("textarea");
     field?.focus();
     field?.setSelectionRange(field.value.length, field.value.length);
+    node?.scrollIntoView({ block: "nearest" });
   }
 
   /** Closes what `edit` opened; whether something was open. */

@@ -11,12 +11,16 @@ def trouble(tab):
     return tab.text(".problem.wrong")
 
 
-def test_a_full_queue(tab, chat, monkeypatch):
-    monkeypatch.setattr(chat.served.worker, "room", 0)
+def test_a_full_queue(tab, chat, slow, monkeypatch):
+    monkeypatch.setattr(chat.served.worker, "room", 1)
+    tab.send("In the beginning", wait=False)
+    tab.until("document.querySelector('.running .content')?.textContent")
+    tab.page.keyboard.press("Alt+n")
     tab.send(PROMPT)
     assert "its queue is full. Try again in 1 second." in trouble(tab)
     assert tab.messages() == [PROMPT] and tab.said() == "The server is busy: its queue is full."
-    monkeypatch.undo()
+    slow.set()
+    tab.until("document.querySelectorAll('#list .when')[1].textContent != 'answering'")
     tab.press("Try again")
     tab.answered()
     assert len(tab.messages()) == 2 and tab.page.locator(".problem, .versions").count() == 0
