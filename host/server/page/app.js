@@ -41,8 +41,9 @@ const transcript = new Transcript(at("messages"), at("scroller"), {
     composer.focus();
   },
   write: (message, text) => {
-    talk.write(message, text);
-    composer.focus();
+    const taken = talk.write(message, text);
+    if (taken) composer.focus();
+    return taken;
   },
   show: (message) => talk.show(message),
   copy: async (message) => {

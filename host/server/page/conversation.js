@@ -80,7 +80,7 @@ export function leaveOut(conversation, plain) {
   return true;
 }
 
-/** How many characters of each message shown are left out, by its id: all of those before `start`, or the text's first. */
+/** How many characters of each message shown are left out, by its id; those of which nothing is are not there. */
 export function leftOut(conversation, plain) {
   const found = new Map();
   let { cut } = conversation;

@@ -35,7 +35,8 @@ export class Device {
     made.push(engines.length
       ? table("Engines at work", engines.map(([name, share]) => [name, share, `${figure(100 * share)} %`]),
         "Of the device’s cycles; several engines work at once.")
-      : element("p", { className: "hint" }, `The ${status.device} counts no cycles: engines have bars on rtl and on boards.`));
+      : element("p", { className: "hint" },
+        `The ${status.device} counts no cycles: engines have bars on rtl and on boards.`));
     made.push(element("p", { className: "hint" }, `${status.board}: ${running} of ${
       counted(status.sequences, "sequence")} at work, ${waiting} waiting.`));
     const text = made.map((part) => part.textContent).join();

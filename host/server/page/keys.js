@@ -1,6 +1,9 @@
 // The keyboard, beside what fields and buttons do by themselves.
 
-/** acts: `stop()` and `close()`, each whether there was something to stop or to close; `again`, `new`, `step(by)`, `settings`, `list`. */
+/**
+ * acts: `stop()` and `close()`, each whether there was something to stop or to close; `again`, `new`, `step(by)`,
+ * `settings`, `list`.
+ */
 export function listenToKeys(acts) {
   addEventListener("keydown", (event) => {
     if (event.isComposing || event.defaultPrevented) return;

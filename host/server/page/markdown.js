@@ -8,7 +8,10 @@ const HEADING = /^\s{0,3}(#{1,6})\s+(.*?)\s*#*$/;
 const ITEM = /^(\s*)([-*+]|\d{1,9}[.)])\s+(.*)$/;
 const RULE = /^\s{0,3}([-*_])(?:\s*\1){2,}\s*$/;
 const DIVIDER = /^\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*$/;
-const INLINE = /(`+)(.+?)\1|\*\*(?=\S)(.+?)\*\*|\*(?=\S)([^*]+?)\*|(?<!\w)_(?=\S)([^_]+?)_(?!\w)|\[([^\]]+)\]\((https?:[^\s)]+)\)/gs;
+const INLINE = new RegExp([
+  /(`+)(.+?)\1/, /\*\*(?=\S)(.+?)\*\*/, /\*(?=\S)([^*]+?)\*/, /(?<!\w)_(?=\S)([^_]+?)_(?!\w)/,
+  /\[([^\]]+)\]\((https?:[^\s)]+)\)/,
+].map(({ source }) => source).join("|"), "gs");
 
 /** Elements for a text. */
 export function markdown(text) {
@@ -35,11 +38,12 @@ export function markdown(text) {
       at += 1;
     } else if (line.startsWith(">")) {
       const end = ending(lines, at, (next) => next.startsWith(">"));
-      made.push(element("blockquote", {}, markdown(lines.slice(at, end).map((next) => next.replace(/^> ?/, "")).join("\n"))));
+      const inside = lines.slice(at, end).map((next) => next.replace(/^> ?/, "")).join("\n");
+      made.push(element("blockquote", {}, markdown(inside)));
       at = end;
     } else if (ITEM.test(line)) {
-      const end = ending(lines, at, (next, before) => ITEM.test(next) || (next.trim() && (/^\s{2,}/.test(next) || before.trim()))
-        || (!next.trim() && before.trim()));
+      // An empty line ends a list unless an item or an indented line follows.
+      const end = ending(lines, at, (next, before) => ITEM.test(next) || before.trim() || /^\s{2,}\S/.test(next));
       made.push(list(lines.slice(at, end)));
       at = end;
     } else if (line.includes("|") && DIVIDER.test(lines[at + 1] ?? "") && lines[at + 1].includes("-")) {
@@ -47,7 +51,8 @@ export function markdown(text) {
       made.push(table(lines.slice(at, end)));
       at = end;
     } else {
-      const end = ending(lines, at, (next) => next.trim() && !FENCE.test(next) && !HEADING.test(next) && !ITEM.test(next));
+      const end = ending(lines, at, (next) => next.trim()
+        && ![FENCE, HEADING, ITEM].some((other) => other.test(next)));
       made.push(element("p", {}, lines.slice(at, end).flatMap((next, index) => [
         index ? element("br") : null, ...inline(next)])));
       at = end;

@@ -47,7 +47,7 @@ function row(error, more, { retry, leaveOut, useKey }) {
 
 /** A field for the key; `use(text, remembered)` is called with what was typed. */
 export function keyForm(use, { value = "", remembered = false } = {}) {
-  const field = element("input", { type: "password", value, autocomplete: "off", "aria-label": "API key", name: "key" });
+  const field = element("input", { type: "password", value, autocomplete: "off", "aria-label": "API key" });
   const keep = element("input", { type: "checkbox", checked: remembered });
   return element("form", { className: "key", onsubmit: (event) => {
     event.preventDefault();

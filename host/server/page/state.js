@@ -9,7 +9,7 @@ export function showState({ status, error, plain }) {
     : error?.kind === "gone" ? "The server does not answer" : error ? "The server reports an error"
       : `${status.model} on ${status.device}`;
   at("notice").hidden = !plain;
-  at("notice").textContent = plain ? "This model has no chat template: it continues your text instead of answering." : "";
+  at("notice").textContent = plain ? "This model has no chat template: it continues your text." : "";
   at("system-section").hidden = plain;
 }
 

@@ -67,14 +67,16 @@ export class Talk {
     return !this.run() && this.#ask(path(this.current).at(-1)?.id ?? "", text);
   }
 
-  /** A message anew: of a user, sent in place of the one before; of the model, what it is taken to have said. */
+  /**
+   * A message anew: of a user, sent in place of the one before; of the model, what it is taken to have said. False,
+   * with nothing changed, where that cannot be now.
+   */
   write(message, text) {
-    if (message.role === "user") {
-      if (!this.#ask(message.parent, text)) this.onrender(this.current);
-      return;
-    }
+    if (this.run()) return false;
+    if (message.role === "user") return this.#ask(message.parent, text);
     add(this.current, message.parent, message.role, text).info = { finish: "edited" };
     this.#changed();
+    return true;
   }
 
   /** Asks again for an answer, beside those there are. */
@@ -125,7 +127,7 @@ export class Talk {
 
   #ask(parent, text) {
     const request = this.request();
-    if (!request) return false;
+    if (!request || !(request.plain || text.trim())) return false;
     this.#answer(this.current, add(this.current, parent, "user", text).id, request);
     return true;
   }

@@ -13,7 +13,7 @@ const ENDS = {
 
 /**
  * Shows a conversation in a list. `acts` has what the buttons do: `again(message)`, `write(message, text)`,
- * `show(message)`, `copy(message)`, and `shelf` for what is typed in place of a message.
+ * whether it was taken, `show(message)`, `copy(message)`, and `shelf` for what is typed in place of a message.
  *
  * A message whose content and place did not change keeps its elements, and with them the focus.
  */
@@ -27,7 +27,7 @@ export class Transcript {
     this.acts = acts;
   }
 
-  /** run: the answer under way, or null; plain: whether messages are text that is continued; problem: what went wrong. */
+  /** run: the answer under way, or null; plain: whether text is continued; problem: a row that says what went wrong. */
   render(conversation, { run = null, plain = false, problem = null } = {}) {
     const follows = this.atEnd;
     this.conversation = conversation;
@@ -107,8 +107,8 @@ export class Transcript {
     const mine = message.role === "user";
     const who = plain ? (!mine ? "Continued" : message.content ? "Your text" : "Went on") : (mine ? "You" : "Answer");
     const acts = running || editing ? null : this.#acts(now);
-    return element("li", { className: `message ${message.role} ${now.out && !plain ? "out" : ""} ${running ? "running" : ""} ${last ? "last" : ""}`,
-      "data-id": message.id },
+    const state = [now.out && !plain && "out", running && "running", last && "last"].filter(Boolean).join(" ");
+    return element("li", { className: `message ${message.role} ${state}`, "data-id": message.id },
     element("div", { className: "head" }, element("h3", { className: "who" }, who), mine ? acts : null),
     editing ? this.#field(message) : element("div", { className: "content" }, content(message, plain, now.out)),
     mine || running ? null : element("div", { className: "foot" }, acts,
@@ -136,9 +136,7 @@ export class Transcript {
       this.endEdit();
     };
     const write = () => {
-      const text = field.value;
-      done();
-      this.acts.write(message, text);
+      if (this.acts.write(message, field.value)) done();
     };
     requestAnimationFrame(() => fit(field));
     return element("div", { className: "edit" }, field, element("div", { className: "row" },

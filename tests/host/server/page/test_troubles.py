@@ -95,6 +95,14 @@ def test_a_field_that_cannot_be_sent_is_shown(tab):
         tab.set(**{name: ""})
     tab.send(PROMPT)
     assert len(tab.messages()) == 2
+    tab.set(top_p=7)
+    tab.press("Edit", ".message.user")
+    field = tab.page.get_by_label("Edit your message")
+    for text in ("a better thought", " "):
+        field.fill(text)
+        field.press("Enter")
+        assert field.input_value() == text
+        tab.set(top_p="")
 
 
 def test_a_chat_that_fills_the_context_goes_on_without_its_older_half(tab):
