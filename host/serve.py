@@ -19,6 +19,7 @@ from host.pipeline.placement import place
 from host.speculation import DRAFTS
 from host.stage_options import Chosen, chosen_stages
 from host.text import Text
+from models.checkpoint import load_generation
 from models.command import CommandParser, run_command
 from models.errors import OptionError
 from models.machine.registers import SEQUENCES
@@ -36,6 +37,7 @@ def parser() -> CommandParser:
     """Its options."""
     parser = CommandParser("host.serve", description="An OpenAI-compatible server, and a page to talk with.")
     add_model_options(parser)
+    parser.set_defaults(model="chat")
     add_head_option(parser)
     parser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS",
                         help="to listen at (default: 127.0.0.1, this machine alone)")
@@ -108,7 +110,8 @@ def open_served(options: argparse.Namespace) -> Served:
     engine = Engine(session, text)
     limits = Limits(options.max_tokens, options.speculate, options.sequences + options.queue)
     return Served(options.alias or Path(options.model).name or "model", engine, text, template, Adjustable(sliders),
-                  limits, Worker(engine, limits.room), ends, fixed.report(model), options.device)
+                  limits, Worker(engine, limits.room), ends, fixed.report(model), options.device,
+                  load_generation(model.folder))
 
 
 def _check(options: argparse.Namespace) -> None:

@@ -72,7 +72,7 @@ ELSEWHERE: tuple[tuple[str, str, str], ...] = (
     ("host/emulator", "streams", "host/compiler/test_shortlist_program.py"),
     ("host/engine", "request sequences", "host/engine/test_engine.py"),
     ("host/server", "api_error guard models running schema validation", "host/server/test_application.py"),
-    ("host/server", "logprobs requests usage", "host/server/test_completions.py"),
+    ("host/server", "logprobs usage", "host/server/test_completions.py"),
     ("host/server", "metrics tally", "host/server/test_status.py"),
     ("host/server", "served", "host/server/test_chat.py"),
     ("host/pipeline", "decode_speed", "host/pipeline/sparsity/test_comparison.py"),

@@ -17,7 +17,6 @@ from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
 
 from host.server.api_error import ApiError, JSONAnswer
 from host.server.chat import chat_completions
@@ -26,6 +25,7 @@ from host.server.guard import Guard
 from host.server.metrics import metrics
 from host.server.models import list_models, one_model
 from host.server.openapi import openapi
+from host.server.page_files import PageFiles
 from host.server.served import Served
 from host.server.status import health, list_stages, status
 
@@ -56,7 +56,7 @@ def application(served: Served, *, key: str | None = None, largest: int = 8 << 2
         finally:
             served.worker.stop()
 
-    return Starlette(routes=[*routes, Mount("/", StaticFiles(directory=PAGE, html=True))], middleware=middleware,
+    return Starlette(routes=[*routes, Mount("/", PageFiles(directory=PAGE, html=True))], middleware=middleware,
                      lifespan=lifespan, exception_handlers={
                          ApiError: _refusal, HTTPException: _http_error, ClientDisconnect: _gone, Exception: _failure})
 

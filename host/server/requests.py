@@ -43,7 +43,7 @@ def engine_requests(served: Served, fields: Mapping[str, Any], prompts: Sequence
             for choice in range(int(fields.get("n", 1))):
                 edit = served.grammars.mask(grammar, len(prompt), bias) if grammar else bias
                 requests.append(Request(
-                    prompt, _sampler(fields, choice), None if count is None else max(1, count), ends, stops,
+                    prompt, _sampler(served, fields, choice), None if count is None else max(1, count), ends, stops,
                     PromptLookup(drafts) if drafts else None, stages, logprobs=logprobs,
                     prompt_logprobs=prompt_logprobs, edit=edit))
     return requests
@@ -63,13 +63,14 @@ def check_masks(tickets: Sequence[Ticket]) -> None:
             raise ApiError(422, f"the answer cannot be held to this grammar: {edit.failed[:300]}", code="grammar")
 
 
-def _sampler(fields: Mapping[str, Any], choice: int) -> Sampler:
-    seed = fields.get("seed")
-    return Sampler(temperature=float(fields.get("temperature", TEMPERATURE)), top_k=int(fields.get("top_k", 0)),
-                   top_p=float(fields.get("top_p", TOP_P)), min_p=float(fields.get("min_p", 0)),
+def _sampler(served: Served, fields: Mapping[str, Any], choice: int) -> Sampler:
+    """What a request does not say is the model's own, or as in the commands."""
+    chosen, seed = {**served.sampling, **fields}, fields.get("seed")
+    return Sampler(temperature=float(chosen.get("temperature", TEMPERATURE)), top_k=int(chosen.get("top_k", 0)),
+                   top_p=float(chosen.get("top_p", TOP_P)), min_p=float(chosen.get("min_p", 0)),
                    seed=None if seed is None else (int(seed) + choice) % 2**64,
-                   repeat_penalty=float(fields.get("repeat_penalty", 1)),
-                   repeat_last=int(fields.get("repeat_last", 64)),
+                   repeat_penalty=float(chosen.get("repeat_penalty", 1)),
+                   repeat_last=int(chosen.get("repeat_last", 64)),
                    presence_penalty=float(fields.get("presence_penalty", 0)),
                    frequency_penalty=float(fields.get("frequency_penalty", 0)))
 

@@ -44,6 +44,8 @@ class Served:
     acting: Sequence[Mapping[str, Any]] = ()
     """Stages that act on everybody, as `Chosen.report` has them."""
     device: str = "emulator"
+    sampling: Mapping[str, float] = field(default_factory=dict)
+    """The model's own defaults, by the sampler's names."""
     created: int = field(default_factory=lambda: int(time.time()))
 
     def __post_init__(self) -> None:

@@ -40,8 +40,10 @@ def wait_for(condition, tries=2000):
 
 @contextmanager
 def serving(*arguments, threads=True, **settings):
-    """Runs `host.serve`'s server with these options, on one thread of the emulator. settings: as of `application`."""
-    served = open_served(parser().parse_args([*["--threads", "1"] * threads, *map(str, arguments)]))
+    """Runs `host.serve`'s server with these options, by itself of the model without a template, on one thread of the
+    emulator. settings: as of `application`."""
+    options = ["--model", "demo", *["--threads", "1"] * threads, *map(str, arguments)]
+    served = open_served(parser().parse_args(options))
     server = uvicorn.Server(uvicorn.Config(application(served, **settings), port=0, log_level="error", ws="none",
                                            timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run)

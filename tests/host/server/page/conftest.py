@@ -14,9 +14,9 @@ _ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"
 _WINDOW = {"width": 1280, "height": 800}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
-    """Headless Chromium."""
+    """Headless Chromium, a file's own: its driver holds this thread's event loop as long as it lives."""
     driver = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install -e '.[browser]'")
     program = next(filter(None, map(shutil.which, BROWSERS)), None)
     if program is None:
@@ -27,7 +27,7 @@ def browser():
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chat(tmp_path_factory, browser):
     """The shipped model with a template, and a stage `leaning` that requests may set."""
     folder = tmp_path_factory.mktemp("page")
@@ -37,7 +37,7 @@ def chat(tmp_path_factory, browser):
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def plain(browser):
     """The shipped model as it is, behind a key."""
     with serving(key="open sesame") as server:
@@ -63,9 +63,9 @@ def tabs(browser):
         context.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def one_tab(browser, chat):
-    """A tab at the chat for the whole session."""
+    """A tab at the chat for all tests of a file."""
     return Tab(browser.new_context(viewport=_WINDOW), chat.url)
 
 
