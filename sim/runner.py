@@ -29,6 +29,7 @@ from sim.enclosure import enclose
 from sim.fault import inverted_output
 from sim.testbench import PARAMETERS_VARIABLE
 from sim.verilate import verilate
+from sim.waves import SUFFIX
 
 __all__ = ["BENCH_HEADERS", "BenchFailure", "build_bench", "emit_verilog", "run_bench", "waves_file"]
 
@@ -80,7 +81,7 @@ def waves_file(component: wiring.Component) -> Path | None:
     folder.mkdir(parents=True, exist_ok=True)
     test = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition("::")[2].partition(" (")[0]
     stem = re.sub(r"[^A-Za-z0-9_.-]+", "-", f"{type(component).__name__}-{test}").strip("-")
-    names = (f"{stem}{f'-{number}' if number else ''}.vcd" for number in count())
+    names = (f"{stem}{f'-{number}' if number else ''}{SUFFIX}" for number in count())
     return next(path for path in map(folder.joinpath, names) if not path.exists())
 
 
@@ -95,10 +96,11 @@ def build_bench(verilog_text: str, *, waves: bool = False) -> Path:
         verilog_text,
         "top",
         sources=[share / "lib" / "verilator" / "verilator.cpp"],
-        flags=["--vpi", "--public-depth", "1", "--timescale", "1ns/1ps", *(["--trace-vcd"] if waves else [])],
+        flags=["--vpi", "--public-depth", "1", "--timescale", "1ns/1ps"],
         ldflags=[shlex.quote(f"-Wl,-rpath,{library}"), shlex.quote(f"-L{library}"), "-lcocotbvpi_verilator"],
         headers=BENCH_HEADERS,
         versions=[cocotb.__version__],
+        waves=waves,
     )
 
 

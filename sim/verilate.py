@@ -12,6 +12,7 @@ from models.cache import cache_root, cached, digest
 from models.child_process import run_child
 from models.errors import BuildError
 from sim.verilator_env import MAKE_VARIABLES, tool_versions, verilator_environment, verilator_root
+from sim.waves import WAVES_FLAG, WAVES_HEADERS, WAVES_LIBRARIES
 
 __all__ = ["complaints", "verilate"]
 
@@ -105,6 +106,7 @@ def verilate(
     headers: Sequence[str] = ("verilated.h",),
     optimise: str | None = None,
     versions: Sequence[str] = (),
+    waves: bool = False,
     what: str | None = None,
 ) -> Path:
     """Build the design ``top`` in ``verilog`` with C++ ``sources`` into a file named ``output``; return its path.
@@ -114,10 +116,13 @@ def verilate(
     ``cflags``; macros of one design are ``defines``. ``versions`` name libraries that they link: they only enter the
     key. The result lies in the cache under a hash of the Verilog, the sources, the flags and the tools' versions;
     where it is there already no tool runs, else standard error says ``what``. ``optimise``: g++'s level for what runs
-    in every cycle, by default one that suits a test. Raises `BuildError` with the tool's first errors.
+    in every cycle, by default one that suits a test. ``waves``: it can write its signals to a file (`sim.waves`).
+    Raises `BuildError` with the tool's first errors.
     """
+    if waves:
+        includes, flags = (*includes, *WAVES_HEADERS), (*flags, WAVES_FLAG)
     texts = tuple(path.read_text(encoding="utf-8") for path in (*sources, *includes))
-    compiled = (tool_versions(), tuple(cflags), "--trace-vcd" in flags)
+    compiled = (tool_versions(), tuple(cflags), waves)
     key = digest(verilog, output, texts, tuple(flags), tuple(defines), tuple(ldflags), tuple(versions),
                  optimise, compiled)
 
@@ -139,12 +144,13 @@ def verilate(
         runtime = cache_root() / "runtime" / digest(compiled)
         own_headers = runtime / digest(tuple(headers))
         jobs = len(os.sched_getaffinity(0))
-        make = ["make", f"-j{jobs}", "CURDIR=.", *MAKE_VARIABLES]
+        make = ["make", f"-j{jobs}", "CURDIR=.", *MAKE_VARIABLES, *([WAVES_LIBRARIES] if waves else [])]
         small = _SMALL in (folder / "Vtop_classes.mk").read_text("utf-8")
         # What runs once at the start is long and repetitive code, and a small design is compiled longer than it runs.
         fast, slow = optimise or ("-O0" if small else "-O1"), "-O0"
         levels, of_runtime = {fast} if small else {fast, slow}, f"OPT_GLOBAL={_RUNTIME_LEVEL}"
-        parts = ["verilated.o", *(["verilated_vpi.o"] if "--vpi" in flags else [])]
+        parts = ["verilated.o", *(["verilated_vpi.o"] if "--vpi" in flags else []),
+                 *(["verilated_fst_c.o"] if waves else [])]
         needed = [*(runtime / part for part in parts), *(own_headers / _compiled(level) for level in levels)]
         missing = not all(path.exists() for path in needed)
         with _first_alone(runtime, missing):
