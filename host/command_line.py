@@ -19,6 +19,7 @@ from host.runtime import Session
 from host.sampling_defaults import take_defaults
 from host.stage_options import Chosen, add_stage_options, chosen_stages
 from host.text import Text
+from host.waves_options import chosen_waves
 from hw.boards.registry import BUILDS, board_build
 from models.checkpoint import TOKENIZER, Model, load_model
 from models.errors import OptionError
@@ -87,6 +88,7 @@ def open_session(options: argparse.Namespace, *, progress: bool, sequences: int 
 def open_model(options: argparse.Namespace) -> Model:
     """The model of the options, which their build can hold; its defaults of sampling go into them."""
     build = _build(options)
+    chosen_waves(options)
     if options.device != "emulator" and (options.threads is not None or options.kernels != "auto" or options.dense):
         raise OptionError(f"--threads, --kernels and --dense are the emulator's: device {options.device} has none")
     model = with_context(load_model(options.model), build, options.context)
@@ -98,8 +100,11 @@ def open_model(options: argparse.Namespace) -> Model:
 def start_session(options: argparse.Namespace, model: Model, chosen: Chosen, *, progress: bool,
                   sequences: int = 1, looks: Mapping[Point, Sequence[Look]] | None = None) -> Session:
     """A model of `open_model` on the device of the options, with chosen stages."""
-    emulated = options.device == "emulator"
-    extra = {"kernels": options.kernels, "threads": options.threads, "skip": not options.dense} if emulated else {}
+    extra: dict[str, object] = {}
+    if options.device == "emulator":
+        extra = {"kernels": options.kernels, "threads": options.threads, "skip": not options.dense}
+    elif options.device == "rtl":
+        extra = {"waves": chosen_waves(options)}
     device: Device = open_device(options.device, _build(options), **extra)
     head = chosen_head(options, model.config.vocab_size)
     return Session(model, device, taps=chosen.placement.taps, sequences=sequences, head=head,

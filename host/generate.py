@@ -22,6 +22,7 @@ from host.screen import shown
 from host.speculation import DRAFTS, PromptLookup
 from host.stop_strings import StopStrings
 from host.terminal.speeds import answer_speed, prompt_speed
+from host.waves_options import add_waves_options
 from models.command import CommandParser, run_command
 from models.errors import OptionError
 from models.text_file import is_piped, read_standard_input
@@ -50,6 +51,7 @@ def parser() -> CommandParser:
                         help=f"check K drafts, copied from the text so far, in each pass (default of K: {DRAFTS}): the "
                              "same tokens in fewer passes")
     add_sampling_options(parser)
+    add_waves_options(parser)
     return parser
 
 

@@ -7,6 +7,7 @@ import os
 import numpy as np
 
 from host.devices.base import Buffer, Device, Progress
+from host.devices.waves import Waves
 from hw.boards.registry import board_of
 from hw.emit import kept_verilog, with_top
 from models.errors import DeviceError, OptionError
@@ -30,27 +31,33 @@ def _cycle_limit() -> int:
 class RtlDevice(Device):
     """Simulates the accelerator cycle by cycle; a run's cycles are the fabric's, on the memory model's DRAM.
 
+    waves: signals that go to a file, with cycles counted from the allocation of memory on.
     `BuildError` where Verilog or simulation cannot be built.
     """
 
     name = "rtl"
 
-    def __init__(self, build: BuildParameters):
+    def __init__(self, build: BuildParameters, *, waves: Waves | None = None):
         self.build = build
         verilator_environment()  # a tool that is missing is told before the Verilog is written
         self._limit = _cycle_limit()
         self._verilog = with_top(kept_verilog(build)[0], "top")
         self._bits = board_of(build).ports.bits
         self._options: dict[str, float | str] = {}
-        self.core = VerilatedCore(self._verilog, build.ports, self._bits)
+        self._waves = waves
+        self.core = self._core()
         self.configure()
 
     def allocate(self, size: int) -> Buffer:
         self.core.close()
         memory = np.zeros(size, np.uint8)
-        self.core = VerilatedCore(self._verilog, self.build.ports, self._bits, memory=memory, base=BASE)
+        self.core = self._core(memory=memory, base=BASE)
         self.core.configure(**self._options)
         return Buffer(memory, BASE)
+
+    def _core(self, **memory: object) -> VerilatedCore:
+        return VerilatedCore(self._verilog, self.build.ports, self._bits, waves=self._waves,
+                             clock_mhz=self.build.clock_mhz, **memory)
 
     def configure(self, **options: float | str) -> None:
         """How the memory behaves from now on: stall_probability, seed .. of `VerilatedCore.configure`.

@@ -21,6 +21,7 @@ from amaranth.hdl import Const, Value
 from amaranth.lib import wiring
 from cocotb_tools.runner import get_runner
 
+from host.devices.waves import WAVES_SUFFIX
 from hw.boards.technology import ULTRASCALE_PLUS, Technology
 from hw.verilog import to_verilog
 from models.cache import cached, digest
@@ -29,7 +30,6 @@ from sim.enclosure import enclose
 from sim.fault import inverted_output
 from sim.testbench import PARAMETERS_VARIABLE
 from sim.verilate import verilate
-from sim.waves import SUFFIX
 
 __all__ = ["BENCH_HEADERS", "BenchFailure", "build_bench", "emit_verilog", "run_bench", "waves_file"]
 
@@ -81,7 +81,7 @@ def waves_file(component: wiring.Component) -> Path | None:
     folder.mkdir(parents=True, exist_ok=True)
     test = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition("::")[2].partition(" (")[0]
     stem = re.sub(r"[^A-Za-z0-9_.-]+", "-", f"{type(component).__name__}-{test}").strip("-")
-    names = (f"{stem}{f'-{number}' if number else ''}{SUFFIX}" for number in count())
+    names = (f"{stem}{f'-{number}' if number else ''}{WAVES_SUFFIX}" for number in count())
     return next(path for path in map(folder.joinpath, names) if not path.exists())
 
 

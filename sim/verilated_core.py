@@ -5,16 +5,17 @@ a small core makes more than half a million cycles a second. `sim/verilated/core
 """
 
 import ctypes
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
+from host.devices.waves import Waves
 from hw.boards.memory_rate import MODELS
 from models.errors import DeviceError
 from sim.memory_counters import DramCounters, PortCounters
 from sim.verilate import verilate
+from sim.waves import check_scope
 
 __all__ = ["CoreError", "VerilatedCore", "build_core"]
 
@@ -24,6 +25,8 @@ MAX_PORTS = 4
 MAX_BOARD_OUTSTANDING = 32  # what the DDR controller's model has tickets for
 SIXTEENTHS_OF_NS = 16_000  # in a microsecond: the DDR controller's unit of time
 NO_ANSWER = -1
+PS_PER_HALF_CYCLE = 500_000  # at 1 MHz
+WATCHED = ".control.queue_"  # in the names of the accelerator's modules
 OPTIMISE = "-O1"  # at -O2 a build takes a third longer, a run a seventh less
 
 
@@ -31,22 +34,24 @@ class CoreError(DeviceError):
     """The core did not answer, or refused an access."""
 
 
-def build_core(verilog: str, ports: int, *, trace: bool = False) -> Path:
-    """The library of module ``top`` with its memory, from the cache where it is there; trace: whether it can write its
+def build_core(verilog: str, ports: int, *, waves: bool = False) -> Path:
+    """The library of module ``top`` with its memory, from the cache where it is there; waves: whether it can write its
     signals to a file. `BuildError` where that fails."""
-    flags = ["--x-assign", "fast", "--x-initial", "fast", "-O3", *(["--trace-vcd"] if trace else [])]
+    flags = ["--x-assign", "fast", "--x-initial", "fast", "-O3"]
+    watched = WATCHED in verilog
     return verilate(
         verilog,
         "core.so",
-        sources=[HARNESS / "core.cpp"],
+        sources=[HARNESS / "core.cpp", *([HARNESS / "watched.vlt"] if watched else [])],
         includes=sorted(HARNESS.glob("*.h")),
         flags=flags,
         # Two cores in one process: no symbol of one library may stand for the other's.
         cflags=["-fPIC", "-fvisibility=hidden", "-fno-gnu-unique", "-std=c++17"],
-        defines=[f"PORTS={ports}"],
+        defines=[f"PORTS={ports}", *(["WATCHED"] if watched else [])],
         ldflags=["-shared", "-Wl,-Bsymbolic"],
         headers=["memory", "string", "verilated.h", "verilated_threads.h"],
         optimise=OPTIMISE,
+        waves=waves,
         what="compiling the Verilog with Verilator",
     )
 
@@ -55,7 +60,7 @@ def _load(path: Path) -> ctypes.CDLL:
     library = ctypes.CDLL(str(path))
     core, u32, u64 = ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint64
     for name, result, arguments in (
-        ("core_new", core, [core, u64, u64, ctypes.c_char_p]),
+        ("core_new", core, [core, u64, u64, ctypes.c_char_p, ctypes.c_char_p, u64, u64, u64]),
         ("core_delete", None, [core]),
         ("core_reset", None, [core, u32]),
         ("core_beat_bytes", u32, []),
@@ -69,6 +74,8 @@ def _load(path: Path) -> ctypes.CDLL:
         ("core_configure", None, [core, ctypes.c_int, u32, u32, u64, u64, u32]),
         ("core_write_register", ctypes.c_int, [core, u32, u32]),
         ("core_read_register", ctypes.c_int, [core, u32, ctypes.POINTER(u32)]),
+        ("core_watch", None, [core, u64]),
+        ("core_activity", u64, [core, ctypes.c_void_p]),
         ("core_take_error", ctypes.c_bool, [core, ctypes.c_char_p, u64]),
     ):
         function = getattr(library, name)
@@ -82,13 +89,23 @@ def _threshold(probability: float) -> int:
     return round(probability * (1 << 32))
 
 
+def _waves_arguments(waves: Waves | None, clock_mhz: float) -> tuple[bytes, int, int, int]:
+    """Scope, first cycle, end and half a cycle in ps."""
+    if waves is None:
+        return b"", 0, 0, 0
+    scope = f"TOP.top.{waves.scope}" if waves.scope else ""
+    return scope.encode(), waves.first, (1 << 64) - 1 if waves.end is None else waves.end, round(
+        PS_PER_HALF_CYCLE / clock_mhz)
+
+
 class VerilatedCore:
     """One core, out of reset, before a memory of its own.
 
     ``verilog`` is the text or the file of a module ``top``, ``ports`` its AXI masters (1 to 4) of ``data_width``
     bits. ``memory`` is a size in bytes or a uint8 array to serve; its first byte has the address ``base``.
-    ``$TRITLOOM_TRACE`` or ``trace`` names a VCD file to write every signal to, slowly.
-    Raises ValueError for ports that do not fit, `BuildError` where the build fails. Standard error says of a build.
+    ``waves`` says which signals to write to a file, slowly, with times of a clock of ``clock_mhz``.
+    Raises ValueError for ports that do not fit, `OptionError` for waves of what is not there, `BuildError` where the
+    build fails. Standard error says of a build.
     """
 
     _core: int | None = None  # what C++ made, until `close`
@@ -101,21 +118,24 @@ class VerilatedCore:
         *,
         memory: int | np.ndarray = 1 << 20,
         base: int = 0,
-        trace: str | Path | None = None,
+        waves: Waves | None = None,
+        clock_mhz: float = 250.0,
     ) -> None:
         if not 1 <= ports <= MAX_PORTS:
             raise ValueError(f"{ports} ports: from 1 to {MAX_PORTS} are served")
-        trace = trace or os.environ.get("TRITLOOM_TRACE") or None
         text = verilog.read_text(encoding="utf-8") if isinstance(verilog, Path) else verilog
-        self._library = _load(build_core(text, ports, trace=trace is not None))
+        if waves is not None:
+            check_scope(waves.scope, text)
+        self._library = _load(build_core(text, ports, waves=waves is not None))
         if (width := 8 * self._library.core_beat_bytes()) != data_width:
             raise ValueError(f"the core's ports have {width} bits, not {data_width}")
         self.memory = np.zeros(memory, np.uint8) if isinstance(memory, int) else memory
         if self.memory.dtype != np.uint8 or self.memory.ndim != 1 or not self.memory.flags.c_contiguous:
             raise ValueError("the memory must be a contiguous vector of uint8")
         self.ports, self.base = ports, base
-        target = str(trace).encode() if trace else None
-        self._core = self._library.core_new(self.memory.ctypes.data, self.memory.size, base, target)
+        path = None if waves is None else str(waves.path).encode()
+        self._core = self._library.core_new(self.memory.ctypes.data, self.memory.size, base, path,
+                                            *_waves_arguments(waves, clock_mhz))
         self.configure()
 
     def __enter__(self) -> "VerilatedCore":
@@ -249,6 +269,18 @@ class VerilatedCore:
     def dram_counters(self) -> DramCounters:
         """What the DDR memory has done since the beginning: nothing unless it is the memory "kv260"."""
         return DramCounters.read(lambda values: self._library.core_ddr_counters(self._core, values))
+
+    def watch(self, interval: int) -> None:
+        """From now on keep records of what the engines do: at each change, and every ``interval`` cycles. Those so far
+        are forgotten; 0 ends it. A core that is not the accelerator has none."""
+        self._library.core_watch(self._core, interval)
+
+    def activity(self) -> np.ndarray:
+        """The records so far, uint64 [records, 2 + 2 ports]: the cycle from which on it holds; a bit an engine at work
+        (`Engine`), and bit 6 for a run under way; the bytes that each port has read by then, and written."""
+        values = np.empty(self._library.core_activity(self._core, None), np.uint64)
+        self._library.core_activity(self._core, values.ctypes.data)
+        return values.reshape(-1, 2 + 2 * self.ports)
 
     def protocol_errors(self) -> list[str]:
         """The AXI rules broken since the last call, at most 100: ``cycle N, m0_axi: what (value)``."""

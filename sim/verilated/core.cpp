@@ -6,12 +6,16 @@
 #include <memory>
 
 #include "Vtop.h"
+#include "activity.h"
 #include "axi_memory.h"
 #include "lite_master.h"
 #include "system.h"
 #include "verilated.h"
+#ifdef WATCHED  // the accelerator, of which sim/verilated/watched.vlt makes some signals visible
+#include "Vtop___024root.h"
+#endif
 #if VM_TRACE
-#include "verilated_vcd_c.h"
+#include "verilated_fst_c.h"
 #endif
 
 #define FIELD(port, signal) \
@@ -45,19 +49,30 @@ namespace {
 constexpr uint64_t ACCESS_LIMIT = 100000;  // cycles until a register access that is not answered is given up
 constexpr int NO_ANSWER = -1;
 
+// The signals to write to a file: those of an instance and below (all, if `scope` is empty) from cycle `first` until
+// before `end`. Half a cycle takes `half` picoseconds.
+struct Waves {
+    const char *path;
+    const char *scope;
+    uint64_t first, end, half;
+};
+
 class Core {
   public:
-    Core(uint8_t *memory, uint64_t size, uint64_t base, const char *trace)
+    Core(uint8_t *memory, uint64_t size, uint64_t base, const Waves &waves)
         : m_system{memory, size, base}, m_context(new VerilatedContext), m_top(new Vtop(m_context.get())) {
 #if VM_TRACE
-        if (trace) {
+        if (waves.path) {
+            m_waves = waves;
             m_context->traceEverOn(true);
-            m_trace.reset(new VerilatedVcdC);
-            m_top->trace(m_trace.get(), 99);
-            m_trace->open(trace);
+            m_trace.reset(new VerilatedFstC);
+            m_trace->set_time_resolution("1ps");
+            m_top->trace(m_trace.get(), ALL_LEVELS);
+            if (*waves.scope) m_trace->dumpvars(ALL_LEVELS, waves.scope);
+            m_trace->open(waves.path);
         }
 #else
-        (void)trace;
+        (void)waves;
 #endif
         reset(4);
     }
@@ -76,8 +91,9 @@ class Core {
         EACH_PORT(RESET)
         m_top->rst = 1;
         while (cycles--) {
-            clock();
+            settle();
             ++m_system.cycle;
+            rise();
         }
         m_top->rst = 0;
         drive();
@@ -87,12 +103,12 @@ class Core {
     // One cycle, from settled signals before the rising edge to settled signals before the next.
     void step() {
 #define SAMPLE(port) m_port##port.sample();
+        if (m_activity.on()) watch();
         m_lite.sample();
         EACH_PORT(SAMPLE)
         ++m_system.cycle;
         if (m_system.board || m_system.ddr.is_busy()) m_system.ddr.advance(m_system.cycle);
-        m_top->clk = 1;
-        evaluate();
+        rise();
         drive();
         settle();
     }
@@ -144,6 +160,7 @@ class Core {
     bool irq() const { return m_top->irq; }
     LiteMaster<Vtop> &lite() { return m_lite; }
     System &system() { return m_system; }
+    Activity &activity() { return m_activity; }
 
   private:
     void drive() {
@@ -152,32 +169,55 @@ class Core {
         EACH_PORT(DRIVE)
     }
 
-    void evaluate() {
-        m_top->eval();
-#if VM_TRACE
-        if (m_trace) m_trace->dump(m_time++);
-#endif
+    void rise() {
+        m_top->clk = 1;
+        evaluate(2 * m_system.cycle);
     }
 
     // The falling edge, on which nothing happens, together with the new inputs.
     void settle() {
         m_top->clk = 0;
-        evaluate();
+        evaluate(2 * m_system.cycle + 1);
     }
 
-    void clock() {
-        settle();
-        m_top->clk = 1;
-        evaluate();
+    // half_cycles: since the beginning.
+    void evaluate(uint64_t half_cycles) {
+        m_top->eval();
+#if VM_TRACE
+        if (!m_trace || half_cycles < m_after || m_system.cycle < m_waves.first || m_system.cycle >= m_waves.end) return;
+        m_trace->dump(half_cycles * m_waves.half);
+        m_after = half_cycles + 1;
+#else
+        (void)half_cycles;
+#endif
+    }
+
+    // What works in this cycle, all signals being settled.
+    void watch() {
+#ifdef WATCHED
+#define QUEUE(engine) m_top->rootp->top__DOT__control__DOT__queue_##engine##__DOT__busy
+        const uint64_t working = QUEUE(fetch) | QUEUE(load) << 1 | QUEUE(linear) << 2 | QUEUE(vector) << 3 |
+                                 QUEUE(attend) << 4 | QUEUE(head) << 5 |
+                                 m_top->rootp->top__DOT__control__DOT__run__DOT__busy << 6;
+        if (!m_activity.is_due(working)) return;
+        m_activity.add(m_system.cycle);
+        m_activity.add(working);
+        for (int port = 0; port < PORTS; ++port)
+            m_activity.add(counters(port).read_beats * AxiMemory<Signals0, Vtop>::beat_bytes());
+        for (int port = 0; port < PORTS; ++port) m_activity.add(counters(port).bytes_written);
+#endif
     }
 
     System m_system;
     std::unique_ptr<VerilatedContext> m_context;
     std::unique_ptr<Vtop> m_top;
 #if VM_TRACE
-    std::unique_ptr<VerilatedVcdC> m_trace;
-    uint64_t m_time = 0;
+    static constexpr int ALL_LEVELS = 99;
+    std::unique_ptr<VerilatedFstC> m_trace;
+    Waves m_waves{};
+    uint64_t m_after = 0;  // half cycles from which on nothing is written yet
 #endif
+    Activity m_activity;
     LiteMaster<Vtop> m_lite{m_system, m_top.get()};
 #define PORT(index) AxiMemory<Signals##index, Vtop> m_port##index{m_system, m_top.get()};
     EACH_PORT(PORT)
@@ -187,8 +227,9 @@ class Core {
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
 
-EXPORT Core *core_new(uint8_t *memory, uint64_t size, uint64_t base, const char *trace) {
-    return new Core(memory, size, base, trace);
+EXPORT Core *core_new(uint8_t *memory, uint64_t size, uint64_t base, const char *waves, const char *scope,
+                      uint64_t first, uint64_t end, uint64_t half) {
+    return new Core(memory, size, base, Waves{waves, scope, first, end, half});
 }
 
 EXPORT void core_delete(Core *core) { delete core; }
@@ -219,6 +260,15 @@ EXPORT int core_read_register(Core *core, uint32_t offset, uint32_t *value) {
     const int response = core->access();
     *value = core->lite().data();
     return response;
+}
+
+EXPORT void core_watch(Core *core, uint64_t interval) { core->activity().start(interval); }
+
+// How many numbers the records have together; they go to `target`, if it is there.
+EXPORT uint64_t core_activity(Core *core, uint64_t *target) {
+    const auto &records = core->activity().records();
+    if (target) std::copy(records.begin(), records.end(), target);
+    return records.size();
 }
 
 // Takes the oldest broken rule off the list; false where there is none.

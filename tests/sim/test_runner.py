@@ -6,6 +6,7 @@ import pytest
 from sim.runner import BenchFailure, build_bench, emit_verilog, run_bench, waves_file
 from tests.sim import echo_bench as echo
 from tests.sim.components import StreamFifo
+from tests.sim.waves_file import read_waves
 
 # More than the system takes in one environment variable.
 GIVEN = {"table": np.array([[1, -2], [3, 4]]), "gain": np.float32(0.5), "name": "µ", "long": "x" * (1 << 18)}
@@ -27,17 +28,21 @@ def test_a_failure_names_test_seed_and_reason():
     assert "parameters_arrive: " not in text
 
 
-@pytest.mark.slow
 def test_waves_go_to_files_of_their_own(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WAVES", "1")
+    values = [7, 0, 255, 7]
+    given = {"fault": 0, "layout": "byte", "values": values, "stall_in": 0.0, "stall_out": 0.0, "patience": 50}
     for _ in range(2):
-        run_bench(StreamFifo(8), echo, GIVEN | {"wanted": 3}, seed=3)
+        run_bench(StreamFifo(8), "tests.sim.stream_copy_bench", given)
     stem, folder = "StreamFifo-test_waves_go_to_files_of_their_own", tmp_path / "build" / "waves"
-    assert {path.name for path in folder.iterdir()} == {f"{stem}.vcd", f"{stem}-1.vcd"}
-    assert f"waves in {folder / stem}.vcd" in capsys.readouterr().out
-    text = (folder / f"{stem}.vcd").read_text()
-    assert " i__valid " in text.partition("$enddefinitions")[0] and "\n#0\n" in text
+    assert {path.name for path in folder.iterdir()} == {f"{stem}.fst", f"{stem}-1.fst"}
+    assert f"waves in {folder / stem}.fst" in capsys.readouterr().out
+    waves = read_waves(folder / f"{stem}.fst")
+    assert set(values) <= {int(value, 2) for _, value in waves.changes["top.inner.i__payload"]}
+    assert "top.inner.fifo.w_en" in waves.changes  # also what Python does not see
+    rises = [time for time, value in waves.changes["top.inner.clk"] if value == "1"]
+    assert len(rises) > 4 and len(set(np.diff(rises))) == 1
 
 
 @pytest.mark.parametrize("value", ["", "0", None])

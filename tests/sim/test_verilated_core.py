@@ -5,9 +5,12 @@ import time
 import numpy as np
 import pytest
 
+from host.devices.waves import Waves
+from models.errors import OptionError
 from sim.runner import emit_verilog
 from sim.verilated_core import CoreError, VerilatedCore
 from tests.sim.copy_core import BEAT, FAULTS, IDENTITY, CopyCore
+from tests.sim.waves_file import read_waves
 
 START, DONE, ERROR, SOURCE, TARGET, BEATS, FAULT = 0x04, 0x08, 0x0C, 0x10, 0x18, 0x20, 0x24
 HIGH_BASE = 0x8_4000_0000  # more than 32 bits
@@ -165,13 +168,30 @@ def test_wrong_uses_are_refused(one_port):
             core.configure(port=1)
 
 
-@pytest.mark.slow
-def test_a_trace_is_written(one_port, tmp_path):
-    file = tmp_path / "core.vcd"
-    with VerilatedCore(one_port, 1, trace=file) as core:
+@pytest.mark.parametrize("first, cycles, scope", [(0, None, ""), (20, 30, "engine0.fifo0")])
+def test_waves_have_their_window_and_scope(one_port, tmp_path, first, cycles, scope):
+    file = tmp_path / "core.fst"
+    with VerilatedCore(one_port, 1, waves=Waves(file, first, cycles, scope), clock_mhz=100.0) as core:
         copy(core, 0, 0x4000, 16)
-    text = file.read_text()
-    assert "m0_axi_araddr" in text and "fifo0" in text and text.count("\n#") > 100
+        ran = core.cycles
+    waves = read_waves(file)
+    period = 10_000  # ps
+    assert waves.begin == max(first * period, period // 2)
+    assert waves.end == (ran if cycles is None else first + cycles - 1) * period + period // 2
+    signals = set(waves.changes)
+    if scope:
+        assert signals and all(name.startswith("TOP.top.engine0.fifo0.") for name in signals)
+        assert "TOP.top.engine0.fifo0.w_en" in signals
+    else:
+        assert {"TOP.top.m0_axi_araddr", "TOP.top.engine0.fifo0.w_en", "TOP.top.irq"} <= signals
+        rises = [time for time, value in waves.changes["TOP.top.clk"] if value == "1"]
+        assert len(rises) == ran and set(np.diff(rises)) == {period}
+        assert len([value for _, value in waves.changes["TOP.top.irq"] if value == "1"]) == 1
+
+
+def test_waves_that_cannot_be(one_port, tmp_path):
+    with pytest.raises(OptionError, match="no instance 'engine7'; at its top it has engine0"):
+        VerilatedCore(one_port, 1, waves=Waves(tmp_path / "x.fst", scope="engine7"))
 
 
 def test_speed(one_port):
