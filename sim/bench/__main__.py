@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from host.compiler.vocabulary import HEADS
 from host.runtime import Session
+from host.waves_options import add_waves_options, chosen_waves
 from hw.boards.registry import BUILDS, board_build
 from models.cache import cache_root
 from models.checkpoint import load_config
@@ -28,9 +29,10 @@ from models.command import CommandParser, run_command
 from models.config import PRESETS
 from models.errors import OptionError
 from models.machine.layout import head_beats
-from models.output import check_picture
+from models.output import check_output_file, check_picture
 from sim.bench.check import differences, golden_differences
 from sim.bench.measure import measure_decode, measure_linear, measure_prefill
+from sim.bench.naming import named
 from sim.bench.picture import draw
 from sim.bench.probe import ProbedDevice
 from sim.bench.report import Figures
@@ -71,6 +73,9 @@ def parser() -> argparse.ArgumentParser:
                         help="chance of a stall on each channel of each port in each cycle (default: 0)")
     result.add_argument("--steered", action="store_true", help="with a closed loop behind every layer")
     result.add_argument("--picture", type=Path, metavar="FILE", help="draw where the cycles go (.png, .svg, .pdf)")
+    result.add_argument("--trace", type=Path, metavar="FILE",
+                        help="of the longest pass, write each descriptor's work and the ports' traffic for Perfetto")
+    add_waves_options(result)
     result.add_argument("--check", action="store_true",
                         help="then hold a token against the emulator, a prompt's pass and a token against the golden "
                              "model")
@@ -83,8 +88,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser().parse_args(arguments)
     build = board_build(options.board)
     _check(options)
+    waves = chosen_waves(options)
     if options.picture:
         check_picture(options.picture)
+    if options.trace:
+        check_output_file(options.trace)
     verilator_environment()  # what is missing is told before any work
     cache_root()
     rows = options.vocab
@@ -98,7 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         context = CONTEXT if options.prompt_tokens is None else options.prompt_tokens
     prompt = options.prompt_tokens if options.prompt_tokens is not None else context
 
-    device = ProbedDevice(build)  # says itself what it builds
+    device = ProbedDevice(build, waves=waves)  # says itself what it builds
     device.configure(outstanding=options.outstanding, stall_probability=options.stall)
     device.identify()
     with tqdm(unit=" cycles", unit_scale=True, file=sys.stderr, disable=None) as bar:
@@ -119,9 +127,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
             measurement = measure_decode(workload, session, context)
         else:
             measurement = measure_prefill(workload, session, context, prompt)
-        figures = Figures(options.phase, workload, build, measurement, device.core.memory_model, options.outstanding)
+        figures = Figures(options.phase, workload, build, measurement, device.core.memory_model, options.outstanding,
+                          device.longest)
         if options.picture:
             draw(figures, device.longest, options.picture)
+        if options.trace:
+            _trace(figures, session, options.trace)
         if options.check:
             bar.set_description("checking")
             fill_cache(session)
@@ -135,6 +146,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         outcome = f"{', '.join(wrong)} differ" if wrong else "equal"
         print(f"check against emulator and golden model: {outcome}", file=sys.stderr)
         raise SystemExit(1 if wrong else 0)
+
+
+def _trace(figures: Figures, session: Session, path: Path) -> None:
+    from sim.bench.trace import write_trace  # late: a package that only traces need
+
+    descriptors = named(figures.run.program, session.program.memory, session.buffer.address,
+                        session.model.config.layers)
+    write_trace(figures.run, descriptors, path, clock_mhz=figures.build.clock_mhz, title=figures.title())
 
 
 def _check(options: argparse.Namespace) -> None:

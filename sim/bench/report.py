@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from models.machine.build import PORT_BYTES, SHORTLIST, TRITS_PER_BYTE, TRITS_PER_GROUP, BuildParameters
 from sim.bench.measure import Measurement
+from sim.bench.probe import Timeline
 from sim.bench.workload import Workload
 
 __all__ = ["Figures"]
@@ -16,7 +17,7 @@ class Figures:
     """Derived figures of one phase ("linear", "decode", "prefill") of a workload on a build.
 
     memory, outstanding: the model of DRAM behind it and the bursts that a port of it accepts, as in
-    `VerilatedCore.configure`.
+    `VerilatedCore.configure`. run: the longest pass simulated.
     """
 
     phase: str
@@ -25,6 +26,7 @@ class Figures:
     measurement: Measurement
     memory: str
     outstanding: int
+    run: Timeline | None = None
 
     @property
     def seconds(self) -> float:
@@ -92,12 +94,25 @@ class Figures:
             "tokens_per_s": self.measurement.tokens / self.seconds}
         rate = counts.ddr_bytes / self.seconds / 1e9
         return {
+            "model": self.workload.whole.name, "board": self.build.name, "phase": self.phase, "memory": self.memory,
             "cycles": round(counts.cycles), "clock_mhz": self.build.clock_mhz, **speed,
             "ddr_bytes": round(counts.ddr_bytes), "ddr_gb_s": rate, "ddr_utilisation": rate / self.ddr_limit,
             "linear_gb_s": self.linear_gb_s, "array_gmac_s": self.array_gmac_s,
             "simulated_layers": self.workload.layers,
-            "breakdown": {name: round(cycles) for name, cycles in counts.units.items()},
+            "breakdown": _rounded(counts.units),
+            **({"run": self._of_run(self.run)} if self.run is not None else {}),
         }
+
+    @staticmethod
+    def _of_run(run: Timeline) -> dict[str, object]:
+        """The longest pass alone, with the layers that were simulated: `busy` are the registers of its end."""
+        counts = run.counts()
+        return {"cycles": round(counts.cycles), "ddr_bytes": round(counts.ddr_bytes), "breakdown": _rounded(counts.units), "busy": run.busy}
+
+    def title(self) -> str:
+        """What was simulated, in a few words."""
+        return (f"{self.workload.whole.name}, {self.phase}, build {self.build.name} at {self.build.clock_mhz} MHz, "
+                f"{self.workload.layers} of {self.workload.whole.layers} layers")
 
     def notes(self) -> list[str]:
         """What the figures rest on."""
@@ -135,3 +150,7 @@ class Figures:
         lines += [f"  {name:8}{cycles:>12.0f} cycles {100 * cycles / counts.cycles:6.2f} %"
                   for name, cycles in counts.units.items()]
         return "\n".join(lines)
+
+
+def _rounded(units: dict[str, float]) -> dict[str, int]:
+    return {name: round(cycles) for name, cycles in units.items()}

@@ -78,6 +78,7 @@ class Core {
     }
 
     ~Core() {
+        Verilated::threadContextp(m_context.get());  // of which the design takes its names away, another core's or not
         m_top->final();
 #if VM_TRACE
         if (m_trace) m_trace->close();
