@@ -104,7 +104,7 @@ ELSEWHERE: tuple[tuple[str, str, str], ...] = (
     ("sim", "memory_counters", "sim/test_kv260_memory.py"),
     ("sim", "testbench", "sim/test_runner.py"),
     ("sim", "verilator_env", "sim/test_verilate.py"),
-    ("sim/bench", "check counts linears measure picture probe report workload", "sim/bench/test_main.py"),
+    ("sim/bench", "check counts linears measure naming probe report workload", "sim/bench/test_main.py"),
 
     ("tritloom", "__main__ completion start", "tritloom/test_installed.py"),
     ("tritloom", "__init__", "tritloom/test_library.py"),

@@ -32,7 +32,7 @@ from models.machine.layout import head_beats
 from models.output import check_output_file, check_picture
 from sim.bench.check import differences, golden_differences
 from sim.bench.measure import measure_decode, measure_linear, measure_prefill
-from sim.bench.naming import named
+from sim.bench.naming import Named, named
 from sim.bench.picture import draw
 from sim.bench.probe import ProbedDevice
 from sim.bench.report import Figures
@@ -130,7 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         figures = Figures(options.phase, workload, build, measurement, device.core.memory_model, options.outstanding,
                           device.longest)
         if options.picture:
-            draw(figures, device.longest, options.picture)
+            draw(figures, figures.run, _descriptors(figures, session), options.picture)
         if options.trace:
             _trace(figures, session, options.trace)
         if options.check:
@@ -148,12 +148,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise SystemExit(1 if wrong else 0)
 
 
+def _descriptors(figures: Figures, session: Session) -> list[Named]:
+    """Those of the longest pass."""
+    return named(figures.run.program, session.program.memory, session.buffer.address, session.model.config.layers)
+
+
 def _trace(figures: Figures, session: Session, path: Path) -> None:
     from sim.bench.trace import write_trace  # late: a package that only traces need
 
-    descriptors = named(figures.run.program, session.program.memory, session.buffer.address,
-                        session.model.config.layers)
-    write_trace(figures.run, descriptors, path, clock_mhz=figures.build.clock_mhz, title=figures.title())
+    write_trace(figures.run, _descriptors(figures, session), path, clock_mhz=figures.build.clock_mhz,
+                title=figures.title())
 
 
 def _check(options: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""What each descriptor of a pass is for, by name: `3.gate` is that matrix of layer 3, on the engine that works on it."""
+"""What each descriptor of a pass is for, by name: `3.gate` is that matrix of layer 3, on the engine at work on it."""
 
 from __future__ import annotations
 

@@ -76,10 +76,11 @@ class Figures:
 
     @property
     def linear_gb_s(self) -> float:
-        """Useful bytes of weights a second: 1.6 bits a weight, no padding, nothing read for its own sake."""
+        """Useful bytes of weights a second of the whole measurement, for they are fetched ahead at any time: 1.6 bits
+        a weight, no padding, nothing read for its own sake. Never more than the ports can carry."""
         m = self.measurement
         weights = self.weights * m.passes + self.ternary_head_weights * m.head_passes
-        return weights / TRITS_PER_BYTE / self.linear_seconds / 1e9
+        return weights / TRITS_PER_BYTE / self.seconds / 1e9
 
     @property
     def array_gmac_s(self) -> float:
@@ -107,7 +108,8 @@ class Figures:
     def _of_run(run: Timeline) -> dict[str, object]:
         """The longest pass alone, with the layers that were simulated: `busy` are the registers of its end."""
         counts = run.counts()
-        return {"cycles": round(counts.cycles), "ddr_bytes": round(counts.ddr_bytes), "breakdown": _rounded(counts.units), "busy": run.busy}
+        return {"cycles": round(counts.cycles), "ddr_bytes": round(counts.ddr_bytes),
+                "breakdown": _rounded(counts.units), "busy": run.busy}
 
     def title(self) -> str:
         """What was simulated, in a few words."""
@@ -141,7 +143,8 @@ class Figures:
             self.headline(),
             f"memory   {counts.ddr_bytes / 1e6:.2f} MB, {data['ddr_gb_s']:.2f} GB/s, "
             f"{100 * data['ddr_utilisation']:.1f} % of the ports' {self.ddr_limit:.1f}",
-            f"weights  {self.linear_gb_s:.2f} GB/s useful",
+            f"weights  {self.linear_gb_s:.2f} GB/s useful, {100 * self.linear_gb_s / self.ddr_limit:.1f} % of the "
+            "ports'",
             *([f"head     {self.head_bytes / 1e6:.2f} MB useful, {self.measurement.head}"]
               if self.measurement.head_passes else []),
             f"array    {self.array_gmac_s:.1f} GMAC/s useful, {100 * self.array_gmac_s / self.array_limit:.1f} % of "

@@ -19,8 +19,9 @@ PARTS = {
     "vector": {"norm q k v", "query", "key", "value", "norm o", "residual o", "norm gate up", "norm down",
                "residual down"},
     "head": set()}
-OF_NO_LAYER = {"fetch": {"head"}, "load": {"residual_in", "rope", "gain.final"}, "linear": set(), "vector": {"norm head"},
-               "attend": set(), "head": {"head"}}
+OF_NO_LAYER = {
+    "fetch": {"head"}, "load": {"residual_in", "rope", "gain.final"}, "linear": set(), "vector": {"norm head"},
+    "attend": set(), "head": {"head"}}
 
 
 def bench(path, small, capsys, *arguments):
