@@ -16,6 +16,7 @@ from host.control_tokens import add_magic_option, control_token
 from host.engine.engine import Engine
 from host.engine.reply import Finish, Reply
 from host.engine.request import Request
+from host.profile import add_profile_option, check_profile, profile_json, profile_lines
 from host.runtime import Session
 from host.sampler import add_sampling_options, sampler_from
 from host.screen import shown
@@ -51,6 +52,7 @@ def parser() -> CommandParser:
                         help=f"check K drafts, copied from the text so far, in each pass (default of K: {DRAFTS}): the "
                              "same tokens in fewer passes")
     add_sampling_options(parser)
+    add_profile_option(parser)
     add_waves_options(parser)
     return parser
 
@@ -59,6 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     options = parser().parse_args(arguments)
     sampler_from(options)  # refuses at once
+    check_profile(options)
     StopStrings(options.stop)
     lookup = None if options.speculate is None else PromptLookup(options.speculate)
     given = None if options.ids is None else parse_ids(options.ids)
@@ -66,6 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if given is None and not written:
         raise OptionError("the prompt is empty: there is no token to start from")
     session = open_session(options, progress=True)
+    if options.profile:
+        session.profile()
     text = open_text(session, options.stop, needed=given is None)
     request = Request(text.prompt(written) if given is None else given, sampler_from(options), options.n,
                       stops=options.stop, drafts=lookup, magic=control_token(session.model.folder, options.magic))
@@ -118,9 +123,13 @@ def _report(options: argparse.Namespace, session: Session, reply: Reply) -> None
             result["tokens_per_pass"] = tokens_per_pass
         if cycles:
             result["cycles"] = cycles
+        if options.profile:
+            result["profile"] = profile_json(session)
         print(json.dumps(result))
     else:
         _report_line(options, reply, tokens_per_pass, cycles)
+        if options.profile:
+            print("\n".join(profile_lines(session, sum(session.positions))), file=sys.stderr)
     if reply.finish == Finish.CONTEXT:
         print(f"note: the text ends at the context of {session.context} tokens", file=sys.stderr)
     note_saturations(session.saturations)

@@ -6,9 +6,8 @@ reads what the device returned.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -26,11 +25,9 @@ from models.golden.head import LOGIT_FRACTION
 from models.golden.model import TapPoint
 from models.golden.residual import embed
 from models.golden.tap import Tap
+from models.machine.descriptor import Engine
 
-__all__ = ["ENGINES", "Counters", "Session", "Top"]
-
-ENGINES = ("fetch", "load", "linear", "vector", "attend", "head")
-"""Those of the accelerator that count their cycles."""
+__all__ = ["Counters", "Session", "Top"]
 
 _NOTHING: Mapping[int, Acting] = {}
 
@@ -51,14 +48,14 @@ class Top:
 @dataclass
 class Counters:
     """What the device counted over all runs of a session; weight_bytes, and what of them was read: None where it counts
-    none. busy: cycles in which each of `ENGINES` worked, where it counts cycles."""
+    none. busy: cycles in which each engine worked; None unless `Session.profile` was called."""
 
     cycles: int = 0
     zeros: int = 0
     activations: int = 0
     weight_bytes: int | None = 0
     weight_bytes_read: int | None = 0
-    busy: Counter[str] = field(default_factory=Counter)
+    busy: dict[Engine, int] | None = None
 
     def add_weights(self, read: WeightBytes | None) -> None:
         """Those of a run."""
@@ -67,6 +64,10 @@ class Counters:
         else:
             self.weight_bytes += read.all
             self.weight_bytes_read += read.read
+
+    def add_busy(self, read: Mapping[Engine, int]) -> None:
+        """Those of a run."""
+        self.busy = {engine: (self.busy or {}).get(engine, 0) + cycles for engine, cycles in read.items()}
 
     @property
     def sparsity(self) -> float:
@@ -110,6 +111,10 @@ class Session:
         """Other steps of the host from the next pass on."""
         steps.check(self.program.layers)
         self._stopping.steps = steps
+
+    def profile(self) -> None:
+        """From the next pass on, add up the engines' busy cycles, too."""
+        self.counters.busy = self.counters.busy or {}
 
     @property
     def context(self) -> int:
@@ -279,11 +284,11 @@ class Session:
         self.device.flush(self.buffer, item.offset, item.count * 64)
         cycles = self.device.run(self.buffer.address + item.offset, item.count, *self.positions)
         self.counters.cycles += cycles
-        if cycles:
-            self.counters.busy.update({name: self.device.get(f"BUSY_{name.upper()}") for name in ENGINES})
         self.counters.zeros += self.device.get("ZEROS")
         self.counters.activations += self.device.get("ACTIVATIONS")
         self.counters.add_weights(self.device.weights_read)
+        if self.counters.busy is not None:
+            self.counters.add_busy(self.device.busy())
 
     @property
     def saturations(self) -> int:

@@ -107,6 +107,8 @@ def open_served(options: argparse.Namespace) -> Served:
     text, template = Text(model.folder), load_chat_template(model.folder)
     ends = frozenset(model.config.eos_ids) | frozenset(template.end_ids(text) if template else ())
     session = start_session(options, model, fixed, progress=True, sequences=options.sequences)
+    if options.device != "emulator":
+        session.profile()
     engine = Engine(session, text)
     limits = Limits(options.max_tokens, options.speculate, options.sequences + options.queue)
     return Served(options.alias or Path(options.model).name or "model", engine, text, template, Adjustable(sliders),

@@ -14,6 +14,7 @@ import numpy as np
 
 from models.errors import DeviceError
 from models.machine.build import BuildParameters
+from models.machine.descriptor import Engine
 from models.machine.registers import IDENTITY, VERSION, Status, position_register, register
 
 __all__ = ["Buffer", "Device", "Progress", "WeightBytes"]
@@ -86,6 +87,10 @@ class Device(ABC):
     def get(self, name: str) -> int:
         """Read a register by name."""
         return self.read_register(register(name).offset)
+
+    def busy(self) -> dict[Engine, int]:
+        """Cycles of the last run in which each engine worked on a descriptor; the emulator counts none."""
+        return {engine: self.get(f"BUSY_{engine.name}") for engine in Engine}
 
     def identify(self) -> None:
         """Raise `DeviceError` unless the device speaks this version of the register map."""

@@ -51,6 +51,6 @@ class _Counts(Collector):
                                   value=counters.cycles)
         busy = CounterMetricFamily("tritloom_busy_cycles", "in which an engine worked on a descriptor",
                                    labels=["engine"])
-        for engine, cycles in counters.busy.items():
-            busy.add_metric([engine], cycles)
+        for engine, cycles in (counters.busy or {}).items():
+            busy.add_metric([engine.name.lower()], cycles)
         yield busy

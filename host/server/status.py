@@ -39,7 +39,8 @@ async def status(served: Served, _: HttpRequest) -> Response:
     """
     session, worker, work = served.session, served.worker, served.engine.work
     load, sequences, cycles = worker.load, len(session.positions), session.counters.cycles
-    engines = {name: busy / cycles for name, busy in session.counters.busy.items()} if cycles else {}
+    counted = session.counters.busy or {} if cycles else {}
+    engines = {engine.name.lower(): busy / cycles for engine, busy in counted.items()}
     return JSONAnswer({
         "model": served.name, "device": served.device, "board": session.device.build.name, "context": session.context,
         "sequences": sequences, "chat_template": served.template is not None, "uptime_s": time.time() - served.created,

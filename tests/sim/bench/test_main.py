@@ -148,7 +148,7 @@ def test_watching_takes_no_cycle(opened):
     session.position = 9
     top = session.decode(3)
     end = session.device.timeline.samples[-1]
-    assert end[:-2].tolist() == [session.device.get(f"BUSY_{engine.name}") for engine in Engine]
+    assert end[:-2].tolist() == list(session.device.busy().values())
     plain = Session(session.model, RtlDevice(FOUR_SLOTS))
     fill_cache(plain)
     plain.position = 9
