@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from host.bitstream import DESCRIPTION, find_bitstream
 from host.compiler.vocabulary import HEADS
 from host.devices.base import Device
 from host.devices.registry import DEVICES, open_device
@@ -20,7 +21,7 @@ from host.sampling_defaults import take_defaults
 from host.stage_options import Chosen, add_stage_options, chosen_stages
 from host.text import Text
 from host.waves_options import chosen_waves
-from hw.boards.registry import BUILDS, board_build
+from hw.boards.chosen_build import add_build_options, asks_for_build, chosen_build, read_build
 from models.checkpoint import TOKENIZER, Model, load_model
 from models.errors import OptionError
 from models.machine.build import CPU, SHORTLIST, BuildParameters
@@ -33,13 +34,13 @@ _SHORTLIST_VOCABULARY = 16384  # rows of a head below which a shortlist saves a 
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """--model, --device, --board, --context, --threads, --kernels, --dense, --stage, --place, --methods, --json."""
+    """--model, --device, --board, --build, --set, --context, --threads, --kernels, --dense, --stage, --place,
+    --methods, --json."""
     add_model_option(parser)
     parser.add_argument("--device", default="emulator", metavar="NAME",
                         help=f"what runs it: {', '.join(DEVICES)} (default: emulator)")
-    parser.add_argument("--board", metavar="NAME",
-                        help=f"build of the accelerator: {', '.join(BUILDS)} (default: sim-tiny; the emulator takes "
-                             "weights as they lie in the file and has no such limits)")
+    add_build_options(parser, default=None, note="sim-tiny, on a board its bitstream's; the emulator takes weights as "
+                                                 "they lie in the file and has no such limits")
     parser.add_argument("--context", type=int, metavar="N",
                         help="tokens the cache holds (default: the model's, as far as the build goes)")
     parser.add_argument("--threads", type=int, metavar="N", help="of the emulator (default: as many processors as pay)")
@@ -112,8 +113,12 @@ def start_session(options: argparse.Namespace, model: Model, chosen: Chosen, *, 
 
 
 def _build(options: argparse.Namespace) -> BuildParameters:
-    emulated = options.device == "emulator" and options.board is None
-    return CPU if emulated else board_build(options.board or "sim-tiny")
+    if not asks_for_build(options):
+        if options.device == "emulator":
+            return CPU
+        if options.device == "pynq":
+            return read_build(find_bitstream().with_name(DESCRIPTION))
+    return chosen_build(options, "sim-tiny")
 
 
 def open_text(session: Session, stops: Sequence[str], *, needed: bool) -> Text | None:

@@ -8,7 +8,6 @@ the Verilog it was made from. Needs a board with PYNQ 4, XRT and root rights; se
 from __future__ import annotations
 
 import json
-import os
 import time
 import warnings
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import cast
 import numpy as np
 import pynq
 
+from host.bitstream import BITSTREAM_VARIABLE, DESCRIPTION, find_bitstream
 from host.devices.base import Buffer, Device, Progress
 from models.errors import DeviceError
 from models.machine.build import BuildParameters
@@ -30,7 +30,6 @@ except ImportError:
 
 __all__ = ["BITSTREAM_VARIABLE", "CELL", "PynqDevice", "find_bitstream", "read_description"]
 
-BITSTREAM_VARIABLE = "TRITLOOM_BITSTREAM"
 CELL = "tritloom"  # the accelerator's name in the block design
 
 CLOCK_TOLERANCE = 0.01  # divisors of a 33.333 MHz crystal's PLL meet 250 MHz within 0.01 %
@@ -58,7 +57,7 @@ class PynqDevice(Device):
 
     def __init__(self, build: BuildParameters, bitstream: Path | None = None):
         path = bitstream or find_bitstream()
-        description = read_description(path.with_name("accel.json"), build)
+        description = read_description(path.with_name(DESCRIPTION), build)
         self.build = build
         self._board = _board()
         self._overlay, self._registers = self._load(path)
@@ -136,17 +135,6 @@ class PynqDevice(Device):
         return found
 
 
-def find_bitstream() -> Path:
-    """The bitstream to load; `DeviceError` where it or one of the files beside it is missing."""
-    path = Path(os.environ.get(BITSTREAM_VARIABLE) or "tritloom.bit")
-    if not path.is_file():
-        raise DeviceError(f"no bitstream {path}: build one (docs/board.md) and name it in {BITSTREAM_VARIABLE}")
-    for beside in (path.with_suffix(".hwh"), path.with_name("accel.json")):
-        if not beside.is_file():
-            raise DeviceError(f"{beside} is missing: it belongs beside {path.name}")
-    return path
-
-
 def read_description(path: Path, build: BuildParameters) -> dict[str, object]:
     """accel.json's content; `DeviceError` where it is damaged or of another build than `build`."""
     try:
@@ -158,7 +146,7 @@ def read_description(path: Path, build: BuildParameters) -> dict[str, object]:
     for name, value in build.to_json().items():
         if parameters.get(name) != value:
             raise DeviceError(f"{path}: the bitstream's {name} is {parameters.get(name)!r}, but board {build.name} has "
-                             f"{value!r}: choose the --board that it was built for")
+                             f"{value!r}: choose the --board that it was built for, or --build {path}")
     return description
 
 

@@ -18,11 +18,13 @@ from pathlib import Path
 from hw.analytic.explore import explore
 from hw.analytic.prediction import predict
 from hw.analytic.tables import choice_table
-from hw.boards.registry import BUILDS, board_named, board_of
+from hw.boards.chosen_build import add_build_options, chosen_build
+from hw.boards.registry import board_named, board_of
 from hw.emit import TOP, kept_verilog
 from models.checkpoint import load_config
 from models.command import CommandParser, run_command
 from models.config import ModelConfig
+from models.errors import OptionError
 from models.machine.build import BuildParameters
 from models.machine.registers import REGISTERS, register_table
 from models.output import check_output_folder
@@ -76,7 +78,7 @@ def predictions(build: BuildParameters, config: ModelConfig) -> str:
 def parser() -> argparse.ArgumentParser:
     """Options of the command."""
     result = CommandParser("hw.build", description="Emit the accelerator of a board.")
-    result.add_argument("--board", default="kv260", help=f"one of {', '.join(BUILDS)} (default: kv260)")
+    add_build_options(result)
     result.add_argument("--model", default="demo", metavar="PRESET|DIR", help="the largest model it must hold")
     result.add_argument("--choose", action="store_true",
                         help="emit the analytic model's choice for the model, not the board's build")
@@ -87,16 +89,15 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     options = parser().parse_args(arguments)
-    board = board_named(options.board)
-    board.check_emitted()
+    build = chosen_build(options)
     if options.choose:
-        board.check_chosen()
+        if options.build is not None or options.settings:
+            raise OptionError("--choose takes a board's build: it goes with neither --build nor --set")
+        board_of(build).check_chosen()
     config = load_config(options.model)
     if options.choose:
-        with working(f"choosing a build of {options.board} for {config.name}"):
-            build = choose(options.board, config)
-    else:
-        build = board.build
+        with working(f"choosing a build of {build.name} for {config.name}"):
+            build = choose(build.name, config)
     build.check(build.fitted(config))
     check_output_folder(options.output)
     description = write_build(build, options.output)

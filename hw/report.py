@@ -16,13 +16,14 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from hw.analytic.sites import PREDICTED, unit_sites
 from hw.analytic.tables import error_percent
+from hw.boards.chosen_build import add_build_options, chosen_build
 from hw.boards.device import Device, Resources
-from hw.boards.registry import BOARDS, board_named, board_of
+from hw.boards.registry import BOARDS, board_of
 from hw.emit import TOP, kept_verilog
 from hw.synthesis.join import join_netlists
 from hw.synthesis.levels import LogicLevels
@@ -32,15 +33,11 @@ from hw.synthesis.units import FRAME, PARTS, UNITS, unit_verilog
 from hw.synthesis.yosys import Run, check_yosys, synthesise
 from models.checkpoint import load_config
 from models.command import CommandParser, run_command
-from models.errors import OptionError
 from models.machine.build import BuildParameters
 from models.output import check_output_folder
 from models.progress import working
 
-__all__ = ["Report", "main", "make_parts_report", "make_report", "parser", "with_settings"]
-
-_DIGITS = 9  # of a parameter's number
-
+__all__ = ["Report", "main", "make_parts_report", "make_report", "parser"]
 
 @dataclass(frozen=True)
 class Report:
@@ -117,31 +114,14 @@ def _report(device: Device, runs: list[Run], netlist: Netlist) -> Report:
     return Report(device, runs, count_resources(netlist), LogicLevels(netlist), late_products(netlist))
 
 
-def with_settings(build: BuildParameters, settings: Sequence[str]) -> BuildParameters:
-    """The build with some integer parameters changed, each `name=value`. `OptionError` for what is none."""
-    known = [field.name for field in fields(build) if isinstance(getattr(build, field.name), int)]
-    changes = {}
-    for setting in settings:
-        name, _, value = setting.partition("=")
-        if name not in known or not value.isdecimal() or len(value) > _DIGITS:
-            raise OptionError(f"{setting!r} sets no parameter: NAME=NUMBER, names: {', '.join(known)}")
-        changes[name] = int(value)
-    try:
-        return replace(build, **changes)
-    except ValueError as error:
-        raise OptionError(str(error)) from None
-
-
 def parser() -> argparse.ArgumentParser:
     """Options of the command."""
     result = CommandParser("hw.report", description="Sites and levels of logic, from a Yosys run.")
-    result.add_argument("--board", default="kv260", help=f"one of {', '.join(BOARDS)} (default: kv260)")
+    add_build_options(result, boards=BOARDS)
     result.add_argument("--model", default="demo", metavar="PRESET|DIR", help="the largest model it must hold")
     which = result.add_mutually_exclusive_group()
     which.add_argument("--unit", choices=UNITS, help="this unit alone (default: the whole accelerator)")
     which.add_argument("--parts", action="store_true", help="the whole, its parts synthesised one by one and joined")
-    result.add_argument("--set", action="append", default=[], metavar="NAME=NUMBER", dest="settings",
-                        help="change a parameter of the build, such as rows=8; may be repeated")
     result.add_argument("--paths", type=int, default=1, metavar="N", help="worst paths to name (default: 1)")
     result.add_argument("-o", "--output", type=Path, metavar="DIR",
                         help="where netlists are kept (default: the cache)")
@@ -152,8 +132,8 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     options = parser().parse_args(arguments)
-    board = board_named(options.board)
-    build = with_settings(board.build, options.settings)
+    build = chosen_build(options, emitted=False)
+    board = board_of(build)
     device = board.device
     build.check(build.fitted(load_config(options.model)))
     if options.output is not None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 from host.command_line import add_model_options, open_model, start_session
 from host.control_tokens import control_token
@@ -31,19 +32,22 @@ __all__ = ["Chat", "LanguageModel", "TritloomError", "chat", "generate", "load",
 
 
 def load(model: str | os.PathLike[str] = "demo", *, device: str = "emulator", board: str | None = None,
-         context: int | None = None, threads: int | None = None, kernels: str = "auto", dense: bool = False,
-         stages: Sequence[str] = (), place: str = "auto", methods: str | None = None, **generation: object
-         ) -> LanguageModel:
+         build: str | os.PathLike[str] | None = None, settings: Sequence[str] = (), context: int | None = None,
+         threads: int | None = None, kernels: str = "auto", dense: bool = False, stages: Sequence[str] = (),
+         place: str = "auto", methods: str | None = None, **generation: object) -> LanguageModel:
     """A model by any name that `--model` takes, on a device; options as of `tritloom generate --help`.
 
-    A checkpoint of another format is converted, once. stages: ARTEFACT[:STRENGTH] each. Other names are defaults of
-    generation (`GenerationOptions`), before which go the model's own.
+    A checkpoint of another format is converted, once. build: an accel.json, in place of a board; settings: NAME=NUMBER
+    each, what is changed of the build; stages: ARTEFACT[:STRENGTH] each. Other names are defaults of generation
+    (`GenerationOptions`), before which go the model's own.
     """
     parser = argparse.ArgumentParser()
     add_model_options(parser)  # what is not given here has the commands' defaults
     options = parser.parse_args([])
-    vars(options).update(model=os.fspath(model), device=device, board=board, context=context, threads=threads,
-                         kernels=kernels, dense=dense, stage=list(stages), place=place, methods=methods)
+    vars(options).update(model=os.fspath(model), device=device, board=board,
+                         build=None if build is None else Path(build), settings=list(settings), context=context,
+                         threads=threads, kernels=kernels, dense=dense, stage=list(stages), place=place,
+                         methods=methods)
     GenerationOptions().changed(generation)  # refuses at once
     return LanguageModel(options, generation)
 

@@ -5,7 +5,8 @@ A build runs every model that fits its memories; `BuildParameters.check` says wh
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from math import lcm
 
 from models.config import ModelConfig
@@ -24,6 +25,7 @@ CACHE_READER_BEATS = 256  # of the cache, at each port: covers 16 bursts under w
 PORT_FIFO_BEATS = 512  # of streams, behind each port: covers 16 bursts under way, and the ports' different paces
 SHORTLIST = 64  # vocabulary rows of which the head takes the exact logits, where it does not take all
 LANES = 4  # channels of one row that the vector engine takes a cycle: a word
+_LARGEST = 10**9  # value of a parameter
 HEAD_UNIT = 2 * LANES  # a head is whole words of its two rotated halves
 QUERY_WORD = 16  # elements of a query that attention reads at a time
 
@@ -129,6 +131,23 @@ class BuildParameters:
     def to_json(self) -> dict[str, object]:
         """All fields, for `accel.json`."""
         return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, object]) -> BuildParameters:
+        """The build of `to_json`'s values; `BuildError` where one is missing, unknown, of another kind or no size."""
+        kinds = {field.name: str if field.name in ("name", "packing") else int for field in fields(cls)}
+        needed = {field.name for field in fields(cls) if field.default is MISSING}
+        for name in sorted(values.keys() - kinds.keys()):
+            raise BuildError(f"{name!r} is no parameter of a build")
+        for name in sorted(needed - values.keys()):
+            raise BuildError(f"the parameter {name} of the build is missing")
+        for name, value in values.items():
+            if type(value) is not kinds[name] or (kinds[name] is int and not 0 <= value < _LARGEST):
+                raise BuildError(f"the build's {name} is {value!r}")
+        try:
+            return cls(**values)
+        except ValueError as error:
+            raise BuildError(str(error)) from None
 
     @property
     def attention_channels(self) -> int:

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from host.compiler.vocabulary import HEADS
 from host.runtime import Session
 from host.waves_options import add_waves_options, chosen_waves
-from hw.boards.registry import BUILDS, board_build
+from hw.boards.chosen_build import add_build_options, chosen_build
 from models.cache import cache_root
 from models.checkpoint import load_config
 from models.command import CommandParser, run_command
@@ -53,7 +53,7 @@ PATIENCE = 1_000_000  # cycles without a retired descriptor, beside those of the
 def parser() -> argparse.ArgumentParser:
     """Options of the command."""
     result = CommandParser("sim.bench", description="Speed of the real-size design, simulated.")
-    result.add_argument("--board", default="kv260", help=f"one of {', '.join(BUILDS)} (default: kv260)")
+    add_build_options(result)
     result.add_argument("--model", default="bitnet-0.73b", metavar="PRESET|DIR",
                         help=f"a shape ({', '.join(PRESETS)}), demo or a model's folder (default: bitnet-0.73b)")
     result.add_argument("--phase", choices=PHASES, default="decode", help="what is timed (default: decode)")
@@ -86,7 +86,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     options = parser().parse_args(arguments)
-    build = board_build(options.board)
+    build = chosen_build(options)
     _check(options)
     waves = chosen_waves(options)
     if options.picture:

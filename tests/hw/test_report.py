@@ -9,7 +9,7 @@ import pytest
 import hw.report
 from hw.analytic.sites import unit_sites
 from hw.boards.registry import BUILDS
-from hw.report import main, with_settings
+from hw.report import main
 from hw.synthesis.units import UNITS
 from hw.synthesis.yosys import Run
 from models.command import run_command
@@ -129,13 +129,6 @@ def test_bad_input_is_one_line_and_status_2(arguments, message, yosys, capsys):
     assert run(*arguments) == 2
     out, err = capsys.readouterr()
     assert err.startswith("error: ") and message in err and len(err.splitlines()) == 1 and not out and not asked
-
-
-def test_settings_change_the_build_and_nothing_else():
-    build = with_settings(BUILDS["kv260"], ["rows=8", "top_k=16"])
-    assert build.to_json() == BUILDS["kv260"].to_json() | {"rows": 8, "top_k": 16}
-    with pytest.raises(OptionError):
-        with_settings(BUILDS["kv260"], ["name=1"])
 
 
 def test_units_are_those_of_the_core():

@@ -24,5 +24,5 @@ def small(tmp_path_factory):
 def board(request, monkeypatch):
     """sim-tiny's name, behind which there is the core that all tests share; or sim-tiny."""
     if request.param != "sim-tiny":
-        monkeypatch.setattr("sim.bench.__main__.board_build", lambda name: FOUR_SLOTS)
+        monkeypatch.setattr("sim.bench.__main__.chosen_build", lambda options: FOUR_SLOTS)
     return "sim-tiny"

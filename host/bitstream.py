@@ -1,0 +1,25 @@
+"""Where a board's bitstream lies, with what belongs beside it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from models.errors import DeviceError
+
+__all__ = ["BITSTREAM_VARIABLE", "DESCRIPTION", "find_bitstream"]
+
+BITSTREAM_VARIABLE = "TRITLOOM_BITSTREAM"
+DESCRIPTION = "accel.json"
+"""Name of the description of the build that a bitstream is of, as `hw.build` wrote it."""
+
+
+def find_bitstream() -> Path:
+    """The bitstream to load; `DeviceError` where it or one of the files beside it is missing."""
+    path = Path(os.environ.get(BITSTREAM_VARIABLE) or "tritloom.bit")
+    if not path.is_file():
+        raise DeviceError(f"no bitstream {path}: build one (docs/board.md) and name it in {BITSTREAM_VARIABLE}")
+    for beside in (path.with_suffix(".hwh"), path.with_name(DESCRIPTION)):
+        if not beside.is_file():
+            raise DeviceError(f"{beside} is missing: it belongs beside {path.name}")
+    return path
