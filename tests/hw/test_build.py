@@ -14,7 +14,7 @@ import hw.emit
 from hw.boards.registry import BOARDS, BUILDS
 from hw.boards.technology import SERIES_7, ULTRASCALE_PLUS, Technology
 from hw.build import main, write_build
-from hw.emit import TOP, kept_verilog, source_hash, with_top
+from hw.emit import TOP, Emitted, kept_sourced_verilog, kept_verilog, source_hash, with_top
 from models.command import run_command
 from models.errors import BuildError
 from models.machine.registers import REGISTERS
@@ -34,12 +34,13 @@ def test_the_core_of_the_tests_lints_clean(tmp_path):
 @pytest.mark.slow
 def test_another_process_writes_the_same_files(tmp_path):
     """Neither the order of sets nor what a process did before shows in them."""
-    write_build(BUILDS["sim-tiny"], tmp_path / "first", kept_verilog)
+    main(["--board", "sim-tiny", "-o", str(tmp_path / "first")])
     done = subprocess.run([sys.executable, "-m", "hw.build", "--board", "sim-tiny", "-o", str(tmp_path / "second")],
                           env=os.environ | {"TRITLOOM_CACHE": str(tmp_path / "cache"), "PYTHONHASHSEED": "7"})
     assert done.returncode == 0
-    names = sorted(path.name for path in (tmp_path / "first").iterdir())
-    assert names == sorted(path.name for path in (tmp_path / "second").iterdir()) and f"{TOP}.v" in names
+    names, others = (sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+                     for folder in (tmp_path / "first", tmp_path / "second"))
+    assert names == others and {f"{TOP}.v", "report/index.html", "report/units/linear.v"} <= set(names)
     assert filecmp.cmpfiles(tmp_path / "first", tmp_path / "second", names, shallow=False)[1:] == ([], [])
 
 
@@ -101,12 +102,13 @@ def test_a_place_for_no_folder_is_told_before_the_work(name, tmp_path, monkeypat
 def test_the_verilog_is_kept_and_work_is_said(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("TRITLOOM_CACHE", str(tmp_path / "cache"))
     made = []
-    monkeypatch.setattr(hw.emit, "emit_verilog", lambda build: made.append(build) or ("module é();", "0" * 64))
+    emitted = Emitted("module é();", "0" * 64, "sourced")
+    monkeypatch.setattr(hw.emit, "emit_verilog", lambda build: made.append(build) or emitted)
     tiny = BUILDS["sim-tiny"]
     assert kept_verilog(tiny) == kept_verilog(tiny) == ("module é();", "0" * 64)
     assert made == [tiny] and capsys.readouterr().err == "writing the Verilog of build sim-tiny\n"
     kept_verilog(replace(tiny, clock_mhz=100))
-    assert len(made) == 2
+    assert len(made) == 2 and kept_sourced_verilog(tiny) == "sourced"
 
 
 def test_a_build_that_fails_leaves_nothing(tmp_path, monkeypatch):

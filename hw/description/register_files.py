@@ -1,0 +1,42 @@
+"""The register map for other tools: a C header, and SystemRDL. The map itself: `models.machine.registers`."""
+
+from __future__ import annotations
+
+from models.machine.registers import IDENTITY, REGISTERS, VERSION, Status
+
+__all__ = ["c_header", "system_rdl"]
+
+_SOFTWARE = {"ro": ("r", "w"), "rw": ("rw", "r"), "wp": ("w", "r")}  # what a processor and the fabric do
+
+
+def c_header() -> str:
+    """Offsets in bytes, and the bits and codes of STATUS."""
+    lines = ["/* Registers of a Tritloom accelerator: byte offsets, 32 bits each. */", "#ifndef TRITLOOM_REGISTERS_H",
+             "#define TRITLOOM_REGISTERS_H", "", "/* what ID and VERSION read */",
+             f"#define TRITLOOM_ID_VALUE 0x{IDENTITY:08X}u", f"#define TRITLOOM_VERSION_VALUE {VERSION}u", ""]
+    for register in REGISTERS:
+        lines += [f"/* {register.access}: {register.description} */",
+                  f"#define TRITLOOM_{register.name} 0x{register.offset:02X}u"]
+    codes = {name: getattr(Status, name) for name in
+             ("BUSY", "DONE", "ERROR", "ERROR_NONE", "ERROR_AXI", "ERROR_DESCRIPTOR", "ERROR_WATCHDOG")}
+    lines += ["", "/* STATUS: its bits, and the codes in its bits 8 to 15 */"]
+    lines += [f"#define TRITLOOM_STATUS_{name} 0x{value:X}u" for name, value in codes.items()]
+    return "\n".join([*lines, "", "#endif", ""])
+
+
+def system_rdl() -> str:
+    """The map in SystemRDL 2.0."""
+    lines = ["addrmap tritloom {", '    name = "Tritloom accelerator";', "    default regwidth = 32;",
+             "    default accesswidth = 32;", ""]
+    for register in REGISTERS:
+        software, hardware = _SOFTWARE[register.access]
+        description = register.description.replace("\\", "\\\\").replace('"', '\\"')
+        lines += [f'    reg {{ desc = "{description}";',
+                  f"        field {{ sw = {software}; hw = {hardware}; }} value[31:0]{_reset(register.access)};",
+                  f"    }} {register.name} @ 0x{register.offset:02X};"]
+    return "\n".join([*lines, "};", ""])
+
+
+def _reset(access: str) -> str:
+    """A pulse falls back to it."""
+    return "" if access == "ro" else " = 0"
