@@ -15,6 +15,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 
 from tqdm import tqdm
@@ -92,6 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.picture:
         check_picture(options.picture)
     if options.trace:
+        import_module("perfetto")
         check_output_file(options.trace)
     verilator_environment()  # what is missing is told before any work
     cache_root()
