@@ -142,7 +142,7 @@ class BuildParameters:
         for name in sorted(needed - values.keys()):
             raise BuildError(f"the parameter {name} of the build is missing")
         for name, value in values.items():
-            if type(value) is not kinds[name] or (kinds[name] is int and not 0 <= value < _LARGEST):
+            if type(value) is not kinds[name] or (isinstance(value, int) and not 0 <= value < _LARGEST):
                 raise BuildError(f"the build's {name} is {value!r}")
         try:
             return cls(**values)
