@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import types
 from pathlib import Path
@@ -14,10 +15,14 @@ pytest.importorskip("pynq", reason="pip install 'tritloom[board]' (Python 3.10 t
 import pynq
 
 from host import pynq_device
+from host.bitstream import DESCRIPTION
+from host.command_line import add_model_options, start_session
 from host.devices.emulator import EmulatorDevice
 from host.devices.registry import open_device
 from host.pynq_device import BITSTREAM_VARIABLE, PynqDevice
 from host.runtime import Session
+from host.stage_options import chosen_stages
+from hw.boards.chosen_build import with_settings
 from hw.boards.registry import BUILDS
 from models.config import ModelConfig
 from models.errors import DeviceError
@@ -89,6 +94,22 @@ def test_a_session_gives_the_emulators_tokens(files, board, monkeypatch, ranged)
         assert np.array_equal(found.cache(1)[name], cached)
     assert board.downloads == [str(files / "tritloom.bit")]
     assert bool(board.ranged_syncs) == ranged
+
+
+def test_a_chosen_build_runs_by_the_description_beside_its_bitstream(files, monkeypatch):
+    build = with_settings(BUILD, ["weight_buffer_steps=128", "top_k=8"])
+    describe(files, parameters=build.to_json())
+    use(SimulatedBoard(build, int(HASH[:8], 16)), monkeypatch)
+    parser = argparse.ArgumentParser()
+    add_model_options(parser)
+    model, prompt = synthetic_model(TINY, seed=3), [7, 60, 0, 13]
+    expected, _ = generate(Session(model, EmulatorDevice(build)), prompt, 4)
+    for named in ([], ["--build", str(files / DESCRIPTION)]):
+        options = parser.parse_args(["--device", "pynq", *named])
+        session = start_session(options, model, chosen_stages(options, model), progress=False)
+        assert session.device.build == build and generate(session, prompt, 4)[0] == expected
+    with pytest.raises(DeviceError, match="weight_buffer_steps is 128, but board sim-tiny has 256"):
+        PynqDevice(BUILD)
 
 
 def test_scores_equal_the_emulators(files, board):
