@@ -128,8 +128,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     description = write_build(build, options.output, report=partial(_describe, build, config))
     table = predictions(build, config)
     if table:
-        print(f"predicted: the linear layers of {config.name}, cycles a token, of one alone and of a prompt's; sites of "
-              "the engine")
+        print(f"predicted: the linear layers of {config.name}, cycles a token, of one alone and of a prompt's; "
+              "sites of the engine")
         print(table)
     print(f"{build.name}: {TOP}.v, accel.json, {REPORT}/index.html in {options.output}, "
           f"hash {str(description['hash'])[:8]}")

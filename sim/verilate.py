@@ -17,7 +17,8 @@ from sim.waves import WAVES_FLAG, WAVES_HEADERS, WAVES_LIBRARIES
 __all__ = ["complaints", "verilate"]
 
 _RUNTIME = "verilated*.o"  # Verilator's own objects
-_RUNTIME_LEVEL = "-O1"  # at which they are compiled, once for all designs
+_RUNTIME_LEVEL = "-O1"  # at which they are compiled, once for all designs; but for a bench's that writes waves: there
+_WAVES_LEVEL = "-O0"  # Python takes most of the time
 _HEADERS = "common_headers.h"  # what every program of a kind includes, compiled once
 _SMALL = "VM_PARALLEL_BUILDS = 0"  # in Verilator's makefile: all its C++ is compiled as one file, at the fast level
 _OWN_HEADERS = ("Vtop__pch.h.fast.gch", "Vtop__pch.h.slow.gch")  # which the makefile compiles for a large design
@@ -148,7 +149,8 @@ def verilate(
         small = _SMALL in (folder / "Vtop_classes.mk").read_text("utf-8")
         # What runs once at the start is long and repetitive code, and a small design is compiled longer than it runs.
         fast, slow = optimise or ("-O0" if small else "-O1"), "-O0"
-        levels, of_runtime = {fast} if small else {fast, slow}, f"OPT_GLOBAL={_RUNTIME_LEVEL}"
+        level = _WAVES_LEVEL if waves and "--vpi" in flags else _RUNTIME_LEVEL
+        levels, of_runtime = {fast} if small else {fast, slow}, f"OPT_GLOBAL={level}"
         parts = ["verilated.o", *(["verilated_vpi.o"] if "--vpi" in flags else []),
                  *(["verilated_fst_c.o"] if waves else [])]
         needed = [*(runtime / part for part in parts), *(own_headers / _compiled(level) for level in levels)]

@@ -168,6 +168,7 @@ def test_wrong_uses_are_refused(one_port):
             core.configure(port=1)
 
 
+@pytest.mark.slow  # compiles its own runtime; that a unit's file opens is held by test_runner.py
 @pytest.mark.parametrize("first, cycles, scope", [(0, None, ""), (20, 30, "engine0.fifo0")])
 def test_waves_have_their_window_and_scope(one_port, tmp_path, first, cycles, scope):
     file = tmp_path / "core.fst"
