@@ -77,3 +77,14 @@ def test_a_family_without_a_flow_is_refused(tmp_path):
     with pytest.raises(BuildError, match="there is no synthesis for technology plain"):
         yosys.synthesise(VERILOG, "small", PLAIN, tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_kept_run_is_found_without_running(tmp_path, monkeypatch):
+    monkeypatch.setenv("TRITLOOM_CACHE", str(tmp_path))
+    monkeypatch.setattr(yosys, "_first_success", lambda *_: {"mapper": "abc9", "yosys": "0.0", "seconds": 1.0})
+    assert yosys.kept_run(VERILOG, "small", ULTRASCALE_PLUS) is None
+    made = yosys.synthesise(VERILOG, "small", ULTRASCALE_PLUS)
+    found = yosys.kept_run(VERILOG, "small", ULTRASCALE_PLUS)
+    assert (found.netlist, found.mapper, found.reused) == (made.netlist, "abc9", True)
+    assert yosys.kept_run(VERILOG + " ", "small", ULTRASCALE_PLUS) is None
+    assert yosys.kept_run(VERILOG, "small", PLAIN) is None
