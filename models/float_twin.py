@@ -15,7 +15,7 @@ import numpy as np
 
 from models.config import ACTIVATIONS, NORMS, ModelConfig
 from models.errors import ModelError
-from models.formats.source import FloatLayer, FloatLinear, FloatModel
+from models.formats.source import FloatLayer, FloatLinear, FloatModel, GroupedLinear
 
 __all__ = ["FloatRun", "FloatStream", "Given", "Observer", "float_layer", "float_logits", "run_float"]
 
@@ -126,7 +126,12 @@ def _quantise(x: np.ndarray) -> _Quantised:
     return _Quantised(np.clip(np.rint(x * scale), -128, 127), 1 / scale)
 
 
-def _linear(x: _Quantised, linear: FloatLinear) -> np.ndarray:
+def _linear(x: _Quantised, linear: FloatLinear | GroupedLinear) -> np.ndarray:
+    if isinstance(linear, GroupedLinear):
+        rows = max(1, _BLOCK // linear.trits.shape[1])
+        parts = [x.q @ linear.values(slice(start, start + rows)).T.astype(x.q.dtype)
+                 for start in range(0, len(linear.trits), rows)]
+        return np.concatenate(parts, axis=1) * x.unit
     rows = max(1, _BLOCK // linear.trits.shape[1])  # as floats a few at a time; the sums are exact
     blocks = [x.q @ linear.trits[start:start + rows].T.astype(x.q.dtype)
               for start in range(0, len(linear.trits), rows)]
@@ -151,7 +156,10 @@ def _attention(config: ModelConfig, layer: FloatLayer, x: np.ndarray, cos: np.nd
     quantised, n = _quantise(given("qkv", x)), len(x)
 
     def heads(name: str, count: int) -> np.ndarray:  # [count, n, head_dim]
-        return _linear(quantised, layer.linears[name]).reshape(n, count, config.head_dim).swapaxes(0, 1)
+        x = _linear(quantised, layer.linears[name]).reshape(n, count, config.head_dim)
+        if config.qk_norm and name in layer.gains:
+            x = _rms_norm(x, layer.gains[name], config.rms_eps)
+        return x.swapaxes(0, 1)
 
     group = config.heads // config.kv_heads
     q = _rotate(heads("q", config.heads), cos, sin)

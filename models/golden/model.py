@@ -16,7 +16,8 @@ from models.checkpoint import Model
 from models.golden.activations import Activation, activated_product
 from models.golden.attention import attention
 from models.golden.gated import gated_product
-from models.golden.head import HEAD_LEVELS, logits
+from models.golden.head import HEAD_LEVELS, grouped_logits, logits
+from models.golden.head_norm import head_norm
 from models.golden.head_quant import QUERY_BITS, head_quant
 from models.golden.norm_quant import norm_constants, normalise, quantise
 from models.golden.residual import embed, residual_add
@@ -25,9 +26,11 @@ from models.golden.rounding import round_shift, saturate
 from models.golden.scalar import Scalar, constant, div, from_word, log2_e_over_root, mul, shift, to_word
 from models.golden.shortlist import shortlist
 from models.golden.tap import Tap, tap
-from models.golden.ternary_matmul import ternary_matmul
+from models.golden.ternary_matmul import grouped_matmul, ternary_matmul
 from models.machine.build import SHORTLIST
 from models.machine.tables import rope_table
+from models.model import GroupedMatrix, GroupedTable
+from models.ternary_groups import unpack_groups
 from models.ternary_head import TernaryHead, ternary_head
 
 __all__ = ["INPUT_BITS", "PRODUCT_BITS", "SUM_BITS", "GoldenModel", "KVCache", "RowNorm", "RowStage", "TapPoint"]
@@ -105,7 +108,10 @@ class GoldenModel:
     def step(self, token: int) -> np.ndarray:
         """Append one token and return its integer logits [vocab]."""
         q, scale = self._head_input(self._residual(token), HEAD_LEVELS)
-        return logits(q, scale, self.model.head, from_word(self.model.head_scales))[0]
+        head, scales = self.model.head, from_word(self.model.head_scales)
+        if isinstance(head, GroupedTable):
+            return grouped_logits(q, scale, unpack_groups(head.packed), head.mantissas, scales)[0]
+        return logits(q, scale, head, scales)[0]
 
     def step_listed(self, token: int) -> tuple[np.ndarray, np.ndarray]:
         """Append one token; the ids of its shortlist, in that order, and their integer logits."""
@@ -162,8 +168,9 @@ class GoldenModel:
         config, cache = self.config, self.caches[index]
         table = self.rope_table[self.position if index == 0 else len(self.caches[0].keys) - 1][None]
         (q, q_unit), (k, k_unit), (v, v_unit) = (self._linear(index, name, q_in, unit) for name in ("q", "k", "v"))
-        q = rope(q.reshape(1, config.heads, config.head_dim), table)
-        k = rope(k.reshape(1, config.kv_heads, config.head_dim), table)
+        q, q_unit = self._head_norm(q.reshape(1, config.heads, config.head_dim), q_unit, index, "q")
+        k, k_unit = self._head_norm(k.reshape(1, config.kv_heads, config.head_dim), k_unit, index, "k")
+        q, k = rope(q, table), rope(k, table)
         q, q_scale = head_quant(q, shift(q_unit, -ROPE_FRACTION), QUERY_BITS)
         k, k_scale = head_quant(k, shift(k_unit, -ROPE_FRACTION), self.kv_bits)
         v, v_scale = head_quant(v.reshape(1, config.kv_heads, config.head_dim), v_unit, self.kv_bits)
@@ -178,7 +185,17 @@ class GoldenModel:
 
     def _linear(self, index: int, name: str, q_in: np.ndarray, unit: Scalar) -> tuple[np.ndarray, Scalar]:
         linear = self.model.layers[index].linears[name]
-        return ternary_matmul(q_in, linear.trits()), mul(unit, from_word(linear.scale))
+        if isinstance(linear, GroupedMatrix):
+            sums = grouped_matmul(q_in, linear.trits(), linear.mantissas, linear.shift)
+        else:
+            sums = ternary_matmul(q_in, linear.trits())
+        return sums, mul(unit, from_word(linear.unit))
+
+    def _head_norm(self, x: np.ndarray, unit: Scalar, index: int, name: str) -> tuple[np.ndarray, Scalar]:
+        if not self.config.qk_norm:
+            return x, unit
+        gains, exponent = self.model.layers[index].gains[name]
+        return head_norm(x, unit, gains, norm_constants(self.config.head_dim, exponent, self.config.rms_eps))
 
     def _norm(self, x: np.ndarray, unit: Scalar, gains: tuple[np.ndarray, int] | None,
               point: TapPoint, levels: int = 127, norm: RowNorm | None = None) -> tuple[np.ndarray, Scalar]:

@@ -180,6 +180,10 @@ class BuildParameters:
         What packs by rows, as the emulator's own build, takes any multiple; a fabric's units take whole words.
         """
         if self.packing == "tiles":
+            for has, what in ((config.grouped, "scales of 128 inputs of a row each"), (config.qk_norm, "norms of q and k"),
+                              (config.grouped_tables, "ternary embedding and head")):
+                if has:
+                    raise BuildError(f"the model's {what} are not in the fabric: the emulator runs them")
             for what, size, unit in (("hidden size", config.hidden_size, LANES),
                                      ("feed-forward size", config.ffn_size, LANES),
                                      ("head size", config.head_dim, HEAD_UNIT)):
