@@ -23,7 +23,8 @@ TOP, TURN = range(len(Opcode), len(Opcode) + 2)
 """Operations of the compiled machine alone: the second half of LOGITS, the best of each row; before a MATMUL that may
 take columns, filling them."""
 
-_POINTERS = {"weights": (POINTER(c_uint8), "const uint8_t *", "[outputs][width], five trits a byte, all below 243; grouped.h"),
+_POINTERS = {"weights": (POINTER(c_uint8), "const uint8_t *",
+                         "[outputs][width], five trits a byte, all below 243, or grouped.h"),
              "head": (POINTER(c_int8), "const int8_t *", "[vocab][count]"),
              "head_scales": (POINTER(c_uint32), "const uint32_t *", "[vocab]"),
              "mantissas": (POINTER(c_int16), "const int16_t *", "[outputs][tiles] or [vocab][groups], where grouped"),

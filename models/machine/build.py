@@ -180,8 +180,9 @@ class BuildParameters:
         What packs by rows, as the emulator's own build, takes any multiple; a fabric's units take whole words.
         """
         if self.packing == "tiles":
-            for has, what in ((config.grouped, "scales of 128 inputs of a row each"), (config.qk_norm, "norms of q and k"),
-                              (config.grouped_tables, "ternary embedding and head")):
+            for has, what in ((config.grouped, "scales of 128 inputs of a row each"),
+                              (config.grouped_tables, "ternary embedding and head"),
+                              (config.qk_norm, "norms of q and k")):
                 if has:
                     raise BuildError(f"the model's {what} are not in the fabric: the emulator runs them")
             for what, size, unit in (("hidden size", config.hidden_size, LANES),

@@ -9,8 +9,8 @@ Head stream: blocks of `beat_bytes / 4` vocabulary rows: one beat with their sca
 the rows, int8, each padded with zeros to whole beats. The last block is padded with zero rows.
 
 A build that packs by rows takes both as the checkpoint has them: the packed trits row by row, and the head's rows,
-then, from `head_scales_start` on, their scales. With scales by group (`models.ternary_groups`), which such a build alone
-takes, the mantissas follow the packed trits from `mantissas_start` on, and a head's scales follow these.
+then, from `head_scales_start` on, their scales. Scales by group (`models.ternary_groups`) such a build alone takes:
+mantissas follow the packed trits from `mantissas_start` on, and a head's scales follow these.
 
 In DRAM, beats are striped over the ports: of every group of 1,024 beats, port p's parts form 16 KiB without a gap,
 so that each port reads whole bursts and stays in a DRAM bank of its own (`stripe`). docs/program.md.
@@ -24,7 +24,8 @@ from models.machine.build import BURST_BEATS, PORT_BYTES, TRITS_PER_BYTE, BuildP
 from models.ternary_groups import GROUP
 
 __all__ = ["STRIPE_BEATS", "grouped_head_scales_start", "head_beats", "head_beats_used", "head_scales_start",
-           "head_stream", "mantissas_start", "stripe", "tile_count", "unstripe", "weight_beats", "weight_beats_used", "weight_stream"]
+           "head_stream", "mantissas_start", "stripe", "tile_count", "unstripe", "weight_beats",
+           "weight_beats_used", "weight_stream"]
 
 STRIPE_BEATS = 1024
 """Beats of a striping group: a port's part of it is 16 KiB, what a DRAM bank of the KV260 has in a row."""

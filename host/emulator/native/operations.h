@@ -19,7 +19,7 @@ enum { BLOCK_TOKENS = 16 };
 
 typedef struct {
     int64_t opcode;
-    const uint8_t *weights; /* [outputs][width], five trits a byte, all below 243; grouped.h */
+    const uint8_t *weights; /* [outputs][width], five trits a byte, all below 243, or grouped.h */
     const int8_t *head; /* [vocab][count] */
     const uint32_t *head_scales; /* [vocab] */
     const int16_t *mantissas; /* [outputs][tiles] or [vocab][groups], where grouped */

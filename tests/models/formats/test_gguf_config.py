@@ -74,9 +74,9 @@ def test_first_and_end_tokens(changes, expected):
 
 @pytest.mark.parametrize(("changes", "message"), [
     ({"general.architecture": "qwen2"},
-     "general.architecture: expected one of llama, bitnet, bitnet-25, bitnet-b1.58, found 'qwen2'"),
+     "general.architecture: expected one of llama, bitnet, bitnet-25, bitnet-b1.58, qwen3, found 'qwen2'"),
     ({"general.architecture": ...},
-     "general.architecture: expected one of llama, bitnet, bitnet-25, bitnet-b1.58, found None"),
+     "general.architecture: expected one of llama, bitnet, bitnet-25, bitnet-b1.58, qwen3, found None"),
     ({"split.count": 3}, "split.count: expected a whole model in one file, found 3"),
     ({"bitnet.block_count": ...}, "bitnet.block_count is missing"),
     ({"bitnet.block_count": 0}, "config: layers must be a positive integer, got 0"),

@@ -4,13 +4,8 @@ from gguf.constants import GGMLQuantizationType as Kind
 from gguf.quants import dequantize, quantize
 
 from models.errors import ModelError
-from models.formats.gguf_types import (
-    float_rows,
-    ternary_of_blocks,
-    ternary_of_floats,
-    unpack_tq1_0,
-    unpack_tq2_0,
-)
+from models.formats.gguf_blocks import BLOCKS, ternary_of_blocks
+from models.formats.gguf_types import float_rows, ternary_of_floats
 
 SHAPE = 6, 512
 
@@ -38,7 +33,7 @@ def test_the_digits_of_a_tq1_0_block_by_hand():
     block[0, 32 + 5] = -(-(121 + 9) * 256 // 243)   # third digit of byte 5 of the second part
     block[0, 48 + 2] = -(-(120 + 3) * 256 // 243)   # fourth digit of byte 2 of the third
     block[0, 52:] = np.array([2.0], "<f2").view(np.uint8)
-    trits, scales = unpack_tq1_0(block)
+    trits, scales = BLOCKS[Kind.TQ1_0].split(block)
     assert np.flatnonzero(trits[0]).tolist() == [3, 160 + 2 * 16 + 5, 240 + 3 * 4 + 2]
     assert scales.tolist() == [2.0]
 
@@ -46,7 +41,7 @@ def test_the_digits_of_a_tq1_0_block_by_hand():
 def test_the_bits_of_a_tq2_0_block_by_hand():
     block = np.full((1, 66), 0b01010101, np.uint8)
     block[0, 32 + 7] = 0b01_10_01_00
-    trits, _ = unpack_tq2_0(block)
+    trits, _ = BLOCKS[Kind.TQ2_0].split(block)
     assert {int(i): int(trits[0, i]) for i in np.flatnonzero(trits[0])} == {128 + 7: -1, 128 + 2 * 32 + 7: 1}
 
 
@@ -121,6 +116,6 @@ def test_float_types_are_what_the_library_says(kind):
 
 
 def test_other_types_are_refused():
-    for number, name in ((Kind.I32, "I32"), (36, "type 36")):
+    for number, name in ((Kind.I32, "I32"), (36, "I2_S"), (99, "type 99")):
         with pytest.raises(ModelError, match=f"expected a floating-point type, found {name}"):
             float_rows(np.zeros(64, np.uint8), number, 16)
