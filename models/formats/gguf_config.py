@@ -7,8 +7,8 @@ What a file does not say, the runtimes decide by its architecture (llama.cpp's a
 - `qwen3` keeps the rows too, and has RMSNorm over each head of q and k.
 - `llama` and `qwen3` have SiLU. The BitNet architectures have either; few files name it (`hidden_activation`). Without
   the name two families are known: 1bitLLM's models have SiLU, a key head for every query head and θ = 10,000,
-  Microsoft's 2B-4T has ReLU², shared key heads and θ = 500,000. Of what fits neither, `bitnet-25` and `bitnet-b1.58` are taken
-  for Microsoft's, and `bitnet` must be told.
+  Microsoft's 2B-4T has ReLU², shared key heads and θ = 500,000. Of what fits neither, `bitnet-25` and
+  `bitnet-b1.58` are taken for Microsoft's, and `bitnet` must be told.
 """
 
 from __future__ import annotations
