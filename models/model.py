@@ -106,6 +106,9 @@ class GroupedTable:
         trits = unpack_groups(packed.reshape(-1, packed.shape[-1]))
         return (trits * np.repeat(mantissas.reshape(len(trits), -1), GROUP, axis=1)).reshape(*packed.shape[:-1], -1)
 
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return self[:].astype(dtype or np.int16, copy=False)
+
     @staticmethod
     def units(exponents: np.ndarray) -> np.ndarray:
         """Scalar words, uint32 [vocab], of the value of one unit of rows with these exponents, int8 [vocab]."""

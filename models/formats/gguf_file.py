@@ -42,6 +42,10 @@ _LIMITS = {"metadata entries": 1 << 16, "tensors": 1 << 16, "bytes in a string":
            "strings in an array": 1 << 22, "dimensions": 4}
 
 
+class _CutShort(ModelError):
+    """A tensor begins where it should and does not end in the file."""
+
+
 class GgufTensor(NamedTuple):
     """type: a ggml number; shape: outermost dimension first; start, end: bytes within the file."""
 
@@ -74,18 +78,19 @@ class GgufFile(Mapping[str, GgufTensor]):
     def _place_meanings(self, reader: _Reader) -> None:
         """Place the tensors with the one meaning of type 42 by whose sizes they fill the file."""
         fitting: list[tuple[int, dict[str, GgufTensor]]] = []
-        furthest: tuple[int, ModelError] | None = None
+        furthest, reason = (-1, False), ModelError(f"{self.path}: no tensors")
         for meaning in _MEANINGS:
             self._tensors = {}
             try:
                 self._place(reader, meaning)
             except ModelError as error:
-                if furthest is None or len(self._tensors) > furthest[0]:
-                    furthest = len(self._tensors), error
+                reached = len(self._tensors), isinstance(error, _CutShort)
+                if reached > furthest:
+                    furthest, reason = reached, error
             else:
                 fitting.append((meaning, self._tensors))
-        if not fitting and furthest is not None:
-            raise furthest[1]
+        if not fitting:
+            raise reason
         if len(fitting) != 1:
             what = ", ".join(type_name(meaning) for meaning, _ in fitting)
             raise ModelError(f"{self.path}: expected sizes by which type 42 has one meaning, found those of {what}")
@@ -118,8 +123,8 @@ class GgufFile(Mapping[str, GgufTensor]):
             raise ModelError(f"{where}: expected its data at byte {expected}, after the tensor before it, "
                              f"found {start}")
         if start + size > self._file.bytes.size:
-            raise ModelError(f"{where}: expected data up to byte {start + size}, found a file of "
-                             f"{self._file.bytes.size} bytes; it is cut short")
+            raise _CutShort(f"{where}: expected data up to byte {start + size}, found a file of "
+                            f"{self._file.bytes.size} bytes; it is cut short")
         return GgufTensor(listed.type, listed.shape, start, start + size)
 
     def __getitem__(self, name: str) -> GgufTensor:

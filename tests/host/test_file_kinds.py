@@ -8,6 +8,8 @@ import pytest
 from host.devices.emulator import EmulatorDevice
 from host.runtime import Session
 from models.config import ModelConfig
+from models.dequantise import float_model
+from models.float_twin import float_logits
 from models.formats import read_checkpoint
 from models.machine.build import CPU
 from models.quantise import quantise_model
@@ -113,7 +115,10 @@ def test_logits_are_those_of_the_definition(tmp_path, name):
     source = read_checkpoint(path)
     assert source.config == kind.config
     ids = np.random.default_rng(1).integers(0, kind.config.vocab_size, kind.config.context)
-    check(scored(source, ids), reference(kind.config, values, ids, int8=True), 0.9995)
+    expected = reference(kind.config, values, ids, int8=True)
+    check(scored(source, ids), expected, 0.9995)
+    check(float_logits(source, ids), expected, 0.99999)
+    check(float_logits(float_model(quantise_model(source)), ids), expected, 0.9997)
 
 
 @pytest.mark.parametrize("name", ["Q2_0", "PTQ1_0, tied"])
@@ -123,5 +128,7 @@ def test_int8_activations_of_a_model_that_was_trained_without(tmp_path, name):
     path, values = made(tmp_path, kind)
     ids = np.random.default_rng(1).integers(0, kind.config.vocab_size, kind.config.context)
     logits, expected = scored(read_checkpoint(path), ids), reference(kind.config, values, ids, int8=False)
+    np.testing.assert_allclose(float_logits(read_checkpoint(path), ids, np.float64, int8=False), expected, rtol=1e-9,
+                               atol=1e-9 * np.abs(expected).max())
     cosine = (logits * expected).sum(axis=1) / np.linalg.norm(logits, axis=1) / np.linalg.norm(expected, axis=1)
     assert cosine.mean() > 0.9997 and cosine.min() > 0.999
