@@ -16,7 +16,7 @@ from models.formats.gguf_blocks import BLOCKS, TABLES, grouped_of_blocks, ternar
 from models.formats.gguf_config import GgufMetadata
 from models.formats.gguf_file import I2_S, PQ2_0, PTQ1_0, Q2_0, GgufFile, type_name
 from models.formats.gguf_i2_s import I2_S_WIDTH, ROWS, find_width, i2_s_codes, unpack_i2_s
-from models.formats.gguf_types import FLOATS, float_rows, ternary_of_floats
+from models.formats.gguf_types import FLOATS, float_rows
 from models.formats.source import (
     FloatLayer,
     FloatLinear,
@@ -27,6 +27,7 @@ from models.formats.source import (
     LazyLayers,
     LazyRows,
 )
+from models.formats.ternary_floats import ternary_of_floats
 from models.formats.zeros import ZeroTensors
 from models.ternary_groups import GROUP
 from models.vocabulary import read_gguf as read_text

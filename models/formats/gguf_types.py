@@ -1,4 +1,4 @@
-"""Tensor types of GGUF files that hold floats: as floats, and as trits where they are ternary already.
+"""Tensor types of GGUF files that hold floats, or what stands for floats, as float32.
 
 Ternary types are in `models.formats.gguf_blocks` and `models.formats.gguf_i2_s`.
 """
@@ -13,27 +13,11 @@ from models.errors import ModelError
 from models.formats.gguf_blocks import TABLES, floats_of_blocks
 from models.formats.gguf_file import type_name
 
-__all__ = ["FLOATS", "float_rows", "ternary_of_floats"]
+__all__ = ["FLOATS", "float_rows"]
 
 FLOATS = (GGMLQuantizationType.F32, GGMLQuantizationType.F16, GGMLQuantizationType.BF16)
 
 _STORED: dict[int, np.dtype] = {GGMLQuantizationType.F32: np.dtype("<f4"), GGMLQuantizationType.F16: np.dtype("<f2")}
-
-
-def ternary_of_floats(values: np.ndarray) -> tuple[np.ndarray, float]:
-    """Trits and scale, 0 where all is zeros, of float32 [out, in] that are -s, 0 and s. `ModelError` for anything else.
-
-    Converters write ternary weights as such floats; llama.cpp runs floats as they are, so that others are not the
-    masters of a ternary model but a model of another kind.
-    """
-    if not np.isfinite(values).all():
-        raise ModelError("expected finite numbers, found NaN or infinity")
-    magnitudes = np.abs(values)
-    scale = magnitudes.max(initial=0)
-    if not ((magnitudes == scale) | (magnitudes == 0)).all():
-        raise ModelError(f"expected ternary weights, found floats of several magnitudes up to {scale:g}: which of them "
-                         f"are meant is not said; convert the original checkpoint")
-    return np.sign(values).astype(np.int8), float(scale)
 
 
 def float_rows(data: np.ndarray, number: int, width: int) -> np.ndarray:

@@ -9,12 +9,14 @@ from host.devices.emulator import EmulatorDevice
 from host.runtime import Session
 from models.config import ModelConfig
 from models.dequantise import float_model
+from models.errors import ModelError
 from models.float_twin import float_logits
 from models.formats import read_checkpoint
 from models.machine.build import CPU
 from models.quantise import quantise_model
 from tests.host.test_accuracy import check
 from tests.models.float_reference import reference_logits
+from tests.models.formats.folders import STEMS, config_json, write_folder
 from tests.models.formats.gguf_files import NAMES, fields_of, interleaved, write_gguf
 from tests.models.formats.ternary_blocks import BLOCK_TYPES, decoded, encoded
 
@@ -119,6 +121,43 @@ def test_logits_are_those_of_the_definition(tmp_path, name):
     check(scored(source, ids), expected, 0.9995)
     check(float_logits(source, ids), expected, 0.99999)
     check(float_logits(float_model(quantise_model(source)), ids), expected, 0.9997)
+
+
+HF_NAMES = {"token_embd": "model.embed_tokens", "output": "lm_head", "output_norm": "model.norm"}
+HF_GAINS = {"attn_norm": "input_layernorm", "ffn_norm": "post_attention_layernorm",
+            "attn_q_norm": "self_attn.q_norm", "attn_k_norm": "self_attn.k_norm"}
+
+
+def folder_of(tmp_path, config, values, **changes):
+    """The values as a Hugging Face folder of floats."""
+    names = {f"blk.{n}.{ours}.weight": f"model.layers.{n}.{theirs}.weight" for n in range(config.layers)
+             for ours, theirs in ({NAMES[name]: stem for name, stem in STEMS.items()} | HF_GAINS).items()}
+    names |= {f"{ours}.weight": f"{theirs}.weight" for ours, theirs in HF_NAMES.items()}
+    data = config_json(config, **{"quantization_config": ..., **changes})
+    return write_folder(tmp_path / "kind", data, {names[name]: array for name, array in values.items()})
+
+
+@pytest.mark.parametrize(("config", "varied", "changes"), [
+    (BONSAI, True, {"model_type": "qwen3", "layer_types": ["full_attention"] * 2, "use_sliding_window": False}),
+    (replace(BONSAI, tied_head=True), True, {"model_type": "qwen3"}), (LLAMA, False, {}),
+    (LLAMA, False, {"quantization_config": {"quant_method": "bitnet"}})],
+    ids=["Bonsai", "Bonsai, tied", "ternary floats, as Falcon-E's bfloat16", "such floats as masters"])
+def test_floats_that_are_ternary_are_taken_as_they_are(tmp_path, config, varied, changes):
+    """A mean of the magnitudes would count the zeros: every scale would be a third less."""
+    _, values = made(tmp_path, Kind("qwen3", config, "Q2_0 of 128", varied))
+    source = read_checkpoint(folder_of(tmp_path, config, values, **changes))
+    assert source.config == config
+    ids = np.random.default_rng(1).integers(0, config.vocab_size, config.context)
+    check(scored(source, ids), reference(config, values, ids, int8=True), 0.9995)
+
+
+def test_floats_of_another_model_are_refused(tmp_path):
+    _, values = made(tmp_path, Kind("qwen3", LLAMA, "Q2_0 of 128", False))
+    values["blk.1.ffn_up.weight"] = values["blk.1.ffn_up.weight"] + np.float32(0.01)
+    folder = folder_of(tmp_path, LLAMA, values)
+    with pytest.raises(ModelError, match="model.layers.1.mlp.up_proj.weight: expected ternary weights, found floats of "
+                                         "several magnitudes"):
+        quantise_model(read_checkpoint(folder))
 
 
 @pytest.mark.parametrize("name", ["Q2_0", "PTQ1_0, tied"])

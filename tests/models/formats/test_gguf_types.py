@@ -4,24 +4,8 @@ from gguf.constants import GGMLQuantizationType as Kind
 from gguf.quants import dequantize, quantize
 
 from models.errors import ModelError
-from models.formats.gguf_types import float_rows, ternary_of_floats
+from models.formats.gguf_types import float_rows
 from tests.models.formats.ternary_blocks import BLOCK_TYPES, decoded, encoded
-
-
-def test_zeros_alone_have_no_scale():
-    trits, scale = ternary_of_floats(np.zeros((6, 512), np.float32))
-    assert scale == 0 and not trits.any()
-
-
-def test_floats_that_are_ternary_already():
-    trits = np.array([[0, 1, -1], [1, 0, 0]], np.int8)
-    found, scale = ternary_of_floats(trits * np.float32(0.3))
-    np.testing.assert_array_equal(found, trits, strict=True)
-    assert scale == np.float32(0.3)
-    for values, message in ((np.float32([[0, 1, 2]]), "found floats of several magnitudes up to 2"),
-                            (np.float32([[0, np.nan]]), "expected finite numbers")):
-        with pytest.raises(ModelError, match=message):
-            ternary_of_floats(values)
 
 
 @pytest.mark.parametrize("kind", [Kind.F32, Kind.F16, Kind.BF16, Kind.Q8_0, Kind.Q4_0, Kind.Q5_1])
