@@ -34,7 +34,7 @@ def _linear(matrix: Matrix) -> FloatLinear | GroupedLinear:
     if not isinstance(matrix, GroupedMatrix):
         return FloatLinear(matrix.trits(), float(_scalars(matrix.scale)))
     unit = np.ldexp(float(_scalars(matrix.unit)), -matrix.shift)
-    return GroupedLinear(matrix.trits(), (matrix.mantissas * unit).astype(np.float32))
+    return GroupedLinear(matrix.signs(), (matrix.mantissas * unit).astype(np.float32))
 
 
 def _table(table: GroupedTable, units: np.ndarray) -> GroupedRows:

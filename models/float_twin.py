@@ -136,9 +136,9 @@ def _quantise(x: np.ndarray) -> _Quantised:
 
 def _linear(x: _Quantised, linear: FloatLinear | GroupedLinear) -> np.ndarray:
     if isinstance(linear, GroupedLinear):
-        rows = max(1, _BLOCK // linear.trits.shape[1])
+        rows = max(1, _BLOCK // linear.signs.shape[1])
         parts = [x.q @ linear.values(slice(start, start + rows)).T.astype(x.q.dtype)
-                 for start in range(0, len(linear.trits), rows)]
+                 for start in range(0, len(linear.signs), rows)]
         return np.concatenate(parts, axis=1) * x.unit
     rows = max(1, _BLOCK // linear.trits.shape[1])  # as floats a few at a time; the sums are exact
     blocks = [x.q @ linear.trits[start:start + rows].T.astype(x.q.dtype)

@@ -12,7 +12,7 @@ from models.config import ModelConfig
 from models.errors import ModelError
 from models.machine.scalar_format import pack_words
 from models.ternary import unpack_trits
-from models.ternary_groups import GROUP, unpack_groups
+from models.ternary_groups import GROUP, ONE_SCALE, unpack_groups
 
 __all__ = ["Gains", "GroupedMatrix", "GroupedTable", "Layer", "Matrix", "Model", "ModelBuilder", "ModelSink",
            "TernaryMatrix"]
@@ -70,10 +70,13 @@ class GroupedMatrix:
     @property
     def scale(self) -> np.uint32:
         """`ModelError`: there is none for all of the matrix."""
-        raise ModelError("this model's matrices have a scale for each 128 inputs of a row; what was asked for takes "
-                         "one for the whole matrix")
+        raise ModelError(ONE_SCALE)
 
     def trits(self) -> np.ndarray:
+        """`ModelError`: without their scales they are nothing that is proportional to the weights."""
+        raise ModelError(ONE_SCALE)
+
+    def signs(self) -> np.ndarray:
         """int8 [out, in] in -1..1, unpacked anew at each call."""
         return unpack_groups(self.packed)
 

@@ -79,7 +79,7 @@ def _grouped_table(table: FloatRows, start: int, stop: int) -> tuple[GroupedTabl
         raise ValueError("a model with grouped tables has another one")
     rows = table.parts(start, stop)
     mantissas, exponents = group_mantissas(rows.scales)
-    return GroupedTable(pack_groups(rows.trits), mantissas), exponents.astype(np.int8)
+    return GroupedTable(pack_groups(rows.signs), mantissas), exponents.astype(np.int8)
 
 
 def quantise_model(model: FloatModel, *, residual_max: float | None = None, progress: bool = False) -> Model:
@@ -114,5 +114,5 @@ def grouped_matrix(linear: GroupedLinear, bits: int) -> GroupedMatrix:
     """The integers of a matrix with scales by group. bits: that no sum of int8 activations exceeds."""
     mantissas, exponents = group_mantissas(linear.scales.reshape(1, -1))
     mantissas = mantissas.reshape(linear.scales.shape)
-    shift = group_shift(linear.trits, mantissas, bits)
-    return GroupedMatrix(pack_groups(linear.trits), mantissas, shift, scalar_words(np.ldexp(1.0, shift - exponents))[0])
+    shift = group_shift(linear.signs, mantissas, bits)
+    return GroupedMatrix(pack_groups(linear.signs), mantissas, shift, scalar_words(np.ldexp(1.0, shift - exponents))[0])

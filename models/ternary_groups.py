@@ -11,8 +11,8 @@ import numpy as np
 
 from models.errors import ModelError
 
-__all__ = ["GROUP", "GROUP_BYTES", "MANTISSA_MAX", "SHIFT_LIMIT", "check_groups", "group_mantissas", "group_shift",
-           "pack_groups", "unpack_groups"]
+__all__ = ["GROUP", "GROUP_BYTES", "MANTISSA_MAX", "ONE_SCALE", "SHIFT_LIMIT", "check_groups", "group_mantissas",
+           "group_shift", "pack_groups", "unpack_groups"]
 
 GROUP = 128
 """Inputs that share a scale."""
@@ -20,6 +20,10 @@ GROUP = 128
 GROUP_BYTES = GROUP // 4
 MANTISSA_MAX = 32767
 SHIFT_LIMIT = 62
+ONE_SCALE = ("this model's matrices have a scale for each 128 inputs of a row; what was asked for takes one for the "
+             "whole matrix")
+"""What is said to whoever would take trits alone for the weights."""
+
 _MANTISSA_BITS = 15
 _PLANES = np.array([0, 2, 4, 6], np.uint8)
 _EXPONENT_LIMIT = 100

@@ -160,7 +160,7 @@ class _Tensors:
         factor = self._factor(_scale(tensor))
         if not 0 < factor < math.inf:
             raise self.file.error(tensor, f"expected a positive scale, found {factor}")
-        trits, scales = linear.trits, linear.scales * np.float32(factor)
+        trits, scales = linear.signs, linear.scales * np.float32(factor)
         if name in ("q", "k") and self.metadata.interleaved:
             trits, scales = (_uninterleaved(rows, self.config.head_dim) for rows in (trits, scales))
         self.zeros.look(tensor, stored, trits)
@@ -215,7 +215,7 @@ class _Tensors:
             width = self.config.hidden_size
             rows = grouped_of_blocks(data[start:stop].reshape(-1), number, (max(0, stop - start), width))
         self.file.release()
-        self.zeros.look(name, rows.trits)
+        self.zeros.look(name, rows.signs)
         return rows
 
     def vector(self, name: str, size: int) -> np.ndarray:

@@ -167,9 +167,9 @@ class _Layers:
             masters = self.shards.floats(name, outputs, inputs)
             with located(f"{self.shards[name].path}: tensor {name}"):
                 if self.config.grouped:
-                    linear = grouped_of_floats(masters)
-                    self.shards.zeros.look(name, masters, linear.trits)
-                    return linear
+                    found = grouped_of_floats(masters)
+                    self.shards.zeros.look(name, masters, found.signs)
+                    return found
                 if self.storage.ternary or (are_ternary(masters, grouped=False) and masters.any()):
                     trits, scale = ternary_of_floats(masters)
                 else:

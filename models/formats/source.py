@@ -14,7 +14,7 @@ import numpy as np
 from models.config import ModelConfig
 from models.errors import ModelError
 from models.formats.zeros import ZeroTensors
-from models.ternary_groups import GROUP
+from models.ternary_groups import GROUP, ONE_SCALE
 from models.vocabulary.parts import TextParts
 
 __all__ = ["FloatLayer", "FloatLinear", "FloatModel", "FloatRows", "GroupedLinear", "GroupedRows", "LazyLayers",
@@ -36,20 +36,24 @@ class FloatLinear:
 
 @dataclass(frozen=True)
 class GroupedLinear:
-    """trits: int8 [out, in] in -1..1; scales: float32 [out, in / 128], not negative, of each 128 inputs of a row."""
+    """signs: int8 [out, in] in -1..1; scales: float32 [out, in / 128], not negative, of each 128 inputs of a row."""
 
-    trits: np.ndarray
+    signs: np.ndarray
     scales: np.ndarray
 
     @property
     def scale(self) -> float:
         """`ModelError`: there is none for all of the matrix."""
-        raise ModelError("this model's matrices have a scale for each 128 inputs of a row; what was asked for takes "
-                         "one for the whole matrix")
+        raise ModelError(ONE_SCALE)
+
+    @property
+    def trits(self) -> np.ndarray:
+        """`ModelError`: without their scales they are nothing that is proportional to the weights."""
+        raise ModelError(ONE_SCALE)
 
     def values(self, rows: slice = slice(None)) -> np.ndarray:
         """float32 [n, in]."""
-        return self.trits[rows] * np.repeat(self.scales[rows], GROUP, axis=1)
+        return self.signs[rows] * np.repeat(self.scales[rows], GROUP, axis=1)
 
 
 @dataclass(frozen=True)

@@ -29,11 +29,12 @@ from models.golden.tap import Tap, tap
 from models.golden.ternary_matmul import grouped_matmul, ternary_matmul
 from models.machine.build import SHORTLIST
 from models.machine.tables import rope_table
-from models.model import GroupedMatrix, GroupedTable
+from models.model import GroupedMatrix, GroupedTable, Matrix
 from models.ternary_groups import unpack_groups
 from models.ternary_head import TernaryHead, ternary_head
 
-__all__ = ["INPUT_BITS", "PRODUCT_BITS", "SUM_BITS", "GoldenModel", "KVCache", "RowNorm", "RowStage", "TapPoint"]
+__all__ = ["INPUT_BITS", "PRODUCT_BITS", "SUM_BITS", "GoldenModel", "KVCache", "RowNorm", "RowStage", "TapPoint",
+           "matrix_sums", "normed_heads"]
 
 RowStage = Callable[[np.ndarray, Scalar], np.ndarray]
 """A stage at a point: int64 [rows, channels] in units of a scalar [rows] to such rows in the same units."""
@@ -75,6 +76,21 @@ class KVCache:
         """keys, key scales, values, value scales of all tokens so far."""
         return (np.stack(self.keys, axis=1), from_word(np.stack(self.key_scales, axis=1)),
                 np.stack(self.values, axis=1), from_word(np.stack(self.value_scales, axis=1)))
+
+
+def matrix_sums(q: np.ndarray, matrix: Matrix) -> np.ndarray:
+    """The product of a linear layer: int8 activations [rows, inputs] to sums, int64 [rows, outputs]."""
+    if isinstance(matrix, GroupedMatrix):
+        return grouped_matmul(q, matrix.signs(), matrix.mantissas, matrix.shift)
+    return ternary_matmul(q, matrix.trits())
+
+
+def normed_heads(model: Model, layer: int, name: str, x: np.ndarray, unit: Scalar) -> tuple[np.ndarray, Scalar]:
+    """Heads of "q" or "k", int64 [rows, heads, dim] in units of `unit` [rows], behind their norm, if there is one."""
+    if not model.config.qk_norm:
+        return x, unit
+    gains, exponent = model.layers[layer].gains[name]
+    return head_norm(x, unit, gains, norm_constants(model.config.head_dim, exponent, model.config.rms_eps))
 
 
 class GoldenModel:
@@ -168,8 +184,8 @@ class GoldenModel:
         config, cache = self.config, self.caches[index]
         table = self.rope_table[self.position if index == 0 else len(self.caches[0].keys) - 1][None]
         (q, q_unit), (k, k_unit), (v, v_unit) = (self._linear(index, name, q_in, unit) for name in ("q", "k", "v"))
-        q, q_unit = self._head_norm(q.reshape(1, config.heads, config.head_dim), q_unit, index, "q")
-        k, k_unit = self._head_norm(k.reshape(1, config.kv_heads, config.head_dim), k_unit, index, "k")
+        q, q_unit = normed_heads(self.model, index, "q", q.reshape(1, config.heads, config.head_dim), q_unit)
+        k, k_unit = normed_heads(self.model, index, "k", k.reshape(1, config.kv_heads, config.head_dim), k_unit)
         q, k = rope(q, table), rope(k, table)
         q, q_scale = head_quant(q, shift(q_unit, -ROPE_FRACTION), QUERY_BITS)
         k, k_scale = head_quant(k, shift(k_unit, -ROPE_FRACTION), self.kv_bits)
@@ -185,17 +201,7 @@ class GoldenModel:
 
     def _linear(self, index: int, name: str, q_in: np.ndarray, unit: Scalar) -> tuple[np.ndarray, Scalar]:
         linear = self.model.layers[index].linears[name]
-        if isinstance(linear, GroupedMatrix):
-            sums = grouped_matmul(q_in, linear.trits(), linear.mantissas, linear.shift)
-        else:
-            sums = ternary_matmul(q_in, linear.trits())
-        return sums, mul(unit, from_word(linear.unit))
-
-    def _head_norm(self, x: np.ndarray, unit: Scalar, index: int, name: str) -> tuple[np.ndarray, Scalar]:
-        if not self.config.qk_norm:
-            return x, unit
-        gains, exponent = self.model.layers[index].gains[name]
-        return head_norm(x, unit, gains, norm_constants(self.config.head_dim, exponent, self.config.rms_eps))
+        return matrix_sums(q_in, linear), mul(unit, from_word(linear.unit))
 
     def _norm(self, x: np.ndarray, unit: Scalar, gains: tuple[np.ndarray, int] | None,
               point: TapPoint, levels: int = 127, norm: RowNorm | None = None) -> tuple[np.ndarray, Scalar]:

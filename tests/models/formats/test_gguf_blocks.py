@@ -112,7 +112,7 @@ def test_every_weight_is_the_definitions(kind):
     trits, scales, data = varied(kind)
     expected, number = decoded(kind, data.tobytes(), trits.shape), number_of(kind)
     linear = grouped_of_blocks(data, number, trits.shape)
-    np.testing.assert_array_equal(linear.trits, trits, strict=True)
+    np.testing.assert_array_equal(linear.signs, trits, strict=True)
     np.testing.assert_array_equal(linear.values(), expected)
     np.testing.assert_array_equal(floats_of_blocks(data, number, trits.shape[1]), expected)
     assert not uniform(data, number)

@@ -27,7 +27,7 @@ def test_groups_of_floats():
     trits[1, 128:] = 0
     values = trits * np.repeat(scales, 128, axis=1)
     found = grouped_of_floats(values)
-    np.testing.assert_array_equal(found.trits, trits, strict=True)
+    np.testing.assert_array_equal(found.signs, trits, strict=True)
     np.testing.assert_array_equal(found.values(), values)
     assert found.scales[1].tolist() == [3, 0]
     assert are_ternary(values, grouped=True) and not are_ternary(values, grouped=False)

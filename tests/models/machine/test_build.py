@@ -96,12 +96,12 @@ def test_the_kv260_holds_the_real_models(name):
     BUILDS["kv260"].check(PRESETS[name])
 
 
-@pytest.mark.parametrize(("field", "what"), [("grouped", "scales of 128 inputs of a row each"),
-                                             ("grouped_tables", "ternary embedding and head"),
-                                             ("qk_norm", "norms of q and k")])
+@pytest.mark.parametrize(("field", "what"), [("grouped", "a scale for each 128 inputs of a row"),
+                                             ("grouped_tables", "a ternary embedding and head"),
+                                             ("qk_norm", "norms of the heads of q and k")])
 def test_what_the_fabric_has_not_is_refused_by_name(field, what):
     config = replace(PRESETS["falcon3-1b"], **{field: True})
     for build in BUILDS.values():
-        with pytest.raises(BuildError, match=f"the model's {what} are not in the fabric: the emulator runs them"):
+        with pytest.raises(BuildError, match=f"the model has {what}, which boards lack and the emulator runs"):
             build.check(config)
     CPU.check(config)
