@@ -68,9 +68,10 @@ class CheckpointWriter:
             if isinstance(matrix, GroupedMatrix):
                 self._tensors.put(f"layers.{index}.{name}.mantissas", matrix.mantissas)
         self._tensors.put("scales", np.array([[layer.linears[name].unit for name in LINEARS]], np.uint32), index)
-        if self._config.grouped:
-            shifts = [[layer.linears[name].shift for name in LINEARS]]
-            self._tensors.put("shifts", np.array(shifts, np.uint8), index)
+        shifts = [matrix.shift for matrix in (layer.linears[name] for name in LINEARS)
+                  if isinstance(matrix, GroupedMatrix)]
+        if shifts:
+            self._tensors.put("shifts", np.array([shifts], np.uint8), index)
         for name, gains in layer.gains.items():
             self._gains(f"layers.{index}.gain.{name}", gains)
 

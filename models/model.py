@@ -170,12 +170,12 @@ class ModelBuilder:
         self._config, self._layers = config, []
         table = config.vocab_size, config.hidden_size
         if config.grouped_tables:
-            embedding = _empty_table(*table)
-            tables = embedding, embedding if config.tied_head else _empty_table(*table)
+            embedding: Any = _empty_table(*table)
+            head: Any = embedding if config.tied_head else _empty_table(*table)
         else:
-            tables = np.empty(table, np.int16), np.empty(table, np.int8)
-        self._vocabulary: tuple[Any, ...] = tables[0], np.empty(table[0], np.int8), tables[1], np.empty(
-            table[0], np.uint32)
+            embedding, head = np.empty(table, np.int16), np.empty(table, np.int8)
+        exponents, scales = np.empty(table[0], np.int8), np.empty(table[0], np.uint32)
+        self._vocabulary: tuple[Any, Any, Any, Any] = embedding, exponents, head, scales
         self.model: Model | None = None
         """The model, once it is finished."""
 

@@ -92,9 +92,9 @@ def synthesise(sink: ModelSink, config: ModelConfig, seed: int = 0, *, zeros: fl
     for start in tqdm(range(0, config.vocab_size, _BLOCK), "vocabulary", unit="block", disable=silent):
         size = min(_BLOCK, config.vocab_size - start), config.hidden_size
         if config.grouped_tables:
-            embedding, exponents = _table(rng, codes, *size, 1.0)
-            head = (embedding, exponents) if config.tied_head else _table(rng, codes, *size, 1 / sqrt(size[1]))
-            sink.vocabulary(start, embedding, exponents, head[0], GroupedTable.units(head[1]))
+            table = _table(rng, codes, *size, 1.0)
+            own = table if config.tied_head else _table(rng, codes, *size, 1 / sqrt(size[1]))
+            sink.vocabulary(start, *table, own[0], GroupedTable.units(own[1]))
             continue
         values = rng.standard_normal(size, np.float32)
         embedding, exponents = embedding_rows(values if selectors is None else selectors.embed(rng, values))

@@ -30,8 +30,10 @@ def grouped_sums(q: np.ndarray, trits: np.ndarray, mantissas: np.ndarray) -> np.
     q: integers [rows, inputs] within ±32767; trits: int8 [outputs, inputs]; mantissas: int16 [outputs, groups].
     """
     q, k = np.asarray(q, np.int64), mantissas.astype(np.int64)
-    return sum((q[:, start:start + GROUP] @ trits[:, start:start + GROUP].astype(np.int64).T) * k[:, start // GROUP]
-               for start in range(0, q.shape[1], GROUP))
+    total = np.zeros((len(q), len(trits)), np.int64)
+    for start in range(0, q.shape[1], GROUP):
+        total += q[:, start:start + GROUP] @ trits[:, start:start + GROUP].astype(np.int64).T * k[:, start // GROUP]
+    return total
 
 
 def grouped_matmul(q: np.ndarray, trits: np.ndarray, mantissas: np.ndarray, shift: int) -> np.ndarray:
