@@ -22,11 +22,12 @@ import numpy as np
 from gguf.constants import GGMLQuantizationType
 
 from models.errors import ModelError
-from models.formats.gguf_file import PQ2_0, PTQ1_0, Q2_0, Q2_0_128
+from models.formats.gguf_file import PQ2_0, PTQ1_0, Q2_0, Q2_0_128, GgufFile
 from models.formats.source import GroupedLinear
 from models.ternary_groups import GROUP
 
-__all__ = ["BLOCKS", "TABLES", "Blocks", "floats_of_blocks", "grouped_of_blocks", "ternary_of_blocks", "uniform"]
+__all__ = ["BLOCKS", "TABLES", "Blocks", "floats_of_blocks", "grouped_of_blocks", "several_scales",
+           "ternary_of_blocks", "uniform"]
 
 
 class Blocks(NamedTuple):
@@ -104,6 +105,14 @@ def uniform(data: np.ndarray, number: int) -> bool:
     scales = BLOCKS[number].scales(data)
     used = scales[scales != 0]
     return not len(used) or bool((used == used[0]).all())
+
+
+def several_scales(file: GgufFile, prefix: str) -> bool:
+    """Whether a tensor whose name begins so has blocks of several scales."""
+    names = [name for name in file if name.startswith(prefix) and file[name].type in BLOCKS]
+    found = any(not uniform(file.stored(name), file[name].type) for name in names)
+    file.release()
+    return found
 
 
 def ternary_of_blocks(data: np.ndarray, number: int, shape: tuple[int, int]) -> tuple[np.ndarray, float]:

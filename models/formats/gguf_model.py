@@ -12,7 +12,7 @@ from gguf.constants import GGMLQuantizationType
 
 from models.config import ModelConfig
 from models.errors import ModelError, located
-from models.formats.gguf_blocks import BLOCKS, TABLES, grouped_of_blocks, ternary_of_blocks, uniform
+from models.formats.gguf_blocks import BLOCKS, TABLES, grouped_of_blocks, several_scales, ternary_of_blocks, uniform
 from models.formats.gguf_config import GgufMetadata
 from models.formats.gguf_file import I2_S, PQ2_0, PTQ1_0, Q2_0, GgufFile, type_name
 from models.formats.gguf_i2_s import I2_S_WIDTH, ROWS, find_width, i2_s_codes, unpack_i2_s
@@ -56,7 +56,7 @@ def read_gguf(path: Path, *, activation: str | None = None) -> FloatModel:
     sub_norms = metadata.sub_norms or any(f"blk.0.{_GAIN[name]}.weight" in file for name in ("attn_sub", "ffn_sub"))
     tables = [file[name].type for name in (_EMBEDDING, _HEAD) if name in file]
     config = metadata.config(vocab_size=file[_EMBEDDING].shape[0], tied_head=_HEAD not in file, sub_norms=sub_norms,
-                             activation=activation, grouped=_grouped(file),
+                             activation=activation, grouped=several_scales(file, "blk."),
                              grouped_tables=all(number in TABLES for number in tables))
     tensors = _Tensors(file, config, metadata)
     tensors.check_names()
@@ -233,14 +233,6 @@ class _Tensors:
     def _check_shape(self, name: str, *shape: int) -> None:
         if (found := self.file[name].shape) != shape:
             raise self.file.error(name, f"expected shape {list(shape)}, found {list(found)}")
-
-
-def _grouped(file: GgufFile) -> bool:
-    """Whether a layer's matrix has blocks of several scales."""
-    names = [name for name in file if name.startswith("blk.") and file[name].type in BLOCKS]
-    found = any(not uniform(file.stored(name), file[name].type) for name in names)
-    file.release()
-    return found
 
 
 def _weight(index: int, name: str) -> str:
