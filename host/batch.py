@@ -10,6 +10,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence, Sized
+from typing import Any
 
 from tqdm import tqdm
 
@@ -21,6 +22,7 @@ from host.engine.request import Request, check_room
 from host.sampler import add_sampling_options, sampler_from
 from host.screen import shown
 from host.stop_strings import StopStrings
+from host.terminal.speeds import duration
 from hw.boards.registry import BUILDS
 from models.command import CommandParser, run_command
 from models.errors import OptionError
@@ -52,18 +54,22 @@ def parser() -> CommandParser:
     parser.add_argument("--stop", action="append", default=[], metavar="TEXT",
                         help="end a sequence before this text or special token; may be given several times")
     add_sampling_options(parser)
+    parser.add_argument("--jsonl", action="store_true",
+                        help="print each result as it ends, a JSON object on a line of its own")
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     options = parser().parse_args(arguments)
+    if options.json and options.jsonl:
+        raise OptionError("--json and --jsonl exclude each other")
     given = None if options.ids is None else [parse_ids(item) for item in options.ids]
     texts = None if given else options.prompt or _lines(options.prompts)
     _refuse_empty(texts or ())
     StopStrings(options.stop)
-    samplers = [sampler_from(options) for _ in texts or given]
-    sequences = min(len(samplers), _SIDE_BY_SIDE) if options.sequences is None else options.sequences
+    sampler_from(options)  # refuses at once
+    sequences = min(len(texts or given), _SIDE_BY_SIDE) if options.sequences is None else options.sequences
     if not 1 <= sequences <= SEQUENCES:
         raise OptionError(f"--sequences must be 1 to {SEQUENCES}, got {sequences}")
     session = open_session(options, progress=True, sequences=sequences)
@@ -71,8 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     prompts = given or [text.prompt(item) for item in texts]
     _refuse_empty(prompts)
     token = control_token(session.model.folder, options.magic)
-    requests = [Request(prompt, sampler, options.n, stops=options.stop, magic=token)
-                for prompt, sampler in zip(prompts, samplers, strict=True)]
+    requests = [Request(prompt, sampler_from(options), options.n, stops=options.stop, magic=token)
+                for prompt in prompts]
     for number, request in enumerate(requests, 1):
         check_room(len(request.ids), options.n, session.context, f"prompt {number}")
     engine = Engine(session, text)
@@ -80,10 +86,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     total = sum(len(request.ids) + options.n for request in requests)
     with tqdm(total=total, desc="batch", unit="tok", file=sys.stderr, leave=False,
               disable=not sys.stderr.isatty()) as bar:
+        waiting = dict(enumerate(replies)) if options.jsonl else {}
         for _ in engine.run():
             bar.update(sum(reply.prompt_done + len(reply.ids) for reply in replies) - bar.n)
+            for index in [index for index, reply in waiting.items() if reply.finish]:
+                print(json.dumps({"index": index} | _result(waiting.pop(index))), flush=True)
     _report(options, engine, texts, replies)
     session.device.close()
+
+
+def _result(reply: Reply) -> dict[str, Any]:
+    return {"prompt_ids": reply.request.ids, "ids": reply.ids, "text": reply.text, "finish": reply.finish.value}
 
 
 def _report(options: argparse.Namespace, engine: Engine, texts: list[str] | None, replies: Sequence[Reply]) -> None:
@@ -91,18 +104,18 @@ def _report(options: argparse.Namespace, engine: Engine, texts: list[str] | None
     cycles = session.counters.cycles
     speed = work.decoded / work.decode_s if work.decode_s else 0.0
     if options.json:
-        results = [{"prompt_ids": reply.request.ids, "ids": reply.ids, "text": reply.text} for reply in replies]
-        result = {"results": results, "passes": work.passes, "prefill_s": work.prefill_s, "decode_s": work.decode_s,
-                  "tokens_per_s": speed, "device": options.device, "saturations": session.saturations}
+        result = {"model": session.model.config.name, "results": [_result(reply) for reply in replies],
+                  "passes": work.passes, "prefill_s": work.prefill_s, "decode_s": work.decode_s, "tokens_per_s": speed,
+                  "device": options.device, "saturations": session.saturations}
         print(json.dumps(result | ({"cycles": cycles} if cycles else {})))
         note_saturations(session.saturations)
         return
-    for index, reply in enumerate(replies):
+    for index, reply in enumerate([] if options.jsonl else replies):
         print("\n" * bool(index) + (shown((texts[index] if texts else "") + reply.text) if reply.text is not None
                                     else " ".join(map(str, reply.ids))))
     simulated = f", {cycles} cycles" if cycles else ""
     print(f"[{len(replies)} prompts, {sum(len(reply.request.ids) for reply in replies)} tokens in "
-          f"{work.prefill_s:.2f} s, {sum(len(reply.ids) for reply in replies)} new at {speed:.1f} tok/s in all on "
+          f"{duration(work.prefill_s)}, {sum(len(reply.ids) for reply in replies)} new at {speed:.1f} tok/s in all on "
           f"{options.device}{simulated}]", file=sys.stderr)
     note_saturations(session.saturations)
 

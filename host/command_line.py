@@ -11,10 +11,12 @@ from host.compiler.vocabulary import HEADS
 from host.devices.base import Device
 from host.devices.registry import DEVICES, open_device
 from host.emulator.library import KERNELS
+from host.model_option import add_model_option
 from host.pipeline.host_steps import Look
 from host.pipeline.placement import host_steps
 from host.pipeline.site import Point
 from host.runtime import Session
+from host.sampling_defaults import take_defaults
 from host.stage_options import Chosen, add_stage_options, chosen_stages
 from host.text import Text
 from hw.boards.registry import BUILDS, board_build
@@ -31,7 +33,7 @@ _SHORTLIST_VOCABULARY = 16384  # rows of a head below which a shortlist saves a 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     """--model, --device, --board, --context, --threads, --kernels, --dense, --stage, --place, --methods, --json."""
-    parser.add_argument("--model", default="demo", metavar="DIR", help="a model's folder, demo (default) or bilingual")
+    add_model_option(parser)
     parser.add_argument("--device", default="emulator", metavar="NAME",
                         help=f"what runs it: {', '.join(DEVICES)} (default: emulator)")
     parser.add_argument("--board", metavar="NAME",
@@ -83,12 +85,13 @@ def open_session(options: argparse.Namespace, *, progress: bool, sequences: int 
 
 
 def open_model(options: argparse.Namespace) -> Model:
-    """The model of the options, which their build can hold."""
+    """The model of the options, which their build can hold; its defaults of sampling go into them."""
     build = _build(options)
     if options.device != "emulator" and (options.threads is not None or options.kernels != "auto" or options.dense):
         raise OptionError(f"--threads, --kernels and --dense are the emulator's: device {options.device} has none")
     model = with_context(load_model(options.model), build, options.context)
     build.check(model.config)
+    take_defaults(options, model.folder)
     return model
 
 

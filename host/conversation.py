@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -45,6 +45,11 @@ class Answer:
         return self.reply is not None and self.reply.finish == Finish.CONTEXT
 
     @property
+    def finish(self) -> str:
+        """Why it ended, a value of `Finish`."""
+        return self.reply.finish.value if self.reply and self.reply.finish else Finish.CANCELLED.value
+
+    @property
     def prefill_s(self) -> float:
         """Wall time up to the first new token."""
         return self.reply.prefill_s if self.reply else 0.0
@@ -53,11 +58,6 @@ class Answer:
     def decode_s(self) -> float:
         """Wall time after it."""
         return self.reply.decode_s if self.reply else 0.0
-
-    @property
-    def prompt_speed(self) -> float:
-        """Prompt tokens run a second."""
-        return (self.prompt_tokens - self.cached) / self.prefill_s if self.prefill_s else 0.0
 
     @property
     def speed(self) -> float:
@@ -99,6 +99,28 @@ class Conversation:
     def reset(self) -> None:
         """Forget all turns, not the system message."""
         del self.messages[self._turns_start:]
+
+    def resume(self, messages: Sequence[Mapping[str, str]]) -> None:
+        """Go on with these, which end in an answer, in place of what was said; the system message is theirs, if they
+        have one. `ModelError` where the model takes no such messages; then nothing changes."""
+        system = messages[0]["content"] if messages and messages[0]["role"] == "system" else None
+        before, self.messages = self.messages, []
+        try:
+            self.set_system(system)
+            if self.template:
+                self.template.render([*messages, {"role": "user", "content": "A question."}])
+        except ModelError:
+            self.messages = before
+            raise
+        self.messages = [dict(message) for message in messages]
+
+    def size(self) -> int:
+        """Tokens of what was said so far, the system message included."""
+        if not self.messages:
+            return 0
+        if self.template and len(self.messages) > self._turns_start:
+            return len(self.text.encode(self.template.render(self.messages, answer_next=False), special=True))
+        return len(self.text.prompt("".join(message["content"] for message in self.messages)))
 
     def act(self, chosen: Chosen) -> None:
         """From the next answer on these stages act, those that the session was opened with at other strengths; the

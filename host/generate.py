@@ -21,9 +21,10 @@ from host.sampler import add_sampling_options, sampler_from
 from host.screen import shown
 from host.speculation import DRAFTS, PromptLookup
 from host.stop_strings import StopStrings
+from host.terminal.speeds import answer_speed, prompt_speed
 from models.command import CommandParser, run_command
 from models.errors import OptionError
-from models.text_file import read_standard_input
+from models.text_file import is_piped, read_standard_input
 
 __all__ = ["main", "parser"]
 
@@ -36,9 +37,9 @@ def parser() -> CommandParser:
     add_model_options(parser)
     add_head_option(parser)
     source = parser.add_mutually_exclusive_group()
-    source.add_argument("--prompt", default=DEFAULT_PROMPT, metavar="TEXT",
-                        help=f"text to continue, - for standard input (default: {DEFAULT_PROMPT!r}); names of special "
-                             "tokens mean the token")
+    source.add_argument("--prompt", metavar="TEXT",
+                        help="text to continue, - for standard input (default: what is piped into the command, else "
+                             f"{DEFAULT_PROMPT!r}); names of special tokens mean the token")
     source.add_argument("--ids", metavar="1,2,3", help="token ids to continue, taken as they are: needs no tokenizer")
     add_magic_option(parser)
     parser.add_argument("-n", type=int, default=100, metavar="N",
@@ -55,17 +56,17 @@ def parser() -> CommandParser:
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     options = parser().parse_args(arguments)
-    sampler = sampler_from(options)
+    sampler_from(options)  # refuses at once
     StopStrings(options.stop)
     lookup = None if options.speculate is None else PromptLookup(options.speculate)
     given = None if options.ids is None else parse_ids(options.ids)
-    written = _piped() if options.prompt == "-" and given is None else options.prompt
+    written = _prompt(options.prompt) if given is None else ""
     if given is None and not written:
         raise OptionError("the prompt is empty: there is no token to start from")
     session = open_session(options, progress=True)
     text = open_text(session, options.stop, needed=given is None)
-    request = Request(text.prompt(written) if given is None else given, sampler, options.n, stops=options.stop,
-                      drafts=lookup, magic=control_token(session.model.folder, options.magic))
+    request = Request(text.prompt(written) if given is None else given, sampler_from(options), options.n,
+                      stops=options.stop, drafts=lookup, magic=control_token(session.model.folder, options.magic))
     prompt = request.ids
     engine = Engine(session, text)
     reply = engine.add(request)
@@ -83,9 +84,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     session.device.close()
 
 
-def _piped() -> str:
-    """Standard input, without the end of its last line: `echo` puts one behind what is meant."""
-    return read_standard_input().replace("\r\n", "\n").removesuffix("\n")
+def _prompt(asked: str | None) -> str:
+    """The text of --prompt; of what is piped, the end of the last line is left out: `echo` puts one behind what is
+    meant."""
+    if asked not in (None, "-"):
+        return asked
+    piped = read_standard_input() if asked == "-" or is_piped() else ""
+    return piped.replace("\r\n", "\n").removesuffix("\n") or (DEFAULT_PROMPT if asked is None else "")
 
 
 def _show(reply: Reply, steps: Iterator[object], prompt: str) -> None:
@@ -104,9 +109,9 @@ def _report(options: argparse.Namespace, session: Session, reply: Reply) -> None
     if options.speculate is not None:
         tokens_per_pass = (len(ids) - 1) / reply.passes if reply.passes else 0.0
     if options.json:
-        result = {"prompt_ids": reply.request.ids, "ids": ids, "text": reply.text, "prefill_s": reply.prefill_s,
-                  "decode_s": reply.decode_s, "tokens_per_s": reply.speed, "device": options.device,
-                  "saturations": session.saturations}
+        result = {"model": session.model.config.name, "prompt_ids": reply.request.ids, "ids": ids, "text": reply.text,
+                  "finish": reply.finish.value, "prefill_s": reply.prefill_s, "decode_s": reply.decode_s,
+                  "tokens_per_s": reply.speed, "device": options.device, "saturations": session.saturations}
         if tokens_per_pass is not None:
             result["tokens_per_pass"] = tokens_per_pass
         if cycles:
@@ -123,8 +128,7 @@ def _report_line(options: argparse.Namespace, reply: Reply, tokens_per_pass: flo
     print()
     simulated = f", {cycles} cycles" if cycles else ""
     speculated = f", {tokens_per_pass:.2f} a pass" if tokens_per_pass is not None else ""
-    print(f"[{len(reply.request.ids)} prompt tokens in {reply.prefill_s:.2f} s, {len(reply.ids)} new at "
-          f"{reply.speed:.1f} tok/s on {options.device}{speculated}{simulated}]", file=sys.stderr)
+    print(f"[{prompt_speed(reply)}; {answer_speed(reply)} on {options.device}{speculated}{simulated}]", file=sys.stderr)
 
 
 if __name__ == "__main__":

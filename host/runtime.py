@@ -6,8 +6,9 @@ reads what the device returned.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -26,8 +27,10 @@ from models.golden.model import TapPoint
 from models.golden.residual import embed
 from models.golden.tap import Tap
 
-__all__ = ["Counters", "Session", "Top"]
+__all__ = ["ENGINES", "Counters", "Session", "Top"]
 
+ENGINES = ("fetch", "load", "linear", "vector", "attend", "head")
+"""Those of the accelerator that count their cycles."""
 
 _NOTHING: Mapping[int, Acting] = {}
 
@@ -48,13 +51,14 @@ class Top:
 @dataclass
 class Counters:
     """What the device counted over all runs of a session; weight_bytes, and what of them was read: None where it counts
-    none."""
+    none. busy: cycles in which each of `ENGINES` worked, where it counts cycles."""
 
     cycles: int = 0
     zeros: int = 0
     activations: int = 0
     weight_bytes: int | None = 0
     weight_bytes_read: int | None = 0
+    busy: Counter[str] = field(default_factory=Counter)
 
     def add_weights(self, read: WeightBytes | None) -> None:
         """Those of a run."""
@@ -185,11 +189,12 @@ class Session:
                 on_tokens(len(part))
         return out
 
-    def score_parts(self, parts: Sequence[tuple[int, Sequence[int]]]) -> np.ndarray:
+    def score_parts(self, parts: Sequence[tuple[int, Sequence[int]]], own: Mapping[int, Acting] = _NOTHING
+                    ) -> np.ndarray:
         """As `advance`, with the integer logits after each token, int32 [rows, vocab]."""
         for sequence, ids in parts:
             self._room(sequence, len(ids))
-        return self.logits(self.run_pass("score", parts))
+        return self.logits(self.run_pass("score", parts, own=own))
 
     def logits(self, rows: int) -> np.ndarray:
         """The integer logits of the last pass, of kind "score" and so many rows, int32 [rows, vocab]."""
@@ -272,7 +277,10 @@ class Session:
 
     def _run(self, item: Pass) -> None:
         self.device.flush(self.buffer, item.offset, item.count * 64)
-        self.counters.cycles += self.device.run(self.buffer.address + item.offset, item.count, *self.positions)
+        cycles = self.device.run(self.buffer.address + item.offset, item.count, *self.positions)
+        self.counters.cycles += cycles
+        if cycles:
+            self.counters.busy.update({name: self.device.get(f"BUSY_{name.upper()}") for name in ENGINES})
         self.counters.zeros += self.device.get("ZEROS")
         self.counters.activations += self.device.get("ACTIVATIONS")
         self.counters.add_weights(self.device.weights_read)

@@ -23,7 +23,7 @@ from models.command import CommandParser, run_command
 from models.errors import OptionError
 from models.golden.head import LOGIT_FRACTION
 from models.output import check_output_file
-from models.text_file import read_text_file
+from models.text_file import read_standard_input, read_text_file
 
 __all__ = ["main", "parser"]
 
@@ -33,7 +33,7 @@ def parser() -> CommandParser:
     parser = CommandParser("host.score", description="How well a model predicts a text.")
     add_model_options(parser)
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--text", type=Path, metavar="FILE", help="UTF-8 text")
+    what.add_argument("--text", type=Path, metavar="FILE", help="UTF-8 text, - for standard input")
     what.add_argument("--ids", metavar="1,2,3", help="token ids")
     add_magic_option(parser)
     parser.add_argument("--logits", type=Path, metavar="OUT.npy", help="write float32 logits (n, vocab)")
@@ -44,11 +44,12 @@ def _tokens(options: argparse.Namespace, session: Session) -> tuple[list[int], i
     """Token ids and how many characters they stand for."""
     if options.ids is not None:
         return parse_ids(options.ids), 0
-    content = read_text_file(options.text)
+    piped = str(options.text) == "-"
+    content = read_standard_input().replace("\r\n", "\n") if piped else read_text_file(options.text)
     text = Text(session.model.folder)
     ids = text.encode(content)
     if not ids:
-        raise OptionError(f"{options.text} is empty")
+        raise OptionError(f"{'standard input' if piped else options.text} is empty")
     return text.before + ids, len(content)
 
 

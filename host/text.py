@@ -28,6 +28,7 @@ class Text:
         path = folder / TOKENIZER
         if not path.is_file():
             raise ModelError(f"{folder} has no {TOKENIZER}: give token ids instead of text")
+        self.file = path
         self._tokenizer = load_tokenizer(path)
         self._lock = threading.Lock()  # around the one setting that is switched
         around = load_around(folder) if (folder / METADATA).is_file() else Around()
@@ -64,6 +65,10 @@ class Text:
         """Whether an id stands for no text: an end of turn, a start of text."""
         added = self._tokenizer.get_added_tokens_decoder().get(token)
         return added is not None and added.special
+
+    def name_of(self, token: int) -> str:
+        """A token as the tokenizer's file writes it; "" for an id that has none."""
+        return self._tokenizer.id_to_token(token) or ""
 
     def special_tokens(self) -> dict[str, int]:
         """Ids of the tokens that stand for no text, by their names."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from models.errors import BuildError
 from models.progress import working
 
-__all__ = ["CACHE_VARIABLE", "cache_root", "cached", "digest"]
+__all__ = ["CACHE_VARIABLE", "cache_root", "cached", "digest", "forget"]
 
 CACHE_VARIABLE = "TRITLOOM_CACHE"
 
@@ -54,13 +54,24 @@ def _refused(root: Path) -> Iterator[None]:
                          f"name another in {CACHE_VARIABLE}") from None
 
 
+@contextlib.contextmanager
+def _locked(root: Path, parent: Path, key: str) -> Iterator[None]:
+    with _refused(root):
+        parent.mkdir(parents=True, exist_ok=True)
+        lock = open(parent / f"{key}.lock", "w")
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def cached(kind: str, key: str, build: Callable[[Path], None], *, what: str | None = None,
            root: Path | None = None) -> Path:
-    """The folder ``kind/key``, filled by ``build(folder)`` the first time only.
+    """The folder ``kind/key``, filled by ``build(folder)`` the first time only. ``key`` is a `digest`, or has no dot.
 
     ``build`` works in a temporary folder beside the final one and at the same depth; it takes its final name only
     once ``build`` has returned, so an interrupted build leaves nothing behind that a later call would trust.
-    Processes that ask for the same key wait for the first one. Meanwhile standard error says ``what``, where it is
+    What a build that was killed has left is taken away by the next. Processes that ask for the same key wait for the
+    first one. Meanwhile standard error says ``what``, where it is
     given. ``root`` is a folder to keep it in, in place of the cache. `BuildError` where it cannot be kept.
     """
     root = root or cache_root()
@@ -68,12 +79,10 @@ def cached(kind: str, key: str, build: Callable[[Path], None], *, what: str | No
     folder = parent / key
     if folder.is_dir():
         return folder
-    with _refused(root):
-        parent.mkdir(parents=True, exist_ok=True)
-        lock = open(parent / f"{key}.lock", "w")
-    with lock, working(what) if what else contextlib.nullcontext():
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with _locked(root, parent, key), working(what) if what else contextlib.nullcontext():
         if not folder.is_dir():
+            for left in parent.glob(f"{key}.*/"):
+                shutil.rmtree(left, ignore_errors=True)
             with _refused(root):
                 scratch = Path(tempfile.mkdtemp(prefix=f"{key}.", dir=parent))
             try:
@@ -83,3 +92,17 @@ def cached(kind: str, key: str, build: Callable[[Path], None], *, what: str | No
                 shutil.rmtree(scratch, ignore_errors=True)
                 raise
     return folder
+
+
+def forget(kind: str, key: str) -> None:
+    """Remove the folder ``kind/key``, whole at once for whoever asks for it meanwhile. `BuildError` where that fails.
+
+    Files of it that a process has open, or mapped, stay readable there.
+    """
+    root = cache_root()
+    folder = root / kind / key
+    with _locked(root, folder.parent, key), _refused(root):
+        if folder.is_dir():
+            leaving = Path(tempfile.mkdtemp(prefix=f"{key}.", dir=folder.parent))
+            folder.rename(leaving / key)
+            shutil.rmtree(leaving)

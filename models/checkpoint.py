@@ -46,19 +46,21 @@ from models.checkpoint_writer import (
     new_checkpoint,
     tensor_layout,
 )
-from models.config import LINEARS, PRESETS, ModelConfig, resolve_model
+from models.config import LINEARS, PRESETS, ModelConfig
 from models.errors import ModelError, located
+from models.generation import checked_generation
 from models.integers import EXPONENT_LIMIT, HEAD_LEVELS
 from models.json_file import read_object
 from models.model import Gains, GroupedMatrix, GroupedTable, Layer, Matrix, Model, TernaryMatrix
 from models.safetensors_file import PADDING, SafetensorsFile
+from models.store.naming import model_folder
 from models.ternary import check_packed
 from models.ternary_groups import MANTISSA_MAX, SHIFT_LIMIT, check_groups
 from models.vocabulary.control_tokens import checked_control_tokens
 from models.vocabulary.parts import Around, TextParts
 
 __all__ = ["CHAT", "RESIDUAL_LIMIT", "TOKENIZER", "Gains", "Layer", "Model", "TernaryMatrix", "check_target",
-           "load_around", "load_config", "load_control_tokens", "load_model", "save_model"]
+           "load_around", "load_config", "load_control_tokens", "load_generation", "load_model", "save_model"]
 
 RESIDUAL_LIMIT = 60
 """The residual's fraction bits lie within ± this."""
@@ -67,16 +69,16 @@ _NORMALISED = 1 << 23  # the top bit of a scalar word's mantissa
 
 
 def load_config(name_or_dir: str | Path) -> ModelConfig:
-    """The shape of a preset, of `demo` or of a model folder; weights are not touched."""
+    """The shape of a preset, or of a model by any of its names (`models.store.naming`); weights are not touched."""
     if str(name_or_dir) in PRESETS and not Path(name_or_dir).is_dir():
         return PRESETS[str(name_or_dir)]
-    path = resolve_model(name_or_dir) / METADATA
+    path = model_folder(name_or_dir) / METADATA
     return _config(path, _read_metadata(path))
 
 
 def load_around(name_or_dir: str | Path) -> Around:
     """What goes around prompts of a model folder; of a folder that does not say, the config's `bos_id` before them."""
-    path = resolve_model(name_or_dir) / METADATA
+    path = model_folder(name_or_dir) / METADATA
     metadata = _read_metadata(path)
     config = _config(path, metadata)
     if "prompt" not in metadata:
@@ -87,15 +89,25 @@ def load_around(name_or_dir: str | Path) -> Around:
 
 def load_control_tokens(name_or_dir: str | Path) -> dict[str, int]:
     """Ids of a model folder's control tokens (`models.vocabulary.control_tokens`) by name; none where it lists none."""
-    path = resolve_model(name_or_dir) / METADATA
+    path = model_folder(name_or_dir) / METADATA
     metadata = _read_metadata(path)
     with located(path):
         return checked_control_tokens(metadata.get("magic", {}), _config(path, metadata).vocab_size)
 
 
+def load_generation(name_or_dir: str | Path) -> dict[str, float]:
+    """How a model folder's makers would have its text sampled (`models.generation`); empty where they do not say."""
+    path = model_folder(name_or_dir) / METADATA
+    with located(path):
+        return checked_generation(_read_metadata(path).get("generation", {}))
+
+
 def load_model(name_or_dir: str | Path) -> Model:
-    """Load a model folder (or `demo`), checking every shape and value. `ModelError` names what is wrong."""
-    folder = resolve_model(name_or_dir)
+    """Load a model by any of its names (`models.store.naming`), checking every shape and value.
+
+    `ModelError` names what is wrong.
+    """
+    folder = model_folder(name_or_dir)
     path = folder / METADATA
     metadata = _read_metadata(path)
     config = _config(path, metadata)
@@ -143,8 +155,7 @@ def save_model(model: Model, folder: str | Path, *, text: TextParts | None = Non
 
 def _read_metadata(path: Path) -> dict:
     if not path.exists():
-        hint = "; convert it with python -m models.convert" if (path.parent / "config.json").exists() else ""
-        raise ModelError(f"{path.parent} is not a model of this project: it has no {METADATA}{hint}")
+        raise ModelError(f"{path.parent} is not a model of this project: it has no {METADATA}")
     data = read_object(path)
     if data.get("format") != FORMAT:
         raise ModelError(f"{path}: expected a model of format {FORMAT!r}")

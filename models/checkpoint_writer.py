@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
+from models.byte_size import byte_size
 from models.config import LINEARS, ModelConfig
 from models.errors import ModelError
 from models.model import Gains, GroupedMatrix, GroupedTable, Layer
-from models.safetensors_file import SafetensorsWriter
+from models.safetensors_file import SafetensorsWriter, tensor_bytes
 from models.ternary import packed_width
 from models.ternary_groups import GROUP
 from models.vocabulary.parts import TextParts
@@ -106,16 +108,18 @@ class CheckpointWriter:
 
 
 @contextmanager
-def new_checkpoint(folder: str | Path, config: ModelConfig, *, text: TextParts | None = None
-                   ) -> Iterator[CheckpointWriter]:
+def new_checkpoint(folder: str | Path, config: ModelConfig, *, text: TextParts | None = None,
+                   generation: Mapping[str, float] | None = None) -> Iterator[CheckpointWriter]:
     """A writer of the model folder `folder`, which appears when the block ends, and not if it fails.
 
-    An earlier model in `folder` is replaced; `ModelError` where the folder holds anything else or cannot be written.
+    An earlier model in `folder` is replaced; `ModelError` where the folder holds anything else, cannot be written, or
+    the disk has no room. generation: defaults of sampling (`models.generation`).
     """
     folder = Path(folder)
     check_target(folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
+        _check_room(folder, config)
         with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as scratch:
             new = Path(scratch) / "new"
             new.mkdir()
@@ -124,7 +128,8 @@ def new_checkpoint(folder: str | Path, config: ModelConfig, *, text: TextParts |
                 yield writer
             around = {"prompt": text.around.to_json()} if text is not None and text.around is not None else {}
             magic = {"magic": dict(text.magic)} if text is not None and text.magic else {}
-            _write(new / METADATA, json.dumps(writer.metadata() | around | magic, indent=1) + "\n")
+            sampled = {"generation": dict(generation)} if generation else {}
+            _write(new / METADATA, json.dumps(writer.metadata() | around | magic | sampled, indent=1) + "\n")
             if text is not None:
                 _write(new / TOKENIZER, text.tokenizer)
                 if text.chat is not None:
@@ -144,6 +149,14 @@ def check_target(folder: Path) -> None:
         found = {path.name for path in folder.iterdir()} if folder.is_dir() else {folder.name}
         if foreign := sorted(found - {METADATA, TENSORS, TOKENIZER, CHAT}):
             raise ModelError(f"{folder} exists and holds {foreign[0]}, which is not part of a model")
+
+
+def _check_room(folder: Path, config: ModelConfig) -> None:
+    needed = tensor_bytes(tensor_layout(config))
+    free = shutil.disk_usage(folder.parent).free
+    if free < needed:
+        raise ModelError(f"{folder} cannot be written: the model takes {byte_size(needed)}, and the disk has "
+                         f"{byte_size(free)} left")
 
 
 def _write(path: Path, text: str) -> None:

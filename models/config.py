@@ -9,8 +9,8 @@ from pathlib import Path
 from models.errors import ModelError
 from models.ternary_groups import GROUP
 
-__all__ = ["ACTIVATIONS", "DEMO", "HOST_ACTIVATIONS", "LINEARS", "NORMS", "PRESETS", "SHIPPED", "TRAINED_TYPE",
-           "ModelConfig", "resolve_model"]
+__all__ = ["ACTIVATIONS", "DEMO", "HOST_ACTIVATIONS", "LINEARS", "NORMS", "PRESETS", "SHIPPED", "SHIPPED_LICENCE",
+           "TRAINED_TYPE", "ModelConfig", "resolve_model"]
 
 ACTIVATIONS = ("relu2", "silu")
 HOST_ACTIVATIONS = ("ash", "crrelu", "spark", "x-cos")
@@ -29,8 +29,11 @@ LINEARS = ("q", "k", "v", "o", "gate", "up", "down")
 DEMO = Path(__file__).parent / "demo"
 """Folder of the shipped model."""
 
-SHIPPED = {"demo": DEMO, "bilingual": DEMO.parent / "demo_bilingual"}
+SHIPPED = {"demo": DEMO, "chat": DEMO.parent / "demo_chat", "bilingual": DEMO.parent / "demo_bilingual"}
 """Folders of the models that come with the project, by the names that stand for them."""
+
+SHIPPED_LICENCE = "Apache-2.0"
+"""Theirs, as of all of the project."""
 
 _SMALLEST, _LARGEST = 2.0**-120, 2.0**120  # of constants: within the machine's scalar words
 _LATER = ("qk_norm", "grouped", "grouped_tables")  # false where a model's file does not say

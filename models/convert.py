@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +19,18 @@ from models.formats.zeros import zeros_in_words
 from models.machine.build import CPU
 from models.output import check_output_folder
 from models.quantise import quantise_into
+from models.store.content import sha256_of, weight_files
 
 __all__ = ["convert", "main", "parser", "report"]
 
 
-def convert(source: Path, target: Path, *, activation: str | None = None, progress: bool = False) -> None:
+def convert(source: Path, target: Path, *, activation: str | None = None, progress: bool = False,
+            sha256: Mapping[str, str] | None = None) -> None:
     """Read `source`, quantise it, write the model folder `target` whole or not at all. Raises `ModelError`, also for a
     model whose sizes no device runs.
 
     A layer and a block of the vocabulary are in memory at a time. activation: of a GGUF file that does not tell.
+    sha256: of the files of weights, for the record; found here where it is not given.
     """
     check_target(target)
     original = read_checkpoint(source, activation=activation)
@@ -34,7 +38,9 @@ def convert(source: Path, target: Path, *, activation: str | None = None, progre
         CPU.check(CPU.fitted(original.config))
     except BuildError as error:
         raise ModelError(f"{source}: no device runs it: {error}") from None
-    with new_checkpoint(target, original.config, text=original.text) as writer:
+    hashes = sha256_of(weight_files(source), progress=progress) if sha256 is None else dict(sha256)
+    original = replace(original, provenance=original.provenance | {"sha256": hashes})
+    with new_checkpoint(target, original.config, text=original.text, generation=original.card.generation) as writer:
         quantise_into(writer, original, progress=progress)
 
 
@@ -44,6 +50,7 @@ def report(target: Path) -> dict[str, Any]:
     config = ModelConfig.from_json(made["config"])
     return {"model": str(target), "config": made["config"], "parameters": config.parameters,
             "residual_fraction_bits": made["residual_fraction_bits"], "provenance": made["provenance"],
+            "generation": made.get("generation", {}),
             "notes": _notes(config, made["provenance"]),
             "tokenizer": (target / TOKENIZER).exists(), "chat": (target / CHAT).exists(),
             "bytes": sum(path.stat().st_size for path in target.iterdir())}

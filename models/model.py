@@ -21,7 +21,7 @@ Gains = tuple[np.ndarray, int]
 """Norm gains: int16 mantissas and one exponent e, value g * 2**-e."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TernaryMatrix:
     """One linear layer. packed: uint8 [out, ceil(in / 5)]; scale: scalar word, uint32, that multiplies."""
 
@@ -43,8 +43,11 @@ class TernaryMatrix:
         """The value of one unit of a sum, a scalar word."""
         return self.scale
 
+    def __repr__(self) -> str:
+        return f"<{self.shape[0]} × {self.shape[1]} trits>"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class GroupedMatrix:
     """One linear layer with a scale for each group of a row's inputs (`models.ternary_groups`).
 
@@ -81,11 +84,15 @@ class GroupedMatrix:
         return unpack_groups(self.packed)
 
 
+    def __repr__(self) -> str:
+        return f"<{self.shape[0]} × {self.shape[1]} trits, scales by group>"
+
+
 Matrix = TernaryMatrix | GroupedMatrix
 """A linear layer."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class GroupedTable:
     """A ternary embedding or head with a scale for each group of a row's channels.
 
@@ -117,16 +124,23 @@ class GroupedTable:
         """Scalar words, uint32 [vocab], of the value of one unit of rows with these exponents, int8 [vocab]."""
         return pack_words(np.full(len(exponents), 1 << 23), -exponents.astype(np.int64))
 
+    def __repr__(self) -> str:
+        return f"<{self.shape[0]} × {self.shape[1]} trits, scales by group>"
 
-@dataclass(frozen=True)
+
+
+@dataclass(frozen=True, repr=False)
 class Layer:
     """linears by the names of `models.config.LINEARS`, gains by those of `ModelConfig.gain_sizes`."""
 
     linears: dict[str, Matrix]
     gains: dict[str, Gains]
 
+    def __repr__(self) -> str:
+        return f"<layer: {', '.join(f'{name} {matrix!r}' for name, matrix in self.linears.items())}>"
 
-@dataclass
+
+@dataclass(repr=False)
 class Model:
     """A whole model in machine integers. Arrays of a loaded model are read-only views of its file.
 
@@ -147,6 +161,11 @@ class Model:
     residual_fraction_bits: int
     provenance: dict[str, object] = field(default_factory=dict)
     folder: Path | None = None
+
+    def __repr__(self) -> str:
+        config = self.config
+        return (f"<{config.name}: {config.layers} layers of {config.hidden_size} channels, {config.vocab_size} words, "
+                f"{config.parameters} weights>")
 
 
 class ModelSink(Protocol):

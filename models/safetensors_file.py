@@ -20,7 +20,7 @@ from models.errors import ModelError
 from models.file_kind import SAFETENSORS, file_kind
 from models.mapped_file import MappedFile
 
-__all__ = ["PADDING", "SafetensorsFile", "SafetensorsWriter", "TensorEntry"]
+__all__ = ["PADDING", "SafetensorsFile", "SafetensorsWriter", "TensorEntry", "tensor_bytes"]
 
 PADDING = "padding."
 """Names of tensors that only fill gaps begin so."""
@@ -111,7 +111,7 @@ class SafetensorsWriter:
     """
 
     def __init__(self, path: Path, layout: Mapping[str, tuple[str, tuple[int, ...]]]):
-        sizes = {name: math.prod(shape) * np.dtype(_DTYPES[dtype]).itemsize for name, (dtype, shape) in layout.items()}
+        sizes = {name: _bytes(*what) for name, what in layout.items()}
         header: dict[str, Any] = {}
         end = 0
         for number, name in enumerate(sorted(layout, key=lambda name: (sizes[name] % _ALIGN != 0, name))):
@@ -144,3 +144,12 @@ class SafetensorsWriter:
         self._file.close()
         if kind is None and (left := {name: size for name, size in self._left.items() if size}):
             raise ValueError(f"bytes of tensors not written: {left}")
+
+
+def tensor_bytes(layout: Mapping[str, tuple[str, tuple[int, ...]]]) -> int:
+    """Bytes of all tensors of a layout, as `SafetensorsWriter` takes it, without what lies between them."""
+    return sum(_bytes(*what) for what in layout.values())
+
+
+def _bytes(dtype: str, shape: tuple[int, ...]) -> int:
+    return math.prod(shape) * np.dtype(_DTYPES[dtype]).itemsize

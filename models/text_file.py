@@ -7,13 +7,15 @@ a line feed ends a line, so form feeds, Unicode's separators and a carriage retu
 from __future__ import annotations
 
 import codecs
+import os
+import stat
 import sys
 from pathlib import Path
 from typing import BinaryIO
 
 from models.errors import OptionError
 
-__all__ = ["LARGEST_TEXT", "decode_text", "lines_of", "read_standard_input", "read_text_file"]
+__all__ = ["LARGEST_TEXT", "decode_text", "is_piped", "lines_of", "read_standard_input", "read_text_file"]
 
 LARGEST_TEXT = 1 << 28
 """Bytes of a text: hundreds of books, and an end for a device that has none."""
@@ -31,6 +33,15 @@ def read_standard_input() -> str:
     """All of it, as `decode_text` gives a file's; nothing where it is closed."""
     stream = sys.stdin
     return decode_text(_bounded(stream.buffer, "standard input"), "standard input") if stream is not None else ""
+
+
+def is_piped() -> bool:
+    """Whether standard input is a pipe or a file, from which somebody may mean a text to be read."""
+    try:
+        mode = os.fstat(sys.stdin.fileno()).st_mode
+    except (AttributeError, OSError, ValueError):  # closed, or no file at all
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISREG(mode)
 
 
 def lines_of(text: str) -> list[str]:

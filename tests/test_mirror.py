@@ -59,6 +59,7 @@ ELSEWHERE: tuple[tuple[str, str, str], ...] = (
     ("hw/vector", "turns", "hw/vector/test_engine.py"),
 
     ("host", "generate score scoring stage_options", "host/test_commands.py"),
+    ("host", "model_option", "host/test_models.py"),
     ("host", "runtime", "host/devices/test_emulator.py"),
     ("host", "stopping", "host/compiler/test_stops.py"),
     ("host/compiler", "cuts turns", "host/compiler/test_stops.py"),
@@ -70,6 +71,10 @@ ELSEWHERE: tuple[tuple[str, str, str], ...] = (
     ("host/emulator", "native_state", "host/emulator/test_library.py"),
     ("host/emulator", "streams", "host/compiler/test_shortlist_program.py"),
     ("host/engine", "request sequences", "host/engine/test_engine.py"),
+    ("host/server", "api_error guard models running schema validation", "host/server/test_application.py"),
+    ("host/server", "logprobs requests usage", "host/server/test_completions.py"),
+    ("host/server", "metrics tally", "host/server/test_status.py"),
+    ("host/server", "served", "host/server/test_chat.py"),
     ("host/pipeline", "decode_speed", "host/pipeline/sparsity/test_comparison.py"),
     ("host/pipeline", "fitting loading stage texts", "host/pipeline/test_methods.py"),
     ("host/pipeline", "host_steps observing", "host/compiler/test_stops.py"),

@@ -14,10 +14,12 @@ __all__ = ["COMMANDS", "main"]
 COMMANDS = {
     "generate": ("host.generate", "continue a text"),
     "chat": ("host.chat", "talk with a model in the terminal"),
+    "serve": ("host.serve", "an OpenAI-compatible server, and a page to talk with"),
     "batch": ("host.batch", "continue several prompts at once"),
     "score": ("host.score", "how well a model predicts a text"),
     "bench": ("host.bench", "speed of a model on a device"),
     "pipeline": ("host.pipeline.__main__", "fit norms, sparse activation and steering, and see where they run"),
+    "models": ("host.models", "list, show and remove the models that have a short name"),
     "convert": ("models.convert", "a Hugging Face folder or a GGUF file to a model folder"),
     "synth": ("models.synth", "random weights of a real shape, for speed work"),
     "train": ("models.train.__main__", "quantisation-aware training of a small model"),
@@ -25,6 +27,7 @@ COMMANDS = {
     "report": ("hw.report", "resources and logic levels of a build, from a Yosys run"),
     "analytic": ("hw.analytic.__main__", "what the analytic model predicts of builds"),
     "simulate": ("sim.bench.__main__", "cycles of the real-size design, simulated"),
+    "notebooks": ("tritloom.copy_notebooks", "four notebooks to open in Jupyter"),
     "completion": ("tritloom.completion", "a shell's completion of this command"),
 }
 """Name to the module that has the command's `main` and `parser`, and what it does."""

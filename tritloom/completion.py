@@ -40,7 +40,7 @@ def script(shell: str, commands: Mapping[str, tuple[str, str]]) -> str:
         options = importlib.import_module(module).parser()
         below.add_parser(name, help=what, description=what, add_help=False, parents=[options])
     for action in _actions(whole):
-        if action.type is Path or "DIR" in str(action.metavar):
+        if action.type is Path or "DIR" in str(action.metavar) or action.metavar == "MODEL":
             action.complete = shtab.DIRECTORY if "DIR" in str(action.metavar) else shtab.FILE
     return shtab.complete(whole, shell)
 

@@ -36,13 +36,16 @@ class GenerationOptions:
     magic: str | None = None
 
     def changed(self, given: Mapping[str, object]) -> GenerationOptions:
-        """With options by name or alias, where `do_sample=False` is a temperature of 0.
+        """With options by name or alias, where `do_sample=False` is a temperature of 0, and `do_sample=True` none of 0.
 
         `OptionError` for an unknown name, one that is given twice, or a value out of range.
         """
         known, values = {field.name for field in fields(self)}, dict(given)
-        if not values.pop("do_sample", True) and values.setdefault("temperature", 0.0) != 0:
+        sample = values.pop("do_sample", None)
+        if sample is not None and not sample and values.setdefault("temperature", 0.0) != 0:
             raise OptionError("do_sample=False is a temperature of 0: give one of them")
+        if sample and self.temperature == 0:
+            values.setdefault("temperature", TEMPERATURE)
         named: dict[str, object] = {}
         for name, value in values.items():
             own = ALIASES.get(name, name)

@@ -1,19 +1,19 @@
 """Models from Python, text in and text out: `import tritloom`, then `load`, `generate`, `stream`, `chat`.
 
-    model = tritloom.load()                                # the shipped one; or a folder
+    model = tritloom.load()                                # the shipped one; or a folder, a GGUF file, hf:ORG/NAME
     print(model.generate("It was a truth", max_new_tokens=40))
     for piece in model.stream("The whole"): print(piece, end="", flush=True)
     chat = model.chat()
     print(chat("In the beginning"))
 
-Errors are `models.errors.TritloomError`s, whose text is one line.
+Errors are `tritloom.TritloomError`s (`models.errors`), whose text is one line.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from host.command_line import add_model_options, open_model, start_session
 from host.control_tokens import control_token
@@ -23,34 +23,38 @@ from host.engine.request import Request
 from host.runtime import Session
 from host.stage_options import chosen_stages
 from host.text import Text
-from models.errors import OptionError
+from models.checkpoint import load_generation
+from models.errors import OptionError, TritloomError
 from tritloom.generation_options import GenerationOptions
 
-__all__ = ["Chat", "LanguageModel", "chat", "generate", "load", "stream"]
+__all__ = ["Chat", "LanguageModel", "TritloomError", "chat", "generate", "load", "stream"]
 
 
 def load(model: str | os.PathLike[str] = "demo", *, device: str = "emulator", board: str | None = None,
          context: int | None = None, threads: int | None = None, kernels: str = "auto", dense: bool = False,
          stages: Sequence[str] = (), place: str = "auto", methods: str | None = None, **generation: object
          ) -> LanguageModel:
-    """A model's folder, "demo" or "bilingual", on a device; options as of `tritloom generate --help`.
+    """A model by any name that `--model` takes, on a device; options as of `tritloom generate --help`.
 
-    stages: ARTEFACT[:STRENGTH] each. Other names are defaults of generation (`GenerationOptions`).
+    A checkpoint of another format is converted, once. stages: ARTEFACT[:STRENGTH] each. Other names are defaults of
+    generation (`GenerationOptions`), before which go the model's own.
     """
     parser = argparse.ArgumentParser()
     add_model_options(parser)  # what is not given here has the commands' defaults
     options = parser.parse_args([])
     vars(options).update(model=os.fspath(model), device=device, board=board, context=context, threads=threads,
                          kernels=kernels, dense=dense, stage=list(stages), place=place, methods=methods)
-    return LanguageModel(options, GenerationOptions().changed(generation))
+    GenerationOptions().changed(generation)  # refuses at once
+    return LanguageModel(options, generation)
 
 
 class LanguageModel:
     """A loaded model. `load` makes it; several may be there at once, on one device each. `defaults`: of generation."""
 
-    def __init__(self, options: argparse.Namespace, defaults: GenerationOptions):
-        self.defaults, self._options = defaults, options
+    def __init__(self, options: argparse.Namespace, generation: Mapping[str, object]):
+        self._options = options
         self._model = open_model(options)
+        self.defaults = GenerationOptions(**load_generation(self._model.folder)).changed(generation)
         self._chosen = chosen_stages(options, self._model)
         self._session = self._new_session()
         self._text = Text(self._model.folder)
@@ -156,7 +160,7 @@ def stream(model: LanguageModel | str | os.PathLike[str], prompt: str, **options
     return _opened(model).stream(prompt, **options)
 
 
-def chat(model: LanguageModel | str | os.PathLike[str] = "demo", system: str | None = None) -> Chat:
+def chat(model: LanguageModel | str | os.PathLike[str] = "chat", system: str | None = None) -> Chat:
     """A conversation with a model."""
     return _opened(model).chat(system)
 

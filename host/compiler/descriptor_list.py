@@ -57,21 +57,24 @@ class DescriptorList:
         self._items.append(item)
         self._readers.update(dict.fromkeys(reads, item))
 
-    def load_vector(self, target: LoadTarget, name: str, address: int, size: int) -> tuple[Semaphore, ...]:
+    def load_vector(self, memory: LoadTarget, name: str, address: int, size: int,
+                    target: LoadTarget | None = None) -> tuple[Semaphore, ...]:
         """See that gains or a tap, by name, lie in their memory; what the next one that reads them waits for.
+
+        target: as what they are loaded, where that is not the memory's own.
 
         All readers are of one engine, so those that follow the first need not wait, and the last one before
         another vector comes frees the memory.
         """
-        if self._held.get(target) == name:
+        if self._held.get(memory) == name:
             return ()
-        loaded, free = _VECTORS[target]
-        reader = self._readers.get(target)
+        loaded, free = _VECTORS[memory]
+        reader = self._readers.get(memory)
         if reader is not None:
             reader.signal |= 1 << free
-        self.add(Opcode.LOAD, wait=() if reader is None else (free,), signal=(loaded,), address=address, target=target,
-                 address_stride=0, bytes=size, offset=0, sequence=0, row=0)
-        self._held[target] = name
+        self.add(Opcode.LOAD, wait=() if reader is None else (free,), signal=(loaded,), address=address,
+                 target=memory if target is None else target, address_stride=0, bytes=size, offset=0, sequence=0, row=0)
+        self._held[memory] = name
         return (loaded,)
 
     def packed(self) -> list[bytes]:

@@ -21,12 +21,12 @@ from models.machine.cache import (
     places,
     value_region,
 )
-from models.machine.descriptor import DESCRIPTOR_BYTES, STEP_BYTES
+from models.machine.descriptor import DESCRIPTOR_BYTES, STEP_BYTES, LoadTarget
 from models.machine.layout import head_beats, weight_beats
 
 __all__ = ["TAP_BYTES", "KVLayout", "MemoryMap", "cache_name", "memory_map", "padded_row_bytes", "tap_name"]
 
-TAP_BYTES = 8  # gain, add, clip, threshold, 16 bits each
+TAP_BYTES = {LoadTarget.TAP: 8, LoadTarget.AFFINE: 4}  # a channel: gain, add, clip, threshold; gain, add
 PAGE = 4096
 
 
@@ -158,7 +158,7 @@ def memory_map(config: ModelConfig, build: BuildParameters, *, rows: int, descri
             result.add(f"{layer}.gain.{gain}", size * 2)
     result.add("gain.final", config.hidden_size * 2)
     for name, channels in taps.items():
-        result.add(name, channels * TAP_BYTES)
+        result.add(name, channels * TAP_BYTES[LoadTarget.TAP])  # any tap may come later
     for sequence in range(sequences):
         for layer in layers:
             result.add(cache_name(layer, sequence), result.kv.layer_bytes, PAGE)

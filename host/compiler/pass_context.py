@@ -48,8 +48,9 @@ class PassContext:
         tap = self.taps.get(point) if point is not None else None
         if tap is None:
             return {"tap": 0, "tap_add_exponent": 0, "tap_clip_exponent": 0, "tap_threshold_exponent": 0}
+        target = LoadTarget.AFFINE if tap.affine else LoadTarget.TAP
         wait += self.list.load_vector(LoadTarget.TAP, tap_name(point), self.address(tap_name(point)),
-                                       tap.gain.size * TAP_BYTES)
+                                       tap.gain.size * TAP_BYTES[target], target)
         reads.append(LoadTarget.TAP)
         return {"tap": 1, "tap_add_exponent": tap.add_exponent, "tap_clip_exponent": tap.clip_exponent,
                 "tap_threshold_exponent": tap.threshold_exponent}

@@ -144,7 +144,7 @@ class Program:
         config, model = self.model.config, self.model
         self._put("rope", rope_table(config.rope_theta, config.head_dim, config.context))
         for point, tap in self.taps.items():
-            self._put(tap_name(point), _tap_records(tap))
+            self._put_tap(point, tap)
         self._put("gain.final", model.final_gains[0])
         quiet = not (progress and sys.stderr.isatty())
         for index in tqdm(self.layers, "laying out", unit="layer", leave=False, disable=quiet):
@@ -197,6 +197,12 @@ class Program:
         else:
             self._put("head", stripe(head_stream(rows, scales, self.build), self.build))
 
+    def _put_tap(self, point: TapPoint, tap: Tap) -> None:
+        records = _tap_records(tap)
+        region = np.zeros(self.memory.sizes[tap_name(point)], np.uint8)
+        region[:records.nbytes] = _bytes(records)
+        self._put(tap_name(point), region)
+
     def _put(self, name: str, array: np.ndarray) -> None:
         data = _bytes(array)
         if data.size != self.memory.sizes[name]:
@@ -210,7 +216,7 @@ class Program:
         """Other taps at the points that have one, where `taps` lacks a point none; the names of the regions written.
 
         `OptionError` for a point without a region. Kept lists are dropped where what descriptors hold changes: an
-        exponent, a loop's setpoint.
+        exponent, a loop's setpoint, whether there is a clip or a threshold.
         """
         for point in taps:
             if point not in self.taps:
@@ -221,7 +227,7 @@ class Program:
             self._written.clear()
         self.taps = changed
         for point, tap in changed.items():
-            self._put(tap_name(point), _tap_records(tap))
+            self._put_tap(point, tap)
         return [tap_name(point) for point in changed]
 
     def get_passes(self, kind: str, rows: int, parts: tuple[Part, ...] = (), head_from: int = 0,
@@ -265,7 +271,7 @@ class _AnyOffset(dict):
 
 
 def _without_effect(tap: Tap) -> Tap:
-    """A neutral tap with the exponents of another, so that its descriptors stay."""
+    """A neutral tap with the exponents of another."""
     neutral = neutral_tap(tap.gain.size)
     return replace(tap, gain=neutral.gain, add=neutral.add, clip=neutral.clip, threshold=neutral.threshold)
 
@@ -273,10 +279,11 @@ def _without_effect(tap: Tap) -> Tap:
 def _in_descriptors(tap: Tap) -> tuple[int, ...]:
     """What descriptors hold of a tap."""
     loop = (tap.acts, tap.setpoint) if isinstance(tap, ClosedLoop) else ()
-    return tap.add_exponent, tap.clip_exponent, tap.threshold_exponent, *loop
+    return tap.affine, tap.add_exponent, tap.clip_exponent, tap.threshold_exponent, *loop
 
 
 def _tap_records(tap: Tap) -> np.ndarray:
-    fields = (tap.gain.astype("<i2").view("<u2"), tap.add.astype("<i2").view("<u2"), tap.clip.astype("<u2"),
-              tap.threshold.astype("<u2"))
+    fields = [tap.gain.astype("<i2").view("<u2"), tap.add.astype("<i2").view("<u2")]
+    if not tap.affine:
+        fields += [tap.clip.astype("<u2"), tap.threshold.astype("<u2")]
     return np.stack(fields, axis=1)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 from host.devices.base import Device
 from models.errors import DeviceError
 from models.machine.build import BuildParameters
@@ -27,7 +25,7 @@ def open_device(name: str, build: BuildParameters, **options: object) -> Device:
         raise DeviceError(f"unknown device {name!r}; known: {', '.join(DEVICES)}")
     module, cls, install = DEVICES[name]
     try:
-        device = getattr(import_module(module), cls)(build, **options)
+        device = getattr(__import__(module, fromlist=[cls]), cls)(build, **options)  # as a statement, `tritloom.apart`
     except ImportError as error:
         raise DeviceError(f"device {name} needs the package {error.name!r}: {install}") from None
     device.identify()

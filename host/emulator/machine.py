@@ -28,7 +28,7 @@ from models.golden.residual import residual_add
 from models.golden.rope import ROPE_FRACTION, rope
 from models.golden.rounding import round_shift, saturate
 from models.golden.scalar import Scalar, constant, from_word, mul, scale_round, shift, to_word
-from models.golden.tap import Tap
+from models.golden.tap import NO_CLIP, Tap
 from models.golden.ternary_matmul import ACCUMULATOR_BITS
 from models.machine.build import BuildParameters
 from models.machine.cache import BLOCK_TOKENS, chunk_bytes, places
@@ -106,6 +106,9 @@ class Machine:
             self._gain = data.view("<i2").astype(np.int64)
         elif target == LoadTarget.TAP:
             self._tap = data.view("<u2").reshape(-1, 4)
+        elif target == LoadTarget.AFFINE:
+            self._tap = np.tile(np.array([0, 0, NO_CLIP, 0], np.uint16), (data.size // 4, 1))
+            self._tap[:, :2] = data.view("<u2").reshape(-1, 2)
         elif target == LoadTarget.ROPE:
             self._rope = _filled(self._rope, f.offset, data.view("<i2"))
         elif target == LoadTarget.STEP:

@@ -61,7 +61,8 @@ class Extents:
         gathered = most("row_bytes") if build.packing == "tiles" else 0
         # a SELECT counts ids
         channels = max((d.count for d in descriptors if d.has("count") and d.opcode != Opcode.SELECT), default=1)
-        channels = max(channels, max((d.bytes // 2 for d in inputs), default=1))
+        channels = max(channels, max((d.bytes // 2 for d in inputs), default=1),
+                       max((-(-d.bytes // 4) for d in loads if d.target == LoadTarget.AFFINE), default=1))
         return cls(rows, max(channels, heads, -(-loaded // rows)), max(sums, heads), most("heads"), most("vocab"),
                    build.context_max, gathered)
 
@@ -91,7 +92,7 @@ class Buffers:
                 ("list_scores", np.int64, e.rows * SHORTLIST), ("list_ids", np.int64, e.rows * SHORTLIST),
                 ("list_sizes", np.int64, e.rows),
                 ("wide", np.int64, threads * self.wide_channels), ("angles", np.int16, e.rows * _DIM_MAX),
-                ("counts", np.int64, threads * _COUNTERS)):
+                ("affine", np.uint64, e.channels), ("counts", np.int64, threads * _COUNTERS)):
             self._kept[name] = _aligned(size, dtype)
         self.residual = self._kept["residual"]
         if earlier is not None:  # what a program that stopped left behind
@@ -107,7 +108,7 @@ class Buffers:
         types = dict(MachineState._fields_)
         for name, array in self._kept.items():
             setattr(state, name, ctypes.cast(array.ctypes.data, types[name]))
-        state.rope = None  # not loaded yet
+        state.rope = state.taps = None  # not loaded yet
         state.row_sums, state.group_bytes, state.wide_channels = self.row_sums, self.group_bytes, self.wide_channels
 
 

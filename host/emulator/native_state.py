@@ -56,6 +56,7 @@ _FIELDS = (  # a name with [SEQUENCES] is an array
     ("wide_channels", "int64_t", ""),
     ("counts", "int64_t *", "[threads][COUNTERS]"),
     ("angles", "int16_t *", "rotary vectors: [rows][dim]"),
+    ("affine", "tap_channel *", "taps loaded without clip and threshold: [channels]"),
     ("gains", "const int16_t *", "this and what follows is set while running"),
     ("rope", "const int16_t *", ""),
     ("taps", "const tap_channel *", ""),

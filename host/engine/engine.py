@@ -5,12 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
+import numpy as np
+
+from host.engine.logits import best_of, token_score
 from host.engine.reply import Finish, Reply
 from host.engine.request import Request
-from host.engine.scheduler import Plan, Turn, plan_pass
+from host.engine.scheduler import Plan, Share, Turn, plan_pass
 from host.engine.sequences import Slot, best_slot
 from host.pipeline.placement import acting_alone
 from host.runtime import Session, Top
@@ -20,18 +24,22 @@ from models.errors import OptionError
 
 __all__ = ["Engine", "Work"]
 
+Found = Sequence[Top] | np.ndarray  # of rows: their best tokens, or integer logits [rows, vocab]
+
 
 @dataclass
 class Work:
     """What passes took, in wall time. A pass with rows of a prompt counts as one, whoever decodes beside it.
 
-    passes: of decoding alone; decoded: the ids that they gave.
+    passes: of decoding alone; decoded: the ids that they gave. choosing_s: the part of both times in which the host
+    chose tokens and made text of them.
     """
 
     prefill_s: float = 0.0
     decode_s: float = 0.0
     passes: int = 0
     decoded: int = 0
+    choosing_s: float = 0.0
 
 
 class Engine:
@@ -113,13 +121,20 @@ class Engine:
         if not rows:
             return []
         started = time.perf_counter()
-        tops = self.session.advance(list(rows.items()), plan.head_from, own)
+        if self._wants_all(plan):
+            found: Found = self.session.score_parts(list(rows.items()), own)
+            first = 0
+        else:
+            found, first = self.session.advance(list(rows.items()), plan.head_from, own), plan.head_from
+        returned = time.perf_counter()
         with self._lock:
             moved = [self._slots[sequence].reply for sequence in rows]
             prompts = any(reply.prompt_done < len(reply.request.ids) for reply in moved)
-            decoded = self._take(plan, rows, tops)
+            decoded = self._take(plan, rows, found, first)
             self._settle()
-        self._count(time.perf_counter() - started, None if prompts else decoded)
+        ended = time.perf_counter()
+        self.work.choosing_s += ended - returned
+        self._count(ended - started, None if prompts else decoded)
         return moved
 
     def _settle(self) -> None:
@@ -142,7 +157,8 @@ class Engine:
             ids = list(reply.request.ids)
             slot = best_slot(free, ids, reply.request.stages)
             remembers = self.session.remembers or (reply.acting is not None and reply.acting.begins)
-            cached = 0 if remembers else slot.cached(ids, reply.request.stages)
+            anew = remembers or reply.request.prompt_logprobs
+            cached = 0 if anew else slot.cached(ids, reply.request.stages)
             cached = min(cached, len(ids) - 1)  # the last one runs for what follows it
             self.session.positions[slot.sequence] = cached
             slot.history, slot.stages, slot.reply = ids, reply.request.stages, reply
@@ -165,28 +181,49 @@ class Engine:
             rows[sequence] = self._slots[sequence].history[start:start + count] + drafts[sequence][:checked]
         return plan, rows
 
-    def _take(self, plan: Plan, rows: dict[int, list[int]], tops: list[Top]) -> int:
-        """What a pass gave to the replies; how many ids that was."""
+    def _wants_all(self, plan: Plan) -> bool:
+        """Whether a pass is to return all logits: of a prompt's rows, or of those whose next token is wanted."""
+        requests = {share: self._slots[share.sequence].reply.request for share in plan.shares}
+        return any(request.prompt_logprobs and self.session.positions[share.sequence] < len(request.ids) - 1
+                   or request.whole and share.scored for share, request in requests.items())
+
+    def _take(self, plan: Plan, rows: dict[int, list[int]], found: Found, first: int) -> int:
+        """What a pass gave to the replies; how many ids that was. found: of its rows from `first` on."""
         self._number += 1
-        given, at = 0, 0
+        given, starts = 0, dict(zip(rows, accumulate((len(ids) for ids in rows.values()), initial=0), strict=False))
+        for share in plan.shares:  # ahead of all samplers: an error in one must not take these from others
+            self._score_prompt(share, found, starts[share.sequence])
         for sequence, count, checked, scored in plan.shares:
-            slot, best = self._slots[sequence], tops[at:at + 1 + checked] if scored else []
-            reply, at, slot.served = slot.reply, at + len(best), self._number
+            slot, last = self._slots[sequence], starts[sequence] - first + count - 1
+            reply, slot.served = slot.reply, self._number
             self.session.positions[sequence] -= checked
             reply.prompt_done = min(self.session.positions[sequence], len(reply.request.ids))
             reply.passes += bool(reply.ids)
             reply.drafted += checked
-            if reply.finish is None:
-                given += self._say(slot, best, rows[sequence][count:])
+            if reply.finish is None and scored:
+                given += self._say(slot, found[last:last + 1 + checked], rows[sequence][count:])
         return given
 
-    def _say(self, slot: Slot, tops: list[Top], drafts: list[int]) -> int:
+    def _score_prompt(self, share: Share, logits: Found, start: int) -> None:
+        """Log-probabilities of the prompt's ids behind the rows of a share, which begin at `start`."""
+        reply = self._slots[share.sequence].reply
+        request, behind = reply.request, self.session.positions[share.sequence] - share.drafts
+        for row, token in enumerate(request.ids[behind - share.ids + 1:behind + 1] if request.prompt_logprobs else ()):
+            reply.prompt_scores[behind - share.ids + row] = token_score(logits[start + row], token,
+                                                                        request.logprobs or 0)
+
+    def _say(self, slot: Slot, found: Found, drafts: list[int]) -> int:
         """The next ids of a reply, drafts as far as they stand; how many."""
         reply = slot.reply
         request = reply.request
-        for number, (top, draft) in enumerate(zip(tops, [*drafts, None], strict=False)):
+        for number, (given, draft) in enumerate(zip(found, [*drafts, None], strict=False)):
+            top = self._top(request, given, slot.history)
+            if not len(top.ids):
+                reply.end(Finish.END)
+                return number
             token = request.sampler(top, slot.history)
-            if not reply.take(token):
+            score = None if request.logprobs is None else token_score(given, token, request.logprobs)
+            if not reply.take(token, score):
                 return number
             slot.history.append(token)
             if request.drafts:
@@ -197,6 +234,13 @@ class Engine:
             if token != draft or reply.finish is not None:
                 return number + 1
         return 0
+
+    def _top(self, request: Request, found: Top | np.ndarray, history: Sequence[int]) -> Top:
+        """The best next tokens, none where the request's `edit` forbids all."""
+        if isinstance(found, Top):
+            return found
+        logits = found.astype(np.int64)
+        return best_of(request.edit(logits, history) if request.edit else logits, self.session.program.best)
 
     def _count(self, seconds: float, decoded: int | None) -> None:
         if decoded is None:

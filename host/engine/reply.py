@@ -6,6 +6,7 @@ import time
 from collections.abc import Collection
 from enum import Enum
 
+from host.engine.logits import TokenScore
 from host.engine.request import Request
 from host.pipeline.host_steps import Acting
 from host.stop_strings import StopStrings
@@ -30,13 +31,17 @@ class Reply:
     ids: new ones. text: theirs, in whole characters, without what could be the start of a stop string; None where there
     is no tokenizer. prompt_done: ids of the prompt in the cache; cached: those that were there before. passes: those
     that gave ids, the prompt's left out; drafted, accepted: drafts that they checked, and that stood. acting: the
-    request's stages, ready for the session.
+    request's stages, ready for the session. scores: of the new ids, and prompt_scores of the prompt's from the second
+    on, where the request wants them.
     """
 
     def __init__(self, request: Request, *, ends: Collection[int], stop_ids: Collection[int], text: Text | None,
                  room: int, acting: Acting | None = None):
         self.request, self.acting = request, acting
         self.ids: list[int] = []
+        self.scores: list[TokenScore] = []
+        behind = len(request.ids) - 1 if request.prompt_logprobs else 0
+        self.prompt_scores: list[TokenScore | None] = [None for _ in range(behind)]
         self.text: str | None = "" if text else None
         self.finish: Finish | None = None
         self.prompt_done = self.cached = self.passes = self.drafted = self.accepted = 0
@@ -82,7 +87,7 @@ class Reply:
         self._started = time.perf_counter()
         self.cached = self.prompt_done = cached
 
-    def take(self, token: int) -> bool:
+    def take(self, token: int, score: TokenScore | None = None) -> bool:
         """For the engine: the next id; whether it is part of the reply, which `finish` may then have ended."""
         if token in self._stop_ids or token in self._ends:
             self.end(Finish.STOP if token in self._stop_ids else Finish.END)
@@ -90,6 +95,8 @@ class Reply:
         self._last = time.perf_counter()
         self._first = self._first or self._last
         self.ids.append(token)
+        if score is not None:
+            self.scores.append(score)
         if self._stream:
             self.text += self._stops(self._stream(token))
         if self._stops.found is not None:

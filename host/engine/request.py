@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import InitVar, dataclass
 
+import numpy as np
+
 from host.pipeline.stage import Stage
 from host.runtime import Session, Top
 from host.speculation import PromptLookup
@@ -23,6 +25,10 @@ class Request:
     nothing of them shown, or names of special tokens. drafts: the same ids in fewer passes. stages: what acts on its
     rows alone, on the CPU, behind the stages of the session; passes stop for them as long as it runs. magic: the id of
     a control token that goes before `ids`, and is the first of them from then on.
+
+    logprobs: with each new id its log-probability and those of so many best ones. prompt_logprobs: also of the ids of
+    the prompt, but the first; it then runs as a whole, whatever a cache holds. edit: called with all logits of the next
+    token, int64 [vocab], and the ids so far; what it returns is chosen from. For these, passes return all logits.
     """
 
     ids: Sequence[int]
@@ -33,10 +39,18 @@ class Request:
     drafts: PromptLookup | None = None
     stages: Sequence[Stage] = ()
     magic: InitVar[int | None] = None
+    logprobs: int | None = None
+    prompt_logprobs: bool = False
+    edit: Callable[[np.ndarray, Sequence[int]], np.ndarray] | None = None
 
     def __post_init__(self, magic: int | None) -> None:
         if magic is not None:
             self.ids = [magic, *self.ids]
+
+    @property
+    def whole(self) -> bool:
+        """Whether it needs all logits of its next tokens."""
+        return self.logprobs is not None or self.edit is not None
 
     def check(self, session: Session) -> None:
         """`OptionError` where a session could not run it: in a shared pass, others would go down with it."""
@@ -50,6 +64,9 @@ class Request:
         if self.drafts and self.drafts.drafts >= session.rows:
             raise OptionError(f"{self.drafts.drafts} drafts take {self.drafts.drafts + 1} rows of a pass, but build "
                               f"{session.device.build.name} has {session.rows}")
+        if (self.whole or self.prompt_logprobs) and session.program.head != "exact":
+            raise OptionError(f"log-probabilities and changed logits need --head exact, but it is "
+                              f"{session.program.head}")
         StopStrings(self.stops)
 
 

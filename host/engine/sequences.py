@@ -31,8 +31,19 @@ class Slot:
 
 
 def best_slot(free: Sequence[Slot], ids: Sequence[int], stages: Sequence[Stage] = ()) -> Slot:
-    """The free sequence whose cache has most of a prompt's start; of equals, the one that was used least recently."""
-    return min(free, key=lambda slot: (-slot.cached(ids, stages), slot.served, slot.sequence))
+    """The free sequence whose cache has most of a prompt's start, or the one that was used least recently.
+
+    The first saves what it has of the start, and costs the rest of its cache, which may be asked for again: counted by
+    half. Prompts of one system message would else take the cache of each other's conversations while others are empty.
+    """
+    cached = {slot.sequence: slot.cached(ids, stages) for slot in free}
+
+    def cost(slot: Slot) -> float:
+        return (len(slot.history) - cached[slot.sequence]) / 2 - cached[slot.sequence]
+
+    oldest = min(free, key=lambda slot: (slot.served, slot.sequence))
+    nearest = min(free, key=lambda slot: (-cached[slot.sequence], slot.served, slot.sequence))
+    return min(nearest, oldest, key=cost)
 
 
 def shared(first: Sequence[int], second: Sequence[int]) -> int:

@@ -57,6 +57,7 @@ def _of(folder: Path) -> Iterator[ModuleType]:
     for path in sorted(folder.glob("[!_]*.py")):
         spec = importlib.util.spec_from_file_location(f"tritloom_method_{path.stem}", path)
         module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)  # where dataclasses look
+        vars(module)["__builtins__"] = globals()["__builtins__"]  # its imports of ours go where those here go
         try:
             spec.loader.exec_module(module)
         except Exception as error:

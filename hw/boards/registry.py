@@ -15,7 +15,7 @@ __all__ = ["BOARDS", "BUILDS", "board_build", "board_named", "board_of", "why_no
 
 def _boards() -> dict[str, Board]:
     folders = sorted(path.parent.name for path in Path(__file__).parent.glob("*/board.py"))
-    boards = [import_module(f"hw.boards.{folder}.board").BOARD for folder in folders]
+    boards = [import_module(f"{__package__}.{folder}.board").BOARD for folder in folders]
     return {board.name: board for board in sorted(boards, key=lambda board: (not board.simulated, board.name))}
 
 

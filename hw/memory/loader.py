@@ -15,7 +15,7 @@ from models.machine.descriptor import LoadTarget, Opcode
 __all__ = ["CHANNEL_BYTES", "Loader"]
 
 CHANNEL_BYTES = {LoadTarget.RESIDUAL: 4, LoadTarget.GAIN: 2, LoadTarget.TAP: 8, LoadTarget.ROPE: 2,
-                 LoadTarget.INPUT: 2, LoadTarget.HEAD_INPUT: 2, LoadTarget.STEP: 16}
+                 LoadTarget.INPUT: 2, LoadTarget.HEAD_INPUT: 2, LoadTarget.STEP: 16, LoadTarget.AFFINE: 4}
 
 _HALF_BITS = DATA_BITS // 2
 
@@ -23,11 +23,12 @@ _HALF_BITS = DATA_BITS // 2
 class Loader(wiring.Component):
     """Read `bytes` from address + positions[sequence] x address_stride and send them as words of the target.
 
-    Channels have 4 bytes for RESIDUAL, 2 for GAIN, ROPE, INPUT and HEAD_INPUT, 8 for TAP; a row has 16 for STEP. A beat
-    of 16 bytes is one word of four residual channels, of two taps or of a row's step, or two words of four gains,
-    angles or inputs; `data` is zero above them. The words' indices ascend from `offset`, in channels, or rows for STEP;
-    their `row` is the command's. Bytes beyond a whole word are ignored. Address and stride are multiples of 16. One
-    word a cycle. `retired` pulses the cycle after the last word is taken. `positions` hold still during a command.
+    Channels have 4 bytes for RESIDUAL and AFFINE, 2 for GAIN, ROPE, INPUT and HEAD_INPUT, 8 for TAP; a row has 16 for
+    STEP. A beat of 16 bytes is one word of four residual channels, of four affine or two other taps or of a row's step,
+    or two words of four gains, angles or inputs; `data` is zero above them. The words' indices ascend from `offset`, in
+    channels, or rows for STEP; their `row` is the command's. Bytes beyond a whole word are ignored. Address and stride
+    are multiples of 16. One word a cycle. `retired` pulses the cycle after the last word is taken. `positions` hold
+    still during a command.
 
     read, beats: a `hw.memory.reader.Reader` of this engine alone.
     """

@@ -32,8 +32,9 @@ LOAD_WORD = data.StructLayout({"target": 4, "row": 8, "index": 16, "data": DATA_
 of row `row`; a step is that of row `row` + `index`."""
 
 LOAD_CHANNELS = {LoadTarget.RESIDUAL: 4, LoadTarget.GAIN: 4, LoadTarget.TAP: 2, LoadTarget.ROPE: 4,
-                 LoadTarget.INPUT: 4, LoadTarget.HEAD_INPUT: 4, LoadTarget.STEP: 1}
-"""Channels of a LOAD_WORD: 4 x 32, 4 x 16, 2 x 64, 4 x 16 bits, twice 4 x 16, and a row in 128 bits."""
+                 LoadTarget.INPUT: 4, LoadTarget.HEAD_INPUT: 4, LoadTarget.STEP: 1,
+                 LoadTarget.AFFINE: 4}
+"""Channels of a LOAD_WORD: 4 x 32, 4 x 16, 2 x 64, 4 x 16 bits, twice 4 x 16, a row in 128 bits, 4 x 32."""
 
 ID_BITS = 24
 """Of a vocabulary row's number."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Const, Module, Mux, Shape, Signal, Value, signed, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -10,7 +10,7 @@ from amaranth.utils import exact_log2
 
 from hw.memory.ram_style import ram_attributes
 from hw.memory.shapes import LOAD_CHANNELS, LOAD_WORD
-from hw.vector.tap import TAP
+from hw.vector.tap import NO_CLIP, TAP
 from models.machine.build import LANES
 from models.machine.descriptor import LoadTarget
 
@@ -37,9 +37,10 @@ class ChannelMemories(wiring.Component):
 
     `residual`, `gain` and `tap` read at any time. The residual stream holds its rows one after another,
     `residual_words` in all; gains and taps of `channels` channels serve all rows. `i_load` writes words of targets
-    RESIDUAL, GAIN and TAP, whose index counts channels, and takes those of other targets without effect; `i_residual`
-    writes a word of the residual stream by its number, before `i_load`. A read sees writes of three cycles earlier
-    and more. Reads beyond a memory are undefined. While `gain_hold`, both registers behind the gains stand still.
+    RESIDUAL, GAIN, TAP and AFFINE (taps without clip and threshold), whose index counts channels, and takes those of
+    other targets without effect; `i_residual` writes a word of the residual stream by its number, before `i_load`. A
+    read sees writes of three cycles earlier and more. Reads beyond a memory are undefined. While `gain_hold`, both
+    registers behind the gains stand still.
     """
 
     def __init__(self, residual_words: int, channels: int) -> None:
@@ -59,7 +60,7 @@ class ChannelMemories(wiring.Component):
         m = Module()
         load, written = Signal(LOAD_WORD, reset_less=True), self.i_residual
         ports = {LoadTarget.RESIDUAL: self.residual, LoadTarget.GAIN: self.gain, LoadTarget.TAP: self.tap}
-        loading = {target: Signal(name=f"loading_{target.name.lower()}") for target in ports}
+        loading = {target: Signal(name=f"loading_{target.name.lower()}") for target in (*ports, LoadTarget.AFFINE)}
         m.d.comb += self.i_load.ready.eq(~(written.valid & loading[LoadTarget.RESIDUAL]))
         with m.If(self.i_load.ready):
             m.d.sync += load.eq(self.i_load.p)
@@ -80,6 +81,9 @@ class ChannelMemories(wiring.Component):
                 write.en.eq(Mux(loading[target], 1 << part, 0)),
                 port.addr.eq(read.index),
             ]
+            if target == LoadTarget.TAP:
+                with m.If(loading[LoadTarget.AFFINE]):
+                    m.d.comb += [write.data.eq(_affine_taps(load.data)), write.en.eq(~0)]
             if target == LoadTarget.RESIDUAL:
                 with m.If(written.valid):
                     m.d.comb += [write.addr.eq(written.p.index), write.data.eq(Value.cast(written.p.h)), write.en.eq(1)]
@@ -90,3 +94,9 @@ class ChannelMemories(wiring.Component):
                 m.d.sync += Value.cast(word).eq(port.data)
             m.d.comb += Value.cast(read.word).eq(word)
         return m
+
+
+def _affine_taps(pairs: Value) -> Value:
+    """A word of taps from LANES pairs of gain and add."""
+    clip, threshold = Const(NO_CLIP, 16), Const(0, 16)
+    return Cat(Cat(pairs.word_select(lane, 32), clip, threshold) for lane in range(LANES))

@@ -12,13 +12,13 @@ from hw.arith.scalar import SCALAR
 from hw.arith.scale_round import ScaleRound
 from hw.stream.pipeline import Pipeline
 
-__all__ = ["TAP", "TAP_EXPONENTS", "TAP_PRODUCT", "TAP_SETTINGS", "Tap", "command_exponents"]
+__all__ = ["NO_CLIP", "TAP", "TAP_EXPONENTS", "TAP_PRODUCT", "TAP_SETTINGS", "Tap", "command_exponents"]
 
 _PRODUCT_BITS = 46
 """Of the products that are shown, those of narrow channels: 31 bits by 16."""
 
 _GAIN_FRACTION = 13  # Q2.13
-_NO_CLIP = 0xFFFF
+NO_CLIP = 0xFFFF
 
 TAP = data.StructLayout({"gain": signed(16), "add": signed(16), "clip": unsigned(16), "threshold": unsigned(16)})
 """One channel's parameters, in the order of the memory words, first field lowest."""
@@ -81,7 +81,7 @@ class Tap(wiring.Component):
             self.i.ready.eq(offset.i.ready),
             offset.i.p.user.x.eq(self.i.p.x),
             offset.i.p.user.gain.eq(Mux(self.settings.ungained, 1 << _GAIN_FRACTION, parameters.gain)),
-            offset.i.p.user.no_clip.eq(parameters.clip == _NO_CLIP),
+            offset.i.p.user.no_clip.eq(parameters.clip == NO_CLIP),
             offset.i.p.user.user.eq(self.i.p.user),
         ]
 

@@ -23,7 +23,7 @@ def read_checkpoint(path: Path, *, activation: str | None = None) -> FloatModel:
         if activation is not None:
             raise ModelError(f"{path}: --activation is for GGUF files; config.json says what the model has")
         _check_folder(path)
-        return _with_text(read_huggingface(path))
+        return _with_text(_with_card(read_huggingface(path)))
     if path.is_symlink() and not path.exists():
         raise ModelError(f"{path} is a link to {path.readlink()}, which is not there")
     if not path.exists():
@@ -32,7 +32,13 @@ def read_checkpoint(path: Path, *, activation: str | None = None) -> FloatModel:
         raise ModelError(f"{path}: expected a Hugging Face folder or a GGUF file, found neither file nor folder")
     if not first_bytes(path).startswith(GGUF_MAGIC):
         raise ModelError(f"{path}: expected a Hugging Face folder or a GGUF file, found {_what_it_is(path)}")
-    return _with_text(read_gguf(path, activation=activation))
+    return _with_text(_with_card(read_gguf(path, activation=activation)))
+
+
+def _with_card(model: FloatModel) -> FloatModel:
+    """With the licence, and what is to be said of the card, in the provenance."""
+    found = {"license": model.card.license, "notes": list(model.card.notes)}
+    return replace(model, provenance=model.provenance | {name: value for name, value in found.items() if value})
 
 
 def _with_text(model: FloatModel) -> FloatModel:
@@ -41,7 +47,8 @@ def _with_text(model: FloatModel) -> FloatModel:
         return model
     ends, trouble = template_ends(model.text.chat, model.text.tokenizer)
     ends = tuple(dict.fromkeys((*model.config.eos_ids, *model.text.ends, *ends)))
-    notes = {"notes": [*model.text.notes, *trouble]} if model.text.notes or trouble else {}
+    said = [*model.card.notes, *model.text.notes, *trouble]
+    notes = {"notes": said} if said else {}
     return replace(model, config=replace(model.config, eos_ids=ends), provenance=model.provenance | notes)
 
 

@@ -12,6 +12,7 @@ from gguf.constants import GGMLQuantizationType
 
 from models.config import ModelConfig
 from models.errors import ModelError, located
+from models.formats.card import card_of_gguf
 from models.formats.gguf_blocks import BLOCKS, TABLES, grouped_of_blocks, several_scales, ternary_of_blocks, uniform
 from models.formats.gguf_config import GgufMetadata
 from models.formats.gguf_file import I2_S, PQ2_0, PTQ1_0, Q2_0, GgufFile, type_name
@@ -69,7 +70,7 @@ def read_gguf(path: Path, *, activation: str | None = None) -> FloatModel:
     return FloatModel(config, tensors.rows(_EMBEDDING, *shape),
                       None if config.tied_head else tensors.rows(_HEAD, *shape),
                       tensors.vector(_FINAL, config.hidden_size), LazyLayers(config.layers, tensors.layer),
-                      text, provenance, tensors.zeros)
+                      text, provenance, tensors.zeros, card_of_gguf(file.fields))
 
 
 class _Tensors:

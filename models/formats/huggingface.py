@@ -20,6 +20,7 @@ import numpy as np
 
 from models.config import LINEARS, ModelConfig
 from models.errors import ModelError, located
+from models.formats.card import card_of_folder
 from models.formats.huggingface_config import Storage, read_config
 from models.formats.shards import Shards
 from models.formats.source import (
@@ -73,7 +74,8 @@ def read_huggingface(folder: Path) -> FloatModel:
         embedding, head = _grouped(embedding), None if head is None else _grouped(head)
     return FloatModel(config, embedding, None if config.tied_head else head, shards.vector(_FINAL, config.hidden_size),
                       LazyLayers(config.layers, layers.read), text,
-                      {"source": config.name, "format": "huggingface", "weights": layers.kind()}, shards.zeros)
+                      {"source": config.name, "format": "huggingface", "weights": layers.kind()}, shards.zeros,
+                      card_of_folder(folder))
 
 
 def unpack_quarters(packed: np.ndarray) -> np.ndarray:

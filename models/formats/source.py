@@ -13,6 +13,7 @@ import numpy as np
 
 from models.config import ModelConfig
 from models.errors import ModelError
+from models.formats.card import Card
 from models.formats.zeros import ZeroTensors
 from models.ternary_groups import GROUP, ONE_SCALE
 from models.vocabulary.parts import TextParts
@@ -113,7 +114,8 @@ class FloatModel:
     """embedding and head: float32 [vocab, hidden], head None where it is tied; final_gains: float32 [hidden].
 
     layers: one `FloatLayer` each, possibly read anew at every access; text: its tokenizer, if there is one;
-    provenance: where the model comes from, for the record; zeros: what was read of zeros alone.
+    provenance: where the model comes from, for the record; zeros: what was read of zeros alone; card: what its makers
+    say of it.
     """
 
     config: ModelConfig
@@ -124,6 +126,7 @@ class FloatModel:
     text: TextParts | None = None
     provenance: dict[str, object] = field(default_factory=dict)
     zeros: ZeroTensors = field(default_factory=ZeroTensors)
+    card: Card = field(default_factory=Card)
 
 
 class LazyLayers(Sequence[FloatLayer]):

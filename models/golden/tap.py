@@ -34,6 +34,11 @@ class Tap:
     clip_exponent: int = 0
     threshold_exponent: int = 0
 
+    @property
+    def affine(self) -> bool:
+        """Whether it has neither clip nor threshold: gain and add say all."""
+        return bool((self.clip == NO_CLIP).all()) and not self.threshold.any()
+
 
 def neutral_tap(dim: int) -> Tap:
     """The tap that changes no bit."""

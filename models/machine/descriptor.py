@@ -65,6 +65,7 @@ class LoadTarget(IntEnum):
     INPUT = 4  # int16 a channel, within int8: a row of a linear layer's input
     HEAD_INPUT = 5  # int16 a channel: a row of the head's input
     STEP = 6  # 16 bytes a row, of which a scalar's word counts: the value of one unit of its input
+    AFFINE = 7  # gain, add: 2 x 16 bits a channel, of a tap without clip and threshold
 
 
 class NormSource(IntEnum):

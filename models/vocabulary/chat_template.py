@@ -55,15 +55,17 @@ class ChatTemplate:
             what = "" if error.kind == "SyntaxError" else "the chat template "
             raise ModelError(f"{where}: {what}{error}") from None
 
-    def render(self, messages: Sequence[Mapping[str, str]], *, answer_next: bool = True) -> str:
-        """The text before the model's answer, or the whole text where no answer is to come.
+    def render(self, messages: Sequence[Mapping[str, object]], *, answer_next: bool = True,
+               tools: Sequence[Mapping[str, object]] | None = None) -> str:
+        """The text before the model's answer, or the whole text where no answer is to come. tools: for templates that
+        have a place for them, as OpenAI writes them; calls and answers of tools may then be among the messages.
 
         `ModelError` where the template refuses the messages, a system message for example, fails, or goes beyond the
         limits above.
         """
         try:
             return self._program.ask(dict(
-                messages=[dict(message) for message in messages], tools=None, documents=None,
+                messages=[dict(message) for message in messages], tools=tools and list(tools), documents=None,
                 add_generation_prompt=answer_next, bos_token=self.chat.bos_token, eos_token=self.chat.eos_token))
         except ContainedError as error:
             if error.kind in _BEYOND:

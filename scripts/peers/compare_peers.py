@@ -1,9 +1,9 @@
 """The emulator against llama.cpp on one machine: `python -m scripts.peers.compare_peers --model DIR --threads 2`.
 
 Both run the same trits, the same ids and as many threads (`peer_model` writes the peer's file), in turns, each in a
-process of its own: ours, the peer by its own API, the peer by llama-cpp-python's class. A round's figure is the best of
-its repeats, on either side. Of the peer's settings the one counts, for prompts and for steps alone, whose median over
-all rounds is best.
+process of its own: ours, the peer by its own API, the peer by llama-cpp-python's class; with --ik FOLDER, that of its
+`llama-bench` and `llama-quantize`, also ik_llama.cpp. A round's figure is the best of its repeats, on either side. Of a
+peer's settings the one counts, for prompts and for steps alone, whose median over all rounds is best.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ from models.checkpoint import load_model
 from models.command import CommandParser, run_command
 from models.errors import BuildError, OptionError
 from models.markdown import markdown_table
+from models.model import Model
 from scripts.peers.child import child_json
+from scripts.peers.peer_ik import IK, TOOLS, describe_ik, ik_speeds, quantise, tool
 from scripts.peers.peer_model import check_shape, write_peer_model
 
 __all__ = ["OURS", "PEERS", "PHASES", "compared", "describe_peer", "main", "table"]
@@ -104,14 +106,27 @@ def _peer(options: argparse.Namespace, request: Mapping[str, object]) -> Speeds:
             for setting, seconds in found.items()}
 
 
-def _runners(options: argparse.Namespace, file: Path, vocab_size: int) -> dict[str, Callable[[], Speeds]]:
+def _runners(options: argparse.Namespace, file: Path, ik_files: dict[str, Path], vocab_size: int
+             ) -> dict[str, Callable[[], Speeds]]:
     prompt, steps = bench_ids(vocab_size, options.prompt_tokens, options.n, options.seed)
     request = {"model": str(file), "prompt": prompt, "steps": steps, "threads": options.threads,
                "repeats": options.repeats}
     low, high = PEERS
     runners = {OURS: lambda: _ours(options), low: lambda: _peer(options, request | {"high_level": False}),
                high: lambda: _peer(options, request | {"high_level": True})}
-    return {name: run for name, run in runners.items() if name in (OURS, *options.peers)}
+    runners = {name: run for name, run in runners.items() if name in (OURS, *options.peers)}
+    if ik_files:
+        runners[IK] = lambda: ik_speeds(options.ik, ik_files, threads=options.threads, new_tokens=options.n,
+                                        prompt_tokens=options.prompt_tokens, repeats=options.repeats)
+    return runners
+
+
+def _ik_files(options: argparse.Namespace, model: Model, scratch: Path) -> dict[str, Path]:
+    source = scratch / "float16.gguf"
+    write_peer_model(model, source, float16=True, progress=sys.stderr.isatty())
+    files = quantise(options.ik, source, scratch)
+    source.unlink()
+    return files
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -124,8 +139,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--prompt-tokens", type=int, default=128, metavar="P", help="of random ids (default: 128)")
     parser.add_argument("-n", type=int, default=64, metavar="N", help="new tokens (default: 64)")
     parser.add_argument("--seed", type=int, default=0, help="of the ids (default: 0)")
-    parser.add_argument("--peers", nargs="+", choices=PEERS, default=PEERS, metavar="NAME",
+    parser.add_argument("--peers", nargs="*", choices=PEERS, default=PEERS, metavar="NAME",
                         help=f"of {', '.join(PEERS)}: the library itself and its Python class (default: both)")
+    parser.add_argument("--ik", type=Path, metavar="DIR", help=f"folder of {' and '.join(TOOLS)} of {IK}: it as well")
     parser.add_argument("--peer-python", default=sys.executable, metavar="PATH",
                         help="the Python that has llama_cpp (default: this one)")
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
@@ -140,13 +156,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise OptionError(f"{name.replace('_', ' ')} must be at least 1, got {getattr(options, name)}")
     model = load_model(options.model)
     check_shape(model.config)
-    built = describe_peer(options.peer_python)
+    if options.ik:
+        for name in TOOLS:
+            tool(options.ik, name)
+    elif not options.peers:
+        raise OptionError("nothing to compare with: give --peers or --ik")
+    built = describe_peer(options.peer_python) if options.peers else {}
     rounds, loads = [], []
     with tempfile.TemporaryDirectory(prefix="tritloom-peer-") as scratch:
         file = Path(scratch) / "model.gguf"
+        ik_files = _ik_files(options, model, Path(scratch)) if options.ik else {}
         write_peer_model(model, file, progress=sys.stderr.isatty())
         size = file.stat().st_size
-        runners = _runners(options, file, model.config.vocab_size)
+        ik_built = describe_ik(options.ik, next(iter(ik_files.values()))) if ik_files else {}
+        runners = _runners(options, file, ik_files, model.config.vocab_size)
         del model  # its pages are the children's to use
         with tqdm(total=options.rounds * len(runners), desc="rounds", unit="run", file=sys.stderr, leave=False,
                   disable=not sys.stderr.isatty()) as bar:
@@ -160,12 +183,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.json:
         print(json.dumps({"model": options.model, "threads": options.threads, "prompt_tokens": options.prompt_tokens,
                           "new_tokens": options.n, "repeats": options.repeats, "peer": built | {"bytes": size},
-                          "loads": loads, "runners": result, "rounds": rounds}))
+                          "ik": ik_built, "loads": loads, "runners": result, "rounds": rounds}))
         return
     print(table(result, loads))
     print(f"\n{options.prompt_tokens} prompt tokens, {options.n} new ones, {options.threads} threads, tokens a second, "
-          f"best of {options.repeats} a round.\nThe peer: llama-cpp-python {built['version']}, a file of "
-          f"{size / 1e6:.0f} MB, {built['system_info'].strip(' |')}\nIts best settings: "
+          f"best of {options.repeats} a round.")
+    if built:
+        print(f"llama-cpp-python {built['version']}: a file of {size / 1e6:.0f} MB, {built['system_info'].strip(' |')}")
+    if ik_built:
+        print(f"{IK} {ik_built['commit']}, {ik_built['cpu']}")
+    print("Best settings: "
           + "; ".join(f"{peer} {phase}: {result[peer][phase]['setting']}" for peer in result if peer != OURS
                       for phase in PHASES))
 

@@ -1,7 +1,8 @@
 """A model as a GGUF file for llama.cpp, the peer on a CPU: the same trits and scales, `bitnet` architecture.
 
-Linears become TQ2_0 (two bits a trit, one float16 scale for 256), embedding and head, one tensor here, Q8_0
-(int8, one float16 scale for 32), gains float32. There is no vocabulary in it: it takes and gives token ids.
+Linears become TQ2_0 (two bits a trit, one float16 scale for 256), embedding and head, one tensor here, Q8_0 (int8, one
+float16 scale for 32), gains float32; or, for a peer that quantises by itself, all matrices float16. There is no
+vocabulary in it: it takes and gives token ids.
 """
 
 from __future__ import annotations
@@ -54,17 +55,24 @@ def check_shape(config: ModelConfig) -> None:
         raise ModelError(f"{config.name}: the peer's format needs {wrong}")
 
 
-def peer_tensors(model: Model) -> Iterator[Tensor]:
-    """(name, bytes or float32, type) of every tensor, in the file's order."""
-    f32, tq2, q8 = (GGMLQuantizationType[name] for name in ("F32", "TQ2_0", "Q8_0"))
+def peer_tensors(model: Model, *, float16: bool = False) -> Iterator[Tensor]:
+    """(name, bytes or floats, type) of every tensor, in the file's order. float16: what is not a gain."""
+    f32, f16, tq2, q8 = (GGMLQuantizationType[name] for name in ("F32", "F16", "TQ2_0", "Q8_0"))
     source = float_model(model)
-    yield "token_embd.weight", quantize(source.embedding, q8), q8
+    if float16:
+        yield "token_embd.weight", source.embedding.astype(np.float16), f16
+    else:
+        yield "token_embd.weight", quantize(source.embedding, q8), q8
     yield "output_norm.weight", source.final_gains, f32
     for index, layer in enumerate(source.layers):
         for name, gains in layer.gains.items():
             yield f"blk.{index}.{_GAINS[name]}.weight", gains, f32
         for name, linear in layer.linears.items():
-            yield f"blk.{index}.{_LINEARS[name]}.weight", pack_tq2(linear.trits, linear.scale), tq2
+            name = f"blk.{index}.{_LINEARS[name]}.weight"
+            if float16:
+                yield name, linear.trits * np.float16(linear.scale), f16
+            else:
+                yield name, pack_tq2(linear.trits, linear.scale), tq2
 
 
 def pack_tq2(trits: np.ndarray, scale: float) -> np.ndarray:
@@ -81,9 +89,9 @@ def pack_tq2(trits: np.ndarray, scale: float) -> np.ndarray:
     return rows.reshape(outputs, -1)
 
 
-def write_peer_model(model: Model, path: Path, *, progress: bool = False) -> None:
-    """Write the file, whole or not at all. `ModelError` where the peer cannot hold the shape, `OptionError` for a path
-    that cannot be written."""
+def write_peer_model(model: Model, path: Path, *, float16: bool = False, progress: bool = False) -> None:
+    """Write the file, whole or not at all. float16: what is not a gain. `ModelError` where the peer cannot hold the
+    shape, `OptionError` for a path that cannot be written."""
     config = model.config
     check_shape(config)
     count = 2 + config.layers * (len(_LINEARS) + len(config.gain_sizes))
@@ -91,8 +99,8 @@ def write_peer_model(model: Model, path: Path, *, progress: bool = False) -> Non
         with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as scratch:
             unfinished = Path(scratch) / path.name
             writer = GGUFWriter(unfinished, _ARCHITECTURE)
-            _add_metadata(writer, config)
-            for name, data, kind in tqdm(peer_tensors(model), "peer's model", count, unit="tensor",
+            _add_metadata(writer, config, LlamaFileType.MOSTLY_F16 if float16 else LlamaFileType.MOSTLY_TQ2_0)
+            for name, data, kind in tqdm(peer_tensors(model, float16=float16), "peer's model", count, unit="tensor",
                                          disable=not progress):
                 writer.add_tensor(name, data, raw_dtype=kind)
             writer.write_header_to_file()
@@ -116,10 +124,10 @@ def add_shape(writer: GGUFWriter, config: ModelConfig) -> None:
     writer.add_rope_freq_base(config.rope_theta)
 
 
-def _add_metadata(writer: GGUFWriter, config: ModelConfig) -> None:
+def _add_metadata(writer: GGUFWriter, config: ModelConfig, kind: LlamaFileType) -> None:
     add_shape(writer, config)
     writer.add_name(config.name)
-    writer.add_file_type(LlamaFileType.MOSTLY_TQ2_0)
+    writer.add_file_type(kind)
     writer.add_rope_dimension_count(config.head_dim)
     writer.add_vocab_size(config.vocab_size)
     writer.add_tokenizer_model("no_vocab")  # ids only: the peer makes `vocab_size` nameless tokens

@@ -96,7 +96,7 @@ _FAULTS = {
         ("narrow = round_shift_62(x[i], k)", "narrow = x[i] >> k"),
         ("round_shift_62(x[i] * gains[i], k)", "round_shift_62(x[i], k) * gains[i]"),
         ("gain, 13) +", "gain, 12) +"),
-        ("!= 0xFFFF", "!= 0x10000"),
+        ("!= NO_CLIP", "!= 0x10000"),
         ("magnitude(y) <= scaled", "magnitude(y) < scaled"),
         ("squares += narrow * narrow", "squares += narrow * (narrow - 1)"),
         ("mul(unit, unit)), from", "unit), from"),
@@ -136,6 +136,10 @@ _FAULTS = {
         ("saturations = 0, limit = limit_of(32)", "saturations = 0, limit = limit_of(32) + 1"),
         ("power(op->fraction_bits), 32", "power(op->fraction_bits), 40"),
         ("op->fraction_bits, 32);\n        for", "op->fraction_bits, 33);\n        for"),
+    ),
+    ("units.h", "test_residual_add"): (
+        ("pairs[2 * i + 1]", "pairs[2 * i]"),
+        (".clip = NO_CLIP", ".clip = 0"),
     ),
     ("vector.h", "test_a_closed_loop"): (
         ("LOOP_BELOW : op->loop == LOOP_ABOVE", "LOOP_ABOVE : op->loop == LOOP_BELOW"),
@@ -199,8 +203,21 @@ _FAULTS = {
     ("matmul.h", "test_matmul"): (
         ("b < inputs ?", "b < inputs - 1 ?"),
         ("DIGIT_OFFSET * m->activation_sums[row + r]", "DIGIT_OFFSET * m->activation_sums[row]"),
-        ("take_2(m, op, row, thread, threads), row += 2;", "take_2(m, op, row, thread, threads);"),
+        ("matmul_2(m, op, row, begin, end);\n        row += 2;", "matmul_2(m, op, row, begin, end);"),
         ("share(op->outputs, thread + 1, threads)", "share(op->outputs - 1, thread + 1, threads)"),
+    ),
+    ("panels.h", "test_matmul"): (
+        ("o = begin;", "o = begin + 1;"),
+        ("panel + found++ * size", "panel + found++ / 2 * size"),
+        ("q, sums);\n                for", "q, sums);\n                out += r == row;\n                for"),
+        ("activation_sums[r + i]", "activation_sums[row + i]"),
+        ("matmul_8(m, op, r, left, end)", "matmul_8(m, op, r, left, end - 1)"),
+        ("now = groups / parts", "now = groups / (parts + 1)"),
+    ),
+    ("panels_avx512.h", "test_matmul"): (
+        ("half, 0x0D", "half, 0x0C"),
+        ("* PANEL + o) * BLOCK, d[j]", "* PANEL + o) * BLOCK, d[j / 2]"),
+        ("(r * TRITS + j) * BLOCK", "(r * TRITS + j / 2) * BLOCK"),
     ),
     ("matmul.h", "rows_of_up"): (
         ("+ begin, 0,", "+ begin, 1,"),
@@ -350,6 +367,7 @@ _TESTS = {"units": "test_native_units.py", "norms": "test_native_norms.py",
           "stop_the_machine": "test_library.py::test_a_bad_address_and_a_vector_never_loaded_stop_the_machine"}
 _PATHS = {"path_avx2.c": "avx2", "columns_avx2.h": "avx2", "grouped_avx2.h": "avx2",
           "path_avx512.c": "avx512", "columns_avx512.h": "avx512", "grouped_avx512.h": "avx512",
+          "panels.h": "avx512", "panels_avx512.h": "avx512",
           "neon.h": "neon", "path_neon.c": "neon", "path_neon_dot.c": "neon-dot"}
 
 

@@ -29,13 +29,18 @@ def test_the_command_gives_what_generate_gives(sampling, capsys, tmp_path):
     file = tmp_path / "prompts.txt"
     file.write_text("\n\n".join(PROMPTS) + "\n")
     found = run(command, "--prompts", file, "--sequences", 4, *options, capsys=capsys)
-    assert set(found) == {"results", "passes", "prefill_s", "decode_s", "tokens_per_s", "device", "saturations"}
+    assert set(found) == {"model", "results", "passes", "prefill_s", "decode_s", "tokens_per_s", "device",
+                          "saturations"}
     assert len(found["results"]) == len(PROMPTS)
     for prompt, result in zip(PROMPTS, found["results"], strict=True):
         expected = run(single, "--prompt", prompt, *options, capsys=capsys)
-        assert result == {name: expected[name] for name in ("prompt_ids", "ids", "text")}
+        assert result == {name: expected[name] for name in ("prompt_ids", "ids", "text", "finish")}
     assert run(command, *(part for prompt in PROMPTS for part in ("--prompt", prompt)), *options,
                capsys=capsys)["results"] == found["results"]
+    run_command(command.main, [*map(str, options[:-1]), "--jsonl", "--prompts", str(file), "--sequences", "2"])
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert sorted(line.pop("index") for line in lines) == list(range(len(PROMPTS)))
+    assert sorted(lines, key=str) == sorted(found["results"], key=str)
 
 
 def test_a_line_of_a_file_is_a_prompt_whatever_system_wrote_it(capsys, tmp_path, monkeypatch):

@@ -20,6 +20,7 @@ from host.pipeline.artefact import save_artefact
 from host.runtime import Session
 from models.checkpoint import load_model
 from models.command import run_command
+from models.config import SHIPPED
 from models.model_hash import model_hash
 from tests.host.test_conversation import BASE, models  # noqa: F401  a fixture
 
@@ -30,7 +31,7 @@ def talk(monkeypatch, capsys, models):  # noqa: F811
 
     def run(lines, *arguments, kind="ChatML"):
         monkeypatch.setattr(sys, "stdin", io.StringIO("".join(f"{line}\n" for line in lines)))
-        model = [] if kind == "demo" else ["--model", str(models[kind])]
+        model = ["--model", kind if kind in SHIPPED else str(models[kind])]
         run_command(chat.main, [*model, "-n", "6", "--threads", "1", *map(str, arguments)])
         return capsys.readouterr()
 
@@ -44,7 +45,7 @@ def answers(talked):
 def test_every_line_is_a_turn(talk):
     first, second = answers(talk(["well", "", "and you?"], "--json"))
     assert set(first) == {"prompt_tokens", "cached_tokens", "dropped_turns", "ids", "text", "prefill_s", "decode_s",
-                          "tokens_per_s", "saturations"}
+                          "finish", "tokens_per_s", "saturations"}
     assert first["cached_tokens"] == 0 < second["cached_tokens"] < second["prompt_tokens"]
     assert len(first["ids"]) == len(second["ids"]) == 6
 
@@ -54,7 +55,7 @@ def test_answers_stream_to_standard_output_and_notes_to_standard_error(talk):
     whole, = answers(talk(["well"], "--temperature", 0, "--json"))
     assert talked.out == whole["text"] + "\n"
     assert "llama" not in talked.err and "silu full heads, context 256" in talked.err
-    assert f"[{whole['prompt_tokens']} prompt tokens at " in talked.err and "6 new at " in talked.err
+    assert f"[{whole['prompt_tokens']} prompt tokens in " in talked.err and "; 6 new in " in talked.err
 
 
 def test_again_and_undo(talk):
@@ -178,6 +179,20 @@ def test_a_plain_model_says_so_and_continues(talk):
     assert second["cached_tokens"] >= first["prompt_tokens"]
 
 
+def test_the_shipped_chat_model_answers_in_turns(talk, monkeypatch, capsys):
+    talked = talk(["Do you like dancing?", "And whom did you dance with?"], "--json", "--temperature", 0, "-n", 60,
+                  kind="chat")
+    first, second = answers(talked)
+    assert first["text"] and second["text"] and {first["finish"], second["finish"]} == {"end"}
+    assert second["cached_tokens"] >= first["prompt_tokens"] + len(first["ids"]) - 1
+    system, plain = (answers(talk(["well?"], "--json", "--temperature", 0, *given, kind="chat"))[0]
+                     for given in (("--system", "It rained."), ()))
+    assert system["prompt_tokens"] > plain["prompt_tokens"]
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    run_command(chat.main, [])
+    assert capsys.readouterr().err.startswith("tritloom-chat, "), "without --model it is this one"
+
+
 @pytest.mark.parametrize("at", [2, 4])
 def test_ctrl_c_ends_the_answer_and_keeps_it(talk, monkeypatch, tmp_path, at):
     advance, count = Session.advance, 0
@@ -249,7 +264,7 @@ def test_in_a_terminal(models, tmp_path, ends, status):  # noqa: F811
         os.write(leader, b"/abacus\n")
         assert b"error: unknown command /abacus" in until(b"\n> ")
         os.write(leader, b"well\n")
-        assert b"4 new at" in until(b"\n> ")
+        assert b"; 4 new in " in until(b"\n> ")
         for reply, kept in ((b"\n", True), (b"y\n", False)):
             os.write(leader, f"/save {file}\n".encode())
             assert b"saved.json exists." in until(b"Overwrite it? [y/N] ")

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -35,8 +36,9 @@ def refused(command, *arguments, capsys):
 def test_generate_greedy_is_deterministic(capsys):
     first = run(generate, "--temperature", 0, "-n", 6, "--json", capsys=capsys)
     second = run(generate, "--temperature", 0, "-n", 6, "--json", capsys=capsys)
-    assert set(first) == {"prompt_ids", "ids", "text", "prefill_s", "decode_s", "tokens_per_s", "device",
-                          "saturations"}
+    assert set(first) == {"model", "prompt_ids", "ids", "text", "finish", "prefill_s", "decode_s", "tokens_per_s",
+                          "device", "saturations"}
+    assert (first["model"], first["finish"]) == ("tritloom-demo", "limit")
     assert first["ids"] == second["ids"] and len(first["ids"]) == 6 and first["text"]
 
 
@@ -155,6 +157,32 @@ def test_a_prompt_may_come_from_standard_input(given, capsys, monkeypatch):
     assert "the prompt is empty" in refused(generate, "--prompt", "-", capsys=capsys)
 
 
+@pytest.mark.parametrize("arguments, given, prompt", [
+    ([], "She had\n", "She had"), ([], "", generate.DEFAULT_PROMPT), (["--prompt", "He"], "She had", "He"),
+    (["--ids", "5,6"], "She had", None)])
+def test_what_is_piped_in_is_the_prompt_without_another(arguments, given, prompt, capsys, monkeypatch, tmp_path):
+    expected = [5, 6] if prompt is None else run(generate, "--prompt", prompt, "-n", 1, "--json",
+                                                 capsys=capsys)["prompt_ids"]
+    (tmp_path / "given").write_text(given)
+    out, into = os.pipe()
+    os.write(into, given.encode())
+    os.close(into)
+    for opened in (tmp_path / "given", out):
+        with open(opened) as file:
+            monkeypatch.setattr("sys.stdin", file)
+            assert run(generate, *arguments, "-n", 1, "--json", capsys=capsys)["prompt_ids"] == expected
+
+
+def test_a_text_to_score_may_come_from_standard_input(capsys, monkeypatch, texts):
+    given = (texts / "austen.txt").read_bytes()[:300]
+    (texts / "short.txt").write_bytes(given)
+    expected = run(score, "--text", texts / "short.txt", "--json", capsys=capsys)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(given.replace(b"\n", b"\r\n"))))
+    assert run(score, "--text", "-", "--json", capsys=capsys) == expected
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"")))
+    assert "standard input is empty" in refused(score, "--text", "-", capsys=capsys)
+
+
 @pytest.mark.parametrize("arguments,message", [
     (["--model", "no/such/model"], "no/such/model"),
     (["--prompt", ""], "the prompt is empty"),
@@ -175,7 +203,7 @@ def test_a_prompt_may_come_from_standard_input(given, capsys, monkeypatch):
     (["--threads", "0"], "threads must be 1 to 256, got 0"),
     (["--kernels", "abacus"], "unknown kernels 'abacus'"),
     (["--speculate", "0"], "drafts must be at least 1, got 0"),
-    (["--model", "a" * 300], "File name too long"),
+    (["--model", "a" * 300], "no model folder at aaa"),
     (["--stop", "and<|endoftext|>"], "the special token <|endoftext|> in it is no part of the text"),
     (["--prompt", "ab\udcff"], "the text is not Unicode"),
     (["--stage", "no/such/file"], "cannot read artefact no/such/file"),

@@ -270,7 +270,7 @@ def python_interrupts():
 
 
 def test_ctrl_c_only_asks(models, python_interrupts):
-    from host.chat import _interrupts
+    from host.terminal.talk import _interrupts
 
     with _interrupts() as asked:
         assert not asked()
@@ -279,3 +279,39 @@ def test_ctrl_c_only_asks(models, python_interrupts):
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_talk_goes_on_elsewhere(models):
+    first = Conversation(session_of(models["ChatML"]), "Be brief.")
+    ask(first, "Hello")
+    second = Conversation(session_of(models["ChatML"]), "Be long.")
+    ask(second, "Something else")
+    second.resume(first.messages)
+    assert second.messages == first.messages and second.messages is not first.messages
+    assert second.system == "Be brief." and second.size() == first.size()
+    (one, _), (other, _) = ask(first, "And you?"), ask(second, "And you?")
+    assert one.ids == other.ids and one.prompt_tokens == other.prompt_tokens
+    second.resume([])
+    assert second.messages == [] and second.system is None and second.size() == 0
+
+
+def test_a_talk_that_the_model_does_not_take_changes_nothing(models):
+    talk = [{"role": "system", "content": "s"}, {"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    for kind in ("Mistral", None):
+        conversation = Conversation(session_of(models[kind]))
+        conversation.resume(talk[1:])
+        with pytest.raises(ModelError, match="system|user and assistant"):
+            conversation.resume(talk)
+        assert conversation.messages == talk[1:]
+
+
+def test_the_size_is_what_a_next_prompt_finds(models):
+    for kind in ("ChatML", None):
+        conversation = Conversation(session_of(models[kind]))
+        assert conversation.size() == 0
+        answer, _ = ask(conversation, "Hello")
+        size = conversation.size()
+        again, _ = ask(conversation, "x")
+        assert answer.prompt_tokens < size <= again.prompt_tokens and answer.finish == "limit"
+    conversation = Conversation(session_of(models["ChatML"]), "Be brief.")
+    assert conversation.size() == len(conversation.text.prompt("Be brief."))

@@ -94,6 +94,21 @@ def test_the_penalty_looks_back_so_far(last, expected):
     assert Sampler(0.0, repeat_penalty=2.0, repeat_last=last)(top(2.0, 1.5), [10, 99]) == expected
 
 
+def test_presence_and_frequency_count_what_the_sampler_chose():
+    once = Sampler(0.0, presence_penalty=0.6)
+    assert [once(top(2.0, 1.5, 1.3), [10, 10]) for _ in range(5)] == [10, 11, 10, 10, 10]  # 1.4 > 1.3 > 0.9
+    each = Sampler(0.0, frequency_penalty=0.4)
+    assert [each(top(2.0, 1.5)) for _ in range(6)] == [10, 10, 11, 10, 11, 10]
+    assert [Sampler(0.0, presence_penalty=-1.0)(top(2.0, 1.5)) for _ in range(3)] == [10] * 3
+
+
+def test_the_smallest_numbers_choose_the_best():
+    least = 5e-324
+    sampler = Sampler(least, top_p=least, min_p=least, repeat_penalty=least, seed=0)
+    assert {sampler(top(2.0, 1.5, -1.0), [11, 12]) for _ in range(5)} == {11}
+    assert {Sampler(least, seed=seed)(top(0.0, 0.0, -1.0)) for seed in range(20)} == {10, 11}
+
+
 def test_seeds_repeat_and_differ():
     def draw(seed):
         sampler = Sampler(1.0, seed=seed)
@@ -107,6 +122,7 @@ def test_seeds_repeat_and_differ():
     (dict(temperature=float("nan")), "temperature must not be negative, got nan"),
     (dict(top_k=-1), "top k must not be negative"), (dict(top_p=0), r"top p must be in \(0, 1\]"),
     (dict(min_p=1.5), r"min p must be in \[0, 1\]"), (dict(repeat_penalty=0), "repeat penalty must be positive"),
+    (dict(presence_penalty=float("inf")), "presence penalty must be finite"),
     (dict(repeat_last=-2), "repeat last must be -1 or more"), (dict(seed=-1), "seed must not be negative"),
 ])
 def test_values_out_of_range_are_refused(options, message):

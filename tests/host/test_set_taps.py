@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from host.compiler.program import Program
 from host.devices.emulator import EmulatorDevice
 from host.emulator.library import NUMPY
 from host.pipeline.placement import host_steps, place
@@ -17,8 +18,10 @@ from hw.boards.registry import BUILDS
 from models.errors import OptionError
 from models.golden.model import GoldenModel
 from models.machine.build import CPU
+from models.machine.descriptor import LoadTarget, Opcode
 from models.synth import synthetic_model
 from tests.families import FAMILIES
+from tests.host.compiler.listing import listed
 
 CONFIG = FAMILIES["relu2 grouped heads"]
 IDS = [3, 5, 8, 13, 21, 34, 55]
@@ -62,6 +65,18 @@ def test_a_changed_strength_is_that_of_a_new_session(model, stages, build, kerne
         alone = Session(model, EmulatorDevice(build, kernels=kernels), taps=taps)
         assert (found[-1] == alone.score(IDS)).all(), strength
     assert (found[-1] == first).all() and len({logits.tobytes() for logits in found}) == 4
+
+
+def test_a_tap_without_clip_and_threshold_loads_half_as_much(model, stages, loops):
+    def loads(*of):
+        program = Program(model, CPU, rows=1, taps=taps_at(of, model, 1))
+        return {(LoadTarget(d.target), d.bytes) for d in listed(program, "decode", 1)
+                if d.opcode == Opcode.LOAD and d.target in (LoadTarget.TAP, LoadTarget.AFFINE)}
+
+    masks, vectors = stages
+    affine = (LoadTarget.AFFINE, 4 * CONFIG.hidden_size)
+    assert loads(*loops) == loads(vectors) == {affine}
+    assert {target for target, _ in loads(masks)} == {LoadTarget.TAP} and affine in loads(masks, vectors)
 
 
 @pytest.mark.parametrize("kernels", ["auto", NUMPY])
@@ -121,9 +136,11 @@ def test_kept_lists_stay_where_exponents_do(model, stages):
     session.feed(IDS)
     kept = dict(session.program._lists)
     session.set_taps(taps_at(stages, model, 0.999))
-    session.set_taps({})
     assert session.program._lists.keys() == kept.keys() != set()
     session.set_taps(taps_at(stages, model, 7))
+    assert not session.program._lists
+    session.feed(IDS)
+    session.set_taps({})  # without thresholds they load half as much
     assert not session.program._lists
 
 

@@ -241,10 +241,7 @@ def test_damaged_tensors_of_scales_by_group_are_named(tmp_path, change, message)
 
 
 def test_missing_and_unreadable_files_are_named(saved, tmp_path):
-    with pytest.raises(ModelError, match="is not a model of this project: it has no model.json$"):
-        load_model(tmp_path)
-    (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(ModelError, match="it has no model.json; convert it with python -m models.convert$"):
+    with pytest.raises(ModelError, match="is not a model: it has no model.json"):
         load_model(tmp_path)
     (tmp_path / "model.json").write_text("{")
     with pytest.raises(ModelError, match="model.json: cannot be read"):
@@ -257,3 +254,10 @@ def test_missing_and_unreadable_files_are_named(saved, tmp_path):
     shutil.copy(saved / "model.json", tmp_path)
     with pytest.raises(ModelError, match="model.safetensors: no such file"):
         load_model(tmp_path)
+
+
+def test_what_a_notebook_shows_is_a_line(saved):
+    model = load_model(saved)
+    for part in (model, model.layers[0], model.layers[0].linears["q"]):
+        assert repr(part).startswith("<") and len(repr(part)) < 200 and "\n" not in repr(part)
+    assert repr(model).startswith(f"<{model.config.name}: ")

@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -45,13 +46,16 @@ def test_a_model_and_its_tokenizer_are_written(source, tmp_path, capsys):
 
 @pytest.mark.parametrize("config", [SMALL, PLAIN], ids=lambda c: c.name)
 def test_parts_make_the_bytes_of_the_whole(tmp_path, monkeypatch, config):
-    """Written by layers and blocks of rows, or at once from memory."""
+    """Written by layers and blocks of rows, or at once from memory; the command alone hashes the source."""
     source = write_folder(tmp_path / config.name, config_json(config), masters(config))
     save_model(quantise_model(read_checkpoint(source)), tmp_path / "whole")
     monkeypatch.setattr("models.formats.source._BLOCK_BYTES", 5 * 4 * config.hidden_size)
     convert(source, tmp_path / "parts")
-    for name in ("model.json", "model.safetensors"):
-        assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    name = "model.safetensors"
+    assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    parts, whole = (json.loads((tmp_path / folder / "model.json").read_text()) for folder in ("parts", "whole"))
+    assert parts["provenance"].pop("sha256") == {name: sha256((source / name).read_bytes()).hexdigest()}
+    assert parts == whole
 
 
 def test_a_gguf_file_and_its_tokenizer_are_written(tmp_path, capsys):

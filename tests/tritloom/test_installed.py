@@ -13,6 +13,7 @@ import venv
 import zipfile
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tritloom.__main__ import COMMANDS
@@ -121,11 +122,37 @@ def test_modules_are_run_from_any_folder_that_has_none_of_their_name(scripts, fo
         assert done.returncode == 0 and done.stdout.startswith(f"usage: python -m {module} "), done.stderr
 
 
+def test_the_server_and_its_page(scripts, folder):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    with subprocess.Popen([scripts / "tritloom", "serve", "--port", "0", "--json"], cwd=folder, env=environment,
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        try:
+            url = json.loads(process.stdout.readline())["url"]
+            assert httpx.get(url).text == (ROOT / "host/server/page/index.html").read_text("utf-8")
+            asked = {"prompt": "It was", "max_tokens": 4, "temperature": 0}
+            said = httpx.post(f"{url}/v1/completions", json=asked, timeout=60).json()["choices"][0]["text"]
+        finally:
+            process.terminate()
+    assert said == json.loads(run(ROOT, sys.executable, "-m", "host.generate", *GENERATE).stdout)["text"]
+
+
 def test_text_is_that_of_the_checkout(scripts, folder):
     expected = json.loads(run(ROOT, sys.executable, "-m", "host.generate", *GENERATE).stdout)
     for variables in ({}, {"PYTHONPATH": str(folder)}):
         done = run(folder, scripts / "tritloom", "generate", *GENERATE, **variables)
         assert json.loads(done.stdout)["ids"] == expected["ids"], done.stderr
+
+
+def test_the_library_and_the_list_of_models(scripts, folder):
+    """The user's packages of our names stay the user's."""
+    own = (folder / "models").exists()
+    code = ("import tritloom; print(tritloom.load().generate('It was', n=4, do_sample=False))\n"
+            "try: import models\nexcept ImportError as error: print(error)")
+    done = run(folder, scripts / "python", "-c", code)
+    expected = json.loads(run(folder, scripts / "tritloom", "generate", *GENERATE).stdout)["text"]
+    assert done.stdout == f"{expected}\n" + "this models is the user's\n" * own, done.stderr
+    listed = run(folder, scripts / "tritloom", "models", "--json", TRITLOOM_CACHE=str(folder / "cache"))
+    assert [row["name"] for row in json.loads(listed.stdout)["models"]] == ["demo", "chat", "bilingual"], listed.stderr
 
 
 def test_version_help_and_completion(scripts, folder):

@@ -25,6 +25,8 @@ typedef struct {
     uint16_t clip, threshold;
 } tap_channel;
 
+enum { NO_CLIP = 0xFFFF };
+
 #include "state.h"
 
 /* WEIGHT_BYTES: those that the products' rows would take without a zero; READ_BYTES: of them, or of columns, read. */

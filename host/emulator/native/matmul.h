@@ -57,10 +57,20 @@ MATMUL_GROUP(2)
 MATMUL_GROUP(4)
 MATMUL_GROUP(8)
 
-/* A group of rows: what there is to read of the matrix, by its rows or by its columns. */
-#define MATMUL_TAKE(R)                                                                                                \
-    UNIT void take_##R(machine *m, const operation *op, int64_t row, int thread, int threads) {                       \
-        int64_t begin = share(op->outputs, thread, threads), end = share(op->outputs, thread + 1, threads);           \
+#ifdef PANEL
+#include "panels.h"
+#else
+/* Groups of eight rows from row `row` on. */
+UNIT void panels(machine *m, const operation *op, int64_t row, int64_t groups, int64_t begin, int64_t end) {
+    for (; groups--; row += GROUP) matmul_8(m, op, row, begin, end);
+}
+#endif
+
+/* A group of rows: its product, where zeros leave less to read than the whole matrix, by its rows or by its columns;
+ * returns whether there is all of it still to do. */
+#define MATMUL_SPARSE(R)                                                                                              \
+    UNIT bool whole_##R(machine *m, const operation *op, int64_t row, int64_t begin, int64_t end, int thread,         \
+                        int threads) {                                                                                \
         int64_t *counts = m->counts + thread * COUNTERS, found = end - begin;                                         \
         int32_t *list = (int32_t *)(m->wide + thread * m->wide_channels);                                             \
         counts[WEIGHT_BYTES] += found * op->width;                                                                    \
@@ -69,30 +79,43 @@ MATMUL_GROUP(8)
             if (places >= 0) {                                                                                        \
                 if (thread == 0) *op->turned = 1; /* by the operation before, on all threads */                       \
                 counts[READ_BYTES] += columns_product_##R(m, op, row, list, places, thread, threads);                 \
-                return;                                                                                               \
+                return false;                                                                                         \
             }                                                                                                         \
         }                                                                                                             \
         if (op->live == LIVE_ROWS) found = live_outputs(m, op, row, R, begin, end, list);                             \
         counts[READ_BYTES] += found * op->width;                                                                      \
-        if (found == end - begin) {                                                                                   \
-            matmul_##R(m, op, row, begin, end);                                                                       \
-            return;                                                                                                   \
-        }                                                                                                             \
+        if (found == end - begin) return true;                                                                        \
         for (int64_t r = row; r < row + R; r++) /* none but the product with a gate of zero takes the others */       \
             memset(m->sums + r * m->row_sums + op->accumulator * m->outputs_per_step + begin, 0,                      \
                    (size_t)(end - begin) * sizeof(int32_t));                                                          \
         matmul_of_list_##R(m, op, row, list, found);                                                                  \
+        return false;                                                                                                 \
     }
 
-MATMUL_TAKE(1)
-MATMUL_TAKE(2)
-MATMUL_TAKE(4)
-MATMUL_TAKE(8)
+MATMUL_SPARSE(1)
+MATMUL_SPARSE(2)
+MATMUL_SPARSE(4)
+MATMUL_SPARSE(8)
 
 UNIT void matmul(machine *m, const operation *op, int thread, int threads) {
-    int64_t row = op->first_row;
-    for (; row + 8 <= op->first_row + op->rows; row += 8) take_8(m, op, row, thread, threads);
-    if (op->rows & 4) take_4(m, op, row, thread, threads), row += 4;
-    if (op->rows & 2) take_2(m, op, row, thread, threads), row += 2;
-    if (op->rows & 1) take_1(m, op, row, thread, threads);
+    int64_t row = op->first_row, last = row + op->rows, waiting = 0;
+    int64_t begin = share(op->outputs, thread, threads), end = share(op->outputs, thread + 1, threads);
+    for (; row + GROUP <= last; row += GROUP) {
+        if (whole_8(m, op, row, begin, end, thread, threads)) {
+            waiting++;
+            continue;
+        }
+        panels(m, op, row - waiting * GROUP, waiting, begin, end);
+        waiting = 0;
+    }
+    panels(m, op, row - waiting * GROUP, waiting, begin, end);
+    if (op->rows & 4) {
+        if (whole_4(m, op, row, begin, end, thread, threads)) matmul_4(m, op, row, begin, end);
+        row += 4;
+    }
+    if (op->rows & 2) {
+        if (whole_2(m, op, row, begin, end, thread, threads)) matmul_2(m, op, row, begin, end);
+        row += 2;
+    }
+    if (op->rows & 1 && whole_1(m, op, row, begin, end, thread, threads)) matmul_1(m, op, row, begin, end);
 }

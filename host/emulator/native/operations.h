@@ -7,7 +7,7 @@
 enum opcode { STREAM = 0, LOAD = 1, MATMUL = 2, NORM = 3, QUERY = 4, KEY = 5, VALUE = 6, RESIDUAL = 7, ATTEND = 8,
     LOGITS = 9, SELECT = 10, STORE = 11, TOP = 12, TURN = 13 };
 enum load_target { LOAD_RESIDUAL = 0, LOAD_GAIN = 1, LOAD_TAP = 2, LOAD_ROPE = 3, LOAD_INPUT = 4, LOAD_HEAD_INPUT = 5,
-    LOAD_STEP = 6 };
+    LOAD_STEP = 6, LOAD_AFFINE = 7 };
 enum norm_source { NORM_RESIDUAL = 0, NORM_ATTENTION = 1, NORM_GATED = 2 };
 enum activation { ACTIVATION_RELU2 = 0, ACTIVATION_SILU = 1 };
 enum loop { LOOP_NONE = 0, LOOP_ALWAYS = 1, LOOP_BELOW = 2, LOOP_ABOVE = 3 };

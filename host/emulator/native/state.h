@@ -37,6 +37,7 @@ typedef struct {
     int64_t wide_channels;
     int64_t *counts; /* [threads][COUNTERS] */
     int16_t *angles; /* rotary vectors: [rows][dim] */
+    tap_channel *affine; /* taps loaded without clip and threshold: [channels] */
     const int16_t *gains; /* this and what follows is set while running */
     const int16_t *rope;
     const tap_channel *taps;

@@ -15,6 +15,12 @@
 #include "matmul.h"
 #include "stops.h"
 
+UNIT void load_affine(machine *m, const operation *op, const int16_t *pairs) {
+    for (int64_t i = 0; i < op->bytes / 4; i++)
+        m->affine[i] = (tap_channel){ .gain = pairs[2 * i], .add = pairs[2 * i + 1], .clip = NO_CLIP };
+    m->taps = m->affine;
+}
+
 UNIT void load(machine *m, const operation *op) {
     const void *data = view(m, op->address + m->positions[op->sequence] * op->address_stride, op->bytes);
     if (!data) return;
@@ -25,6 +31,7 @@ UNIT void load(machine *m, const operation *op) {
     case LOAD_RESIDUAL: memcpy(m->residual + op->offset, data, (size_t)op->bytes); break;
     case LOAD_GAIN: m->gains = data; break;
     case LOAD_TAP: m->taps = data; break;
+    case LOAD_AFFINE: load_affine(m, op, data); break;
     default:
         memcpy(m->angles + op->offset, data, (size_t)op->bytes);
         m->rope = m->angles;

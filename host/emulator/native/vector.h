@@ -39,7 +39,7 @@ UNIT void tap(int64_t *x, int64_t count, const tap_channel *p, const operation *
     int64_t limit = limit_of(bits);
     for (int64_t i = 0; i < count; i++) {
         int64_t y = clip64(round_shift_62(x[i] * p[i].gain, 13) + scaled(p[i].add, add), limit);
-        if (p[i].clip != 0xFFFF) y = clip64(y, scaled(p[i].clip, clip));
+        if (p[i].clip != NO_CLIP) y = clip64(y, scaled(p[i].clip, clip));
         x[i] = magnitude(y) <= scaled(p[i].threshold, threshold) ? 0 : y;
     }
 }

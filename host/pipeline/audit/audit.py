@@ -13,6 +13,7 @@ import pkgutil
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
+from host.model_option import add_model_option
 from models.errors import OptionError
 
 __all__ = ["Audit", "add_model", "add_model_and_text", "at_least", "find_audits"]
@@ -46,7 +47,7 @@ class Audit(ABC):
 
 def add_model(parser: argparse.ArgumentParser) -> None:
     """`--model`, the option of every audit of a model."""
-    parser.add_argument("--model", default="demo", metavar="DIR", help="a model's folder, demo (default) or bilingual")
+    add_model_option(parser)
 
 
 def add_model_and_text(parser: argparse.ArgumentParser, tokens: int) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from host.model_option import add_model_option
 from host.pipeline.artefact import save_artefact
 from host.pipeline.commands.tensors import tensor_summary
 from host.pipeline.fitting import REQUIRED
@@ -30,7 +31,7 @@ def add_to(commands: argparse._SubParsersAction, methods: Methods) -> None:
     parser.add_argument("--kind", required=True, choices=KINDS)
     parser.add_argument("--method", required=True, metavar="M",
                         help=", ".join(f"{cls.method} ({cls.kind})" for cls in methods.values() if is_fitted(cls)))
-    parser.add_argument("--model", default="demo", metavar="DIR", help="a model's folder, demo (default) or bilingual")
+    add_model_option(parser)
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="ARTEFACT")
     add_methods_option(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")

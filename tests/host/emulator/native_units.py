@@ -88,8 +88,10 @@ class UnitMachine:
 
     def add_tap(self, tap: Tap) -> dict[str, int]:
         """Append the loading of a tap; returns the fields with which an operation uses it."""
-        records = [tap.gain.view(np.uint16), tap.add.view(np.uint16), tap.clip, tap.threshold]
-        self.add_load(LoadTarget.TAP, np.stack(records, axis=1))
+        records = [tap.gain.view(np.uint16), tap.add.view(np.uint16)]
+        if not tap.affine:
+            records += [tap.clip, tap.threshold]
+        self.add_load(LoadTarget.AFFINE if tap.affine else LoadTarget.TAP, np.stack(records, axis=1))
         loop = {"loop": tap.acts, "setpoint": tap.setpoint} if isinstance(tap, ClosedLoop) else {}
         return {"tap": 1, "tap_add_exponent": tap.add_exponent, "tap_clip_exponent": tap.clip_exponent,
                 "tap_threshold_exponent": tap.threshold_exponent, **loop}

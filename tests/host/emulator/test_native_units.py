@@ -13,6 +13,7 @@ from models.golden.residual import residual_add
 from models.golden.rope import ROPE_FRACTION, rope
 from models.golden.scalar import from_word, log2_e_over_root, mul, shift, to_word
 from models.golden.shortlist import shortlist
+from models.golden.tap import NO_CLIP
 from models.golden.ternary_matmul import ternary_matmul
 from models.machine.build import SHORTLIST
 from models.machine.descriptor import LoadTarget, Loop, Opcode
@@ -34,10 +35,11 @@ from tests.host.emulator.native_units import (
 pytestmark = pytest.mark.parametrize("path", PATHS)
 
 
-@pytest.mark.parametrize("rows", range(1, 17))
+@pytest.mark.parametrize("rows", [*range(1, 17), 27, 40])
 def test_matmul(path, rng, rows):
-    for inputs, outputs in ((1, 1), (321, 20), (5, 3), (1603, 7))[rows % 2 * 2:][:2]:
-        unit = UnitMachine(path, rows=rows, channels=inputs, sums=9 + outputs, memory=1 << 18, threads=rows % 3 + 1)
+    shapes = ((1, 1), (321, 20), (5, 3), (1603, 7))[rows % 2 * 2:][:2] if rows < 40 else ((16380, 29),)
+    for inputs, outputs in shapes:
+        unit = UnitMachine(path, rows=rows, channels=inputs, sums=9 + outputs, memory=3 << 20, threads=rows % 3 + 1)
         q = rng.integers(-127, 128, (rows, inputs))
         q[:, 0] = 127
         q[-1] = rng.choice([-127, 127])
@@ -164,13 +166,17 @@ def test_attention(path, rng, kv_bits, dim, case):
 
 
 @pytest.mark.parametrize("exponents", [None, (-14, -13, -15), (63, 63, 63), (-64, -64, -64)])
+@pytest.mark.parametrize("affine", [False, True])
 @pytest.mark.parametrize("fraction_bits", [-20, 0, 21])
-def test_residual_add(path, rng, exponents, fraction_bits):
+def test_residual_add(path, rng, exponents, affine, fraction_bits):
     rows, count = 7, 45
     h, sums = residual_like(rng, rows, count), rng.integers(-(2**23) + 1, 2**23, (rows, count))
     units, word = some_scalars(rng, rows, low=-30, high=0), int(some_words(rng, low=-10, high=4))
     units.e[:3], sums[:, :3] = [30, 60, 400], [[1, -1, 0]]
     tap = wild_tap(rng, count, exponents) if exponents else None
+    if tap and affine:
+        tap.clip[:] = NO_CLIP
+        tap.threshold[:] = 0
     unit = UnitMachine(path, rows=rows, channels=count, sums=5 + count)
     unit.sums(rows, 5 + count)[:, 5:] = sums
     unit.set_scalars("unit", units)

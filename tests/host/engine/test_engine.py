@@ -157,6 +157,15 @@ def test_of_several_sequences_the_one_that_shares_most():
     assert engine.complete(greedy([1, 2, 9, 9])).cached == 3
 
 
+def test_a_start_that_all_have_does_not_take_a_conversation_while_a_sequence_is_empty():
+    engine, start = Engine(session_of(2)), [1, 2, 3]
+    first = engine.complete(greedy([*start, 4, 5, 6, 7, 8, 9, 10, 11], 4))
+    assert engine.complete(greedy([*start, 20], 4)).cached == 0
+    again = engine.complete(greedy([*first.request.ids, *first.ids, 12], 4))
+    assert again.cached == 14
+    assert engine.complete(greedy([*start, 21], 4)).cached == 3  # both are taken: the one used least recently goes on
+
+
 @pytest.mark.parametrize("passes", [0, 1, 2, 5])
 def test_a_cancelled_request_makes_room_and_leaves_what_it_ran(passes):
     engine = Engine(session_of(1, rows=3))

@@ -14,4 +14,4 @@ def test_bytes_of_a_word():
     """Beats and half beats, by docs/program.md; the bench takes them from the loader's own table."""
     assert WORD_BYTES == {
         LoadTarget.RESIDUAL: 16, LoadTarget.GAIN: 8, LoadTarget.TAP: 16, LoadTarget.ROPE: 8, LoadTarget.INPUT: 8,
-        LoadTarget.HEAD_INPUT: 8, LoadTarget.STEP: 16}
+        LoadTarget.HEAD_INPUT: 8, LoadTarget.STEP: 16, LoadTarget.AFFINE: 16}

@@ -31,6 +31,11 @@ class Memories:
 
     def load(self, load: dict, cycle: int) -> None:
         target, channels = load["target"], LOAD_CHANNELS[load["target"]]
+        if target == LoadTarget.AFFINE:
+            pairs = [load["data"] >> 32 * lane & 0xFFFFFFFF for lane in range(LANES)]
+            taps = sum((0xFFFF << 32 | pair) << 64 * lane for lane, pair in enumerate(pairs))
+            self.write(LoadTarget.TAP, load["index"] // LANES, taps, -1, cycle)
+            return
         width = BITS[target] // LANES * channels
         at, mask = load["index"] % LANES // channels * width, (1 << width) - 1
         self.write(target, load["index"] // LANES, (load["data"] & mask) << at, mask << at, cycle)
@@ -62,8 +67,9 @@ async def reads_see_writes(dut):
             if first:
                 target, channel = first.pop()
             else:
-                target = random.choice([*sizes, LoadTarget.ROPE, LoadTarget.STEP])
-                channel = random.randrange(0, sizes.get(target, 8) * LANES, LOAD_CHANNELS[target])
+                target = random.choice([*sizes, LoadTarget.AFFINE, LoadTarget.ROPE, LoadTarget.STEP])
+                words = given["words"] if target == LoadTarget.AFFINE else sizes.get(target, 8)
+                channel = random.randrange(0, words * LANES, LOAD_CHANNELS[target])
             load = {"target": target, "row": random.getrandbits(8), "index": channel, "data": random.getrandbits(128)}
         dut.i_load__valid.value = load is not None
         dut.i_load__payload.value = load_packing.pack(load) if load else random.getrandbits(load_packing.width)
@@ -99,7 +105,7 @@ async def reads_see_writes(dut):
         assert bool(dut.i_load__ready.value) != stands
         waits += stands
         if not stands:
-            if waiting is not None and waiting["target"] in sizes:
+            if waiting is not None and waiting["target"] in (*sizes, LoadTarget.AFFINE):
                 memories.load(waiting, cycle)
             waiting, load = load, None
     assert compared > 2 * given["cycles"] and waits > 10

@@ -116,8 +116,9 @@ class Surroundings:
         await self.loads.send(load_words(target, 0, values.tobytes(), row))
 
     async def load_tap(self, tap: Tap) -> None:
-        fields = (tap.gain, tap.add, tap.clip, tap.threshold)
-        await self.load(LoadTarget.TAP, np.stack([field.astype("<u2") for field in fields], axis=-1))
+        fields = (tap.gain, tap.add) if tap.affine else (tap.gain, tap.add, tap.clip, tap.threshold)
+        await self.load(LoadTarget.AFFINE if tap.affine else LoadTarget.TAP,
+                        np.stack([field.astype("<u2") for field in fields], axis=-1))
 
     def parts(self) -> list[tuple[int, int]]:
         """The rows in one command or, if there are several, in two: first row and rows."""

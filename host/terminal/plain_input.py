@@ -1,4 +1,4 @@
-"""What a user enters, line by line: at a terminal, with line editing, or from a file or pipe.
+"""What a user enters, line by line: at a terminal, with the line editing that Python has, or from a file or pipe.
 
 Files and pipes are read as `models.text_file` reads them: UTF-8 whatever the locale, a byte order mark at the start is
 no text, only line feeds end lines, and a carriage return before one belongs to the end.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
+from host.terminal.blocks import is_open, unfenced
 from models.errors import OptionError
 from models.text_file import LARGEST_TEXT
 
@@ -21,18 +22,22 @@ def at_terminal() -> bool:
 
 
 def user_lines() -> Iterator[str]:
-    """Lines of standard input until it ends; those that end in a backslash are joined with the next.
+    """Lines of standard input until it ends; those that end in a backslash are joined with the next, and at a terminal
+    those of a block (`host.terminal.blocks`).
 
     `OptionError` for a file or pipe that is no UTF-8. Ctrl-C is `KeyboardInterrupt`.
     """
-    read, joined = _typed if at_terminal() else _piped, ""
-    (_edit_lines if at_terminal() else _as_files)()
+    typed, joined = at_terminal(), ""
+    read = _typed if typed else _piped
+    (_edit_lines if typed else _as_files)()
     while (line := read("… " if joined else "> ")) is not None:
         line = line.removesuffix("\r")
-        if line.endswith("\\"):
+        if typed and is_open(joined + line):
+            joined += line + "\n"
+        elif line.endswith("\\"):
             joined += line[:-1] + "\n"
         else:
-            yield joined + line
+            yield unfenced(joined + line) if typed else joined + line
             joined = ""
     if joined and not at_terminal():
         yield joined.removesuffix("\n")

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from host.user_lines import user_lines
+from host.terminal.plain_input import user_lines
 from models.errors import OptionError
 
 
@@ -40,7 +40,7 @@ def test_other_encodings_are_refused(lines, data):
 
 
 def test_a_line_without_an_end_is_refused(lines, monkeypatch):
-    monkeypatch.setattr("host.user_lines.LARGEST_TEXT", 8)
+    monkeypatch.setattr("host.terminal.plain_input.LARGEST_TEXT", 8)
     assert lines(b"1234567\n1234567") == ["1234567"] * 2
     with pytest.raises(OptionError, match="has a line of more than 8 characters"):
         lines(b"123456789\n")

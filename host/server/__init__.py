@@ -1,0 +1,1 @@
+"""An engine behind HTTP: OpenAI's routes, a page, metrics. `host.serve` starts it."""

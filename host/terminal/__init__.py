@@ -1,0 +1,1 @@
+"""The terminal chat: what is typed, what is shown, what is commanded."""

@@ -1,0 +1,1 @@
+"""Other people's checkpoints as they are named, each converted once into the cache and kept there."""
