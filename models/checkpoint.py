@@ -13,6 +13,17 @@ Tensors, for layer N and each matrix M of `models.config.LINEARS`:
     head                 int8 [vocab, hidden]       value q * scale of the row
     head.scales          uint32 [vocab]             scalar words
 
+With scales by group (`models.ternary_groups`), of the layers' matrices (config `grouped`) and of the vocabulary
+(`grouped_tables`):
+
+    layers.N.M.trits      uint8 [out, in / 4]       two bits a trit, group by group
+    layers.N.M.mantissas  int16 [out, in / 128]     of the scales of each row's groups
+    scales                uint32 [layers, 7]        value of one unit of each matrix' shifted sums
+    shifts                uint8 [layers, 7]         bits by which these are shifted
+    embedding.trits       uint8 [vocab, hidden / 4]
+    embedding.mantissas   int16 [vocab, hidden / 128]  value trit * mantissa * 2**-e with the row's e
+    head.trits, head.mantissas                      likewise, where the head is not tied
+
 Scalar words are defined in models.machine.scalar_format. A tied head is stored too, the int8 quantisation of the
 int16 embedding rows: whatever a device streams is mapped from the file, nothing is made while loading. Every
 tensor starts at a multiple of 64 bytes in the file; tensors named padding.N fill the gaps.
@@ -40,10 +51,11 @@ from models.errors import ModelError, located
 from models.generation import checked_generation
 from models.integers import EXPONENT_LIMIT, HEAD_LEVELS
 from models.json_file import read_object
-from models.model import Gains, Layer, Model, TernaryMatrix
+from models.model import Gains, GroupedMatrix, GroupedTable, Layer, Matrix, Model, TernaryMatrix
 from models.safetensors_file import PADDING, SafetensorsFile
 from models.store.naming import model_folder
 from models.ternary import check_packed
+from models.ternary_groups import MANTISSA_MAX, SHIFT_LIMIT, check_groups
 from models.vocabulary.control_tokens import checked_control_tokens
 from models.vocabulary.parts import Around, TextParts
 
@@ -109,13 +121,21 @@ def load_model(name_or_dir: str | Path) -> Model:
         return tensors.take(name), _integer(path, exponents, name, EXPONENT_LIMIT)
 
     layers, scales = [], tensors.scales("scales")
+    shifts = tensors.take("shifts", limit=SHIFT_LIMIT) if config.grouped else np.zeros(scales.shape, np.uint8)
     for index in range(config.layers):
-        linears = {name: TernaryMatrix(tensors.packed(f"layers.{index}.{name}.trits", inputs), inputs, scale)
-                   for (name, (_, inputs)), scale in zip(config.linear_shapes.items(), scales[index], strict=True)}
+        linears = {name: tensors.matrix(f"layers.{index}.{name}", inputs, scale, int(shift))
+                   for (name, (_, inputs)), scale, shift in zip(config.linear_shapes.items(), scales[index],
+                                                                shifts[index], strict=True)}
         layers.append(Layer(linears, {name: gains(f"layers.{index}.gain.{name}") for name in config.gain_sizes}))
+    embedding: np.ndarray | GroupedTable
+    head: np.ndarray | GroupedTable
+    if config.grouped_tables:
+        embedding = tensors.table("embedding")
+        head = embedding if config.tied_head else tensors.table("head")
+    else:
+        embedding, head = tensors.take("embedding"), tensors.take("head", limit=HEAD_LEVELS)
     model = Model(
-        config, layers, gains("gain.final"), tensors.take("embedding"),
-        tensors.take("embedding.exponents", limit=EXPONENT_LIMIT), tensors.take("head", limit=HEAD_LEVELS),
+        config, layers, gains("gain.final"), embedding, tensors.take("embedding.exponents", limit=EXPONENT_LIMIT), head,
         tensors.scales("head.scales"), bits, metadata.get("provenance", {}), folder)
     tensors.end()
     return model
@@ -160,7 +180,7 @@ class _Tensors:
     """Takes the tensors of a model out of a file, by name; `end` refuses what nobody took."""
 
     def __init__(self, file: SafetensorsFile, config: ModelConfig):
-        self.file = file
+        self.file, self.config = file, config
         self.left = {name for name in file if not name.startswith(PADDING)}
         found = file["scales"].shape if "scales" in file else ()
         if found != (expected := (config.layers, len(LINEARS))):  # before a billion layers are listed
@@ -184,6 +204,22 @@ class _Tensors:
         if ((words != 0) & (words & _NORMALISED == 0)).any():
             raise self._error(name, "expected scalar words, found a mantissa that is not normalised")
         return words
+
+    def matrix(self, name: str, inputs: int, unit: np.uint32, shift: int) -> Matrix:
+        if not self.config.grouped:
+            return TernaryMatrix(self.packed(f"{name}.trits", inputs), inputs, unit)
+        return GroupedMatrix(*self.grouped(name), shift, unit)
+
+    def table(self, name: str) -> GroupedTable:
+        return GroupedTable(*self.grouped(name))
+
+    def grouped(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        packed, mantissas = self.take(f"{name}.trits"), self.take(f"{name}.mantissas")
+        with located(f"{self.file.path}: tensor {name}.trits"):
+            check_groups(packed)
+        if mantissas.min() < 0:
+            raise self._error(f"{name}.mantissas", f"expected 0 to {MANTISSA_MAX}, found {mantissas.min()}")
+        return packed, mantissas
 
     def packed(self, name: str, inputs: int) -> np.ndarray:
         trits = self.take(name)

@@ -14,9 +14,10 @@ import numpy as np
 from models.byte_size import byte_size
 from models.config import LINEARS, ModelConfig
 from models.errors import ModelError
-from models.model import Gains, Layer
+from models.model import Gains, GroupedMatrix, GroupedTable, Layer
 from models.safetensors_file import SafetensorsWriter, tensor_bytes
 from models.ternary import packed_width
+from models.ternary_groups import GROUP
 from models.vocabulary.parts import TextParts
 
 __all__ = ["CHAT", "FORMAT", "METADATA", "TENSORS", "TOKENIZER", "VERSION", "CheckpointWriter", "check_target",
@@ -30,15 +31,28 @@ METADATA, TENSORS, TOKENIZER, CHAT = "model.json", "model.safetensors", "tokeniz
 def tensor_layout(config: ModelConfig) -> dict[str, tuple[str, tuple[int, ...]]]:
     """Type, by its safetensors name, and shape of every tensor of a model; `models.checkpoint` says what they hold."""
     table = config.vocab_size, config.hidden_size
-    layout = {"embedding": ("I16", table), "embedding.exponents": ("I8", table[:1]), "head": ("I8", table),
-              "head.scales": ("U32", table[:1]), "gain.final": ("I16", table[1:]),
-              "scales": ("U32", (config.layers, len(LINEARS)))}
+    layout: dict[str, tuple[str, tuple[int, ...]]]
+    if config.grouped_tables:
+        layout = _grouped("embedding", *table) | ({} if config.tied_head else _grouped("head", *table))
+    else:
+        layout = {"embedding": ("I16", table), "head": ("I8", table)}
+    layout |= {"embedding.exponents": ("I8", table[:1]), "head.scales": ("U32", table[:1]),
+               "gain.final": ("I16", table[1:]), "scales": ("U32", (config.layers, len(LINEARS)))}
+    if config.grouped:
+        layout["shifts"] = "U8", (config.layers, len(LINEARS))
     for index in range(config.layers):
         for name, (outputs, inputs) in config.linear_shapes.items():
-            layout[f"layers.{index}.{name}.trits"] = "U8", (outputs, packed_width(inputs))
+            if config.grouped:
+                layout |= _grouped(f"layers.{index}.{name}", outputs, inputs)
+            else:
+                layout[f"layers.{index}.{name}.trits"] = "U8", (outputs, packed_width(inputs))
         for name, size in config.gain_sizes.items():
             layout[f"layers.{index}.gain.{name}"] = "I16", (size,)
     return layout
+
+
+def _grouped(name: str, rows: int, inputs: int) -> dict[str, tuple[str, tuple[int, ...]]]:
+    return {f"{name}.trits": ("U8", (rows, inputs // 4)), f"{name}.mantissas": ("I16", (rows, inputs // GROUP))}
 
 
 class CheckpointWriter:
@@ -53,17 +67,28 @@ class CheckpointWriter:
         """Write one layer."""
         for name, matrix in layer.linears.items():
             self._tensors.put(f"layers.{index}.{name}.trits", matrix.packed)
-        scales = np.array([[layer.linears[name].scale for name in LINEARS]], np.uint32)
-        self._tensors.put("scales", scales, index)
+            if isinstance(matrix, GroupedMatrix):
+                self._tensors.put(f"layers.{index}.{name}.mantissas", matrix.mantissas)
+        self._tensors.put("scales", np.array([[layer.linears[name].unit for name in LINEARS]], np.uint32), index)
+        shifts = [matrix.shift for matrix in (layer.linears[name] for name in LINEARS)
+                  if isinstance(matrix, GroupedMatrix)]
+        if shifts:
+            self._tensors.put("shifts", np.array([shifts], np.uint8), index)
         for name, gains in layer.gains.items():
             self._gains(f"layers.{index}.gain.{name}", gains)
 
-    def vocabulary(self, start: int, embedding: np.ndarray, exponents: np.ndarray, head: np.ndarray,
-                   head_scales: np.ndarray) -> None:
+    def vocabulary(self, start: int, embedding: np.ndarray | GroupedTable, exponents: np.ndarray,
+                   head: np.ndarray | GroupedTable, head_scales: np.ndarray) -> None:
         """Write the rows of the vocabulary from number `start` on."""
-        rows = {"embedding": embedding, "embedding.exponents": exponents, "head": head, "head.scales": head_scales}
+        rows = {"embedding": embedding, "embedding.exponents": exponents, "head.scales": head_scales}
+        if not (self._config.grouped_tables and self._config.tied_head):
+            rows["head"] = head
         for name, values in rows.items():
-            self._tensors.put(name, values, start)
+            if isinstance(values, GroupedTable):
+                self._tensors.put(f"{name}.trits", values.packed, start)
+                self._tensors.put(f"{name}.mantissas", values.mantissas, start)
+            else:
+                self._tensors.put(name, values, start)
 
     def finish(self, final_gains: Gains, residual_fraction_bits: int, provenance: dict[str, object]) -> None:
         """Write the rest."""

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from models.errors import ModelError
+from models.ternary_groups import GROUP
 
 __all__ = ["ACTIVATIONS", "DEMO", "HOST_ACTIVATIONS", "LINEARS", "NORMS", "PRESETS", "SHIPPED", "SHIPPED_LICENCE",
            "TRAINED_TYPE", "ModelConfig", "resolve_model"]
@@ -35,6 +36,7 @@ SHIPPED_LICENCE = "Apache-2.0"
 """Theirs, as of all of the project."""
 
 _SMALLEST, _LARGEST = 2.0**-120, 2.0**120  # of constants: within the machine's scalar words
+_LATER = ("qk_norm", "grouped", "grouped_tables")  # false where a model's file does not say
 _SIZES = ("vocab_size", "hidden_size", "ffn_size", "layers", "heads", "kv_heads", "head_dim", "context")
 
 
@@ -42,7 +44,9 @@ _SIZES = ("vocab_size", "hidden_size", "ffn_size", "layers", "heads", "kv_heads"
 class ModelConfig:
     """Shape and constants of a ternary decoder. Raises `ModelError` where a value makes no sense.
 
-    heads * head_dim need not equal hidden_size. `sub_norms`: RMSNorm before the o and down matrices.
+    heads * head_dim need not equal hidden_size. `sub_norms`: RMSNorm before the o and down matrices. `qk_norm`: RMSNorm
+    over each head of q and k, before RoPE. `grouped`: the layers' matrices have a scale for each 128 inputs of a row,
+    `grouped_tables`: so have the embedding and the head, which are ternary then.
     `norm`: one of `NORMS`. `tied_head`: the head is the embedding. `context`: the most positions the model was made
     for. `bos_id`: the start token that the source names; `eos_ids`: tokens that end a text.
     """
@@ -64,6 +68,9 @@ class ModelConfig:
     norm: str = "rmsnorm"
     bos_id: int | None = None
     eos_ids: tuple[int, ...] = ()
+    qk_norm: bool = False
+    grouped: bool = False
+    grouped_tables: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):
@@ -82,9 +89,10 @@ class ModelConfig:
                              f"got {self.activation!r}")
         if self.norm not in NORMS:
             raise ModelError(f"config: norm must be one of {', '.join(NORMS)}, got {self.norm!r}")
-        for name in ("sub_norms", "tied_head"):
+        for name in ("sub_norms", "tied_head", *_LATER):
             if not isinstance(getattr(self, name), bool):
                 raise ModelError(f"config: {name} must be true or false, got {getattr(self, name)!r}")
+        self._check_groups()
         for name in ("rope_theta", "rms_eps"):
             value = getattr(self, name)
             if not isinstance(value, int | float) or isinstance(value, bool) or not _SMALLEST <= value <= _LARGEST:
@@ -97,6 +105,15 @@ class ModelConfig:
             if not _is_int(token) or not 0 <= token < self.vocab_size:
                 raise ModelError(f"config: {name} must lie within the vocabulary of {self.vocab_size}, "
                                  f"got {token!r}")
+
+    def _check_groups(self) -> None:
+        inputs = {"hidden_size": self.hidden_size} if self.grouped or self.grouped_tables else {}
+        if self.grouped:
+            inputs |= {"ffn_size": self.ffn_size, "heads * head_dim": self.heads * self.head_dim}
+        for name, size in inputs.items():
+            if size % GROUP:
+                raise ModelError(f"config: {name} must be a multiple of {GROUP}, the inputs that share a scale, "
+                                 f"got {size}")
 
     @property
     def attention_size(self) -> int:
@@ -117,9 +134,12 @@ class ModelConfig:
 
     @property
     def gain_sizes(self) -> dict[str, int]:
-        """Channels of a layer's gains: "input", "post_attention"; with sub-norms "attn_sub", "ffn_sub"."""
+        """Channels of a layer's gains: "input", "post_attention"; with sub-norms "attn_sub", "ffn_sub"; with norms of
+        heads "q", "k"."""
         sizes = {"input": self.hidden_size, "post_attention": self.hidden_size}
-        return sizes | ({"attn_sub": self.attention_size, "ffn_sub": self.ffn_size} if self.sub_norms else {})
+        if self.sub_norms:
+            sizes |= {"attn_sub": self.attention_size, "ffn_sub": self.ffn_size}
+        return sizes | ({"q": self.head_dim, "k": self.head_dim} if self.qk_norm else {})
 
     @property
     def parameters(self) -> int:
@@ -129,8 +149,12 @@ class ModelConfig:
         return self.layers * layer + self.hidden_size + table * (1 if self.tied_head else 2)
 
     def to_json(self) -> dict[str, object]:
-        """All fields, ready for `json.dump`; the norm only where it is another than RMSNorm."""
+        """All fields, ready for `json.dump`; the norm only where it is another than RMSNorm, and what older models lack
+        only where it is true."""
         data = asdict(self) | {"eos_ids": list(self.eos_ids)}
+        for name in _LATER:
+            if not data[name]:
+                del data[name]
         if self.norm == NORMS[0]:
             del data["norm"]
         return data
@@ -141,7 +165,7 @@ class ModelConfig:
         if not isinstance(data, Mapping):
             raise ModelError(f"config: expected an object, got {type(data).__name__}")
         known = {field.name for field in fields(cls)}
-        if missing := sorted(known - {"norm", "bos_id", "eos_ids"} - set(data)):
+        if missing := sorted(known - {"norm", "bos_id", "eos_ids", *_LATER} - set(data)):
             raise ModelError(f"config: {missing[0]} is missing")
         if unknown := sorted(set(data) - known):
             raise ModelError(f"config: unknown field {unknown[0]}")
@@ -173,6 +197,11 @@ PRESETS: dict[str, ModelConfig] = {
             name="falcon3-1b", vocab_size=131072, hidden_size=2048, ffn_size=8192, layers=18, heads=8,
             kv_heads=4, head_dim=256, activation="silu", sub_norms=False, tied_head=False, rope_theta=1000042.0,
             rms_eps=1e-6, context=4096, bos_id=None, eos_ids=(11,)),
+        # Ternary-Bonsai 1.7B, Qwen3's shape with scales by group, its context cut likewise
+        ModelConfig(
+            name="bonsai-1.7b", vocab_size=151936, hidden_size=2048, ffn_size=6144, layers=28, heads=16, kv_heads=8,
+            head_dim=128, activation="silu", sub_norms=False, tied_head=True, rope_theta=1e6, rms_eps=1e-6,
+            context=4096, bos_id=None, eos_ids=(151643, 151645), qk_norm=True, grouped=True, grouped_tables=True),
     )
 }
 """Shapes of real models; they have no weights (`models.synth` makes random ones)."""

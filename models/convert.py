@@ -67,6 +67,9 @@ def _notes(config: ModelConfig, provenance: dict) -> list[str]:
         if method not in in_fabric:
             notes.append(f"needs its {method}, a stage: python -m host.pipeline fit --kind {kind} --method {method} "
                          "--checkpoint SRC --model DIR -o ARTEFACT")
+    if config.grouped:
+        notes.append("int8 activations: a model whose scales differ by group may have been trained with float ones; "
+                     "docs/checkpoints.md says what that costs")
     from hw.boards.registry import why_no_board  # late: of all of `models`, what is said here alone is about boards
 
     if reasons := why_no_board(config):
@@ -82,9 +85,10 @@ def parser() -> argparse.ArgumentParser:
                     "model.safetensors and, where the source has them, tokenizer.json and chat.json. All numbers "
                     "become the machine's integers here, once.",
         epilog="SRC is a Hugging Face folder (config.json and safetensors, also sharded) of a BitNet b1.58 model: "
-               "online masters, packed U8, 1bitLLM's names, or Llama-shaped without sub-norms; or a GGUF file of "
-               "llama.cpp or bitnet.cpp (TQ1_0, TQ2_0, I2_S, or floats that are ternary already). An earlier model in "
-               "DIR is replaced; a folder with other files is refused.")
+               "online masters, packed U8, 1bitLLM's names, Llama-shaped without sub-norms, or Qwen3-shaped; or a GGUF "
+               "file of llama.cpp, of a fork of it or of bitnet.cpp (TQ1_0, TQ2_0, Q2_0, PQ2_0, PTQ1_0, I2_S, or "
+               "floats that are ternary already). An earlier model in DIR is replaced; a folder with other files is "
+               "refused.")
     result.add_argument("source", type=Path, metavar="SRC", help="the checkpoint to read")
     result.add_argument("-o", "--output", required=True, type=Path, metavar="DIR", help="model folder to write")
     result.add_argument("--activation", choices=ACTIVATIONS, help="of a GGUF file that does not tell which it has")

@@ -15,7 +15,7 @@ import numpy as np
 
 from models.config import ACTIVATIONS, NORMS, ModelConfig
 from models.errors import ModelError
-from models.formats.source import FloatLayer, FloatLinear, FloatModel
+from models.formats.source import FloatLayer, FloatLinear, FloatModel, GroupedLinear
 
 __all__ = ["FloatRun", "FloatStream", "Given", "Observer", "float_layer", "float_logits", "run_float"]
 
@@ -30,9 +30,9 @@ class FloatRun(NamedTuple):
     residual_max: float
 
 
-def float_logits(model: FloatModel, ids: np.ndarray, dtype: type = np.float32) -> np.ndarray:
+def float_logits(model: FloatModel, ids: np.ndarray, dtype: type = np.float32, *, int8: bool = True) -> np.ndarray:
     """Logits [n, vocab] after each of the n token ids of one sequence."""
-    return run_float(model, ids, dtype).logits
+    return run_float(model, ids, dtype, int8=int8).logits
 
 
 Observer = Callable[[int, str, np.ndarray], None]
@@ -50,13 +50,14 @@ def _ignore(site: str, x: np.ndarray) -> None:
 
 
 def run_float(model: FloatModel, ids: np.ndarray, dtype: type = np.float32,
-              observe: Observer | None = None) -> FloatRun:
+              observe: Observer | None = None, *, int8: bool = True) -> FloatRun:
     """Run one sequence of token ids [n] from position 0, all positions at once; `ModelError` for one with a norm or
-    an activation function that a stage computes."""
+    an activation function that a stage computes. int8: of the layers' inputs; else they stay as they are, as in a
+    model that was trained so."""
     for name, known in ((model.config.norm, NORMS[:1]), (model.config.activation, ACTIVATIONS)):
         if name not in known:
             raise ModelError(f"{model.config.name} has {name}, which the float model here does not compute")
-    stream = FloatStream(model, ids, dtype)
+    stream = FloatStream(model, ids, dtype, int8=int8)
     for index, layer in enumerate(model.layers):
         stream.layer(layer, partial(observe, index) if observe is not None else _ignore)
     head = model.embedding if model.head is None else model.head
@@ -71,8 +72,8 @@ class FloatStream:
     residual grows. h: [n, hidden]; residual_max: the largest |h| so far, infinity where there was a NaN.
     """
 
-    def __init__(self, model: FloatModel, ids: np.ndarray, dtype: type = np.float32):
-        self._config = model.config
+    def __init__(self, model: FloatModel, ids: np.ndarray, dtype: type = np.float32, *, int8: bool = True):
+        self._config, self._quantised = model.config, _quantise if int8 else _as_it_is
         self.h = model.embedding[np.asarray(ids)].astype(dtype)
         self._rotation = _rotation(model.config, len(self.h), dtype)
         self.residual_max = _largest(self.h)
@@ -83,7 +84,7 @@ class FloatStream:
             look(site, x)
             return x
 
-        for h in _residuals(self._config, layer, self.h, self._rotation, given):
+        for h in _residuals(self._config, layer, self.h, self._rotation, given, self._quantised):
             self.h = h
             self.residual_max = max(self.residual_max, _largest(self.h))
 
@@ -91,17 +92,17 @@ class FloatStream:
 def float_layer(config: ModelConfig, layer: FloatLayer, h: np.ndarray, given: Given) -> np.ndarray:
     """One sequence's residual [n, hidden] behind a layer, from that in front of it; norm and activation function as in
     `FloatStream`."""
-    *_, h = _residuals(config, layer, h, _rotation(config, len(h), h.dtype.type), given)
+    *_, h = _residuals(config, layer, h, _rotation(config, len(h), h.dtype.type), given, _quantise)
     return h
 
 
 def _residuals(config: ModelConfig, layer: FloatLayer, h: np.ndarray, rotation: tuple[np.ndarray, np.ndarray],
-               given: Given) -> Iterator[np.ndarray]:
+               given: Given, quantised: _Quantise) -> Iterator[np.ndarray]:
     """The residual behind attention, then behind the feed-forward block."""
     x = _rms_norm(h, layer.gains["input"], config.rms_eps)
-    yield (h := h + _attention(config, layer, x, *rotation, given))
+    yield (h := h + _attention(config, layer, x, *rotation, given, quantised))
     x = _rms_norm(h, layer.gains["post_attention"], config.rms_eps)
-    yield h + _feed_forward(config, layer, x, given)
+    yield h + _feed_forward(config, layer, x, given, quantised)
 
 
 def _largest(x: np.ndarray) -> float:
@@ -121,12 +122,24 @@ class _Quantised(NamedTuple):
     unit: np.ndarray
 
 
+_Quantise = Callable[[np.ndarray], _Quantised]
+
+
+def _as_it_is(x: np.ndarray) -> _Quantised:
+    return _Quantised(x, np.ones_like(x[..., :1]))
+
+
 def _quantise(x: np.ndarray) -> _Quantised:
     scale = 127 / np.maximum(np.abs(x).max(axis=-1, keepdims=True), x.dtype.type(_ABSMAX_FLOOR))
     return _Quantised(np.clip(np.rint(x * scale), -128, 127), 1 / scale)
 
 
-def _linear(x: _Quantised, linear: FloatLinear) -> np.ndarray:
+def _linear(x: _Quantised, linear: FloatLinear | GroupedLinear) -> np.ndarray:
+    if isinstance(linear, GroupedLinear):
+        rows = max(1, _BLOCK // linear.signs.shape[1])
+        parts = [x.q @ linear.values(slice(start, start + rows)).T.astype(x.q.dtype)
+                 for start in range(0, len(linear.signs), rows)]
+        return np.concatenate(parts, axis=1) * x.unit
     rows = max(1, _BLOCK // linear.trits.shape[1])  # as floats a few at a time; the sums are exact
     blocks = [x.q @ linear.trits[start:start + rows].T.astype(x.q.dtype)
               for start in range(0, len(linear.trits), rows)]
@@ -147,11 +160,14 @@ def _rotate(x: np.ndarray, cos: np.ndarray, sin: np.ndarray) -> np.ndarray:
 
 
 def _attention(config: ModelConfig, layer: FloatLayer, x: np.ndarray, cos: np.ndarray, sin: np.ndarray,
-               given: Given) -> np.ndarray:
-    quantised, n = _quantise(given("qkv", x)), len(x)
+               given: Given, quantise: _Quantise) -> np.ndarray:
+    quantised, n = quantise(given("qkv", x)), len(x)
 
     def heads(name: str, count: int) -> np.ndarray:  # [count, n, head_dim]
-        return _linear(quantised, layer.linears[name]).reshape(n, count, config.head_dim).swapaxes(0, 1)
+        x = _linear(quantised, layer.linears[name]).reshape(n, count, config.head_dim)
+        if config.qk_norm and name in layer.gains:
+            x = _rms_norm(x, layer.gains[name], config.rms_eps)
+        return x.swapaxes(0, 1)
 
     group = config.heads // config.kv_heads
     q = _rotate(heads("q", config.heads), cos, sin)
@@ -163,11 +179,12 @@ def _attention(config: ModelConfig, layer: FloatLayer, x: np.ndarray, cos: np.nd
     out = (p / p.sum(axis=-1, keepdims=True) @ v).swapaxes(0, 1).reshape(n, -1)
     if config.sub_norms:
         out = _rms_norm(out, layer.gains["attn_sub"], config.rms_eps)
-    return _linear(_quantise(given("o", out)), layer.linears["o"])
+    return _linear(quantise(given("o", out)), layer.linears["o"])
 
 
-def _feed_forward(config: ModelConfig, layer: FloatLayer, x: np.ndarray, given: Given) -> np.ndarray:
-    quantised = _quantise(given("gate_up", x))
+def _feed_forward(config: ModelConfig, layer: FloatLayer, x: np.ndarray, given: Given,
+                  quantise: _Quantise) -> np.ndarray:
+    quantised = quantise(given("gate_up", x))
     gate, up = (_linear(quantised, layer.linears[name]) for name in ("gate", "up"))
     if config.activation == "relu2":
         gate = np.square(np.maximum(gate, 0))
@@ -176,4 +193,4 @@ def _feed_forward(config: ModelConfig, layer: FloatLayer, x: np.ndarray, given: 
     out = gate * up
     if config.sub_norms:
         out = _rms_norm(out, layer.gains["ffn_sub"], config.rms_eps)
-    return _linear(_quantise(given("down", out)), layer.linears["down"])
+    return _linear(quantise(given("down", out)), layer.linears["down"])

@@ -8,7 +8,7 @@ import json
 import numpy as np
 
 from models.config import NORMS
-from models.model import Gains, Model
+from models.model import Gains, GroupedMatrix, GroupedTable, Model
 
 __all__ = ["model_hash"]
 
@@ -27,6 +27,7 @@ def model_hash(model: Model) -> str:
     shape = [getattr(model.config, name) for name in _SHAPE]
     if model.config.norm != NORMS[0]:  # a hash of old stays
         shape.append(model.config.norm)
+    shape += [name for name in ("qk_norm", "grouped", "grouped_tables") if getattr(model.config, name)]
     total = hashlib.sha256(json.dumps([*shape, model.residual_fraction_bits]).encode())
 
     def add(array: np.ndarray) -> None:
@@ -39,10 +40,17 @@ def model_hash(model: Model) -> str:
     for layer in model.layers:
         for matrix in layer.linears.values():
             add(matrix.packed)
-            add(np.uint32(matrix.scale))
+            add(np.uint32(matrix.unit))
+            if isinstance(matrix, GroupedMatrix):
+                add(matrix.mantissas)
+                add(np.uint8(matrix.shift))
         for gains in layer.gains.values():
             add_gains(gains)
     add_gains(model.final_gains)
     for table in (model.embedding, model.embedding_exponents, model.head, model.head_scales):
-        add(table)
+        if isinstance(table, GroupedTable):
+            add(table.packed)
+            add(table.mantissas)
+        else:
+            add(table)
     return total.hexdigest()

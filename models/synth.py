@@ -25,11 +25,24 @@ from models.checkpoint_writer import new_checkpoint
 from models.command import CommandParser, run_command
 from models.config import PRESETS, ModelConfig
 from models.errors import OptionError
+from models.formats.source import GroupedLinear
 from models.integers import embedding_rows, gain_vector, head_of_embedding, head_rows, scalar_words
-from models.model import Gains, Layer, Model, ModelBuilder, ModelSink, TernaryMatrix
+from models.model import (
+    Gains,
+    GroupedMatrix,
+    GroupedTable,
+    Layer,
+    Matrix,
+    Model,
+    ModelBuilder,
+    ModelSink,
+    TernaryMatrix,
+)
 from models.output import check_output_folder
+from models.quantise import grouped_matrix, matrix_bits
 from models.residual_scale import fraction_bits
 from models.ternary import pack_trits, packed_width, unpack_trits
+from models.ternary_groups import GROUP, group_mantissas, pack_groups
 
 __all__ = ["NONZERO", "SELECTORS", "main", "parser", "synthesise", "synthetic_model"]
 
@@ -63,7 +76,7 @@ def synthesise(sink: ModelSink, config: ModelConfig, seed: int = 0, *, zeros: fl
     codes = _code_table()
     silent = None if progress else True  # None: no bar where standard error is not a terminal
     for index in tqdm(range(config.layers), "layers", unit="layer", disable=silent):
-        linears = {}
+        linears: dict[str, Matrix] = {}
         for name, (outputs, inputs) in config.linear_shapes.items():
             scale = 1 / sqrt(inputs * NONZERO)
             if name in ("o", "down"):
@@ -71,10 +84,18 @@ def synthesise(sink: ModelSink, config: ModelConfig, seed: int = 0, *, zeros: fl
             packed = _random_packed(rng, codes, outputs, inputs)
             if selectors is not None and name in ("gate", "o", "down"):
                 packed = selectors.decide(name, packed, inputs)
-            linears[name] = TernaryMatrix(packed, inputs, scalar_words(np.array(scale))[()])
+            if config.grouped:
+                linears[name] = _grouped(rng, unpack_trits(packed, inputs), scale, name)
+            else:
+                linears[name] = TernaryMatrix(packed, inputs, scalar_words(np.array(scale))[()])
         sink.layer(index, Layer(linears, {name: _gains(rng, size) for name, size in config.gain_sizes.items()}))
     for start in tqdm(range(0, config.vocab_size, _BLOCK), "vocabulary", unit="block", disable=silent):
         size = min(_BLOCK, config.vocab_size - start), config.hidden_size
+        if config.grouped_tables:
+            table = _table(rng, codes, *size, 1.0)
+            own = table if config.tied_head else _table(rng, codes, *size, 1 / sqrt(size[1]))
+            sink.vocabulary(start, *table, own[0], GroupedTable.units(own[1]))
+            continue
         values = rng.standard_normal(size, np.float32)
         embedding, exponents = embedding_rows(values if selectors is None else selectors.embed(rng, values))
         if config.tied_head:
@@ -84,6 +105,24 @@ def synthesise(sink: ModelSink, config: ModelConfig, seed: int = 0, *, zeros: fl
         sink.vocabulary(start, embedding, exponents, *head)
     sink.finish(_gains(rng, config.hidden_size), fraction_bits(_LARGEST),
                 {"source": "models.synth", "seed": seed} | ({} if zeros is None else {"zeros": zeros}))
+
+
+def _group_scales(rng: np.random.Generator, rows: int, groups: int, scale: float) -> np.ndarray:
+    """Scales of groups as trained ones lie: within a factor of two or so of each other, in fp16."""
+    return (scale * np.exp(rng.standard_normal((rows, groups), np.float32) / 4)).astype(np.float16).astype(np.float32)
+
+
+def _grouped(rng: np.random.Generator, trits: np.ndarray, scale: float, name: str) -> GroupedMatrix:
+    scales = _group_scales(rng, len(trits), trits.shape[1] // GROUP, scale)
+    return grouped_matrix(GroupedLinear(trits, scales), matrix_bits(name))
+
+
+def _table(rng: np.random.Generator, codes: np.ndarray, rows: int, channels: int, scale: float
+           ) -> tuple[GroupedTable, np.ndarray]:
+    """Rows whose values have a root mean square of `scale`, and their exponents."""
+    trits = unpack_trits(_random_packed(rng, codes, rows, channels), channels)
+    mantissas, exponents = group_mantissas(_group_scales(rng, rows, channels // GROUP, scale / sqrt(NONZERO)))
+    return GroupedTable(pack_groups(trits), mantissas), exponents.astype(np.int8)
 
 
 class _Selectors:

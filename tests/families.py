@@ -2,7 +2,7 @@
 
 from models.config import ModelConfig
 
-__all__ = ["FAMILIES"]
+__all__ = ["FAMILIES", "GROUPED"]
 
 
 def _family(name: str, **changes: object) -> ModelConfig:
@@ -20,3 +20,15 @@ FAMILIES = {
         _family("one head", heads=1, kv_heads=1, head_dim=64, layers=1, hidden_size=52, ffn_size=44, vocab_size=33),
     )
 }
+
+GROUPED = {
+    config.name: config
+    for config in (
+        _family("bonsai", hidden_size=256, ffn_size=384, head_dim=64, heads=2, kv_heads=1, activation="silu",
+                sub_norms=False, rms_eps=1e-6, qk_norm=True, grouped=True, grouped_tables=True),
+        _family("grouped, sub-norms, head of its own", hidden_size=128, ffn_size=640, heads=4, head_dim=32,
+                tied_head=False, grouped=True, grouped_tables=True),
+        _family("norms of heads alone", qk_norm=True),
+    )
+}
+"""Those that the emulator alone runs, on its own build."""

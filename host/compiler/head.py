@@ -45,9 +45,9 @@ class Head:
             padding = beats - weight_beats_used(chunk.rows, hidden, build)
             found.append(Stream(context.address(chunk.name), beats, padding))
         if self._rows and not self._chunks:
-            shape = self._config.vocab_size, hidden, build
-            beats = head_beats(*shape)
-            head = Stream(context.address("head"), beats, beats - head_beats_used(*shape), head=True)
+            shape, grouped = (self._config.vocab_size, hidden, build), self._config.grouped_tables
+            beats = head_beats(*shape, grouped=grouped)
+            head = Stream(context.address("head"), beats, beats - head_beats_used(*shape, grouped=grouped), head=True)
             found += [head] * len(self._rows[::build.head_rows])
         return found
 
@@ -86,7 +86,7 @@ class Head:
         self._list.add(Opcode.LOGITS, wait=(Semaphore.HEAD_READY,),
                        signal=(Semaphore.HEAD_FREE,) if first_row + rows < self._rows.stop else (), vocab=vocab,
                        first_row=first_row, rows=rows, count=self._config.hidden_size, k=min(self._build.top_k, vocab),
-                       write_logits=int(self._write_logits), listed=listed,
+                       write_logits=int(self._write_logits), listed=listed, grouped=int(self._config.grouped_tables),
                        logits=self._address("logits") + index * -(-self._config.vocab_size // 4) * 16,
                        top=self._address("top") + index * self._build.top_k * 8)
 
@@ -116,7 +116,8 @@ class Head:
         waits = {0: (Semaphore.ACTIVATIONS_READY,), 1: ()}.get(chunk.number, (Semaphore.SUMS_FREE,))
         self._list.add(Opcode.MATMUL, wait=waits, signal=(Semaphore.SUMS_READY,),
                        tiles=tile_count(self._config.hidden_size, self._build), outputs=padded,
-                       accumulator=chunk.number % 2 * half, batches=1, padding=padded - chunk.rows, **rows)
+                       accumulator=chunk.number % 2 * half, batches=1, padding=padded - chunk.rows, grouped=0,
+                       group_shift=0, **rows)
         signals = [Semaphore.SUMS_FREE] * (chunk.number + 2 < len(self._chunks))
         if last and end == self._rows.stop:
             signals.append(Semaphore.LIST_READY)

@@ -19,6 +19,8 @@ from models.golden.scalar import log2_e_over_root, to_word
 from models.machine.cache import BLOCK_TOKENS
 from models.machine.descriptor import Activation, LoadTarget, NormSource, Opcode
 from models.machine.layout import tile_count, weight_beats, weight_beats_used
+from models.model import GroupedMatrix
+from models.ternary_groups import GROUP
 
 __all__ = ["LayerSteps", "layer_streams"]
 
@@ -51,10 +53,10 @@ def layer_streams(context: PassContext, turn: Turn, groups: Sequence[Group]) -> 
     """The streams of a turn's matrices."""
     found = []
     for product in _products(context, turn, groups):
-        shape = *context.config.linear_shapes[product.name], context.build
-        beats = weight_beats(*shape)
+        shape, grouped = (*context.config.linear_shapes[product.name], context.build), context.config.grouped
+        beats = weight_beats(*shape, grouped=grouped)
         found.append(Stream(context.address(f"{turn.layer}.{product.name}"), beats,
-                            beats - weight_beats_used(*shape)))
+                            beats - weight_beats_used(*shape, grouped=grouped)))
     return found
 
 
@@ -133,7 +135,9 @@ class LayerSteps:
             self._streams.use()
             self._list.add(Opcode.MATMUL, wait=() if n else (Semaphore.ACTIVATIONS_READY,),
                            signal=(Semaphore.SUMS_READY,) if product.ends else (),
-                           tiles=tile_count(inputs, self._build), outputs=padded,
+                           tiles=inputs // GROUP if self._config.grouped else tile_count(inputs, self._build),
+                           outputs=padded, grouped=int(self._config.grouped),
+                           group_shift=self._shift(turn.layer, product.name),
                            accumulator=self._sums(product.name, names), rows=rows,
                            first_row=self._groups[product.groups[0]].first_row, batches=-(-rows // self._build.rows),
                            padding=padded - outputs)
@@ -144,7 +148,11 @@ class LayerSteps:
         return sum(-(-self._shapes[other][0] // self._build.outputs_per_step) for other in before)
 
     def _scale(self, layer: int, name: str) -> int:
-        return int(self._model.layers[layer].linears[name].scale)
+        return int(self._model.layers[layer].linears[name].unit)
+
+    def _shift(self, layer: int, name: str) -> int:
+        matrix = self._model.layers[layer].linears[name]
+        return matrix.shift if isinstance(matrix, GroupedMatrix) else 0
 
     def _add_down(self, turn: Turn, group: Group) -> None:
         """Onto the residual, what the layer before gives."""
@@ -160,10 +168,11 @@ class LayerSteps:
         first, self._angles_loaded = not self._angles_loaded, True
         if first:
             self._load_angles()
-        self._list.add(Opcode.QUERY, wait=(Semaphore.SUMS_READY, *((Semaphore.ROPE_LOADED,) if first else ())),
-                       heads=self._config.heads, dim=self._config.head_dim,
+        waits, reads = [Semaphore.SUMS_READY, *((Semaphore.ROPE_LOADED,) if first else ())], []
+        normed = self._context.head_norm_fields(turn.layer, "q", waits, reads)
+        self._list.add(Opcode.QUERY, wait=waits, reads=reads, heads=self._config.heads, dim=self._config.head_dim,
                        accumulator=self._sums("q", _MATRICES[Step.QKV]), scale=self._scale(turn.layer, "q"),
-                       **_rows_of(group))
+                       **_rows_of(group), **normed)
 
     def _keys(self, turn: Turn, group: Group) -> None:
         """All keys of the group; where no other group's product hides them, the first piece's alone."""
@@ -191,10 +200,12 @@ class LayerSteps:
 
     def _key(self, layer: int, piece: Piece, waits: tuple[Semaphore, ...]) -> None:
         start, kv = self._cache_start(layer, piece), self._context.memory.kv
-        self._list.add(Opcode.KEY, wait=waits, accumulator=self._sums("k", _MATRICES[Step.QKV]),
+        waiting, reads = list(waits), []
+        normed = self._context.head_norm_fields(layer, "k", waiting, reads)
+        self._list.add(Opcode.KEY, wait=waiting, reads=reads, accumulator=self._sums("k", _MATRICES[Step.QKV]),
                        scale=self._scale(layer, "k"), address=start + kv.keys, address_stride=kv.row_bytes,
                        block_bytes=kv.block_bytes, region_bytes=kv.chunk_bytes, scale_address=start + kv.key_scales,
-                       **self._written(piece))
+                       **self._written(piece), **normed)
 
     def _value(self, layer: int, piece: Piece, waits: tuple[Semaphore, ...]) -> None:
         start, kv = self._cache_start(layer, piece), self._context.memory.kv

@@ -164,10 +164,11 @@ def memory_map(config: ModelConfig, build: BuildParameters, *, rows: int, descri
             result.add(cache_name(layer, sequence), result.kv.layer_bytes, PAGE)
     for layer in layers:
         for name, (outputs, inputs) in config.linear_shapes.items():
-            size = weight_beats(outputs, inputs, build) * build.beat_bytes
+            size = weight_beats(outputs, inputs, build, grouped=config.grouped) * build.beat_bytes
             result.add(f"{layer}.{name}", size, build.stream_align)
     if layers.stop == config.layers:
-        size = head_beats(config.vocab_size, config.hidden_size, build) * build.beat_bytes
+        beats = head_beats(config.vocab_size, config.hidden_size, build, grouped=config.grouped_tables)
+        size = beats * build.beat_bytes
         result.add("head", size, build.stream_align)
     for chunk in chunks:
         result.add(chunk.scales_name, chunk.scales_bytes)

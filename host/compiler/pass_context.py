@@ -62,6 +62,18 @@ class PassContext:
             return {"loop": tap.acts, "setpoint": tap.setpoint}
         return {"loop": Loop.NONE, "setpoint": 0}
 
+    def head_norm_fields(self, layer: int, name: str, wait: MutableSequence[Semaphore],
+                         reads: MutableSequence[LoadTarget]) -> dict[str, int]:
+        """Load the gains of the norm of q's or k's heads, if the model has one, and the fields that say so; what its
+        user waits for and reads."""
+        if not self.config.qk_norm:
+            return {"normed": 0, "norm_gain": 0, "norm_eps": 0}
+        gain_name, dim = f"{layer}.gain.{name}", self.config.head_dim
+        wait += self.list.load_vector(LoadTarget.GAIN, gain_name, self.address(gain_name), dim * 2)
+        reads.append(LoadTarget.GAIN)
+        fields = RMSNorm.fields(dim, self.model.layers[layer].gains[name][1], self.config.rms_eps)
+        return {"normed": 1, "norm_gain": fields["gain"], "norm_eps": fields["eps_sum"]}
+
     def norm(self, gain_name: str, gains: tuple[np.ndarray, int] | None, source: NormSource, count: int, *,
              first_row: int, rows: int, point: TapPoint | None = None, wait: tuple[Semaphore, ...] = (),
              signal: tuple[Semaphore, ...] = (Semaphore.ACTIVATIONS_READY,), levels16: int = 0,

@@ -15,7 +15,7 @@ from host.compiler.rows import Part, most_divided
 from host.compiler.schedule import Listed, Schedule
 from host.compiler.turns import Step
 from host.compiler.vocabulary import HEADS, chunks_of
-from models.checkpoint import Model, TernaryMatrix
+from models.checkpoint import Model
 from models.config import LINEARS
 from models.errors import OptionError
 from models.golden.closed_loop import ClosedLoop
@@ -23,9 +23,17 @@ from models.golden.model import TapPoint
 from models.golden.tap import Tap, neutral_tap
 from models.machine.build import SHORTLIST, BuildParameters
 from models.machine.descriptor import DESCRIPTOR_BYTES
-from models.machine.layout import head_scales_start, head_stream, stripe, weight_stream
+from models.machine.layout import (
+    grouped_head_scales_start,
+    head_scales_start,
+    head_stream,
+    mantissas_start,
+    stripe,
+    weight_stream,
+)
 from models.machine.registers import SEQUENCES
 from models.machine.tables import rope_table
+from models.model import GroupedMatrix, GroupedTable, Matrix
 from models.ternary import pack_trits
 from models.ternary_head import ternary_head
 
@@ -70,6 +78,8 @@ class Program:
             raise OptionError(f"layers must be some in a row of 0 .. {model.config.layers - 1}, got {self.layers}")
         if head not in HEADS:
             raise OptionError(f"unknown head {head!r}; known: {', '.join(HEADS)}")
+        if head != HEADS[0] and model.config.grouped_tables:
+            raise OptionError(f"head {head}: the model's head is ternary itself; use --head {HEADS[0]}")
         if not 1 <= sequences <= SEQUENCES:
             raise OptionError(f"sequences must be 1 to {SEQUENCES}, got {sequences}")
         self.model, self.build, self.rows, self.sequences = model, build, rows, sequences
@@ -148,11 +158,17 @@ class Program:
         if self._chunks:
             self._put_ternary_head(model, quiet)
 
-    def _put_weights(self, name: str, matrix: TernaryMatrix) -> None:
-        if self.build.packing == "rows":
+    def _put_weights(self, name: str, matrix: Matrix) -> None:
+        if isinstance(matrix, GroupedMatrix):
+            self._put_groups(self.memory[name], matrix)
+        elif self.build.packing == "rows":
             self._place(self.memory[name], _bytes(matrix.packed))
         else:
             self._put_trits(name, matrix.trits())
+
+    def _put_groups(self, start: int, rows: GroupedMatrix | GroupedTable) -> None:
+        self._place(start, _bytes(rows.packed))
+        self._place(start + mantissas_start(*rows.shape), _bytes(rows.mantissas))
 
     def _put_trits(self, name: str, trits: np.ndarray) -> None:
         self._put(name, stripe(weight_stream(trits, self.build), self.build))
@@ -169,8 +185,12 @@ class Program:
             else:
                 self._put_trits(chunk.name, trits)
 
-    def _put_head(self, rows: np.ndarray, scales: np.ndarray) -> None:
-        if self.build.packing == "rows":
+    def _put_head(self, rows: np.ndarray | GroupedTable, scales: np.ndarray) -> None:
+        if isinstance(rows, GroupedTable):
+            start = self.memory["head"]
+            self._put_groups(start, rows)
+            self._place(start + grouped_head_scales_start(*rows.shape), _bytes(scales))
+        elif self.build.packing == "rows":
             start = self.memory["head"]
             self._place(start, _bytes(rows))
             self._place(start + head_scales_start(*rows.shape), _bytes(scales))

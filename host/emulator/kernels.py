@@ -1,6 +1,7 @@
 """Units whose batched form is faster than the golden function, with the same bits.
 
-Exactness: products of int8 activations and trits stay below 2**24, which float32 matrix products hold;
+Exactness: products of int8 activations and trits, and of int16 ones in a group, stay below 2**24, which float32 matrix
+products hold;
 scores and weighted values stay below 2**53, which float64 ones hold.
 """
 
@@ -13,13 +14,26 @@ from models.golden.rounding import round_shift
 from models.golden.scalar import Scalar, constant, div, from_int, mul, scale_round
 from models.machine.kv_format import KVFormat
 from models.machine.tables import EXP2_FRACTION, P_FRACTION
+from models.ternary_groups import GROUP, GROUP_BYTES, unpack_groups
 
-__all__ = ["attention_rows", "matmul"]
+__all__ = ["attention_rows", "grouped_sums", "matmul"]
 
 
 def matmul(q: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """q: integers [rows, inputs] within ±127; weights: float32 [inputs, outputs] of -1, 0, 1. Returns int64."""
     return np.rint(q.astype(np.float32) @ weights).astype(np.int64)
+
+
+def grouped_sums(q: np.ndarray, packed: np.ndarray, mantissas: np.ndarray) -> np.ndarray:
+    """`models.golden.ternary_matmul.grouped_sums` of packed rows (`models.ternary_groups`), a group at a time.
+
+    q: integers [rows, inputs], within ±32767; packed: uint8 [outputs, inputs / 4]. Returns int64 [rows, outputs].
+    """
+    total = np.zeros((len(q), len(packed)), np.int64)
+    for group, k in enumerate(mantissas.T.astype(np.int64)):
+        trits = unpack_groups(packed[:, group * GROUP_BYTES:(group + 1) * GROUP_BYTES]).astype(np.float32)
+        total += np.rint(q[:, group * GROUP:(group + 1) * GROUP].astype(np.float32) @ trits.T).astype(np.int64) * k
+    return total
 
 
 def attention_rows(q: np.ndarray, q_scale: Scalar, keys: np.ndarray, key_scales: Scalar, values: np.ndarray,

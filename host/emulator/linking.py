@@ -12,8 +12,9 @@ from host.emulator.dealing import Dealing
 from host.emulator.image import ProgramError
 from host.emulator.native_operation import TOP, TURN, Live, NativeOperation
 from host.emulator.skipping import Skip, skips_of
-from host.emulator.streams import Columns, Streams
+from host.emulator.streams import Columns, Groups, Streams
 from models.machine.descriptor import Descriptor, LoadTarget, Opcode
+from models.ternary_groups import GROUP
 
 __all__ = ["Linked", "link"]
 
@@ -58,6 +59,11 @@ def link(program: Sequence[Descriptor], streams: Streams, outputs_per_step: int,
             dealing.add(item)
         elif opcode == Opcode.NORM and not fields.levels16:
             dealing.add(item)
+        elif opcode == Opcode.MATMUL and fields.grouped:
+            groups = streams.groups(fetched.popleft()[0], fields.outputs, fields.tiles)
+            _set_groups(item, groups)
+            item.outputs = written_sums(fields.outputs, fields.padding, outputs_per_step)
+            size += groups.packed.size
         elif opcode == Opcode.MATMUL:
             address = fetched.popleft()[0]
             weights = streams.weights(address, fields.tiles, fields.outputs)
@@ -76,15 +82,43 @@ def link(program: Sequence[Descriptor], streams: Streams, outputs_per_step: int,
             (address, row), vocab = fetched.popleft(), fields.vocab
             if bool(fields.listed) != (row is not None):
                 raise ProgramError("LOGITS and its stream differ in whether they are of a list")
+            if fields.grouped:
+                groups = fields.count // GROUP
+                _set_groups(item, streams.groups(address, vocab, groups))
+                scales = streams.group_scales(address, vocab, groups)
+                item.head_scales = ctypes.cast(scales.ctypes.data, type(item.head_scales))
+                native.append(_best_of(item))
+                continue
             if row is not None:
                 item.row, vocab = row, offered[row]
             head = streams.head(address, vocab, fields.count)
             item.head = ctypes.cast(head.rows.ctypes.data, type(item.head))
             item.head_scales = ctypes.cast(head.scales.ctypes.data, type(item.head_scales))
-            best = NativeOperation.from_buffer_copy(item)
-            best.opcode = TOP
-            native.append(best)
+            native.append(_best_of(item))
+    _lay_rows(native)
     return Linked((NativeOperation * len(native))(*native), size, invalid, residual)
+
+
+def _set_groups(item: NativeOperation, groups: Groups) -> None:
+    item.weights = ctypes.cast(groups.packed.ctypes.data, type(item.weights))
+    item.mantissas = ctypes.cast(groups.mantissas.ctypes.data, type(item.mantissas))
+    item.width = groups.packed.shape[1]
+
+
+def _best_of(logits: NativeOperation) -> NativeOperation:
+    best = NativeOperation.from_buffer_copy(logits)
+    best.opcode = TOP
+    return best
+
+
+def _lay_rows(native: Sequence[NativeOperation]) -> None:
+    """Let all that gives rows of activations lay them as the program's products take them."""
+    kinds = {bool(item.grouped) for item in native if item.opcode == Opcode.MATMUL}
+    if len(kinds) > 1:
+        raise ProgramError("some matrices of a program have scales by group, some have not")
+    for item in native:
+        if item.opcode in (Opcode.NORM, Opcode.LOAD):
+            item.grouped = int(True in kinds)
 
 
 def _add_skip(product: NativeOperation, skip: Skip, columns: Columns | None) -> None:

@@ -13,21 +13,23 @@ import numpy as np
 from host.devices.base import WeightBytes
 from host.emulator.accumulators import Accumulators
 from host.emulator.image import Image, ProgramError
-from host.emulator.kernels import attention_rows, matmul
+from host.emulator.kernels import attention_rows, grouped_sums, matmul
 from host.emulator.operations import decode
 from host.emulator.row_memory import RowMemory, ScalarMemory
 from host.emulator.shortlists import Shortlist, Shortlists
 from host.emulator.streams import Streams, trits_of_bytes
 from models.golden.closed_loop import ClosedLoop
 from models.golden.gated import gated_product
-from models.golden.head import LOGIT_FRACTION, top_k
+from models.golden.head import LOGIT_FRACTION, scaled_grouped, top_k
+from models.golden.head_norm import head_norm
 from models.golden.head_quant import QUERY_BITS, head_quant
 from models.golden.norm_quant import NormConstants, norm_quant
 from models.golden.residual import residual_add
 from models.golden.rope import ROPE_FRACTION, rope
-from models.golden.rounding import round_shift
+from models.golden.rounding import round_shift, saturate
 from models.golden.scalar import Scalar, constant, from_word, mul, scale_round, shift, to_word
 from models.golden.tap import NO_CLIP, Tap
+from models.golden.ternary_matmul import ACCUMULATOR_BITS
 from models.machine.build import BuildParameters
 from models.machine.cache import BLOCK_TOKENS, chunk_bytes, places
 from models.machine.descriptor import (
@@ -41,6 +43,7 @@ from models.machine.descriptor import (
     Opcode,
     StoreSource,
 )
+from models.ternary_groups import GROUP
 
 __all__ = ["Machine", "ProgramError"]
 
@@ -115,7 +118,18 @@ class Machine:
             inputs = self._q if target == LoadTarget.INPUT else self._head_q
             inputs[f.row:f.row + 1] = data.view("<i2").astype(np.int64)[None]
 
+    def _grouped_matmul(self, f: Descriptor) -> None:
+        packed, mantissas = self._streams.groups(self._fetched.popleft()[0], f.outputs, f.tiles)
+        self.weights_read = WeightBytes(*(size + packed.size for size in self.weights_read))
+        rows = _rows(f)
+        sums = grouped_sums(self._q[rows][:, :f.tiles * GROUP], packed, mantissas)
+        self._accumulators.write(rows, f.accumulator, saturate(round_shift(sums, f.group_shift), ACCUMULATOR_BITS),
+                                 f.padding)
+
     def _matmul(self, f: Descriptor) -> None:
+        if f.grouped:
+            self._grouped_matmul(f)
+            return
         address = self._fetched.popleft()[0]
         packed, invalid = self._streams.weights(address, f.tiles, f.outputs)
         self.invalid_trits += invalid
@@ -177,6 +191,9 @@ class Machine:
         rows, heads, dim = _rows(f), f.heads, f.dim
         x = self._sums(f, f.accumulator, heads * dim).reshape(-1, heads, dim)
         unit = mul(self._unit[rows], from_word(f.scale))
+        if rotate and f.normed:
+            constants = NormConstants(from_word(f.norm_gain), from_word(f.norm_eps))
+            x, unit = head_norm(x, unit, self._gain[:dim], constants)
         if rotate:
             angles = self._rope[rows.start * dim:rows.stop * dim].reshape(-1, dim)
             x, unit = rope(x, angles), shift(unit, -ROPE_FRACTION)
@@ -261,6 +278,13 @@ class Machine:
         q = self._head_q[0:f.rows].astype(np.float64)
         if bool(f.listed) != (chosen is not None):
             raise ProgramError("LOGITS and its stream differ in whether they are of a list")
+        if f.grouped:
+            groups = f.count // GROUP
+            sums = grouped_sums(q, *self._streams.groups(address, f.vocab, groups))
+            words = self._streams.group_scales(address, f.vocab, groups)
+            values = scaled_grouped(sums, mul(self._unit[rows][:, None], from_word(words)))
+            self._list_logits(f, values, np.arange(f.vocab))
+            return
         if chosen is not None:
             head, scales = self._streams.head(address, chosen.offered, f.count)
             ids = chosen.ids[:f.vocab]
@@ -273,6 +297,10 @@ class Machine:
             head = self._matrices[address]
         values = scale_round(np.rint(q @ head).astype(np.int64), mul(self._unit[rows][:, None], from_word(scales)),
                              fraction=LOGIT_FRACTION)
+        self._list_logits(f, values, ids)
+
+    def _list_logits(self, f: Descriptor, values: np.ndarray, ids: np.ndarray) -> None:
+        """Write the best logits, [rows, ids], and all where they are asked for."""
         padded = -(-f.vocab // 4) * 4
         for row in range(f.rows):
             if f.write_logits:

@@ -22,6 +22,7 @@ _DIM_MAX = 256
 _SUM_SLACK = 64
 _GROUP = 8  # rows that share a product's columns
 _AHEAD = 129  # entries behind a list of rows or columns that a kernel may write (matmul.h, columns.h)
+_STEP_INPUTS = 4 * _BLOCK  # of _BLOCK * TRITS_PER_BYTE bytes, where scales are by group: the fewer (grouped.h)
 _STRIP_SUMS = COLUMN_UNIT * COLUMN_TRITS  # of a strip of columns, at most
 
 
@@ -73,7 +74,7 @@ class Buffers:
         if earlier is not None:
             needed = Extents(*map(max, astuple(needed), astuple(earlier.extents)))
         self.extents = e = needed
-        blocks = -(-e.channels // (_BLOCK * TRITS_PER_BYTE))
+        blocks = -(-e.channels // _STEP_INPUTS)
         self.row_sums, self.group_bytes = e.sums + _SUM_SLACK, blocks * TRITS_PER_BYTE * _BLOCK
         # scores and weights of a head, and its keys, values and scales where they are gathered; a list of int32
         self.wide_channels = max(e.channels, e.tokens * (2 + (e.row_bytes // 4 + 1 if e.row_bytes else 0)),

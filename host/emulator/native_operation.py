@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import re
 import textwrap
-from ctypes import POINTER, c_int8, c_int64, c_uint8, c_uint32
+from ctypes import POINTER, c_int8, c_int16, c_int64, c_uint8, c_uint32
 from enum import IntEnum
 
 from models.machine.build import SHORTLIST
@@ -23,9 +23,11 @@ TOP, TURN = range(len(Opcode), len(Opcode) + 2)
 """Operations of the compiled machine alone: the second half of LOGITS, the best of each row; before a MATMUL that may
 take columns, filling them."""
 
-_POINTERS = {"weights": (POINTER(c_uint8), "const uint8_t *", "[outputs][width], five trits a byte, all below 243"),
+_POINTERS = {"weights": (POINTER(c_uint8), "const uint8_t *",
+                         "[outputs][width], five trits a byte, all below 243, or grouped.h"),
              "head": (POINTER(c_int8), "const int8_t *", "[vocab][count]"),
              "head_scales": (POINTER(c_uint32), "const uint32_t *", "[vocab]"),
+             "mantissas": (POINTER(c_int16), "const int16_t *", "[outputs][tiles] or [vocab][groups], where grouped"),
              "columns": (POINTER(c_uint8), "uint8_t *", "[places of inputs][column_bytes], of LIVE_COLUMNS: live.h"),
              "turned": (POINTER(c_int64), "int64_t *", "whether the columns have been filled")}
 _OWN = {"width": "bytes of a row of weights",

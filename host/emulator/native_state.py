@@ -30,7 +30,7 @@ _FIELDS = (  # a name with [SEQUENCES] is an array
     ("top_k", "int64_t", ""),
     ("cache_ports", "int64_t", "the cache's beats are striped over so many ports; 0: its rows are contiguous"),
     ("row_sums", "int64_t", "accumulators of a row"),
-    ("group_bytes", "int64_t", "activations of one row: blocks * TRITS * BLOCK"),
+    ("group_bytes", "int64_t", "activations of one row: a multiple of TRITS * BLOCK"),
     ("exp2_coarse", "const int64_t *", ""),
     ("exp2_fine", "const int64_t *", ""),
     ("sigmoid", "const int64_t *", ""),

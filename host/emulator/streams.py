@@ -12,10 +12,11 @@ import numpy as np
 
 from host.emulator.image import Image
 from models.machine.build import TRITS_PER_BYTE, BuildParameters
-from models.machine.layout import head_scales_start, unstripe
+from models.machine.layout import grouped_head_scales_start, head_scales_start, mantissas_start, unstripe
 from models.ternary import pack_trits
+from models.ternary_groups import GROUP
 
-__all__ = ["COLUMN_TRITS", "COLUMN_UNIT", "Columns", "Head", "Streams", "Weights", "trits_of_bytes"]
+__all__ = ["COLUMN_TRITS", "COLUMN_UNIT", "Columns", "Groups", "Head", "Streams", "Weights", "trits_of_bytes"]
 
 COLUMN_TRITS = 4
 """Outputs to a byte of a column, two bits each: more bytes than five, but the fastest to take apart."""
@@ -59,6 +60,13 @@ class Head(NamedTuple):
     scales: np.ndarray
 
 
+class Groups(NamedTuple):
+    """packed: uint8 [rows, 32 groups], two bits a trit; mantissas: int16 [rows, groups] (`models.ternary_groups`)."""
+
+    packed: np.ndarray
+    mantissas: np.ndarray
+
+
 class Streams:
     """The matrices of an image, by address."""
 
@@ -67,12 +75,14 @@ class Streams:
         self._weights: dict[int, Weights] = {}
         self._columns: dict[int, Columns] = {}
         self._heads: dict[int, Head] = {}
+        self._groups: dict[int, Groups] = {}
 
     def clear(self) -> None:
         """Forget everything, after the image changed."""
         self._weights.clear()
         self._columns.clear()
         self._heads.clear()
+        self._groups.clear()
 
     def weights(self, address: int, tiles: int, outputs: int) -> Weights:
         """The matrix of a weight stream."""
@@ -93,6 +103,20 @@ class Streams:
                 packed = pack_trits(rows)
             self._weights[address] = Weights(packed, invalid)
         return self._weights[address]
+
+    def groups(self, address: int, rows: int, groups: int) -> Groups:
+        """The matrix, or head, of a stream with scales by group; a build that packs by rows alone has one."""
+        if address not in self._groups:
+            inputs = groups * GROUP
+            packed = self._image.stream(address, rows * inputs // 4).reshape(rows, -1)
+            start = mantissas_start(rows, inputs)
+            mantissas = self._image.stream(address + start, rows * groups * 2).view("<i2").reshape(rows, groups)
+            self._groups[address] = Groups(packed, mantissas)
+        return self._groups[address]
+
+    def group_scales(self, address: int, rows: int, groups: int) -> np.ndarray:
+        """Scale words, uint32 [rows], of a head with scales by group."""
+        return self._image.stream(address + grouped_head_scales_start(rows, groups * GROUP), rows * 4).view("<u4")
 
     def columns(self, address: int) -> Columns:
         """Room for the columns of a weight stream that was read before."""

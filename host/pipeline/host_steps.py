@@ -183,7 +183,7 @@ class HostSteps:
     def _product(self, layer: int, given: Given) -> tuple[np.ndarray, Scalar]:
         """The gated product of stored sums, with what acts on the gate and on the product."""
         linears = self._model.layers[layer].linears
-        gate_unit, up_unit = (mul(given.unit, from_word(linears[name].scale)) for name in ("gate", "up"))
+        gate_unit, up_unit = (mul(given.unit, from_word(linears[name].unit)) for name in ("gate", "up"))
         gate = self._staged(TapPoint(layer, "gate"), given.rows, gate_unit, SUM_BITS, tapped=False)
         point = TapPoint(layer, "gate")
         if (activation := self.acting.activations.get(point)) is not None:

@@ -4,10 +4,11 @@ What a file does not say, the runtimes decide by its architecture (llama.cpp's a
 
 - `llama` rotates neighbouring channels, so converters interleave the rows of q and k; the BitNet architectures
   (`bitnet`, `bitnet-25`, `bitnet-b1.58`) rotate channel i with i + head_dim / 2, and keep the rows.
-- `llama` has SiLU. The BitNet architectures have either; few files name it (`hidden_activation`). Without the name
-  two families are known: 1bitLLM's models have SiLU, a key head for every query head and θ = 10,000, Microsoft's
-  2B-4T has ReLU², shared key heads and θ = 500,000. Of what fits neither, `bitnet-25` and `bitnet-b1.58` are taken
-  for Microsoft's, and `bitnet` must be told.
+- `qwen3` keeps the rows too, and has RMSNorm over each head of q and k.
+- `llama` and `qwen3` have SiLU. The BitNet architectures have either; few files name it (`hidden_activation`). Without
+  the name two families are known: 1bitLLM's models have SiLU, a key head for every query head and θ = 10,000,
+  Microsoft's 2B-4T has ReLU², shared key heads and θ = 500,000. Of what fits neither, `bitnet-25` and
+  `bitnet-b1.58` are taken for Microsoft's, and `bitnet` must be told.
 """
 
 from __future__ import annotations
@@ -27,8 +28,20 @@ from models.formats.naming import chosen_name, source_name
 __all__ = ["ARCHITECTURES", "GgufMetadata"]
 
 _BITNET = ("bitnet", "bitnet-25", "bitnet-b1.58")
-ARCHITECTURES = ("llama", *_BITNET)
+ARCHITECTURES = ("llama", *_BITNET, "qwen3")
 """Values of `general.architecture` that are read."""
+
+_NOT_COMPUTED = "which the machine does not compute"
+_FOREIGN = {
+    **dict.fromkeys(("qwen35", "qwen35moe", "qwen3next", "falcon-h1", "granitehybrid", "nemotron_h", "jamba", "lfm2",
+                     "kimi-linear", "plamo2"), f"hybrid attention with linear layers, {_NOT_COMPUTED}"),
+    **dict.fromkeys(("bert", "nomic-bert", "modern-bert", "neo-bert", "gemma-embedding", "llama-embed"),
+                    "an embedding model, which gives no logits"),
+    **dict.fromkeys(("qwen3moe", "qwen2moe", "olmoe"), f"a mixture of experts, {_NOT_COMPUTED}"),
+    **dict.fromkeys(("mamba", "mamba2", "rwkv6", "rwkv7"), f"a recurrence in place of attention, {_NOT_COMPUTED}"),
+    **dict.fromkeys(("minicpm", "minicpm3"), f"scaled embeddings, residuals and logits, {_NOT_COMPUTED}"),
+    **dict.fromkeys(("gemma2", "gemma3", "gemma3n", "gemma4"), f"sliding windows and further norms, {_NOT_COMPUTED}")}
+"""Others that ternary models have, and what they need."""
 
 _ACTIVATIONS = {"silu": "silu", "swish": "silu", "swiglu": "silu", "relu2": "relu2", "relu_sqr": "relu2"}
 _LARGE_THETA = 1e5
@@ -40,7 +53,9 @@ _NEUTRAL = {"rope.scaling.type": ("none", "linear"), "rope.scaling.factor": (0, 
             "attention.sliding_window": (0,), "attention.max_alibi_bias": (0,), "attn_logit_softcapping": (0,),
             "final_logit_softcapping": (0,), "logit_scale": (0, 1), "embedding_scale": (0, 1),
             "residual_scale": (0, 1), "attention.causal": (True,), "expert_count": (0,),
-            "use_parallel_residual": (False,)}
+            "use_parallel_residual": (False,), "pooling_type": (0,), "full_attention_interval": (0, 1),
+            "attention.sliding_window_pattern": (0, 1), "ssm.state_size": (0,), "ssm.inner_size": (0,)}
+_ROTATION = "prism.hadamard."  # its weights meet activations that a Hadamard transform has turned
 
 
 @dataclass(frozen=True)
@@ -54,7 +69,11 @@ class GgufMetadata:
         if self.fields.get("split.count", 1) not in (0, 1):
             raise self.bad("split.count", "a whole model in one file", self.fields["split.count"])
         if self.architecture not in ARCHITECTURES:
-            raise self.bad("general.architecture", f"one of {', '.join(ARCHITECTURES)}", self.architecture)
+            error = self.bad("general.architecture", f"one of {', '.join(ARCHITECTURES)}", self.architecture)
+            raise ModelError(f"{error}: {_FOREIGN[self.architecture]}") if self.architecture in _FOREIGN else error
+        if rotated := next((name for name in self.fields if name.startswith(_ROTATION)), None):
+            raise ModelError(f"{self.path}: {rotated}: expected weights as activations meet them, found such as a "
+                             f"Hadamard transform has rotated, which the machine does not compute")
 
     def bad(self, name: str, expected: str, found: object) -> ModelError:
         """An error about one entry, to be raised."""
@@ -76,6 +95,11 @@ class GgufMetadata:
         return self.architecture == "llama"
 
     @property
+    def qk_norm(self) -> bool:
+        """Does the architecture have RMSNorm over each head of q and k?"""
+        return self.architecture == "qwen3"
+
+    @property
     def producer(self) -> str:
         """Whatever the file says of who made it, for errors about what it does not say."""
         names = ("general.architecture", "general.name", "general.quantized_by", "general.file_type",
@@ -93,8 +117,8 @@ class GgufMetadata:
             return None
         return f"activation {config.activation}, by key heads and rope.freq_base, as no hidden_activation is given"
 
-    def config(self, *, vocab_size: int, tied_head: bool, sub_norms: bool,
-               activation: str | None) -> ModelConfig:
+    def config(self, *, vocab_size: int, tied_head: bool, sub_norms: bool, activation: str | None,
+               grouped: bool = False, grouped_tables: bool = False) -> ModelConfig:
         """The model's shape. vocab_size: rows of the embedding; activation: what the user says of it, if anything."""
         for name, neutral in _NEUTRAL.items():
             value = self._get(name)
@@ -123,7 +147,8 @@ class GgufMetadata:
                 name=self._name(), vocab_size=vocab_size,
                 hidden_size=hidden, ffn_size=ffn, layers=layers, heads=heads, kv_heads=kv_heads, head_dim=head_dim,
                 activation=gate, sub_norms=sub_norms, tied_head=tied_head, rope_theta=theta, rms_eps=eps,
-                context=context, bos_id=bos_id, eos_ids=eos_ids)
+                context=context, bos_id=bos_id, eos_ids=eos_ids, qk_norm=self.qk_norm, grouped=grouped,
+                grouped_tables=grouped_tables)
 
     def _key(self, name: str) -> str:
         return f"{self.architecture}.{name}"

@@ -18,15 +18,32 @@ from gguf.gguf_reader import GGUFReader
 from models.errors import ModelError, located
 from models.mapped_file import MappedFile
 
-__all__ = ["I2_S", "GgufFile", "GgufTensor", "type_name"]
+__all__ = ["I2_S", "PQ2_0", "PTQ1_0", "Q2_0", "Q2_0_128", "GgufFile", "GgufTensor", "type_name"]
 
 I2_S = 36
 """bitnet.cpp's two-bit type; llama.cpp gave the number to another type and took it back."""
 
+Q2_0 = 42
+"""llama.cpp's, 64 weights in 18 bytes. A fork gave the number to 128 weights in 34 bytes, others to STQ1_0."""
+
+PQ2_0, PTQ1_0 = 142, 143
+"""The fork's own."""
+
+_OWN = 1 << 16  # numbers that no file has: what 42 turns out to mean
+Q2_0_128, _STQ1_0 = _OWN + 1, _OWN + 2
+_MEANINGS = (Q2_0, Q2_0_128, _STQ1_0)
+_SIZES = {Q2_0: (64, 18), Q2_0_128: (128, 34), PQ2_0: (128, 34), PTQ1_0: (128, 28), _STQ1_0: (256, 42), 43: (256, 42)}
+"""Weights and bytes of a block, of types that the library does not know."""
+
 _I2_S_TAIL = 32  # bytes after the codes, the scale among them
-_NAMES = {I2_S: "I2_S", 38: "TL1", 39: "MXFP4 or bitnet.cpp's TL2"}
+_NAMES = {I2_S: "I2_S", 38: "TL1", 39: "MXFP4 or bitnet.cpp's TL2", Q2_0: "Q2_0", PQ2_0: "PQ2_0", PTQ1_0: "PTQ1_0",
+          Q2_0_128: "Q2_0 of 128 weights", _STQ1_0: "STQ1_0 (Sherry)", 43: "STQ1_0 (Sherry)"}
 _LIMITS = {"metadata entries": 1 << 16, "tensors": 1 << 16, "bytes in a string": 1 << 24,
            "strings in an array": 1 << 22, "dimensions": 4}
+
+
+class _CutShort(ModelError):
+    """A tensor begins where it should and does not end in the file."""
 
 
 class GgufTensor(NamedTuple):
@@ -53,11 +70,44 @@ class GgufFile(Mapping[str, GgufTensor]):
             raise ModelError(f"{path}: expected a whole GGUF file, found {self._file.bytes.size} bytes that are "
                              f"damaged or cut short: {what}") from None
         self._tensors: dict[str, GgufTensor] = {}
+        if all(listed.type != Q2_0 for listed in reader.listed):
+            self._place(reader)
+        else:
+            self._place_meanings(reader)
+
+    def _place_meanings(self, reader: _Reader) -> None:
+        """Place the tensors with the one meaning of type 42 by whose sizes they fill the file."""
+        fitting: list[tuple[int, dict[str, GgufTensor]]] = []
+        furthest, reason = (-1, False), ModelError(f"{self.path}: no tensors")
+        for meaning in _MEANINGS:
+            self._tensors = {}
+            try:
+                self._place(reader, meaning)
+            except ModelError as error:
+                reached = len(self._tensors), isinstance(error, _CutShort)
+                if reached > furthest:
+                    furthest, reason = reached, error
+            else:
+                fitting.append((meaning, self._tensors))
+        if not fitting:
+            raise reason
+        if len(fitting) != 1:
+            what = ", ".join(type_name(meaning) for meaning, _ in fitting)
+            raise ModelError(f"{self.path}: expected sizes by which type 42 has one meaning, found those of {what}")
+        self._tensors = fitting[0][1]
+
+    def _place(self, reader: _Reader, meaning: int | None = None) -> None:
+        """meaning: of type 42, where there is such a tensor; the file must then end with the last one."""
         base = expected = int(reader.data_offset)
         for listed in reader.listed:
+            if listed.type == Q2_0 and meaning is not None:
+                listed = listed._replace(type=meaning)
             tensor = self._placed(listed, base, expected)
             self._tensors[listed.name] = tensor
             expected = tensor.end + (base - tensor.end) % int(reader.alignment)
+        if meaning is not None and self._file.bytes.size > expected:
+            raise ModelError(f"{self.path}: expected the file's end at byte {expected}, behind the last tensor, found "
+                             f"{self._file.bytes.size} bytes")
 
     def _placed(self, listed: _Listed, base: int, expected: int) -> GgufTensor:
         """Where a tensor lies, checked: next to the one before it, whole, and within the file."""
@@ -73,8 +123,8 @@ class GgufFile(Mapping[str, GgufTensor]):
             raise ModelError(f"{where}: expected its data at byte {expected}, after the tensor before it, "
                              f"found {start}")
         if start + size > self._file.bytes.size:
-            raise ModelError(f"{where}: expected data up to byte {start + size}, found a file of "
-                             f"{self._file.bytes.size} bytes; it is cut short")
+            raise _CutShort(f"{where}: expected data up to byte {start + size}, found a file of "
+                            f"{self._file.bytes.size} bytes; it is cut short")
         return GgufTensor(listed.type, listed.shape, start, start + size)
 
     def __getitem__(self, name: str) -> GgufTensor:
@@ -114,7 +164,7 @@ def _size(number: int, shape: tuple[int, ...]) -> int | None:
     if number == I2_S:
         return values // 4 + _I2_S_TAIL if values % 4 == 0 else None
     try:
-        block, size = GGML_QUANT_SIZES[GGMLQuantizationType(number)]
+        block, size = _SIZES.get(number) or GGML_QUANT_SIZES[GGMLQuantizationType(number)]
     except (ValueError, KeyError):
         return None
     return values // block * size if shape[-1] % block == 0 else None

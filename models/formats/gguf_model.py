@@ -1,4 +1,4 @@
-"""GGUF files of ternary models: TQ1_0, TQ2_0 and I2_S weights, or floats that are ternary already."""
+"""GGUF files of ternary models: blocks of trits, I2_S, or floats that are ternary already."""
 
 from __future__ import annotations
 
@@ -8,24 +8,39 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from gguf.constants import GGMLQuantizationType
 
 from models.config import ModelConfig
 from models.errors import ModelError, located
 from models.formats.card import card_of_gguf
+from models.formats.gguf_blocks import BLOCKS, TABLES, grouped_of_blocks, several_scales, ternary_of_blocks, uniform
 from models.formats.gguf_config import GgufMetadata
-from models.formats.gguf_file import I2_S, GgufFile, type_name
+from models.formats.gguf_file import I2_S, PQ2_0, PTQ1_0, Q2_0, GgufFile, type_name
 from models.formats.gguf_i2_s import I2_S_WIDTH, ROWS, find_width, i2_s_codes, unpack_i2_s
-from models.formats.gguf_types import FLOATS, TERNARY, float_rows, ternary_of_blocks, ternary_of_floats
-from models.formats.source import FloatLayer, FloatLinear, FloatModel, FloatRows, LazyLayers, LazyRows
+from models.formats.gguf_types import FLOATS, float_rows
+from models.formats.source import (
+    FloatLayer,
+    FloatLinear,
+    FloatModel,
+    FloatRows,
+    GroupedLinear,
+    GroupedRows,
+    LazyLayers,
+    LazyRows,
+)
+from models.formats.ternary_floats import ternary_of_floats
 from models.formats.zeros import ZeroTensors
+from models.ternary_groups import GROUP
 from models.vocabulary import read_gguf as read_text
 
 __all__ = ["read_gguf"]
 
 _LINEAR = {"q": "attn_q", "k": "attn_k", "v": "attn_v", "o": "attn_output", "gate": "ffn_gate", "up": "ffn_up",
            "down": "ffn_down"}
-_GAIN = {"input": "attn_norm", "post_attention": "ffn_norm", "attn_sub": "attn_sub_norm", "ffn_sub": "ffn_sub_norm"}
+_GAIN = {"input": "attn_norm", "post_attention": "ffn_norm", "attn_sub": "attn_sub_norm", "ffn_sub": "ffn_sub_norm",
+         "q": "attn_q_norm", "k": "attn_k_norm"}
 _EMBEDDING, _HEAD, _FINAL, _ROPE = "token_embd.weight", "output.weight", "output_norm.weight", "rope_freqs.weight"
+_KNOWN = (GGMLQuantizationType.TQ1_0, GGMLQuantizationType.TQ2_0, Q2_0, PQ2_0, PTQ1_0, I2_S)
 _TILES = (38, 39)  # TL1, TL2
 
 
@@ -40,8 +55,10 @@ def read_gguf(path: Path, *, activation: str | None = None) -> FloatModel:
     if _EMBEDDING not in file:
         raise file.error(_EMBEDDING, "is missing")
     sub_norms = metadata.sub_norms or any(f"blk.0.{_GAIN[name]}.weight" in file for name in ("attn_sub", "ffn_sub"))
+    tables = [file[name].type for name in (_EMBEDDING, _HEAD) if name in file]
     config = metadata.config(vocab_size=file[_EMBEDDING].shape[0], tied_head=_HEAD not in file, sub_norms=sub_norms,
-                             activation=activation)
+                             activation=activation, grouped=several_scales(file, "blk."),
+                             grouped_tables=all(number in TABLES for number in tables))
     tensors = _Tensors(file, config, metadata)
     tensors.check_names()
     shape = config.vocab_size, config.hidden_size
@@ -113,12 +130,14 @@ class _Tensors:
         self.file.release()
         return FloatLayer(linears, gains)
 
-    def _linear(self, tensor: str, name: str, outputs: int, inputs: int) -> FloatLinear:
+    def _linear(self, tensor: str, name: str, outputs: int, inputs: int) -> FloatLinear | GroupedLinear:
         number, shape = self.file[tensor].type, (outputs, inputs)
+        if number in BLOCKS and not uniform(self.file.stored(tensor), number):
+            return self._grouped_linear(tensor, name, shape)
         with located(f"{self.file.path}: tensor {tensor}"):
             if number == I2_S:
                 trits, scale = unpack_i2_s(self.file.stored(tensor), shape, self._width)
-            elif number in TERNARY:
+            elif number in BLOCKS:
                 trits, scale = ternary_of_blocks(self.file.stored(tensor), number, shape)
             elif number in FLOATS:
                 trits, scale = ternary_of_floats(float_rows(self.file.stored(tensor), number, inputs))
@@ -131,13 +150,29 @@ class _Tensors:
             trits = _uninterleaved(trits, self.config.head_dim)
         linear, stored = FloatLinear.scaled(trits, scale), self.file.stored(tensor)
         self.zeros.look(tensor, i2_s_codes(stored) if number == I2_S else stored, linear.trits)
+        if self.config.grouped:
+            return GroupedLinear(linear.trits, np.full((outputs, inputs // GROUP), linear.scale, np.float32))
         return linear
+
+    def _grouped_linear(self, tensor: str, name: str, shape: tuple[int, int]) -> GroupedLinear:
+        stored = self.file.stored(tensor)
+        with located(f"{self.file.path}: tensor {tensor}"):
+            linear = grouped_of_blocks(stored, self.file[tensor].type, shape)
+        factor = self._factor(_scale(tensor))
+        if not 0 < factor < math.inf:
+            raise self.file.error(tensor, f"expected a positive scale, found {factor}")
+        trits, scales = linear.signs, linear.scales * np.float32(factor)
+        if name in ("q", "k") and self.metadata.interleaved:
+            trits, scales = (_uninterleaved(rows, self.config.head_dim) for rows in (trits, scales))
+        self.zeros.look(tensor, stored, trits)
+        return GroupedLinear(trits, scales)
 
     def _refused(self, number: int) -> str:
         if number in _TILES:
             return (f"expected a layout of its own values, found {type_name(number)}, tiles for one kernel of "
                     f"bitnet.cpp ({self.metadata.producer}): convert the original checkpoint, or an I2_S file")
-        return f"expected TQ1_0, TQ2_0, I2_S or ternary floats, found {type_name(number)} ({self.metadata.producer})"
+        return (f"expected {', '.join(map(type_name, _KNOWN))} or ternary floats, found {type_name(number)} "
+                f"({self.metadata.producer})")
 
     def _factor(self, name: str) -> float:
         """A scale beside the weights, as some converters write it."""
@@ -162,6 +197,8 @@ class _Tensors:
         if number == I2_S or data.size % count:
             raise self.file.error(name, f"expected rows of floats, found {type_name(number)}")
         data = data.reshape(count, -1)
+        if self.config.grouped_tables:
+            return GroupedRows((count, width), lambda start, stop: self._parts(name, number, data, start, stop))
 
         def read(start: int, stop: int) -> np.ndarray:
             with located(f"{self.file.path}: tensor {name}"):
@@ -172,6 +209,15 @@ class _Tensors:
             return self.zeros.look(name, values)
 
         return LazyRows((count, width), read)
+
+    def _parts(self, name: str, number: int, data: np.ndarray, start: int, stop: int) -> GroupedLinear:
+        """Rows of a ternary table."""
+        with located(f"{self.file.path}: tensor {name}"):
+            width = self.config.hidden_size
+            rows = grouped_of_blocks(data[start:stop].reshape(-1), number, (max(0, stop - start), width))
+        self.file.release()
+        self.zeros.look(name, rows.signs)
+        return rows
 
     def vector(self, name: str, size: int) -> np.ndarray:
         """A vector of floats."""

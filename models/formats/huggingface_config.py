@@ -17,6 +17,18 @@ _NAMES = {"vocab_size": "vocab_size", "hidden_size": "hidden_size", "intermediat
           "rms_norm_eps": "rms_eps", "hidden_act": "activation"}
 
 
+_TYPES = ("bitnet", "llama", "qwen3")
+_FOREIGN = {
+    **dict.fromkeys(("qwen3_next", "qwen3_5", "qwen3_5_text", "qwen3_5_moe", "falcon_h1", "jamba", "lfm2"),
+                    "hybrid attention with linear layers, which the machine does not compute"),
+    **dict.fromkeys(("hgrn_bit", "mamba", "mamba2", "rwkv7"),
+                    "a recurrence in place of attention, which the machine does not compute"),
+    **dict.fromkeys(("qwen3_moe", "qwen2_moe", "mixtral"), "a mixture of experts, which the machine does not compute"),
+    "minicpm": "scaled embeddings, residuals and logits, which the machine does not compute",
+    "bert": "an embedding model, which gives no logits"}
+"""Others that ternary models have, and what they need."""
+
+
 @dataclass(frozen=True)
 class Storage:
     """How the ternary weights lie in the file.
@@ -24,11 +36,13 @@ class Storage:
     packed: U8 with a scale each (True), float masters (False), or whatever the tensors are (None).
     scale_divides: whether a stored scale divides (`bitlinear`) or multiplies (`autobitlinear`).
     unconverted: names of modules that stayed as they were, as the config spells them.
+    ternary: no quantisation is named, so that the weights are run as they are and have to be ternary already.
     """
 
     packed: bool | None
     scale_divides: bool
     unconverted: tuple[str, ...] = ()
+    ternary: bool = False
 
 
 def read_config(path: Path, *, sub_norms: bool, own_head: bool) -> tuple[ModelConfig, Storage]:
@@ -56,8 +70,10 @@ class _Config:
 
     def shape(self, sub_norms: bool, own_head: bool) -> ModelConfig:
         model_type = self.data.get("model_type")
-        if model_type not in ("bitnet", "llama", TRAINED_TYPE):
-            raise self.bad("model_type", "bitnet or llama", model_type)
+        if model_type not in (*_TYPES, TRAINED_TYPE):
+            error = self.bad("model_type", ", ".join(_TYPES[:-1]) + f" or {_TYPES[-1]}", model_type)
+            raise ModelError(f"{error}: {_FOREIGN[model_type]}") if model_type in _FOREIGN else error
+        self.check_attention()
         for name in ("attention_bias", "mlp_bias"):
             if self.data.get(name):
                 raise self.bad(name, "no bias", self.data[name])
@@ -68,7 +84,8 @@ class _Config:
             raise self.bad("hidden_act", f"one of {', '.join(ACTIVATIONS)}", self.data["hidden_act"])
         values = {ours: self.data[theirs] for theirs, ours in _NAMES.items()}
         # 1bitLLM's models call themselves llama, but their architecture has the sub-norms
-        bitnet = model_type != "llama" or "bitnetforcausallm" in str(self.data.get("architectures")).lower()
+        bitnet = model_type in ("bitnet", TRAINED_TYPE) or (
+            "bitnetforcausallm" in str(self.data.get("architectures")).lower())
         head_dim, theta, eos_ids = self.head_dim(), self.rope_theta(), self.eos_ids()
         kv_heads = self.data.get("num_key_value_heads")
         with located(self.path):
@@ -78,7 +95,16 @@ class _Config:
                 sub_norms=sub_norms or bitnet,
                 tied_head=self.data.get("tie_word_embeddings", not own_head), rope_theta=theta,
                 norm=self.data.get("norm", "rmsnorm") if model_type == TRAINED_TYPE else "rmsnorm",
-                bos_id=self.data.get("bos_token_id"), eos_ids=eos_ids)
+                bos_id=self.data.get("bos_token_id"), eos_ids=eos_ids, qk_norm=model_type == "qwen3")
+
+    def check_attention(self) -> None:
+        """`ModelError` for layers that do not attend to all tokens before."""
+        if self.data.get("use_sliding_window"):
+            raise self.bad("use_sliding_window", "attention to all tokens before", True)
+        kinds = self.data.get("layer_types") or []
+        if not isinstance(kinds, list) or any(kind != "full_attention" for kind in kinds):
+            other = [kind for kind in kinds if kind != "full_attention"][:1] if isinstance(kinds, list) else kinds
+            raise self.bad("layer_types", "full_attention alone", other)
 
     def name(self) -> str:
         """The folder's; what the config says of its own name is where somebody once had it."""
@@ -124,6 +150,9 @@ class _Config:
         quantisation = self.data.get("quantization_config")
         if quantisation is None:
             bits = self.data.get("weight_bits"), self.data.get("input_bits")
+            if bits == (None, None) and self.data.get("quantization") is None and (
+                    self.data.get("model_type") in ("llama", "qwen3")):
+                return Storage(packed=False, scale_divides=False, ternary=True)
             if bits != (1, 8):
                 raise self.bad("quantization_config", "a ternary model: quant_method bitnet, or weight_bits 1 and "
                                "input_bits 8", quantisation if bits == (None, None) else bits)

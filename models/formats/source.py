@@ -12,11 +12,14 @@ from typing import Any
 import numpy as np
 
 from models.config import ModelConfig
+from models.errors import ModelError
 from models.formats.card import Card
 from models.formats.zeros import ZeroTensors
+from models.ternary_groups import GROUP, ONE_SCALE
 from models.vocabulary.parts import TextParts
 
-__all__ = ["FloatLayer", "FloatLinear", "FloatModel", "FloatRows", "LazyLayers", "LazyRows", "row_blocks"]
+__all__ = ["FloatLayer", "FloatLinear", "FloatModel", "FloatRows", "GroupedLinear", "GroupedRows", "LazyLayers",
+           "LazyRows", "row_blocks"]
 
 
 @dataclass(frozen=True)
@@ -33,10 +36,32 @@ class FloatLinear:
 
 
 @dataclass(frozen=True)
+class GroupedLinear:
+    """signs: int8 [out, in] in -1..1; scales: float32 [out, in / 128], not negative, of each 128 inputs of a row."""
+
+    signs: np.ndarray
+    scales: np.ndarray
+
+    @property
+    def scale(self) -> float:
+        """`ModelError`: there is none for all of the matrix."""
+        raise ModelError(ONE_SCALE)
+
+    @property
+    def trits(self) -> np.ndarray:
+        """`ModelError`: without their scales they are nothing that is proportional to the weights."""
+        raise ModelError(ONE_SCALE)
+
+    def values(self, rows: slice = slice(None)) -> np.ndarray:
+        """float32 [n, in]."""
+        return self.signs[rows] * np.repeat(self.scales[rows], GROUP, axis=1)
+
+
+@dataclass(frozen=True)
 class FloatLayer:
     """linears by the names of `models.config.LINEARS`; gains, float32, by those of `ModelConfig.gain_sizes`."""
 
-    linears: dict[str, FloatLinear]
+    linears: dict[str, FloatLinear | GroupedLinear]
     gains: dict[str, np.ndarray]
 
 
@@ -61,6 +86,14 @@ class LazyRows:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return self._read(0, len(self)).astype(dtype or np.float32, copy=False)
+
+
+class GroupedRows(LazyRows):
+    """A ternary table of floats; `parts(start, stop)` gives its rows as a `GroupedLinear`, anew each time."""
+
+    def __init__(self, shape: tuple[int, int], parts: Callable[[int, int], GroupedLinear]):
+        super().__init__(shape, lambda start, stop: parts(start, stop).values())
+        self.parts = parts
 
 
 FloatRows = np.ndarray | LazyRows

@@ -18,7 +18,7 @@ QUERY_BITS = 16
 
 
 def head_quant(x: np.ndarray, scale: Scalar, bits: int) -> tuple[np.ndarray, Scalar]:
-    """x: int64 [rows, heads, dim], |x| < 2**39, in units of `scale` ([rows]); bits 8 or 16.
+    """x: int64 [rows, heads, dim], |x| < 2**39, in units of `scale` ([rows], or [rows, heads]); bits 8 or 16.
 
     Returns q: int64, |q| <= 2**(bits-1) - 1, and the value of one unit of q, Scalar [rows, heads].
     A head of zeros gives zeros and a zero scale.
@@ -26,4 +26,5 @@ def head_quant(x: np.ndarray, scale: Scalar, bits: int) -> tuple[np.ndarray, Sca
     levels = (1 << (bits - 1)) - 1
     largest = from_int(np.abs(x).max(axis=-1))
     q = saturate(scale_round(x, div(constant(levels), largest)[..., None]), bits)
-    return q, mul(largest, mul(scale, constant(Fraction(1, levels)))[..., None])
+    unit = mul(scale, constant(Fraction(1, levels)))
+    return q, mul(largest, unit if np.ndim(unit.m) == np.ndim(largest.m) else unit[..., None])

@@ -16,7 +16,8 @@ from models.checkpoint import Model
 from models.golden.activations import Activation, activated_product
 from models.golden.attention import attention
 from models.golden.gated import gated_product
-from models.golden.head import HEAD_LEVELS, logits
+from models.golden.head import HEAD_LEVELS, grouped_logits, logits
+from models.golden.head_norm import head_norm
 from models.golden.head_quant import QUERY_BITS, head_quant
 from models.golden.norm_quant import norm_constants, normalise, quantise
 from models.golden.residual import embed, residual_add
@@ -25,12 +26,15 @@ from models.golden.rounding import round_shift, saturate
 from models.golden.scalar import Scalar, constant, div, from_word, log2_e_over_root, mul, shift, to_word
 from models.golden.shortlist import shortlist
 from models.golden.tap import Tap, tap
-from models.golden.ternary_matmul import ternary_matmul
+from models.golden.ternary_matmul import grouped_matmul, ternary_matmul
 from models.machine.build import SHORTLIST
 from models.machine.tables import rope_table
+from models.model import GroupedMatrix, GroupedTable, Matrix
+from models.ternary_groups import unpack_groups
 from models.ternary_head import TernaryHead, ternary_head
 
-__all__ = ["INPUT_BITS", "PRODUCT_BITS", "SUM_BITS", "GoldenModel", "KVCache", "RowNorm", "RowStage", "TapPoint"]
+__all__ = ["INPUT_BITS", "PRODUCT_BITS", "SUM_BITS", "GoldenModel", "KVCache", "RowNorm", "RowStage", "TapPoint",
+           "matrix_sums", "normed_heads"]
 
 RowStage = Callable[[np.ndarray, Scalar], np.ndarray]
 """A stage at a point: int64 [rows, channels] in units of a scalar [rows] to such rows in the same units."""
@@ -74,6 +78,21 @@ class KVCache:
                 np.stack(self.values, axis=1), from_word(np.stack(self.value_scales, axis=1)))
 
 
+def matrix_sums(q: np.ndarray, matrix: Matrix) -> np.ndarray:
+    """The product of a linear layer: int8 activations [rows, inputs] to sums, int64 [rows, outputs]."""
+    if isinstance(matrix, GroupedMatrix):
+        return grouped_matmul(q, matrix.signs(), matrix.mantissas, matrix.shift)
+    return ternary_matmul(q, matrix.trits())
+
+
+def normed_heads(model: Model, layer: int, name: str, x: np.ndarray, unit: Scalar) -> tuple[np.ndarray, Scalar]:
+    """Heads of "q" or "k", int64 [rows, heads, dim] in units of `unit` [rows], behind their norm, if there is one."""
+    if not model.config.qk_norm:
+        return x, unit
+    gains, exponent = model.layers[layer].gains[name]
+    return head_norm(x, unit, gains, norm_constants(model.config.head_dim, exponent, model.config.rms_eps))
+
+
 class GoldenModel:
     """Steps a `Model` over token ids. One row at a time, straight from the definitions; slow by intent.
 
@@ -105,7 +124,10 @@ class GoldenModel:
     def step(self, token: int) -> np.ndarray:
         """Append one token and return its integer logits [vocab]."""
         q, scale = self._head_input(self._residual(token), HEAD_LEVELS)
-        return logits(q, scale, self.model.head, from_word(self.model.head_scales))[0]
+        head, scales = self.model.head, from_word(self.model.head_scales)
+        if isinstance(head, GroupedTable):
+            return grouped_logits(q, scale, unpack_groups(head.packed), head.mantissas, scales)[0]
+        return logits(q, scale, head, scales)[0]
 
     def step_listed(self, token: int) -> tuple[np.ndarray, np.ndarray]:
         """Append one token; the ids of its shortlist, in that order, and their integer logits."""
@@ -162,8 +184,9 @@ class GoldenModel:
         config, cache = self.config, self.caches[index]
         table = self.rope_table[self.position if index == 0 else len(self.caches[0].keys) - 1][None]
         (q, q_unit), (k, k_unit), (v, v_unit) = (self._linear(index, name, q_in, unit) for name in ("q", "k", "v"))
-        q = rope(q.reshape(1, config.heads, config.head_dim), table)
-        k = rope(k.reshape(1, config.kv_heads, config.head_dim), table)
+        q, q_unit = normed_heads(self.model, index, "q", q.reshape(1, config.heads, config.head_dim), q_unit)
+        k, k_unit = normed_heads(self.model, index, "k", k.reshape(1, config.kv_heads, config.head_dim), k_unit)
+        q, k = rope(q, table), rope(k, table)
         q, q_scale = head_quant(q, shift(q_unit, -ROPE_FRACTION), QUERY_BITS)
         k, k_scale = head_quant(k, shift(k_unit, -ROPE_FRACTION), self.kv_bits)
         v, v_scale = head_quant(v.reshape(1, config.kv_heads, config.head_dim), v_unit, self.kv_bits)
@@ -178,7 +201,7 @@ class GoldenModel:
 
     def _linear(self, index: int, name: str, q_in: np.ndarray, unit: Scalar) -> tuple[np.ndarray, Scalar]:
         linear = self.model.layers[index].linears[name]
-        return ternary_matmul(q_in, linear.trits()), mul(unit, from_word(linear.scale))
+        return matrix_sums(q_in, linear), mul(unit, from_word(linear.unit))
 
     def _norm(self, x: np.ndarray, unit: Scalar, gains: tuple[np.ndarray, int] | None,
               point: TapPoint, levels: int = 127, norm: RowNorm | None = None) -> tuple[np.ndarray, Scalar]:

@@ -199,6 +199,11 @@ class BuildParameters:
         What packs by rows, as the emulator's own build, takes any multiple; a fabric's units take whole words.
         """
         if self.packing == "tiles":
+            for has, what in ((config.grouped, "a scale for each 128 inputs of a row"),
+                              (config.grouped_tables, "a ternary embedding and head"),
+                              (config.qk_norm, "norms of the heads of q and k")):
+                if has:
+                    raise BuildError(f"the model has {what}, which boards lack and the emulator runs")
             for what, size, unit in (("hidden size", config.hidden_size, LANES),
                                      ("feed-forward size", config.ffn_size, LANES),
                                      ("head size", config.head_dim, HEAD_UNIT)):

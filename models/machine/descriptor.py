@@ -185,6 +185,8 @@ _HEADS = (*_ROWS, ("dim", 16, "channels"), ("heads", 8, "heads"), ("accumulator"
 _CACHE = (*_HEADS, *_SEQUENCE, ("address", 40, "address"), ("address_stride", 16, "bytes"),
           ("scale_address", 40, "address"), ("block_bytes", 16, "bytes"), ("head_bytes", 32, "bytes"),
           ("region_bytes", 32, "bytes"), ("scale_block_bytes", 16, "bytes"))
+# an RMSNorm of each head before RoPE, its gains loaded: CPU alone
+_NORMED = (("normed", 1, "flag"), ("norm_gain", 32, "scalar"), ("norm_eps", 32, "scalar"))
 
 OPCODES: dict[Opcode, Operation] = {
     op.opcode: op
@@ -195,14 +197,15 @@ OPCODES: dict[Opcode, Operation] = {
                ("address_stride", 24, "bytes"), ("bytes", 24, "bytes"), ("offset", 16, "elements"),
                ("sequence", 4, "sequence"), ("row", 8, "row")),
         _words(Opcode.MATMUL, Engine.LINEAR, *_ROWS, ("tiles", 16, "tiles"), ("outputs", 16, "outputs"),
-               ("accumulator", 16, "word"), ("batches", 8, "batches"), ("padding", 8, "outputs")),
+               ("accumulator", 16, "word"), ("batches", 8, "batches"), ("padding", 8, "outputs"),
+               ("grouped", 1, "flag"), ("group_shift", 6, "bits")),
         _words(Opcode.NORM, Engine.VECTOR, *_ROWS, ("count", 16, "channels"), ("source", 2, NormSource),
                ("rms", 1, "flag"), ("gained", 1, "flag"), ("levels16", 1, "flag"), ("activation", 1, Activation),
                ("unit_exponent", 8, "exponent", True), ("group_channels", 16, "channels"), *_TAP,
                ("eps_sum", 32, "scalar"), ("gain", 32, "scalar"), ("gate_accumulator", 16, "word"),
                ("up_accumulator", 16, "word"), ("gate_scale", 32, "scalar"), ("up_scale", 32, "scalar")),
-        _words(Opcode.QUERY, Engine.VECTOR, *_HEADS),
-        _words(Opcode.KEY, Engine.VECTOR, *_CACHE),
+        _words(Opcode.QUERY, Engine.VECTOR, *_HEADS, *_NORMED),
+        _words(Opcode.KEY, Engine.VECTOR, *_CACHE, *_NORMED),
         _words(Opcode.VALUE, Engine.VECTOR, *_CACHE),
         _words(Opcode.RESIDUAL, Engine.VECTOR, *_ROWS, ("count", 16, "channels"), ("fraction_bits", 8, "bits", True),
                ("accumulator", 16, "word"), ("scale", 32, "scalar"), *_TAP, ("loop", 2, Loop),
@@ -213,7 +216,8 @@ OPCODES: dict[Opcode, Operation] = {
                ("row_bytes", 16, "bytes"), ("block_bytes", 16, "bytes"), ("score_constant", 32, "scalar"),
                ("region_bytes", 32, "bytes")),
         _words(Opcode.LOGITS, Engine.HEAD, *_ROWS, ("count", 16, "channels"), ("vocab", 24, "ids"), ("k", 8, "ids"),
-               ("write_logits", 1, "flag"), ("listed", 1, "flag"), ("logits", 40, "address"), ("top", 40, "address")),
+               ("write_logits", 1, "flag"), ("listed", 1, "flag"), ("logits", 40, "address"), ("top", 40, "address"),
+               ("grouped", 1, "flag")),
         _words(Opcode.SELECT, Engine.VECTOR, *_ROWS, ("count", 16, "ids"), ("accumulator", 16, "word"),
                ("first_id", 24, "id"), ("k", 8, "ids"), ("begin", 1, "flag")),
         _words(Opcode.STORE, Engine.VECTOR, *_ROWS, ("count", 16, "channels"), ("source", 2, StoreSource),

@@ -9,7 +9,8 @@ Head stream: blocks of `beat_bytes / 4` vocabulary rows: one beat with their sca
 the rows, int8, each padded with zeros to whole beats. The last block is padded with zero rows.
 
 A build that packs by rows takes both as the checkpoint has them: the packed trits row by row, and the head's rows,
-then, from `head_scales_start` on, their scales.
+then, from `head_scales_start` on, their scales. Scales by group (`models.ternary_groups`) such a build alone takes:
+mantissas follow the packed trits from `mantissas_start` on, and a head's scales follow these.
 
 In DRAM, beats are striped over the ports: of every group of 1,024 beats, port p's parts form 16 KiB without a gap,
 so that each port reads whole bursts and stays in a DRAM bank of its own (`stripe`). docs/program.md.
@@ -20,9 +21,11 @@ from __future__ import annotations
 import numpy as np
 
 from models.machine.build import BURST_BEATS, PORT_BYTES, TRITS_PER_BYTE, BuildParameters
+from models.ternary_groups import GROUP
 
-__all__ = ["STRIPE_BEATS", "head_beats", "head_beats_used", "head_scales_start", "head_stream", "stripe", "tile_count",
-           "unstripe", "weight_beats", "weight_beats_used", "weight_stream"]
+__all__ = ["STRIPE_BEATS", "grouped_head_scales_start", "head_beats", "head_beats_used", "head_scales_start",
+           "head_stream", "mantissas_start", "stripe", "tile_count", "unstripe", "weight_beats",
+           "weight_beats_used", "weight_stream"]
 
 STRIPE_BEATS = 1024
 """Beats of a striping group: a port's part of it is 16 KiB, what a DRAM bank of the KV260 has in a row."""
@@ -41,15 +44,27 @@ def _whole_bursts(beats: int) -> int:
     return -(-beats // BURST_BEATS) * BURST_BEATS
 
 
-def weight_beats_used(outputs: int, inputs: int, build: BuildParameters) -> int:
+def mantissas_start(rows: int, inputs: int) -> int:
+    """Byte at which the mantissas follow the packed rows, by group, of a matrix or a head."""
+    return -(-rows * inputs // 4 // 64) * 64
+
+
+def grouped_head_scales_start(vocab: int, count: int) -> int:
+    """Byte at which the scales follow the mantissas of a head."""
+    return mantissas_start(vocab, count) + -(-vocab * (count // GROUP) * 2 // 64) * 64
+
+
+def weight_beats_used(outputs: int, inputs: int, build: BuildParameters, *, grouped: bool = False) -> int:
     """Beats of a matrix' stream before the padding to whole bursts."""
+    if grouped:
+        return -(-(mantissas_start(outputs, inputs) + outputs * (inputs // GROUP) * 2) // build.beat_bytes)
     size = tile_count(inputs, build) * build.padded_outputs(outputs) * build.tile_inputs // TRITS_PER_BYTE
     return -(-size // build.beat_bytes)
 
 
-def weight_beats(outputs: int, inputs: int, build: BuildParameters) -> int:
+def weight_beats(outputs: int, inputs: int, build: BuildParameters, *, grouped: bool = False) -> int:
     """Beats of a matrix' stream, padding included."""
-    return _whole_bursts(weight_beats_used(outputs, inputs, build))
+    return _whole_bursts(weight_beats_used(outputs, inputs, build, grouped=grouped))
 
 
 def weight_stream(trits: np.ndarray, build: BuildParameters) -> np.ndarray:
@@ -69,17 +84,19 @@ def head_scales_start(vocab: int, count: int) -> int:
     return -(-vocab * count // 64) * 64
 
 
-def head_beats_used(vocab: int, count: int, build: BuildParameters) -> int:
+def head_beats_used(vocab: int, count: int, build: BuildParameters, *, grouped: bool = False) -> int:
     """Beats of the head's stream for `vocab` rows of `count` channels, before the padding to whole bursts."""
+    if grouped:
+        return -(-(grouped_head_scales_start(vocab, count) + vocab * 4) // build.beat_bytes)
     if build.packing == "rows":
         return -(-(head_scales_start(vocab, count) + vocab * 4) // build.beat_bytes)
     block_rows, row_beats = build.beat_bytes // 4, -(-count // build.beat_bytes)
     return -(-vocab // block_rows) * (1 + block_rows * row_beats)
 
 
-def head_beats(vocab: int, count: int, build: BuildParameters) -> int:
+def head_beats(vocab: int, count: int, build: BuildParameters, *, grouped: bool = False) -> int:
     """Beats of the head's stream, padding included."""
-    return _whole_bursts(head_beats_used(vocab, count, build))
+    return _whole_bursts(head_beats_used(vocab, count, build, grouped=grouped))
 
 
 def head_stream(rows: np.ndarray, scales: np.ndarray, build: BuildParameters) -> np.ndarray:

@@ -244,6 +244,51 @@ _FAULTS = {
         ("m->activation_sums[row + r]", "m->activation_sums[row]"),
         ("found * (end - begin)", "found * strips"),
     ),
+    ("grouped.h", "grouped_products"): (
+        ("bytes[b] >> 2 * p & 3) - 1", "bytes[b] >> 2 * p & 1) - 1"),
+        ("g % 2 * GROUP_BYTES", "0"),
+        ("(int64_t)sum * k[o][g]", "(int64_t)sum * k[o][0]"),
+        ("at[r * stride + p * BLOCK + b]", "at[p * BLOCK + b]"),
+        ("grouped_2(m, op, row, thread, threads), row += 2;", "grouped_2(m, op, row, thread, threads);"),
+        ("(o + min64(i, count - 1)) * op->tiles", "o * op->tiles"),
+        ("half * GROUP_BYTES + b] = ", "b] = "),
+        ("op->group_shift), limit)", "op->group_shift + 1), limit)"),
+    ),
+    ("grouped.h", "longest_sums"): (("limit = limit_of(24)", "limit = limit_of(25)"),),
+    ("grouped.h", "grouped_logits"): (
+        ("w[b] >> 2 * p & 3", "w[b] >> 2 * p & 1"),
+        ("sums[row] += (int64_t)sum * k[g]", "sums[row] = (int64_t)sum * k[g]"),
+        ("scale), 16 + HEAD_SHIFT", "scale), 15 + HEAD_SHIFT"),
+        ("round_shift_62(sums[row], HEAD_SHIFT)", "sums[row] >> HEAD_SHIFT"),
+        ("row * op->count + g * GROUP_INPUTS", "row * op->count"),
+    ),
+    ("grouped_avx512.h", "grouped_products"): (
+        ("_mm256_set1_epi32(16), 1)", "_mm256_set1_epi32(16), 0)"),
+        ("_mm512_srli_epi16(v, 4)", "_mm512_srli_epi16(v, 2)"),
+        ("_mm512_load_si512(a + 4 * BLOCK)", "_mm512_setzero_si512()"),
+        ("at + r * stride", "at"),
+    ),
+    ("grouped_avx512.h", "longest_sums"): (
+        ("LANE_STEPS = 32", "LANE_STEPS = 64"),
+        ("sums[i] += wide", "sums[i] = wide"),
+    ),
+    ("grouped_avx2.h", "grouped_products"): (
+        ("(g & 1) * 32", "0"),
+        ("_mm256_srli_epi16(v, 6)", "_mm256_srli_epi16(v, 4)"),
+        ("set1_epi16(k[o][g])", "set1_epi16(k[o][0])"),
+        ("pairs = a[8]", "pairs = a[9]"),
+        ("at + r * stride", "at"),
+    ),
+    ("grouped_avx2.h", "longest_sums"): (
+        ("LANE_GROUPS = 32", "LANE_GROUPS = 64"),
+        ("sums[i] += wide", "sums[i] = wide"),
+    ),
+    ("heads.h", "norms_of_heads"): (
+        ("bit_length(largest) - 23, 0)", "bit_length(largest) - 24, 0)"),
+        ("return shift(unit, down);", "return unit;"),
+        ("mul(unit, from_word((uint32_t)op->norm_gain))", "unit"),
+        ("from_word((uint32_t)op->norm_eps)", "m->constants[ONE]"),
+    ),
     ("columns_avx2.h", "columns"): (
         ("_mm256_unpackhi_epi8(a, b)", "_mm256_unpacklo_epi8(a, b)"),
         ("byte / 16 * 8", "byte / 16"),
@@ -306,7 +351,7 @@ _FAULTS = {
     ("units.h", "test_norm_of_the_residual"): (("(m->gains || !gained)", "(m->gains && !gained)"),),
     ("units.h", "stop_the_machine"): (
         ("(m->gains || !gained)", "true"),
-        ("op->gained || op->opcode == SELECT", "op->gained"),
+        ("op->normed || op->opcode == SELECT", "op->normed"),
     ),
     ("machine.h", "stop_the_machine"): (("start + size > m->size", "start > m->size"),),
     ("run.c", "stop_the_machine"): (("return (int)m->failure;", "return 0;"),),
@@ -314,10 +359,14 @@ _FAULTS = {
 _NORMS = re.compile("test_(norm|gated|wide_products|last_bit)")  # tests of test_native_norms.py
 _TESTS = {"units": "test_native_units.py", "norms": "test_native_norms.py",
           "columns": "test_skipping.py::test_columns_of_zero_inputs_are_not_read",
+          "grouped_products": "test_grouped.py::test_products",
+          "longest_sums": "test_grouped.py::test_the_longest_sums", "grouped_logits": "test_grouped.py::test_logits",
+          "norms_of_heads": "test_grouped.py::test_norms_of_heads",
           "sparse_row": "test_skipping.py::test_columns_serve_a_sparse_row_beside_dense_ones",
           "rows_of_up": "test_skipping.py::test_rows_of_up_with_a_gate_of_zero_are_not_read",
           "stop_the_machine": "test_library.py::test_a_bad_address_and_a_vector_never_loaded_stop_the_machine"}
-_PATHS = {"path_avx2.c": "avx2", "columns_avx2.h": "avx2", "path_avx512.c": "avx512", "columns_avx512.h": "avx512",
+_PATHS = {"path_avx2.c": "avx2", "columns_avx2.h": "avx2", "grouped_avx2.h": "avx2",
+          "path_avx512.c": "avx512", "columns_avx512.h": "avx512", "grouped_avx512.h": "avx512",
           "panels.h": "avx512", "panels_avx512.h": "avx512",
           "neon.h": "neon", "path_neon.c": "neon", "path_neon_dot.c": "neon-dot"}
 

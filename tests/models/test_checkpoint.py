@@ -10,9 +10,11 @@ from models.checkpoint import check_target, load_config, load_model, save_model
 from models.config import PRESETS, ModelConfig
 from models.errors import ModelError
 from models.integers import head_of_embedding
+from models.model import GroupedTable
 from models.safetensors_file import PADDING, SafetensorsFile, SafetensorsWriter
 from models.synth import synthetic_model
 from models.vocabulary import ChatFormat, TextParts
+from tests.families import GROUPED
 from tests.models.small import PLAIN, SMALL
 
 
@@ -21,7 +23,12 @@ def assert_equal(a, b):
     assert a.residual_fraction_bits == b.residual_fraction_bits
     assert a.provenance == b.provenance
     for field in ("embedding", "embedding_exponents", "head", "head_scales"):
-        np.testing.assert_array_equal(getattr(a, field), getattr(b, field), strict=True)
+        left, right = getattr(a, field), getattr(b, field)
+        if not isinstance(left, GroupedTable):
+            np.testing.assert_array_equal(left, right, strict=True)
+        else:
+            np.testing.assert_array_equal(left.packed, right.packed, strict=True)
+            np.testing.assert_array_equal(left.mantissas, right.mantissas, strict=True)
     for (m, e), (n, f) in [(a.final_gains, b.final_gains)] + [
             (a.layers[i].gains[k], b.layers[i].gains[k]) for i in range(len(a.layers)) for k in a.layers[i].gains]:
         np.testing.assert_array_equal(m, n, strict=True)
@@ -31,11 +38,14 @@ def assert_equal(a, b):
         assert left.gains.keys() == right.gains.keys()
         for name, matrix in left.linears.items():
             np.testing.assert_array_equal(matrix.packed, right.linears[name].packed, strict=True)
-            assert matrix.scale == right.linears[name].scale
+            assert matrix.unit == right.linears[name].unit
+            if a.config.grouped:
+                np.testing.assert_array_equal(matrix.mantissas, right.linears[name].mantissas, strict=True)
+                assert matrix.shift == right.linears[name].shift
             assert matrix.shape == right.linears[name].shape
 
 
-@pytest.mark.parametrize("config", [SMALL, PLAIN], ids=lambda c: c.name)
+@pytest.mark.parametrize("config", [SMALL, PLAIN, *GROUPED.values()], ids=lambda c: c.name)
 def test_a_saved_model_loads_as_it_was(tmp_path, config):
     model = synthetic_model(config, 3)
     save_model(model, tmp_path / "m")
@@ -43,7 +53,9 @@ def test_a_saved_model_loads_as_it_was(tmp_path, config):
     assert_equal(model, loaded)
     assert loaded.folder == tmp_path / "m"
     assert load_config(tmp_path / "m") == config
-    assert not loaded.embedding.flags.writeable
+    stored = loaded.embedding.packed if config.grouped_tables else loaded.embedding
+    assert not stored.flags.writeable
+    assert (loaded.head is loaded.embedding) == (config.grouped_tables and config.tied_head)
 
 
 def test_saving_twice_gives_the_same_bytes(tmp_path):
@@ -205,6 +217,24 @@ def _set(name, index, value):
 ])
 def test_damaged_tensors_are_named(saved, tmp_path, change, message):
     folder = damaged(saved, tmp_path, tensors=change)
+    with pytest.raises(ModelError) as error:
+        load_model(folder)
+    assert str(error.value).startswith(f"{folder / 'model.safetensors'}: {message}")
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    (lambda t: t.pop("layers.1.k.mantissas"), "tensor layers.1.k.mantissas: is missing"),
+    (lambda t: t.pop("shifts"), "tensor shifts: is missing"),
+    (_set("shifts", (1, 2), 63), "tensor shifts: expected values within ±62, found "),
+    (_set("layers.0.up.trits", (3, 1), 3), "tensor layers.0.up.trits: packed trits: expected two-bit codes"),
+    (_set("embedding.trits", (3, 1), 0xC0), "tensor embedding.trits: packed trits: expected two-bit codes 0 to 2, fou"),
+    (_set("layers.1.o.mantissas", (0, 0), -1), "tensor layers.1.o.mantissas: expected 0 to 32767, found -1"),
+    (lambda t: t.update({"embedding.mantissas": t["embedding.mantissas"][:, :1].copy()}),
+     "tensor embedding.mantissas: expected I16 [130, 2], found I16 [130, 1]"),
+])
+def test_damaged_tensors_of_scales_by_group_are_named(tmp_path, change, message):
+    save_model(synthetic_model(GROUPED["bonsai"], 3), tmp_path / "saved")
+    folder = damaged(tmp_path / "saved", tmp_path, tensors=change)
     with pytest.raises(ModelError) as error:
         load_model(folder)
     assert str(error.value).startswith(f"{folder / 'model.safetensors'}: {message}")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hw.boards.registry import BUILDS, why_no_board
+from models.checkpoint import load_model
 from models.config import PRESETS
 from models.convert import convert, report
 from models.errors import ModelError
@@ -28,6 +29,28 @@ def test_a_model_that_every_device_runs_needs_no_note(tmp_path):
 def test_a_head_size_that_no_board_takes_is_said(tmp_path):
     assert notes(tmp_path, replace(SMALL, head_dim=100)) == [
         "runs on the emulator only: the model's head size of 100 is not a multiple of 8, as boards need"]
+
+
+def test_scales_by_group_are_said(tmp_path):
+    config = replace(SMALL, hidden_size=128, ffn_size=128, heads=2, kv_heads=2, head_dim=64, sub_norms=False,
+                     activation="silu", qk_norm=True)
+    rng, tensors = np.random.default_rng(0), masters(config)
+    for name, array in tensors.items():
+        if "_proj" in name:
+            scales = np.repeat(rng.random((len(array), array.shape[1] // 128), np.float32), 128, axis=1)
+            tensors[name] = np.sign(array) * scales
+    for layer in range(config.layers):
+        for head in "qk":
+            tensors[f"model.layers.{layer}.self_attn.{head}_norm.weight"] = np.ones(64, np.float32)
+    assert notes(tmp_path, config, tensors, model_type="qwen3", quantization_config=...) == [
+        "int8 activations: a model whose scales differ by group may have been trained with float ones; "
+        "docs/checkpoints.md says what that costs",
+        "runs on the emulator only: the model has a scale for each 128 inputs of a row, which boards lack and the "
+        "emulator runs"]
+    loaded = load_model(tmp_path / "out")
+    assert loaded.config == replace(config, name="m", grouped=True, bos_id=SMALL.bos_id)
+    with pytest.raises(ModelError, match="what was asked for takes one for the whole matrix"):
+        loaded.layers[0].linears["q"].trits()
 
 
 def test_a_context_beyond_the_machines_is_no_hindrance(tmp_path):
@@ -60,7 +83,7 @@ def test_what_no_device_runs_is_refused_before_the_work(tmp_path, changes, messa
 
 
 def test_boards_that_run_a_model():
-    assert all(why_no_board(config) == [] for config in PRESETS.values())
+    assert all(why_no_board(config) == [] for config in PRESETS.values() if not config.grouped)
     large = replace(PRESETS["bitnet-2b4t"], hidden_size=3200, heads=32, kv_heads=32, head_dim=100)
     assert why_no_board(large) == ["the model's head size of 100 is not a multiple of 8, as boards need"]
     assert why_no_board(replace(large, head_dim=104)) == [

@@ -8,7 +8,7 @@ import pytest
 from models.checkpoint import load_model, save_model
 from models.model_hash import model_hash
 from models.synth import synthetic_model
-from tests.families import FAMILIES
+from tests.families import FAMILIES, GROUPED
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +64,18 @@ def other_models(model):
 def test_any_other_number_counts(model):
     hashes = {name: model_hash(other) for name, other in other_models(model)}
     assert len({*hashes.values(), model_hash(model)}) == 1 + len(hashes), hashes
+
+
+def test_scales_by_group_count():
+    model = synthetic_model(GROUPED["bonsai"], seed=1)
+    expected = model_hash(model)
+    assert model_hash(synthetic_model(GROUPED["bonsai"], seed=1)) == expected
+    matrix = model.layers[1].linears["o"]
+    for other in (dataclasses.replace(matrix, mantissas=changed(matrix.mantissas)),
+                  dataclasses.replace(matrix, packed=changed(matrix.packed)),
+                  dataclasses.replace(matrix, shift=matrix.shift + 1)):
+        model.layers[1].linears["o"] = other
+        assert model_hash(model) != expected
+    model.layers[1].linears["o"] = matrix
+    table = dataclasses.replace(model.embedding, mantissas=changed(model.embedding.mantissas))
+    assert model_hash(dataclasses.replace(model, embedding=table)) != expected

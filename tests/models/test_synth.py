@@ -53,7 +53,8 @@ def test_command_line(tmp_path, monkeypatch):
     main(["--preset", "small", "-o", str(tmp_path / "m"), "--seed", "4"])
     model = load_model(tmp_path / "m")
     np.testing.assert_array_equal(model.embedding, synthetic_model(SMALL, 4).embedding)
-    with pytest.raises(OptionError, match="unknown preset 'big'; known: bitnet-0.73b, bitnet-2b4t, falcon3-1b, small"):
+    with pytest.raises(OptionError, match="unknown preset 'big'; known: bitnet-0.73b, bitnet-2b4t, falcon3-1b, "
+                                          "bonsai-1.7b, small"):
         main(["--preset", "big", "-o", str(tmp_path / "n")])
     with pytest.raises(OptionError, match="--seed must be at least 0"):
         main(["--preset", "small", "-o", str(tmp_path / "n"), "--seed", "-1"])

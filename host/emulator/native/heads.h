@@ -3,6 +3,19 @@
 
 enum { DIM_MAX = 256 };
 
+/* RMSNorm of a head: docs/numerics.md section 15. Returns the value of one unit of it. */
+UNIT scalar head_norm(machine *m, const operation *op, int64_t *x, int64_t dim, scalar unit) {
+    int64_t k = excess_bits(x, dim), squares = square_sum(x, dim, k), largest = 0;
+    unit = shift(unit, k);
+    apply_gains(x, dim, m->gains, k);
+    scalar deviation = root(add(mul(from_int(squares), mul(unit, unit)), from_word((uint32_t)op->norm_eps)));
+    unit = divide(mul(unit, from_word((uint32_t)op->norm_gain)), deviation);
+    for (int64_t i = 0; i < dim; i++) largest = max64(largest, magnitude(x[i]));
+    int64_t down = max64(bit_length(largest) - 23, 0);
+    for (int64_t i = 0; i < dim; i++) x[i] = round_shift_62(x[i], down);
+    return shift(unit, down);
+}
+
 /* One head of sums, rotated where it is a query or a key, quantised by its own maximum. */
 UNIT scalar head_quant(machine *m, const operation *op, int64_t row, int64_t head, int bits, int16_t *q) {
     const int32_t *x = m->sums + row * m->row_sums + op->accumulator * m->outputs_per_step + head * op->dim;
@@ -12,8 +25,11 @@ UNIT scalar head_quant(machine *m, const operation *op, int64_t row, int64_t hea
         for (int64_t i = 0; i < dim; i++) wide[i] = x[i];
     } else {
         const int16_t *cosine = m->rope + row * dim, *sine = cosine + half;
+        int64_t y[DIM_MAX];
+        for (int64_t i = 0; i < dim; i++) y[i] = x[i];
+        if (op->normed) unit = head_norm(m, op, y, dim, unit);
         for (int64_t i = 0; i < half; i++) {
-            int64_t a = x[i], b = x[half + i];
+            int64_t a = y[i], b = y[half + i];
             wide[i] = round_shift_62(a * cosine[i] - b * sine[i], 10);
             wide[half + i] = round_shift_62(b * cosine[i] + a * sine[i], 10);
         }

@@ -19,9 +19,10 @@ enum { BLOCK_TOKENS = 16 };
 
 typedef struct {
     int64_t opcode;
-    const uint8_t *weights; /* [outputs][width], five trits a byte, all below 243 */
+    const uint8_t *weights; /* [outputs][width], five trits a byte, all below 243, or grouped.h */
     const int8_t *head; /* [vocab][count] */
     const uint32_t *head_scales; /* [vocab] */
+    const int16_t *mantissas; /* [outputs][tiles] or [vocab][groups], where grouped */
     uint8_t *columns; /* [places of inputs][column_bytes], of LIVE_COLUMNS: live.h */
     int64_t *turned; /* whether the columns have been filled */
     int64_t width; /* bytes of a row of weights */
@@ -31,9 +32,10 @@ typedef struct {
     int64_t column_bytes; /* of the columns of a matrix */
     int64_t row; /* of LOAD: which row; of LOGITS: whose list gives the head's rows */
     int64_t address, target, address_stride, bytes, offset, sequence, rows, first_row, tiles, outputs, accumulator,
-        batches, padding, count, source, rms, gained, levels16, activation, unit_exponent, group_channels, tap,
-        tap_add_exponent, tap_clip_exponent, tap_threshold_exponent, eps_sum, gain, gate_accumulator, up_accumulator,
-        gate_scale, up_scale, dim, heads, scale, token, scale_address, block_bytes, head_bytes, region_bytes,
-        scale_block_bytes, fraction_bits, loop, setpoint, kv_heads, key_scales, value_scales, keys, values, row_bytes,
-        score_constant, vocab, k, write_logits, listed, logits, top, first_id, begin, steps;
+        batches, padding, grouped, group_shift, count, source, rms, gained, levels16, activation, unit_exponent,
+        group_channels, tap, tap_add_exponent, tap_clip_exponent, tap_threshold_exponent, eps_sum, gain,
+        gate_accumulator, up_accumulator, gate_scale, up_scale, dim, heads, scale, normed, norm_gain, norm_eps, token,
+        scale_address, block_bytes, head_bytes, region_bytes, scale_block_bytes, fraction_bits, loop, setpoint,
+        kv_heads, key_scales, value_scales, keys, values, row_bytes, score_constant, vocab, k, write_logits, listed,
+        logits, top, first_id, begin, steps;
 } operation;

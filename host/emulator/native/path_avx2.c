@@ -76,6 +76,7 @@ BLOCK_KERNEL(4, OUTPUTS_4)
 BLOCK_KERNEL(8, OUTPUTS_8)
 
 #include "columns_avx2.h"
+#include "grouped_avx2.h"
 #include "units.h"
 #else
 const path path_avx2;

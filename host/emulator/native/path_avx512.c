@@ -66,6 +66,7 @@ BLOCK_KERNEL(4, OUTPUTS_4)
 BLOCK_KERNEL(8, OUTPUTS_8)
 
 #include "columns_avx512.h"
+#include "grouped_avx512.h"
 #include "panels_avx512.h"
 #include "units.h"
 #else

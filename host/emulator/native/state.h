@@ -11,7 +11,7 @@ typedef struct {
     int64_t top_k;
     int64_t cache_ports; /* the cache's beats are striped over so many ports; 0: its rows are contiguous */
     int64_t row_sums; /* accumulators of a row */
-    int64_t group_bytes; /* activations of one row: blocks * TRITS * BLOCK */
+    int64_t group_bytes; /* activations of one row: a multiple of TRITS * BLOCK */
     const int64_t *exp2_coarse;
     const int64_t *exp2_fine;
     const int64_t *sigmoid;

@@ -5,9 +5,10 @@
 
 #define UNIT static TARGET __attribute__((unused))
 
+#include "head.h"
+#include "grouped.h"
 #include "vector.h"
 #include "heads.h"
-#include "head.h"
 #include "shortlist.h"
 #include "columns.h"
 #include "live.h"
@@ -40,7 +41,7 @@ UNIT void load(machine *m, const operation *op) {
 /* An operation's vectors have been loaded. */
 INLINE bool ready(const machine *m, const operation *op) {
     bool rotates = op->opcode == QUERY || op->opcode == KEY;
-    bool gained = op->gained || op->opcode == SELECT;
+    bool gained = op->gained || op->normed || op->opcode == SELECT;
     return (m->gains || !gained) && (m->taps || !op->tap) && (m->rope || !rotates);
 }
 
@@ -51,14 +52,14 @@ UNIT bool execute(machine *m, const operation *op, int thread, int threads) {
     }
     switch (op->opcode) {
     case LOAD: if (thread == 0) load(m, op); break;
-    case MATMUL: matmul(m, op, thread, threads); break;
+    case MATMUL: (op->grouped ? grouped_matmul : matmul)(m, op, thread, threads); break;
     case NORM: norm(m, op, thread, threads); break;
     case QUERY: queries(m, op, thread, threads); break;
     case KEY:
     case VALUE: cache(m, op, thread, threads); break;
     case RESIDUAL: residual_add(m, op, thread, threads); break;
     case ATTEND: attend(m, op, thread, threads); break;
-    case LOGITS: logits(m, op, thread, threads); break;
+    case LOGITS: (op->grouped ? grouped_logits : logits)(m, op, thread, threads); break;
     case SELECT: offer(m, op, thread, threads); break;
     case STORE: store(m, op, thread, threads); break;
     case TOP: best_logits(m, op, thread, threads); break;

@@ -138,7 +138,9 @@ UNIT int64_t store_activations(machine *m, const operation *op, int64_t row, con
         sum += q[i];
         zeros += q[i] == 0;
     }
-    for (int64_t block = 0; block < blocks; block++, out += stride) {
+    if (op->grouped)
+        store_groups(m, row, q, count);
+    else for (int64_t block = 0; block < blocks; block++, out += stride) {
         int8_t bytes[TRITS * BLOCK] = {0};
         int64_t start = block * TRITS * BLOCK, rest = min64(count - start, TRITS * BLOCK);
         for (int64_t i = 0; i < rest; i++) bytes[i] = (int8_t)q[start + i];

@@ -19,10 +19,10 @@ from host.runtime import Session
 from models.checkpoint import Model
 from models.golden.attention import softmax_numerators
 from models.golden.head_quant import QUERY_BITS, head_quant
+from models.golden.model import matrix_sums, normed_heads
 from models.golden.norm_quant import quantise
 from models.golden.rope import ROPE_FRACTION, rope
 from models.golden.scalar import Scalar, from_word, log2_e_over_root, mul, shift, to_float
-from models.golden.ternary_matmul import ternary_matmul
 from models.machine.tables import rope_table
 
 __all__ = ["AttentionReader", "Seen"]
@@ -80,6 +80,7 @@ class AttentionReader:
         """Quantised queries, int [tokens, heads, head_dim], and the value of one unit of each [tokens, heads]."""
         config, matrix = self._model.config, self._model.layers[layer].linears["q"]
         inputs, steps = quantise(rows, unit)
-        sums = ternary_matmul(inputs, matrix.trits()).reshape(len(rows), config.heads, config.head_dim)
+        sums = matrix_sums(inputs, matrix).reshape(len(rows), config.heads, config.head_dim)
+        sums, unit = normed_heads(self._model, layer, "q", sums, mul(steps, from_word(matrix.unit)))
         turned = rope(sums, rope_table(config.rope_theta, config.head_dim, len(rows)))
-        return head_quant(turned, shift(mul(steps, from_word(matrix.scale)), -ROPE_FRACTION), QUERY_BITS)
+        return head_quant(turned, shift(unit, -ROPE_FRACTION), QUERY_BITS)

@@ -74,9 +74,23 @@ def test_first_and_end_tokens(changes, expected):
 
 @pytest.mark.parametrize(("changes", "message"), [
     ({"general.architecture": "qwen2"},
-     "general.architecture: expected one of llama, bitnet, bitnet-25, bitnet-b1.58, found 'qwen2'"),
+     "general.architecture: expected one of llama, bitnet, bitnet-25, bitnet-b1.58, qwen3, found 'qwen2'"),
+    ({"general.architecture": "qwen35"},
+     "general.architecture: expected one of llama, bitnet, bitnet-25, bitnet-b1.58, qwen3, found 'qwen35': hybrid "
+     "attention with linear layers, which the machine does not compute"),
+    ({"general.architecture": "minicpm"},
+     "general.architecture: expected one of llama, bitnet, bitnet-25, bitnet-b1.58, qwen3, found 'minicpm': scaled "
+     "embeddings, residuals and logits, which the machine does not compute"),
+    ({"prism.hadamard.version": 1},
+     "prism.hadamard.version: expected weights as activations meet them, found such as a Hadamard transform has "
+     "rotated, which the machine does not compute"),
+    ({"bitnet.attention.sliding_window": 16},
+     "bitnet.attention.sliding_window: expected nothing that the machine does not do, found 16"),
+    ({"bitnet.full_attention_interval": 4},
+     "bitnet.full_attention_interval: expected nothing that the machine does not do, found 4"),
+    ({"bitnet.pooling_type": 3}, "bitnet.pooling_type: expected nothing that the machine does not do, found 3"),
     ({"general.architecture": ...},
-     "general.architecture: expected one of llama, bitnet, bitnet-25, bitnet-b1.58, found None"),
+     "general.architecture: expected one of llama, bitnet, bitnet-25, bitnet-b1.58, qwen3, found None"),
     ({"split.count": 3}, "split.count: expected a whole model in one file, found 3"),
     ({"bitnet.block_count": ...}, "bitnet.block_count is missing"),
     ({"bitnet.block_count": 0}, "config: layers must be a positive integer, got 0"),

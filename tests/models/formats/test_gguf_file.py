@@ -120,3 +120,43 @@ def test_missing_and_empty_files_are_named(tmp_path):
 
 def test_types_have_names():
     assert [type_name(n) for n in (0, 35, 36, 38, 99)] == ["F32", "TQ2_0", "I2_S", "TL1", "type 99"]
+
+
+def ternary_file(path, sizes, *, last=True, number=42):
+    """Tensors of 256 rows of 512 weights, in blocks of (weights, bytes) each."""
+    tensors = {f"t{n}": (number, (256, 512), bytes(256 * 512 // weights * size))
+               for n, (weights, size) in enumerate(sizes)}
+    return write_gguf(path, FIELDS, tensors if last else tensors | {"end": (0, (3,), bytes(12))})
+
+
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize(("block", "name"), [((64, 18), "Q2_0"), ((128, 34), "Q2_0 of 128 weights"),
+                                             ((256, 42), "STQ1_0 (Sherry)")])
+def test_type_42_is_told_by_its_size(tmp_path, block, name, last):
+    file = GgufFile(ternary_file(tmp_path / "x.gguf", [block] * 2, last=last))
+    assert [type_name(file[f"t{n}"].type) for n in range(2)] == [name] * 2
+    assert all(file.stored(f"t{n}").size == 256 * 512 // block[0] * block[1] for n in range(2))
+
+
+def test_a_type_42_of_two_sizes_or_of_none(tmp_path):
+    with pytest.raises(ModelError, match="x.gguf: tensor t1: expected data up to byte|its data at byte|the file's end"):
+        GgufFile(ternary_file(tmp_path / "x.gguf", [(64, 18), (128, 34)]))
+    with pytest.raises(ModelError, match="expected the file's end at byte|its data at byte"):
+        GgufFile(ternary_file(tmp_path / "x.gguf", [(64, 22)]))
+    path = write_gguf(tmp_path / "y.gguf", FIELDS, {"t": (42, (1, 256), bytes(72)), "end": (0, (3,), bytes(12))})
+    with pytest.raises(ModelError, match="expected sizes by which type 42 has one meaning, found those of Q2_0, Q2_0 "
+                                         "of 128 weights"):
+        GgufFile(path)
+
+
+def test_a_file_of_type_42_that_is_cut_short(tmp_path):
+    data = ternary_file(tmp_path / "x.gguf", [(128, 34)] * 2).read_bytes()
+    (tmp_path / "y.gguf").write_bytes(data[:-40])
+    with pytest.raises(ModelError, match="y.gguf: tensor t1: expected data up to byte .* it is cut short"):
+        GgufFile(tmp_path / "y.gguf")
+
+
+@pytest.mark.parametrize(("number", "block"), [(142, (128, 34)), (143, (128, 28)), (43, (256, 42))])
+def test_types_of_one_size(tmp_path, number, block):
+    file = GgufFile(ternary_file(tmp_path / "x.gguf", [block], number=number))
+    assert file["t0"].type == number

@@ -159,8 +159,8 @@ def floats(*shape, value=0.0):
      f"tensor {Q}: expected ternary weights, found floats of several magnitudes up to 1: which of them are meant is "
      "not said; convert the original checkpoint"),
     (changed(Q, (8, (256, 256), bytes(65536 // 32 * 34))),
-     f"tensor {Q}: expected TQ1_0, TQ2_0, I2_S or ternary floats, found Q8_0 (general.architecture 'bitnet', "
-     "general.name 'made')"),
+     f"tensor {Q}: expected TQ1_0, TQ2_0, Q2_0, PQ2_0, PTQ1_0, I2_S or ternary floats, found Q8_0 "
+     "(general.architecture 'bitnet', general.name 'made')"),
     (changed(Q, (39, (256, 256), bytes(65536 // 32 * 17))),
      f"tensor {Q}: expected a layout of its own values, found MXFP4 or bitnet.cpp's TL2, tiles for one kernel of "
      "bitnet.cpp (general.architecture 'bitnet', general.name 'made'): convert the original checkpoint, or an I2_S "
@@ -177,7 +177,7 @@ def floats(*shape, value=0.0):
     (changed("output_norm.weight", floats(256, value=np.nan)),
      "tensor output_norm.weight: expected finite numbers, found NaN or infinity"),
     (changed("output_norm.weight", (36, (256,), bytes(64 + 32))),
-     "tensor output_norm.weight: expected a floating-point type, found type 36"),
+     "tensor output_norm.weight: expected a floating-point type, found I2_S"),
     (changed("token_embd.weight", (36, (41, 256), bytes(41 * 64 + 32))),
      "tensor token_embd.weight: expected rows of floats, found I2_S"),
     (changed("token_embd.weight", floats(41, 256, value=np.inf)),

@@ -67,7 +67,7 @@ QUANTISED = {"quant_method": "bitnet"}
 
 @pytest.mark.parametrize(("changes", "message"), [
     ({"model_type": "tritloom-bitnet", "norm": "other"}, "config: norm must be one of rmsnorm, seednorm, got 'other'"),
-    ({"model_type": "gpt2"}, "model_type: expected bitnet or llama, found 'gpt2'"),
+    ({"model_type": "gpt2"}, "model_type: expected bitnet, llama or qwen3, found 'gpt2'"),
     ({"hidden_size": ...}, "hidden_size is missing"),
     ({"hidden_act": "gelu"}, "config: activation must be one of relu2, silu, ash, crrelu, spark, x-cos, got 'gelu'"),
     ({"hidden_act": "ash"}, "hidden_act: expected one of relu2, silu, found 'ash'"),
@@ -91,6 +91,17 @@ QUANTISED = {"quant_method": "bitnet"}
     ({"quantization_config": ..., "weight_bits": 4, "input_bits": 8},
      "quantization_config: expected a ternary model: quant_method bitnet, or weight_bits 1 and input_bits 8, "
      "found (4, 8)"),
+    ({"model_type": "qwen3_next"}, "model_type: expected bitnet, llama or qwen3, found 'qwen3_next': hybrid attention "
+                                   "with linear layers, which the machine does not compute"),
+    ({"model_type": "hgrn_bit"}, "model_type: expected bitnet, llama or qwen3, found 'hgrn_bit': a recurrence in place "
+                                 "of attention, which the machine does not compute"),
+    ({"use_sliding_window": True}, "use_sliding_window: expected attention to all tokens before, found True"),
+    ({"layer_types": ["full_attention", "linear_attention"]},
+     "layer_types: expected full_attention alone, found ['linear_attention']"),
+    ({"layer_types": 3}, "layer_types: expected full_attention alone, found 3"),
+    ({"model_type": "qwen3", "quantization_config": ..., "quantization": {"bits": 2, "group_size": 128}},
+     "quantization_config: expected a ternary model: quant_method bitnet, or weight_bits 1 and input_bits 8, found "
+     "None"),
     ({"quantization_config": {"quant_method": "gptq"}}, "quant_method: expected bitnet, found 'gptq'"),
     ({"quantization_config": QUANTISED | {"linear_class": "x"}},
      "linear_class: expected bitlinear or autobitlinear, found 'x'"),

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from models.golden.gated import gated_product, sigmoid
-from models.golden.head import logits, top_k
+from models.golden.head import grouped_logits, logits, top_k
 from models.golden.head_quant import head_quant
 from models.golden.residual import embed, residual_add
 from models.golden.rope import rope
 from models.golden.scalar import Scalar, constant
 from models.golden.tap import NO_CLIP, Tap, neutral_tap, tap
-from models.golden.ternary_matmul import ternary_matmul
+from models.golden.ternary_matmul import grouped_matmul, ternary_matmul
 from models.machine.tables import rope_table
 from tests.models.golden.oracle import clip, random_scalar, round_half_even, scale, truncate, value
 
@@ -30,6 +30,42 @@ def test_ternary_matmul_is_a_sum_of_signed_activations():
     for r, o in np.ndindex(sums.shape):
         assert sums[r, o] == q[r][trits[o] == 1].sum() - q[r][trits[o] == -1].sum()
     assert ternary_matmul(np.full((1, 8256), -127), np.ones((1, 8256), np.int8))[0, 0] == -127 * 8256
+
+
+def grouped_case():
+    """Trits [5, 384] and mantissas [5, 3], some at their limits."""
+    rng = np.random.default_rng(8)
+    trits, k = rng.integers(-1, 2, (5, 384)).astype(np.int8), rng.integers(0, 32768, (5, 3)).astype(np.int16)
+    trits[0], k[0] = 1, 32767
+    return rng, trits, k
+
+
+def grouped_sum(q, trits, k):
+    return sum(int(k[g]) * sum(int(x) * int(t) for x, t in zip(q[g * 128:][:128], trits[g * 128:][:128], strict=True))
+               for g in range(3))
+
+
+@pytest.mark.parametrize("shift", [0, 7, 12])
+def test_a_product_by_group_is_one_rounding_of_an_exact_sum(shift):
+    rng, trits, k = grouped_case()
+    q = rng.integers(-127, 128, (4, 384))
+    q[0] = 127
+    found = grouped_matmul(q, trits, k, shift)
+    for row, output in np.ndindex(4, 5):
+        exact = Fraction(grouped_sum(q[row], trits[output], k[output]), 1 << shift)
+        assert found[row, output] == clip(round_half_even(exact), 24)
+
+
+def test_logits_by_group_equal_rational_arithmetic():
+    rng, trits, k = grouped_case()
+    q = rng.integers(-32767, 32768, (2, 384))
+    q[0] = 32767
+    scales, row_scales = (Scalar(rng.integers(1 << 23, 1 << 24, n), rng.integers(-30, -22, n)) for n in (2, 5))
+    found = grouped_logits(q, scales, trits, k, row_scales)
+    for row, word in np.ndindex(2, 5):
+        rounded = round_half_even(Fraction(grouped_sum(q[row], trits[word], k[word]), 256))
+        unit = truncate(value(scales[row]) * value(row_scales[word]))
+        assert found[row, word] == scale(rounded, unit * 2**24)
 
 
 def test_rope_equals_rational_arithmetic():

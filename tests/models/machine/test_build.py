@@ -91,6 +91,17 @@ def test_accumulators_hold_gate_and_up():
         replace(BUILDS["sim-tiny"], accumulator_words=512).check(config)
 
 
-@pytest.mark.parametrize("name", list(PRESETS))
+@pytest.mark.parametrize("name", [name for name, config in PRESETS.items() if not config.grouped])
 def test_the_kv260_holds_the_real_models(name):
     BUILDS["kv260"].check(PRESETS[name])
+
+
+@pytest.mark.parametrize(("field", "what"), [("grouped", "a scale for each 128 inputs of a row"),
+                                             ("grouped_tables", "a ternary embedding and head"),
+                                             ("qk_norm", "norms of the heads of q and k")])
+def test_what_the_fabric_has_not_is_refused_by_name(field, what):
+    config = replace(PRESETS["falcon3-1b"], **{field: True})
+    for build in BUILDS.values():
+        with pytest.raises(BuildError, match=f"the model has {what}, which boards lack and the emulator runs"):
+            build.check(config)
+    CPU.check(config)
