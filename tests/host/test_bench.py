@@ -4,10 +4,12 @@ import json
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from host import bench
 from host.bench import Timing, bench_ids, measure, summary
+from host.runtime import Top
 from models.command import run_command
 
 
@@ -39,7 +41,7 @@ class Clocked:
         self.calls.append((ids, head_from))
         self.positions[sequence] += len(ids)
         self.now += (1 if len(self.calls) % 5 in (2, 3) else 0.5) * self.slowness
-        return [None] * (len(ids) - head_from)
+        return [Top(np.array([1]), np.array([0]))] * (len(ids) - head_from)
 
 
 @pytest.fixture

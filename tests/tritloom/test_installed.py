@@ -124,8 +124,9 @@ def test_modules_are_run_from_any_folder_that_has_none_of_their_name(scripts, fo
 
 def test_the_server_and_its_page(scripts, folder):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    with subprocess.Popen([scripts / "tritloom", "serve", "--port", "0", "--json"], cwd=folder, env=environment,
-                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+    command = [scripts / "tritloom", "serve", "--model", "demo", "--port", "0", "--json"]
+    with subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                          text=True) as process:
         try:
             url = json.loads(process.stdout.readline())["url"]
             assert httpx.get(url).text == (ROOT / "host/server/page/index.html").read_text("utf-8")

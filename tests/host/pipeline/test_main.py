@@ -51,7 +51,8 @@ def test_saturations_are_said(capsys, texts, monkeypatch):
     run(pipeline, *STEER, "--toward", texts / "austen.txt", "--away", texts / "scripture.txt", "-o", artefact, "--json",
         capsys=capsys)
     options = ["-n", "2", "--stage", f"{artefact}:1e8"]
-    for command, given in ((generate, []), (batch, ["--prompt", "It was", "--prompt", "She"]), (chat, [])):
+    for command, given in ((generate, []), (batch, ["--prompt", "It was", "--prompt", "She"]),
+                           (chat, ["--model", "demo"])):
         monkeypatch.setattr(sys, "stdin", io.StringIO("It was\n"))
         run_command(command.main, [*options, *given, "--json"])
         out, err = capsys.readouterr()
