@@ -72,7 +72,8 @@ class _Config:
         model_type = self.data.get("model_type")
         if model_type not in (*_TYPES, TRAINED_TYPE):
             error = self.bad("model_type", ", ".join(_TYPES[:-1]) + f" or {_TYPES[-1]}", model_type)
-            raise ModelError(f"{error}: {_FOREIGN[model_type]}") if model_type in _FOREIGN else error
+            known = isinstance(model_type, str) and model_type in _FOREIGN
+            raise ModelError(f"{error}: {_FOREIGN[model_type]}") if known else error
         self.check_attention()
         for name in ("attention_bias", "mlp_bias"):
             if self.data.get(name):

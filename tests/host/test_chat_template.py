@@ -1,5 +1,6 @@
 """Templates against the text they must make; refusals, damage, what ends a turn."""
 
+import gc
 import json
 
 import pytest
@@ -157,7 +158,15 @@ def test_a_template_without_an_end(text):
     assert template("{{ raise_exception('never') }}", eos="no token").end_ids(text) == set()
 
 
-def test_chat_json_of_a_folder(tmp_path):
+@pytest.fixture
+def uncollected():
+    """No garbage is collected meanwhile: others' finalizers would run in the depth of a recursion."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def test_chat_json_of_a_folder(tmp_path, uncollected):
     assert load_chat_template(tmp_path) is None
     (tmp_path / "chat.json").write_text(json.dumps(ChatFormat("{{ bos_token }}", "<s>", "").to_json()))
     assert load_chat_template(tmp_path).render(MESSAGES) == "<s>"

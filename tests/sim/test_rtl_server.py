@@ -28,7 +28,7 @@ def streamed(running):
 
 
 def test_a_streamed_answer(folder, monkeypatch):
-    monkeypatch.setattr("host.command_line.board_build", lambda name: FOUR_SLOTS)  # the core that tests share
+    monkeypatch.setattr("host.command_line.chosen_build", lambda *_: FOUR_SLOTS)  # the tests share this core
     found = {}
     for device in ("emulator", "rtl"):
         with serving("--model", folder, "--device", device, "--board", "sim-tiny", "--sequences", 2,

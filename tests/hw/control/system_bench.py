@@ -165,7 +165,7 @@ async def bad_descriptors(dut):
     listed = dict(address=0, beats=16, padding=0, listed=1, row=0)
     bad += [pack(Opcode.STREAM, **listed, head=0, row_beats=1), pack(Opcode.STREAM, **listed, head=1, row_beats=0)]
     bad.append(pack(Opcode.LOGITS, rows=1, first_row=0, count=4, vocab=9, k=4, write_logits=1, listed=1, logits=0,
-                    top=0))
+                    top=0, grouped=0))
     good += [pack(Opcode.STREAM, **listed, head=1, row_beats=1), random_descriptor(bench.random, Opcode.SELECT)]
     for descriptor in bad:
         await bench.begin([*good, descriptor, *good])

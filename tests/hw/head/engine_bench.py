@@ -51,7 +51,8 @@ class Command:
         self.unit = [[0, 0]] * first_row + given["unit"]
         self.command = int.from_bytes(pack(
             Opcode.LOGITS, vocab=len(ids), rows=rows, first_row=first_row, count=count, k=k,
-            write_logits=given["write_logits"], listed=bool(self.rows), logits=logits_base, top=top_base), "little")
+            write_logits=given["write_logits"], listed=bool(self.rows), logits=logits_base, top=top_base,
+            grouped=0), "little")
 
         unit = Scalar(*np.array(given["unit"], np.int64).T)
         values = logits(self.q, unit, weights, from_word(scales))

@@ -55,7 +55,7 @@ class Matrix:
         self.command = int.from_bytes(pack(
             Opcode.MATMUL, tiles=tiles, outputs=build.padded_outputs(outputs), accumulator=self.base,
             first_row=self.first_row, rows=len(self.q), batches=batches,
-            padding=build.padded_outputs(outputs) - outputs), "little")
+            padding=build.padded_outputs(outputs) - outputs, grouped=0, group_shift=0), "little")
 
     def elements(self, interleaved: bool) -> list[dict]:
         """The activations in the order of their transfer, zeros behind the last."""

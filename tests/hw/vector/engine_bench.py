@@ -20,6 +20,7 @@ from tests.hw.vector.surroundings import FRACTION_BITS, POSITIONS_OF, Surroundin
 TOKEN = 3  # of a sequence, rows before these in the pass
 KEYS, SCALES, HEAD_BYTES = 0x98_7654_3200, 0x12_3456_7800, 0x4000
 FIRST_ID = 0xABCD01  # of the rows that SELECT sees
+PLAIN_HEADS = {"normed": 0, "norm_gain": 0, "norm_eps": 0}  # a fabric has no other
 
 
 @cocotb.test()
@@ -81,7 +82,7 @@ async def heads(dut):
     unit = mul(bench.unit, from_word(word))
     sums = bench.slice(5, count * dim).reshape(rows, count, dim)
     q, steps = head_quant(rope(sums, angles), shift(unit, -ROPE_FRACTION), 16)
-    await bench.run_rows(Opcode.QUERY, heads=count, dim=dim, accumulator=5, scale=word)
+    await bench.run_rows(Opcode.QUERY, heads=count, dim=dim, accumulator=5, scale=word, **PLAIN_HEADS)
     scales = bench.results["o_query_scale"].receive_nowait()
     check_equal(bench.taken("o_query"), [
         {"row": row, "head": head, "index": n, "values": q[row, head, n:n + LANES].tolist()}
@@ -108,7 +109,7 @@ async def heads(dut):
                 opcode, heads=kv_heads, dim=dim, accumulator=accumulator, scale=word, address=KEYS,
                 address_stride=row_bytes, block_bytes=16 * row_bytes, region_bytes=16, scale_address=SCALES,
                 scale_block_bytes=64, head_bytes=HEAD_BYTES, sequence=sequence, token=TOKEN, first_row=part.start,
-                rows=len(part))
+                rows=len(part), **(PLAIN_HEADS if opcode == Opcode.KEY else {}))
         bench.taken("o_linear")
         assert bench.memory == expected, f"{opcode.name}: the cache differs"
 

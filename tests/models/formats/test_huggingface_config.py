@@ -67,6 +67,7 @@ QUANTISED = {"quant_method": "bitnet"}
 
 @pytest.mark.parametrize(("changes", "message"), [
     ({"model_type": "tritloom-bitnet", "norm": "other"}, "config: norm must be one of rmsnorm, seednorm, got 'other'"),
+    ({"model_type": ["gpt2"]}, "model_type: expected bitnet, llama or qwen3, found ['gpt2']"),
     ({"model_type": "gpt2"}, "model_type: expected bitnet, llama or qwen3, found 'gpt2'"),
     ({"hidden_size": ...}, "hidden_size is missing"),
     ({"hidden_act": "gelu"}, "config: activation must be one of relu2, silu, ash, crrelu, spark, x-cos, got 'gelu'"),
