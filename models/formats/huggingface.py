@@ -172,7 +172,9 @@ class _Layers:
                     found = grouped_of_floats(masters)
                     self.shards.zeros.look(name, masters, found.signs)
                     return found
-                if self.storage.ternary or (are_ternary(masters, grouped=False) and masters.any()):
+                # masters of an "online" model are averaged, whatever they are, as transformers does at each run
+                named = self.storage.packed is not None
+                if self.storage.ternary or (not named and are_ternary(masters, grouped=False) and masters.any()):
                     trits, scale = ternary_of_floats(masters)
                 else:
                     trits, scale = quantise_ternary(masters)

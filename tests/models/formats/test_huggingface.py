@@ -72,6 +72,19 @@ def test_masters_are_ternarised_and_the_rest_kept(tmp_path, config):
     assert model.provenance == {"source": config.name, "format": "huggingface", "weights": "masters"}
 
 
+@pytest.mark.parametrize("mode", ["online", None])
+def test_masters_that_are_ternary_are_averaged_where_each_run_would(tmp_path, mode):
+    """A master's scale is its mean, with its zeros; a value's its magnitude."""
+    tensors, name = masters(SMALL), f"model.layers.0.{STEMS['q']}.weight"
+    tensors[name] = np.sign(tensors[name]) * np.float32(0.5)
+    tensors[name][:, ::2] = 0
+    quantisation = {"quant_method": "bitnet", "linear_class": "autobitlinear", "quantization_mode": mode}
+    model = read_checkpoint(write_folder(tmp_path / "m", config_json(SMALL, quantization_config=quantisation), tensors))
+    linear = next(iter(model.layers)).linears["q"]
+    np.testing.assert_array_equal(linear.trits, np.sign(tensors[name]).astype(np.int8))
+    assert linear.scale == (pytest.approx(0.25) if mode else 0.5)
+
+
 @pytest.mark.parametrize(("linear_class", "value"), [("autobitlinear", 0.25), ("bitlinear", 4.0), (..., 4.0)])
 def test_the_packed_scale_multiplies_or_divides(tmp_path, linear_class, value):
     tensors = masters(SMALL)
