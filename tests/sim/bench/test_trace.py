@@ -1,16 +1,14 @@
 """A trace of a run, read back: names, sums and traffic against what the bench says."""
 
 import json
-import shutil
-from pathlib import Path
 
 import pytest
-from perfetto.prebuilts.manifests.trace_processor_shell import TRACE_PROCESSOR_SHELL_MANIFEST
-from perfetto.trace_processor import TraceProcessor, TraceProcessorConfig
 
 from models.errors import OptionError
 from sim.bench.__main__ import main
+from tests.chromium import chromium
 from tests.sim.bench.trace_file import read_trace
+from tests.sim.bench.trace_processor import TraceProcessor
 from tests.sim.cores import FOUR_SLOTS
 
 PARTS = {
@@ -68,19 +66,11 @@ def test_a_trace_that_cannot_be_written_is_told_before_the_work(tmp_path, monkey
         main(["--board", "sim-tiny", "--model", "demo", "--trace", str(tmp_path / "none" / "t.perfetto")])
 
 
-def trace_processor() -> str | None:
-    """Perfetto's own program, where it is here already: its package would fetch it from the network."""
-    kept = Path.home() / ".local" / "share" / "perfetto" / "prebuilts"
-    known = {entry["sha256"][:16] for entry in TRACE_PROCESSOR_SHELL_MANIFEST}
-    found = [path for path in kept.glob("trace_processor_shell-*") if path.name.partition("-")[2] in known]
-    return shutil.which("trace_processor_shell") or (str(found[0]) if found else None)
-
-
-@pytest.mark.skipif(trace_processor() is None, reason="Perfetto's trace_processor_shell is not installed")
 def test_perfettos_trace_processor_opens_it(board, small, tmp_path, capsys):
-    data, _ = bench(tmp_path / "t.perfetto", small, capsys, "--context", "20", "--layers", "1")
-    config = TraceProcessorConfig(bin_path=trace_processor())
-    with TraceProcessor(trace=str(tmp_path / "t.perfetto"), config=config) as processor:
+    with chromium() as browser:
+        data, _ = bench(tmp_path / "t.perfetto", small, capsys, "--context", "20", "--layers", "1")
+        processor = TraceProcessor(browser, (tmp_path / "t.perfetto").read_bytes())
         rows = processor.query("select slice.name as name, sum(extract_arg(arg_set_id, 'debug.cycles')) as cycles from "
                                "slice join track on slice.track_id = track.id where track.name = 'at work' group by 1")
         assert {row.name: row.cycles for row in rows} == {n: c for n, c in data["run"]["breakdown"].items() if c}
+        assert not list(processor.query("select name from stats where severity = 'error' and value > 0"))

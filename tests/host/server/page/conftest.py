@@ -1,30 +1,22 @@
 """A browser, servers of the shipped model, and tabs. Without a browser the tests that need one are skipped."""
 
-import shutil
 import threading
 
 import numpy as np
 import pytest
 
-from tests.host.server.page.tab import BROWSERS, Tab, chat_model, save_vectors
+from tests.chromium import chromium
+from tests.host.server.page.tab import Tab, chat_model, save_vectors
 from tests.host.server.serving import serving
 
-_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
-              "--disable-sync", "--no-first-run"]
 _WINDOW = {"width": 1280, "height": 800}
 
 
 @pytest.fixture(scope="module")
 def browser():
     """Headless Chromium, a file's own: its driver holds this thread's event loop as long as it lives."""
-    driver = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install -e '.[browser]'")
-    program = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if program is None:
-        pytest.skip(f"no browser: none of {', '.join(BROWSERS)} is on the PATH")
-    with driver.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=_ARGUMENTS)
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,9 @@ from models.checkpoint import load_model
 from models.model_hash import model_hash
 from models.vocabulary.parts import ChatFormat
 
-__all__ = ["BROWSERS", "Tab", "answer", "chat_model", "save_vectors"]
+__all__ = ["Tab", "answer", "chat_model", "save_vectors"]
 
 _DEMO = Path(__file__).resolve().parents[4] / "models" / "demo"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _TEMPLATE = "{% for message in messages %}{{ message.content + '\\n' }}{% endfor %}"
 _PATIENCE = 20_000  # ms
 
