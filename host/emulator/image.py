@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from host.emulator.huge_pages import HugePages
+
 __all__ = ["Image", "ProgramError"]
 
 
@@ -21,10 +23,11 @@ class Image:
     def __init__(self, memory: np.ndarray, base: int):
         self.memory, self.base = memory, base
         self._placed: dict[int, np.ndarray] = {}
+        self._pages = HugePages()
 
     def place(self, address: int, data: np.ndarray) -> None:
         """Let reads of a stream at `address` see `data`, uint8, contiguous."""
-        self._placed[address] = data
+        self._placed[address] = self._pages.keep(data)
 
     def view(self, address: int, size: int) -> np.ndarray:
         """Bytes of the memory itself."""

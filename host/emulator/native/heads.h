@@ -90,15 +90,23 @@ UNIT void cache(machine *m, const operation *op, int thread, int threads) {
     }
 }
 
-UNIT int64_t dot_key(const int16_t *q, const uint8_t *key, int64_t dim, int64_t kv_bits) {
-    if (kv_bits == 8) {
+#ifndef KEY_DOTS
+UNIT void key_dots(const int16_t *q, const uint8_t *keys, int64_t stride, int64_t n, int64_t dim, int64_t *x) {
+    for (int64_t t = 0; t < n; t++) {
         int32_t sum = 0;
-        for (int64_t d = 0; d < dim; d++) sum += (int32_t)q[d] * ((const int8_t *)key)[d];
-        return sum;
+        for (int64_t d = 0; d < dim; d++) sum += (int32_t)q[d] * ((const int8_t *)(keys + t * stride))[d];
+        x[t] = sum;
     }
-    int64_t sum = 0;
-    for (int64_t d = 0; d < dim; d++) sum += (int64_t)q[d] * ((const int16_t *)key)[d];
-    return sum;
+}
+#endif
+
+/* Of keys of 16 bits. */
+UNIT void key_dots_16(const int16_t *q, const uint8_t *keys, int64_t stride, int64_t n, int64_t dim, int64_t *x) {
+    for (int64_t t = 0; t < n; t++) {
+        int64_t sum = 0;
+        for (int64_t d = 0; d < dim; d++) sum += (int64_t)q[d] * ((const int16_t *)(keys + t * stride))[d];
+        x[t] = sum;
+    }
 }
 
 /* total[d] = sum of weight[t] * value[t][d] over n tokens; a strip of channels at a time stays in registers. */
@@ -121,7 +129,9 @@ enum { STRIP = 32 };
                 total[i] += weights[t] * ((const TYPE *)(values + t * stride))[i];                                    \
     }
 
+#ifndef KEY_DOTS
 WEIGH(weigh_8, int8_t)
+#endif
 WEIGH(weigh_16, int16_t)
 
 /* The cache of one key-value head up to n tokens: keys, values, key scales, value scales. */
@@ -165,7 +175,7 @@ UNIT void attend_head(machine *m, const operation *op, int64_t row, int64_t head
     const int64_t *coarse = m->exp2_coarse, *fine = m->exp2_fine;
     const int16_t *q = m->queries + i * dim;
     scalar unit = mul(m->query_scales[i], from_word((uint32_t)op->score_constant));
-    for (int64_t t = 0; t < n; t++) x[t] = dot_key(q, keys + t * op->row_bytes, dim, m->kv_bits);
+    (m->kv_bits == 8 ? key_dots : key_dots_16)(q, keys, op->row_bytes, n, dim, x);
     for (int64_t t = 0; t < n; t++) x[t] = scaled(x[t], scaling_of(mul(unit, from_word(key_scales[t])), 12, 32));
     for (int64_t t = 0; t < n; t++) best = max64(best, x[t]);
     for (int64_t t = 0; t < n; t++) top = max64(top, from_word(value_scales[t]).m ? from_word(value_scales[t]).e : -128);

@@ -26,6 +26,18 @@ typedef struct {
     __m512i low, high, mask, one, power;
 } tables;
 
+/* 81 * INVERSE is 1 modulo 2**32. */
+enum { INVERSE = 0x781948b1 };
+
+/* The sums of four vectors. */
+TARGET INLINE __m128i totals(const __m512i x[4]) {
+    __m512i a = _mm512_add_epi32(_mm512_unpacklo_epi32(x[0], x[1]), _mm512_unpackhi_epi32(x[0], x[1]));
+    __m512i b = _mm512_add_epi32(_mm512_unpacklo_epi32(x[2], x[3]), _mm512_unpackhi_epi32(x[2], x[3]));
+    a = _mm512_add_epi32(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
+    __m256i c = _mm256_add_epi32(_mm512_castsi512_si256(a), _mm512_extracti64x4_epi64(a, 1));
+    return _mm_add_epi32(_mm256_castsi256_si128(c), _mm256_extracti128_si256(c, 1));
+}
+
 /* v = d0 + 3 d1 + 9 d2 + 27 d3 + 81 d4 */
 TARGET INLINE void digits(__m512i v, const tables *t, __m512i d[5]) {
     __mmask64 first = _mm512_cmpge_epu8_mask(v, t->power);
@@ -60,14 +72,49 @@ TARGET INLINE void digits(__m512i v, const tables *t, __m512i d[5]) {
         _Pragma("GCC unroll 16") for (int i = 0; i < R * O; i++) sums[i] = _mm512_reduce_add_epi32(sum[i]);           \
     }
 
-BLOCK_KERNEL(1, OUTPUTS_1)
-BLOCK_KERNEL(2, OUTPUTS_2)
+/* Of few rows the decoding is most of the work: what a byte holds of its fifth digit is multiplied as it is, 81 times
+ * the digit, and divided out of the sum, which 81's inverse modulo 2**32 does exactly. */
+#define NARROW_KERNEL(R)                                                                                              \
+    static TARGET void block_##R(const uint8_t *const *w, int64_t blocks, const int8_t *q, int32_t *sums) {           \
+        const __m512i low = _mm512_load_si512(low_digits), high = _mm512_load_si512(low_digits + 64);                 \
+        const __m512i mask = _mm512_set1_epi8(3), power = _mm512_set1_epi8(81), inverse = _mm512_set1_epi32(INVERSE); \
+        __m512i sum[4 * R], fifth[4 * R];                                                                             \
+        _Pragma("GCC unroll 8") for (int i = 0; i < 4 * R; i++) sum[i] = fifth[i] = _mm512_setzero_si512();           \
+        for (int64_t b = 0; b < blocks; b++, q += R * TRITS * BLOCK) {                                                \
+            _Pragma("GCC unroll 4") for (int o = 0; o < 4; o++) {                                                     \
+                _mm_prefetch((const char *)w[4 + o] + b * BLOCK, _MM_HINT_T1);                                        \
+                __m512i v = _mm512_loadu_si512(w[o] + b * BLOCK);                                                     \
+                __m512i rest = _mm512_min_epu8(v, _mm512_sub_epi8(v, power)); /* a difference below 0 wraps to more */\
+                rest = _mm512_min_epu8(rest, _mm512_sub_epi8(rest, power));                                           \
+                __m512i packed = _mm512_permutex2var_epi8(low, rest, high), d[5] = {packed,                           \
+                    _mm512_srli_epi16(packed, 2), _mm512_srli_epi16(packed, 4), _mm512_srli_epi16(packed, 6)};        \
+                d[4] = _mm512_sub_epi8(v, rest);                                                                      \
+                _Pragma("GCC unroll 2") for (int r = 0; r < R; r++) {                                                 \
+                    const int8_t *a = q + r * TRITS * BLOCK;                                                          \
+                    _Pragma("GCC unroll 4") for (int j = 0; j < 4; j++) sum[r * 4 + o] = _mm512_dpbusd_epi32(         \
+                        sum[r * 4 + o], _mm512_and_si512(d[j], mask), _mm512_load_si512(a + j * BLOCK));              \
+                    fifth[r * 4 + o] = _mm512_dpbusd_epi32(fifth[r * 4 + o], d[4], _mm512_load_si512(a + 4 * BLOCK)); \
+                }                                                                                                     \
+            }                                                                                                         \
+        }                                                                                                             \
+        for (int r = 0; r < R; r++) {                                                                                 \
+            for (int i = 4 * r; i < 4 * r + 4; i++)                                                                   \
+                sum[i] = _mm512_add_epi32(sum[i], _mm512_mullo_epi32(fifth[i], inverse));                             \
+            int32_t of_row[4];                                                                                        \
+            _mm_storeu_si128((void *)of_row, totals(sum + 4 * r));                                                    \
+            for (int o = 0; o < 4; o++) sums[o * R + r] = of_row[o];                                                  \
+        }                                                                                                             \
+    }
+
+NARROW_KERNEL(1)
+NARROW_KERNEL(2)
 BLOCK_KERNEL(4, OUTPUTS_4)
 BLOCK_KERNEL(8, OUTPUTS_8)
 
 #include "columns_avx512.h"
 #include "grouped_avx512.h"
 #include "panels_avx512.h"
+#include "attend_avx512.h"
 #include "units.h"
 #else
 const path path_avx512;

@@ -1,0 +1,63 @@
+/* Products of attention with keys and values of 8 bits: docs/numerics.md section 7. Included by the AVX-512 path. */
+
+#define KEY_DOTS
+
+/* x[t] = q . key of token t, for n tokens whose keys lie `stride` bytes apart; 256 products of 16 and 8 bits fit. */
+static TARGET void key_dots(const int16_t *q, const uint8_t *keys, int64_t stride, int64_t n, int64_t dim, int64_t *x) {
+    for (int64_t t = 0; t < n; t += 4) {
+        __m512i sum[4] = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512()};
+        for (int64_t d = 0; d < dim; d += 32) {
+            __mmask32 some = dim - d < 32 ? (1u << (dim - d)) - 1 : ~0u;
+            __m512i part = _mm512_maskz_loadu_epi16(some, q + d);
+            _Pragma("GCC unroll 4") for (int i = 0; i < 4; i++) {
+                const uint8_t *key = keys + min64(t + i, n - 1) * stride + d;
+                sum[i] = _mm512_dpwssd_epi32(sum[i], _mm512_cvtepi8_epi16(_mm256_maskz_loadu_epi8(some, key)), part);
+            }
+        }
+        _mm256_mask_storeu_epi64(x + t, n - t < 4 ? (1u << (n - t)) - 1 : 15, _mm256_cvtepi32_epi64(totals(sum)));
+    }
+}
+
+/* total[d] += weight[t] * value[t][d], weights below 2**24: their three bytes apart, four tokens a product; so many
+ * tokens at a time that the sums of products of two bytes fit 32 bits. */
+enum { WEIGHED_TOKENS = 32768 };
+
+static TARGET void weigh_strip(int64_t *total, const int64_t *weights, const uint8_t *values, int64_t n, int64_t dim,
+                               int64_t stride) {
+    const __m128i bytes = _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    __mmask32 some = dim < 32 ? (1u << dim) - 1 : ~0u;
+    __m256i sum[3][4];
+    for (int i = 0; i < 12; i++) sum[i / 4][i % 4] = _mm256_setzero_si256();
+    for (int64_t t = 0; t < n; t += 4) {
+        __m256i row[4], pair[4], four[4];
+        _Pragma("GCC unroll 4") for (int i = 0; i < 4; i++)
+            row[i] = _mm256_maskz_loadu_epi8(some, values + min64(t + i, n - 1) * stride);
+        __m256i weight = _mm256_maskz_loadu_epi64(n - t < 4 ? (1u << (n - t)) - 1 : 15, weights + t);
+        __m128i byte = _mm_shuffle_epi8(_mm256_cvtepi64_epi32(weight), bytes); /* of a place, four tokens' */
+        pair[0] = _mm256_unpacklo_epi8(row[0], row[1]);
+        pair[1] = _mm256_unpackhi_epi8(row[0], row[1]);
+        pair[2] = _mm256_unpacklo_epi8(row[2], row[3]);
+        pair[3] = _mm256_unpackhi_epi8(row[2], row[3]);
+        for (int i = 0; i < 2; i++) {
+            four[2 * i] = _mm256_unpacklo_epi16(pair[i], pair[2 + i]);
+            four[2 * i + 1] = _mm256_unpackhi_epi16(pair[i], pair[2 + i]);
+        }
+        __m256i place[3] = {_mm256_broadcastd_epi32(byte), _mm256_broadcastd_epi32(_mm_srli_si128(byte, 4)),
+                            _mm256_broadcastd_epi32(_mm_srli_si128(byte, 8))};
+        _Pragma("GCC unroll 12") for (int i = 0; i < 12; i++)
+            sum[i / 4][i % 4] = _mm256_dpbusd_epi32(sum[i / 4][i % 4], place[i / 4], four[i % 4]);
+    }
+    int32_t of[3][4][8];
+    for (int i = 0; i < 12; i++) _mm256_storeu_si256((void *)of[i / 4][i % 4], sum[i / 4][i % 4]);
+    for (int64_t d = 0; d < min64(dim, 32); d++) {
+        int64_t four = d % 16 / 4, lane = d / 16 * 4 + d % 4;
+        total[d] += of[0][four][lane] + ((int64_t)of[1][four][lane] << 8) + ((int64_t)of[2][four][lane] << 16);
+    }
+}
+
+static TARGET void weigh_8(int64_t *total, const int64_t *weights, const uint8_t *values, int64_t n, int64_t dim,
+                           int64_t stride) {
+    for (int64_t t = 0; t < n; t += WEIGHED_TOKENS)
+        for (int64_t d = 0; d < dim; d += 32)
+            weigh_strip(total + d, weights + t, values + t * stride + d, min64(n - t, WEIGHED_TOKENS), dim - d, stride);
+}
