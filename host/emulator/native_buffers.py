@@ -18,6 +18,7 @@ __all__ = ["Buffers", "Extents"]
 
 _BLOCK = 64  # packed bytes whose activations lie together (machine.h)
 _COUNTERS = 8
+_FINDINGS = 8
 _DIM_MAX = 256
 _SUM_SLACK = 64
 _GROUP = 8  # rows that share a product's columns
@@ -92,7 +93,8 @@ class Buffers:
                 ("list_scores", np.int64, e.rows * SHORTLIST), ("list_ids", np.int64, e.rows * SHORTLIST),
                 ("list_sizes", np.int64, e.rows),
                 ("wide", np.int64, threads * self.wide_channels), ("angles", np.int16, e.rows * _DIM_MAX),
-                ("affine", np.uint64, e.channels), ("counts", np.int64, threads * _COUNTERS)):
+                ("affine", np.uint64, e.channels),
+                ("parts", np.int64, threads * _FINDINGS), ("counts", np.int64, threads * _COUNTERS)):
             self._kept[name] = _aligned(size, dtype)
         self.residual = self._kept["residual"]
         if earlier is not None:  # what a program that stopped left behind

@@ -54,6 +54,7 @@ _FIELDS = (  # a name with [SEQUENCES] is an array
     ("list_sizes", "int64_t *", ""),
     ("wide", "int64_t *", "scratch: [threads][wide_channels]"),
     ("wide_channels", "int64_t", ""),
+    ("parts", "int64_t *", "[threads][FINDINGS]"),
     ("counts", "int64_t *", "[threads][COUNTERS]"),
     ("angles", "int16_t *", "rotary vectors: [rows][dim]"),
     ("affine", "tap_channel *", "taps loaded without clip and threshold: [channels]"),

@@ -5,7 +5,7 @@ enum { DIM_MAX = 256 };
 
 /* RMSNorm of a head: docs/numerics.md section 15. Returns the value of one unit of it. */
 UNIT scalar head_norm(machine *m, const operation *op, int64_t *x, int64_t dim, scalar unit) {
-    int64_t k = excess_bits(x, dim), squares = square_sum(x, dim, k), largest = 0;
+    int64_t k = excess_bits(largest_of(x, dim)), squares = square_sum(x, dim, k), largest = 0;
     unit = shift(unit, k);
     apply_gains(x, dim, m->gains, k);
     scalar deviation = root(add(mul(from_int(squares), mul(unit, unit)), from_word((uint32_t)op->norm_eps)));

@@ -29,6 +29,9 @@ enum { NO_CLIP = 0xFFFF };
 
 #include "state.h"
 
+/* Of what threads that share a row find in it, for each of them. */
+enum { FINDINGS = 8 };
+
 /* WEIGHT_BYTES: those that the products' rows would take without a zero; READ_BYTES: of them, or of columns, read. */
 enum { ZEROS, ACTIVATIONS, SATURATIONS, WEIGHT_BYTES, READ_BYTES, COUNTERS = 8 };
 
@@ -46,7 +49,8 @@ enum constant {
 typedef struct {
     const char *name;
     int (*usable)(void);
-    bool (*execute)(machine *m, const operation *op, int thread, int threads); /* whether others must wait for it */
+    /* a step of an operation; whether others must wait for it */
+    bool (*execute)(machine *m, const operation *op, int step, int thread, int threads);
 } path;
 
 extern const path path_avx512, path_avx2, path_neon_dot, path_neon, path_portable;
@@ -63,3 +67,17 @@ INLINE void *view(machine *m, int64_t address, int64_t size) {
 
 /* First of `count` items that a thread takes of consecutive shares; its last is the next thread's first. */
 INLINE int64_t share(int64_t count, int thread, int threads) { return count * thread / threads; }
+
+/* Steps of an operation, with a barrier after each: a norm of one row is shared by all threads, step by step. */
+INLINE int steps_of(const operation *op, int threads) {
+    return op->opcode == NORM && op->rows == 1 && threads > 1 && !op->tap && !op->grouped ? 3 : 1;
+}
+
+/* Whether nothing of an operation is read or written by the next, so that no thread need wait between them. */
+INLINE bool independent(const machine *m, const operation *op, const operation *next) {
+    if (op->opcode == QUERY && next->opcode == KEY) return true;
+    if (op->opcode != MATMUL || next->opcode != MATMUL || op->grouped || next->grouped) return false;
+    if (op->live != LIVE_ALL || next->live != LIVE_ALL) return false;
+    int64_t begin = op->accumulator * m->outputs_per_step, other = next->accumulator * m->outputs_per_step;
+    return begin + op->outputs <= other || other + next->outputs <= begin;
+}

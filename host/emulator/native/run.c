@@ -58,12 +58,16 @@ __attribute__((visibility("default"))) int tritloom_run(machine *m, const operat
         for (int64_t i = 0; i < count; i++) {
             /* every thread meets every barrier, come what may: a failure of one that is ahead must not change that */
             bool execute = !m->failure || ops[i].opcode == TURN;
-            if (!execute || p->execute(m, &ops[i], thread, of)) meet(&b, of);
+            bool apart = i + 1 < count && independent(m, &ops[i], &ops[i + 1]);
+            for (int step = 0; step < steps_of(&ops[i], of); step++) {
+                bool meets = !execute || p->execute(m, &ops[i], step, thread, of);
+                if (meets && !apart) meet(&b, of);
+            }
         }
     }
 #else
     (void)threads;
-    for (int64_t i = 0; i < count && !m->failure; i++) p->execute(m, &ops[i], 0, 1);
+    for (int64_t i = 0; i < count && !m->failure; i++) p->execute(m, &ops[i], 0, 0, 1);
 #endif
     return (int)m->failure;
 }

@@ -35,6 +35,7 @@ typedef struct {
     int64_t *list_sizes;
     int64_t *wide; /* scratch: [threads][wide_channels] */
     int64_t wide_channels;
+    int64_t *parts; /* [threads][FINDINGS] */
     int64_t *counts; /* [threads][COUNTERS] */
     int16_t *angles; /* rotary vectors: [rows][dim] */
     tap_channel *affine; /* taps loaded without clip and threshold: [channels] */

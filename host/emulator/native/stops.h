@@ -14,7 +14,8 @@ UNIT void load_stopped(machine *m, const operation *op, const void *data) {
         return;
     }
     for (int64_t i = 0; i < count; i++) x[i] = values[i];
-    store_activations(m, op, op->row, x, count);
+    begin_activations(m, op->row, count);
+    store_activations(m, op, op->row, 0, x, count);
 }
 
 UNIT void store_row(machine *m, const operation *op, int64_t row, int64_t *x) {
@@ -23,7 +24,8 @@ UNIT void store_row(machine *m, const operation *op, int64_t row, int64_t *x) {
     uint32_t *step = op->source == STORE_RESIDUAL ? 0 : view(m, op->steps + place * STEP_BYTES, STEP_BYTES);
     if (!out || m->failure) return;
     if (op->source == STORE_ATTENTION) {
-        *step = to_word(attention_results(m, op, row, x));
+        attention_results(m, op, row, 0, count, x);
+        *step = to_word(power(attention_top(m, op, row)));
         for (int64_t i = 0; i < count; i++) out[i] = (int32_t)x[i];
         return;
     }

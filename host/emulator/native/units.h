@@ -45,7 +45,7 @@ INLINE bool ready(const machine *m, const operation *op) {
     return (m->gains || !gained) && (m->taps || !op->tap) && (m->rope || !rotates);
 }
 
-UNIT bool execute(machine *m, const operation *op, int thread, int threads) {
+UNIT bool execute(machine *m, const operation *op, int step, int thread, int threads) {
     if (!ready(m, op)) {
         m->failure = BAD_ORDER;
         return true;
@@ -53,7 +53,7 @@ UNIT bool execute(machine *m, const operation *op, int thread, int threads) {
     switch (op->opcode) {
     case LOAD: if (thread == 0) load(m, op); break;
     case MATMUL: (op->grouped ? grouped_matmul : matmul)(m, op, thread, threads); break;
-    case NORM: norm(m, op, thread, threads); break;
+    case NORM: norm(m, op, step, thread, threads); break;
     case QUERY: queries(m, op, thread, threads); break;
     case KEY:
     case VALUE: cache(m, op, thread, threads); break;
