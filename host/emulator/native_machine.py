@@ -62,7 +62,7 @@ class NativeMachine:
         self._kept_descriptors = 0
         self._buffers: Buffers | None = None
         self._residual_size = 0
-        self._tables = [np.ascontiguousarray(t, np.int64) for t in (EXP2_COARSE, EXP2_FINE, SIGMOID_TABLE)]
+        self._tables = [np.ascontiguousarray(t, np.int64) for t in (EXP2_COARSE, EXP2_FINE, _segments(SIGMOID_TABLE))]
         self._constants = _constants()
         self._state = MachineState(
             size=memory.size, base=base, kv_bits=build.kv.bits, outputs_per_step=build.outputs_per_step,
@@ -119,6 +119,12 @@ class NativeMachine:
             self._kept_descriptors -= len(self._programs.pop(next(iter(self._programs))).described)
         self._programs[raw] = program = _Program(described, linked, threads)
         return program
+
+
+def _segments(table: np.ndarray) -> np.ndarray:
+    """Each entry of the sigmoid's table and, 32 bits above it, the way to the next: a kernel fetches both at once."""
+    values = table.astype(np.int64)
+    return values[:-1] + (np.diff(values) << 32)
 
 
 def _constants() -> ctypes.Array:

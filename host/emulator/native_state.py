@@ -33,7 +33,7 @@ _FIELDS = (  # a name with [SEQUENCES] is an array
     ("group_bytes", "int64_t", "activations of one row: a multiple of TRITS * BLOCK"),
     ("exp2_coarse", "const int64_t *", ""),
     ("exp2_fine", "const int64_t *", ""),
-    ("sigmoid", "const int64_t *", ""),
+    ("sigmoid", "const int64_t *", "of each segment its lower end and, from bit 32 on, its rise"),
     ("constants", "const scalar *", "enum constant"),
     ("residual", "int32_t *", "[rows][count]"),
     ("activations", "int8_t *", "see BLOCK"),

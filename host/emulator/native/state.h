@@ -14,7 +14,7 @@ typedef struct {
     int64_t group_bytes; /* activations of one row: a multiple of TRITS * BLOCK */
     const int64_t *exp2_coarse;
     const int64_t *exp2_fine;
-    const int64_t *sigmoid;
+    const int64_t *sigmoid; /* of each segment its lower end and, from bit 32 on, its rise */
     const scalar *constants; /* enum constant */
     int32_t *residual; /* [rows][count] */
     int8_t *activations; /* see BLOCK */

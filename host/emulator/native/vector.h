@@ -59,8 +59,8 @@ UNIT void closed_loop(int64_t *x, int64_t count, const tap_channel *p, const ope
 
 /* Sigmoid of t / 2**14, by linear interpolation in a table of segments of 2**-5. */
 INLINE int64_t sigmoid(const int64_t *table, int64_t t) {
-    int64_t segment = (t >> 9) + 512, rest = t & 511, low = table[segment], high = table[segment + 1];
-    return low + (((high - low) * rest + 256) >> 9);
+    int64_t segment = table[(t >> 9) + 512], rest = t & 511;
+    return (int32_t)segment + (((segment >> 32) * rest + 256) >> 9);
 }
 
 enum { GATED_LIMIT = (1 << 20) - 1 }; /* of the sums that are multiplied */
