@@ -1,4 +1,5 @@
-/* Products of attention with keys and values of 8 bits: docs/numerics.md section 7. Included by the AVX-512 path. */
+/* Attention over keys and values of 8 bits, eight tokens at a time: docs/numerics.md section 7; heads.h has the same for
+ * one. Included by path_avx512.c. */
 
 #define KEY_DOTS
 
@@ -60,4 +61,57 @@ static TARGET void weigh_8(int64_t *total, const int64_t *weights, const uint8_t
     for (int64_t t = 0; t < n; t += WEIGHED_TOKENS)
         for (int64_t d = 0; d < dim; d += 32)
             weigh_strip(total + d, weights + t, values + t * stride + d, min64(n - t, WEIGHED_TOKENS), dim - d, stride);
+}
+
+/* Mantissas and exponents of the scales of up to eight tokens. */
+TARGET INLINE void scale_lanes(const uint32_t *words, uint8_t some, __m512i *mantissa, __m512i *exponent) {
+    __m256i word = _mm256_maskz_loadu_epi32(some, words);
+    *mantissa = _mm512_cvtepu32_epi64(_mm256_and_si256(word, _mm256_set1_epi32(0xFFFFFF)));
+    *exponent = _mm512_cvtepi32_epi64(_mm256_srai_epi32(word, MANTISSA_BITS));
+}
+
+/* An exponent beyond those of a scalar needs no care: it gives what the last within them does, the limit or zero. */
+static TARGET void scale_scores(int64_t *x, const uint32_t *key_scales, int64_t n, scalar unit) {
+    const __m512i unit_m = _mm512_set1_epi64(unit.m), fraction = _mm512_set1_epi64(23 - 12 - unit.e);
+    for (int64_t t = 0; t < n; t += 8) {
+        uint8_t some = lanes_left(n - t);
+        __m512i m, e;
+        scale_lanes(key_scales + t, some, &m, &e);
+        m = _mm512_mul_epu32(m, unit_m);
+        __m512i carry = _mm512_srli_epi64(m, 47);
+        m = _mm512_srlv_epi64(m, _mm512_add_epi64(carry, _mm512_set1_epi64(23)));
+        __m512i right = _mm512_sub_epi64(_mm512_sub_epi64(fraction, e), carry);
+        _mm512_mask_storeu_epi64(x + t, some, scaled_lanes(_mm512_maskz_loadu_epi64(some, x + t), m, right, 32));
+    }
+}
+
+static TARGET int64_t softmax(const machine *m, const int64_t *x, const uint32_t *value_scales, int64_t n,
+                              int64_t *weights, int64_t *top) {
+    const __m512i none = _mm512_set1_epi64(-128), zero = _mm512_setzero_si512(), twenty = _mm512_set1_epi64(20);
+    __m512i best = _mm512_set1_epi64(INT64_MIN), largest = none, sum = zero, mantissa, exponent;
+    for (int64_t t = 0; t < n; t += 8) {
+        uint8_t some = lanes_left(n - t);
+        best = _mm512_mask_max_epi64(best, some, best, _mm512_maskz_loadu_epi64(some, x + t));
+        scale_lanes(value_scales + t, some, &mantissa, &exponent);
+        largest = _mm512_mask_max_epi64(largest, _mm512_test_epi64_mask(mantissa, mantissa), largest, exponent);
+    }
+    *top = _mm512_reduce_max_epi64(largest);
+    best = _mm512_set1_epi64(_mm512_reduce_max_epi64(best));
+    largest = _mm512_set1_epi64(*top);
+    for (int64_t t = 0; t < n; t += 8) {
+        uint8_t some = lanes_left(n - t);
+        __m512i delta = _mm512_maskz_sub_epi64(some, best, _mm512_maskz_loadu_epi64(some, x + t));
+        __m512i coarse = _mm512_and_si512(_mm512_srli_epi64(delta, 6), _mm512_set1_epi64(63));
+        __m512i fine = _mm512_and_si512(delta, _mm512_set1_epi64(63));
+        __m512i p = _mm512_mul_epi32(_mm512_i64gather_epi64(coarse, m->exp2_coarse, 8),
+                                     _mm512_i64gather_epi64(fine, m->exp2_fine, 8));
+        __m512i down = _mm512_min_epi64(_mm512_srli_epi64(delta, 12), _mm512_set1_epi64(42));
+        p = _mm512_maskz_mov_epi64(some, round_lanes(p, _mm512_add_epi64(down, twenty)));
+        sum = _mm512_add_epi64(sum, p);
+        scale_lanes(value_scales + t, some, &mantissa, &exponent);
+        down = _mm512_min_epi64(_mm512_sub_epi64(largest, exponent), _mm512_set1_epi64(40));
+        down = _mm512_add_epi64(_mm512_max_epi64(down, zero), twenty);
+        _mm512_mask_storeu_epi64(weights + t, some, round_lanes(_mm512_mul_epi32(p, mantissa), down));
+    }
+    return _mm512_reduce_add_epi64(sum);
 }

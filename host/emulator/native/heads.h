@@ -158,6 +158,34 @@ UNIT cached cached_head(machine *m, const operation *op, int64_t g, int64_t n, u
     return (cached){keys, values, (uint32_t *)key_scales, (uint32_t *)value_scales};
 }
 
+/* Scores of n tokens from their products with the query; unit: of query and constant. */
+UNIT void scale_wide_scores(int64_t *x, const uint32_t *key_scales, int64_t n, scalar unit) {
+    for (int64_t t = 0; t < n; t++) x[t] = scaled(x[t], scaling_of(mul(unit, from_word(key_scales[t])), 12, 32));
+}
+
+#ifndef KEY_DOTS
+#define scale_scores scale_wide_scores
+
+/* Weights of n tokens by their scores, times their values' scales, aligned to the largest of these, whose exponent is
+ * `top`; returns the sum of the weights alone. */
+UNIT int64_t softmax(const machine *m, const int64_t *x, const uint32_t *value_scales, int64_t n, int64_t *weights,
+                     int64_t *top) {
+    int64_t best = INT64_MIN, largest = -128, sum = 0;
+    for (int64_t t = 0; t < n; t++) best = max64(best, x[t]);
+    for (int64_t t = 0; t < n; t++)
+        largest = max64(largest, from_word(value_scales[t]).m ? from_word(value_scales[t]).e : -128);
+    for (int64_t t = 0; t < n; t++) {
+        int64_t delta = best - x[t], part = delta & 4095;
+        int64_t p = round_shift_62(m->exp2_coarse[part >> 6] * m->exp2_fine[part & 63], 20 + min64(delta >> 12, 42));
+        scalar value = from_word(value_scales[t]);
+        sum += p;
+        weights[t] = round_shift_62(p * value.m, 20 + max64(0, min64(largest - value.e, 40)));
+    }
+    *top = largest;
+    return sum;
+}
+#endif
+
 /* Tokens of the sequence, with those of this pass. */
 INLINE int64_t tokens_of(const machine *m, const operation *op) { return m->positions[op->sequence] + op->token + op->rows; }
 
@@ -171,21 +199,15 @@ UNIT void attend_head(machine *m, const operation *op, int64_t row, int64_t head
     const uint32_t *key_scales = kv.key_scales, *value_scales = kv.value_scales;
     if (!keys || !values || !key_scales || !value_scales || m->failure) return;
 
-    int64_t i = (op->first_row + row) * op->heads + head, best = INT64_MIN, top = -128, sum = 0, total[DIM_MAX] = {0};
-    const int64_t *coarse = m->exp2_coarse, *fine = m->exp2_fine;
+    int64_t i = (op->first_row + row) * op->heads + head, top, sum = 0, total[DIM_MAX];
+    memset(total, 0, (size_t)dim * sizeof *total);
     const int16_t *q = m->queries + i * dim;
-    scalar unit = mul(m->query_scales[i], from_word((uint32_t)op->score_constant));
     (m->kv_bits == 8 ? key_dots : key_dots_16)(q, keys, op->row_bytes, n, dim, x);
-    for (int64_t t = 0; t < n; t++) x[t] = scaled(x[t], scaling_of(mul(unit, from_word(key_scales[t])), 12, 32));
-    for (int64_t t = 0; t < n; t++) best = max64(best, x[t]);
-    for (int64_t t = 0; t < n; t++) top = max64(top, from_word(value_scales[t]).m ? from_word(value_scales[t]).e : -128);
-    for (int64_t t = 0; t < n; t++) {
-        int64_t delta = best - x[t], part = delta & 4095;
-        int64_t p = round_shift_62(coarse[part >> 6] * fine[part & 63], 20 + min64(delta >> 12, 42));
-        scalar value = from_word(value_scales[t]);
-        sum += p;
-        weights[t] = round_shift_62(p * value.m, 20 + max64(0, min64(top - value.e, 40)));
-    }
+    if (m->kv_bits == 8)
+        scale_scores(x, key_scales, n, mul(m->query_scales[i], from_word((uint32_t)op->score_constant)));
+    else
+        scale_wide_scores(x, key_scales, n, mul(m->query_scales[i], from_word((uint32_t)op->score_constant)));
+    sum = softmax(m, x, value_scales, n, weights, &top);
     (m->kv_bits == 8 ? weigh_8 : weigh_16)(total, weights, values, n, dim, op->row_bytes);
     int64_t drop = m->kv_bits - 3, fraction = 20 - (m->kv_bits - 1);
     scaling to = scaling_of(divide(m->constants[ONE], from_int(sum)), fraction + drop, 32);

@@ -16,6 +16,8 @@ enum { STEP_PLACES = TRITS * BLOCK };
 /* What a product may leave out: rows of weights whose gate is zero, columns whose inputs are. */
 enum live { LIVE_ALL, LIVE_ROWS, LIVE_COLUMNS };
 
+enum { GATED_LIMIT = (1 << 20) - 1 }; /* of the gate's and up's sums that are multiplied */
+
 /* Of the cache: models/machine/cache.py. */
 enum { PIECE = 16, BURST = 16 };
 

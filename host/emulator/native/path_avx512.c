@@ -114,7 +114,9 @@ BLOCK_KERNEL(8, OUTPUTS_8)
 #include "columns_avx512.h"
 #include "grouped_avx512.h"
 #include "panels_avx512.h"
+#include "lanes_avx512.h"
 #include "attend_avx512.h"
+#include "silu_avx512.h"
 #include "units.h"
 #else
 const path path_avx512;

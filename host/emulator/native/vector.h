@@ -57,13 +57,12 @@ UNIT void closed_loop(int64_t *x, int64_t count, const tap_channel *p, const ope
     for (int64_t i = 0; i < count; i++) x[i] = clip64(x[i] + scaled(sign * p[i].add, to), limit);
 }
 
+#ifndef SILU_GATES
 /* Sigmoid of t / 2**14, by linear interpolation in a table of segments of 2**-5. */
 INLINE int64_t sigmoid(const int64_t *table, int64_t t) {
     int64_t segment = table[(t >> 9) + 512], rest = t & 511;
     return (int32_t)segment + (((segment >> 32) * rest + 256) >> 9);
 }
-
-enum { GATED_LIMIT = (1 << 20) - 1 }; /* of the sums that are multiplied */
 
 /* What SiLU makes of `count` sums of the gate, times 2**16 in units of a sum. */
 UNIT void silu_gates(machine *m, const operation *op, int64_t row, const int32_t *gate, int64_t count, int64_t *x) {
@@ -73,6 +72,7 @@ UNIT void silu_gates(machine *m, const operation *op, int64_t row, const int32_t
     for (int64_t i = 0; i < count; i++) x[i] = scaled(clip64(gate[i], limit), input);
     for (int64_t i = 0; i < count; i++) x[i] = clip64(gate[i], limit) * sigmoid(table, x[i]);
 }
+#endif
 
 UNIT scalar gated_unit(machine *m, const operation *op, int64_t row) {
     scalar gate_unit = mul(m->unit[row], from_word((uint32_t)op->gate_scale));
