@@ -20,8 +20,7 @@ TARGET INLINE __m512i scaled_lanes(__m512i x, __m512i m, __m512i right, int bits
     __m512i s = _mm512_max_epi64(_mm512_min_epi64(right, _mm512_set1_epi64(62)), zero);
     __m512i left = _mm512_min_epi64(_mm512_max_epi64(_mm512_sub_epi64(zero, right), zero), _mm512_set1_epi64(bits));
     __m512i y = clip_lanes(round_lanes(_mm512_mul_epi32(x, m), s), limit);
-    y = clip_lanes(_mm512_sllv_epi64(y, left), limit); /* bits of y and as many places: no overflow below 32 bits */
-    return _mm512_maskz_mov_epi64(_mm512_cmplt_epi64_mask(right, _mm512_set1_epi64(63)), y);
+    return clip_lanes(_mm512_sllv_epi64(y, left), limit); /* up to 32 bits of y and as many places: no overflow */
 }
 
 /* The lanes of n - t more items. */

@@ -25,33 +25,50 @@ from tests.host.emulator.native_units import (
 pytestmark = pytest.mark.parametrize("path", PATHS)
 
 
+def check_residual(path, rng, x, unit_exponent, eps, *, rms, tapped=False, levels16=0, threads=2):
+    """The norm of rows of the residual [rows, count] with random gains."""
+    rows, count = x.shape
+    gains = rng.integers(-32767, 32768, count)
+    gains[0] = 32767
+    gain, eps_sum = int(some_words(rng, low=-20, high=5)), int(to_word(constant(count * eps)))
+    tap = wild_tap(rng, count) if tapped else None
+    unit = UnitMachine(path, rows=rows, channels=count, sums=count, threads=threads)
+    unit.add_load(LoadTarget.RESIDUAL, x.astype("<i4"))
+    unit.add_load(LoadTarget.GAIN, gains.astype("<i2"))
+    fields = unit.add_tap(tap) if tapped else {}
+    unit.add(Opcode.NORM, source=NormSource.RESIDUAL, count=count, rows=rows, rms=rms, gained=1, levels16=levels16,
+             unit_exponent=unit_exponent, gain=gain, eps_sum=eps_sum, **fields)
+    found = read_activations(unit, rows, count) if not levels16 else None
+    if levels16:
+        unit.run()
+        found = unit.array("head_input", rows, count)
+    scale = Scalar(np.full(rows, 1 << 23), np.full(rows, unit_exponent))
+    constants = NormConstants(from_word(gain), from_word(eps_sum) if rms else None)
+    q, q_unit = norm_quant(x, scale, gains, constants, levels=HEAD_LEVELS if levels16 else 127, tap_parameters=tap)
+    assert same(found, q) and same(unit.scalars("unit", rows), q_unit)
+    assert unit.machine.zeros == (0 if levels16 else np.count_nonzero(q == 0))
+
+
 @pytest.mark.parametrize("rms", [0, 1])
 @pytest.mark.parametrize("tapped", [False, True])
 @pytest.mark.parametrize("levels16", [0, 1])
 def test_norm_of_the_residual(path, rng, rms, tapped, levels16):
     for count, unit_exponent, eps in ((70, -21, 1e-5), (9, -60, 1e-12), (33, 20, 1e3), (5, -128, 0), (5, 127, 0),
                                       (40, -28, 1.0)):
-        x, gains = residual_like(rng, 6, count), rng.integers(-32767, 32768, count)
+        x = residual_like(rng, 6, count)
         if eps == 1.0:  # two summands alike
             x = rng.integers(2**27, 2**29, (6, count))
-        gains[0] = 32767
-        gain, eps_sum = int(some_words(rng, low=-20, high=5)), int(to_word(constant(count * eps)))
-        tap = wild_tap(rng, count) if tapped else None
-        unit = UnitMachine(path, rows=6, channels=count, sums=count)
-        unit.add_load(LoadTarget.RESIDUAL, x.astype("<i4"))
-        unit.add_load(LoadTarget.GAIN, gains.astype("<i2"))
-        fields = unit.add_tap(tap) if tapped else {}
-        unit.add(Opcode.NORM, source=NormSource.RESIDUAL, count=count, rows=6, rms=rms, gained=1, levels16=levels16,
-                 unit_exponent=unit_exponent, gain=gain, eps_sum=eps_sum, **fields)
-        found = read_activations(unit, 6, count) if not levels16 else None
-        if levels16:
-            unit.run()
-            found = unit.array("head_input", 6, count)
-        scale = Scalar(np.full(6, 1 << 23), np.full(6, unit_exponent))
-        constants = NormConstants(from_word(gain), from_word(eps_sum) if rms else None)
-        q, q_unit = norm_quant(x, scale, gains, constants, levels=HEAD_LEVELS if levels16 else 127, tap_parameters=tap)
-        assert same(found, q) and same(unit.scalars("unit", 6), q_unit)
-        assert unit.machine.zeros == (0 if levels16 else np.count_nonzero(q == 0))
+        check_residual(path, rng, x, unit_exponent, eps, rms=rms, tapped=tapped, levels16=levels16)
+
+
+@pytest.mark.parametrize("levels16", [0, 1])
+@pytest.mark.parametrize("threads", [2, 3, 7])
+def test_norm_of_a_row_that_threads_share(path, rng, threads, levels16):
+    """The largest channel is the first thread's, the last's, or between."""
+    for largest in (0, 700, 1500):
+        x = rng.integers(-(2**20), 2**20, (1, 1501))
+        x[0, largest] = 2**30 - 5
+        check_residual(path, rng, x, -21, 1e-5, rms=1, levels16=levels16, threads=threads)
 
 
 @pytest.mark.parametrize("levels16", [0, 1])
@@ -92,15 +109,15 @@ def test_norm_of_the_attention_aligns_its_groups(path, rng):
 def check_gated(path, gate, up, units, words, activation, gains=None):
     """The product of sums [rows, count] with scales [rows], 16 bits of it. Returns the exact product."""
     rows, count = gate.shape
-    unit = UnitMachine(path, rows=rows, channels=count, sums=100 + count, memory=1 << 12)
+    unit = UnitMachine(path, rows=rows, channels=count, sums=7 + 2 * count, memory=1 << 12)
     if gains is not None:
         unit.add_load(LoadTarget.GAIN, gains.astype("<i2"))
-    unit.sums(rows, 100 + count)[:, 7:7 + count] = gate
-    unit.sums(rows, 100 + count)[:, 100:] = up
+    sums = unit.sums(rows, 7 + 2 * count)
+    sums[:, 7:7 + count], sums[:, 7 + count:] = gate, up
     unit.set_scalars("unit", units)
     unit.add(Opcode.NORM, source=NormSource.GATED, count=count, rows=rows, gain=ONE, levels16=1,
              gained=gains is not None, activation=["relu2", "silu"].index(activation), gate_accumulator=7,
-             up_accumulator=100, gate_scale=int(words[0]), up_scale=int(words[1]))
+             up_accumulator=7 + count, gate_scale=int(words[0]), up_scale=int(words[1]))
     unit.run()
     x, x_unit = gated_product(gate, mul(units, from_word(words[0])), up, mul(units, from_word(words[1])), activation)
     expected = norm_quant(x, x_unit, gains, NormConstants(constant(1), None), levels=HEAD_LEVELS)
@@ -114,6 +131,8 @@ def test_gated_product_saturates_sums_and_scales(path, rng, activation):
     units = some_scalars(rng, 80)
     units.e[:] = np.r_[np.arange(-24, 6), rng.integers(-480, 480, 50)]
     check_gated(path, gate, up, units, some_words(rng, 2, low=-6, high=2), activation)
+    gate, up = rng.integers(-(2**20), 2**20, (2, 1, 1000))
+    check_gated(path, gate, up, some_scalars(rng, 1, low=-12, high=-6), [ONE, ONE], activation)
 
 
 def test_last_bit_of_relu2(path, rng):

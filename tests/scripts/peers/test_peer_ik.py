@@ -37,8 +37,9 @@ def programs(tmp_path):
             kind, flash = pathlib.Path(given["-m"]).read_text(), int(given.get("-fa", "0"))
             assert given["-t"] == "1" and given["-o"] == "json"
             about = {"build_commit": "abc", "cpu_info": "a processor"}
+            assert given["-n"] == "0" and given.get("-gp", "6,4") == "6,4" or given["-p"] == "0"
             rows = [{"n_prompt": 6, "n_gen": 0, "samples_ts": [1, 9 if kind == "IQ2_BN" and not flash else 3]},
-                    {"n_prompt": 0, "n_gen": 4, "samples_ts": [7 if kind == "IQ2_BN_R4" and flash else 2, 1]}]
+                    {"n_prompt": 6, "n_gen": 4, "samples_ts": [7 if kind == "IQ2_BN_R4" and flash else 2, 1]}]
             print("loading\\n" + json.dumps([about | row for row in rows if row["n_gen"] or given["-p"] != "0"]))
         """}.items():
         path = folder / name
