@@ -9,7 +9,7 @@ import numpy as np
 
 from models.errors import ModelError
 
-__all__ = ["MappedFile"]
+__all__ = ["MappedFile", "give_back"]
 
 _DONTNEED = getattr(mmap, "MADV_DONTNEED", None)  # absent where the system has no madvise
 
@@ -39,3 +39,16 @@ class MappedFile:
         """Give back all pages read so far, which otherwise count as memory of the process until it ends."""
         if _DONTNEED is not None:
             self._map.madvise(_DONTNEED)
+
+
+def give_back(array: np.ndarray) -> None:
+    """Give back the pages that lie wholly within an array over a mapped file; nothing where it is over none."""
+    base: object = array
+    while isinstance(base, np.ndarray):
+        whole, base = base, base.base
+    if _DONTNEED is None or not isinstance(base, memoryview) or not isinstance(base.obj, mmap.mmap):
+        return
+    begin = array.ctypes.data - whole.ctypes.data
+    first, last = -(-begin // mmap.PAGESIZE) * mmap.PAGESIZE, (begin + array.nbytes) // mmap.PAGESIZE * mmap.PAGESIZE
+    if first < last:
+        base.obj.madvise(_DONTNEED, first, last - first)

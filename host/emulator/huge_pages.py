@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from models.mapped_file import give_back
+
 __all__ = ["HugePages"]
 
 _BLOCK = 64 << 20  # bytes; what is never written takes no memory
@@ -23,7 +25,8 @@ class HugePages:
         self._block, self._used = np.empty(0, np.uint8), 0
 
     def keep(self, data: np.ndarray) -> np.ndarray:
-        """A copy of `data`, uint8, that starts on a cache line; `data` itself where it is small."""
+        """A copy of `data`, uint8, that starts on a cache line; `data` itself where it is small. The pages of a mapped
+        file that were read for it are given back."""
         if data.size < _LEAST:
             return data
         if self._used + data.size > self._block.size:
@@ -31,5 +34,6 @@ class HugePages:
             self._used = -self._block.ctypes.data % _LINE
         copy = self._block[self._used:self._used + data.size]
         copy[:] = data
+        give_back(data)
         self._used += -(-data.size // _LINE) * _LINE
         return copy
