@@ -29,7 +29,7 @@ def test_pages_within_an_array_are_given_back(tmp_path):
     array.sum()
     before = resident()
     give_back(array[100 * page + 1:1600 * page + 5][::1])
-    assert 1400 < before - resident() < 1600  # the system's count lags
+    assert 1400 < before - resident() < 1950  # the count lags, and a large page goes whole
     assert array[100 * page + 1] == 1
     give_back(np.zeros(5 * page, np.uint8))  # of no file
 
