@@ -41,7 +41,7 @@ class ControlSystem(wiring.Component):
     def __init__(self, build: BuildParameters, *, build_id: int = 0) -> None:
         if not 0 <= build_id < 1 << 32:
             raise ValueError(f"build_id must be 32 bits, got {build_id:#x}")
-        self._build_id = build_id
+        self._build, self._build_id = build, build_id
         super().__init__({
             "bus": In(Axi4Lite()),
             "irq": Out(1),
@@ -72,7 +72,7 @@ class ControlSystem(wiring.Component):
         m.submodules.fault_report = report = FaultReport()
         m.submodules.watchdog = watchdog = Watchdog()
         resettable = ResetInserter(run.reset_engines)
-        sequencer, semaphores = Sequencer(), Semaphores(len(Engine))
+        sequencer, semaphores = Sequencer(self._build), Semaphores(len(Engine))
         m.submodules.sequencer = resettable(sequencer)
         m.submodules.semaphores = resettable(semaphores)
         connect(m, flipped(self.bus), registers.bus)
