@@ -9,7 +9,7 @@ from hw.memory.drain import DRAIN_CYCLES, Drain
 from tests.hw.cycle_table import check_cycles
 
 # how long it is still, and how often not, at first
-STORY = {1: [(3, 1), (9, 2), (4, 1), (5, 0)], 4: [(3, 1), (2, 5), (3, 1), (30, 1), (1, 3), (6, 0)],
+STORY = {4: [(3, 1), (2, 5), (3, 1), (30, 1), (1, 3), (6, 0)],
          DRAIN_CYCLES: [(1, 1), (DRAIN_CYCLES - 1, 1), (DRAIN_CYCLES + 20, 2), (8, 0)]}
 
 
