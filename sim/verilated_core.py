@@ -18,7 +18,7 @@ from sim.port_fault import PortFault
 from sim.verilate import verilate
 from sim.waves import check_scope
 
-__all__ = ["CoreError", "VerilatedCore", "build_core"]
+__all__ = ["CHUNK", "CoreError", "VerilatedCore", "build_core"]
 
 HARNESS = Path(__file__).resolve().parent / "verilated"
 CHUNK = 20_000  # cycles between two reports of progress, and between two looks for Ctrl-C: a second at most
@@ -249,21 +249,20 @@ class VerilatedCore:
             how = "was not answered" if response == NO_ANSWER else f"was refused with response {response}"
             raise CoreError(f"the {access} of register {offset:#x} {how}")
 
-    def run(self, cycles: int) -> None:
-        """Let that many cycles pass."""
-        self._library.core_run(self._core, cycles, False)
+    def run(self, cycles: int, *, until_irq: bool = False) -> int:
+        """Let that many cycles pass, or fewer, until ``irq`` is high; return how many."""
+        return self._library.core_run(self._core, cycles, until_irq)
 
-    def run_until_irq(self, max_cycles: int, progress: Callable[[int], None] | None = None, *,
-                      interval: int = CHUNK) -> int:
+    def run_until_irq(self, max_cycles: int, progress: Callable[[int], None] | None = None) -> int:
         """Run until ``irq`` is high; return the cycles it took, 0 where it is high already.
 
-        ``progress`` is told the cycles so far every ``interval`` of them. Raises CoreError after ``max_cycles``.
+        ``progress`` is told the cycles so far now and then. Raises CoreError after ``max_cycles``.
         """
         done = 0
         while not self.irq:
             if done >= max_cycles:
                 raise CoreError(f"no interrupt within {max_cycles} cycles")
-            done += self._library.core_run(self._core, min(interval, max_cycles - done), True)
+            done += self.run(min(CHUNK, max_cycles - done), until_irq=True)
             if progress:
                 progress(done)
         return done
