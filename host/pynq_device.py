@@ -66,11 +66,8 @@ class PynqDevice(Device):
             raise DeviceError(f"{path} is build {found:08x}, but accel.json beside it describes {expected:08x}: "
                               f"they come from different runs of hw.build")
         self.clock_mhz = self._check_clock(float(description["clock_mhz"]))
+        self.watchdog = round(WATCHDOG_S * self.clock_mhz * 1e6)
         self.stop()
-
-    def _set_up(self) -> None:
-        super()._set_up()
-        self.set("WATCHDOG", round(WATCHDOG_S * self.clock_mhz * 1e6))
 
     def _memory(self, size: int) -> Buffer:
         """Zeroed, cached memory of the kernel's contiguous pool. The buffer before it must not be in use any more."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from models.machine.build import BuildParameters
 from sim.verilated_core import CHUNK, VerilatedCore
 from sim.verilator_env import verilator_environment
 
-__all__ = ["MAX_CYCLES_VARIABLE", "RtlDevice"]
+__all__ = ["BASE", "MAX_CYCLES_VARIABLE", "RtlDevice", "simulated_core"]
 
 BASE = 0x4_0000_0000  # where the model of DRAM starts: above 4 GiB, so that a lost address bit shows
 PAUSE = 1000  # cycles from one look at whether the core is at rest to the next
@@ -27,6 +28,18 @@ def _cycle_limit() -> int:
     if not text.isdecimal():
         raise OptionError(f"{MAX_CYCLES_VARIABLE} must be a number of cycles, got {text!r}")
     return int(text)
+
+
+def simulated_core(build: BuildParameters, *, waves: Waves | None = None, **memory: object) -> VerilatedCore:
+    """The core of a build, out of reset. memory: of `VerilatedCore`. `BuildError` where it cannot be made."""
+    verilator_environment()  # a tool that is missing is told before the Verilog is written
+    return VerilatedCore(_top(build), build.ports, board_of(build).ports.bits, waves=waves, clock_mhz=build.clock_mhz,
+                         **memory)
+
+
+@lru_cache(maxsize=1)
+def _top(build: BuildParameters) -> str:
+    return with_top(kept_verilog(build)[0], "top")
 
 
 class RtlDevice(Device):
@@ -44,15 +57,13 @@ class RtlDevice(Device):
     def __init__(self, build: BuildParameters, *, waves: Waves | None = None, core: VerilatedCore | None = None,
                  first: int = 0):
         self.build = build
-        verilator_environment()  # a tool that is missing is told before the Verilog is written
         self.interval = CHUNK
         """Cycles of a run from one report of progress to the next."""
-        self._limit = _cycle_limit()
-        self._verilog = with_top(kept_verilog(build)[0], "top")
-        self._bits = board_of(build).ports.bits
+        self.limit = _cycle_limit()
+        """Cycles of a run after which it is given up."""
         self._options: dict[str, float | str] = {}
         self._waves, self._shared, self._first = waves, core is not None, first
-        self.core = core or self._core()
+        self.core = core or simulated_core(build, waves=waves)
         self._settled = not self._shared
         if not self._shared:
             self.configure()
@@ -67,14 +78,10 @@ class RtlDevice(Device):
             return Buffer(part, self.core.base + self._first)
         self.core.close()
         memory = np.zeros(size, np.uint8)
-        self.core = self._core(memory=memory, base=BASE)
+        self.core = simulated_core(self.build, waves=self._waves, memory=memory, base=BASE)
         self.core.configure(**self._options)
         self._settled = False  # memory might still answer what came before the reset, as the core sees it
         return Buffer(memory, BASE)
-
-    def _core(self, **memory: object) -> VerilatedCore:
-        return VerilatedCore(self._verilog, self.build.ports, self._bits, waves=self._waves,
-                             clock_mhz=self.build.clock_mhz, **memory)
 
     def configure(self, **options: float | str) -> None:
         """How the memory behaves from now on: stall_probability, seed .. of `VerilatedCore.configure`.
@@ -94,9 +101,9 @@ class RtlDevice(Device):
     def wait(self, progress: Progress | None = None) -> None:
         done = 0
         while not self.core.irq:
-            if done >= self._limit:
-                raise DeviceError(f"device {self.name}: no interrupt within {self._limit} cycles")
-            done += self.core.run(min(self.interval, self._limit - done), until_irq=True)
+            if done >= self.limit:
+                raise DeviceError(f"device {self.name}: no interrupt within {self.limit} cycles")
+            done += self.core.run(min(self.interval, self.limit - done), until_irq=True)
             if progress:
                 progress(done)
             if not self.core.irq:

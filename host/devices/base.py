@@ -50,6 +50,8 @@ class Device(ABC):
     build: BuildParameters
     buffer: Buffer | None = None
     """What was allocated last: all that the device may touch."""
+    watchdog: int | None = None
+    """Cycles without a retired descriptor after which a run is ended; None: as the device has it after a reset."""
     patience = 2000
     """Pauses within which a device must have come to rest."""
     _settled = False  # nothing runs, nothing is under way, and the registers are set up
@@ -141,6 +143,8 @@ class Device(ABC):
     def _set_up(self) -> None:
         """Acknowledge what ended, and write the registers that a reset loses."""
         self.confine(*(0, 0) if self.buffer is None else (self.buffer.address, self.buffer.array.size))
+        if self.watchdog is not None:
+            self.set("WATCHDOG", self.watchdog)
         self.set("CONTROL", Control.ACKNOWLEDGE)
 
     def set(self, name: str, value: int) -> None:

@@ -31,8 +31,7 @@ def fault_cause(get: Callable[[str], int]) -> str:
     if code == Status.ERROR_DESCRIPTOR:
         return f"a bad descriptor: number {get('FAULT_DESCRIPTOR')} of its program"
     if code == Status.ERROR_WATCHDOG:
-        owed = "" if status & Status.QUIET else ", and memory owes answers"
-        return f"the watchdog expired: nothing was done for {get('WATCHDOG')} cycles{owed}"
+        return f"the watchdog expired: nothing was done for {get('WATCHDOG')} cycles"
     if code == Status.ERROR_OUTSIDE:
         address = get("FAULT_ADDRESS_LOW") | get("FAULT_ADDRESS_HIGH") << 32
         if not get("LIMIT"):
