@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -11,6 +12,7 @@ from host.devices.base import Buffer, Device, Progress
 from host.devices.waves import Waves
 from hw.boards.registry import board_of
 from hw.emit import kept_verilog, with_top
+from hw.memory.drain import DRAIN_CYCLES
 from models.errors import DeviceError, OptionError
 from models.machine.build import BuildParameters
 from sim.verilated_core import CHUNK, VerilatedCore
@@ -19,6 +21,7 @@ from sim.verilator_env import verilator_environment
 __all__ = ["BASE", "MAX_CYCLES_VARIABLE", "RtlDevice", "simulated_core"]
 
 BASE = 0x4_0000_0000  # where the model of DRAM starts: above 4 GiB, so that a lost address bit shows
+SETTLE_CYCLES = DRAIN_CYCLES + 100  # after a reset, before the first run: that would wait for the end of the drain
 PAUSE = 1000  # cycles from one look at whether the core is at rest to the next
 MAX_CYCLES_VARIABLE = "TRITLOOM_MAX_CYCLES"  # of one run; unset: a hundred million
 
@@ -45,9 +48,9 @@ def _top(build: BuildParameters) -> str:
 class RtlDevice(Device):
     """Simulates the accelerator cycle by cycle; a run's cycles are the fabric's, on the memory model's DRAM.
 
-    waves: signals that go to a file, with cycles counted from the allocation of memory on. core: one of this build that
-    is there already, whatever it does, with its memory, of which buffers are a part from byte `first` on: as a process
-    finds a board that another has left. It stays when the device is closed.
+    waves: signals that go to a file, with cycles counted from the allocation of memory on, the drain after the reset
+    aside. core: one of this build that is there already, whatever it does, with its memory, of which buffers are a part
+    from byte `first` on: as a process finds a board that another has left. It stays when the device is closed.
     `BuildError` where Verilog or simulation cannot be built.
     """
 
@@ -62,8 +65,9 @@ class RtlDevice(Device):
         self.limit = _cycle_limit()
         """Cycles of a run after which it is given up."""
         self._options: dict[str, float | str] = {}
-        self._waves, self._shared, self._first = waves, core is not None, first
-        self.core = core or simulated_core(build, waves=waves)
+        self._waves = None if waves is None else replace(waves, first=waves.first + SETTLE_CYCLES)
+        self._shared, self._first = core is not None, first
+        self.core = core or simulated_core(build, waves=self._waves)
         self._settled = not self._shared
         if not self._shared:
             self.configure()
@@ -80,7 +84,7 @@ class RtlDevice(Device):
         memory = np.zeros(size, np.uint8)
         self.core = simulated_core(self.build, waves=self._waves, memory=memory, base=BASE)
         self.core.configure(**self._options)
-        self._settled = False  # memory might still answer what came before the reset, as the core sees it
+        self.core.run(SETTLE_CYCLES)
         return Buffer(memory, BASE)
 
     def configure(self, **options: float | str) -> None:

@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of all cases (default: 0)")
     parser.add_argument("--kind", metavar="TEXT", help="of faults, those with this in their name alone")
     parser.add_argument("--json", action="store_true", help="one JSON object, alone, on standard output")
-    parser.add_argument("--record", action="store_true", help="write the table into docs/faults.md")
+    parser.add_argument("--record", action="store_true", help="write the table into docs/testing.md")
     options = parser.parse_args(arguments)
     if (options.cases is not None and options.cases < 1) or (options.case is not None and options.case < 0):
         raise OptionError("--cases must be at least 1, --case at least 0")

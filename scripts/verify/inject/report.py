@@ -1,4 +1,4 @@
-"""Tables of what campaigns found, for the terminal and for docs/faults.md."""
+"""Tables of what campaigns found, for the terminal and for docs/testing.md."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scripts.verify.inject.damaged import OTHER, RIGHT, Damaged
 
 __all__ = ["damaged_json", "damaged_table", "faults_json", "faults_table", "record"]
 
-_DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "faults.md"
+_DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "testing.md"
 _PORT = re.compile(r", port ([0-9])")
 
 
@@ -65,6 +65,6 @@ def damaged_json(cases: Sequence[Damaged], **settings: object) -> dict[str, obje
 
 
 def record(campaign: str, board: str, text: str) -> None:
-    """Write a table into docs/faults.md."""
+    """Write a table into docs/testing.md."""
     mark = f"{campaign} {board}: written by scripts.verify.inject --record"
     rewrite_marked(_DOCUMENT, f"<!-- {mark} -->", f"<!-- {campaign} {board}: end -->", lambda _: text)
