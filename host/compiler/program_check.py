@@ -54,7 +54,7 @@ def _column(words: np.ndarray, field: Field) -> np.ndarray:
     return (both >> np.uint64(shift) & np.uint64((1 << field.width) - 1)).astype(np.int64)
 
 
-def _up(value: np.ndarray | int, unit: int) -> np.ndarray | int:
+def _up(value: np.ndarray, unit: int) -> np.ndarray:
     return -(-value // unit) * unit
 
 
@@ -79,8 +79,8 @@ class _Check:
                 words = self._words[mine]
                 self._chosen[opcode] = np.flatnonzero(mine), {f.name: _column(words, f) for f in operation.fields}
         for index in np.flatnonzero(~known)[:1]:
-            self._note(index, f"opcode {self._header['opcode'][index]} for engine {self._header['engine'][index]} is "
-                              f"unknown")
+            opcode, engine = (int(self._header[name][index]) for name in ("opcode", "engine"))
+            self._note(index, f"opcode {opcode} for engine {engine} is unknown")
         self._rows_of = self._rows_of_sequences()
         checks = {Opcode.STREAM: self._stream, Opcode.LOAD: self._load, Opcode.MATMUL: self._matmul,
                   Opcode.NORM: self._norm, Opcode.QUERY: self._heads, Opcode.KEY: self._cached,
@@ -302,12 +302,10 @@ class _Check:
         whole, rest = last // BLOCK_TOKENS, last % BLOCK_TOKENS
         furthest = np.maximum(whole * block + rest * stride,
                               np.where(whole > 0, (whole - 1) * block + (BLOCK_TOKENS - 1) * stride, 0))
-        size = np.full_like(tokens, _LINE)
-        if region is not None:
-            size = build.kv.bytes_of(f["dim"])
-            if self._tiles:
-                chunks = _up(size, chunk_bytes(build.ports)) // chunk_bytes(build.ports)
-                furthest, size = furthest + (chunks - 1) * region, np.full_like(size, chunk_bytes(build.ports))
+        size = np.full_like(tokens, _LINE) if region is None else f["dim"] * build.kv.bits // 8
+        if region is not None and self._tiles:
+            chunk = chunk_bytes(build.ports)
+            furthest, size = furthest + (_up(size, chunk) // chunk - 1) * region, np.full_like(size, chunk)
         end = f[name] + furthest + size + (f["heads"] - 1) * f["head_bytes"]
         self._inside_cache(f[name], end, what)
 

@@ -8,7 +8,7 @@ from models.machine.registers import LIMIT_BYTES, Client, Fault, Status
 
 __all__ = ["fault_cause"]
 
-_NAMES = {
+_NAMES: dict[int, str] = {
     Client.STREAM: "FETCH",
     Client.CACHE: "ATTEND",
     Client.LOAD: "LOAD",

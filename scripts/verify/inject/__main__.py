@@ -63,8 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         cases = list(_told(run_cases(bench, kinds, options.seed, numbers), len(numbers)))
         text, values = faults_table(cases), faults_json(cases, **settings)
     else:
-        numbers = _numbers(options.case, options.cases or 100)
-        programs = list(_told(run_damaged(bench, options.seed, numbers), len(numbers)))
+        programs_of = _numbers(options.case, options.cases or 100)
+        programs = list(_told(run_damaged(bench, options.seed, programs_of), len(programs_of)))
         text, values = damaged_table(programs), damaged_json(programs, **settings)
     print(json.dumps(values) if options.json else text)
     if options.record:

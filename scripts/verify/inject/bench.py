@@ -18,14 +18,14 @@ from sim.rtl_device import BASE, RtlDevice, simulated_core
 
 __all__ = ["SHAPE", "Bench", "InjectedDevice", "TokenError"]
 
-SHAPE = ModelConfig(name="inject", vocab_size=66, hidden_size=96, ffn_size=160, layers=1, heads=4, kv_heads=2,
+SHAPE = ModelConfig(name="inject", vocab_size=40, hidden_size=64, ffn_size=96, layers=1, heads=2, kv_heads=1,
                     head_dim=24, activation="relu2", sub_norms=True, tied_head=True, rope_theta=1e4, rms_eps=1e-5,
                     context=64)
 """The model: one layer with everything that a layer may have."""
 GUARD = 1 << 16  # bytes of memory before and behind each buffer
 PATTERN = 0xC3
 LIMIT = 2_000_000  # cycles of a run: beyond, it hangs
-WATCHDOG = 20_000  # cycles: several times what the slowest descriptor takes behind a memory that stalls
+WATCHDOG = 8_000  # cycles: several times what the slowest descriptor takes behind a memory that stalls
 
 
 class TokenError(Exception):
@@ -37,17 +37,16 @@ class InjectedDevice(RtlDevice):
     access, counted from now on; `acted` says whether it was."""
 
     watchdog = WATCHDOG
+    patience = 14
     dead = False
     """The process has ended: it does nothing any more."""
     at: int | None = None
     access: int | None = None
     acted = False
 
+    act: Callable[[], None]
     act_again: Callable[[], None] | None = None
     """What is to happen at the access, where `act` sets one."""
-
-    def act(self) -> None:
-        """What is to happen."""
 
     def arm(self, act: Callable[[], None], *, at: int | None = None, access: int | None = None) -> None:
         """Let something happen once."""
