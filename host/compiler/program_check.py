@@ -72,27 +72,27 @@ class _Check:
 
     def run(self) -> None:
         known = np.zeros(len(self._words), bool)
-        for opcode, operation in OPCODES.items():
-            mine = (self._header["opcode"] == opcode) & (self._header["engine"] == operation.engine)
+        for opcode, made in OPCODES.items():
+            mine = (self._header["opcode"] == opcode) & (self._header["engine"] == made.engine)
             known |= mine
             if mine.any():
                 words = self._words[mine]
-                self._chosen[opcode] = np.flatnonzero(mine), {f.name: _column(words, f) for f in operation.fields}
+                self._chosen[opcode] = np.flatnonzero(mine), {f.name: _column(words, f) for f in made.fields}
         for index in np.flatnonzero(~known)[:1]:
-            opcode, engine = (int(self._header[name][index]) for name in ("opcode", "engine"))
-            self._note(index, f"opcode {opcode} for engine {engine} is unknown")
+            found = {name: int(self._header[name][index]) for name in ("opcode", "engine")}
+            self._note(index, f"opcode {found['opcode']} for engine {found['engine']} is unknown")
         self._rows_of = self._rows_of_sequences()
         checks = {Opcode.STREAM: self._stream, Opcode.LOAD: self._load, Opcode.MATMUL: self._matmul,
                   Opcode.NORM: self._norm, Opcode.QUERY: self._heads, Opcode.KEY: self._cached,
                   Opcode.VALUE: self._cached, Opcode.RESIDUAL: self._residual, Opcode.ATTEND: self._attend,
                   Opcode.LOGITS: self._logits, Opcode.SELECT: self._select, Opcode.STORE: self._store}
-        for opcode, chosen in self._chosen.items():
+        for operation, chosen in self._chosen.items():
             self._index, self._f = chosen
             if "rows" in self._f:
                 self._rows()
             if "sequence" in self._f:
                 self._within("sequence", self._sequences - 1, 0)
-            checks[opcode]()
+            checks[operation]()
         self._semaphores()
         self._streams()
         if self._first is not None:
@@ -124,7 +124,7 @@ class _Check:
 
     def _within(self, name: str, most: np.ndarray | int, least: int = 1) -> None:
         wrong = (self._f[name] > most) | (self._f[name] < least)
-        limit = f"{least} to {most}" if np.isscalar(most) else f"from {least} to the build's limit"
+        limit = f"{least} to {most}" if isinstance(most, int) else f"from {least} to the build's limit"
         self._refuse(wrong, f"its {name} of {{{name}}} is not {limit}")
 
     def _rows(self) -> None:

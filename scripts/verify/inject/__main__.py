@@ -9,6 +9,7 @@ buffer, each must end, and the good one after it must be right. Each case is dra
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,14 +17,10 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
-from hw.boards.registry import board_build
 from models.command import CommandParser, run_command
 from models.errors import OptionError
-from scripts.verify.inject.bench import Bench
-from scripts.verify.inject.campaign import run_cases
-from scripts.verify.inject.damaged import run_damaged
-from scripts.verify.inject.kinds import kinds_of
 from scripts.verify.inject.report import damaged_json, damaged_table, faults_json, faults_table, record
+from scripts.verify.inject.workers import FAULTS, kind_names, side_by_side
 
 __all__ = ["main"]
 
@@ -46,34 +43,41 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--cases", type=int, metavar="N", help="how many (default: each kind once, or 100 programs)")
     parser.add_argument("--case", type=int, metavar="N", help="this one alone")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of all cases (default: 0)")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="cases side by side (default: 1)")
     parser.add_argument("--kind", metavar="TEXT", help="of faults, those with this in their name alone")
     parser.add_argument("--json", action="store_true", help="one JSON object, alone, on standard output")
     parser.add_argument("--record", action="store_true", help="write the table into docs/testing.md")
     options = parser.parse_args(arguments)
     if (options.cases is not None and options.cases < 1) or (options.case is not None and options.case < 0):
         raise OptionError("--cases must be at least 1, --case at least 0")
-    bench = Bench(board_build(options.board), options.seed)
+    if options.jobs < 1:
+        raise OptionError("--jobs must be at least 1")
     settings = {"campaign": options.campaign, "board": options.board, "seed": options.seed}
-    if options.campaign == "faults":
-        kinds = kinds_of(bench)
-        numbers = [number for number in _numbers(options.case, options.cases or len(kinds))
-                   if (options.kind or "") in kinds[number % len(kinds)].name]
-        if not numbers:
-            raise OptionError(f"no case is of a kind with {options.kind!r} in its name")
-        cases = list(_told(run_cases(bench, kinds, options.seed, numbers), len(numbers)))
-        text, values = faults_table(cases), faults_json(cases, **settings)
-    else:
-        programs_of = _numbers(options.case, options.cases or 100)
-        programs = list(_told(run_damaged(bench, options.seed, programs_of), len(programs_of)))
-        text, values = damaged_table(programs), damaged_json(programs, **settings)
+    numbers = _chosen(options)
+    running = side_by_side(options.campaign, options.board, options.seed, numbers, options.jobs)
+    cases = list(_told(running, len(numbers)))
+    of_faults = options.campaign == FAULTS
+    text = faults_table(cases) if of_faults else damaged_table(cases)
+    values = faults_json(cases, **settings) if of_faults else damaged_json(cases, **settings)
     print(json.dumps(values) if options.json else text)
     if options.record:
         record(options.campaign, options.board, text)
     raise SystemExit(1 if values["findings"] else 0)
 
 
-def _numbers(case: int | None, count: int) -> range:
-    return range(count) if case is None else range(case, case + 1)
+def _chosen(options: argparse.Namespace) -> list[int]:
+    """Numbers of the cases that are asked for."""
+    count, kinds = options.cases or 100, []
+    if options.campaign == FAULTS:
+        kinds = kind_names(options.board, options.seed)
+        count = options.cases or len(kinds)
+    numbers = range(count) if options.case is None else range(options.case, options.case + 1)
+    if options.kind is None:
+        return list(numbers)
+    chosen = [number for number in numbers if kinds and options.kind in kinds[number % len(kinds)]]
+    if not chosen:
+        raise OptionError(f"no case is of a kind with {options.kind!r} in its name")
+    return chosen
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from host.devices.base import Device
 from models.errors import OptionError
 from models.machine.descriptor import Opcode
 from scripts.verify.inject import __main__ as command
+from scripts.verify.inject import workers
 from scripts.verify.inject.bench import Bench, TokenError
 from scripts.verify.inject.campaign import run_cases, tallies
 from scripts.verify.inject.damaged import run_damaged
@@ -124,7 +125,7 @@ def test_descriptors_are_changed_where_they_lie(bench):
 
 
 def test_the_command_prints_its_table(bench, monkeypatch, capsys):
-    monkeypatch.setattr(command, "Bench", lambda build, seed: bench)
+    monkeypatch.setattr(workers, "Bench", lambda build, seed: bench)
     with pytest.raises(SystemExit, match="0"):
         command.main(["faults", "--kind", "abort", "--json"])
     found = json.loads(capsys.readouterr().out)
