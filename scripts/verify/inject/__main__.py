@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
@@ -27,12 +28,15 @@ __all__ = ["main"]
 T = TypeVar("T")
 
 
-def _told(cases: Iterable[T], total: int) -> Iterator[T]:
-    """Findings as they come."""
+def _told(cases: Iterable[T], total: int, seconds: float | None) -> Iterator[T]:
+    """Findings as they come; no more cases after so many seconds."""
+    end = None if seconds is None else time.monotonic() + seconds
     for case in tqdm(cases, total=total, unit="case", file=sys.stderr, disable=not sys.stderr.isatty()):
         if case.finding:
             tqdm.write(f"case {case.number}, {case.what}: {case.finding}", file=sys.stderr)
         yield case
+        if end is not None and time.monotonic() > end:
+            return
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -43,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--cases", type=int, metavar="N", help="how many (default: each kind once, or 100 programs)")
     parser.add_argument("--case", type=int, metavar="N", help="this one alone")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of all cases (default: 0)")
+    parser.add_argument("--seconds", type=float, metavar="S", help="take no more cases after so long")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="cases side by side (default: 1)")
     parser.add_argument("--kind", metavar="TEXT", help="of faults, those with this in their name alone")
     parser.add_argument("--json", action="store_true", help="one JSON object, alone, on standard output")
@@ -55,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     settings = {"campaign": options.campaign, "board": options.board, "seed": options.seed}
     numbers = _chosen(options)
     running = side_by_side(options.campaign, options.board, options.seed, numbers, options.jobs)
-    cases = list(_told(running, len(numbers)))
+    cases = list(_told(running, len(numbers), options.seconds))
     of_faults = options.campaign == FAULTS
     text = faults_table(cases) if of_faults else damaged_table(cases)
     values = faults_json(cases, **settings) if of_faults else damaged_json(cases, **settings)
