@@ -64,7 +64,8 @@ def run_case(bench: Bench, kind: Kind, number: int, rng: np.random.Generator) ->
     tokens = [int(token) for token in rng.integers(bench.model.config.vocab_size, size=5)]
     bench.device.configure()
     bench.begin(tokens[:1])
-    bench.device.configure(latency=int(rng.integers(2, 60)), stall_probability=float(rng.choice(RATES)),
+    latency = {"latency": int(rng.integers(2, 60))} if bench.core.memory_model == "simple" else {}
+    bench.device.configure(**latency, stall_probability=float(rng.choice(RATES)),
                            reorder_probability=float(rng.choice(RATES)), seed=number)
     token, said, finding = tokens[2], None, None
     planted = kind.plant(bench, rng)

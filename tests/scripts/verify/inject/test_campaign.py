@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from host.devices.base import Device
+from hw.boards.registry import BOARDS
 from models.errors import OptionError
 from models.machine.descriptor import Opcode
 from scripts.verify.inject import __main__ as command
@@ -18,6 +19,7 @@ from scripts.verify.inject.campaign import run_cases, tallies
 from scripts.verify.inject.damaged import run_damaged
 from scripts.verify.inject.descriptors import DecodeList
 from scripts.verify.inject.kinds import kinds_of
+from sim import rtl_device
 from tests.sim.cores import FOUR_SLOTS
 
 SEED = 3
@@ -69,6 +71,14 @@ def test_a_case_is_the_same_when_it_runs_again(bench):
     kinds = kinds_of(bench)
     alone = [list(run_cases(bench, kinds, SEED, [number])) for number in reversed(numbers)]
     assert [case for cases in reversed(alone) for case in cases] == list(run_cases(bench, kinds, SEED, numbers))
+
+
+def test_the_boards_memory_is_survived_too(bench, monkeypatch):
+    numbers = numbers_of(bench, "SLVERR", "R stands still beyond", "reset in a run")
+    monkeypatch.setattr(rtl_device, "board_of", lambda build: BOARDS["kv260"])
+    cases = list(run_cases(bench, kinds_of(bench), SEED, numbers))
+    assert bench.core.memory_model == "kv260"
+    assert findings(cases) == [] and all(case.said for case in cases) and len(cases) == 5
 
 
 def test_damaged_programs_stay_in_their_buffer(bench):
