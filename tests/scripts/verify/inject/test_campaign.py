@@ -10,7 +10,7 @@ import pytest
 
 from host.devices.base import Device
 from hw.boards.registry import BOARDS
-from models.errors import OptionError
+from models.errors import DeviceError, OptionError
 from models.machine.descriptor import Opcode
 from scripts.verify.inject import __main__ as command
 from scripts.verify.inject import workers
@@ -20,6 +20,7 @@ from scripts.verify.inject.damaged import run_damaged
 from scripts.verify.inject.descriptors import DecodeList
 from scripts.verify.inject.kinds import kinds_of
 from sim import rtl_device
+from sim.port_fault import Channel, PortFault, Wrong
 from tests.sim.cores import FOUR_SLOTS
 
 SEED = 3
@@ -79,6 +80,31 @@ def test_the_boards_memory_is_survived_too(bench, monkeypatch):
     cases = list(run_cases(bench, kinds_of(bench), SEED, numbers))
     assert bench.core.memory_model == "kv260"
     assert findings(cases) == [] and all(case.said for case in cases) and len(cases) == 5
+
+
+@pytest.mark.parametrize("half_writes", [False, True])
+def test_a_reset_amid_a_write_is_survived_or_told(bench, half_writes):
+    """Memory that waits for the rest of a write keeps the device from being used: no wrong token comes of it."""
+    port = next(port for port, used in enumerate(bench.used) if used.write_beats)
+    held = PortFault(port, Channel.W, Wrong.HOLD, 1, 1000)
+    bench.begin([1])
+
+    def reset():
+        while not bench.core.acted(held):
+            bench.core.run(5)
+        bench.core.reset_alone(3, half_writes=half_writes)
+        bench.core.clear_faults()
+
+    bench.core.plant(held)
+    bench.device.arm(reset, at=1)
+    assert "was reset in the midst of a run" in bench.fails_with(2)
+    if half_writes:
+        assert "does not come to rest" in bench.fails_with(2)
+        with pytest.raises(DeviceError, match="does not come to rest"):
+            bench.session.recover()
+    else:
+        bench.check(2)
+        bench.check(3)
 
 
 def test_damaged_programs_stay_in_their_buffer(bench):
