@@ -100,7 +100,6 @@ class EmulatorDevice(Device):
     def _start(self) -> None:
         r, machine = self._registers, self.machine
         r |= {"FAULT": 0, "FAULT_ADDRESS_LOW": 0, "FAULT_ADDRESS_HIGH": 0}
-        self._end(Status.ERROR_ABORTED, "it was interrupted")  # until it has come to its end
         if machine is None or not self._covers(BASE, machine.image.memory.size):
             self._end(Status.ERROR_OUTSIDE, "an access outside BASE to LIMIT: the buffer does not lie there")
             r |= {"FAULT": Fault(Client.PROGRAM, port=0, write=0, response=0).word,
