@@ -21,7 +21,6 @@ from host.bitstream import BITSTREAM_VARIABLE, DESCRIPTION, find_bitstream
 from host.devices.base import Buffer, Device, Progress
 from models.errors import DeviceError
 from models.machine.build import BuildParameters
-from models.machine.registers import Status
 
 try:
     import pyxrt  # part of XRT on a board's system, not on PyPI
@@ -67,9 +66,10 @@ class PynqDevice(Device):
             raise DeviceError(f"{path} is build {found:08x}, but accel.json beside it describes {expected:08x}: "
                               f"they come from different runs of hw.build")
         self.clock_mhz = self._check_clock(float(description["clock_mhz"]))
-        self.set("WATCHDOG", round(WATCHDOG_S * self.clock_mhz * 1e6))
+        self.watchdog = round(WATCHDOG_S * self.clock_mhz * 1e6)
+        self.stop()
 
-    def allocate(self, size: int) -> Buffer:
+    def _memory(self, size: int) -> Buffer:
         """Zeroed, cached memory of the kernel's contiguous pool. The buffer before it must not be in use any more."""
         try:
             memory = pynq.allocate((size,), np.uint8, target=self._board, cacheable=1)
@@ -77,8 +77,6 @@ class PynqDevice(Device):
             raise DeviceError(f"no {size / 2**20:.0f} MiB of contiguous memory ({error}): enlarge the kernel's pool, "
                               f"cma= on its command line") from None
         memory[:] = 0
-        self.confine(memory.device_address, size)
-        self.saturated_before = self.get("SATURATIONS")
         return _BoardBuffer(memory.view(np.ndarray), memory.device_address, memory)
 
     def write_register(self, offset: int, value: int) -> None:
@@ -90,14 +88,16 @@ class PynqDevice(Device):
     def wait(self, progress: Progress | None = None) -> None:
         """Poll STATUS. `progress` is told the time passed, in cycles. `DeviceError` after `RUN_LIMIT_S`."""
         start = time.monotonic()
-        while not self.get("STATUS") & (Status.DONE | Status.ERROR):
+        while not self.ended():
             passed = time.monotonic() - start
             if passed > RUN_LIMIT_S:
-                raise DeviceError(f"device {self.name} did not finish a run in {RUN_LIMIT_S:.0f} s; its memory may "
-                                  f"still be written to: load the bitstream anew")
+                raise DeviceError(f"device {self.name} did not finish a run in {RUN_LIMIT_S:.0f} s")
             if progress:
                 progress(int(passed * self.clock_mhz * 1e6))
-            time.sleep(POLL_S)
+            self._pause()
+
+    def _pause(self) -> None:
+        time.sleep(POLL_S)
 
     def flush(self, buffer: Buffer, start: int, size: int) -> None:
         _sync(cast(_BoardBuffer, buffer).memory, start, size, to_device=True)
@@ -106,7 +106,9 @@ class PynqDevice(Device):
         _sync(cast(_BoardBuffer, buffer).memory, start, size, to_device=False)
 
     def close(self) -> None:
-        """Remove what the overlay added to the device tree. Memory goes with the last reference to its buffer."""
+        """End what runs, and remove what the overlay added to the device tree. Memory goes with the last reference to
+        its buffer."""
+        super().close()
         self._overlay.free()
 
     def _load(self, path: Path) -> tuple[pynq.Overlay, pynq.MMIO]:

@@ -139,6 +139,21 @@ class Session:
         """Forget the sequences."""
         self.positions = [0] * len(self.positions)
 
+    def recover(self, *, rewrite: bool = False) -> None:
+        """After an error, or where the device may have been reset or used by another: let it come to rest and set it up
+        anew. rewrite: lay the model out again, too, where a program may have written over it.
+
+        Sequences are as they were before the pass that failed: it counts for nothing, and may be run again. With
+        `rewrite` their caches are lost, and they are empty. `DeviceError` where the device cannot be used.
+        """
+        self.device.recover()
+        self.program.forget()
+        if rewrite:
+            self.buffer.array[:] = 0
+            self.program.write(self.buffer.array, self.buffer.address, place=partial(self.device.place, self.buffer))
+            self.device.flush(self.buffer, 0, self.program.size)
+            self.reset()
+
     def prefill(self, ids: Sequence[int], on_tokens: Callable[[int], None] | None = None, *, sequence: int = 0) -> Top:
         """Append a prompt; returns the best next tokens after its last one."""
         if not len(ids):
@@ -292,8 +307,8 @@ class Session:
 
     @property
     def saturations(self) -> int:
-        """Residual channels that saturated so far, in this session."""
-        return (self.device.get("SATURATIONS") - self.device.saturated_before) & 0xFFFFFFFF
+        """Residual channels that saturated so far, in this session; since the device was last reset, if it was."""
+        return self.device.get("SATURATIONS")
 
     def _write(self, name: str, array: np.ndarray) -> None:
         data, start = np.ascontiguousarray(array).view(np.uint8).reshape(-1), self.program.memory[name]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -14,13 +15,14 @@ from hw.emit import kept_verilog, with_top
 from hw.memory.drain import DRAIN_CYCLES
 from models.errors import DeviceError, OptionError
 from models.machine.build import BuildParameters
-from sim.verilated_core import CoreError, VerilatedCore
+from sim.verilated_core import CHUNK, VerilatedCore
 from sim.verilator_env import verilator_environment
 
-__all__ = ["MAX_CYCLES_VARIABLE", "RtlDevice"]
+__all__ = ["BASE", "MAX_CYCLES_VARIABLE", "RtlDevice", "simulated_core"]
 
 BASE = 0x4_0000_0000  # where the model of DRAM starts: above 4 GiB, so that a lost address bit shows
 SETTLE_CYCLES = DRAIN_CYCLES + 100  # after a reset, before the first run: that would wait for the end of the drain
+PAUSE = 1000  # cycles from one look at whether the core is at rest to the next
 MAX_CYCLES_VARIABLE = "TRITLOOM_MAX_CYCLES"  # of one run; unset: a hundred million
 
 
@@ -31,39 +33,59 @@ def _cycle_limit() -> int:
     return int(text)
 
 
+def simulated_core(build: BuildParameters, *, waves: Waves | None = None, **memory: object) -> VerilatedCore:
+    """The core of a build, out of reset. memory: of `VerilatedCore`. `BuildError` where it cannot be made."""
+    verilator_environment()  # a tool that is missing is told before the Verilog is written
+    return VerilatedCore(_top(build), build.ports, board_of(build).ports.bits, waves=waves, clock_mhz=build.clock_mhz,
+                         **memory)
+
+
+@lru_cache(maxsize=1)
+def _top(build: BuildParameters) -> str:
+    return with_top(kept_verilog(build)[0], "top")
+
+
 class RtlDevice(Device):
     """Simulates the accelerator cycle by cycle; a run's cycles are the fabric's, on the memory model's DRAM.
 
     waves: signals that go to a file, with cycles counted from the allocation of memory on, the drain after the reset
-    aside.
+    aside. core: one of this build that is there already, whatever it does, with its memory, of which buffers are a part
+    from byte `first` on: as a process finds a board that another has left. It stays when the device is closed.
     `BuildError` where Verilog or simulation cannot be built.
     """
 
     name = "rtl"
+    patience = 50
 
-    def __init__(self, build: BuildParameters, *, waves: Waves | None = None):
+    def __init__(self, build: BuildParameters, *, waves: Waves | None = None, core: VerilatedCore | None = None,
+                 first: int = 0):
         self.build = build
-        verilator_environment()  # a tool that is missing is told before the Verilog is written
-        self._limit = _cycle_limit()
-        self._verilog = with_top(kept_verilog(build)[0], "top")
-        self._bits = board_of(build).ports.bits
+        self.interval = CHUNK
+        """Cycles of a run from one report of progress to the next."""
+        self.limit = _cycle_limit()
+        """Cycles of a run after which it is given up."""
         self._options: dict[str, float | str] = {}
         self._waves = None if waves is None else replace(waves, first=waves.first + SETTLE_CYCLES)
-        self.core = self._core()
-        self.configure()
+        self._shared, self._first = core is not None, first
+        self.core = core or simulated_core(build, waves=self._waves)
+        self._settled = not self._shared
+        if not self._shared:
+            self.configure()
 
-    def allocate(self, size: int) -> Buffer:
+    def _memory(self, size: int) -> Buffer:
+        if self._shared:
+            part = self.core.memory[self._first:self._first + size]
+            if part.size < size:
+                raise DeviceError(f"device {self.name}: {size} bytes from {self._first} on exceed the "
+                                  f"{self.core.memory.size} of the simulated memory")
+            part[:] = 0
+            return Buffer(part, self.core.base + self._first)
         self.core.close()
         memory = np.zeros(size, np.uint8)
-        self.core = self._core(memory=memory, base=BASE)
+        self.core = simulated_core(self.build, waves=self._waves, memory=memory, base=BASE)
         self.core.configure(**self._options)
         self.core.run(SETTLE_CYCLES)
-        self.confine(BASE, size)
         return Buffer(memory, BASE)
-
-    def _core(self, **memory: object) -> VerilatedCore:
-        return VerilatedCore(self._verilog, self.build.ports, self._bits, waves=self._waves,
-                             clock_mhz=self.build.clock_mhz, **memory)
 
     def configure(self, **options: float | str) -> None:
         """How the memory behaves from now on: stall_probability, seed .. of `VerilatedCore.configure`.
@@ -81,12 +103,24 @@ class RtlDevice(Device):
         return self.core.read_register(offset)
 
     def wait(self, progress: Progress | None = None) -> None:
-        try:
-            self.core.run_until_irq(self._limit, progress)
-        except CoreError as error:
-            raise DeviceError(f"device rtl: {error}") from None
+        done = 0
+        while not self.core.irq:
+            if done >= self.limit:
+                raise DeviceError(f"device {self.name}: no interrupt within {self.limit} cycles")
+            done += self.core.run(min(self.interval, self.limit - done), until_irq=True)
+            if progress:
+                progress(done)
+            if not self.core.irq:
+                self.ended()
         if errors := self.core.protocol_errors():
-            raise DeviceError(f"device rtl: the accelerator broke the AXI protocol: {errors[0]}")
+            raise DeviceError(f"device {self.name}: the accelerator broke the AXI protocol: {errors[0]}")
+
+    def _pause(self) -> None:
+        self.core.run(PAUSE)
 
     def close(self) -> None:
-        self.core.close()
+        """End the simulation, or what runs on a core that is not this device's own."""
+        if self._shared:
+            self.stop()
+        else:
+            self.core.close()

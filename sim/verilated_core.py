@@ -14,10 +14,11 @@ from host.devices.waves import Waves
 from hw.boards.memory_rate import MODELS
 from models.errors import DeviceError
 from sim.memory_counters import DramCounters, PortCounters
+from sim.port_fault import PortFault
 from sim.verilate import verilate
 from sim.waves import check_scope
 
-__all__ = ["CoreError", "VerilatedCore", "build_core"]
+__all__ = ["CHUNK", "CoreError", "VerilatedCore", "build_core"]
 
 HARNESS = Path(__file__).resolve().parent / "verilated"
 CHUNK = 20_000  # cycles between two reports of progress, and between two looks for Ctrl-C: a second at most
@@ -63,6 +64,10 @@ def _load(path: Path) -> ctypes.CDLL:
         ("core_new", core, [core, u64, u64, ctypes.c_char_p, ctypes.c_char_p, u64, u64, u64]),
         ("core_delete", None, [core]),
         ("core_reset", None, [core, u32]),
+        ("core_reset_alone", None, [core, u32, ctypes.c_bool]),
+        ("core_plant", None, [core, ctypes.c_int, u32, u32, u64, u64]),
+        ("core_clear_faults", None, [core, ctypes.c_int]),
+        ("core_fault_acted", u64, [core, ctypes.c_int, u32]),
         ("core_beat_bytes", u32, []),
         ("core_run", u64, [core, u64, ctypes.c_bool]),
         ("core_irq", ctypes.c_bool, [core]),
@@ -207,6 +212,28 @@ class VerilatedCore:
         """Reset the core; the memory keeps its content, transfers under way are forgotten."""
         self._library.core_reset(self._core, cycles)
 
+    def reset_alone(self, cycles: int = 4, *, half_writes: bool = False) -> None:
+        """Reset the core in the midst of what it does, while the memory goes on answering what it was asked.
+
+        half_writes: the memory goes on waiting for the data of writes that were cut; else it forgets those.
+        """
+        self._library.core_reset_alone(self._core, cycles, not half_writes)
+
+    def plant(self, fault: PortFault) -> None:
+        """Let something go wrong, in place of what was planted on the same channel. ValueError for no such port."""
+        if not 0 <= fault.port < self.ports:
+            raise ValueError(f"no port {fault.port}")
+        self._library.core_plant(self._core, fault.port, fault.channel, fault.wrong, fault.after, fault.cycles)
+
+    def acted(self, fault: PortFault) -> int:
+        """The cycle in which the fault planted last on its channel first had an effect; 0: none so far."""
+        return self._library.core_fault_acted(self._core, fault.port, fault.channel)
+
+    def clear_faults(self) -> None:
+        """Let all that was planted end, on every port."""
+        for port in range(self.ports):
+            self._library.core_clear_faults(self._core, port)
+
     def write_register(self, offset: int, value: int) -> None:
         """Write 32 bits over AXI4-Lite. Raises CoreError where the core refuses or does not answer."""
         self._check(self._library.core_write_register(self._core, offset, value & 0xFFFFFFFF), "write", offset)
@@ -222,9 +249,9 @@ class VerilatedCore:
             how = "was not answered" if response == NO_ANSWER else f"was refused with response {response}"
             raise CoreError(f"the {access} of register {offset:#x} {how}")
 
-    def run(self, cycles: int) -> None:
-        """Let that many cycles pass."""
-        self._library.core_run(self._core, cycles, False)
+    def run(self, cycles: int, *, until_irq: bool = False) -> int:
+        """Let that many cycles pass, or fewer, until ``irq`` is high; return how many."""
+        return self._library.core_run(self._core, cycles, until_irq)
 
     def run_until_irq(self, max_cycles: int, progress: Callable[[int], None] | None = None) -> int:
         """Run until ``irq`` is high; return the cycles it took, 0 where it is high already.
@@ -235,7 +262,7 @@ class VerilatedCore:
         while not self.irq:
             if done >= max_cycles:
                 raise CoreError(f"no interrupt within {max_cycles} cycles")
-            done += self._library.core_run(self._core, min(CHUNK, max_cycles - done), True)
+            done += self.run(min(CHUNK, max_cycles - done), until_irq=True)
             if progress:
                 progress(done)
         return done

@@ -66,7 +66,7 @@ ELSEWHERE: tuple[tuple[str, str, str], ...] = (
     ("host/compiler", "cuts turns", "host/compiler/test_stops.py"),
     ("host/compiler", "descriptor_list head layer pass_context streams_ahead", "host/compiler/test_schedule.py"),
     ("host/compiler", "memory_map program vocabulary", "host/compiler/test_shortlist_program.py"),
-    ("host/devices", "base registry", "host/test_pynq_device.py"),
+    ("host/devices", "registry", "host/test_pynq_device.py"),
     ("host/emulator", "image kernels operations row_memory", "host/emulator/test_machine.py"),
     ("host/emulator", "linking native_buffers native_machine native_operation", "host/emulator/test_native_units.py"),
     ("host/emulator", "native_state", "host/emulator/test_library.py"),

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from host.compiler.cuts import Cut, cuts_of, every_cut
 from host.compiler.memory_map import KVLayout, MemoryMap, memory_map, tap_name
+from host.compiler.program_check import check_program
 from host.compiler.rows import Part, most_divided
 from host.compiler.schedule import Listed, Schedule
 from host.compiler.turns import Step
@@ -230,6 +231,10 @@ class Program:
             self._put_tap(point, tap)
         return [tap_name(point) for point in changed]
 
+    def forget(self) -> None:
+        """Write descriptors anew before they run again: those in memory may be damaged."""
+        self._written.clear()
+
     def get_passes(self, kind: str, rows: int, parts: tuple[Part, ...] = (), head_from: int = 0,
                    stops: frozenset[TapPoint] = _NOWHERE) -> list[Pass]:
         """The pass of a kind over `rows` tokens, in one piece unless it stops; its descriptors are written where those
@@ -243,8 +248,10 @@ class Program:
         if key not in self._lists:
             if len(self._lists) == _KEPT_LISTS:
                 del self._lists[next(iter(self._lists))]
-            self._lists[key] = self._schedule(kind, parts, self.memory, self._base, cuts_of(stops, self.layers),
-                                               head_from).emit()
+            made = self._schedule(kind, parts, self.memory, self._base, cuts_of(stops, self.layers), head_from).emit()
+            check_program(b"".join(b"".join(item.descriptors) for item in made), self.build, base=self._base,
+                          size=self.size, context=self.model.config.context, sequences=self.sequences)
+            self._lists[key] = made
         listed, offset = self._lists[key], self.memory["descriptors"]
         for other in PASS_KINDS[:PASS_KINDS.index(kind)]:
             offset += self._slots[other] * DESCRIPTOR_BYTES

@@ -12,18 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from host.devices.fault_cause import fault_cause
 from models.errors import DeviceError
 from models.machine.build import BuildParameters
 from models.machine.descriptor import Engine
-from models.machine.registers import (
-    IDENTITY,
-    LIMIT_BYTES,
-    VERSION,
-    Control,
-    Status,
-    position_register,
-    register,
-)
+from models.machine.registers import IDENTITY, LIMIT_BYTES, VERSION, Control, Status, position_register, register
 
 __all__ = ["Buffer", "Device", "Progress", "WeightBytes"]
 
@@ -47,22 +40,39 @@ class WeightBytes(NamedTuple):
 
 
 class Device(ABC):
-    """An accelerator, real or not. `build` says what it can hold, and how many tokens a pass takes."""
+    """An accelerator, real or not. `build` says what it can hold, and how many tokens a pass takes.
+
+    Whatever ends a run, an exception such as Ctrl-C included, ends it in the device too; what is not known to have
+    ended, as when another process began it, is ended before the next run.
+    """
 
     name: str
     build: BuildParameters
-    saturated_before = 0
-    """SATURATIONS, which counts since reset, when memory was allocated."""
+    buffer: Buffer | None = None
+    """What was allocated last: all that the device may touch."""
+    watchdog: int | None = None
+    """Cycles without a retired descriptor after which a run is ended; None: as the device has it after a reset."""
+    patience = 2000
+    """Pauses within which a device must have come to rest."""
+    _settled = False  # nothing runs, nothing is under way, and the registers are set up
 
     @property
     def weights_read(self) -> WeightBytes | None:
         """In the last run; None where the device does not count."""
         return None
 
-    @abstractmethod
     def allocate(self, size: int) -> Buffer:
         """Contiguous memory, zeroed, 4 KiB aligned: all that the accelerator may access (`confine`). One buffer a
-        device; a second call replaces it."""
+        device; a second call replaces it, and counters such as SATURATIONS begin anew."""
+        self.stop()
+        self.buffer = self._memory(size)
+        self._set_up()
+        self.set("CONTROL", Control.CLEAR)
+        return self.buffer
+
+    @abstractmethod
+    def _memory(self, size: int) -> Buffer:
+        """The memory that `allocate` gives."""
 
     @abstractmethod
     def write_register(self, offset: int, value: int) -> None:
@@ -74,7 +84,10 @@ class Device(ABC):
 
     @abstractmethod
     def wait(self, progress: Progress | None = None) -> None:
-        """Return when the run started last has ended, well or not."""
+        """Return when the run started last has ended, well or not (`ended`)."""
+
+    def _pause(self) -> None:  # noqa: B027  (the emulator has nothing to wait for)
+        """Let the device go on for a little: far less than a run takes."""
 
     def place(self, buffer: Buffer, start: int, data: np.ndarray) -> None:
         """Make constant bytes appear at `start` of a buffer: a copy, unless the device can read them where they lie."""
@@ -86,8 +99,53 @@ class Device(ABC):
     def invalidate(self, buffer: Buffer, start: int, size: int) -> None:  # noqa: B027
         """Make the device's writes to part of a buffer visible to the host."""
 
-    def close(self) -> None:  # noqa: B027
-        """Give back what the device holds."""
+    def close(self) -> None:
+        """End what runs, and give back what the device holds."""
+        self.stop()
+
+    def _distrust(self) -> None:  # noqa: B027  (where nothing is remembered)
+        """Forget what is remembered of the registers: a reset may have changed them."""
+
+    def ended(self) -> bool:
+        """Whether the run has ended, well or not; `DeviceError` where a reset ended it."""
+        status = self.get("STATUS")
+        if status & (Status.BUSY | Status.DONE | Status.ERROR):
+            return not status & Status.BUSY
+        raise DeviceError(f"device {self.name} was reset in the midst of a run")
+
+    def stop(self) -> None:
+        """Make sure that nothing runs and nothing of the device is under way to memory, and that the next run can
+        begin: after any error, this one call.
+
+        A run under way is ended; what it has written since it began is undefined. `DeviceError` where memory does not
+        answer, so that the device does not come to rest: its buffer must then be kept.
+        """
+        if self._settled:
+            return
+        self._distrust()
+        self.set("CONTROL", Control.ABORT)
+        for _ in range(self.patience):
+            status = self.get("STATUS")
+            if status & Status.QUIET and not status & Status.BUSY:
+                break
+            self._pause()
+        else:
+            raise DeviceError(f"device {self.name} does not come to rest: its memory owes it answers. Reset it, and "
+                              f"leave its memory alone until then")
+        self._set_up()
+        self._settled = True
+
+    def recover(self) -> None:
+        """As `stop`, whatever is believed of the device: another may have used it, it may have been reset."""
+        self._settled = False
+        self.stop()
+
+    def _set_up(self) -> None:
+        """Acknowledge what ended, and write the registers that a reset loses."""
+        self.confine(*(0, 0) if self.buffer is None else (self.buffer.address, self.buffer.array.size))
+        if self.watchdog is not None:
+            self.set("WATCHDOG", self.watchdog)
+        self.set("CONTROL", Control.ACKNOWLEDGE)
 
     def set(self, name: str, value: int) -> None:
         """Write a register by name."""
@@ -116,22 +174,38 @@ class Device(ABC):
                               f"this runtime {VERSION}")
 
     def run(self, address: int, count: int, *positions: int, progress: Progress | None = None) -> int:
-        """Run `count` descriptors from `address`; returns the cycles. positions: of sequence 0, 1, ..."""
-        self.set("PROGRAM_LOW", address & 0xFFFFFFFF)
-        self.set("PROGRAM_HIGH", address >> 32)
-        self.set("DESCRIPTORS", count)
-        for sequence, position in enumerate(positions):
-            self.set(position_register(sequence), position)
-        self.set("CONTROL", Control.START)
-        self.wait(progress)
-        status = self.get("STATUS")
-        cycles = self.get("CYCLES_LOW") | self.get("CYCLES_HIGH") << 32
-        self.set("CONTROL", Control.ACKNOWLEDGE)
-        if status & Status.ERROR:
-            reason = {Status.ERROR_AXI: "a memory access was refused", Status.ERROR_DESCRIPTOR: "a bad descriptor",
-                      Status.ERROR_WATCHDOG: "the watchdog expired",
-                      Status.ERROR_OUTSIDE: "an access outside the program's memory",
-                      Status.ERROR_ABORTED: "the run was aborted",
-                      Status.ERROR_BUSY: "it was started while it was busy"}
-            raise DeviceError(f"device {self.name} stopped: {reason.get(status >> 8 & 255, 'unknown error')}")
+        """Run `count` descriptors from `address`; returns the cycles. positions: of sequence 0, 1, ...
+
+        `DeviceError` says why it stopped. Whatever is raised, Ctrl-C as well, nothing runs any more.
+        """
+        self.stop()
+        self._settled = False
+        try:
+            self.set("PROGRAM_LOW", address & 0xFFFFFFFF)
+            self.set("PROGRAM_HIGH", address >> 32)
+            self.set("DESCRIPTORS", count)
+            for sequence, position in enumerate(positions):
+                self.set(position_register(sequence), position)
+            self.set("CONTROL", Control.START)
+            self.wait(progress)
+            if self.get("STATUS") & Status.ERROR:
+                raise DeviceError(f"device {self.name} stopped: {self._cause()}")
+            cycles = self.get("CYCLES_LOW") | self.get("CYCLES_HIGH") << 32
+            self.set("CONTROL", Control.ACKNOWLEDGE)
+        except BaseException as error:
+            self._end_after(error)
+            raise
+        self._settled = True
         return cycles
+
+    def _cause(self) -> str:
+        """Why the last run ended with an error."""
+        return fault_cause(self.get)
+
+    def _end_after(self, error: BaseException) -> None:
+        """Stop because of an exception; where that fails too, its line has both."""
+        try:
+            self.stop()
+        except DeviceError as lost:
+            if isinstance(error, DeviceError):
+                raise DeviceError(f"{error}; {lost}") from None

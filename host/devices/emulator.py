@@ -30,6 +30,7 @@ __all__ = ["EmulatorDevice"]
 
 BASE = 0x1_0000_0000  # above 4 GiB, so that a lost address bit shows
 _NAMES = {r.offset: r for r in REGISTERS}
+_CLEARED = ("SATURATIONS", "INVALID_TRITS", "AXI_ERRORS")
 
 
 class EmulatorDevice(Device):
@@ -51,9 +52,10 @@ class EmulatorDevice(Device):
         self.kernels, self.threads, self.skip = chosen_kernels(kernels), threads, skip
         self._registers = {r.name: r.reset for r in REGISTERS} | {"ID": IDENTITY, "VERSION": VERSION,
                                                                   "STATUS": Status.QUIET}
+        self._why = ""  # the last run ended with an error
         self.machine: Machine | NativeMachine | None = None
 
-    def allocate(self, size: int) -> Buffer:
+    def _memory(self, size: int) -> Buffer:
         # an anonymous map: pages of the cache become resident when tokens reach them, not 2 MiB at a time
         memory = np.frombuffer(mmap(-1, size, flags=MAP_PRIVATE | MAP_ANONYMOUS), np.uint8)
         if self.kernels == NUMPY:
@@ -61,8 +63,6 @@ class EmulatorDevice(Device):
         else:
             self.machine = NativeMachine(self.build, memory, BASE, kernels=self.kernels, threads=self.threads,
                                          skip=self.skip)
-        self._registers["SATURATIONS"] = self._registers["INVALID_TRITS"] = 0  # as the new machine counts them
-        self.confine(BASE, size)
         return Buffer(memory, BASE)
 
     def place(self, buffer: Buffer, start: int, data: np.ndarray) -> None:
@@ -85,10 +85,11 @@ class EmulatorDevice(Device):
 
     def wait(self, progress: Progress | None = None) -> None:
         """Runs end inside the write that starts them."""
+        self.ended()
 
     def _control(self, value: int) -> None:
         if value & Control.CLEAR:
-            self._registers |= {"SATURATIONS": 0, "INVALID_TRITS": 0}
+            self._registers |= dict.fromkeys(_CLEARED, 0)
             if self.machine is not None:
                 self.machine.saturations = self.machine.invalid_trits = 0
         if value & Control.ACKNOWLEDGE:
@@ -100,7 +101,7 @@ class EmulatorDevice(Device):
         r, machine = self._registers, self.machine
         r |= {"FAULT": 0, "FAULT_ADDRESS_LOW": 0, "FAULT_ADDRESS_HIGH": 0}
         if machine is None or not self._covers(BASE, machine.image.memory.size):
-            self._end(Status.ERROR_OUTSIDE)
+            self._end(Status.ERROR_OUTSIDE, "an access outside BASE to LIMIT: the buffer does not lie there")
             r |= {"FAULT": Fault(Client.PROGRAM, port=0, write=0, response=0).word,
                   "FAULT_ADDRESS_LOW": r["PROGRAM_LOW"], "FAULT_ADDRESS_HIGH": r["PROGRAM_HIGH"]}
             return
@@ -108,10 +109,10 @@ class EmulatorDevice(Device):
             machine.run(r["PROGRAM_LOW"] | r["PROGRAM_HIGH"] << 32, r["DESCRIPTORS"],
                         *(r[position_register(sequence)] for sequence in range(SEQUENCES)))
             self._end(Status.ERROR_NONE)
-        except OutsideError:
-            self._end(Status.ERROR_OUTSIDE)
-        except ProgramError:
-            self._end(Status.ERROR_DESCRIPTOR)
+        except OutsideError as error:
+            self._end(Status.ERROR_OUTSIDE, f"an access outside the buffer: {error}")
+        except ProgramError as error:
+            self._end(Status.ERROR_DESCRIPTOR, f"a bad descriptor: {error}")
         r["SATURATIONS"], r["INVALID_TRITS"] = machine.saturations, machine.invalid_trits
         r["ZEROS"], r["ACTIVATIONS"] = machine.zeros, machine.activations
 
@@ -120,5 +121,10 @@ class EmulatorDevice(Device):
         first, end = (self._registers[name] * LIMIT_BYTES for name in ("BASE", "LIMIT"))
         return first <= address and address + size <= end
 
-    def _end(self, code: int) -> None:
+    def _end(self, code: int, why: str = "") -> None:
         self._registers["STATUS"] = Status.QUIET | Status.DONE | (Status.ERROR | code << 8 if code else 0)
+        self._why = why
+
+    def _cause(self) -> str:
+        return self._why
+

@@ -85,7 +85,7 @@ class FaultyEmulator(EmulatorDevice):
         super().__init__(build, kernels=NUMPY)
         self._rates, self._rng = rates, np.random.default_rng(seed)
 
-    def allocate(self, size: int) -> Buffer:
-        buffer = super().allocate(size)
+    def _memory(self, size: int) -> Buffer:
+        buffer = super()._memory(size)
         self.machine = FaultyMachine(self.build, buffer.array, buffer.address, rates=self._rates, rng=self._rng)
         return buffer

@@ -27,6 +27,7 @@ class FieldRule(NamedTuple):
 
 
 _BLOCK = BURST_BEATS * PORT_BYTES
+_WORD = 8  # bytes of the narrowest of the vectors' words
 _ALIGNED = FieldRule(unit=PORT_BYTES)
 _NONE = FieldRule(most=0)
 
@@ -46,11 +47,11 @@ def field_rules(build: BuildParameters) -> dict[Opcode, Mapping[str, FieldRule]]
     cache = {**of_heads, **dict.fromkeys(("address", "address_stride", "scale_address", "block_bytes", "head_bytes",
                                           "region_bytes", "scale_block_bytes"), _ALIGNED)}
     return {
-        Opcode.STREAM: {"address": FieldRule(unit=_BLOCK), "beats": FieldRule(unit=BURST_BEATS),
+        Opcode.STREAM: {"address": FieldRule(unit=_BLOCK), "beats": FieldRule(least=BURST_BEATS, unit=BURST_BEATS),
                         "listed": FieldRule(most=SHORTLIST), "row": FieldRule(most=build.slots - 1),
                         "row_beats": FieldRule(most=-(-build.hidden_max // build.beat_bytes))},
         Opcode.LOAD: {"address": _ALIGNED, "address_stride": _ALIGNED, "target": FieldRule(most=max(LoadTarget)),
-                      "row": FieldRule(most=build.slots - 1)},
+                      "bytes": FieldRule(least=_WORD), "row": FieldRule(most=build.slots - 1)},
         Opcode.MATMUL: {**rows, "tiles": FieldRule(least=1), "outputs": FieldRule(least=1),
                         "batches": FieldRule(least=1, most=build.row_batches), "grouped": _NONE},
         Opcode.NORM: {**rows, "count": channels, "source": FieldRule(most=max(NormSource))},

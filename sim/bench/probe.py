@@ -123,6 +123,7 @@ class ProbedDevice(RtlDevice):
     def run(self, address: int, count: int, *positions: int, progress: Progress | None = None) -> int:
         start = address - BASE
         self._program = self.core.memory[start:start + count * DESCRIPTOR_BYTES].tobytes()
+        self.stop()  # what would come before the run in the records
         self.core.watch(_INTERVAL)
         return super().run(address, count, *positions, progress=progress)
 

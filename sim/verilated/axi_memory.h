@@ -7,13 +7,14 @@
 // are no broken rule.
 //
 // When a burst may be served is either a fixed latency or the board's DDR controller's business (ddr.h); stalls and
-// bursts that overtake come on top of both.
+// bursts that overtake come on top of both, and faults that were planted (port_faults.h) on top of these.
 #pragma once
 
 #include <cstring>
 #include <deque>
 
 #include "axi_rules.h"
+#include "port_faults.h"
 #include "random.h"
 #include "system.h"
 
@@ -24,11 +25,13 @@ class AxiMemory {
     using WriteBeat = typename Rules::WriteBeat;
     static constexpr uint32_t BEAT = Rules::BEAT;
     static constexpr uint32_t PORT = Signals::index;
+    static constexpr int WRONG = 0xA5;  // data that come with an error
     static constexpr uint32_t BEATS_A_PAUSE = 128;  // fitted: the board's ports lose a cycle after so many
 
   public:
     Behaviour behaviour;
     PortCounters counters;
+    PortFaults faults;
 
     AxiMemory(System &system, Top *top) : m_system(system), m_top(top), m_rules(system, top) {}
 
@@ -41,6 +44,7 @@ class AxiMemory {
         count();
         m_took_r = *Signals::rvalid(m_top) && *Signals::rready(m_top);
         m_took_b = *Signals::bvalid(m_top) && *Signals::bready(m_top);
+        if (faults.on()) note_faults();
         if (*Signals::arvalid(m_top) && *Signals::arready(m_top)) accept_read(m_rules.read_address());
         if (*Signals::awvalid(m_top) && *Signals::awready(m_top)) accept(m_writes, m_rules.write_address());
         if (*Signals::wvalid(m_top) && *Signals::wready(m_top)) m_beats.push_back(m_rules.write_beat());
@@ -54,6 +58,18 @@ class AxiMemory {
         *Signals::arready(m_top) = m_reads.size() < behaviour.outstanding && !stalls();
         *Signals::awready(m_top) = m_writes.size() + m_answers.size() < behaviour.outstanding && !stalls();
         *Signals::wready(m_top) = m_beats.size() < Rules::MAX_BEATS && !stalls();
+        if (!faults.on()) return;
+        if (is_held(AR)) *Signals::arready(m_top) = 0;
+        if (is_held(AW)) *Signals::awready(m_top) = 0;
+        if (is_held(W)) *Signals::wready(m_top) = 0;
+    }
+
+    // The core alone is in reset: what it showed may fall. forget: writes of which not all data came are none.
+    void reset_master(bool forget) {
+        m_rules.reset();
+        if (!forget) return;
+        m_writes.clear();
+        m_beats.clear();
     }
 
     // While the core is in reset: nothing is valid, nothing is remembered.
@@ -71,6 +87,32 @@ class AxiMemory {
 
   private:
     bool stalls() { return m_random.chance(behaviour.stall); }
+
+    bool is_held(Channel channel) const { return faults.on() && faults.holds(channel, m_system.cycle); }
+
+    // Whether what the channel is about to show must wait.
+    bool waits(Channel channel) {
+        if (!is_held(channel)) return false;
+        faults.act(channel, m_system.cycle);
+        return true;
+    }
+
+    // The response to show.
+    uint32_t response(Channel channel, bool refused) {
+        const uint32_t right = refused ? RESP_SLVERR : RESP_OKAY;
+        return faults.on() ? faults.event(channel, right, m_system.cycle) : right;
+    }
+
+    void note_faults() {
+        note_fault(AR, *Signals::arvalid(m_top), *Signals::arready(m_top));
+        note_fault(AW, *Signals::awvalid(m_top), *Signals::awready(m_top));
+        note_fault(W, *Signals::wvalid(m_top), *Signals::wready(m_top));
+    }
+
+    void note_fault(Channel channel, bool valid, bool ready) {
+        if (valid && ready) faults.event(channel, 0, m_system.cycle);
+        if (valid && !ready && is_held(channel)) faults.act(channel, m_system.cycle);
+    }
 
     void count() {
         if (*Signals::rvalid(m_top))
@@ -142,15 +184,16 @@ class AxiMemory {
             }
         }
         if (!m_showing_r && !stalls() &&
-            choose(m_reads, m_serving, [&](const Burst &burst) { return is_read_ready(burst); })) {
+            choose(m_reads, m_serving, [&](const Burst &burst) { return is_read_ready(burst); }) && !waits(R)) {
             const Burst &burst = m_reads[m_serving];
             const uint64_t address = burst.address + uint64_t{burst.done} * BEAT;
-            if (burst.refused)
-                memset(Signals::rdata(m_top), 0, BEAT);
+            const uint32_t answer = response(R, burst.refused);
+            if (answer != RESP_OKAY)
+                memset(Signals::rdata(m_top), WRONG, BEAT);
             else
                 memcpy(Signals::rdata(m_top), m_system.memory + (address - m_system.base), BEAT);
             *Signals::rid(m_top) = burst.id;
-            *Signals::rresp(m_top) = burst.refused ? RESP_SLVERR : RESP_OKAY;
+            *Signals::rresp(m_top) = answer;
             *Signals::rlast(m_top) = burst.done + 1 == burst.beats;
             m_showing_r = true;
         }
@@ -178,11 +221,12 @@ class AxiMemory {
     void drive_answer() {
         if (m_took_b) m_showing_b = false;
         if (!m_showing_b && !stalls() &&
-            choose(m_answers, m_answering, [&](const Burst &burst) { return is_write_ready(burst); })) {
+            choose(m_answers, m_answering, [&](const Burst &burst) { return is_write_ready(burst); }) && !waits(B)) {
             const Burst &burst = m_answers[m_answering];
-            if (!burst.refused) store(burst);
+            const uint32_t answer = response(B, burst.refused);
+            if (answer == RESP_OKAY) store(burst);
             *Signals::bid(m_top) = burst.id;
-            *Signals::bresp(m_top) = burst.refused ? RESP_SLVERR : RESP_OKAY;
+            *Signals::bresp(m_top) = answer;
             m_showing_b = true;
             m_answers.erase(m_answers.begin() + m_answering);
             m_answering = -1;

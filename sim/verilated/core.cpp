@@ -101,6 +101,21 @@ class Core {
         settle();
     }
 
+    // Reset the core while the memory goes on: it answers what it was asked. forget: but for writes whose data did not
+    // all come.
+    void reset_alone(uint32_t cycles, bool forget) {
+#define RESET_MASTER(port) m_port##port.reset_master(forget);
+        m_lite.reset();
+        m_top->rst = 1;
+        settle();
+        while (cycles--) {
+            step();
+            EACH_PORT(RESET_MASTER)
+        }
+        m_top->rst = 0;
+        settle();
+    }
+
     // One cycle, from settled signals before the rising edge to settled signals before the next.
     void step() {
 #define SAMPLE(port) m_port##port.sample();
@@ -156,6 +171,13 @@ class Core {
     if (port == index) return m_port##index.counters;
         EACH_PORT(COUNTERS)
         return {};
+    }
+
+    PortFaults *faults(int port) {
+#define FAULTS(index) \
+    if (port == index) return &m_port##index.faults;
+        EACH_PORT(FAULTS)
+        return nullptr;
     }
 
     bool irq() const { return m_top->irq; }
@@ -235,6 +257,14 @@ EXPORT Core *core_new(uint8_t *memory, uint64_t size, uint64_t base, const char 
 
 EXPORT void core_delete(Core *core) { delete core; }
 EXPORT void core_reset(Core *core, uint32_t cycles) { core->reset(cycles); }
+EXPORT void core_reset_alone(Core *core, uint32_t cycles, bool forget) { core->reset_alone(cycles, forget); }
+
+EXPORT void core_plant(Core *core, int port, uint32_t channel, uint32_t kind, uint64_t after, uint64_t cycles) {
+    core->faults(port)->plant(channel, kind, after, cycles);
+}
+
+EXPORT void core_clear_faults(Core *core, int port) { core->faults(port)->clear(); }
+EXPORT uint64_t core_fault_acted(Core *core, int port, uint32_t channel) { return core->faults(port)->acted(channel); }
 EXPORT uint32_t core_beat_bytes() { return AxiMemory<Signals0, Vtop>::beat_bytes(); }
 EXPORT uint64_t core_run(Core *core, uint64_t cycles, bool until_irq) { return core->run(cycles, until_irq); }
 EXPORT bool core_irq(Core *core) { return core->irq(); }

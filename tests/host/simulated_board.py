@@ -104,7 +104,7 @@ class SimulatedBoard(pynq.Device):
         if size > self.free_memory:
             raise RuntimeError("BO allocation failed: Cannot allocate memory")
         assert cacheable
-        dram = self.fabric.allocate(size)
+        dram = self.fabric._memory(size)  # its owner sets BASE and LIMIT
         host = np.full(size, 0xA5, np.uint8)  # what another program left
         return pynq.buffer.PynqBuffer(shape, dtype, buffer=host, device=self, bo=BufferObject(self, host, dram.array),
                                       device_address=dram.address, coherent=False)

@@ -21,7 +21,7 @@ from tests.hw.cycle_table import check_cycles
 
 # fields of a good descriptor of the KV260 that differ, and whether it is refused
 RULES = (
-    (Opcode.STREAM, {"address": 0, "beats": 0}, 0), (Opcode.STREAM, {"address": 256, "beats": 16}, 0),
+    (Opcode.STREAM, {"address": 0, "beats": 0}, 1), (Opcode.STREAM, {"address": 256, "beats": 16}, 0),
     (Opcode.STREAM, {"address": 2**40 - 256, "beats": 2**32 - 16}, 0),
     (Opcode.STREAM, {"address": 128}, 1), (Opcode.STREAM, {"address": 1}, 1), (Opcode.STREAM, {"beats": 8}, 1),
     (Opcode.STREAM, {"beats": 1}, 1), (Opcode.STREAM, {"listed": 4, "head": 1, "row_beats": 3}, 0),
@@ -37,7 +37,8 @@ RULES = (
     (Opcode.LOGITS, {"vocab": 0}, 1), (Opcode.LOGITS, {"count": 2560}, 0), (Opcode.LOGITS, {"count": 2564}, 1),
     *((Opcode.LOAD, {"target": target, "address": 16, "address_stride": 48}, 0) for target in LoadTarget),
     *((Opcode.LOAD, {"target": target}, 1) for target in range(max(LoadTarget) + 1, 16)),
-    (Opcode.LOAD, {"address": 8}, 1), (Opcode.LOAD, {"address": 2**40 - 1}, 1), (Opcode.LOAD, {"bytes": 3}, 0),
+    (Opcode.LOAD, {"address": 8}, 1), (Opcode.LOAD, {"address": 2**40 - 1}, 1), (Opcode.LOAD, {"bytes": 7}, 1),
+    (Opcode.LOAD, {"bytes": 0}, 1), (Opcode.LOAD, {"bytes": 8}, 0),
     (Opcode.LOAD, {"address_stride": 1}, 1), (Opcode.LOAD, {"address_stride": 24}, 1), (Opcode.LOAD, {"row": 16}, 1),
     (Opcode.STORE, {"address": 32, "steps": 16}, 0), (Opcode.STORE, {"address": 33}, 1),
     (Opcode.STORE, {"steps": 8}, 1), (Opcode.STORE, {"steps": 2**40 - 16}, 0), (Opcode.STORE, {"count": 3}, 1),

@@ -1,0 +1,171 @@
+"""A small model on a simulated core whose memory goes on around the model's buffer, beside the emulator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from host.compiler.program import Program
+from host.devices.base import Progress
+from host.devices.emulator import EmulatorDevice
+from host.runtime import Session, Top
+from models.config import ModelConfig
+from models.errors import DeviceError
+from models.machine.build import BuildParameters
+from models.synth import synthetic_model
+from sim.rtl_device import BASE, RtlDevice, simulated_core
+
+__all__ = ["SHAPE", "Bench", "InjectedDevice", "TokenError"]
+
+SHAPE = ModelConfig(name="inject", vocab_size=40, hidden_size=64, ffn_size=96, layers=1, heads=2, kv_heads=1,
+                    head_dim=24, activation="relu2", sub_norms=True, tied_head=True, rope_theta=1e4, rms_eps=1e-5,
+                    context=64)
+"""The model: one layer with everything that a layer may have."""
+GUARD = 1 << 16  # bytes of memory before and behind each buffer
+PATTERN = 0xC3
+LIMIT = 2_000_000  # cycles of a run: beyond, it hangs
+WATCHDOG = 8_000  # cycles: several times what the slowest descriptor takes behind a memory that stalls
+
+
+class TokenError(Exception):
+    """A token, or the memory around the buffer, that is not as it must be."""
+
+
+class InjectedDevice(RtlDevice):
+    """`act` is called once `at` cycles of a run have passed, if that lasts so long, or, with `access`, at a register
+    access, counted from now on; `acted` says whether it was."""
+
+    watchdog = WATCHDOG
+    patience = 14
+    dead = False
+    """The process has ended: it does nothing any more."""
+    at: int | None = None
+    access: int | None = None
+    acted = False
+
+    act: Callable[[], None]
+    act_again: Callable[[], None] | None = None
+    """What is to happen at the access, where `act` sets one."""
+
+    def arm(self, act: Callable[[], None], *, at: int | None = None, access: int | None = None) -> None:
+        """Let something happen once."""
+        self.act, self.at, self.access, self.acted = act, at, access, False
+        self.act_again = None
+
+    def disarm(self) -> None:
+        """Let nothing happen any more."""
+        self.at = self.access = None
+
+    def stop(self) -> None:
+        if not self.dead:
+            super().stop()
+
+    def wait(self, progress: Progress | None = None) -> None:
+        if self.at is not None:
+            self.core.run(self.at, until_irq=True)
+            self.at = None
+            if not self.core.irq:
+                self.acted = True
+                self.act()
+        super().wait(progress)
+
+    def write_register(self, offset: int, value: int) -> None:
+        self._count()
+        super().write_register(offset, value)
+
+    def read_register(self, offset: int) -> int:
+        self._count()
+        return super().read_register(offset)
+
+    def _count(self) -> None:
+        if self.access is not None:
+            self.access -= 1
+            if self.access < 0:
+                self.access, self.acted = None, True
+                (self.act_again or self.act)()
+
+
+class Bench:
+    """Tokens on both, compared. Places for two buffers, so that a second process finds room beside the first one's."""
+
+    def __init__(self, build: BuildParameters, seed: int = 0, shape: ModelConfig = SHAPE):
+        self.build = build
+        self.model = synthetic_model(build.fitted(shape), seed=seed)
+        size = Program(self.model, build, rows=build.slots).size
+        self.places = (GUARD, 2 * GUARD + size)
+        self.core = simulated_core(build, memory=np.full(self.places[1] + size + GUARD, PATTERN, np.uint8), base=BASE)
+        self.expected = Session(self.model, EmulatorDevice(build))
+        self.place = 0
+        self.open()
+        self.begin([0])
+        before, ports = self.session.counters.cycles, self.core.port_counters()
+        self.check(1)
+        self.run_cycles = self.session.counters.cycles - before
+        """That a token takes behind a memory without stalls."""
+        self.used = [now - then for now, then in zip(self.core.port_counters(), ports, strict=True)]
+        """What it does on each port."""
+
+    def open(self) -> None:
+        """The device and the session of a process that begins, whatever the one before it left running."""
+        device = InjectedDevice(self.build, core=self.core, first=self.places[self.place])
+        device.identify()
+        device.interval = WATCHDOG // 10
+        device.limit = LIMIT
+        self.device, self.session = device, Session(self.model, device)
+
+    def restart(self, place: int) -> None:
+        """A process that begins, its buffer at a place, the same or the other."""
+        self.place = place
+        self.open()
+
+    def reset(self) -> None:
+        """Core and memory as at first, whatever they were left in."""
+        self.core.clear_faults()
+        self.core.reset()
+        self.core.protocol_errors()
+        self.open()
+
+    @property
+    def outside(self) -> np.ndarray:
+        """A copy of all memory but the buffer."""
+        start = self.places[self.place]
+        return np.concatenate([self.core.memory[:start], self.core.memory[start + self.session.program.size:]])
+
+    def begin(self, tokens: Iterable[int]) -> None:
+        """A new text, of these tokens on both."""
+        self.session.reset()
+        self.expected.reset()
+        for token in tokens:
+            self.check(int(token))
+
+    def check(self, token: int) -> None:
+        """Append a token on both; `TokenError` where what follows differs."""
+        expected = self.expected.decode(token)
+        self.compare(expected, self.session.decode(token))
+
+    def compare(self, expected: Top, found: Top) -> None:
+        """`TokenError` unless ids and logits are equal, and no rule of AXI was broken."""
+        if errors := self.core.protocol_errors():
+            raise TokenError(f"the core broke the AXI protocol: {errors[0]}")
+        if found.ids.tolist() != expected.ids.tolist() or found.logits.tolist() != expected.logits.tolist():
+            raise TokenError(f"id {found.ids[0]} in place of {expected.ids[0]} at position {self.session.position - 1}")
+
+    def compare_caches(self) -> None:
+        """`TokenError` unless the caches hold the same."""
+        for layer in range(self.model.config.layers):
+            expected, found = self.expected.cache(layer), self.session.cache(layer)
+            for name, values in expected.items():
+                if not np.array_equal(values, found[name]):
+                    raise TokenError(f"the cache's {name} of layer {layer} differ")
+
+    def fails_with(self, token: int) -> str | None:
+        """Append a token on the device alone: the line of its error, None where it went well and was right."""
+        try:
+            found = self.session.decode(token)
+        except DeviceError as error:
+            return str(error)
+        except KeyboardInterrupt:
+            return "KeyboardInterrupt"
+        self.compare(self.expected.decode(token), found)
+        return None
