@@ -48,6 +48,8 @@ class Device(ABC):
 
     name: str
     build: BuildParameters
+    near = True
+    """Whether its registers cost nothing to read, so that what it counts is read after every run."""
     buffer: Buffer | None = None
     """What was allocated last: all that the device may touch."""
     watchdog: int | None = None

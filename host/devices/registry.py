@@ -12,7 +12,7 @@ __all__ = ["DEVICES", "open_device"]
 DEVICES = {
     "emulator": ("host.devices.emulator", "EmulatorDevice", ""),
     "rtl": ("sim.rtl_device", "RtlDevice", "pip install 'tritloom[sim]'"),
-    "pynq": ("host.pynq_device", "PynqDevice", "pip install 'tritloom[board]'"),
+    "pynq": ("host.board.device", "PynqDevice", "pip install 'tritloom[board]'"),
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import types
+from importlib.metadata import distribution
 from pathlib import Path
 
 import numpy as np
@@ -13,22 +14,26 @@ import pytest
 pytest.importorskip("pynq", reason="pip install 'tritloom[board]' (Python 3.10 to 3.12)")
 
 import pynq
+from pynqutils.setup_utils import ExtensionsManager
 
-from host import pynq_device
-from host.bitstream import DESCRIPTION
+from host.bitstream import BITSTREAM_VARIABLE, DESCRIPTION
+from host.board import device as board_device
+from host.board import overlay as board_overlay
+from host.board.device import PynqDevice
+from host.board.port_width import WIDTH_REGISTERS
 from host.command_line import add_model_options, start_session
 from host.devices.emulator import EmulatorDevice
 from host.devices.registry import open_device
-from host.pynq_device import BITSTREAM_VARIABLE, PynqDevice
 from host.runtime import Session
 from host.stage_options import chosen_stages
 from hw.boards.chosen_build import with_settings
 from hw.boards.registry import BUILDS
 from models.config import ModelConfig
 from models.errors import DeviceError
-from models.machine.registers import Status, register
+from models.machine.registers import IDENTITY, LIMIT_BYTES, Status, register
 from models.synth import synthetic_model
-from tests.host.simulated_board import BufferObject, SimulatedBoard, hardware_description
+from tests.host.board.simulated_board import BASE_ADDRESS, BufferObject, SimulatedBoard, hardware_description
+from tests.host.board.simulated_uio import SimulatedUio
 
 BUILD = BUILDS["sim-tiny"]
 HASH = "c0ffee42" + "0" * 56
@@ -54,10 +59,20 @@ def board(monkeypatch: pytest.MonkeyPatch) -> SimulatedBoard:
     return found
 
 
+@pytest.fixture
+def uio(board: SimulatedBoard, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> SimulatedUio:
+    """The board's interrupt, as the kernel gives it; "dead": it never fires."""
+    found = SimulatedUio(lambda: bool(board.fabric.get("STATUS") & Status.DONE),
+                         dead=getattr(request, "param", "") == "dead")
+    monkeypatch.setattr(board_overlay, "get_uio_irq", {121: found.path}.get)
+    return found
+
+
 def use(board: SimulatedBoard, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pynq.Device, "_active_device", board, raising=False)
     monkeypatch.delattr(pynq.Clocks, "_real_instance", raising=False)
-    monkeypatch.setattr(pynq.Clocks, "device", None)
+    monkeypatch.setattr(pynq.Clocks, "device", None, raising=False)  # 4.0 asks the device what it is, 3.0.1 the process
+    monkeypatch.setattr(pynq.ps, "CPU_ARCH", pynq.ps.ZU_ARCH)
 
 
 def describe(folder: Path, **changes: object) -> None:
@@ -81,7 +96,7 @@ def test_a_session_gives_the_emulators_tokens(files, board, monkeypatch, ranged)
         directions = types.SimpleNamespace(XCL_BO_SYNC_BO_TO_DEVICE="to device",
                                            XCL_BO_SYNC_BO_FROM_DEVICE="from device")
         xrt = types.SimpleNamespace(bo=BufferObject, xclBOSyncDirection=directions)
-        monkeypatch.setattr(pynq_device, "pyxrt", xrt)
+        monkeypatch.setattr(board_overlay, "pyxrt", xrt)
     model, prompt = synthetic_model(TINY, seed=3), [7, 60, 0, 13, 22]
     expected = Session(model, EmulatorDevice(BUILD))
     found = Session(model, open_device("pynq", BUILD))
@@ -150,11 +165,16 @@ def test_the_hardware_watchdog_is_set(files, board):
     assert board.fabric.get("WATCHDOG") == pytest.approx(BUILD.clock_mhz * 1e6, rel=1e-3)
 
 
-def test_saturations_of_earlier_programs_do_not_count(files, board):
-    device = PynqDevice(BUILD)
-    board.fabric._registers["SATURATIONS"] = 7
-    session = Session(synthetic_model(TINY, seed=3), device)
-    assert device.get("SATURATIONS") == session.saturations == 0
+def test_saturations_of_earlier_programs_do_not_count(files, board, monkeypatch):
+    read, counted = board.read_registers, BASE_ADDRESS + register("SATURATIONS").offset
+
+    def after_seven(address, length):
+        return (int.from_bytes(read(address, length), "little") + 7 * (address == counted)).to_bytes(length, "little")
+
+    monkeypatch.setattr(board, "read_registers", after_seven)
+    session = Session(synthetic_model(TINY, seed=3), PynqDevice(BUILD))
+    session.prefill([1, 2])
+    assert session.device.get("SATURATIONS") == 7 and session.saturations == 0
 
 
 def test_a_bad_program_is_reported(files, board):
@@ -167,7 +187,7 @@ def test_a_bad_program_is_reported(files, board):
 
 
 def test_a_run_without_end_is_given_up(files, board, monkeypatch):
-    monkeypatch.setattr(pynq_device, "RUN_LIMIT_S", 0.02)
+    monkeypatch.setattr(board_device, "RUN_LIMIT_S", 0.02)
     device, told = PynqDevice(BUILD), []
     board.fabric._registers["STATUS"] = Status.BUSY
     with pytest.raises(DeviceError, match="did not finish a run"):
@@ -217,8 +237,9 @@ def test_an_accel_json_of_another_build_is_refused(files, board):
 
 
 def test_another_design_is_refused(files, board):
-    (files / "tritloom.hwh").write_text(hardware_description(BUILD.clock_mhz, cell="blinker"))
-    with pytest.raises(DeviceError, match="has no tritloom; it has .*blinker"):
+    (files / "tritloom.hwh").write_text(hardware_description(BUILD.clock_mhz, cell="blinker",
+                                                                    vlnv="xilinx.com:module_ref:blinker:1.0"))
+    with pytest.raises(DeviceError, match="has no Tritloom accelerator .*; it has .*blinker"):
         PynqDevice(BUILD)
 
 
@@ -241,3 +262,78 @@ def test_a_slow_clock_warns_and_a_fast_one_is_refused(files, monkeypatch):
     use(SimulatedBoard(BUILD, int(HASH[:8], 16), stuck_divisor=5), monkeypatch)
     with pytest.raises(DeviceError, match="runs at 300.0 MHz, but its timing was met at 250.0 MHz"):
         PynqDevice(BUILD)
+
+
+def test_pynq_binds_the_driver_and_finds_bitstream_and_notebooks(files, board):
+    overlay = pynq.Overlay(str(files / "tritloom.bit"), device=board)
+    assert type(overlay.tritloom).__name__ == "TritloomIP" and overlay.tritloom.get("ID") == IDENTITY
+    found = {point.group: point.value for point in distribution("tritloom").entry_points if point.group[:5] == "pynq."}
+    assert found == {"pynq.lib": "host.board.overlay", "pynq.overlays": "host.board.overlays",
+                     "pynq.notebooks": "tritloom.notebooks"}
+    for group in ("pynq.overlays", "pynq.notebooks"):  # PYNQ takes folders, and imports those of pynq.lib
+        folders = {point.name: folder for point, folder in zip(ExtensionsManager(group).list,
+                                                               ExtensionsManager(group).paths, strict=True)}
+        assert Path(folders["tritloom"]).is_dir()
+
+
+def test_a_token_takes_four_register_accesses(files, board, uio):
+    session = Session(synthetic_model(TINY, seed=3), PynqDevice(BUILD))
+    session.prefill([1, 2])
+    session.decode(3)
+    assert session.device.interrupt is not None
+    for token in (4, 5):
+        board.accesses.clear()
+        session.decode(token)
+        assert board.accesses == [("write", "POSITION"), ("write", "CONTROL"), ("read", "STATUS"),
+                                  ("read", "CYCLES_LOW")]
+    assert session.counters.cycles > 0 and session.counters.zeros == 0
+    session.counts_zeros = True
+    session.decode(6)
+    assert session.counters.activations > 0
+
+
+def test_without_an_interrupt_status_is_polled(files, board):
+    device = PynqDevice(BUILD)
+    assert device.interrupt is None
+    session = Session(synthetic_model(TINY, seed=3), device)
+    session.prefill([1, 2])
+    board.accesses.clear()
+    session.decode(3)
+    assert len(board.accesses) == 5  # the program changes from prefill to decode
+
+
+@pytest.mark.parametrize("uio", ["dead"], indirect=True)
+def test_an_interrupt_that_never_fires_is_given_up(files, board, uio, monkeypatch):
+    monkeypatch.setattr(board_device, "INTERRUPT_S", 0.01)
+    session = Session(synthetic_model(TINY, seed=3), PynqDevice(BUILD))
+    with pytest.warns(RuntimeWarning, match="never fires: STATUS is polled from now on"):
+        session.prefill([1, 2])
+        session.decode(3)
+        session.decode(4)
+    assert session.device.interrupt is None and uio.arms == 3
+    session.decode(5)
+
+
+def test_a_device_file_that_is_not_there_is_a_warning(files, board, monkeypatch):
+    monkeypatch.setattr(board_overlay, "get_uio_irq", lambda number: "/dev/none")
+    with pytest.warns(RuntimeWarning, match="no interrupt, STATUS is polled: .*/dev/none"):
+        assert PynqDevice(BUILD).interrupt is None
+
+
+def test_the_fabric_may_touch_the_buffer_alone(files, board):
+    buffer = PynqDevice(BUILD).allocate(5000)
+    assert board.fabric.get("BASE") * LIMIT_BYTES == buffer.address
+    assert board.fabric.get("LIMIT") * LIMIT_BYTES == buffer.address + 5120
+
+
+@pytest.mark.parametrize("widths", [True, False], ids=["described", "not described"])
+def test_a_narrow_port_is_refused(files, board, widths):
+    (files / "tritloom.hwh").write_text(hardware_description(BUILD.clock_mhz, widths=widths))
+    board.system[WIDTH_REGISTERS["HP0", "read"]] = 0xF001
+    with pytest.raises(DeviceError, match="^port HP0 has 64 bits to read, and the design 128: "):
+        PynqDevice(BUILD)
+
+
+def test_a_port_that_the_build_has_not_may_have_any_width(files, board):
+    board.system[WIDTH_REGISTERS["HP3", "write"]] = 2
+    PynqDevice(BUILD)
