@@ -62,7 +62,8 @@ class PynqDevice(Device):
     name = "pynq"
     near = False
 
-    def __init__(self, build: BuildParameters, bitstream: Path | None = None):
+    def __init__(self, build: BuildParameters, bitstream: Path | None = None, *, checked: bool = True):
+        """checked: whether what is wrong with it is raised at once, or left to the caller's `check_` calls."""
         path = bitstream or find_bitstream()
         self.bitstream, self.build = path, build
         self.description = read_description(path.with_name(DESCRIPTION), build)
@@ -71,16 +72,39 @@ class PynqDevice(Device):
         self._held: dict[int, int] = {}
         self._acknowledges, self._ended, self._started, self._run_s = False, 0, 0.0, 0.0
         self._lost, self.interrupt = 0, _interrupt(self._overlay.uio())
-        self.clock_mhz = self._check_clock()
-        self.identify()
+        self.clock_mhz = self._read_clock()
+        self.watchdog = round(WATCHDOG_S * self.clock_mhz * 1e6)
+        if checked:
+            self.check_clock()
+            self.identify()
+            self.check_build()
+            self.check_ports()
+            self.stop()
+
+    def check_clock(self) -> None:
+        """`DeviceError` for a clock that is faster than the fabric's timing, a warning for a slower one."""
+        found, expected = self.clock_mhz, self.description.clock_mhz
+        if found > expected * (1 + CLOCK_TOLERANCE):
+            raise DeviceError(f"the fabric runs at {found:.1f} MHz, but its timing was met at {expected:.1f} MHz")
+        if found < expected * (1 - CLOCK_TOLERANCE):
+            warnings.warn(f"the fabric runs at {found:.1f} MHz instead of {expected:.1f} MHz: tokens are right, "
+                          f"figures of speed are not", RuntimeWarning, stacklevel=3)
+
+    def check_build(self) -> None:
+        """`DeviceError` where the bitstream is not the one that accel.json describes."""
         if (found := self.get("BUILD")) != self.description.word:
-            raise DeviceError(f"{path} is build {found:08x}, but accel.json beside it describes "
+            raise DeviceError(f"{self.bitstream} is build {found:08x}, but accel.json beside it describes "
                               f"{self.description.word:08x}: they come from different runs of hw.build")
-        if wrong := self.wrong_widths():
+
+    def check_ports(self) -> None:
+        """`DeviceError` where a port of the processor has another width than the design."""
+        kind, parameters = self._overlay.processing_system
+        if "zynq_ultra" not in kind:
+            return
+        wrong = wrong_widths(partial(board_overlay.read_word, board=self._board), self.build.ports, parameters)
+        if wrong:
             raise DeviceError(f"{'; '.join(wrong)}: build tritloom.hwh and tritloom.bit in one run, and load them with "
                               f"PYNQ, which sets the widths")
-        self.watchdog = round(WATCHDOG_S * self.clock_mhz * 1e6)
-        self.stop()
 
     def _memory(self, size: int) -> Buffer:
         """Zeroed, cached memory of the kernel's contiguous pool. The buffer before it must not be in use any more."""
@@ -88,12 +112,9 @@ class PynqDevice(Device):
         memory[:] = 0
         return BoardBuffer(memory.view(np.ndarray), memory.device_address, memory)
 
-    def wrong_widths(self) -> list[str]:
-        """What is wrong with the widths of the processor's ports; empty where nothing is, or they are not known."""
-        kind, parameters = self._overlay.processing_system
-        if "zynq_ultra" not in kind:
-            return []
-        return wrong_widths(partial(board_overlay.read_word, board=self._board), self.build.ports, parameters)
+    def _set_up(self) -> None:
+        super()._set_up()
+        self.set("WATCHDOG", self.watchdog)
 
     def write_register(self, offset: int, value: int) -> None:
         value = int(value)
@@ -178,20 +199,14 @@ class PynqDevice(Device):
         self._drop_interrupt()
         self._overlay.release()
 
-    def _check_clock(self) -> float:
-        """The fabric's clock in MHz, read back from the PLL and divisor registers."""
-        expected = self.description.clock_mhz
+    def _read_clock(self) -> float:
+        """The fabric's clock in MHz, read back from the PLL and divisor registers; what it should be where they cannot
+        be read."""
         try:
-            found = board_overlay.fabric_mhz()
+            return board_overlay.fabric_mhz()
         except DeviceError as error:
             warnings.warn(f"{error}: measure no speed", RuntimeWarning, stacklevel=3)
-            return expected
-        if found > expected * (1 + CLOCK_TOLERANCE):
-            raise DeviceError(f"the fabric runs at {found:.1f} MHz, but its timing was met at {expected:.1f} MHz")
-        if found < expected * (1 - CLOCK_TOLERANCE):
-            warnings.warn(f"the fabric runs at {found:.1f} MHz instead of {expected:.1f} MHz: tokens are right, "
-                          f"figures of speed are not", RuntimeWarning, stacklevel=3)
-        return found
+            return self.description.clock_mhz
 
 
 def _interrupt(path: str | None) -> UioInterrupt | None:

@@ -19,8 +19,8 @@ _MICROWATTS, _MILLIDEGREES = 1e-6, 1e-3
 
 @dataclass(frozen=True)
 class Sensor:
-    """One file of a sensor. name: of the chip, as the kernel calls it. scale: from its unit to watts, degrees Celsius or
-    turns a minute."""
+    """One file of a sensor. name: of the chip, as the kernel calls it. scale: from its unit to watts, degrees Celsius
+    or turns a minute."""
 
     name: str
     path: Path

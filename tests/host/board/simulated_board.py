@@ -34,7 +34,7 @@ _NAMES = {r.offset: r.name for r in REGISTERS}
 
 class SimulatedBoard(pynq.Device):
     """One board with one build in its fabric. `synced` lists the ranges of all flushes and invalidations, `accesses`
-    the accelerator's registers as they are read and written.
+    the accelerator's registers as they are read and written, `written` what is written to them.
 
     The fabric's clock starts at 100 MHz, as boot firmware leaves it. `stuck_divisor`: the clock generator keeps
     1500 MHz over this, whatever is written to it. `system`: registers of the processing system by address. fabric: of
@@ -48,6 +48,7 @@ class SimulatedBoard(pynq.Device):
         self.fabric = SimulatedFabric(build, **fabric)
         self.synced: list[tuple[str, int, int]] = []
         self.accesses: list[tuple[str, str]] = []
+        self.written: list[tuple[str, int]] = []
         self.ranged_syncs = 0
         self.downloads: list[str] = []
         self.free_memory = 1 << 30
@@ -75,6 +76,7 @@ class SimulatedBoard(pynq.Device):
         value, offset = int.from_bytes(bytes(data), "little"), address - BASE_ADDRESS
         if 0 <= offset < 0x1000:
             self.accesses.append(("write", _NAMES[offset]))
+            self.written.append((_NAMES[offset], value))
             self.fabric.write_register(offset, value)
         elif not self._stuck:
             self.system[address] = value

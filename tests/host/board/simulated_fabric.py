@@ -37,8 +37,12 @@ class SimulatedFabric(EmulatorDevice):
         self._dram: Buffer | None = None
         self._counted: dict[int, int] = {}
 
-    def allocate(self, size: int) -> Buffer:
-        self._dram = super().allocate(size)
+    def memory_of(self, size: int) -> Buffer:
+        """A board's memory, where the host sets what the fabric may touch."""
+        return self._memory(size)
+
+    def _memory(self, size: int) -> Buffer:
+        self._dram = super()._memory(size)
         return self._dram
 
     def read_register(self, offset: int) -> int:

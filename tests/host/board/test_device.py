@@ -30,9 +30,9 @@ from hw.boards.chosen_build import with_settings
 from hw.boards.registry import BUILDS
 from models.config import ModelConfig
 from models.errors import DeviceError
-from models.machine.registers import IDENTITY, LIMIT_BYTES, Status, register
+from models.machine.registers import IDENTITY, LIMIT_BYTES, Control, Status, register
 from models.synth import synthetic_model
-from tests.host.board.simulated_board import BASE_ADDRESS, BufferObject, SimulatedBoard, hardware_description
+from tests.host.board.simulated_board import BufferObject, SimulatedBoard, hardware_description
 from tests.host.board.simulated_uio import SimulatedUio
 
 BUILD = BUILDS["sim-tiny"]
@@ -165,16 +165,29 @@ def test_the_hardware_watchdog_is_set(files, board):
     assert board.fabric.get("WATCHDOG") == pytest.approx(BUILD.clock_mhz * 1e6, rel=1e-3)
 
 
-def test_saturations_of_earlier_programs_do_not_count(files, board, monkeypatch):
-    read, counted = board.read_registers, BASE_ADDRESS + register("SATURATIONS").offset
+def test_counters_begin_anew_with_each_buffer(files, board):
+    device = PynqDevice(BUILD)
+    board.written.clear()
+    device.allocate(4096)
+    assert board.written[-1] == ("CONTROL", Control.CLEAR)
 
-    def after_seven(address, length):
-        return (int.from_bytes(read(address, length), "little") + 7 * (address == counted)).to_bytes(length, "little")
 
-    monkeypatch.setattr(board, "read_registers", after_seven)
-    session = Session(synthetic_model(TINY, seed=3), PynqDevice(BUILD))
-    session.prefill([1, 2])
-    assert session.device.get("SATURATIONS") == 7 and session.saturations == 0
+def test_what_a_reset_loses_is_written_again(files, board):
+    device = PynqDevice(BUILD)
+    device.allocate(4096)
+    board.fabric._registers |= {"BASE": 0, "LIMIT": 0, "WATCHDOG": 0}
+    device.recover()
+    assert board.fabric.get("LIMIT") > board.fabric.get("BASE") > 0 and board.fabric.get("WATCHDOG") > 0
+
+
+def test_unchecked_it_says_what_is_wrong_when_asked(files, monkeypatch):
+    use(SimulatedBoard(BUILD, 0xBAD, stuck_divisor=5), monkeypatch)
+    device = PynqDevice(BUILD, checked=False)
+    with pytest.raises(DeviceError, match="300.0 MHz"):
+        device.check_clock()
+    with pytest.raises(DeviceError, match="is build 00000bad"):
+        device.check_build()
+    device.check_ports()
 
 
 def test_a_bad_program_is_reported(files, board):
