@@ -63,6 +63,8 @@ ELSEWHERE: tuple[tuple[str, str, str], ...] = (
     ("host", "model_option", "host/test_models.py"),
     ("host", "runtime", "host/devices/test_emulator.py"),
     ("host", "stopping", "host/compiler/test_stops.py"),
+    ("host/bringup", "loaded running system", "host/test_doctor.py"),
+    ("host/bringup", "short_program tokens units", "host/test_selftest.py"),
     ("host/compiler", "cuts turns", "host/compiler/test_stops.py"),
     ("host/compiler", "descriptor_list head layer pass_context streams_ahead", "host/compiler/test_schedule.py"),
     ("host/compiler", "memory_map program vocabulary", "host/compiler/test_shortlist_program.py"),

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 
 from host.devices.base import Buffer
 from host.devices.emulator import EmulatorDevice
+from host.emulator.library import NUMPY
 from models.machine.build import PORT_BYTES, BuildParameters
 from models.machine.descriptor import DESCRIPTOR_BYTES, Descriptor, Opcode, unpack
 from models.machine.layout import stripe
@@ -29,11 +31,16 @@ class StuckBit(NamedTuple):
 
 
 class SimulatedFabric(EmulatorDevice):
-    """Counts the beats of streams, and the cycles that they take at `rates`, by port. stuck: a wrong data line."""
+    """Counts the beats of streams, and the cycles that they take at `rates`, by port. stuck: a wrong data line. wrong:
+    an operation whose unit works with other fields than its descriptor has. held: registers that keep a value.
+    crossing: streams of so many beats meet in the memory's banks, and take twice as long."""
 
-    def __init__(self, build: BuildParameters, *, rates: Sequence[float] = (1, 1, 1, 1), stuck: StuckBit | None = None):
-        super().__init__(build)
-        self.rates, self.stuck = list(rates), stuck
+    def __init__(self, build: BuildParameters, *, rates: Sequence[float] = (1, 1, 1, 1), stuck: StuckBit | None = None,
+                 wrong: Mapping[Opcode, Mapping[str, int]] = MappingProxyType({}),
+                 held: Mapping[str, int] = MappingProxyType({}), crossing: int = 0):
+        super().__init__(build, kernels=NUMPY if stuck or wrong else "auto")
+        self.rates, self.stuck, self._wrong, self._crossing = list(rates), stuck, wrong, crossing
+        self._held = {register(name).offset: value for name, value in held.items()}
         self._dram: Buffer | None = None
         self._counted: dict[int, int] = {}
 
@@ -43,15 +50,18 @@ class SimulatedFabric(EmulatorDevice):
 
     def _memory(self, size: int) -> Buffer:
         self._dram = super()._memory(size)
+        for opcode, changes in self._wrong.items():
+            run = self.machine._execute[opcode]
+            self.machine._execute[opcode] = lambda f, run=run, changes=changes: run(f._replace(**changes))
         return self._dram
 
     def read_register(self, offset: int) -> int:
-        return self._counted.get(offset, super().read_register(offset))
+        return self._held.get(offset, self._counted.get(offset, super().read_register(offset)))
 
     def write_register(self, offset: int, value: int) -> None:
         if offset == _CONTROL and value & Control.START and self._dram is not None:
             streams = [f for f in self._descriptors() if f.opcode == Opcode.STREAM]
-            self._count(sum(f.beats for f in streams))
+            self._count(sum(f.beats for f in streams), 2 if any(f.beats == self._crossing for f in streams) else 1)
             with self._seen_wrong(streams):
                 super().write_register(offset, value)
         else:
@@ -65,15 +75,15 @@ class SimulatedFabric(EmulatorDevice):
         except ValueError:  # a bad one: the fabric says so
             return []
 
-    def _count(self, beats: int) -> None:
-        cycles = [round(beats / rate) for rate in self.rates]
+    def _count(self, beats: int, times: int) -> None:
+        cycles = [round(beats * times / rate) for rate in self.rates]
         self._counted = {register("CYCLES_LOW").offset: max(cycles) + OVERHEAD}
         for port in range(self.build.ports):
             self._counted |= {register(f"PORT_BEATS_{port}").offset: beats,
                               register(f"PORT_CYCLES_{port}").offset: cycles[port]}
 
     @contextmanager
-    def _seen_wrong(self, streams: list[Descriptor]):
+    def _seen_wrong(self, streams: list[Descriptor]) -> Iterator[None]:
         """What streams read, with the stuck bit, for the time of a run."""
         kept = self._dram.array.copy() if self.stuck else None
         if self.stuck:
@@ -82,8 +92,10 @@ class SimulatedFabric(EmulatorDevice):
                 line[:, self.stuck.port, self.stuck.bit // 8] = 1 << self.stuck.bit % 8
                 start = f.address - self._dram.address
                 self._dram.array[start:start + line.size] |= stripe(line.reshape(-1), self.build)
+            self.machine.forget_streams()
         written = self._dram.array.copy() if self.stuck else None
         yield
         if self.stuck:
+            self.machine.forget_streams()
             read_only = self._dram.array == written
             self._dram.array[read_only] = kept[read_only]

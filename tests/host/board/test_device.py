@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import types
 from importlib.metadata import distribution
 from pathlib import Path
@@ -28,35 +27,23 @@ from host.runtime import Session
 from host.stage_options import chosen_stages
 from hw.boards.chosen_build import with_settings
 from hw.boards.registry import BUILDS
-from models.config import ModelConfig
 from models.errors import DeviceError
 from models.machine.registers import IDENTITY, LIMIT_BYTES, Control, Status, register
 from models.synth import synthetic_model
+from tests.host.board.on_board import BUILD, TINY, WORD, describe, put_files, use
 from tests.host.board.simulated_board import BufferObject, SimulatedBoard, hardware_description
 from tests.host.board.simulated_uio import SimulatedUio
-
-BUILD = BUILDS["sim-tiny"]
-HASH = "c0ffee42" + "0" * 56
-TINY = ModelConfig(name="tiny", vocab_size=61, hidden_size=48, ffn_size=96, layers=2, heads=2, kv_heads=1, head_dim=32,
-                   activation="relu2", sub_norms=True, tied_head=False, rope_theta=10000.0, rms_eps=1e-5, context=32)
 
 
 @pytest.fixture
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with bitstream, hardware description and accel.json, named in the environment."""
-    (tmp_path / "tritloom.bit").write_bytes(b"the simulated board looks at no bitstream")
-    (tmp_path / "tritloom.hwh").write_text(hardware_description(BUILD.clock_mhz))
-    describe(tmp_path)
-    monkeypatch.setenv(BITSTREAM_VARIABLE, str(tmp_path / "tritloom.bit"))
-    return tmp_path
+    return put_files(tmp_path, monkeypatch)
 
 
 @pytest.fixture
 def board(monkeypatch: pytest.MonkeyPatch) -> SimulatedBoard:
     """The board that PYNQ finds."""
-    found = SimulatedBoard(BUILD, int(HASH[:8], 16))
-    use(found, monkeypatch)
-    return found
+    return use(SimulatedBoard(BUILD, WORD), monkeypatch)
 
 
 @pytest.fixture
@@ -66,18 +53,6 @@ def uio(board: SimulatedBoard, request: pytest.FixtureRequest, monkeypatch: pyte
                          dead=getattr(request, "param", "") == "dead")
     monkeypatch.setattr(board_overlay, "get_uio_irq", {121: found.path}.get)
     return found
-
-
-def use(board: SimulatedBoard, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pynq.Device, "_active_device", board, raising=False)
-    monkeypatch.delattr(pynq.Clocks, "_real_instance", raising=False)
-    monkeypatch.setattr(pynq.Clocks, "device", None, raising=False)  # 4.0 asks the device what it is, 3.0.1 the process
-    monkeypatch.setattr(pynq.ps, "CPU_ARCH", pynq.ps.ZU_ARCH)
-
-
-def describe(folder: Path, **changes: object) -> None:
-    content = {"hash": HASH, "clock_mhz": BUILD.clock_mhz, "parameters": BUILD.to_json(), "registers": {}} | changes
-    (folder / "accel.json").write_text(json.dumps(content))
 
 
 def generate(session: Session, prompt: list[int], count: int) -> tuple[list[int], list[np.ndarray]]:
@@ -114,7 +89,7 @@ def test_a_session_gives_the_emulators_tokens(files, board, monkeypatch, ranged)
 def test_a_chosen_build_runs_by_the_description_beside_its_bitstream(files, monkeypatch):
     build = with_settings(BUILD, ["weight_buffer_steps=128", "top_k=8"])
     describe(files, parameters=build.to_json())
-    use(SimulatedBoard(build, int(HASH[:8], 16)), monkeypatch)
+    use(SimulatedBoard(build, WORD), monkeypatch)
     parser = argparse.ArgumentParser()
     add_model_options(parser)
     model, prompt = synthetic_model(TINY, seed=3), [7, 60, 0, 13]
@@ -269,10 +244,10 @@ def test_the_overlay_sets_the_builds_clock(files, board):
 
 
 def test_a_slow_clock_warns_and_a_fast_one_is_refused(files, monkeypatch):
-    use(SimulatedBoard(BUILD, int(HASH[:8], 16), stuck_divisor=15), monkeypatch)
+    use(SimulatedBoard(BUILD, WORD, stuck_divisor=15), monkeypatch)
     with pytest.warns(RuntimeWarning, match="runs at 100.0 MHz instead of 250.0 MHz"):
         assert PynqDevice(BUILD).clock_mhz == pytest.approx(100, rel=1e-3)
-    use(SimulatedBoard(BUILD, int(HASH[:8], 16), stuck_divisor=5), monkeypatch)
+    use(SimulatedBoard(BUILD, WORD, stuck_divisor=5), monkeypatch)
     with pytest.raises(DeviceError, match="runs at 300.0 MHz, but its timing was met at 250.0 MHz"):
         PynqDevice(BUILD)
 
