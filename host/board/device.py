@@ -112,10 +112,6 @@ class PynqDevice(Device):
         memory[:] = 0
         return BoardBuffer(memory.view(np.ndarray), memory.device_address, memory)
 
-    def _set_up(self) -> None:
-        super()._set_up()
-        self.set("WATCHDOG", self.watchdog)
-
     def write_register(self, offset: int, value: int) -> None:
         value = int(value)
         if offset == _CONTROL:
@@ -154,10 +150,10 @@ class PynqDevice(Device):
                 self._count_lost(fired)
                 return
             passed = time.monotonic() - start
-            if passed > RUN_LIMIT_S:
-                raise DeviceError(f"device {self.name} did not finish a run in {RUN_LIMIT_S:.0f} s")
             if progress:
                 progress(int(passed * self.clock_mhz * 1e6))
+            if passed > RUN_LIMIT_S:
+                raise DeviceError(f"device {self.name} did not finish a run in {RUN_LIMIT_S:.0f} s")
 
     def _pause(self) -> None:
         time.sleep(POLL_S)
