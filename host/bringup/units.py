@@ -6,6 +6,7 @@ Each line looks a step further into a layer than the one before, so the first th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 
@@ -53,7 +54,7 @@ def check_units(device: Device, seed: int = 0) -> Iterator[Check]:
         ("head", "all logits", _logits, ()),
         ("top k", "the best tokens", _top, ())]
     for name, what, take, points in steps:
-        yield guarded(name, _RELOAD, lambda n=name, w=what, t=take, p=points: _unit(device, model, n, w, t, p))
+        yield guarded(name, _RELOAD, partial(_unit, device, model, name, what, take, points))
 
 
 def _registers(device: Device) -> Check:

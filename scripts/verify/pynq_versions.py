@@ -19,7 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 TESTS = ("tests/host/board", "tests/host/test_doctor.py", "tests/host/test_selftest.py", "tests/host/bringup")
-COMMON = ("pytest>=8.2", "pytest-xdist>=3.6", "wheel", "setuptools<80")
+COMMON = ("pytest>=8.2", "pytest-xdist>=3.6", "wheel", "setuptools>=77,<80")
 VERSIONS: dict[str, tuple[str, ...]] = {
     # pynqmetadata 0.1.2 is written for pydantic 1, and 3.0.1 imports what pycparser has no more
     "3.0.1": ("pynq==3.0.1", "pynqutils==0.1.1", "pynqmetadata==0.1.2", "pydantic<2", "pycparser<2.22", "ipython<9"),
