@@ -54,9 +54,9 @@ class PynqDevice(Device):
     cannot be loaded, its clock is too fast, it is not the one that accel.json describes, or a memory port has another
     width. A clock that is too slow gives right tokens late: that is a warning.
 
-    The registers are far away, so what they hold is remembered: a value that is there is not written again, an
-    acknowledgement goes out with the next START, and the end of a run is read once. A token takes four accesses
-    where the interrupt reaches the host: its position, START, STATUS and the cycles.
+    The registers are far away, so what they hold is remembered: a value that is there is not written again, a run that
+    ended well is acknowledged by the next START, and its end is read once. A token takes four accesses where the
+    interrupt reaches the host: its position, START, STATUS and the cycles.
     """
 
     name = "pynq"
@@ -70,7 +70,8 @@ class PynqDevice(Device):
         self._board = board_overlay.active_board()
         self._overlay, self.registers = board_overlay.open_overlay(path, self._board)
         self._held: dict[int, int] = {}
-        self._acknowledges, self._ended, self._started, self._run_s = False, 0, 0.0, 0.0
+        self._ended: int | None = None  # STATUS of a run that ended well, until the next one starts
+        self._started, self._run_s = 0.0, 0.0
         self._lost, self.interrupt = 0, _interrupt(self._overlay.uio())
         self.clock_mhz = self._read_clock()
         self.watchdog = round(WATCHDOG_S * self.clock_mhz * 1e6)
@@ -121,19 +122,16 @@ class PynqDevice(Device):
             self._held[offset] = value
 
     def _control(self, value: int) -> None:
-        if value == Control.ACKNOWLEDGE and self._ended:
-            self._acknowledges = True
+        if value == Control.ACKNOWLEDGE and self._ended is not None:
+            self._ended &= ~Status.DONE  # START clears it in the fabric
             return
-        if value & Control.START and self._acknowledges:
-            value |= Control.ACKNOWLEDGE
-        self._acknowledges = False
-        self._ended, self._started = 0, time.monotonic()
+        self._ended, self._started = None, time.monotonic()
         self.registers.mmio.write(_CONTROL, value)
 
     def read_register(self, offset: int) -> int:
-        if offset == _STATUS and self._ended:
-            return self._ended & ~Status.DONE if self._acknowledges else self._ended
-        if offset == _CYCLES_HIGH and self._ended and self._run_s * self.clock_mhz * 1e6 < 1 << 31:
+        if offset == _STATUS and self._ended is not None:
+            return self._ended
+        if offset == _CYCLES_HIGH and self._ended is not None and self._run_s * self.clock_mhz * 1e6 < 1 << 31:
             return 0
         found = self.registers.mmio.read(offset)
         if offset == _STATUS and found & Status.DONE and not found & (Status.ERROR | Status.BUSY):
@@ -160,7 +158,7 @@ class PynqDevice(Device):
 
     def _distrust(self) -> None:
         self._held.clear()
-        self._acknowledges, self._ended = False, 0
+        self._ended = None
 
     def _await(self) -> bool:
         """The end of the run for a while; whether the interrupt had its part in it, where there is one."""
