@@ -15,6 +15,8 @@ from statistics import median
 import numpy as np
 from tqdm import tqdm
 
+from host.board.energy import EnergyMeter
+from host.board.sensors import power_sensor
 from host.command_line import add_head_option, add_model_options, open_session
 from host.engine.engine import Engine
 from host.engine.request import Request
@@ -27,10 +29,12 @@ __all__ = ["Timing", "bench_ids", "fed", "main", "measure", "parser", "summary"]
 
 @dataclass(frozen=True)
 class Timing:
-    """Wall time of one repeat, in seconds: the whole prompt up to the first new token, and all steps after it."""
+    """Wall time of one repeat, in seconds: the whole prompt up to the first new token, and all steps after it. And the
+    energy of the latter in joules, None where nothing measures it."""
 
     prefill_s: float
     decode_s: float
+    decode_j: float | None = None
 
 
 def bench_ids(vocab_size: int, prompt_tokens: int, new_tokens: int, seed: int = 0) -> tuple[list[int], list[int]]:
@@ -55,21 +59,24 @@ def fed(prompt: Sequence[int], steps: Sequence[int], on_top: Callable[[Top], Non
 
 
 def measure(session: Session, prompt: Sequence[int], steps: Sequence[int], repeats: int,
-            on_tokens: Callable[[int], None] | None = None) -> list[Timing]:
+            on_tokens: Callable[[int], None] | None = None, meter: EnergyMeter | None = None) -> list[Timing]:
     """Time `repeats` runs of prompt and steps from an empty cache, after a warm-up that does not count.
+
+    meter: what measures the energy meanwhile.
 
     `OptionError` where a count is below one or the context too short.
     """
     _check_counts(session.context, len(prompt), len(steps), repeats)
-    timings = []
+    timings, meter = [], meter or EnergyMeter(None)
     for _ in range(1 + repeats):
-        engine, done = Engine(session), 0
+        engine, done, joules = Engine(session), 0, None
         reply = engine.add(fed(prompt, steps))
         for _ in engine.run(reply):
             before, done = done, reply.prompt_done + max(0, len(reply.ids) - 1)
+            joules = meter.joules if len(reply.ids) == 1 else joules
             if on_tokens:
                 on_tokens(done - before)
-        timings.append(Timing(reply.prefill_s, reply.decode_s))
+        timings.append(Timing(reply.prefill_s, reply.decode_s, None if joules is None else meter.joules - joules))
     return timings[1:]
 
 
@@ -81,12 +88,16 @@ def _check_counts(context: int, prompt: int, new: int, repeats: int) -> None:
         raise OptionError(f"a prompt of {prompt} tokens and {new} new ones exceed the context of {context}")
 
 
-def summary(timings: Sequence[Timing], prompt_tokens: int, new_tokens: int) -> dict[str, float]:
-    """Tokens a second, median and best of the repeats, and the median time to the first new token."""
+def summary(timings: Sequence[Timing], prompt_tokens: int, new_tokens: int) -> dict[str, float | None]:
+    """Tokens a second, median and best of the repeats, and the median time to the first new token. Watts while decoding
+    and joules a token, over all repeats: None where nothing measures them."""
+    energy = None if any(t.decode_j is None for t in timings) else sum(t.decode_j for t in timings)
     prefill, decode = [t.prefill_s for t in timings], [t.decode_s for t in timings]
     return {"prefill_tokens_per_s": prompt_tokens / median(prefill), "decode_tokens_per_s": new_tokens / median(decode),
             "prefill_best_tokens_per_s": prompt_tokens / min(prefill),
-            "decode_best_tokens_per_s": new_tokens / min(decode), "first_token_s": median(prefill)}
+            "decode_best_tokens_per_s": new_tokens / min(decode), "first_token_s": median(prefill),
+            "watts": None if energy is None else energy / sum(decode),
+            "joules_per_token": None if energy is None else energy / (new_tokens * len(timings))}
 
 
 def parser() -> CommandParser:
@@ -112,8 +123,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _check_counts(session.context, options.prompt_tokens, options.n, options.repeats)
     prompt, steps = bench_ids(session.model.config.vocab_size, options.prompt_tokens, options.n, options.seed)
     with tqdm(total=(1 + options.repeats) * (len(prompt) + len(steps)), desc="bench", unit="tok", file=sys.stderr,
-              leave=False, disable=not sys.stderr.isatty()) as bar:
-        timings = measure(session, prompt, steps, options.repeats, bar.update)
+              leave=False, disable=not sys.stderr.isatty()) as bar, EnergyMeter(power_sensor()) as meter:
+        timings = measure(session, prompt, steps, options.repeats, bar.update, meter)
     result = summary(timings, len(prompt), len(steps)) | {
         "load_s": load_s, "prompt_tokens": len(prompt), "new_tokens": len(steps), "repeats": options.repeats,
         "model": options.model, "device": options.device, "threads": options.threads,
@@ -128,6 +139,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"{phase:18} {tokens:>6} | {result[f'{phase}_tokens_per_s']:>12.1f} | "
               f"{result[f'{phase}_best_tokens_per_s']:>10.1f}")
     print(f"first token after {result['first_token_s']:.3f} s, model loaded in {load_s:.2f} s")
+    if result["watts"]:
+        print(f"{result['watts']:.2f} W while decoding, {result['joules_per_token']:.3f} J a token")
     if result["weight_bytes"]:
         print(f"bytes of ternary weights read: {result['weight_bytes_read'] / result['weight_bytes']:.1%}")
 

@@ -7,16 +7,24 @@ from pathlib import Path
 
 from models.errors import DeviceError
 
-__all__ = ["BITSTREAM_VARIABLE", "DESCRIPTION", "find_bitstream"]
+__all__ = ["BITSTREAM_VARIABLE", "DESCRIPTION", "INSTALLED", "find_bitstream"]
 
 BITSTREAM_VARIABLE = "TRITLOOM_BITSTREAM"
 DESCRIPTION = "accel.json"
 """Name of the description of the build that a bitstream is of, as `hw.build` wrote it."""
 
 
+INSTALLED = Path(__file__).parent / "board" / "overlays"
+"""Where an installation keeps it (`host.board.overlays`)."""
+_NAME = "tritloom.bit"
+
+
 def find_bitstream() -> Path:
-    """The bitstream to load; `DeviceError` where it or one of the files beside it is missing."""
-    path = Path(os.environ.get(BITSTREAM_VARIABLE) or "tritloom.bit")
+    """The bitstream to load: the one that the environment names, else that of the working directory, else the installed
+    one. `DeviceError` where it or one of the files beside it is missing."""
+    installed = INSTALLED / _NAME
+    path = Path(os.environ.get(BITSTREAM_VARIABLE) or (installed if installed.is_file() and not Path(_NAME).is_file()
+                                                       else _NAME))
     if not path.is_file():
         raise DeviceError(f"no bitstream {path}: build one (docs/board.md) and name it in {BITSTREAM_VARIABLE}")
     for beside in (path.with_suffix(".hwh"), path.with_name(DESCRIPTION)):

@@ -26,8 +26,8 @@ from models.checkpoint import TOKENIZER, Model, load_model
 from models.errors import OptionError
 from models.machine.build import CPU, SHORTLIST, BuildParameters
 
-__all__ = ["add_head_option", "add_model_options", "chosen_head", "note_saturations", "open_model", "open_session",
-           "open_text", "parse_ids", "start_session", "with_context"]
+__all__ = ["add_head_option", "add_model_options", "build_of", "chosen_head", "note_saturations", "open_model",
+           "open_session", "open_text", "parse_ids", "start_session", "with_context"]
 
 
 _SHORTLIST_VOCABULARY = 16384  # rows of a head below which a shortlist saves a fabric little
@@ -88,7 +88,7 @@ def open_session(options: argparse.Namespace, *, progress: bool, sequences: int 
 
 def open_model(options: argparse.Namespace) -> Model:
     """The model of the options, which their build can hold; its defaults of sampling go into them."""
-    build = _build(options)
+    build = build_of(options)
     chosen_waves(options)
     if options.device != "emulator" and (options.threads is not None or options.kernels != "auto" or options.dense):
         raise OptionError(f"--threads, --kernels and --dense are the emulator's: device {options.device} has none")
@@ -106,13 +106,14 @@ def start_session(options: argparse.Namespace, model: Model, chosen: Chosen, *, 
         extra = {"kernels": options.kernels, "threads": options.threads, "skip": not options.dense}
     elif options.device == "rtl":
         extra = {"waves": chosen_waves(options)}
-    device: Device = open_device(options.device, _build(options), **extra)
+    device: Device = open_device(options.device, build_of(options), **extra)
     head = chosen_head(options, model.config.vocab_size)
     return Session(model, device, taps=chosen.placement.taps, sequences=sequences, head=head,
                    host_steps=host_steps(chosen.placement, model, looks), progress=progress)
 
 
-def _build(options: argparse.Namespace) -> BuildParameters:
+def build_of(options: argparse.Namespace) -> BuildParameters:
+    """The build that the options name; where they name none, that of the bitstream, the emulator's own, or sim-tiny."""
     if not asks_for_build(options):
         if options.device == "emulator":
             return CPU

@@ -82,6 +82,8 @@ class Session:
     steering vectors compiled in. `on_tokens` is called with the tokens each run took in. `rows`: tokens that a pass
     takes. head: how the best next tokens are found, "exact" or "shortlist" (`Program`). host_steps: what the host
     computes in the midst of a pass, at stops. layers: those that the session runs, by default all (`run_layers`).
+    `counts_zeros`: whether the zeros of each run are added up, as `Counters.sparsity` needs; a board is asked for them
+    where somebody wants to know.
     """
 
     def __init__(self, model: Model, device: Device, *, taps: Mapping[TapPoint, Tap] | None = None,
@@ -100,6 +102,7 @@ class Session:
         self._stopping = Stopping(self.program, steps, self._read, self._write)
         self.positions = [0] * sequences
         self.counters = Counters()
+        self.counts_zeros = device.near
 
     def set_taps(self, taps: Mapping[TapPoint, Tap]) -> None:
         """Other taps from the next pass on, at points that the session was opened with; none where `taps` has none."""
@@ -299,8 +302,9 @@ class Session:
         self.device.flush(self.buffer, item.offset, item.count * 64)
         cycles = self.device.run(self.buffer.address + item.offset, item.count, *self.positions)
         self.counters.cycles += cycles
-        self.counters.zeros += self.device.get("ZEROS")
-        self.counters.activations += self.device.get("ACTIVATIONS")
+        if self.counts_zeros:
+            self.counters.zeros += self.device.get("ZEROS")
+            self.counters.activations += self.device.get("ACTIVATIONS")
         self.counters.add_weights(self.device.weights_read)
         if self.counters.busy is not None:
             self.counters.add_busy(self.device.busy())

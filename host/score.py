@@ -61,6 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     model = open_model(options)
     chosen = chosen_stages(options, model)
     session = start_session(options, model, chosen, progress=True)
+    session.counts_zeros = True
     ids, characters = _tokens(options, session)
     token = control_token(model.folder, options.magic)
     keep: list[np.ndarray] = []

@@ -12,6 +12,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from host.board.energy import EnergyMeter
+from host.board.sensors import power_sensor
 from host.chat_template import load_chat_template
 from host.command_line import add_head_option, add_model_options, open_model, start_session
 from host.engine.engine import Engine
@@ -113,7 +115,7 @@ def open_served(options: argparse.Namespace) -> Served:
     limits = Limits(options.max_tokens, options.speculate, options.sequences + options.queue)
     return Served(options.alias or Path(options.model).name or "model", engine, text, template, Adjustable(sliders),
                   limits, Worker(engine, limits.room), ends, fixed.report(model), options.device,
-                  load_generation(model.folder))
+                  load_generation(model.folder), EnergyMeter(power_sensor()).start())
 
 
 def _check(options: argparse.Namespace) -> None:

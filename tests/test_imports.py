@@ -20,7 +20,7 @@ BOARDS_FOLDER = "hw/boards/"
 BOARD_READERS = ("host/", "models/convert.py")
 START_FILE = "tritloom/start.py"
 FITTING = "host/pipeline/"
-PYNQ_FILE = "host/pynq_device.py"
+PYNQ_FILE = "host/board/overlay.py"
 
 # package -> module prefixes that none of its files may import
 FORBIDDEN = {
@@ -177,7 +177,7 @@ def test_a_planted_import_is_found(tmp_path, path, source):
         ("host/compiler.py", "from models.golden import norm\nfrom . import device"),
         ("host/pipeline/lqr.py", "def f():\n    from models.train.initial import network_of\n    import torch"),
         ("host/pipeline/lqr.py", "if TYPE_CHECKING:\n    import torch"),
-        ("host/pynq_device.py", "from pynq import Overlay"),
+        ("host/board/overlay.py", "from pynq import Overlay"),
         ("host/batch.py", "from hw.boards.registry import BUILDS"),
         ("models/convert.py", "def f():\n    from hw.boards.registry import why_no_board"),
         ("hw/boards/kv260/board.py", "from hw.boards.board import Board\nfrom models.machine import build"),

@@ -18,6 +18,8 @@ COMMANDS = {
     "batch": ("host.batch", "continue several prompts at once"),
     "score": ("host.score", "how well a model predicts a text"),
     "bench": ("host.bench", "speed of a model on a device"),
+    "doctor": ("host.doctor", "what keeps a board from working well, with the fix"),
+    "selftest": ("host.selftest", "known vectors through every unit of a device"),
     "pipeline": ("host.pipeline.__main__", "fit norms, sparse activation and steering, and see where they run"),
     "models": ("host.models", "list, show and remove the models that have a short name"),
     "convert": ("models.convert", "a Hugging Face folder or a GGUF file to a model folder"),

@@ -48,6 +48,8 @@ class Device(ABC):
 
     name: str
     build: BuildParameters
+    near = True
+    """Whether its registers cost nothing to read, so that what it counts is read after every run."""
     buffer: Buffer | None = None
     """What was allocated last: all that the device may touch."""
     watchdog: int | None = None
@@ -65,6 +67,7 @@ class Device(ABC):
         """Contiguous memory, zeroed, 4 KiB aligned: all that the accelerator may access (`confine`). One buffer a
         device; a second call replaces it, and counters such as SATURATIONS begin anew."""
         self.stop()
+        self.buffer = None  # its memory may be what the next one is made of
         self.buffer = self._memory(size)
         self._set_up()
         self.set("CONTROL", Control.CLEAR)

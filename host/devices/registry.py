@@ -12,12 +12,13 @@ __all__ = ["DEVICES", "open_device"]
 DEVICES = {
     "emulator": ("host.devices.emulator", "EmulatorDevice", ""),
     "rtl": ("sim.rtl_device", "RtlDevice", "pip install 'tritloom[sim]'"),
-    "pynq": ("host.pynq_device", "PynqDevice", "pip install 'tritloom[board]'"),
+    "pynq": ("host.board.device", "PynqDevice", "pip install 'tritloom[board]'"),
 }
 
 
-def open_device(name: str, build: BuildParameters, **options: object) -> Device:
-    """The device `name` for a build, with options of its own (the emulator's kernels and threads).
+def open_device(name: str, build: BuildParameters, *, identified: bool = True, **options: object) -> Device:
+    """The device `name` for a build, with options of its own (the emulator's kernels and threads). identified: whether
+    it has to speak this version of the registers.
 
     `DeviceError` where it is unknown or its packages are missing.
     """
@@ -28,5 +29,6 @@ def open_device(name: str, build: BuildParameters, **options: object) -> Device:
         device = getattr(__import__(module, fromlist=[cls]), cls)(build, **options)  # as a statement, `tritloom.apart`
     except ImportError as error:
         raise DeviceError(f"device {name} needs the package {error.name!r}: {install}") from None
-    device.identify()
+    if identified:
+        device.identify()
     return device

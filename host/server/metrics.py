@@ -54,3 +54,15 @@ class _Counts(Collector):
         for engine, cycles in (counters.busy or {}).items():
             busy.add_metric([engine.name.lower()], cycles)
         yield busy
+        yield from self._energy()
+
+    def _energy(self) -> Iterable[Metric]:
+        """Nothing where no sensor measures it."""
+        meter, speed = self._served.meter, self._served.worker.tally.speed()
+        watts, joules = meter.watts, meter.joules
+        if watts is None or joules is None:
+            return
+        yield GaugeMetricFamily("tritloom_watts", "power of the board", value=watts)
+        yield CounterMetricFamily("tritloom_joules", "energy of the board since the start", value=joules)
+        if speed:
+            yield GaugeMetricFamily("tritloom_joules_per_token", "at the power and speed of now", value=watts / speed)

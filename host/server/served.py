@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from host.board.energy import EnergyMeter
 from host.chat_template import ChatTemplate
 from host.engine.engine import Engine
 from host.runtime import Session
@@ -46,6 +47,7 @@ class Served:
     device: str = "emulator"
     sampling: Mapping[str, float] = field(default_factory=dict)
     """The model's own defaults, by the sampler's names."""
+    meter: EnergyMeter = field(default_factory=lambda: EnergyMeter(None))
     created: int = field(default_factory=lambda: int(time.time()))
 
     def __post_init__(self) -> None:

@@ -59,10 +59,20 @@ def test_prompt_and_steps_are_timed_apart_after_a_warm_up(clocked):
     assert sum(seen) == 4 * 5
 
 
+def test_the_energy_of_the_steps_alone_counts(clocked):
+    class Meter:
+        joules = property(lambda self: clocked.now * 3)
+
+    timings = measure(clocked, [5, 6, 7], [8, 9], 2, meter=Meter())
+    assert timings == [Timing(2, 1, 3), Timing(4, 2, 6)]
+
+
 def test_the_summary_is_of_the_median_and_of_the_best():
     found = summary([Timing(2, 8), Timing(1, 4), Timing(8, 1)], 16, 8)
     assert found == {"prefill_tokens_per_s": 8, "decode_tokens_per_s": 2, "prefill_best_tokens_per_s": 16,
-                     "decode_best_tokens_per_s": 8, "first_token_s": 2}
+                     "decode_best_tokens_per_s": 8, "first_token_s": 2, "watts": None, "joules_per_token": None}
+    measured = summary([Timing(2, 8, 40), Timing(1, 4, 16), Timing(8, 2, 14)], 16, 7)
+    assert (measured["watts"], measured["joules_per_token"]) == (5, 10 / 3)
 
 
 def test_ids_are_seeded_and_within_the_vocabulary():

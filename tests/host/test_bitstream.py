@@ -1,9 +1,11 @@
 """A bitstream's place, and the build that a board's runtime takes where none is named."""
 
 import json
+from pathlib import Path
 
 import pytest
 
+from host import bitstream
 from host.bitstream import BITSTREAM_VARIABLE, find_bitstream
 from host.command_line import add_model_options, open_model
 from hw.boards.chosen_build import with_settings
@@ -30,6 +32,20 @@ def test_what_is_missing_is_named(files, monkeypatch):
     (files / "tritloom.bit").unlink()
     with pytest.raises(DeviceError, match="no bitstream tritloom.bit"):
         find_bitstream()
+
+
+def test_an_installed_bitstream_is_the_last_choice(files, tmp_path, monkeypatch):
+    installed = tmp_path / "installed"
+    installed.mkdir()
+    for name in ("tritloom.bit", "tritloom.hwh", "accel.json"):
+        (installed / name).write_text("{}")
+    monkeypatch.setattr(bitstream, "INSTALLED", installed)
+    assert find_bitstream() == files / "tritloom.bit"
+    monkeypatch.delenv(BITSTREAM_VARIABLE)
+    monkeypatch.chdir(installed.parent / "installed")
+    assert find_bitstream() == Path("tritloom.bit")
+    monkeypatch.chdir("/")
+    assert find_bitstream() == installed / "tritloom.bit"
 
 
 def test_a_board_needs_no_flag_but_its_device(files):

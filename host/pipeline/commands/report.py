@@ -67,6 +67,7 @@ def _run(options: argparse.Namespace, methods: Methods) -> None:
 
 
 def _score(session: Session, ids: Sequence[int], name: str) -> dict[str, object]:
+    session.counts_zeros = True
     with tqdm(total=len(ids), desc=name, unit="tok", file=sys.stderr, disable=not sys.stderr.isatty()) as bar:
         nll = total_nll(session, ids, bar.update)
     return {"nll": nll, "perplexity": perplexity(nll, len(ids) - 1), "sparsity": session.counters.sparsity,

@@ -1,15 +1,36 @@
 """Health, status and metrics: what they say of requests that ran."""
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families as parsed
 
+from host import serve
+from host.board.sensors import power_sensor
 from host.runtime import Session
 from models.errors import DeviceError
+from tests.host.board.simulated_system import simulated_system
 from tests.host.server.serving import serving
 
 
 def numbers(running):
     return {(sample.name, *sample.labels.values()): sample.value
             for family in parsed(running.http.get("/metrics").text) for sample in family.samples}
+
+
+def test_watts_and_joules_are_told_where_a_sensor_is(tmp_path, monkeypatch):
+    simulated_system(tmp_path)
+    monkeypatch.setattr(serve, "power_sensor", lambda: power_sensor(tmp_path))
+    with serving() as running:
+        running.post("/v1/completions", prompt="la la", max_tokens=20, temperature=0)
+        found = numbers(running)
+        speed = running.http.get("/v1/status").json()["speed"]["decode_tokens_per_s"]
+    assert found["tritloom_watts",] == 4.83 and found["tritloom_joules_total",] > 0
+    assert found["tritloom_joules_per_token",] * speed == pytest.approx(4.83)
+
+
+def test_where_no_sensor_is_nothing_is_told(monkeypatch):
+    monkeypatch.setattr(serve, "power_sensor", lambda: None)
+    with serving() as running:
+        assert not [name for name, *_ in numbers(running) if "watts" in name or "joules" in name]
 
 
 def test_what_ran_is_counted():

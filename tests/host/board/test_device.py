@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import json
 import types
+from importlib.metadata import distribution
 from pathlib import Path
 
 import numpy as np
@@ -13,56 +13,46 @@ import pytest
 pytest.importorskip("pynq", reason="pip install 'tritloom[board]' (Python 3.10 to 3.12)")
 
 import pynq
+from pynqutils.setup_utils import ExtensionsManager
 
-from host import pynq_device
-from host.bitstream import DESCRIPTION
+from host.bitstream import BITSTREAM_VARIABLE, DESCRIPTION
+from host.board import device as board_device
+from host.board import overlay as board_overlay
+from host.board.device import PynqDevice
+from host.board.port_width import WIDTH_REGISTERS
 from host.command_line import add_model_options, start_session
 from host.devices.emulator import EmulatorDevice
 from host.devices.registry import open_device
-from host.pynq_device import BITSTREAM_VARIABLE, PynqDevice
 from host.runtime import Session
 from host.stage_options import chosen_stages
 from hw.boards.chosen_build import with_settings
 from hw.boards.registry import BUILDS
-from models.config import ModelConfig
 from models.errors import DeviceError
-from models.machine.registers import Status, register
+from models.machine.registers import IDENTITY, LIMIT_BYTES, Control, Status, register
 from models.synth import synthetic_model
-from tests.host.simulated_board import BufferObject, SimulatedBoard, hardware_description
-
-BUILD = BUILDS["sim-tiny"]
-HASH = "c0ffee42" + "0" * 56
-TINY = ModelConfig(name="tiny", vocab_size=61, hidden_size=48, ffn_size=96, layers=2, heads=2, kv_heads=1, head_dim=32,
-                   activation="relu2", sub_norms=True, tied_head=False, rope_theta=10000.0, rms_eps=1e-5, context=32)
+from tests.host.board.on_board import BUILD, TINY, WORD, describe, put_files, use
+from tests.host.board.simulated_board import BufferObject, SimulatedBoard, hardware_description
+from tests.host.board.simulated_uio import SimulatedUio
 
 
 @pytest.fixture
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with bitstream, hardware description and accel.json, named in the environment."""
-    (tmp_path / "tritloom.bit").write_bytes(b"the simulated board looks at no bitstream")
-    (tmp_path / "tritloom.hwh").write_text(hardware_description(BUILD.clock_mhz))
-    describe(tmp_path)
-    monkeypatch.setenv(BITSTREAM_VARIABLE, str(tmp_path / "tritloom.bit"))
-    return tmp_path
+    return put_files(tmp_path, monkeypatch)
 
 
 @pytest.fixture
 def board(monkeypatch: pytest.MonkeyPatch) -> SimulatedBoard:
     """The board that PYNQ finds."""
-    found = SimulatedBoard(BUILD, int(HASH[:8], 16))
-    use(found, monkeypatch)
+    return use(SimulatedBoard(BUILD, WORD), monkeypatch)
+
+
+@pytest.fixture
+def uio(board: SimulatedBoard, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> SimulatedUio:
+    """The board's interrupt, as the kernel gives it; "dead": it never fires."""
+    found = SimulatedUio(lambda: bool(board.fabric.get("STATUS") & Status.DONE),
+                         dead=getattr(request, "param", "") == "dead")
+    monkeypatch.setattr(board_overlay, "get_uio_irq", {121: found.path}.get)
     return found
-
-
-def use(board: SimulatedBoard, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pynq.Device, "_active_device", board, raising=False)
-    monkeypatch.delattr(pynq.Clocks, "_real_instance", raising=False)
-    monkeypatch.setattr(pynq.Clocks, "device", None)
-
-
-def describe(folder: Path, **changes: object) -> None:
-    content = {"hash": HASH, "clock_mhz": BUILD.clock_mhz, "parameters": BUILD.to_json(), "registers": {}} | changes
-    (folder / "accel.json").write_text(json.dumps(content))
 
 
 def generate(session: Session, prompt: list[int], count: int) -> tuple[list[int], list[np.ndarray]]:
@@ -81,7 +71,7 @@ def test_a_session_gives_the_emulators_tokens(files, board, monkeypatch, ranged)
         directions = types.SimpleNamespace(XCL_BO_SYNC_BO_TO_DEVICE="to device",
                                            XCL_BO_SYNC_BO_FROM_DEVICE="from device")
         xrt = types.SimpleNamespace(bo=BufferObject, xclBOSyncDirection=directions)
-        monkeypatch.setattr(pynq_device, "pyxrt", xrt)
+        monkeypatch.setattr(board_overlay, "pyxrt", xrt)
     model, prompt = synthetic_model(TINY, seed=3), [7, 60, 0, 13, 22]
     expected = Session(model, EmulatorDevice(BUILD))
     found = Session(model, open_device("pynq", BUILD))
@@ -99,7 +89,7 @@ def test_a_session_gives_the_emulators_tokens(files, board, monkeypatch, ranged)
 def test_a_chosen_build_runs_by_the_description_beside_its_bitstream(files, monkeypatch):
     build = with_settings(BUILD, ["weight_buffer_steps=128", "top_k=8"])
     describe(files, parameters=build.to_json())
-    use(SimulatedBoard(build, int(HASH[:8], 16)), monkeypatch)
+    use(SimulatedBoard(build, WORD), monkeypatch)
     parser = argparse.ArgumentParser()
     add_model_options(parser)
     model, prompt = synthetic_model(TINY, seed=3), [7, 60, 0, 13]
@@ -150,11 +140,29 @@ def test_the_hardware_watchdog_is_set(files, board):
     assert board.fabric.get("WATCHDOG") == pytest.approx(BUILD.clock_mhz * 1e6, rel=1e-3)
 
 
-def test_saturations_of_earlier_programs_do_not_count(files, board):
+def test_counters_begin_anew_with_each_buffer(files, board):
     device = PynqDevice(BUILD)
-    board.fabric._registers["SATURATIONS"] = 7
-    session = Session(synthetic_model(TINY, seed=3), device)
-    assert device.get("SATURATIONS") == session.saturations == 0
+    board.written.clear()
+    device.allocate(4096)
+    assert board.written[-1] == ("CONTROL", Control.CLEAR)
+
+
+def test_what_a_reset_loses_is_written_again(files, board):
+    device = PynqDevice(BUILD)
+    device.allocate(4096)
+    board.fabric._registers |= {"BASE": 0, "LIMIT": 0, "WATCHDOG": 0}
+    device.recover()
+    assert board.fabric.get("LIMIT") > board.fabric.get("BASE") > 0 and board.fabric.get("WATCHDOG") > 0
+
+
+def test_unchecked_it_says_what_is_wrong_when_asked(files, monkeypatch):
+    use(SimulatedBoard(BUILD, 0xBAD, stuck_divisor=5), monkeypatch)
+    device = PynqDevice(BUILD, checked=False)
+    with pytest.raises(DeviceError, match="300.0 MHz"):
+        device.check_clock()
+    with pytest.raises(DeviceError, match="is build 00000bad"):
+        device.check_build()
+    device.check_ports()
 
 
 def test_a_bad_program_is_reported(files, board):
@@ -167,7 +175,7 @@ def test_a_bad_program_is_reported(files, board):
 
 
 def test_a_run_without_end_is_given_up(files, board, monkeypatch):
-    monkeypatch.setattr(pynq_device, "RUN_LIMIT_S", 0.02)
+    monkeypatch.setattr(board_device, "RUN_LIMIT_S", 0.02)
     device, told = PynqDevice(BUILD), []
     board.fabric._registers["STATUS"] = Status.BUSY
     with pytest.raises(DeviceError, match="did not finish a run"):
@@ -217,8 +225,9 @@ def test_an_accel_json_of_another_build_is_refused(files, board):
 
 
 def test_another_design_is_refused(files, board):
-    (files / "tritloom.hwh").write_text(hardware_description(BUILD.clock_mhz, cell="blinker"))
-    with pytest.raises(DeviceError, match="has no tritloom; it has .*blinker"):
+    (files / "tritloom.hwh").write_text(hardware_description(BUILD.clock_mhz, cell="blinker",
+                                                                    vlnv="xilinx.com:module_ref:blinker:1.0"))
+    with pytest.raises(DeviceError, match="has no Tritloom accelerator .*; it has .*blinker"):
         PynqDevice(BUILD)
 
 
@@ -235,9 +244,84 @@ def test_the_overlay_sets_the_builds_clock(files, board):
 
 
 def test_a_slow_clock_warns_and_a_fast_one_is_refused(files, monkeypatch):
-    use(SimulatedBoard(BUILD, int(HASH[:8], 16), stuck_divisor=15), monkeypatch)
+    use(SimulatedBoard(BUILD, WORD, stuck_divisor=15), monkeypatch)
     with pytest.warns(RuntimeWarning, match="runs at 100.0 MHz instead of 250.0 MHz"):
         assert PynqDevice(BUILD).clock_mhz == pytest.approx(100, rel=1e-3)
-    use(SimulatedBoard(BUILD, int(HASH[:8], 16), stuck_divisor=5), monkeypatch)
+    use(SimulatedBoard(BUILD, WORD, stuck_divisor=5), monkeypatch)
     with pytest.raises(DeviceError, match="runs at 300.0 MHz, but its timing was met at 250.0 MHz"):
         PynqDevice(BUILD)
+
+
+def test_pynq_binds_the_driver_and_finds_bitstream_and_notebooks(files, board):
+    overlay = pynq.Overlay(str(files / "tritloom.bit"), device=board)
+    assert type(overlay.tritloom).__name__ == "TritloomIP" and overlay.tritloom.get("ID") == IDENTITY
+    found = {point.group: point.value for point in distribution("tritloom").entry_points if point.group[:5] == "pynq."}
+    assert found == {"pynq.lib": "host.board.overlay", "pynq.overlays": "host.board.overlays",
+                     "pynq.notebooks": "tritloom.notebooks"}
+    for group in ("pynq.overlays", "pynq.notebooks"):  # PYNQ takes folders, and imports those of pynq.lib
+        folders = {point.name: folder for point, folder in zip(ExtensionsManager(group).list,
+                                                               ExtensionsManager(group).paths, strict=True)}
+        assert Path(folders["tritloom"]).is_dir()
+
+
+def test_a_token_takes_four_register_accesses(files, board, uio):
+    session = Session(synthetic_model(TINY, seed=3), PynqDevice(BUILD))
+    session.prefill([1, 2])
+    session.decode(3)
+    assert session.device.interrupt is not None
+    for token in (4, 5):
+        board.accesses.clear()
+        session.decode(token)
+        assert board.accesses == [("write", "POSITION"), ("write", "CONTROL"), ("read", "STATUS"),
+                                  ("read", "CYCLES_LOW")]
+    assert session.counters.cycles > 0 and session.counters.zeros == 0
+    session.counts_zeros = True
+    session.decode(6)
+    assert session.counters.activations > 0
+
+
+def test_without_an_interrupt_status_is_polled(files, board):
+    device = PynqDevice(BUILD)
+    assert device.interrupt is None
+    session = Session(synthetic_model(TINY, seed=3), device)
+    session.prefill([1, 2])
+    board.accesses.clear()
+    session.decode(3)
+    assert len(board.accesses) == 5  # the program changes from prefill to decode
+
+
+@pytest.mark.parametrize("uio", ["dead"], indirect=True)
+def test_an_interrupt_that_never_fires_is_given_up(files, board, uio, monkeypatch):
+    monkeypatch.setattr(board_device, "INTERRUPT_S", 0.01)
+    session = Session(synthetic_model(TINY, seed=3), PynqDevice(BUILD))
+    with pytest.warns(RuntimeWarning, match="never fires: STATUS is polled from now on"):
+        session.prefill([1, 2])
+        session.decode(3)
+        session.decode(4)
+    assert session.device.interrupt is None and uio.arms == 3
+    session.decode(5)
+
+
+def test_a_device_file_that_is_not_there_is_a_warning(files, board, monkeypatch):
+    monkeypatch.setattr(board_overlay, "get_uio_irq", lambda number: "/dev/none")
+    with pytest.warns(RuntimeWarning, match="no interrupt, STATUS is polled: .*/dev/none"):
+        assert PynqDevice(BUILD).interrupt is None
+
+
+def test_the_fabric_may_touch_the_buffer_alone(files, board):
+    buffer = PynqDevice(BUILD).allocate(5000)
+    assert board.fabric.get("BASE") * LIMIT_BYTES == buffer.address
+    assert board.fabric.get("LIMIT") * LIMIT_BYTES == buffer.address + 5120
+
+
+@pytest.mark.parametrize("widths", [True, False], ids=["described", "not described"])
+def test_a_narrow_port_is_refused(files, board, widths):
+    (files / "tritloom.hwh").write_text(hardware_description(BUILD.clock_mhz, widths=widths))
+    board.system[WIDTH_REGISTERS["HP0", "read"]] = 0xF001
+    with pytest.raises(DeviceError, match="^port HP0 has 64 bits to read, and the design 128: "):
+        PynqDevice(BUILD)
+
+
+def test_a_port_that_the_build_has_not_may_have_any_width(files, board):
+    board.system[WIDTH_REGISTERS["HP3", "write"]] = 2
+    PynqDevice(BUILD)

@@ -1,0 +1,1 @@
+"""A board with PYNQ: its bitstream, its device, its sensors."""

@@ -1,0 +1,108 @@
+"""A device for a report: opened with its checks one by one, a board's before anything runs in it."""
+
+from __future__ import annotations
+
+import argparse
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from host.bringup.check import Check, State, failed, guarded, passed, skipped
+from host.command_line import build_of
+from host.devices.base import Device
+from host.devices.registry import open_device
+from hw.boards.chosen_build import asks_for_build
+from models.errors import DeviceError, TritloomError
+from models.machine.build import BuildParameters
+from models.store.content import sha256_of
+
+__all__ = ["Opening", "fabric_build", "file_hash"]
+
+_HASH_CHARACTERS = 16
+_REBUILD = "copy tritloom.bit, tritloom.hwh and accel.json anew, from one run of hw.build and Vivado"
+_FIXES = {
+    "clock": "another program has set the clock, or the PLL is not the one that the build took for granted: restart "
+             "the board; if it stays, build with a slower clock",
+    "registers": "load the bitstream that belongs to this runtime: " + _REBUILD,
+    "bitstream": _REBUILD,
+    "memory ports": _REBUILD,
+}
+
+
+def fabric_build(options: argparse.Namespace) -> BuildParameters:
+    """The build of the options, and for the emulator a fabric's where they name none: its own has no ports."""
+    if options.device == "emulator" and not asks_for_build(options):
+        options.board = "sim-tiny"
+    return build_of(options)
+
+
+class Opening:
+    """Opens the device of the options; `checks` gives a line for each thing that is looked at on the way.
+
+    device: None until it is open, and where it could not be. sound: whether programs may run in it.
+    """
+
+    def __init__(self, options: argparse.Namespace, build: BuildParameters):
+        self._name, self._build = options.device, build
+        self.device: Device | None = None
+        self.sound = False
+
+    def checks(self) -> Iterator[Check]:
+        """The clock first: at a clock that is too fast, nothing else that is read means anything."""
+        try:
+            options: dict[str, object] = {"checked": False} if self._name == "pynq" else {}
+            self.device = open_device(self._name, self._build, identified=False, **options)
+        except TritloomError as error:
+            yield failed("device", str(error), "see docs/board-runtime.md")
+            return
+        done = []
+        for name, look in (("clock", self._clock), ("registers", self._registers), ("bitstream", self._bitstream),
+                           ("memory ports", self._ports)):
+            if any(check.state == State.FAIL for check in done):
+                yield skipped(name, "not looked at: the line before failed")
+            else:
+                done.append(guarded(name, _FIXES[name], look))
+                yield done[-1]
+        self.sound = all(check.state != State.FAIL for check in done)
+
+    def _of_board(self, name: str, look: Callable[[Any], Check]) -> Check:
+        return look(self.device) if self._name == "pynq" else skipped(name, f"device {self._name} has none of its own")
+
+    def _clock(self) -> Check:
+        def look(board: Any) -> Check:
+            with warnings.catch_warnings(record=True) as warned:
+                warnings.simplefilter("always")
+                board.check_clock()
+            if warned:
+                raise DeviceError(str(warned[0].message))
+            return passed("clock", f"{board.clock_mhz:.2f} MHz", mhz=board.clock_mhz)
+
+        return self._of_board("clock", look)
+
+    def _registers(self) -> Check:
+        self.device.identify()
+        return passed("registers", f"version {self.device.get('VERSION')} of the map")
+
+    def _bitstream(self) -> Check:
+        def look(board: Any) -> Check:
+            board.check_build()
+            return passed("bitstream", f"build {board.description.word:08x}, {board.bitstream} has SHA-256 "
+                                       f"{file_hash(board.bitstream)[:_HASH_CHARACTERS]}…",
+                          sha256=file_hash(board.bitstream))
+
+        return self._of_board("bitstream", look)
+
+    def _ports(self) -> Check:
+        def look(board: Any) -> Check:
+            board.check_ports()
+            way = f"interrupt {board.interrupt.path}" if board.interrupt else "no interrupt: STATUS is polled"
+            return passed("memory ports", f"registers at {board.registers.address:#x}, "
+                                          f"{board.build.ports} ports of 128 bits, {way}")
+
+        return self._of_board("memory ports", look)
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal digits."""
+    return sha256_of([path])[path.name]
