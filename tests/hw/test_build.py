@@ -126,6 +126,31 @@ def test_a_build_that_fails_leaves_nothing(tmp_path, monkeypatch):
     assert (tmp_path / "accel.json").read_text() == "old"
 
 
+def test_a_boards_files_have_the_packaged_ip(tmp_path):
+    for text in ("module tritloom();", "module tritloom(); wire x;"):
+        write_build(BUILDS["kv260"], tmp_path, lambda build, text=text: (text, "0" * 64))
+        assert {path.name for path in (tmp_path / "ip").iterdir()} == {
+            "component.xml", "tritloom.v", "tritloom_axi.v", "xgui.tcl"}
+        for name in ("tritloom.v", "tritloom_axi.v"):
+            assert (tmp_path / "ip" / name).read_text() == (tmp_path / name).read_text()
+        assert (tmp_path / "ip" / "tritloom.v").read_text() == text
+    assert not list(tmp_path.glob("old.*")) and (tmp_path / "build_kv260.tcl").exists()
+
+
+def test_what_vivado_wrote_stays_with_its_build_alone(tmp_path):
+    def written(identity: str, **changes: int) -> dict[str, object]:
+        write_build(replace(BUILDS["kv260"], **changes), tmp_path, lambda build: ("module tritloom();", identity))
+        return json.loads((tmp_path / "accel.json").read_text())
+
+    first = written("0" * 64)
+    (tmp_path / "accel.json").write_text(json.dumps(first | {"vivado": {"version": "2024.1"}}))
+    assert written("0" * 64) == first | {"vivado": {"version": "2024.1"}}
+    slower = written("0" * 64, clock_mhz=214)  # the Verilog is the same, the bitstream is not
+    assert slower["clock_mhz"] == slower["parameters"]["clock_mhz"] == 214 and "vivado" not in slower
+    (tmp_path / "accel.json").write_text(json.dumps(slower | {"vivado": {"version": "2024.1"}}))
+    assert "vivado" not in written("1" * 64, clock_mhz=214)
+
+
 def test_another_top_is_a_name_alone():
     text = "module tritloom(clk);\n\\tritloom.linear a();\nmodule \\tritloom.linear (); // tritloom_x\n"
     assert with_top(text, "top") == text.replace("module tritloom(", "module top(").replace("\\tritloom.", "\\top.")
