@@ -5,7 +5,8 @@ wrapper, both as a packaged IP in the folder `ip`, and the Vivado scripts and co
 `report`: a page with the blocks, parameters, sites and predicted cycles, the registers for other tools, the Verilog by
 unit with its Python lines. Two runs emit identical files; the Verilog is kept in the cache (`models.cache`), so that
 the second one takes seconds. Then prints what the analytic model predicts of the board's build, and of the build it
-would choose for this model (docs/analytic-model.md).
+would choose for this model (docs/analytic-model.md). `--bundle` adds one archive for the board: the bitstream where
+Vivado has made it there, the project's wheel, the model and what installs them (docs/board.md).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -34,6 +36,7 @@ from models.machine.build import BuildParameters
 from models.machine.registers import REGISTERS, register_table
 from models.output import check_output_folder
 from models.progress import working
+from models.store.naming import model_folder
 
 __all__ = ["DESCRIPTION", "IP", "REPORT", "choose", "main", "parser", "predictions", "write_build"]
 
@@ -138,6 +141,9 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--model", default="demo", metavar="PRESET|DIR", help="the largest model it must hold")
     result.add_argument("--choose", action="store_true",
                         help="emit the analytic model's choice for the model, not the board's build")
+    result.add_argument("--bundle", action="store_true",
+                        help="also write tritloom-BOARD.tar.gz there, with all that the board needs: bitstream, wheel, "
+                             "model, scripts")
     result.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
     return result
 
@@ -151,6 +157,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise OptionError("--choose takes a board's build: it goes with neither --build nor --set")
         board_of(build).check_chosen()
     config = load_config(options.model)
+    if options.bundle:
+        model = model_folder(options.model)  # a preset has no weights
+        if board_of(build).simulated:
+            raise OptionError(f"--bundle is for a board that there is: {build.name} is only simulated")
     if options.choose:
         with working(f"choosing a build of {build.name} for {config.name}"):
             build = choose(build.name, config)
@@ -164,6 +174,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(table)
     print(f"{build.name}: {TOP}.v, accel.json, {REPORT}/index.html in {options.output}, "
           f"hash {str(description['hash'])[:8]}")
+    if options.bundle:
+        _bundle(options.output, build, model)
+
+
+def _bundle(folder: Path, build: BuildParameters, model: Path) -> None:
+    from hw.bundle.contents import write_bundle  # late: as above
+
+    with working("packing the bundle"):
+        archive, missing = write_bundle(folder, board_of(build), build, model)
+    if missing:
+        print(f"note: no {' and no '.join(missing)} of this build in {folder}: the bundle has what can be made here. "
+              f"Run {folder}/build_{build.name}.tcl in Vivado, then this command again", file=sys.stderr)
+    print(f"bundle: {archive}, {archive.stat().st_size / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,7 +53,7 @@ class Board:
     simulated: there is no such board; its device is what reports are held against. missing: why nothing can be emitted
     for it, "" where it can. share: what of the device `hw.analytic` gives the engine. build: what is emitted, and where
     the search for others starts. slower_clocks: in MHz, for where timing is not met at the build's. shared_files: of
-    other boards' flows too.
+    other boards' flows too. overlay: the device-tree source by which xmutil loads a build, None where a board has none.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Board:
     simulated: bool = False
     missing: str = ""
     shared_files: tuple[Path, ...] = ()
+    overlay: Callable[[BuildParameters], str] | None = None
     share: Share = field(default=Share())
 
     def __post_init__(self) -> None:

@@ -22,6 +22,7 @@ from scripts.verify.check_hdl import lint
 from sim.verilate import complaints
 from sim.verilated_core import build_core
 from tests.sim.cores import FOUR_SLOTS
+from tests.test_imports import ROOT
 
 
 def test_the_core_of_the_tests_lints_clean(tmp_path):
@@ -107,8 +108,10 @@ def test_the_verilog_is_kept_and_work_is_said(tmp_path, monkeypatch, capsys):
     tiny = BUILDS["sim-tiny"]
     assert kept_verilog(tiny) == kept_verilog(tiny) == ("module é();", "0" * 64)
     assert made == [tiny] and capsys.readouterr().err == "writing the Verilog of build sim-tiny\n"
-    kept_verilog(replace(tiny, clock_mhz=100))
-    assert len(made) == 2 and kept_sourced_verilog(tiny) == "sourced"
+    kept_verilog(replace(tiny, clock_mhz=100))  # another clock is no other Verilog
+    assert len(made) == 1 and kept_sourced_verilog(tiny) == "sourced"
+    kept_verilog(replace(tiny, top_k=8))
+    assert len(made) == 2
 
 
 def test_a_build_that_fails_leaves_nothing(tmp_path, monkeypatch):
@@ -154,6 +157,12 @@ def test_what_vivado_wrote_stays_with_its_build_alone(tmp_path):
 def test_another_top_is_a_name_alone():
     text = "module tritloom(clk);\n\\tritloom.linear a();\nmodule \\tritloom.linear (); // tritloom_x\n"
     assert with_top(text, "top") == text.replace("module tritloom(", "module top(").replace("\\tritloom.", "\\top.")
+
+
+def test_nothing_that_makes_the_verilog_knows_the_clock():
+    readers = {path.relative_to(ROOT).parts[:2] for path in (ROOT / "hw").rglob("*.py")
+               if "clock_mhz" in path.read_text("utf-8")}
+    assert readers - set(hw.emit._BYSTANDERS) == {("hw", "emit.py")}
 
 
 def test_the_source_hash_follows_parameters_and_tools(monkeypatch):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hw.boards.board import Board, Ports, Share
 from hw.boards.device import Device, Resources
+from hw.boards.kv260.overlay import overlay
 from hw.boards.memory_rate import MemoryRate
 from hw.boards.technology import ULTRASCALE_PLUS
 from hw.boards.vivado import VIVADO_SCRIPTS
@@ -23,6 +24,7 @@ BOARD = Board(
     # request and answer take 75 ns each
     memory=MemoryRate("kv260", port_rate=128 / 129, limit_gb_s=15.87, latency_ns=150),
     shared_files=VIVADO_SCRIPTS,
+    overlay=overlay,
     build=BuildParameters(
         name="kv260", clock_mhz=250, ports=4, rows=8, row_batches=2, outputs_per_step=4, weight_buffer_steps=4096,
         accumulator_words=8192, hidden_max=2560, inputs_max=8192, heads_max=32, group_max=4, head_dim_max=256,
