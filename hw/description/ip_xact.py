@@ -18,7 +18,7 @@ from models.machine.registers import REGISTERS, Register
 __all__ = ["IP_LIBRARY", "IP_VENDOR", "IP_VERSION", "SPIRIT", "VIEW_SCRIPT", "component_xml", "view_script"]
 
 SPIRIT = "http://www.spiritconsortium.org/XMLSchema/SPIRIT/1685-2009"
-IP_VENDOR, IP_LIBRARY, IP_VERSION = "tritloom", "ip", "1.0"
+IP_VENDOR, IP_LIBRARY, IP_VERSION = "tritloom", "tritloom", "1.0"
 VIEW_SCRIPT = "xgui.tcl"
 """What Vivado shows of the IP's settings: there are none."""
 

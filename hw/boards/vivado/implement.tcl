@@ -37,7 +37,7 @@ set_property board_part [get_board_parts $board_part -latest_file_version] [curr
 if {$packaged} {
     set_property ip_repo_paths $folder/ip [current_project]
     update_ip_catalog
-    set accelerator {-type ip -vlnv tritloom:ip:tritloom_axi}
+    set accelerator {-type ip -vlnv tritloom:tritloom:tritloom_axi}
 } else {
     add_files -norecurse [list $folder/tritloom.v $folder/tritloom_axi.v]
     set accelerator {-type module -reference tritloom_axi}

@@ -230,7 +230,7 @@ def test_the_packaged_ip_takes_the_modules_place(folder, design):
     result, calls = run(folder, "ip", "4")
     assert (result.returncode, result.stderr) == (0, "")
     packaged = replace(design, calls=calls)
-    assert packaged.cells["tritloom"] == "tritloom:ip:tritloom_axi" and failing(packaged) == set()
+    assert packaged.cells["tritloom"] == "tritloom:tritloom:tritloom_axi" and failing(packaged) == set()
     assert ("set_property", "ip_repo_paths", f"{folder}/ip", "tritloom") in calls
     assert not [word for net in packaged.nets("add_files") for word in net if word.endswith(".v")]
     assert json.loads((folder / "accel.json").read_text())["vivado"]["packaged_ip"] is True
