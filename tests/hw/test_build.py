@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,6 +16,7 @@ import hw.emit
 from hw.boards.registry import BOARDS, BUILDS
 from hw.boards.technology import SERIES_7, ULTRASCALE_PLUS, Technology
 from hw.build import main, write_build
+from hw.bundle import wheel
 from hw.emit import TOP, Emitted, kept_sourced_verilog, kept_verilog, source_hash, with_top
 from models.command import run_command
 from models.errors import BuildError
@@ -78,7 +81,10 @@ def test_lint_sees_a_fault(tmp_path):
     (["--board", "sim-tiny", "--model", "bitnet-2b4t"], "hidden size of 2560 exceeds the 512 of build sim-tiny"),
     (["--board", "rfsoc4x2"], "board rfsoc4x2 cannot be built: "),
     (["--board", "rfsoc4x2", "--choose"], "board rfsoc4x2 cannot be built: "),
-    (["--board", "sim-tiny", "--choose"], "no build can be chosen for board sim-tiny")])
+    (["--board", "sim-tiny", "--choose"], "no build can be chosen for board sim-tiny"),
+    (["--clock", "200"], "board kv260 has no clock of 200 MHz: --clock is one of 250, 214, 187"),
+    (["--board", "sim-tiny", "--bundle"], "--bundle is for a board that there is: sim-tiny is only simulated"),
+    (["--bundle", "--model", "bitnet-0.73b"], "bitnet-0.73b is a shape without weights")])
 def test_bad_input_is_one_line_and_status_2(arguments, message, tmp_path, capsys):
     with pytest.raises(SystemExit) as exit_:
         run_command(main, [*arguments, "-o", str(tmp_path)])
@@ -138,6 +144,26 @@ def test_a_boards_files_have_the_packaged_ip(tmp_path):
             assert (tmp_path / "ip" / name).read_text() == (tmp_path / name).read_text()
         assert (tmp_path / "ip" / "tritloom.v").read_text() == text
     assert not list(tmp_path.glob("old.*")) and (tmp_path / "build_kv260.tcl").exists()
+
+
+def test_a_bundle_says_what_is_missing(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("TRITLOOM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(hw.emit, "emit_verilog", lambda build: Emitted("module tritloom();", "0" * 64, "sourced"))
+    monkeypatch.setattr(hw.build, "_describe", lambda *_: None)
+
+    def packed(command: list[str], **_: object) -> SimpleNamespace:
+        Path(command[-1], "tritloom-0-py3-none-any.whl").touch()
+        return SimpleNamespace(returncode=0)
+
+    monkeypatch.setattr(wheel, "run_child", packed)
+    arguments = ["--clock", "214", "--bundle", "-o", str(tmp_path / "kv260")]
+    main(arguments)
+    captured, archive = capsys.readouterr(), tmp_path / "kv260" / "tritloom-kv260.tar.gz"
+    assert f"note: no tritloom.bit and no tritloom.hwh of this build in {tmp_path}/kv260" in captured.err
+    assert captured.out.splitlines()[-1].startswith(f"bundle: {archive}, 2.")
+    first = archive.read_bytes()
+    main(arguments)
+    assert archive.read_bytes() == first
 
 
 def test_what_vivado_wrote_stays_with_its_build_alone(tmp_path):
