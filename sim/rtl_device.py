@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from host.devices.base import Buffer, Device, Progress
 from host.devices.waves import Waves
 from hw.boards.registry import board_of
 from hw.emit import kept_verilog, with_top
+from hw.memory.drain import DRAIN_CYCLES
 from models.errors import DeviceError, OptionError
 from models.machine.build import BuildParameters
 from sim.verilated_core import CoreError, VerilatedCore
@@ -18,6 +20,7 @@ from sim.verilator_env import verilator_environment
 __all__ = ["MAX_CYCLES_VARIABLE", "RtlDevice"]
 
 BASE = 0x4_0000_0000  # where the model of DRAM starts: above 4 GiB, so that a lost address bit shows
+SETTLE_CYCLES = DRAIN_CYCLES + 100  # after a reset, before the first run: that would wait for the end of the drain
 MAX_CYCLES_VARIABLE = "TRITLOOM_MAX_CYCLES"  # of one run; unset: a hundred million
 
 
@@ -31,7 +34,8 @@ def _cycle_limit() -> int:
 class RtlDevice(Device):
     """Simulates the accelerator cycle by cycle; a run's cycles are the fabric's, on the memory model's DRAM.
 
-    waves: signals that go to a file, with cycles counted from the allocation of memory on.
+    waves: signals that go to a file, with cycles counted from the allocation of memory on, the drain after the reset
+    aside.
     `BuildError` where Verilog or simulation cannot be built.
     """
 
@@ -44,7 +48,7 @@ class RtlDevice(Device):
         self._verilog = with_top(kept_verilog(build)[0], "top")
         self._bits = board_of(build).ports.bits
         self._options: dict[str, float | str] = {}
-        self._waves = waves
+        self._waves = None if waves is None else replace(waves, first=waves.first + SETTLE_CYCLES)
         self.core = self._core()
         self.configure()
 
@@ -53,6 +57,8 @@ class RtlDevice(Device):
         memory = np.zeros(size, np.uint8)
         self.core = self._core(memory=memory, base=BASE)
         self.core.configure(**self._options)
+        self.core.run(SETTLE_CYCLES)
+        self.confine(BASE, size)
         return Buffer(memory, BASE)
 
     def _core(self, **memory: object) -> VerilatedCore:

@@ -7,9 +7,10 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.command import COMMAND_BITS, HEADER_LAYOUT
-from hw.control.descriptor_check import malformed
+from hw.control.descriptor_check import faults_of
 from hw.memory.axi import ADDRESS_BITS, DATA_BITS
 from hw.memory.shapes import READ_REQUEST
+from models.machine.build import BuildParameters
 from models.machine.descriptor import DESCRIPTOR_BYTES, Engine
 
 __all__ = ["Sequencer"]
@@ -25,16 +26,18 @@ class Sequencer(wiring.Component):
     the queue of its engine (index `Engine`); a full queue holds up those behind it. One descriptor in seven
     cycles at most.
 
-    `done` rises when the last one is pushed and falls with `start`. `bad` pulses for a malformed descriptor
-    (`hw.control.descriptor_check`), for a program that is not 64-byte aligned or one of 2**26 descriptors or
-    more; nothing more is pushed then, until a reset.
+    `fetched` pulses for each one that has come, before it is checked. `done` rises when the last one is pushed and
+    falls with `start`. `bad` pulses for a malformed descriptor (`hw.control.descriptor_check`), for a program that is
+    not 64-byte aligned or one of 2**26 descriptors or more; nothing more is pushed then, until a reset.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, build: BuildParameters) -> None:
+        self._build = build
         super().__init__({
             "start": In(1),
             "program": In(ADDRESS_BITS),
             "count": In(32),
+            "fetched": Out(1),
             "done": Out(1, init=1),
             "bad": Out(1),
             "read": Out(stream.Signature(READ_REQUEST)),
@@ -52,7 +55,7 @@ class Sequencer(wiring.Component):
         descriptor = Signal(COMMAND_BITS, reset_less=True)
         beat = Signal(range(_BEATS))
         header = data.View(HEADER_LAYOUT, descriptor)
-        refused = Signal()
+        faults = Signal(len(faults_of(descriptor, self._build)))
         chosen = Signal(len(Engine))
         offered = Signal(len(Engine))  # the queue that has the descriptor on offer
 
@@ -90,11 +93,12 @@ class Sequencer(wiring.Component):
                     with m.If(beat == _BEATS - 1):
                         m.next = "CHECK"
             with m.State("CHECK"):
-                m.d.sync += refused.eq(malformed(descriptor))
+                m.d.comb += self.fetched.eq(1)
+                m.d.sync += faults.eq(faults_of(descriptor, self._build))
                 m.next = "OFFER"
             with m.State("OFFER"):
                 m.next = "PUSH"
-                with m.If(refused):
+                with m.If(faults.any()):
                     m.next = "BAD"
                 with m.Else():
                     m.d.sync += offered.eq(chosen)

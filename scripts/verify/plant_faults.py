@@ -124,6 +124,9 @@ FAULTS: tuple[Fault, ...] = (
         ("RowControl:unit", "vector/test_row_control"),
         ("WideReader:o__payload", "memory/test_wide_reader"), ("EventCounter:count", "stream/test_event_counter"),
         ("Sequencer:queues__0__payload", "control/test_sequencer"), ("Sequencer:done", "control/test_sequencer"),
+        ("FaultReport:report", "control/test_fault_report"), ("FaultCollector:fault", "memory/test_fault_collector"),
+        ("Drain:quiet", "memory/test_drain"), ("ReadMaster:faulty", "memory/test_read_master"),
+        ("WriteMaster:fault", "memory/test_write_master"), ("MemorySystem:fault", "memory/test_system"),
         ("RunControl:status", "control/test_run_control"), ("Watchdog:expired", "control/test_watchdog"))),
 )
 
