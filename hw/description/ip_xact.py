@@ -138,6 +138,8 @@ def _register(block: Element, register: Register) -> None:
     if register.access == "ro":  # the fabric changes it
         _texts(entry, volatile="true")
     _texts(entry, access=_ACCESS[register.access])
+    if register.access == "rw":
+        _texts(_add(entry, "reset"), value=f"{register.reset:#x}")
     _texts(_add(entry, "field"), name="value", bitOffset="0", bitWidth="32")
 
 

@@ -71,6 +71,7 @@ def test_the_registers_are_the_maps(text, tmp_path):
         assert field.width == 32
         assert (field.is_sw_readable, field.is_sw_writable) == (entry.access != "wp", entry.access != "ro")
         assert nodes[entry.name].get_property("desc") == entry.description
+        assert field.get_property("reset") == (entry.reset if entry.access == "rw" else None)
 
 
 def test_the_family_is_the_boards():
