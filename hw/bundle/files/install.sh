@@ -25,6 +25,13 @@ fi
 # PYNQ is built for NumPy 1: the constraints keep pip from replacing it.
 "$PYTHON" -m pip install --constraint constraints.txt "$(echo "$folder"/tritloom-*.whl)[serve]"
 
+if "$PYTHON" -c 'import importlib.util, sys; sys.exit(importlib.util.find_spec("pynq") is None)'; then
+    if ! why=$("$PYTHON" -c 'import pynq' 2>&1); then
+        echo "note: PYNQ does not start: $(echo "$why" | tail -n 1)" >&2
+        echo "  newer packages than it knows? $PYTHON -m pip install 'pycparser<3' 'setuptools<80' 'numpy<2'" >&2
+    fi
+fi
+
 if [ $service = yes ]; then
     units=${UNITS:-/etc/systemd/system}
     sed "s|@FOLDER@|$folder|g" tritloom.service >"$units/tritloom.service"
