@@ -28,7 +28,7 @@ fi
 if "$PYTHON" -c 'import importlib.util, sys; sys.exit(importlib.util.find_spec("pynq") is None)'; then
     if ! why=$("$PYTHON" -c 'import pynq' 2>&1); then
         echo "note: PYNQ does not start: $(echo "$why" | tail -n 1)" >&2
-        echo "  newer packages than it knows? $PYTHON -m pip install 'pycparser<3' 'setuptools<80' 'numpy<2'" >&2
+        echo "  newer packages than it knows? $PYTHON -m pip install 'pycparser<2.22' 'setuptools<80' 'numpy<2'" >&2
     fi
 fi
 
