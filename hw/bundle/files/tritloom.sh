@@ -9,7 +9,7 @@ export TRITLOOM_BITSTREAM="${TRITLOOM_BITSTREAM:-$folder/tritloom.bit}"
 command=${1:-chat}
 if [ $# -gt 0 ]; then shift; fi
 case $command in
-chat | generate | serve | batch | score)
+chat | generate | serve | batch | score | bench | doctor | selftest)
     exec "${PYTHON:-python3}" -m tritloom "$command" --device pynq --model "$folder/model" "$@"
     ;;
 *)
