@@ -97,6 +97,8 @@ FAULTS = {  # in the wrapper: a pattern, what it becomes, the check that must se
     "the reset the other way": (r"\.rst\(~aresetn\)", ".rst(aresetn)", "wrapper_connects_the_core"),
     "no clock attribute": (r'\(\* X_INTERFACE_PARAMETER = "ASSOCIATED_BUSIF[^*]*\*\)', "",
                            "the_clock_names_all_interfaces"),
+    "a port told another place": ("m0_axi ARVALID", "m0_axi AWVALID", "every_port_is_told_its_place"),
+    "a port not told": (r'\(\* X_INTERFACE_INFO = "[^"]*s_axi RDATA" \*\)', "", "every_port_is_told_its_place"),
     "no kind of clock": (r'\(\* X_INTERFACE_INFO = "xilinx.com:signal:clock[^*]*\*\)', "",
                          "the_clock_names_all_interfaces"),
     "a clock without a bus": (r"ASSOCIATED_BUSIF s_axi:", "ASSOCIATED_BUSIF ", "the_clock_names_all_interfaces"),
