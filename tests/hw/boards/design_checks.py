@@ -236,11 +236,11 @@ def the_accelerator_is_the_wrapper(design: Design) -> None:
 CHECKS: tuple[Check, ...] = (
     wrapper_connects_the_core, what_axi3_cuts_off_is_never_set, own_ports_are_clock_reset_and_constants,
     data_ports_are_the_boards, every_port_is_told_its_place, the_clock_names_all_interfaces,
-    reset_and_interrupt_are_told, data_ports_are_told_as_they_are, the_packaged_ports_are_the_wrappers, the_packaged_interfaces_are_told_alike,
-    every_connected_pin_exists, every_pin_of_the_accelerator_is_connected_once, one_clock_drives_everything,
-    the_clock_is_the_builds, interfaces_are_enabled_and_as_wide_as_their_peers,
-    the_register_window_is_as_large_as_the_address, data_ports_reach_the_ddr_and_nothing_else,
-    the_accelerator_is_the_wrapper)
+    reset_and_interrupt_are_told, data_ports_are_told_as_they_are, the_packaged_ports_are_the_wrappers,
+    the_packaged_interfaces_are_told_alike, every_connected_pin_exists,
+    every_pin_of_the_accelerator_is_connected_once, one_clock_drives_everything, the_clock_is_the_builds,
+    interfaces_are_enabled_and_as_wide_as_their_peers, the_register_window_is_as_large_as_the_address,
+    data_ports_reach_the_ddr_and_nothing_else, the_accelerator_is_the_wrapper)
 
 
 def failing(design: Design) -> set[str]:
