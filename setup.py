@@ -1,7 +1,7 @@
 """Builds the emulator's kernels where there is a C compiler; everything else is in pyproject.toml.
 
 They are compiled at -O3, or at the level that $TRITLOOM_KERNELS names: with -O1 that takes a third of the time, and the
-kernels give the same bits, slower.
+kernels give the same bits, slower. With "none" there are none, and the wheel is for any machine.
 """
 
 import os
@@ -17,7 +17,7 @@ HEADERS = ["machine.h", "operations.h", "numbers.h", "units.h", "vector.h", "hea
 OPTIMISE = os.environ.get("TRITLOOM_KERNELS", "-O3")
 OPENMP = [] if platform.system() == "Darwin" else ["-fopenmp"]  # Apple's compiler has none: one thread there
 
-setup(ext_modules=[
+setup(ext_modules=[] if OPTIMISE == "none" else [
     Extension(
         "host.emulator._native",
         [f"{FOLDER}/{name}" for name in SOURCES],

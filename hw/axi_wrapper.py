@@ -2,103 +2,71 @@
 
 from __future__ import annotations
 
-from amaranth.lib import wiring
-from amaranth.lib.wiring import In
+from collections.abc import Iterable, Mapping
 
 from hw.boards.board import Ports
+from hw.description.interfaces import CLOCK, RESET, Port, board_interfaces, own_ports, side_parameters
 from hw.emit import TOP
-from hw.memory.axi import ADDRESS_BITS, ID_BITS, Axi4, Axi4Lite
 
 __all__ = ["WRAPPER", "axi_wrapper"]
 
 WRAPPER = f"{TOP}_axi"
 
-_CHANNELS = ("aw", "w", "b", "ar", "r")  # in a port list's order
-_CONSTANTS = {"cache": "4'b0011", "prot": "3'b000"}  # of both address channels
-
-_HEAD = """\
+_COMMENT = """\
 // The accelerator for Vivado's block designs: what the generated module leaves out or has the other way round.
 //
-// Vivado infers the {n} AXI interfaces from the ports' names. Told by attributes: the clock all of them belong to,
-// and a reset that is low when active, as the block design's reset controller gives it. The data ports' bursts are
-// marked modifiable and bufferable (AxCACHE 0011), which lets the processing system's ports take them at full width.
+// Attributes tell Vivado the {n} AXI interfaces, port by port; the clock all of them belong to; a reset that is low
+// when active, as the block design's reset controller gives it; and of each data port its protocol, the width of its
+// IDs, its longest burst and how many are under way. The data ports' bursts are marked modifiable and bufferable
+// (AxCACHE 0011), which lets the processing system's ports take them at full width.
 
 `default_nettype none
-
-module {wrapper} (
-    (* X_INTERFACE_INFO = "xilinx.com:signal:clock:1.0 aclk CLK" *)
-    (* X_INTERFACE_PARAMETER = "ASSOCIATED_BUSIF {buses}, ASSOCIATED_RESET aresetn" *)
-    input  wire         aclk,
-    (* X_INTERFACE_INFO = "xilinx.com:signal:reset:1.0 aresetn RST" *)
-    (* X_INTERFACE_PARAMETER = "POLARITY ACTIVE_LOW" *)
-    input  wire         aresetn,
-    (* X_INTERFACE_INFO = "xilinx.com:signal:interrupt:1.0 irq INTERRUPT" *)
-    (* X_INTERFACE_PARAMETER = "SENSITIVITY LEVEL_HIGH" *)
-    output wire         irq,
 """
+_ROLES = {"clk": "xilinx.com:signal:clock:1.0 {} CLK", "rst": "xilinx.com:signal:reset:1.0 {} RST",
+          "interrupt": "xilinx.com:signal:interrupt:1.0 {} INTERRUPT"}
+_AXI = "xilinx.com:interface:aximm:1.0"
 
 
 def axi_wrapper(count: int, ports: Ports) -> str:
-    """Module `WRAPPER` around a build with `count` masters on a board's ports.
-
-    AXI3 has lengths of four bits, which the core's bursts of at most 16 beats fit, and a WID: the ID of the burst whose
-    data are sent, which the core behind narrow ports holds at AWID.
-    """
-    masters = [f"m{port}_axi" for port in range(count)]
-    lite, full = Axi4Lite().flip(), Axi4(ports.bits)
-    cut = _cut(ports)
-    head = _HEAD.format(n="one two three four five".split()[count], wrapper=WRAPPER,
-                        buses=":".join(["s_axi", *masters]))
-    groups = [_declarations("s_axi", lite), *(_declarations(name, full, ports) for name in masters)]
-    wires = [f"    wire [{full.members[signal].shape - 1}:0] {name}_{signal}_whole;\n"
-             f"    assign {name}_{signal} = {name}_{signal}_whole[{width - 1}:0];\n"
-             for name in masters for signal, width in cut.items()]
-    connections = ["        .clk(aclk)", "        .rst(~aresetn)", "        .irq(irq)",
-                   *(f"        .s_axi_{signal}(s_axi_{signal})" for signal in _ordered(lite)),
-                   *(f"        .{name}_{signal}({name}_{signal}{'_whole' * (signal in cut)})" for name in masters
-                     for signal in _ordered(full))]
-    assigns = [_constants(name, ports) for name in masters]
-    return "\n".join([head, ",\n\n".join(",\n".join(group) for group in groups) + "\n);\n", *wires,
-                      f"    {TOP} core (", ",\n".join(connections), "    );\n", *assigns,
+    """Module `WRAPPER` around a build with `count` masters on a board's ports (`hw.description.interfaces`)."""
+    interfaces, told = board_interfaces(count, ports), side_parameters(count)
+    head = _COMMENT.format(n="one two three four five".split()[count])
+    groups = [[f"{_role(_ROLES[port.signal].format(port.name))}\n{_told(told[port.name])}\n{_declaration(port)}"
+               for port in own_ports()]]
+    for interface in interfaces:
+        first, *others = (f"{_role(f'{_AXI} {interface.name} {port.signal.upper()}')}\n{_declaration(port)}"
+                          for port in interface.ports)
+        groups.append([f"{_told(interface.parameters)}\n{first}", *others])
+    every = [port for interface in interfaces for port in interface.ports]
+    wires = [f"    wire [{port.whole - 1}:0] {port.name}_whole;\n"
+             f"    assign {port.name} = {port.name}_whole[{port.bits - 1}:0];\n" for port in every if _is_cut(port)]
+    connections = [f"        .clk({CLOCK})", f"        .rst(~{RESET})",
+                   *(f"        .{port.name}({port.name}{'_whole' * _is_cut(port)})"
+                     for port in (*own_ports(), *every) if port.whole)]
+    assigns = [f"    assign {port.name} = {port.value};" for port in every if port.value]
+    return "\n".join([head, f"module {WRAPPER} (\n" + ",\n\n".join(map(_lines, groups)) + "\n);\n", *wires,
+                      f"    {TOP} core (", _lines(connections), "    );\n", *assigns, "",
                       "endmodule\n", "`default_nettype wire\n"])
 
 
-def _cut(ports: Ports) -> dict[str, int]:
-    """Signals of which a port takes the low bits alone, and how many."""
-    addresses = {} if ports.address_bits == ADDRESS_BITS else dict.fromkeys(("awaddr", "araddr"), ports.address_bits)
-    return addresses | (dict.fromkeys(("awlen", "arlen"), 4) if ports.axi == "AXI3" else {})
+def _is_cut(port: Port) -> bool:
+    return port.bits < port.whole
 
 
-def _ordered(signature: wiring.Signature) -> list[str]:
-    """Names of the signals, channel by channel."""
-    return sorted(signature.members, key=lambda name: _CHANNELS.index(name[:2] if name[:2] in _CHANNELS else name[0]))
+def _role(what: str) -> str:
+    """What a port is, as an attribute of it."""
+    return f'    (* X_INTERFACE_INFO = "{what}" *)'
 
 
-def _declarations(name: str, signature: wiring.Signature, ports: Ports | None = None) -> list[str]:
-    """An interface's ports as declared in the header. ports: None for the register bus, which is what it is."""
-    found = []
-    for signal in _ordered(signature):
-        member = signature.members[signal]
-        width = _cut(ports).get(signal, member.shape) if ports else member.shape
-        found.append(_port("input " if member.flow == In else "output", width, f"{name}_{signal}"))
-        if ports and signal.endswith("burst"):
-            found += [_port("output", int(value[0]), f"{name}_{signal[:2]}{constant}")
-                      for constant, value in _CONSTANTS.items()]
-        if ports and ports.axi == "AXI3" and signal == "awready":
-            found.append(_port("output", ID_BITS, f"{name}_wid"))
-    if ports and ports.axi == "AXI3":
-        found[0] = f'    (* X_INTERFACE_PARAMETER = "PROTOCOL AXI3" *)\n{found[0]}'
-    return found
+def _told(parameters: Mapping[str, str]) -> str:
+    """As an attribute of the port that follows."""
+    return f'    (* X_INTERFACE_PARAMETER = "{", ".join(f"{name} {value}" for name, value in parameters.items())}" *)'
 
 
-def _port(direction: str, width: int, name: str) -> str:
-    vector = f"[{width - 1}:0]" if width > 1 else ""
-    return f"    {direction} wire {vector:7} {name}"
+def _declaration(port: Port) -> str:
+    vector = f"[{port.bits - 1}:0]" if port.bits > 1 else ""
+    return f"    {'output' if port.output else 'input '} wire {vector:7} {port.name}"
 
 
-def _constants(name: str, ports: Ports) -> str:
-    lines = [f"    assign {name}_{channel}{signal} = {value};" for channel in ("aw", "ar")
-             for signal, value in _CONSTANTS.items()]
-    if ports.axi == "AXI3":
-        lines.append(f"    assign {name}_wid = {name}_awid;")
-    return "\n".join(lines) + "\n"
+def _lines(parts: Iterable[str]) -> str:
+    return ",\n".join(parts)

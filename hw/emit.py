@@ -25,17 +25,18 @@ _BUILD_ID = 0xB1D0B1D0  # stands for the hash until the text is there to be hash
 # comparisons with zero.
 _LINT = "".join(f"/* verilator lint_off {rule} */\n"
                 for rule in ("WIDTHEXPAND", "WIDTHTRUNC", "CASEINCOMPLETE", "ASCRANGE", "UNSIGNED"))
-_BYSTANDERS = (("hw", "analytic"), ("hw", "boards"), ("hw", "synthesis"), ("hw", "description"), ("hw", "build.py"),
+_BYSTANDERS = (("hw", "analytic"), ("hw", "boards"), ("hw", "synthesis"), ("hw", "description"), ("hw", "bundle"),
+               ("hw", "build.py"),
                ("hw", "axi_wrapper.py"), ("hw", "report.py"))
 """They look at the Verilog, or are data of which what matters is hashed, and do not make it."""
 
 
 def source_hash(build: BuildParameters) -> str:
     """Hex digest of all that can change the Verilog: parameters, technology, ports, sources, tools. Cheap; a key for
-    caches.
+    caches. The clock is no part of it: the Verilog counts cycles, whatever they last.
     """
     board = board_of(build)
-    facts = [build.to_json(), asdict(board.technology), asdict(board.ports), *map(_version, _TOOLS)]
+    facts = [build.to_json() | {"clock_mhz": 0}, asdict(board.technology), asdict(board.ports), *map(_version, _TOOLS)]
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
     for folder in ("hw", "models/machine"):
         for path in sorted(path for path in (_ROOT / folder).rglob("*") if path.suffix in (".py", ".v")):

@@ -47,6 +47,7 @@ ELSEWHERE: tuple[tuple[str, str, str], ...] = (
     *((f"hw/boards/{folder}", "board", "data alone: hw/boards/test_registry.py finds it by folder")
       for folder in ("arty_z7", "kv260", "rfsoc4x2", "sim_tiny")),
     ("hw/description", "blocks page register_files", "hw/description/test_folder.py"),
+    ("hw/description", "interfaces", "hw/boards/test_vivado_tcl.py"),
     ("hw/memory", "axi", "hw/memory/test_read_master.py"),
     ("hw/memory", "ram_style", "hw/linear/test_weight_buffer.py"),
     ("hw/memory", "shapes", "hw/memory/test_system.py"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -51,7 +52,8 @@ class Board:
 
     simulated: there is no such board; its device is what reports are held against. missing: why nothing can be emitted
     for it, "" where it can. share: what of the device `hw.analytic` gives the engine. build: what is emitted, and where
-    the search for others starts. shared_files: of other boards' flows too.
+    the search for others starts. slower_clocks: in MHz, for where timing is not met at the build's. shared_files: of
+    other boards' flows too. overlay: the device-tree source by which xmutil loads a build, None where a board has none.
     """
 
     name: str
@@ -60,9 +62,11 @@ class Board:
     ports: Ports
     memory: MemoryRate
     build: BuildParameters
+    slower_clocks: tuple[int, ...] = ()
     simulated: bool = False
     missing: str = ""
     shared_files: tuple[Path, ...] = ()
+    overlay: Callable[[BuildParameters], str] | None = None
     share: Share = field(default=Share())
 
     def __post_init__(self) -> None:
@@ -73,6 +77,11 @@ class Board:
     def technology(self) -> Technology:
         """Of its device."""
         return self.device.technology
+
+    @property
+    def clocks(self) -> tuple[int, ...]:
+        """Of its build and slower ones, in MHz."""
+        return self.build.clock_mhz, *self.slower_clocks
 
     @property
     def files(self) -> list[Path]:

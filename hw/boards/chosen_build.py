@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 
-from hw.boards.registry import BUILDS, board_named
+from hw.boards.registry import BUILDS, board_named, board_of
 from models.errors import BuildError, OptionError, TritloomError
 from models.json_file import read_object
 from models.machine.build import BuildParameters
 
-__all__ = ["add_build_options", "asks_for_build", "chosen_build", "read_build", "with_settings"]
+__all__ = ["add_build_options", "add_clock_option", "asks_for_build", "chosen_build", "read_build", "with_settings"]
 
 _DIGITS = 9  # of a parameter's number
 
@@ -29,6 +29,14 @@ def add_build_options(parser: argparse.ArgumentParser, *, default: str | None = 
                         help="change a parameter of the build, such as rows=8; may be repeated")
 
 
+def add_clock_option(parser: argparse.ArgumentParser) -> None:
+    """--clock, beside `add_build_options`."""
+    slower = "; ".join(f"{name}: {', '.join(map(str, board_named(name).clocks))}" for name in BUILDS
+                       if board_named(name).slower_clocks)
+    parser.add_argument("--clock", type=int, metavar="MHZ",
+                        help=f"a slower clock that the board has, for where timing is not met ({slower})")
+
+
 def asks_for_build(options: argparse.Namespace) -> bool:
     """Whether the options name a build."""
     return bool(options.board or options.build or options.settings)
@@ -37,8 +45,8 @@ def asks_for_build(options: argparse.Namespace) -> bool:
 def chosen_build(options: argparse.Namespace, default: str = "kv260", *, emitted: bool = True) -> BuildParameters:
     """The build that the options name; default: the board's where they name none. emitted: it must be one that can be.
 
-    `OptionError` for an unknown board or parameter, `BuildError` where none can be emitted for the board, and for a
-    file that describes none.
+    `OptionError` for an unknown board or parameter and a clock that the board has not, `BuildError` where none can be
+    emitted for the board, and for a file that describes none.
     """
     if options.build is not None:
         build = read_build(options.build)
@@ -47,7 +55,16 @@ def chosen_build(options: argparse.Namespace, default: str = "kv260", *, emitted
         if emitted:
             board.check_emitted()
         build = board.build
-    return with_settings(build, options.settings)
+    clock = getattr(options, "clock", None)
+    return with_settings(build if clock is None else _with_clock(build, clock), options.settings)
+
+
+def _with_clock(build: BuildParameters, mhz: int) -> BuildParameters:
+    clocks = board_of(build).clocks
+    if mhz not in clocks:
+        raise OptionError(f"board {board_of(build).name} has no clock of {mhz} MHz: "
+                          f"--clock is one of {', '.join(map(str, clocks))}")
+    return replace(build, clock_mhz=mhz)
 
 
 def read_build(path: Path) -> BuildParameters:

@@ -23,7 +23,7 @@ from tqdm import tqdm
 from host.compiler.vocabulary import HEADS
 from host.runtime import Session
 from host.waves_options import add_waves_options, chosen_waves
-from hw.boards.chosen_build import add_build_options, chosen_build
+from hw.boards.chosen_build import add_build_options, add_clock_option, chosen_build
 from models.cache import cache_root
 from models.checkpoint import load_config
 from models.command import CommandParser, run_command
@@ -55,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
     """Options of the command."""
     result = CommandParser("sim.bench", description="Speed of the real-size design, simulated.")
     add_build_options(result)
+    add_clock_option(result)
     result.add_argument("--model", default="bitnet-0.73b", metavar="PRESET|DIR",
                         help=f"a shape ({', '.join(PRESETS)}), demo or a model's folder (default: bitnet-0.73b)")
     result.add_argument("--phase", choices=PHASES, default="decode", help="what is timed (default: decode)")

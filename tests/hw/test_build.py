@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,6 +16,7 @@ import hw.emit
 from hw.boards.registry import BOARDS, BUILDS
 from hw.boards.technology import SERIES_7, ULTRASCALE_PLUS, Technology
 from hw.build import main, write_build
+from hw.bundle import wheel
 from hw.emit import TOP, Emitted, kept_sourced_verilog, kept_verilog, source_hash, with_top
 from models.command import run_command
 from models.errors import BuildError
@@ -22,6 +25,7 @@ from scripts.verify.check_hdl import lint
 from sim.verilate import complaints
 from sim.verilated_core import build_core
 from tests.sim.cores import FOUR_SLOTS
+from tests.test_imports import ROOT
 
 
 def test_the_core_of_the_tests_lints_clean(tmp_path):
@@ -77,7 +81,10 @@ def test_lint_sees_a_fault(tmp_path):
     (["--board", "sim-tiny", "--model", "bitnet-2b4t"], "hidden size of 2560 exceeds the 512 of build sim-tiny"),
     (["--board", "rfsoc4x2"], "board rfsoc4x2 cannot be built: "),
     (["--board", "rfsoc4x2", "--choose"], "board rfsoc4x2 cannot be built: "),
-    (["--board", "sim-tiny", "--choose"], "no build can be chosen for board sim-tiny")])
+    (["--board", "sim-tiny", "--choose"], "no build can be chosen for board sim-tiny"),
+    (["--clock", "200"], "board kv260 has no clock of 200 MHz: --clock is one of 250, 214, 187"),
+    (["--board", "sim-tiny", "--bundle"], "--bundle is for a board that there is: sim-tiny is only simulated"),
+    (["--bundle", "--model", "bitnet-0.73b"], "bitnet-0.73b is a shape without weights")])
 def test_bad_input_is_one_line_and_status_2(arguments, message, tmp_path, capsys):
     with pytest.raises(SystemExit) as exit_:
         run_command(main, [*arguments, "-o", str(tmp_path)])
@@ -107,8 +114,10 @@ def test_the_verilog_is_kept_and_work_is_said(tmp_path, monkeypatch, capsys):
     tiny = BUILDS["sim-tiny"]
     assert kept_verilog(tiny) == kept_verilog(tiny) == ("module é();", "0" * 64)
     assert made == [tiny] and capsys.readouterr().err == "writing the Verilog of build sim-tiny\n"
-    kept_verilog(replace(tiny, clock_mhz=100))
-    assert len(made) == 2 and kept_sourced_verilog(tiny) == "sourced"
+    kept_verilog(replace(tiny, clock_mhz=100))  # another clock is no other Verilog
+    assert len(made) == 1 and kept_sourced_verilog(tiny) == "sourced"
+    kept_verilog(replace(tiny, top_k=8))
+    assert len(made) == 2
 
 
 def test_a_build_that_fails_leaves_nothing(tmp_path, monkeypatch):
@@ -126,9 +135,60 @@ def test_a_build_that_fails_leaves_nothing(tmp_path, monkeypatch):
     assert (tmp_path / "accel.json").read_text() == "old"
 
 
+def test_a_boards_files_have_the_packaged_ip(tmp_path):
+    for text in ("module tritloom();", "module tritloom(); wire x;"):
+        write_build(BUILDS["kv260"], tmp_path, lambda build, text=text: (text, "0" * 64))
+        assert {path.name for path in (tmp_path / "ip").iterdir()} == {
+            "component.xml", "tritloom.v", "tritloom_axi.v", "xgui.tcl"}
+        for name in ("tritloom.v", "tritloom_axi.v"):
+            assert (tmp_path / "ip" / name).read_text() == (tmp_path / name).read_text()
+        assert (tmp_path / "ip" / "tritloom.v").read_text() == text
+    assert not list(tmp_path.glob("old.*")) and (tmp_path / "build_kv260.tcl").exists()
+
+
+def test_a_bundle_says_what_is_missing(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("TRITLOOM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(hw.emit, "emit_verilog", lambda build: Emitted("module tritloom();", "0" * 64, "sourced"))
+    monkeypatch.setattr(hw.build, "_describe", lambda *_: None)
+
+    def packed(command: list[str], **_: object) -> SimpleNamespace:
+        Path(command[-1], "tritloom-0-py3-none-any.whl").touch()
+        return SimpleNamespace(returncode=0)
+
+    monkeypatch.setattr(wheel, "run_child", packed)
+    arguments = ["--clock", "214", "--bundle", "-o", str(tmp_path / "kv260")]
+    main(arguments)
+    captured, archive = capsys.readouterr(), tmp_path / "kv260" / "tritloom-kv260.tar.gz"
+    assert f"note: no tritloom.bit and no tritloom.hwh of this build in {tmp_path}/kv260" in captured.err
+    assert captured.out.splitlines()[-1].startswith(f"bundle: {archive}, 2.")
+    first = archive.read_bytes()
+    main(arguments)
+    assert archive.read_bytes() == first
+
+
+def test_what_vivado_wrote_stays_with_its_build_alone(tmp_path):
+    def written(identity: str, **changes: int) -> dict[str, object]:
+        write_build(replace(BUILDS["kv260"], **changes), tmp_path, lambda build: ("module tritloom();", identity))
+        return json.loads((tmp_path / "accel.json").read_text())
+
+    first = written("0" * 64)
+    (tmp_path / "accel.json").write_text(json.dumps(first | {"vivado": {"version": "2024.1"}}))
+    assert written("0" * 64) == first | {"vivado": {"version": "2024.1"}}
+    slower = written("0" * 64, clock_mhz=214)  # the Verilog is the same, the bitstream is not
+    assert slower["clock_mhz"] == slower["parameters"]["clock_mhz"] == 214 and "vivado" not in slower
+    (tmp_path / "accel.json").write_text(json.dumps(slower | {"vivado": {"version": "2024.1"}}))
+    assert "vivado" not in written("1" * 64, clock_mhz=214)
+
+
 def test_another_top_is_a_name_alone():
     text = "module tritloom(clk);\n\\tritloom.linear a();\nmodule \\tritloom.linear (); // tritloom_x\n"
     assert with_top(text, "top") == text.replace("module tritloom(", "module top(").replace("\\tritloom.", "\\top.")
+
+
+def test_nothing_that_makes_the_verilog_knows_the_clock():
+    readers = {path.relative_to(ROOT).parts[:2] for path in (ROOT / "hw").rglob("*.py")
+               if "clock_mhz" in path.read_text("utf-8")}
+    assert readers - set(hw.emit._BYSTANDERS) == {("hw", "emit.py")}
 
 
 def test_the_source_hash_follows_parameters_and_tools(monkeypatch):

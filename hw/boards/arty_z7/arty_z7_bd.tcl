@@ -6,7 +6,7 @@
 #
 # The data port meets the processing system's directly: same width, same clock, AXI3, bursts of at most 16 beats.
 
-proc create_arty_z7_design {clock_mhz} {
+proc create_arty_z7_design {accelerator clock_mhz} {
     # Digilent's preset sets up DDR, MIO and PLLs.
     set ps [create_bd_cell -type ip -vlnv xilinx.com:ip:processing_system7 ps]
     apply_bd_automation -rule xilinx.com:bd_rule:processing_system7 \
@@ -22,10 +22,8 @@ proc create_arty_z7_design {clock_mhz} {
         CONFIG.PCW_S_AXI_HP0_DATA_WIDTH 64 \
     ] $ps
 
-    add_accelerator FCLK_CLK0 {M_AXI_GP0_ACLK S_AXI_HP0_ACLK} FCLK_RESET0_N IRQ_F2P M_AXI_GP0 0x43C00000
+    add_accelerator $accelerator FCLK_CLK0 {M_AXI_GP0_ACLK S_AXI_HP0_ACLK} FCLK_RESET0_N IRQ_F2P M_AXI_GP0 0x43C00000
 
     # data: all of the DDR
-    connect_bd_intf_net [get_bd_intf_pins tritloom/m0_axi] [get_bd_intf_pins ps/S_AXI_HP0]
-    assign_bd_address -target_address_space [get_bd_addr_spaces tritloom/m0_axi] \
-        [get_bd_addr_segs ps/S_AXI_HP0/HP0_DDR_LOWOCM]
+    add_data_port m0_axi S_AXI_HP0 S_AXI_HP0/HP0_DDR_LOWOCM {}
 }

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hw.boards.board import Board, Ports, Share
 from hw.boards.device import Device, Resources
+from hw.boards.kv260.overlay import overlay
 from hw.boards.memory_rate import MemoryRate
 from hw.boards.technology import ULTRASCALE_PLUS
 from hw.boards.vivado import VIVADO_SCRIPTS
@@ -23,9 +24,11 @@ BOARD = Board(
     # request and answer take 75 ns each
     memory=MemoryRate("kv260", port_rate=128 / 129, limit_gb_s=15.87, latency_ns=150),
     shared_files=VIVADO_SCRIPTS,
+    overlay=overlay,
     build=BuildParameters(
         name="kv260", clock_mhz=250, ports=4, rows=8, row_batches=2, outputs_per_step=4, weight_buffer_steps=4096,
         accumulator_words=8192, hidden_max=2560, inputs_max=8192, heads_max=32, group_max=4, head_dim_max=256,
         context_max=4096, attention_max=2560, top_k=64),
+    slower_clocks=(214, 187),  # the IOPLL's 1500 MHz over 7 and 8, rounded down; 250 is a sixth, nothing gives 200
     share=Share(lut=0.45, uram=48 / 64, bram36=0.486),  # 48 URAM and 70 RAMB36
 )

@@ -5,7 +5,14 @@ import json
 
 import pytest
 
-from hw.boards.chosen_build import add_build_options, asks_for_build, chosen_build, read_build, with_settings
+from hw.boards.chosen_build import (
+    add_build_options,
+    add_clock_option,
+    asks_for_build,
+    chosen_build,
+    read_build,
+    with_settings,
+)
 from hw.boards.registry import BUILDS, board_of
 from hw.build import write_build
 from models.errors import BuildError, OptionError
@@ -16,6 +23,7 @@ KV260 = BUILDS["kv260"]
 def options(*arguments, **settings):
     parser = argparse.ArgumentParser()
     add_build_options(parser, **settings)
+    add_clock_option(parser)
     return parser.parse_args(arguments)
 
 
@@ -44,6 +52,20 @@ def test_a_build_as_hw_build_wrote_it(tmp_path):
 def test_settings_change_the_build_and_nothing_else():
     build = chosen_build(options("--set", "rows=8", "--set", "top_k=16"))
     assert build.to_json() == KV260.to_json() | {"rows": 8, "top_k": 16}
+
+
+def test_a_clock_that_the_board_has(tmp_path):
+    assert KV260.clock_mhz == 250 and board_of(KV260).clocks == (250, 214, 187)
+    for mhz in board_of(KV260).clocks:
+        build = chosen_build(options("--clock", str(mhz)))
+        assert build.to_json() == KV260.to_json() | {"clock_mhz": mhz}
+    path = described(tmp_path / "accel.json", clock_mhz=187, rows=4)
+    found = chosen_build(options("--build", str(path), "--clock", "214"))
+    assert (found.clock_mhz, found.rows) == (214, 4)
+    with pytest.raises(OptionError, match="board kv260 has no clock of 200 MHz: --clock is one of 250, 214, 187"):
+        chosen_build(options("--clock", "200"))
+    with pytest.raises(OptionError, match="board arty_z7 has no clock of 90 MHz: --clock is one of 100"):
+        chosen_build(options("--board", "arty_z7", "--clock", "90"))
 
 
 @pytest.mark.parametrize("setting, message", [
