@@ -62,7 +62,8 @@ def write_master(clients: int, outstanding: int, kind: type[WriteMaster] = Write
         c.claim("beats are made up while stopped alone", took | ~comes | c.past(u.stop))
         c.claim("one client at a time", (taken & (taken - 1)) == 0)
         chosen, compared = c.inner("chosen"), ["one client's burst is next"]
-        c.claim(compared[0], ((chosen & (chosen - 1)) == 0) & (chosen.any() | ~c.inner("held")))
+        c.claim(compared[0], ((chosen & (chosen - 1)) == 0) & (chosen.any() | ~c.inner("held"))
+                & ~(chosen.any() & c.inner("more")))
         for n, beats in enumerate(u.i):
             compared.append(f"what is compared is client {n}'s")
             c.claim(compared[-1], ~(chosen[n] & ~stopped) | (beats.valid & (

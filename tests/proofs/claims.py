@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from types import FrameType
 from typing import NamedTuple
 
-from amaranth.hdl import ClockDomain, Elaboratable, Module, Mux, ResetInserter, Shape, ShapeLike, Signal, Value
+from amaranth.hdl import ClockDomain, Const, Elaboratable, Module, Mux, ResetInserter, Shape, ShapeLike, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
@@ -60,14 +60,17 @@ class Claims(Elaboratable):
         """Of the module, the rules in order after the clock and the inputs."""
         return [self._domain.clk, *self.inputs, *(rule.net for rule in self.rules)]
 
-    def unit(self, component: wiring.Component, *, resets: bool = True) -> wiring.Component:
-        """Put the unit in. Its inputs are free. resets: at any time; else never."""
+    def unit(self, component: wiring.Component, *, resets: bool = True,
+             parts: Callable[[Claims, Module], None] | None = None) -> wiring.Component:
+        """Put the unit in. Its inputs are free. resets: at any time; else never. parts: puts others in place of its own."""
         module, self._inside = _elaborated(component)
+        if parts is not None:
+            parts(self, module)
         self.m.submodules.unit = ResetInserter(self.reset)(module)
         if resets:
             self.inputs.append(self.reset)
         for path, member, value in component.signature.flatten(component):
-            if member.flow == In:
+            if member.flow == In and not isinstance(value, Const):  # as `ready` is of a stream that always is
                 self.m.d.comb += Value.cast(value).eq(self.free(Value.cast(value).shape(), "__".join(map(str, path))))
         return component
 
@@ -122,8 +125,16 @@ class Claims(Elaboratable):
         """What must be possible within `bound` cycles, so that a claim is not kept because nothing ever happens."""
         self._rule(Rule(name, self._net(Value.cast(condition).bool()), True, bound))
 
+    def choose(self, names: Collection[str], bound: int | None) -> None:
+        """Keep these rules alone, all where none is named. bound: search them for so many cycles, in place of a proof."""
+        if missing := set(names) - {rule.name for rule in self.rules}:
+            raise ValueError(f"there is no rule {min(missing)!r}")
+        self.rules = [rule if bound is None else rule._replace(bound=bound) for rule in self.rules
+                      if not names or rule.name in names]
+        self._nets = [(net, value) for net, value in self._nets if any(net is rule.net for rule in self.rules)]
+
     def _net(self, value: Value) -> Signal:
-        net = Signal(name=f"rule_{len(self.rules)}")
+        net = Signal(name=f"rule_{len(self._nets)}")
         self._nets.append((net, value))
         return net
 

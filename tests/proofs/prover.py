@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -50,6 +51,9 @@ abc -script +write_blif,bystander.blif;{commands};read_blif,bystander.blif;stras
 # ABC in this Yosys loses what it prints: it tells by files, and when it wrote them
 _ENGINES = {"pdr": "pdr,-T,{seconds}", "induction": "ind,-F,{induction}", "bound": "bmc3,-T,{seconds},-F,{bound}"}
 
+# `pdr` has no word for a net without registers, as one is that is never high
+_TRIVIAL = ";read_aiger,graph.aig;cone,-O,{n};strash;ind,-F,1,-C,1000;write_status,{n}.trivial"
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -67,6 +71,16 @@ class Outcome:
     reached: bool = False
 
     @property
+    def proved(self) -> bool:
+        """Without bound."""
+        return self.kept and not self.bounded
+
+    @property
+    def broken(self) -> bool:
+        """A claim with a counterexample."""
+        return not self.kept and not self.bounded and not self.reached
+
+    @property
     def verdict(self) -> str:
         """In words, as the table has it."""
         if self.reached:
@@ -76,15 +90,17 @@ class Outcome:
         return f"no counterexample in {self.frames} cycles" if self.kept else "undecided"
 
 
-def prove(proof: Proof, *, seconds: int = 300) -> list[Outcome]:
-    """All rules of a unit, from the cache where neither it nor a rule changed. seconds: at most, for each rule.
+def prove(proof: Proof, *, seconds: int = 300, only: Collection[str] = (), search: int | None = None) -> list[Outcome]:
+    """The rules of a unit, from the cache where neither it nor a rule changed. seconds: at most, for each rule.
 
+    only: rules by name, all where there are none. search: look for what breaks them within so many cycles, alone.
     `BuildError` with Yosys' last words where it fails.
     """
     claims = Claims()
     proof.make(claims)
+    claims.choose(only, search)
     design = rtlil.convert(claims, ports=claims.ports, emit_src=False)
-    commands = [f"read_aiger,graph.aig;cone,-O,{n};strash;{_engine(rule, seconds)};write_status,{n}.status"
+    commands = [f"read_aiger,graph.aig;cone,-O,{n};strash;{_engine(rule, seconds)};write_status,{n}.status{_TRIVIAL.format(n=n)}"
                 for n, rule in enumerate(claims.rules)]
     script = graph_script(";".join(["write_status,start.status", *commands]))
 
@@ -96,8 +112,8 @@ def prove(proof: Proof, *, seconds: int = 300) -> list[Outcome]:
     outcomes: dict[str, Outcome] = {}
     for rule, answer in zip(claims.rules, json.loads((place / "answers.json").read_text()), strict=True):
         outcome = _outcome(proof.unit, rule, *answer)
-        if not all(outcomes[lemma].kept and not outcomes[lemma].bounded for lemma in rule.given):
-            outcome = replace(outcome, kept=False)
+        if not all(lemma not in outcomes or outcomes[lemma].proved for lemma in rule.given):
+            outcome = replace(outcome, kept=False, bounded=True, frames=0)
         outcomes[rule.name] = outcome
     return list(outcomes.values())
 
@@ -122,7 +138,6 @@ def _engine(rule: Rule, seconds: int) -> str:
 
 def _answers(folder: Path, count: int, result: subprocess.CompletedProcess) -> list[tuple[str, int, float]]:
     """Of each output: ABC's word, the frame, the seconds."""
-    constant = _constant_outputs((folder / "graph.aig").read_bytes())
     found, before = [], folder / "start.status"
     for n in range(count):
         now = folder / f"{n}.status"
@@ -130,20 +145,12 @@ def _answers(folder: Path, count: int, result: subprocess.CompletedProcess) -> l
             lines = [line for line in result.stdout.splitlines() if "ERROR" in line] or [f"status {result.returncode}"]
             raise BuildError(f"Yosys could not prove: {lines[-1]}")
         word, frame, _, *where = now.read_text().partition("\n")[0].split()
-        if n in constant:
-            word = "UNSAT"  # what is never high needs no engine, and ABC's have no word for it
+        if word == "snl_UNK" and (folder / f"{n}.trivial").read_text().startswith("snl_UNSAT"):
+            word = "snl_UNSAT"
         found.append((word.removeprefix("snl_"), int(where[1] if where else frame),
                       round(now.stat().st_mtime - before.stat().st_mtime, 2)))
         before = now
     return found
-
-
-def _constant_outputs(graph: bytes) -> set[int]:
-    """Outputs of a binary AIGER file that are never high."""
-    head, *lines = graph.split(b"\n")
-    _, _, _, latches, outputs, _ = head.split()
-    literals = lines[int(latches):][:int(outputs)]
-    return {n for n, literal in enumerate(literals) if literal == b"0"}
 
 
 def _outcome(unit: str, rule: Rule, word: str, frames: int, seconds: float) -> Outcome:

@@ -54,7 +54,9 @@ def registers(kind: type[Registers] = Registers):
             c.claim(f"a {name} is answered", patience < 5)
 
         latched = ["the unit keeps what came"]
-        c.claim(latched[0], (~(addressed & ~answers) | (c.inner("write_word") == write_word)) & (
+        waits = Cat(addressed & ~answers, loaded & ~answers, asked & ~reads)
+        c.claim(latched[0], (waits == Cat(c.inner("addressed"), c.inner("loaded"), c.inner("fetched") | c.inner("selected"))) & (
+            ~(addressed & ~answers) | (c.inner("write_word") == write_word)) & (
             ~(loaded & ~answers) | (Cat(c.inner("write_data"), c.inner("strobes")) == Cat(data, strobe))) & (
             ~(asked & ~reads) | (c.inner("read_word") == read_word)))
         mask = Cat(bit.replicate(8) for bit in strobe)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from amaranth.hdl import Mux, Signal, Value
 
 from tests.proofs.claims import Claims
@@ -19,11 +21,13 @@ def held(c: Claims, stream, *, dropped: Value | None = None) -> Value:
     return ~waited | (stream.valid & (Value.cast(stream.payload) == payload))
 
 
-def ordered(c: Claims, i, o, capacity: int, latency: int, *, bound: int | None = None) -> None:
+def ordered(c: Claims, i, o, capacity: int, latency: int, lemmas: Callable[[Signal], list[str]] | None = None, *,
+            bound: int | None = None) -> None:
     """Claim that what goes in at `i` comes out at `o`, each once, in order, the same.
 
     One transfer is followed, any of them: so many are ahead of it, then it comes out. At most `capacity` are inside;
-    what is comes out within `latency` cycles of being waited for. bound: of the order's proof.
+    what is comes out within `latency` cycles of being waited for. lemmas: makes claims of how many are inside that help, and
+    names them. bound: of the order's proof.
     """
     m = c.m
     came, went = i.valid & i.ready & ~c.reset, o.valid & o.ready & ~c.reset
@@ -40,8 +44,10 @@ def ordered(c: Claims, i, o, capacity: int, latency: int, *, bound: int | None =
         m.d.sync += [ahead.eq(ahead - 1), gone.eq(ahead == 0)]
     with m.If(c.reset):
         m.d.sync += [inside.eq(0), followed.eq(0), gone.eq(0), ahead.eq(0), waits.eq(0)]
-    c.claim("nothing comes out that did not go in", ~went | (inside != 0))
-    c.claim("no more inside than there is room for", inside <= capacity)
-    c.claim("in order and unchanged", ~arrives | (Value.cast(o.payload) == payload), bound=bound)
-    c.claim("what is inside comes out", waits <= latency)
+    given = lemmas(inside) if lemmas else []
+    c.claim("nothing comes out that did not go in", ~went | (inside != 0), given=given)
+    c.claim("no more inside than there is room for", inside <= capacity, given=given)
+    c.claim("in order and unchanged", ~arrives | (Value.cast(o.payload) == payload), given=given,
+            bound=bound)
+    c.claim("what is inside comes out", waits <= latency, given=given)
     c.reach("the transfer followed comes out", gone)

@@ -1,0 +1,68 @@
+"""Every stream stage of the accelerator, found in the core: what a stage offers stays until it is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from unittest import mock
+
+from amaranth.hdl import Fragment
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.boards.registry import BUILDS
+from hw.core import Core
+from tests.proofs.claims import Claims, Proof
+from tests.proofs.prover import Outcome, prove
+from tests.proofs.stream_rules import held
+from tests.proofs.surroundings import free_parts, streams_of
+
+__all__ = ["DROPPED", "NOT_PROVED", "find_stages", "prove_stage", "stage_proof"]
+
+DROPPED: dict[str, Callable] = {
+    "MemorySystem": lambda unit: unit.stop,
+    "ControlSystem": lambda unit: unit.reset_engines,
+}
+"""Classes that reset parts of their own, and when: what was on offer may then be gone."""
+
+NOT_PROVED: dict[tuple[str, str], str] = {}
+"""Streams of a class that are not held to the rule, and why."""
+
+
+def find_stages() -> list[wiring.Component]:
+    """One of each class that gives a stream, as the core of `sim-tiny` has it."""
+    made: dict[type, wiring.Component] = {}
+    begin = wiring.Component.__init__
+
+    def note(self, *arguments, **options):
+        begin(self, *arguments, **options)
+        made.setdefault(type(self), self)
+
+    with mock.patch.object(wiring.Component, "__init__", note):
+        Fragment.get(Core(BUILDS["sim-tiny"]), None)
+    return [unit for kind, unit in made.items() if kind.__module__.startswith("hw.") and any(streams_of(unit, Out))]
+
+
+def stage_proof(unit: wiring.Component, *, whole: bool = False, induction: int | None = 3) -> Proof:
+    """The claims of a stage, the parts of it with proofs of their own left out unless it is taken `whole`.
+
+    induction: its steps; None for a search for an invariant.
+    """
+    name = type(unit).__name__
+
+    def make(c: Claims) -> None:
+        c.unit(unit, parts=None if whole else free_parts)
+        dropped = c.reset | DROPPED.get(name, lambda unit: 0)(unit)
+        for _, taken in streams_of(unit, In):
+            c.assume(held(c, taken, dropped=dropped))
+        for name_, given in streams_of(unit, Out):
+            if (name, name_.partition("[")[0]) not in NOT_PROVED:
+                c.claim(f"{name_} holds until it is taken", held(c, given, dropped=dropped), induction=induction)
+    return Proof(name, make)
+
+
+def prove_stage(unit: wiring.Component, *, seconds: int = 300) -> list[Outcome]:
+    """By induction, and what that leaves open by a search for an invariant."""
+    outcomes = prove(stage_proof(unit), seconds=seconds)
+    open_ = [outcome.rule for outcome in outcomes if not outcome.kept]
+    again = prove(stage_proof(unit, induction=None), seconds=seconds, only=open_) if open_ else []
+    return [outcome for outcome in outcomes if outcome.kept] + again
