@@ -27,7 +27,7 @@ from tests.proofs.stages import find_stages, prove_stage
 
 __all__ = ["main"]
 
-SEARCHED = 24  # cycles in which a planted fault must show
+SEARCHED = 32  # cycles in which a planted fault must show
 
 
 def _find_fault(planted: Planted, seconds: int) -> list[Outcome]:

@@ -155,6 +155,7 @@ def _answers(folder: Path, count: int, result: subprocess.CompletedProcess) -> l
 
 def _outcome(unit: str, rule: Rule, word: str, frames: int, seconds: float) -> Outcome:
     found, proved = word == "SAT", word == "UNSAT" and rule.bound is None
-    searched = word != "SAT" and not proved
-    kept = found if rule.reached else proved or (searched and rule.bound is not None and frames >= rule.bound)
-    return Outcome(unit, rule.name, kept, searched, frames, seconds, rule.reached)
+    searched = not found and not proved
+    cycles = frames + 1 if searched else frames  # frames are counted from 0
+    kept = found if rule.reached else proved or (searched and rule.bound is not None and cycles >= rule.bound)
+    return Outcome(unit, rule.name, kept, searched, cycles, seconds, rule.reached)
