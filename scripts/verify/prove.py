@@ -20,7 +20,6 @@ from host.emulator.library import default_threads
 from models.command import CommandParser, run_command
 from models.errors import OptionError
 from tests.proofs.catalogue import PROOFS
-from tests.proofs.claims import Proof
 from tests.proofs.planted import PLANTED, Planted
 from tests.proofs.prover import Outcome, prove
 from tests.proofs.stages import find_stages, prove_stage

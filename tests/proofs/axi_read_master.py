@@ -42,7 +42,8 @@ def read_master(clients: int, outstanding: int, kind: type[ReadMaster] = ReadMas
         # answers due to what was asked before a reset: `stop` is held as long (hw.memory.drain)
         old, new = Signal.like(memory.under_way), Signal.like(memory.under_way)
         m.d.comb += new.eq(memory.under_way - old)
-        m.d.sync += old.eq(Mux(c.reset, memory.under_way + memory.asked - memory.ended, old - (memory.ended & (old != 0))))
+        m.d.sync += old.eq(Mux(c.reset, memory.under_way + memory.asked - memory.ended,
+                               old - (memory.ended & (old != 0))))
         c.assume((old == 0) | u.stop)
         c.assume(memory.under_way <= 2 * outstanding)
 

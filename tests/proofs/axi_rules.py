@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Cat, Mux, Signal, Value
+from amaranth.hdl import Cat, Mux, Signal, Value
 
 from hw.memory.axi import INCREMENT
 from tests.proofs.claims import Claims

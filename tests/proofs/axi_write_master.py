@@ -1,4 +1,4 @@
-"""Write master: what AXI asks of it, that nothing leaves its limits, that each burst is whole and each beat its client's."""
+"""Write master: what AXI asks of it, that nothing leaves its limits, that bursts are whole and beats their clients'."""
 
 from __future__ import annotations
 
@@ -79,7 +79,8 @@ def write_master(clients: int, outstanding: int, kind: type[WriteMaster] = Write
             sent = axi.awvalid & (axi.awid == n)
             c.claim(f"client {n}'s bursts are counted", c.inner("under_way")[n] == new + sent + (
                 answered & (c.inner("identity") == n) & ~c.past(aged)))
-            c.claim(f"outstanding bounded for client {n}", new <= outstanding, given=[f"client {n}'s bursts are counted"])
+            c.claim(f"outstanding bounded for client {n}", new <= outstanding,
+                    given=[f"client {n}'s bursts are counted"])
             c.claim(f"idle: all bursts of client {n} are answered", ~u.idle[n] | ((new == 0) & ~sent),
                     given=[f"client {n}'s bursts are counted"])
         waits = Cat(new != 0 for new in memory.new).any()

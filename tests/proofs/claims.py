@@ -62,7 +62,7 @@ class Claims(Elaboratable):
 
     def unit(self, component: wiring.Component, *, resets: bool = True,
              parts: Callable[[Claims, Module], None] | None = None) -> wiring.Component:
-        """Put the unit in. Its inputs are free. resets: at any time; else never. parts: puts others in place of its own."""
+        """Put the unit in, its inputs free. resets: at any time; else never. parts: puts others in place of its own."""
         module, self._inside = _elaborated(component)
         if parts is not None:
             parts(self, module)
@@ -126,7 +126,7 @@ class Claims(Elaboratable):
         self._rule(Rule(name, self._net(Value.cast(condition).bool()), True, bound))
 
     def choose(self, names: Collection[str], bound: int | None) -> None:
-        """Keep these rules alone, all where none is named. bound: search them for so many cycles, in place of a proof."""
+        """Keep these rules alone, all where none is named. bound: so many cycles are searched, in place of a proof."""
         if missing := set(names) - {rule.name for rule in self.rules}:
             raise ValueError(f"there is no rule {min(missing)!r}")
         self.rules = [rule if bound is None else rule._replace(bound=bound) for rule in self.rules

@@ -64,7 +64,8 @@ def _pieces(c: Claims, i, o, channel: str) -> None:
     second = (left == 1) & length[3]
     beats = Mux(second, (length - 7) << 1, Mux(length[3], 16, (length + 1) << 1))
     c.claim(f"{name}: the pieces of the master's burst, each once", ~comes | ((left != 0) & (
-        of(o, "addr") == Mux(second, address | 128, address)) & (of(o, "len") + 1 == beats) & (of(o, "id") == identity)))
+        of(o, "addr") == Mux(second, address | 128, address)) & (of(o, "len") + 1 == beats)
+        & (of(o, "id") == identity)))
     c.claim(f"{name}: a burst is taken behind the last one's pieces", ~came | (left == comes))
 
 
@@ -105,9 +106,10 @@ def narrower_data(kind: type[PortNarrower] = PortNarrower):
         c.assume((~o.rvalid | (o.rid == 0)) & (~o.bvalid | (o.bid == 0)))
         reads = ReadMemory(c, o, depth=2 * _UNDER_WAY, identity=0)
         written = WriteMemory(c, o, depth=2 * _UNDER_WAY, ids=1)
+        c.assume(reads.own <= 2 * _UNDER_WAY)
         kept = ["a place for each piece under way"]
         c.claim(kept[0], (c.inner("read_ends")[0].level == reads.own + o.arvalid) & (
-            c.inner("write_ends")[0].level == written.own[0] + o.awvalid))
+            c.inner("write_ends")[0].level == written.own[0] + o.awvalid) & (o.arid == 0) & (o.awid == 0), induction=2)
 
         # reads: lengths of the master's bursts, and what has come of the first of them
         asks, ends = i.arvalid & i.arready, i.rvalid & i.rlast
@@ -128,16 +130,18 @@ def narrower_data(kind: type[PortNarrower] = PortNarrower):
         with m.If(o.rvalid & ~odd):
             m.d.sync += [lower.eq(o.rdata), failed.eq(o.rresp[1])]
         c.claim("reads: a beat a cycle behind its second half", i.rvalid == c.past(o.rvalid & odd), given=kept)
-        c.claim("reads: the memory's halves, the lower first", ~i.rvalid | (i.rdata == c.past(Cat(lower, o.rdata))), given=kept)
-        c.claim("reads: an error of either half is told", ~i.rvalid | (i.rresp[1] == c.past(failed | o.rresp[1])), given=kept)
+        c.claim("reads: the memory's halves, the lower first", ~i.rvalid | (
+            i.rdata == c.past(Cat(lower, o.rdata))), given=kept)
+        c.claim("reads: an error of either half is told", ~i.rvalid | (
+            i.rresp[1] == c.past(failed | o.rresp[1])), given=kept)
         c.claim("reads: RLAST with a burst's last beat, and no other", ~i.rvalid | (
-            (count != 0) & (i.rlast == (beats == lengths[0]))), bound=16)
+            (count != 0) & (i.rlast == (beats == lengths[0]))), bound=12)
 
         writes, answers = i.awvalid & i.awready, i.bvalid
         pending = Signal(3)
         c.assume(~i.awvalid | (pending < _UNDER_WAY))
         m.d.sync += pending.eq(pending + writes - answers)
-        c.claim("writes: an answer for each burst", ~answers | (pending != 0), bound=16)
+        c.claim("writes: an answer for each burst", ~answers | (pending != 0), given=kept, bound=12)
         c.reach("a burst of two pieces is under way, its first beat comes", i.rvalid & (lengths[0] == 8))
         c.reach("a write of two pieces is answered", answers & (o.awlen == 1) & o.awaddr[7], bound=40)
     return make

@@ -51,15 +51,16 @@ abc -script +write_blif,bystander.blif;{commands};read_blif,bystander.blif;stras
 # ABC in this Yosys loses what it prints: it tells by files, and when it wrote them
 _ENGINES = {"pdr": "pdr,-T,{seconds}", "induction": "ind,-F,{induction}", "bound": "bmc3,-T,{seconds},-F,{bound}"}
 
+_CONE = "read_aiger,graph.aig;cone,-O,{n};strash"
 # `pdr` has no word for a net without registers, as one is that is never high
-_TRIVIAL = ";read_aiger,graph.aig;cone,-O,{n};strash;ind,-F,1,-C,1000;write_status,{n}.trivial"
+_TRIVIAL = _CONE + ";ind,-F,1,-C,1000;write_status,{n}.trivial"
 
 
 @dataclass(frozen=True)
 class Outcome:
     """What came of a rule. frames: cycles without a counterexample, or those of the one that was found.
 
-    kept: the claim holds, or what must be possible was seen to happen. bounded: within `frames` cycles from reset alone.
+    kept: the claim holds, or what must be possible was seen to happen. bounded: within `frames` cycles from reset.
     """
 
     unit: str
@@ -100,7 +101,7 @@ def prove(proof: Proof, *, seconds: int = 300, only: Collection[str] = (), searc
     proof.make(claims)
     claims.choose(only, search)
     design = rtlil.convert(claims, ports=claims.ports, emit_src=False)
-    commands = [f"read_aiger,graph.aig;cone,-O,{n};strash;{_engine(rule, seconds)};write_status,{n}.status{_TRIVIAL.format(n=n)}"
+    commands = [f"{_CONE.format(n=n)};{_engine(rule, seconds)};write_status,{n}.status;{_TRIVIAL.format(n=n)}"
                 for n, rule in enumerate(claims.rules)]
     script = graph_script(";".join(["write_status,start.status", *commands]))
 

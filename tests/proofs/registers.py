@@ -55,7 +55,8 @@ def registers(kind: type[Registers] = Registers):
 
         latched = ["the unit keeps what came"]
         waits = Cat(addressed & ~answers, loaded & ~answers, asked & ~reads)
-        c.claim(latched[0], (waits == Cat(c.inner("addressed"), c.inner("loaded"), c.inner("fetched") | c.inner("selected"))) & (
+        asks = c.inner("fetched") | c.inner("selected")
+        c.claim(latched[0], (waits == Cat(c.inner("addressed"), c.inner("loaded"), asks)) & (
             ~(addressed & ~answers) | (c.inner("write_word") == write_word)) & (
             ~(loaded & ~answers) | (Cat(c.inner("write_data"), c.inner("strobes")) == Cat(data, strobe))) & (
             ~(asked & ~reads) | (c.inner("read_word") == read_word)))
@@ -67,8 +68,8 @@ def registers(kind: type[Registers] = Registers):
                 c.claim(f"{register.name}: written by its own writes, by strobes",
                         port == Mux(hit, (data & mask) | (before & ~mask), before), induction=3, given=latched)
             elif register.access == "wp":
-                c.claim(f"{register.name}: for one cycle what is written", port == Mux(hit, data & mask, 0), induction=3,
-                        given=latched)
+                c.claim(f"{register.name}: for one cycle what is written", port == Mux(hit, data & mask, 0),
+                        induction=3, given=latched)
         expected = 0
         for register in REGISTERS:
             if register.access != "wp":

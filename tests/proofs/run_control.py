@@ -45,8 +45,8 @@ def run_control(kind: type[RunControl] = RunControl):
         c.claim("a run that ends well was told to go, has finished and is quiet", ~(ends & ~error) | (
             done & gone & c.past(u.finished & u.quiet)))
         failed = u.axi_error | u.outside | u.bad_descriptor | u.abort | u.start | u.expired
-        c.claim("an error ends the run in the next cycle, with the engines in reset", ~(live & c.past(u.busy & gone & failed)) | (
-            ends & done & error & u.reset_engines))
+        c.claim("an error ends the run in the next cycle, with the engines in reset", ~(
+            live & c.past(u.busy & gone & failed)) | (ends & done & error & u.reset_engines))
         stopped = u.abort | u.start | u.expired
         c.claim("abort, start and watchdog end a run before it goes, too", ~(live & c.past(u.busy & stopped)) | (
             ends & error))

@@ -33,11 +33,12 @@ class Followed(NamedTuple):
     payload: Signal
 
 
-def ordered(c: Claims, i, o, capacity: int, latency: int, lemmas: Callable[[Followed], list[str]] | None = None) -> None:
+def ordered(c: Claims, i, o, capacity: int, latency: int,
+            lemmas: Callable[[Followed], list[str]] | None = None) -> None:
     """Claim that what goes in at `i` comes out at `o`, each once, in order, the same.
 
-    At most `capacity` transfers are inside; what is comes out within `latency` cycles of being waited for. lemmas: makes
-    claims that help, and names them.
+    At most `capacity` transfers are inside; what is comes out within `latency` cycles of being waited for. lemmas:
+    makes claims that help, and names them.
     """
     m = c.m
     came, went = i.valid & i.ready & ~c.reset, o.valid & o.ready & ~c.reset

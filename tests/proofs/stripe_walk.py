@@ -36,11 +36,13 @@ def stripe_walk(kind: type[StripeWalk] = StripeWalk):
         due = Signal(range((_GROUPS + 1) * STRIPE_BURSTS))
         takes = u.i.valid & u.i.ready
         m.d.sync += due.eq(Mux(c.reset, 0, due - offers + Mux(takes, part.groups * STRIPE_BURSTS + part.rest, 0)))
-        working, more, behind, left, groups, rest = map(c.inner, ("working", "more", "behind", "left", "groups", "rest"))
+        working, more, behind = map(c.inner, ("working", "more", "behind"))
+        left, groups, rest = map(c.inner, ("left", "groups", "rest"))
         counted = ["the unit counts what is due"]
         c.claim(counted[0], (due == offers + Mux(working, left, 0) + Mux(more, groups * STRIPE_BURSTS, 0)
                              + Mux(behind, rest, 0)) & (~more | ((groups != 0) & (groups < _GROUPS))) & (
-                                 ~working | ((left != 0) & (left <= STRIPE_BURSTS))) & (~behind | (rest != 0)), induction=3)
+                                 ~working | ((left != 0) & (left <= STRIPE_BURSTS))) & (~behind | (rest != 0)),
+                induction=3)
         c.claim("no burst that no part asks for", ~offers | (due != 0), given=counted)
         c.claim("a part is taken once the one before is asked for", ~takes | (due == offers), given=counted)
         c.reach("a part of a group and a rest is taken", takes & (part.groups != 0) & (part.rest != 0))
