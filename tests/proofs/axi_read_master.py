@@ -74,7 +74,8 @@ def read_master(clients: int, outstanding: int, kind: type[ReadMaster] = ReadMas
         taken = Cat(offered.valid & offered.ready & ~stopped for offered in u.bursts)
         c.claim("one burst at a time", ((taken & (taken - 1)) == 0) & ~(waits & ~asks & c.past(taken.any())))
         here = waits & ~asks & ~c.past(stopped)
-        c.claim("the fault's address is the waiting burst's", ~here | (u.fault.address == burst.address))
+        c.claim("the fault's address is the waiting burst's", ~here | (
+            c.inner("waiting") & (u.fault.address == burst.address)))
 
         # each beat to its client, a cycle late
         beat = c.past(axi.rvalid & (old == 0) & ~c.reset & (axi.rid == client))

@@ -121,6 +121,11 @@ class Claims(Elaboratable):
         self._claimed[name] = condition
         self._rule(Rule(name, self._net(broken), False, bound, induction, tuple(given)))
 
+    def lemma(self, name: str, condition: Value) -> list[str]:
+        """A claim that is there to help others: their `given`."""
+        self.claim(name, condition)
+        return [name]
+
     def reach(self, name: str, condition: Value, *, bound: int = 40) -> None:
         """What must be possible within `bound` cycles, so that a claim is not kept because nothing ever happens."""
         self._rule(Rule(name, self._net(Value.cast(condition).bool()), True, bound))

@@ -100,6 +100,8 @@ def prove(proof: Proof, *, seconds: int = 300, only: Collection[str] = (), searc
     claims = Claims()
     proof.make(claims)
     claims.choose(only, search)
+    if not claims.rules:
+        return []
     design = rtlil.convert(claims, ports=claims.ports, emit_src=False)
     commands = [f"{_CONE.format(n=n)};{_engine(rule, seconds)};write_status,{n}.status;{_TRIVIAL.format(n=n)}"
                 for n, rule in enumerate(claims.rules)]
