@@ -38,13 +38,7 @@ VectorEngine
 STAGES: dict[str, bool] = {name: names is LONG for names in (QUICK, LONG) for name in names.split()}
 """All classes of the core that give a stream which may have to wait, and whether their proof takes long."""
 
-WHOLE = {"ScoreScale", "Normaliser", "Reciprocals"}
-"""Classes whose parts run in step, which parts of which only the rule is known do not: taken with all their logic."""
-
-STILL: dict[str, tuple[str, ...]] = {
-    "Tap": ("settings",), "GatedProduct": ("gate_scale", "silu"), "Store": ("settings",), "NormSource": ("settings",),
-    "Select": ("settings",), "HeadQuant": ("settings",), "NormPath": ("command", "row"), "ResidualAdd": ("settings",),
-}
+STILL: dict[str, tuple[str, ...]] = {"Tap": ("settings",), "Store": ("settings",), "NormSource": ("settings",)}
 """Inputs of a class that its docstring asks to hold still: they keep one value, any, between resets."""
 
 LEMMAS: dict[str, Callable[[Claims, wiring.Component], list[str]]] = {
@@ -60,12 +54,11 @@ NOT_PROVED: dict[tuple[str, str], str] = {
     ("AccumulatorReader", "asks"): "words come as they were asked for, which free inputs do not",
     ("AccumulatorReader", "o"): "as before",
     ("BestList", "o"): "its memory keeps the word, which reads as anything here",
-    **{("NormSource", stream): "a pass ends with its last word, which free inputs give unasked"
-       for stream in ("o_attention", "o_gate", "o_up")},
     ("Queue", "o"): "proved for payloads of one bit (tests/proofs/queues.py); the core's are wide",
     ("RowGather", "read"): "an id comes behind its reading, which a free input does not",
     ("RowSums", "o"): "a row's tag is there before its sums: two of its parts together see to that",
-    ("Softmax", "o"): "always taken, as its docstring says",
+    **{(name, stream): "always taken, as its docstring says" for name, stream in (
+        ("Normaliser", "o"), ("Reciprocals", "o_exponent"), ("ScoreScale", "o"), ("Softmax", "o"))},
     ("Softmax", "o_totals"): "a job's scores are complete once, which a free input is not",
     ("TopK", "o"): "`clear` and `drain` come in turns, which free inputs do not",
     **{("VectorEngine", stream): "which of its parts gives it does not change while one works: all parts together"
@@ -94,14 +87,14 @@ def _waiting(unit: wiring.Component) -> Iterator[tuple[str, object]]:
 
 
 def stage_proof(unit: wiring.Component, *, induction: int | None = 3) -> Proof:
-    """The claims of a stage, the parts of it with proofs of their own left out unless it is in `WHOLE`.
+    """The claims of a stage, the parts of it with proofs of their own left out.
 
     induction: its steps; None for a search for an invariant.
     """
     name = type(unit).__name__
 
     def make(c: Claims) -> None:
-        c.unit(unit, parts=None if name in WHOLE else free_parts)
+        c.unit(unit, parts=free_parts)
         dropped = c.reset | DROPPED.get(name, lambda unit: 0)(unit)
         for _, taken in streams_of(unit, In):
             c.assume(held(c, taken, dropped=dropped))
