@@ -57,8 +57,7 @@ NOT_PROVED: dict[tuple[str, str], str] = {
     ("Queue", "o"): "proved for payloads of one bit (tests/proofs/queues.py); the core's are wide",
     ("RowGather", "read"): "an id comes behind its reading, which a free input does not",
     ("RowSums", "o"): "a row's tag is there before its sums: two of its parts together see to that",
-    **{(name, stream): "always taken, as its docstring says" for name, stream in (
-        ("Normaliser", "o"), ("Reciprocals", "o_exponent"), ("ScoreScale", "o"), ("Softmax", "o"))},
+    **dict.fromkeys((("Normaliser", "o"), ("Reciprocals", "o_exponent"), ("ScoreScale", "o"), ("Softmax", "o")), "always taken, as its docstring says"),
     ("Softmax", "o_totals"): "a job's scores are complete once, which a free input is not",
     ("TopK", "o"): "`clear` and `drain` come in turns, which free inputs do not",
     **{("VectorEngine", stream): "which of its parts gives it does not change while one works: all parts together"
