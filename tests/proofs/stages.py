@@ -55,6 +55,7 @@ NOT_PROVED: dict[tuple[str, str], str] = {
     ("AccumulatorReader", "asks"): "words come as they were asked for, which free inputs do not",
     ("AccumulatorReader", "o"): "as before",
     ("BestList", "o"): "its memory keeps the word, which reads as anything here",
+    ("NormQuant", "scalar.operands"): "`NormGain` answers behind its latency, which a part left free does not",
     ("Queue", "o"): "proved for payloads of one bit (tests/proofs/queues.py); the core's are wide",
     ("RowGather", "read"): "an id comes behind its reading, which a free input does not",
     ("RowSums", "o"): "a row's tag is there before its sums: two of its parts together see to that",
