@@ -87,7 +87,8 @@ def write_master(clients: int, outstanding: int, kind: type[WriteMaster] = Write
         each = [f"client {n}'s bursts are counted" for n in range(clients)]
         c.claim("quiet: nothing under way", ~u.quiet | ~(waits | axi.awvalid), given=each)
         c.claim("quiet where all is answered", u.quiet | waits | axi.awvalid | answered, given=each)
-        c.claim("an error response is told", u.error == c.past(axi.bvalid & axi.bresp[1] & ~aged & ~c.reset), given=each)
+        c.claim("an error response is told", u.error == c.past(axi.bvalid & axi.bresp[1] & ~aged & ~c.reset),
+                given=each)
         c.claim("no address outside BASE and LIMIT", ~axi.awvalid | inside(axi.awaddr, u.base, u.limit),
                 induction=5, given=["quiet: nothing under way", *compared])
         c.reach("as many bursts of a client as allowed", memory.new[0] == outstanding, bound=12 * outstanding)
