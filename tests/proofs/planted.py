@@ -138,7 +138,7 @@ PLANTED = (
             "        with m.If(put):\n            m.d.comb += self.o.payload.eq(self.i.payload)\n"
             "        with m.If(self.taken):\n", lambda kind: deep_queue(16, kind), "o holds until it is taken"),
     Planted("a transfer is lost where it is full", DeepQueue, "self.i.ready.eq(~level[address_bits])",
-            "self.i.ready.eq(1)", lambda kind: deep_queue(16, kind), "no more inside than there is room for"),
+            "self.i.ready.eq(1)", lambda kind: deep_queue(16, kind), "what is inside is in the memory or behind it"),
     Planted("a transfer is doubled", Queue, "fifo.r_en.eq(self.o.ready)", "fifo.r_en.eq(self.o.ready & ~self.i.valid)",
             lambda kind: queue(4, True, kind), "nothing comes out that did not go in"),
     Planted("two granted", RoundRobin, "first & ~below_first, self", "first, self", round_robin,
