@@ -50,7 +50,10 @@ def read_master(clients: int, outstanding: int, kind: type[ReadMaster] = ReadMas
         channel_rules(c, axi, "ar")
         burst_rules(c, axi, "ar", ids=clients)
         c.claim("RREADY never falls", axi.rready)
-        c.claim("outstanding bounded", new <= outstanding)
+        counted = ["bursts under way are counted"]
+        c.claim(counted[0], c.inner("under_way") == new + axi.arvalid + c.past(
+            axi.rvalid & axi.rlast & (old == 0) & ~c.reset))
+        c.claim("outstanding bounded", new <= outstanding, given=counted)
 
         # a burst that was handed over leaves next, as it was; seen a cycle late, for the next may come as it leaves
         waits, burst = Signal(), Signal(u.bursts[0].payload.shape())
@@ -87,7 +90,7 @@ def read_master(clients: int, outstanding: int, kind: type[ReadMaster] = ReadMas
         c.claim("a client's beats, each once, and no other's", valid == beat)
         c.claim("beats unchanged", ~valid | (mine == c.past(axi.rdata)))
         c.claim("an error response is told", u.error == c.past(axi.rvalid & axi.rresp[1] & (old == 0) & ~c.reset))
-        c.claim("quiet: nothing under way", ~u.quiet | ((new == 0) & ~axi.arvalid))
+        c.claim("quiet: nothing under way", ~u.quiet | ((new == 0) & ~axi.arvalid), given=counted)
         c.claim("no address outside BASE and LIMIT", ~axi.arvalid | inside(axi.araddr, u.base, u.limit),
                 induction=4, given=["quiet: nothing under way"])
         outside = here & ~inside(burst.address, u.base, u.limit)
