@@ -73,7 +73,7 @@ def read_master(clients: int, outstanding: int, kind: type[ReadMaster] = ReadMas
         c.claim("an address is that of the burst handed over, once",
                 ~asks | (waits & (Cat(axi.araddr, axi.arlen[:4], axi.arid) == Cat(
                     burst.address, burst.length, number))))
-        c.claim("a burst inside leaves", patience < 5)
+        c.claim("a burst inside leaves", patience < 5, given=counted)
         taken = Cat(offered.valid & offered.ready & ~stopped for offered in u.bursts)
         c.claim("one burst at a time", ((taken & (taken - 1)) == 0) & ~(waits & ~asks & c.past(taken.any())))
         here = waits & ~asks & ~c.past(stopped)
@@ -87,9 +87,10 @@ def read_master(clients: int, outstanding: int, kind: type[ReadMaster] = ReadMas
         for n, beats in enumerate(u.beats):
             with m.If(client == n):
                 m.d.comb += [mine.eq(beats.payload), valid.eq(beats.valid)]
-        c.claim("a client's beats, each once, and no other's", valid == beat)
+        c.claim("a client's beats, each once, and no other's", valid == beat, given=counted)
         c.claim("beats unchanged", ~valid | (mine == c.past(axi.rdata)))
-        c.claim("an error response is told", u.error == c.past(axi.rvalid & axi.rresp[1] & (old == 0) & ~c.reset))
+        c.claim("an error response is told", u.error == c.past(axi.rvalid & axi.rresp[1] & (old == 0) & ~c.reset),
+                given=counted)
         c.claim("quiet: nothing under way", ~u.quiet | ((new == 0) & ~axi.arvalid), given=counted)
         c.claim("no address outside BASE and LIMIT", ~axi.arvalid | inside(axi.araddr, u.base, u.limit),
                 induction=4, given=["quiet: nothing under way"])
@@ -98,7 +99,7 @@ def read_master(clients: int, outstanding: int, kind: type[ReadMaster] = ReadMas
                 given=["the fault's address is the waiting burst's", "quiet: nothing under way"])
         idle = Signal(range(4))
         m.d.sync += idle.eq(Mux(u.stop & ~axi.arvalid & (memory.under_way == 0) & ~c.reset, idle + (idle < 3), 0))
-        c.claim("quiet where all is answered", (idle < 2) | u.quiet)
+        c.claim("quiet where all is answered", (idle < 2) | u.quiet, given=counted)
         c.reach("as many bursts as allowed", new == outstanding, bound=12 * outstanding)
         c.reach("a burst of sixteen beats ends", memory.ended & (memory.beats == 15))
         c.reach("answers from before a reset come", (old != 0) & axi.rvalid & ~c.reset)
