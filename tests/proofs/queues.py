@@ -1,0 +1,106 @@
+"""Queues pass on what comes in, each transfer once, in order; the arbiter grants one, and every one in its turn."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Elaboratable, Module, Mux, Signal, Value
+from amaranth.lib.memory import Memory
+
+from hw.stream.deep_queue import DeepQueue
+from hw.stream.queue import Queue
+from hw.stream.round_robin import RoundRobin
+from tests.proofs.claims import Claims, Proof
+from tests.proofs.stream_rules import Followed, held, ordered
+
+__all__ = ["PROOFS", "deep_queue", "queue", "round_robin"]
+
+_WIDTH = 1  # of payloads: all bits take the same way, and one tells transfers apart
+
+
+def queue(depth: int, buffered: bool, kind: type[Queue] = Queue):
+    """The claims of a queue. kind: with a fault planted."""
+    def make(c: Claims) -> None:
+        u = c.unit(kind(_WIDTH, depth, buffered=buffered))
+        c.assume(held(c, u.i))
+        c.claim("o holds until it is taken", held(c, u.o))
+        ordered(c, u.i, u.o, depth, 2)
+    return make
+
+
+class _OneWord(Elaboratable):
+    """A memory of which one word is known, that at `place`, kept since it was `put` there; the others read as anything.
+    """
+
+    def __init__(self, c: Claims, memory: Memory) -> None:
+        self._read, self._write = memory.read_ports[0], memory.write_ports[0]
+        self._other = c.free(Value.cast(self._read.data).shape(), "other")
+        self.put, self.place, self.word = Signal(), Signal.like(self._write.addr), Signal.like(self._read.data)
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        read, write = self._read, self._write
+        with m.If(self.put):
+            m.d.sync += self.place.eq(write.addr)
+        with m.If(write.en & (self.put | (write.addr == self.place))):
+            m.d.sync += self.word.eq(write.data)
+        with m.If(read.en):
+            known = (read.addr == self.place) & ~(write.en & (write.addr == read.addr)) & ~self.put
+            m.d.sync += read.data.eq(Mux(known, self.word, self._other))
+        return m
+
+
+def deep_queue(depth: int, kind: type[DeepQueue] = DeepQueue):
+    """The claims of a deep queue. kind: with a fault planted."""
+    def make(c: Claims) -> None:
+        memories: list[_OneWord] = []
+
+        def one_word(c: Claims, module: Module) -> None:
+            storage, where = module._named_submodules["storage"]
+            memories.append(_OneWord(c, storage))
+            module._named_submodules["storage"] = memories[0], where
+
+        u = c.unit(kind(_WIDTH, depth), parts=one_word)
+        memory, = memories
+        level, head, tail, read = map(c.inner, ("level", "head", "tail", "read"))
+
+        def lemmas(t: Followed) -> list[str]:
+            c.m.d.comb += memory.put.eq(t.begins)
+            names = ["what is inside is in the memory or behind it", "what is ahead lies before it",
+                     "what is followed lies there unchanged"]
+            behind = (t.inside - level)[:len(t.inside)]  # in the registers behind the memory
+            c.claim(names[0], (t.inside == level + behind) & (u.o.valid <= behind) & (behind <= 1 + u.o.valid)
+                    & (tail == (head + level)[:len(tail)]) & (level <= depth))
+            c.claim(names[1], ~t.on_its_way | (t.ahead < behind) | (
+                (t.ahead == behind + (memory.place - head)[:len(tail)]) & (t.ahead < t.inside)),
+                induction=2, given=names[:1])
+            where = Mux(t.ahead >= behind, memory.word, Mux((t.ahead == 0) & u.o.valid, u.o.payload, read.data))
+            c.claim(names[2], ~t.on_its_way | (where == t.payload), given=names[:2])
+            return names
+
+        c.assume(held(c, u.i))
+        c.claim("o holds until it is taken", held(c, u.o))
+        ordered(c, u.i, u.o, depth + 2, 3, lemmas)
+    return make
+
+
+def round_robin(kind: type[RoundRobin] = RoundRobin, count: int = 4):
+    """The claims of the arbiter of so many. kind: with a fault planted."""
+    def make(c: Claims) -> None:
+        m, u = c.m, c.unit(kind(count))
+        c.claim("one of the requests is granted, where there are any",
+                ((u.grant & (u.grant - 1)) == 0) & ((u.grant & ~u.requests) == 0) & (u.grant.any() == u.requests.any()))
+        which = c.constant(range(count), "which")
+        others = Signal(range(count + 2))
+        waits = u.requests.bit_select(which, 1) & ~u.grant.bit_select(which, 1)
+        m.d.sync += others.eq(Mux(waits & ~c.reset, others + (u.advance & (others <= count)), 0))
+        c.claim("a request waits for the grants of the others at most", others < count)
+        c.reach("each of the others has been granted", others == count - 1)
+    return make
+
+
+PROOFS = (
+    Proof("Queue of 3", queue(3, False)),
+    Proof("Queue of 4, buffered", queue(4, True)),
+    Proof("Queue of 8, buffered", queue(8, True), long=True),
+    Proof("DeepQueue of 16", deep_queue(16)),
+    Proof("RoundRobin of 4", round_robin()),
+)
