@@ -21,7 +21,7 @@ if description := os.environ.get({variable!r}):
     from pathlib import Path
     import pynq
     from hw.boards.chosen_build import read_build
-    from tests.host.simulated_board import SimulatedBoard
+    from tests.host.board.simulated_board import SimulatedBoard
     word = int(json.loads(Path(description).read_text())["hash"][:8], 16)
     pynq.ps.CPU_ARCH = pynq.ps.ZU_ARCH  # 3.0.1 asks the process what processor it is on
     pynq.Device._active_device = SimulatedBoard(read_build(Path(description)), word)

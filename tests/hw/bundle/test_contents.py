@@ -114,7 +114,7 @@ def unpacked(tmp_path_factory) -> Path:
     made = tmp_path_factory.mktemp("made")
     write_folder(made)
     if importlib.util.find_spec("pynq") is not None:
-        from tests.host.simulated_board import hardware_description
+        from tests.host.board.hardware_description import hardware_description
 
         (made / "tritloom.hwh").write_text(hardware_description(BUILD.clock_mhz))
     archive, missing = write_bundle(made, KV260, BUILD, model_folder("chat"))
