@@ -43,7 +43,7 @@ class RtlDevice(Device):
         self._limit = _cycle_limit()
         self._verilog = with_top(kept_verilog(build)[0], "top")
         self._bits = board_of(build).ports.bits
-        self._options: dict[str, float | str] = {}
+        self._options: dict[str, object] = {}
         self._waves = waves
         self.core = self._core()
         self.configure()
@@ -59,13 +59,14 @@ class RtlDevice(Device):
         return VerilatedCore(self._verilog, self.build.ports, self._bits, waves=self._waves,
                              clock_mhz=self.build.clock_mhz, **memory)
 
-    def configure(self, **options: float | str) -> None:
+    def configure(self, **options: object) -> None:
         """How the memory behaves from now on: stall_probability, seed .. of `VerilatedCore.configure`.
 
-        Unless ``memory`` says otherwise it is the model of the board's (`hw.boards`).
+        Unless ``memory`` and ``outstanding`` say otherwise it is the model of the board's (`hw.boards`).
         """
-        board = {"memory": board_of(self.build).memory.model, "clock_mhz": self.build.clock_mhz}
-        self._options = {**board, **options}
+        board = board_of(self.build)
+        self._options = {"memory": board.memory.model, "clock_mhz": self.build.clock_mhz,
+                         "outstanding": board.ports.bursts, **options}
         self.core.configure(**self._options)
 
     def write_register(self, offset: int, value: int) -> None:

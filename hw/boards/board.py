@@ -18,13 +18,15 @@ __all__ = ["Board", "Ports", "Share"]
 class Ports:
     """Of the processor's memory, for the fabric: `count` slaves of `bits` bits that speak `axi`.
 
-    bits: 128, or 64, behind which units of 128 take two beats for one. axi: "AXI3" or "AXI4". `ValueError` for others.
+    bits: 128, or 64, behind which units of 128 take two beats for one. axi: "AXI3" or "AXI4". bursts: reads that a port
+    has under way, as its processor boots. `ValueError` for others.
     """
 
     count: int
     bits: int
     axi: str
     address_bits: int = 40
+    bursts: int = 8
 
     def __post_init__(self) -> None:
         if self.bits not in (64, 128):

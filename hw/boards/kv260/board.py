@@ -21,7 +21,8 @@ BOARD = Board(
     ports=Ports(4, 128, "AXI4"),  # S_AXI_HP0_FPD to HP3_FPD
     # docs/memory-model.md: a port loses one cycle in 129, the DDR controller gives 15.87 GB/s to four ports in step,
     # request and answer take 75 ns each
-    memory=MemoryRate("kv260", port_rate=128 / 129, limit_gb_s=15.87, latency_ns=150),
+    memory=MemoryRate("kv260", port_rate=128 / 129, limit_gb_s=15.87, latency_ns=150,
+                      quoted_gb_s=(15.2, 12.0)),  # a board's best placement of 512, and a careless one
     shared_files=VIVADO_SCRIPTS,
     build=BuildParameters(
         name="kv260", clock_mhz=250, ports=4, rows=8, row_batches=2, outputs_per_step=4, weight_buffer_steps=4096,
