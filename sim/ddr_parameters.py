@@ -27,17 +27,18 @@ class DdrParameters:
 
     line: float = _clocks(4)  # K: tCCD_S, eight beats of 64 bits
     line_same_group: float = _clocks(6)  # K: tCCD_L of DDR4-2133
-    precharge: float = _clocks(16) + 20  # K: tRP, the board's preset; F: what the controller adds
-    activate: float = _clocks(16) + 20  # K: tRCD, the board's preset; F: what the controller adds
+    precharge: float = _clocks(16) + 13  # K: tRP, the board's preset; F: what the controller adds
+    activate: float = _clocks(16) + 13  # K: tRCD, the board's preset; F: what the controller adds
     row_open: float = _clocks(36)  # K: tRAS
     row_cycle: float = _clocks(51)  # K: tRC
     activate_to_activate: float = _clocks(6)  # K: tRRD of a page of 2 KB
     four_activates: float = _clocks(32)  # K: tFAW
+    row_commands: float = 4.0
     read_to_precharge: float = _clocks(8)  # K: tRTP
     write_to_precharge: float = _clocks(36)  # K: CWL, the line, tWR
     read_to_write: float = _clocks(8)  # A: 6 by the standard, 2 for the board
     write_to_read: float = _clocks(28)  # K: CWL, the line, tWTR
-    refresh: float = 395  # K: tRFC of 8 Gb parts
+    refresh: float = 380  # K: tRFC of 8 Gb parts
     refresh_interval: float = 7800  # K: tREFI, half of it above 85 degrees
     read_window: int = 24  # K: UG1087, SCHED.lpr_num_entries; all reads are of low priority
     write_window: int = 32  # A

@@ -23,8 +23,8 @@ _FLAGS = ("-std=c++17", "-O2", "-Wall", "-Wextra", "-Werror")
 class PortStream:
     """What a port reads: `size` bytes in pieces of `piece` bytes, the next one `stride` from the last.
 
-    The defaults are one contiguous stream in the fabric's bursts, eight under way. start: in cycles. Sizes are multiples
-    of a burst, addresses of its bytes.
+    The defaults are one contiguous stream in the fabric's bursts, eight under way. start: in cycles. Sizes and
+    addresses are multiples of a burst.
     """
 
     port: int

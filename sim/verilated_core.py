@@ -172,9 +172,9 @@ class VerilatedCore:
         ``memory`` is "simple" (the default), where each port answers by itself after ``latency`` cycles from an
         address to its first beat (20) and ``write_latency`` from the last write beat to its response (half of it);
         or "kv260", where the ports share a DDR controller (docs/memory-model.md) with the figures ``ddr`` and the
-        core's clock has ``clock_mhz``. Which of them it is holds for all ports. ``stall_probability`` is that of a cycle of a
-        channel being a stall (with all ports: the register port's too); ``reorder_probability`` that of a burst
-        overtaking older ones of other IDs; ``outstanding`` bursts of each direction are accepted.
+        core's clock has ``clock_mhz``. Which of them it is holds for all ports. ``stall_probability`` is that of a
+        cycle of a channel being a stall (with all ports: the register port's too); ``reorder_probability`` that of a
+        burst overtaking older ones of other IDs; ``outstanding`` bursts of each direction are accepted.
         Raises ValueError for what does not fit together.
         """
         self._check_settings(memory, latency, write_latency, outstanding, port)

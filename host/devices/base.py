@@ -15,6 +15,7 @@ import numpy as np
 from models.errors import DeviceError
 from models.machine.build import BuildParameters
 from models.machine.descriptor import Engine
+from models.machine.dram_starts import DramStarts
 from models.machine.registers import IDENTITY, VERSION, Status, position_register, register
 
 __all__ = ["Buffer", "Device", "Progress", "WeightBytes"]
@@ -43,6 +44,8 @@ class Device(ABC):
 
     name: str
     build: BuildParameters
+    starts: DramStarts | None = None
+    """Of streams and caches in its memory, where they were measured; None: those of the build's board."""
     saturated_before = 0
     """SATURATIONS, which counts since reset, when memory was allocated."""
 

@@ -10,6 +10,7 @@ from hw.boards.memory_rate import MemoryRate
 from hw.boards.technology import Technology
 from models.errors import BuildError
 from models.machine.build import BuildParameters
+from models.machine.dram_starts import PACKED, DramStarts
 
 __all__ = ["Board", "Ports", "Share"]
 
@@ -53,7 +54,8 @@ class Board:
 
     simulated: there is no such board; its device is what reports are held against. missing: why nothing can be emitted
     for it, "" where it can. share: what of the device `hw.analytic` gives the engine. build: what is emitted, and where
-    the search for others starts. shared_files: of other boards' flows too.
+    the search for others starts. starts: where the compiler lets streams and caches begin. shared_files: of other
+    boards' flows too.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Board:
     missing: str = ""
     shared_files: tuple[Path, ...] = ()
     share: Share = field(default=Share())
+    starts: DramStarts = PACKED
 
     def __post_init__(self) -> None:
         if self.build.name != self.name:

@@ -32,6 +32,8 @@ from models.checkpoint import load_config
 from models.command import CommandParser, run_command
 from models.config import PRESETS
 from models.errors import OptionError
+from models.machine.build import BuildParameters
+from models.machine.dram_starts import DramStarts
 from models.machine.layout import head_beats
 from models.output import check_output_file, check_picture
 from sim.bench.check import differences, golden_differences
@@ -76,6 +78,8 @@ def parser() -> argparse.ArgumentParser:
                         help="bursts that a port of the memory accepts (default: the board's)")
     result.add_argument("--rates", type=float, nargs="*", metavar="GB/S",
                         help="simulated again with the memory held to each rate (default: those of the board)")
+    result.add_argument("--dram-starts", type=Path, metavar="FILE",
+                        help="where streams and caches begin in memory (JSON; default: the board's)")
     result.add_argument("--stall", type=float, default=0.0, metavar="P",
                         help="chance of a stall on each channel of each port in each cycle (default: 0)")
     result.add_argument("--steered", action="store_true", help="with a closed loop behind every layer")
@@ -94,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     options = parser().parse_args(arguments)
     build = chosen_build(options)
-    _check(options)
+    _check(options, build)
     waves = chosen_waves(options)
     if options.picture:
         check_picture(options.picture)
@@ -114,7 +118,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         context = CONTEXT if options.prompt_tokens is None else options.prompt_tokens
     prompt = options.prompt_tokens if options.prompt_tokens is not None else context
 
+    starts = None if options.dram_starts is None else DramStarts.read(options.dram_starts)
     device = ProbedDevice(build, waves=waves)  # says itself what it builds
+    device.starts = starts
     board = board_of(build)
     outstanding = board.ports.bursts if options.outstanding is None else options.outstanding
     rates = board.memory.quoted_gb_s if options.rates is None else tuple(options.rates)
@@ -178,7 +184,7 @@ def _trace(figures: Figures, session: Session, path: Path) -> None:
                 title=figures.title())
 
 
-def _check(options: argparse.Namespace) -> None:
+def _check(options: argparse.Namespace, build: BuildParameters) -> None:
     """`OptionError` for options that do not go together, and for values that make no sense."""
     if options.prompt_tokens is not None and options.phase != "prefill":
         raise OptionError("--prompt-tokens belongs to --phase prefill")
@@ -198,6 +204,8 @@ def _check(options: argparse.Namespace) -> None:
             raise OptionError(f"--{name.replace('_', '-')} must be at least 1, got {value}")
     if options.outstanding is not None and not 1 <= options.outstanding <= MAX_BOARD_OUTSTANDING:
         raise OptionError(f"--outstanding must be 1 to {MAX_BOARD_OUTSTANDING}, got {options.outstanding}")
+    if options.rates and board_of(build).memory.model == "simple":
+        raise OptionError(f"--rates belongs to a board whose DDR controller is simulated, not to {build.name}")
     for rate in options.rates or ():
         if not 0 < rate <= _PEAK_GB_S:
             raise OptionError(f"--rates must be above 0 and at most {_PEAK_GB_S}, got {rate:g}")

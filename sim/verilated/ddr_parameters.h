@@ -14,6 +14,7 @@ struct DdrParameters {
     Time precharge, activate;                      // of a row change
     Time row_open, row_cycle;                      // from activate: to the bank's precharge, to its next activate
     Time activate_to_activate, four_activates;
+    Time row_commands;                             // a row change keeps column commands away for so long
     Time read_to_precharge, write_to_precharge;
     Time read_to_write, write_to_read;
     Time refresh, refresh_interval;

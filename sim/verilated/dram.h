@@ -44,12 +44,13 @@ class Dram {
         m_last_activate = m_activates[m_oldest] = at;
         m_oldest = (m_oldest + 1) % 4;
         bank = {true, place.row, at + parameters.activate, at + parameters.row_open, at + parameters.row_cycle};
+        m_next += parameters.row_commands;
         ++counters.rows_opened;
     }
 
     // When the column command of a line in an open row can be given.
     Time earliest(const Place &place, bool write, Time now) const {
-        const Time bus = std::max(std::max(m_next, m_next_in_group[place.bank & 1]), m_allowed);
+        const Time bus = std::max(std::max(m_next, m_next_in_group[place.bank & 1]), m_limited);
         const Time turned = write ? m_next_write : m_next_read;
         return std::max(std::max(now, m_banks[place.bank].next_column), std::max(bus, turned));
     }
@@ -57,8 +58,7 @@ class Dram {
     void transfer(const Place &place, bool write, Time at) {
         Bank &bank = m_banks[place.bank];
         m_next = at + parameters.line;
-        m_spent = std::max(m_spent, at) + parameters.limit_line;
-        m_allowed = m_spent - std::min(m_spent, parameters.limit_burst);
+        m_limited = std::max(m_limited + parameters.limit_burst, at) - parameters.limit_burst + parameters.limit_line;
         m_next_in_group[place.bank & 1] = at + parameters.line_same_group;
         bank.next_precharge = std::max(bank.next_precharge,
                                        at + (write ? parameters.write_to_precharge : parameters.read_to_precharge));
@@ -90,7 +90,7 @@ class Dram {
 
     Bank m_banks[BANKS];
     Time m_next = 0, m_next_in_group[2] = {0, 0};  // the next column command
-    Time m_spent = 0, m_allowed = 0;               // by the limit: until when its time is spent, the next line
+    Time m_limited = 0;                            // and the same by the limit
     Time m_next_read = 0, m_next_write = 0;        // after the bus has turned
     Time m_last_activate = 0, m_activates[4] = {0, 0, 0, 0};
     uint32_t m_oldest = 0;  // of the last four activates

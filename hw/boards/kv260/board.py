@@ -10,6 +10,7 @@ from hw.boards.memory_rate import MemoryRate
 from hw.boards.technology import ULTRASCALE_PLUS
 from hw.boards.vivado import VIVADO_SCRIPTS
 from models.machine.build import BuildParameters
+from models.machine.dram_starts import DramStarts
 
 __all__ = ["BOARD"]
 
@@ -29,4 +30,5 @@ BOARD = Board(
         accumulator_words=8192, hidden_max=2560, inputs_max=8192, heads_max=32, group_max=4, head_dim_max=256,
         context_max=4096, attention_max=2560, top_k=64),
     share=Share(lut=0.45, uram=48 / 64, bram36=0.486),  # 48 URAM and 70 RAMB36
+    starts=DramStarts(period=64 << 10),  # scripts.experiments.place_streams: each port in a bank of its own
 )
