@@ -36,7 +36,7 @@ _STEPS = {  # free figures: what a step changes them by
 }
 _SUBSET = 96  # placements of the half that a set is first tried on
 _FINALISTS = 8
-_SEEDS = tuple(range(1, 9))
+_SEEDS = (1, 2, 3, 4)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from sim.ddr_parameters import CLOCK_NS as CLOCK
 from sim.ddr_parameters import DDR
 from sim.verilated_core import HARNESS
 
-ROW_CHANGE = 16 * CLOCK + 13  # ns, either half: what the memory needs, and what the controller adds
+ROW_CHANGE = 16 * CLOCK + 8  # ns, either half: what the memory needs, and what the controller adds
 
 
 @pytest.fixture(scope="module")
