@@ -1,9 +1,9 @@
 """Where streams should begin in memory: `python -m scripts.experiments.place_streams`.
 
 The fabric's four ports read a stream in the memory model as the compiler lays it out, each port 16 KiB of every 64 KiB,
-with eight bursts under way, and with sixteen. Prints the rate of a model's longest matrix for each start modulo 64 KiB,
-and what layouts would give that the fabric does not have. `-o FILE` writes the best start as `--dram-starts` takes it;
-`--record` writes the table in docs/memory-model.md.
+with eight bursts under way, and with sixteen. Prints the rate of a model's longest matrix for each start modulo 16 KiB,
+what a bank has in a row, and what layouts would give that the fabric does not have. `-o FILE` writes the best start as
+`--dram-starts` takes it; `--record` writes the table in docs/memory-model.md.
 """
 
 from __future__ import annotations
@@ -33,7 +33,6 @@ __all__ = ["best_start", "main", "stream_rates"]
 _DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "memory-model.md"
 _START, _END = "<!-- starts: written by scripts.experiments.place_streams --record -->", "<!-- starts: end -->"
 _KIB = 1024
-_PERIOD = 64 * _KIB
 _PIECE = STRIPE_BEATS * PORT_BYTES
 _CLOCK_MHZ = 250.0
 _SEEDS = (1, 2, 3, 4)
@@ -41,7 +40,7 @@ _APART = 8 << 20  # of contiguous streams
 
 
 def stream_rates(starts: Sequence[int], size: int, *, bursts: int = 8) -> np.ndarray:
-    """GB/s [n] of a stream of `size` bytes a port that begins `start` bytes behind a multiple of 64 KiB."""
+    """GB/s [n] of a stream of `size` bytes a port that begins `start` bytes behind a multiple of 16 KiB."""
     return _rates([[PortStream(port=port, address=start + port * _PIECE, size=size, piece=_PIECE, stride=4 * _PIECE,
                                under_way=bursts) for port in range(4)] for start in starts])
 
@@ -65,12 +64,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     config = load_config(options.model)
     beats = max(weight_beats(outputs, inputs, build) for outputs, inputs in config.linear_shapes.values())
     size = beats * PORT_BYTES // _PIECE * _PIECE
-    starts = list(range(0, _PERIOD, 4 * _KIB))
+    starts = list(range(0, _PIECE, 4 * _KIB))
     rows = []
     rates = {bursts: stream_rates(starts, size, bursts=bursts) for bursts in (8, 16)}
     best = best_start(rates[8], starts)
     for index, start in enumerate(starts):
-        rows.append([f"the fabric's, {start // _KIB} KiB behind a multiple of 64",
+        rows.append([f"the fabric's, {start // _KIB} KiB behind a multiple of 16",
                      *(f"{rates[bursts][index]:.2f}" for bursts in (8, 16))])
     for name, streams in tqdm(_others(size).items(), file=sys.stderr, disable=not sys.stderr.isatty()):
         found = _rates([[replace(stream, under_way=bursts) for stream in streams] for bursts in (8, 16)])
@@ -79,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(table)
     print(f"best: {best // _KIB} KiB")
     if options.output:
-        options.output.write_text(json.dumps(DramStarts(period=_PERIOD, streams=best).to_json()) + "\n", "utf-8")
+        options.output.write_text(json.dumps(DramStarts(period=_PIECE, streams=best).to_json()) + "\n", "utf-8")
     if options.record:
         rewrite_marked(_DOCUMENT, _START, _END, lambda _: table)
 

@@ -37,12 +37,12 @@ def test_column_commands_keep_their_distance(times, what, expected):
     assert times[what] == expected
 
 
-def test_a_lone_read_takes_150_ns_and_its_row(times):
-    assert times["alone read"] == pytest.approx((150 + 16 * CLOCK + 16) / 4, abs=1.5)
+def test_a_lone_read_takes_225_ns_and_its_row(times):
+    assert times["alone read"] == pytest.approx((225 + ROW_CHANGE) / 4, abs=1.5)
 
 
 def test_a_write_waits_no_longer_than_it_may_under_a_stream_of_reads(times):
-    assert (75 + 120) / 4 <= times["beside write"] <= (75 + 120 + 80) / 4
+    assert (100 + 120) / 4 <= times["beside write"] <= (100 + 120 + 80) / 4
 
 
 def test_ports_that_share_a_controller_port_share_its_width(times):
