@@ -14,7 +14,7 @@ MODELS = ("simple", "kv260")
 
 @dataclass(frozen=True)
 class MemoryRate:
-    """A memory as a weight stream sees it: nothing but streams is read, in 256-byte pieces over all ports in step.
+    """A memory as a weight stream sees it: nothing but streams is read, over all ports, as the compiler lays them out.
 
     port_rate: beats a cycle that one port takes. limit_gb_s: what all ports get together, None for no limit.
     latency_ns: from an address to its first beat; latency_cycles: the same, of a memory clocked with the core.

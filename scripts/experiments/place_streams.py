@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     build = BOARDS["kv260"].build
     config = load_config(options.model)
     beats = max(weight_beats(outputs, inputs, build) for outputs, inputs in config.linear_shapes.values())
-    size = beats * PORT_BYTES // _PIECE * _PIECE
+    size = -(-beats * PORT_BYTES // _PIECE) * _PIECE
     starts = list(range(0, _PIECE, 4 * _KIB))
     rows = []
     rates = {bursts: stream_rates(starts, size, bursts=bursts) for bursts in (8, 16)}

@@ -32,7 +32,8 @@ bool read(uint64_t &value) {
 
 void run(Ddr &ddr, std::vector<Stream> &streams) {
     const uint64_t beats_a_pause = ddr.dram.parameters.beats_a_pause;
-    size_t left = streams.size();
+    size_t left = 0;
+    for (const Stream &stream : streams) left += stream.bytes != 0;
     for (uint64_t cycle = 0; left; ++cycle) {
         for (Stream &stream : streams)
             if (cycle >= stream.start && stream.sent < stream.bytes && stream.tickets.size() < stream.under_way) {

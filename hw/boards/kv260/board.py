@@ -20,9 +20,9 @@ BOARD = Board(
     device=Device("XCK26", "xck26-sfvc784-2LV-c", ULTRASCALE_PLUS,  # DS987
                   Resources(lut=117_120, lutram=57_600, ff=234_240, dsp=1_248, bram36=144, uram=64)),
     ports=Ports(4, 128, "AXI4"),  # S_AXI_HP0_FPD to HP3_FPD
-    # docs/memory-model.md: a port loses one cycle in 129, the DDR controller gives 15.87 GB/s to four ports in step,
-    # request and answer take 75 ns each
-    memory=MemoryRate("kv260", port_rate=128 / 129, limit_gb_s=15.87, latency_ns=150,
+    # docs/memory-model.md: a port loses one cycle in 129, the DDR controller gives 15.05 GB/s to a stream over
+    # four ports with eight bursts each, request and answer take 225 ns
+    memory=MemoryRate("kv260", port_rate=128 / 129, limit_gb_s=15.05, latency_ns=225,
                       quoted_gb_s=(15.2, 12.0)),  # a board's best placement of 512, and a careless one
     shared_files=VIVADO_SCRIPTS,
     build=BuildParameters(
