@@ -1,7 +1,7 @@
 """Speeds by the memory's rate: `python -m scripts.experiments.record_rates "0.73B at 128, packed=FILE" ...`.
 
 Each FILE is what `sim.bench --json` printed for a board whose DDR controller is simulated. Writes a row for each, under
-the name before the last "=", into docs/memory-model.md: by the model, and with the data bus held to each rate.
+the name before the last "=", into docs/memory-model.md: by the model, and with the data bus held to each rate, where it was.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def table(found: Mapping[str, Mapping[str, object]]) -> str:
-    """Of `sim.bench`'s JSON by name; `OptionError` where one has no rates, or not those of the others."""
-    rates = list(next(iter(found.values())).get("at_gb_s", {}))
+    """Of `sim.bench`'s JSON by name; a dash where one has no speed at another's rate. `OptionError` for other JSON."""
+    rates = list(dict.fromkeys(rate for data in found.values() for rate in data.get("at_gb_s", {})))
     rows = []
     for name, data in found.items():
+        if not {"cycles", "outstanding", "ddr_gb_s"} <= data.keys():
+            raise OptionError(f"{name}: this is not what sim.bench --json prints")
         held = data.get("at_gb_s", {})
-        if not rates or list(held) != rates:
-            raise OptionError(f"{name}: expected speeds at {', '.join(rates) or 'some rates'}")
         rows.append([name, str(data["outstanding"]), f"{data['cycles']:,}", f"{data['ddr_gb_s']:.2f}", _speed(data),
-                     *(_speed(held[rate]) for rate in rates)])
+                     *(_speed(held[rate]) if rate in held else "–" for rate in rates)])
     return markdown_table(["simulated, one layer for all", "bursts a port", "cycles", "GB/s", "by the model",
                            *(f"held to {rate} GB/s" for rate in rates)], rows)
 

@@ -33,7 +33,7 @@ def test_residuals(few, tmp_path, capsys):
     main(["--residuals", str(tmp_path / "residuals.csv")])
     printed = capsys.readouterr().out
     assert printed.startswith("fitted") and "held out" in printed
-    rows = list(csv.DictReader((tmp_path / "residuals.csv").open()))
+    rows = list(csv.DictReader((tmp_path / "residuals.csv").read_text().splitlines()))
     assert len(rows) == 16 and sum(row["half"] == "held out" for row in rows) == 8
     first = rows[0]
     assert (first["hp1_kib"], first["hp2_kib"], first["hp3_kib"], first["board_us"]) == ("0", "0", "0", "108.8")
