@@ -1,7 +1,8 @@
 """Speeds by the memory's rate: `python -m scripts.experiments.record_rates "0.73B at 128, packed=FILE" ...`.
 
 Each FILE is what `sim.bench --json` printed for a board whose DDR controller is simulated. Writes a row for each, under
-the name before the last "=", into docs/memory-model.md: by the model, and with the data bus held to each rate, where it was.
+the name before the last "=", into docs/memory-model.md: by the model, and with the data bus held to each rate, where
+it was.
 """
 
 from __future__ import annotations
