@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from host.bitstream import DESCRIPTION, find_bitstream
 from host.compiler.vocabulary import HEADS
@@ -25,6 +26,7 @@ from hw.boards.chosen_build import add_build_options, asks_for_build, chosen_bui
 from models.checkpoint import TOKENIZER, Model, load_model
 from models.errors import OptionError
 from models.machine.build import CPU, SHORTLIST, BuildParameters
+from models.machine.dram_starts import DramStarts
 
 __all__ = ["add_head_option", "add_model_options", "build_of", "chosen_head", "note_saturations", "open_model",
            "open_session", "open_text", "parse_ids", "start_session", "with_context"]
@@ -34,8 +36,8 @@ _SHORTLIST_VOCABULARY = 16384  # rows of a head below which a shortlist saves a 
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """--model, --device, --board, --build, --set, --context, --threads, --kernels, --dense, --stage, --place,
-    --methods, --json."""
+    """--model, --device, --board, --build, --set, --context, --dram-starts, --threads, --kernels, --dense, --stage,
+    --place, --methods, --json."""
     add_model_option(parser)
     parser.add_argument("--device", default="emulator", metavar="NAME",
                         help=f"what runs it: {', '.join(DEVICES)} (default: emulator)")
@@ -43,6 +45,9 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
                                                  "they lie in the file and has no such limits")
     parser.add_argument("--context", type=int, metavar="N",
                         help="tokens the cache holds (default: the model's, as far as the build goes)")
+    parser.add_argument("--dram-starts", type=Path, metavar="FILE",
+                        help="where streams and caches begin in memory, as measured on this board (JSON: period, "
+                             "streams, caches in bytes; default: the board's)")
     parser.add_argument("--threads", type=int, metavar="N", help="of the emulator (default: as many processors as pay)")
     parser.add_argument("--kernels", default="auto", metavar="NAME",
                         help=f"of the emulator: {', '.join(KERNELS)} (default: auto); all give the same bits")
@@ -107,6 +112,8 @@ def start_session(options: argparse.Namespace, model: Model, chosen: Chosen, *, 
     elif options.device == "rtl":
         extra = {"waves": chosen_waves(options)}
     device: Device = open_device(options.device, build_of(options), **extra)
+    if options.dram_starts is not None:
+        device.starts = DramStarts.read(options.dram_starts)
     head = chosen_head(options, model.config.vocab_size)
     return Session(model, device, taps=chosen.placement.taps, sequences=sequences, head=head,
                    host_steps=host_steps(chosen.placement, model, looks), progress=progress)

@@ -94,7 +94,7 @@ class Session:
         steps = host_steps or HostSteps(model)
         steps.check(range(model.config.layers) if layers is None else layers)
         self.program = Program(model, device.build, rows=self.rows, taps=taps, sequences=sequences, head=head,
-                               layers=layers)
+                               layers=layers, starts=device.starts)
         self.buffer = device.allocate(self.program.size)
         self.program.write(self.buffer.array, self.buffer.address, place=partial(device.place, self.buffer),
                            progress=progress)

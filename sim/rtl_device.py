@@ -64,7 +64,7 @@ class RtlDevice(Device):
         """Cycles of a run from one report of progress to the next."""
         self.limit = _cycle_limit()
         """Cycles of a run after which it is given up."""
-        self._options: dict[str, float | str] = {}
+        self._options: dict[str, object] = {}
         self._waves = None if waves is None else replace(waves, first=waves.first + SETTLE_CYCLES)
         self._shared, self._first = core is not None, first
         self.core = core or simulated_core(build, waves=self._waves)
@@ -87,13 +87,14 @@ class RtlDevice(Device):
         self.core.run(SETTLE_CYCLES)
         return Buffer(memory, BASE)
 
-    def configure(self, **options: float | str) -> None:
+    def configure(self, **options: object) -> None:
         """How the memory behaves from now on: stall_probability, seed .. of `VerilatedCore.configure`.
 
-        Unless ``memory`` says otherwise it is the model of the board's (`hw.boards`).
+        Unless ``memory`` and ``outstanding`` say otherwise it is the model of the board's (`hw.boards`).
         """
-        board = {"memory": board_of(self.build).memory.model, "clock_mhz": self.build.clock_mhz}
-        self._options = {**board, **options}
+        board = board_of(self.build)
+        self._options = {"memory": board.memory.model, "clock_mhz": self.build.clock_mhz,
+                         "outstanding": board.ports.bursts, **options}
         self.core.configure(**self._options)
 
     def write_register(self, offset: int, value: int) -> None:

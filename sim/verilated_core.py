@@ -13,6 +13,7 @@ import numpy as np
 from host.devices.waves import Waves
 from hw.boards.memory_rate import MODELS
 from models.errors import DeviceError
+from sim.ddr_parameters import DDR, SIXTEENTHS, DdrParameters
 from sim.memory_counters import DramCounters, PortCounters
 from sim.port_fault import PortFault
 from sim.verilate import verilate
@@ -24,7 +25,6 @@ HARNESS = Path(__file__).resolve().parent / "verilated"
 CHUNK = 20_000  # cycles between two reports of progress, and between two looks for Ctrl-C: a second at most
 MAX_PORTS = 4
 MAX_BOARD_OUTSTANDING = 32  # what the DDR controller's model has tickets for
-SIXTEENTHS_OF_NS = 16_000  # in a microsecond: the DDR controller's unit of time
 NO_ANSWER = -1
 PS_PER_HALF_CYCLE = 500_000  # at 1 MHz
 WATCHED = ".control.queue_"  # in the names of the accelerator's modules
@@ -74,7 +74,7 @@ def _load(path: Path) -> ctypes.CDLL:
         ("core_cycle", u64, [core]),
         ("core_port_counters", None, [core, ctypes.c_int, ctypes.POINTER(u64)]),
         ("core_ddr_counters", None, [core, ctypes.POINTER(u64)]),
-        ("core_use_ddr", None, [core, u64, u64]),
+        ("core_use_ddr", None, [core, u64, u64, ctypes.POINTER(u64)]),
         ("core_seed", None, [core, u64]),
         ("core_configure", None, [core, ctypes.c_int, u32, u32, u64, u64, u32]),
         ("core_write_register", ctypes.c_int, [core, u32, u32]),
@@ -166,7 +166,8 @@ class VerilatedCore:
         write_latency: int | None = None,
         stall_probability: float = 0.0,
         reorder_probability: float = 0.0,
-        outstanding: int = 16,
+        outstanding: int = 8,
+        ddr: DdrParameters = DDR,
         clock_mhz: float = 250.0,
         seed: int = 1,
         port: int | None = None,
@@ -175,10 +176,10 @@ class VerilatedCore:
 
         ``memory`` is "simple" (the default), where each port answers by itself after ``latency`` cycles from an
         address to its first beat (20) and ``write_latency`` from the last write beat to its response (half of it);
-        or "kv260", where the ports share a DDR controller (docs/memory-model.md) and the core's clock has
-        ``clock_mhz``. Which of them it is holds for all ports. ``stall_probability`` is that of a cycle of a
-        channel being a stall (with all ports: the register port's too); ``reorder_probability`` that of a burst
-        overtaking older ones of other IDs; ``outstanding`` bursts of each direction are accepted.
+        or "kv260", where the ports share a DDR controller (docs/memory-model.md) with the figures ``ddr`` and the
+        core's clock has ``clock_mhz``. Which of them it is holds for all ports. ``stall_probability`` is that of a
+        cycle of a channel being a stall (with all ports: the register port's too); ``reorder_probability`` that of a
+        burst overtaking older ones of other IDs; ``outstanding`` bursts of each direction are accepted.
         Raises ValueError for what does not fit together.
         """
         self._check_settings(memory, latency, write_latency, outstanding, port)
@@ -189,8 +190,8 @@ class VerilatedCore:
         self._library.core_configure(self._core, index, latency, write_latency, stall, reorder, outstanding)
         self._library.core_seed(self._core, seed)
         if port is None:
-            cycle_time = round(SIXTEENTHS_OF_NS / clock_mhz) if memory == "kv260" else 0
-            self._library.core_use_ddr(self._core, cycle_time, seed)
+            cycle_time = round(SIXTEENTHS * 1e3 / clock_mhz) if memory == "kv260" else 0
+            self._library.core_use_ddr(self._core, cycle_time, seed, ddr.to_model())
             self.memory_model = memory or "simple"
 
     def _check_settings(self, memory: str | None, latency: int | None, write_latency: int | None, outstanding: int,

@@ -68,7 +68,7 @@ ELSEWHERE: tuple[tuple[str, str, str], ...] = (
     ("host/bringup", "short_program tokens units", "host/test_selftest.py"),
     ("host/compiler", "cuts turns", "host/compiler/test_stops.py"),
     ("host/compiler", "descriptor_list head layer pass_context streams_ahead", "host/compiler/test_schedule.py"),
-    ("host/compiler", "memory_map program vocabulary", "host/compiler/test_shortlist_program.py"),
+    ("host/compiler", "program vocabulary", "host/compiler/test_shortlist_program.py"),
     ("host/board", "overlay", "host/board/test_device.py"),
     ("host/devices", "registry", "host/board/test_device.py"),
     ("host/emulator", "image kernels operations row_memory", "host/emulator/test_machine.py"),
@@ -105,6 +105,7 @@ ELSEWHERE: tuple[tuple[str, str, str], ...] = (
     ("host/pipeline/steering", "hooked_network", "host/pipeline/steering/test_lin_eas.py"),
     ("host/pipeline/steering", "steering_stage", "host/pipeline/steering/test_added_vectors.py"),
 
+    ("sim", "ddr_parameters ddr_streams placements", "sim/test_memory_calibration.py"),
     ("sim", "edges", "sim/test_streams.py"),
     ("sim", "memory_counters", "sim/test_kv260_memory.py"),
     ("sim", "testbench", "sim/test_runner.py"),

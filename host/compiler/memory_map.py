@@ -22,6 +22,7 @@ from models.machine.cache import (
     value_region,
 )
 from models.machine.descriptor import DESCRIPTOR_BYTES, STEP_BYTES, LoadTarget
+from models.machine.dram_starts import PACKED, DramStarts
 from models.machine.layout import head_beats, weight_beats
 
 __all__ = ["TAP_BYTES", "KVLayout", "MemoryMap", "cache_name", "memory_map", "padded_row_bytes", "tap_name"]
@@ -99,9 +100,9 @@ class MemoryMap:
     stop_rows: int = 0
     """Rows that the regions of a stop hold."""
 
-    def add(self, name: str, size: int, align: int = 256) -> None:
-        """Append a region."""
-        self.total = _align(self.total, align)
+    def add(self, name: str, size: int, align: int = 256, *, starts: DramStarts = PACKED, start: int = 0) -> None:
+        """Append a region, `start` bytes behind a multiple of the period of `starts`."""
+        self.total = starts.behind(self.total, size, start, align)
         self.offsets[name], self.sizes[name] = self.total, size
         self.total += size
 
@@ -139,12 +140,13 @@ def _align(size: int, to: int) -> int:
 
 
 def memory_map(config: ModelConfig, build: BuildParameters, *, rows: int, descriptors: int,
-               taps: dict[str, int], sequences: int = 1, chunks: Sequence[Chunk] = (), layers: range | None = None
-               ) -> MemoryMap:
+               taps: dict[str, int], sequences: int = 1, chunks: Sequence[Chunk] = (), layers: range | None = None,
+               starts: DramStarts = PACKED) -> MemoryMap:
     """Lay out a model for programs of up to `rows` rows and `descriptors` descriptors, a cache for each sequence.
 
     taps: channels of each tap, by region name. chunks: of the head's ternary copy, where there is one. layers: those
-    that the programs run, by default all; the head belongs to the last one.
+    that the programs run, by default all; the head belongs to the last one. starts: of streams and caches, in a buffer
+    that itself begins at a multiple of their period.
     """
     result = MemoryMap(KVLayout.of(config, build))
     layers = range(config.layers) if layers is None else layers
@@ -161,19 +163,19 @@ def memory_map(config: ModelConfig, build: BuildParameters, *, rows: int, descri
         result.add(name, channels * TAP_BYTES[LoadTarget.TAP])  # any tap may come later
     for sequence in range(sequences):
         for layer in layers:
-            result.add(cache_name(layer, sequence), result.kv.layer_bytes, PAGE)
+            result.add(cache_name(layer, sequence), result.kv.layer_bytes, PAGE, starts=starts, start=starts.caches)
+
+    def add_stream(name: str, beats: int) -> None:
+        result.add(name, beats * build.beat_bytes, build.stream_align, starts=starts, start=starts.streams)
+
     for layer in layers:
         for name, (outputs, inputs) in config.linear_shapes.items():
-            size = weight_beats(outputs, inputs, build, grouped=config.grouped) * build.beat_bytes
-            result.add(f"{layer}.{name}", size, build.stream_align)
+            add_stream(f"{layer}.{name}", weight_beats(outputs, inputs, build, grouped=config.grouped))
     if layers.stop == config.layers:
-        beats = head_beats(config.vocab_size, config.hidden_size, build, grouped=config.grouped_tables)
-        size = beats * build.beat_bytes
-        result.add("head", size, build.stream_align)
+        add_stream("head", head_beats(config.vocab_size, config.hidden_size, build, grouped=config.grouped_tables))
     for chunk in chunks:
         result.add(chunk.scales_name, chunk.scales_bytes)
-        result.add(chunk.name, weight_beats(chunk.rows, config.hidden_size, build) * build.beat_bytes,
-                   build.stream_align)
+        add_stream(chunk.name, weight_beats(chunk.rows, config.hidden_size, build))
     result.add_stops(config, rows)
     result.total = _align(result.total, PAGE)
     return result

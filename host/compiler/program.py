@@ -16,6 +16,7 @@ from host.compiler.rows import Part, most_divided
 from host.compiler.schedule import Listed, Schedule
 from host.compiler.turns import Step
 from host.compiler.vocabulary import HEADS, chunks_of
+from hw.boards.registry import board_of
 from models.checkpoint import Model
 from models.config import LINEARS
 from models.errors import OptionError
@@ -24,6 +25,7 @@ from models.golden.model import TapPoint
 from models.golden.tap import Tap, neutral_tap
 from models.machine.build import SHORTLIST, BuildParameters
 from models.machine.descriptor import DESCRIPTOR_BYTES
+from models.machine.dram_starts import DramStarts
 from models.machine.layout import (
     grouped_head_scales_start,
     head_scales_start,
@@ -67,11 +69,13 @@ class Program:
     where "next" and "decode" are to score only the rows that a ternary copy of the head finds best.
 
     layers: those that passes run, by default all; where the model's last one is not among them, a pass ends with a stop
-    at which the residual rows lie in "stop.rows".
+    at which the residual rows lie in "stop.rows". starts: where streams and caches begin, by default as the build's
+    board has it.
     """
 
     def __init__(self, model: Model, build: BuildParameters, *, rows: int, taps: Mapping[TapPoint, Tap] | None = None,
-                 sequences: int = 1, head: str = "exact", layers: range | None = None):
+                 sequences: int = 1, head: str = "exact", layers: range | None = None,
+                 starts: DramStarts | None = None):
         build.check(model.config)
         self.layers = range(model.config.layers) if layers is None else layers
         if not (self.layers and 0 <= self.layers.start < self.layers.stop <= model.config.layers
@@ -90,7 +94,8 @@ class Program:
         config = model.config
         self.memory: MemoryMap = memory_map(config, build, rows=rows, descriptors=sum(self._slots.values()),
                                             taps={tap_name(p): t.gain.size for p, t in self.taps.items()},
-                                            sequences=sequences, chunks=self._chunks, layers=self.layers)
+                                            sequences=sequences, chunks=self._chunks, layers=self.layers,
+                                            starts=board_of(build).starts if starts is None else starts)
         self._lists: dict[_PassKey, list[Listed]] = {}
         self._written: dict[str, _PassKey] = {}
 

@@ -16,6 +16,7 @@ from host.devices.fault_cause import fault_cause
 from models.errors import DeviceError
 from models.machine.build import BuildParameters
 from models.machine.descriptor import Engine
+from models.machine.dram_starts import DramStarts
 from models.machine.registers import IDENTITY, LIMIT_BYTES, VERSION, Control, Status, position_register, register
 
 __all__ = ["Buffer", "Device", "Progress", "WeightBytes"]
@@ -48,6 +49,8 @@ class Device(ABC):
 
     name: str
     build: BuildParameters
+    starts: DramStarts | None = None
+    """Of streams and caches in its memory, where they were measured; None: those of the build's board."""
     near = True
     """Whether its registers cost nothing to read, so that what it counts is read after every run."""
     buffer: Buffer | None = None

@@ -11,6 +11,7 @@ from hw.boards.memory_rate import MemoryRate
 from hw.boards.technology import Technology
 from models.errors import BuildError
 from models.machine.build import BuildParameters
+from models.machine.dram_starts import PACKED, DramStarts
 
 __all__ = ["Board", "Ports", "Share"]
 
@@ -19,13 +20,15 @@ __all__ = ["Board", "Ports", "Share"]
 class Ports:
     """Of the processor's memory, for the fabric: `count` slaves of `bits` bits that speak `axi`.
 
-    bits: 128, or 64, behind which units of 128 take two beats for one. axi: "AXI3" or "AXI4". `ValueError` for others.
+    bits: 128, or 64, behind which units of 128 take two beats for one. axi: "AXI3" or "AXI4". bursts: reads that a port
+    has under way, as its processor boots. `ValueError` for others.
     """
 
     count: int
     bits: int
     axi: str
     address_bits: int = 40
+    bursts: int = 8
 
     def __post_init__(self) -> None:
         if self.bits not in (64, 128):
@@ -52,8 +55,9 @@ class Board:
 
     simulated: there is no such board; its device is what reports are held against. missing: why nothing can be emitted
     for it, "" where it can. share: what of the device `hw.analytic` gives the engine. build: what is emitted, and where
-    the search for others starts. slower_clocks: in MHz, for where timing is not met at the build's. shared_files: of
-    other boards' flows too. overlay: the device-tree source by which xmutil loads a build, None where a board has none.
+    the search for others starts. starts: where the compiler lets streams and caches begin. slower_clocks: in MHz, for
+    where timing is not met at the build's. shared_files: of other boards' flows too. overlay: the device-tree source by
+    which xmutil loads a build, None where a board has none.
     """
 
     name: str
@@ -68,6 +72,7 @@ class Board:
     shared_files: tuple[Path, ...] = ()
     overlay: Callable[[BuildParameters], str] | None = None
     share: Share = field(default=Share())
+    starts: DramStarts = PACKED
 
     def __post_init__(self) -> None:
         if self.build.name != self.name:

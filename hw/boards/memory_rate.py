@@ -14,11 +14,11 @@ MODELS = ("simple", "kv260")
 
 @dataclass(frozen=True)
 class MemoryRate:
-    """A memory as a weight stream sees it: nothing but streams is read, in 256-byte pieces over all ports in step.
+    """A memory as a weight stream sees it: nothing but streams is read, over all ports, as the compiler lays them out.
 
     port_rate: beats a cycle that one port takes. limit_gb_s: what all ports get together, None for no limit.
     latency_ns: from an address to its first beat; latency_cycles: the same, of a memory clocked with the core.
-    model: what simulates it, of `MODELS`.
+    model: what simulates it, of `MODELS`. quoted_gb_s: rates at which speeds are given beside the model's own.
     """
 
     model: str
@@ -26,6 +26,7 @@ class MemoryRate:
     limit_gb_s: float | None
     latency_ns: float = 0.0
     latency_cycles: int = 0
+    quoted_gb_s: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if self.model not in MODELS:

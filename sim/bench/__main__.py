@@ -6,7 +6,9 @@ linear: the linear layers alone, activations taken as present, for `--rows` toke
 position N - 1, or one of each of `--sequences`. prefill: a prompt that ends there, up to its first new token.
 `--layers` of the model's layers are simulated and stand for all of them, `--vocab` rows of an exact head for all of
 its rows; a shortlist (`--head shortlist`) is chosen among all rows. `breakdown` gives each cycle to one unit: to the
-first at work of linear, head, attend, vector, load, fetch.
+first at work of linear, head, attend, vector, load, fetch. `--rates` simulates it again with a data bus that carries no
+more than so many GB/s on average: on the KV260 by default what the best placement of four streams showed on a board,
+15.2, and what a careless one gives, 12.0.
 """
 
 from __future__ import annotations
@@ -24,20 +26,24 @@ from host.compiler.vocabulary import HEADS
 from host.runtime import Session
 from host.waves_options import add_waves_options, chosen_waves
 from hw.boards.chosen_build import add_build_options, add_clock_option, chosen_build
+from hw.boards.registry import board_of
 from models.cache import cache_root
 from models.checkpoint import load_config
 from models.command import CommandParser, run_command
 from models.config import PRESETS
 from models.errors import OptionError
+from models.machine.build import BuildParameters
+from models.machine.dram_starts import DramStarts
 from models.machine.layout import head_beats
 from models.output import check_output_file, check_picture
 from sim.bench.check import differences, golden_differences
-from sim.bench.measure import measure_decode, measure_linear, measure_prefill
+from sim.bench.measure import Measurement, measure_decode, measure_linear, measure_prefill
 from sim.bench.naming import Named, named
 from sim.bench.picture import draw
 from sim.bench.probe import ProbedDevice
 from sim.bench.report import Figures
 from sim.bench.workload import fill_cache, load_workload, random_loops
+from sim.ddr_parameters import DDR
 from sim.verilated_core import MAX_BOARD_OUTSTANDING
 from sim.verilator_env import verilator_environment
 
@@ -47,7 +53,7 @@ PHASES = ("linear", "decode", "prefill")
 CONTEXT = 128
 HEAD_ROWS = 32768  # simulated at most, unless --vocab says otherwise
 SMALL_HEAD = 64  # where the head does not run
-OUTSTANDING = 16
+_PEAK_GB_S = 17.0  # the data bus itself carries no more
 PATIENCE = 1_000_000  # cycles without a retired descriptor, beside those of the head
 
 
@@ -69,8 +75,12 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--layers", type=int, default=1, metavar="K", help="layers simulated (default: 1)")
     result.add_argument("--vocab", type=int, metavar="N",
                         help=f"rows of an exact head simulated at most (default: {HEAD_ROWS})")
-    result.add_argument("--outstanding", type=int, default=OUTSTANDING, metavar="N",
-                        help=f"bursts that a port of the memory accepts (default: {OUTSTANDING})")
+    result.add_argument("--outstanding", type=int, metavar="N",
+                        help="bursts that a port of the memory accepts (default: the board's)")
+    result.add_argument("--rates", type=float, nargs="*", metavar="GB/S",
+                        help="simulated again with the memory held to each rate (default: those of the board)")
+    result.add_argument("--dram-starts", type=Path, metavar="FILE",
+                        help="where streams and caches begin in memory (JSON; default: the board's)")
     result.add_argument("--stall", type=float, default=0.0, metavar="P",
                         help="chance of a stall on each channel of each port in each cycle (default: 0)")
     result.add_argument("--steered", action="store_true", help="with a closed loop behind every layer")
@@ -89,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     options = parser().parse_args(arguments)
     build = chosen_build(options)
-    _check(options)
+    _check(options, build)
     waves = chosen_waves(options)
     if options.picture:
         check_picture(options.picture)
@@ -109,8 +119,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         context = CONTEXT if options.prompt_tokens is None else options.prompt_tokens
     prompt = options.prompt_tokens if options.prompt_tokens is not None else context
 
+    starts = None if options.dram_starts is None else DramStarts.read(options.dram_starts)
     device = ProbedDevice(build, waves=waves)  # says itself what it builds
-    device.configure(outstanding=options.outstanding, stall_probability=options.stall)
+    device.starts = starts
+    board = board_of(build)
+    outstanding = board.ports.bursts if options.outstanding is None else options.outstanding
+    rates = board.memory.quoted_gb_s if options.rates is None else tuple(options.rates)
+    device.configure(outstanding=outstanding, stall_probability=options.stall)
     device.identify()
     with tqdm(unit=" cycles", unit_scale=True, file=sys.stderr, disable=None) as bar:
         sequences = 1 if options.sequences is None else options.sequences
@@ -123,15 +138,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise OptionError(f"--rows must be 1 to {session.rows}, got {token_rows}")
         device.watch = _watch(bar)
         device.set("WATCHDOG", PATIENCE + 4 * head_beats(config.vocab_size, config.hidden_size, build))
+
+        def measure() -> Measurement:
+            if options.phase == "linear":
+                return measure_linear(workload, session, token_rows)
+            if options.phase == "decode":
+                return measure_decode(workload, session, context)
+            return measure_prefill(workload, session, context, prompt)
+
         bar.set_description(f"simulating {options.phase}")
-        if options.phase == "linear":
-            measurement = measure_linear(workload, session, token_rows)
-        elif options.phase == "decode":
-            measurement = measure_decode(workload, session, context)
-        else:
-            measurement = measure_prefill(workload, session, context, prompt)
-        figures = Figures(options.phase, workload, build, measurement, device.core.memory_model, options.outstanding,
-                          device.longest)
+        measurement, run = measure(), device.longest
+        held = {}
+        for rate in rates:
+            bar.set_description(f"simulating {options.phase} at {rate} GB/s")
+            device.configure(outstanding=outstanding, stall_probability=options.stall, ddr=DDR.limited(rate))
+            held[rate] = measure().counts.cycles
+        figures = Figures(options.phase, workload, build, measurement, device.core.memory_model, outstanding, run, held)
         if options.picture:
             draw(figures, figures.run, _descriptors(figures, session), options.picture)
         if options.trace:
@@ -163,7 +185,7 @@ def _trace(figures: Figures, session: Session, path: Path) -> None:
                 title=figures.title())
 
 
-def _check(options: argparse.Namespace) -> None:
+def _check(options: argparse.Namespace, build: BuildParameters) -> None:
     """`OptionError` for options that do not go together, and for values that make no sense."""
     if options.prompt_tokens is not None and options.phase != "prefill":
         raise OptionError("--prompt-tokens belongs to --phase prefill")
@@ -181,8 +203,13 @@ def _check(options: argparse.Namespace) -> None:
         value = getattr(options, name)
         if value is not None and value < 1:
             raise OptionError(f"--{name.replace('_', '-')} must be at least 1, got {value}")
-    if not 1 <= options.outstanding <= MAX_BOARD_OUTSTANDING:
+    if options.outstanding is not None and not 1 <= options.outstanding <= MAX_BOARD_OUTSTANDING:
         raise OptionError(f"--outstanding must be 1 to {MAX_BOARD_OUTSTANDING}, got {options.outstanding}")
+    if options.rates and board_of(build).memory.model == "simple":
+        raise OptionError(f"--rates belongs to a board whose DDR controller is simulated, not to {build.name}")
+    for rate in options.rates or ():
+        if not 0 < rate <= _PEAK_GB_S:
+            raise OptionError(f"--rates must be above 0 and at most {_PEAK_GB_S}, got {rate:g}")
     if not 0 <= options.stall < 1:
         raise OptionError(f"--stall must be at least 0 and below 1, got {options.stall}")
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from models.machine.build import PORT_BYTES, SHORTLIST, TRITS_PER_BYTE, TRITS_PER_GROUP, BuildParameters
 from sim.bench.measure import Measurement
@@ -17,7 +18,8 @@ class Figures:
     """Derived figures of one phase ("linear", "decode", "prefill") of a workload on a build.
 
     memory, outstanding: the model of DRAM behind it and the bursts that a port of it accepts, as in
-    `VerilatedCore.configure`. run: the longest pass simulated.
+    `VerilatedCore.configure`. run: the longest pass simulated. held: cycles of the whole with the memory held to so
+    many GB/s.
     """
 
     phase: str
@@ -27,6 +29,11 @@ class Figures:
     memory: str
     outstanding: int
     run: Timeline | None = None
+    held: Mapping[float, float] = field(default_factory=dict)
+
+    def _speed(self, cycles: float) -> dict[str, float]:
+        seconds = cycles / (self.build.clock_mhz * 1e6)
+        return {"ttft_s": seconds} if self.phase == "prefill" else {"tokens_per_s": self.measurement.tokens / seconds}
 
     @property
     def seconds(self) -> float:
@@ -91,12 +98,13 @@ class Figures:
     def to_json(self) -> dict[str, object]:
         """What `--json` prints."""
         counts = self.measurement.counts
-        speed = {"ttft_s": self.seconds} if self.phase == "prefill" else {
-            "tokens_per_s": self.measurement.tokens / self.seconds}
         rate = counts.ddr_bytes / self.seconds / 1e9
         return {
             "model": self.workload.whole.name, "board": self.build.name, "phase": self.phase, "memory": self.memory,
-            "cycles": round(counts.cycles), "clock_mhz": self.build.clock_mhz, **speed,
+            "cycles": round(counts.cycles), "clock_mhz": self.build.clock_mhz,
+            **self._speed(counts.cycles), "outstanding": self.outstanding,
+            **({"at_gb_s": {str(rate): {"cycles": round(cycles), **self._speed(cycles)}
+                            for rate, cycles in self.held.items()}} if self.held else {}),
             "ddr_bytes": round(counts.ddr_bytes), "ddr_gb_s": rate, "ddr_utilisation": rate / self.ddr_limit,
             "linear_gb_s": self.linear_gb_s, "array_gmac_s": self.array_gmac_s,
             "simulated_layers": self.workload.layers,
@@ -129,8 +137,7 @@ class Figures:
     def headline(self) -> str:
         """What was measured, and its speed."""
         data = self.to_json()
-        speed = f"{data['ttft_s']:.4f} s to the first token" if "ttft_s" in data else \
-            f"{data['tokens_per_s']:.2f} tok/s"
+        speed = _told(self._speed(self.measurement.counts.cycles))
         return (f"{self.workload.whole.name}, {self.phase}, build {self.build.name}, simulated at "
                 f"{self.build.clock_mhz} MHz before the memory model {self.memory!r} with {self.outstanding} bursts "
                 f"under way a port: {data['cycles']} cycles, {speed}")
@@ -145,6 +152,7 @@ class Figures:
             f"{100 * data['ddr_utilisation']:.1f} % of the ports' {self.ddr_limit:.1f}",
             f"weights  {self.linear_gb_s:.2f} GB/s useful, {100 * self.linear_gb_s / self.ddr_limit:.1f} % of the "
             "ports'",
+            *(f"held to {rate} GB/s: {_told(self._speed(cycles))}" for rate, cycles in self.held.items()),
             *([f"head     {self.head_bytes / 1e6:.2f} MB useful, {self.measurement.head}"]
               if self.measurement.head_passes else []),
             f"array    {self.array_gmac_s:.1f} GMAC/s useful, {100 * self.array_gmac_s / self.array_limit:.1f} % of "
@@ -153,6 +161,10 @@ class Figures:
         lines += [f"  {name:8}{cycles:>12.0f} cycles {100 * cycles / counts.cycles:6.2f} %"
                   for name, cycles in counts.units.items()]
         return "\n".join(lines)
+
+
+def _told(speed: Mapping[str, float]) -> str:
+    return f"{speed['ttft_s']:.4f} s to the first token" if "ttft_s" in speed else f"{speed['tokens_per_s']:.2f} tok/s"
 
 
 def _rounded(units: dict[str, float]) -> dict[str, int]:

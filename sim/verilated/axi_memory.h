@@ -26,7 +26,6 @@ class AxiMemory {
     static constexpr uint32_t BEAT = Rules::BEAT;
     static constexpr uint32_t PORT = Signals::index;
     static constexpr int WRONG = 0xA5;  // data that come with an error
-    static constexpr uint32_t BEATS_A_PAUSE = 128;  // fitted: the board's ports lose a cycle after so many
 
   public:
     Behaviour behaviour;
@@ -177,7 +176,7 @@ class AxiMemory {
                 m_reads.erase(m_reads.begin() + m_serving);
                 m_serving = -1;
             }
-            if (m_system.board && ++m_since_pause == BEATS_A_PAUSE) {
+            if (m_system.board && ++m_since_pause == m_system.ddr.dram.parameters.beats_a_pause) {
                 m_since_pause = 0;
                 *Signals::rvalid(m_top) = 0;
                 return;

@@ -155,9 +155,9 @@ class Core {
     }
 
     // From now on bursts go through the board's DDR controller, a cycle taking `cycle_time`; 0 for not through it.
-    void use_ddr(uint64_t cycle_time, uint64_t seed) {
+    void use_ddr(uint64_t cycle_time, uint64_t seed, const DdrParameters *parameters) {
         m_system.board = cycle_time != 0;
-        if (m_system.board) m_system.ddr.start(m_system.cycle, cycle_time, seed);
+        if (m_system.board) m_system.ddr.start(m_system.cycle, cycle_time, seed, *parameters);
     }
 
     void seed(uint64_t value) {
@@ -276,7 +276,9 @@ EXPORT void core_configure(Core *core, int port, uint32_t read_latency, uint32_t
     core->configure(port, Behaviour{read_latency, write_latency, stall, reorder, outstanding});
 }
 
-EXPORT void core_use_ddr(Core *core, uint64_t cycle_time, uint64_t seed) { core->use_ddr(cycle_time, seed); }
+EXPORT void core_use_ddr(Core *core, uint64_t cycle_time, uint64_t seed, const DdrParameters *parameters) {
+    core->use_ddr(cycle_time, seed, parameters);
+}
 EXPORT void core_port_counters(Core *core, int port, PortCounters *counters) { *counters = core->counters(port); }
 EXPORT void core_ddr_counters(Core *core, DramCounters *counters) { *counters = core->system().ddr.dram.counters; }
 

@@ -3,8 +3,8 @@
 // HP0 has a port of the controller, HP1 and HP2 share one, HP3 has one. Bursts are cut into lines of 64 bytes. The
 // arbiter takes a line from each controller port in turn as long as the window has room; from the window the controller
 // picks what the memory can transfer first, so row hits overtake row misses. Writes wait in a window of their own
-// until nothing is to be read, it is full, or they have waited too long; then sixteen are written at a stretch.
-// docs/memory-model.md says where each figure comes from.
+// until nothing is to be read, it is full, or they have waited too long; then a run of them is written.
+// sim/ddr_parameters.py says where each figure comes from.
 #pragma once
 
 #include <deque>
@@ -16,11 +16,6 @@
 class Ddr {
     static constexpr uint32_t HP_PORTS = 4, CONTROLLER_PORTS = 3;
     static constexpr uint32_t CONTROLLER_PORT[HP_PORTS] = {0, 1, 1, 2};
-    static constexpr uint32_t READ_WINDOW = 33, WRITE_WINDOW = 32;  // lines
-    static constexpr uint32_t WRITE_RUN = 16;                       // lines; fitted
-    static constexpr Time WRITE_PATIENCE = 120 * NANOSECOND;
-    static constexpr Time REQUEST = 75 * NANOSECOND, ANSWER = 75 * NANOSECOND;
-    static constexpr Time PORT_LINE = 120;  // 64 bytes of 16 a cycle at 533 MHz
     static constexpr uint64_t NEVER = ~uint64_t{0};
 
   public:
@@ -28,11 +23,12 @@ class Ddr {
     Dram dram;
 
     // From this cycle of the fabric on a cycle takes `cycle_time`; the seed says when the next refresh is due.
-    void start(uint64_t cycle, Time cycle_time, uint64_t seed) {
+    void start(uint64_t cycle, Time cycle_time, uint64_t seed, const DdrParameters &parameters) {
+        dram.parameters = parameters;
         m_first_cycle = cycle;
         m_first_time = m_now;
         m_cycle_time = cycle_time;
-        m_next_refresh = m_now + Random(seed).below(Dram::REFRESH_INTERVAL);
+        m_next_refresh = m_now + Random(seed).below(dram.parameters.refresh_interval);
     }
 
     // Send the lines that a burst touches on their way; the ticket of the first, the others follow.
@@ -43,7 +39,7 @@ class Ddr {
             ++m_under_way;
             m_done[write][port][next % TICKETS] = NEVER;
             m_queues[write][CONTROLLER_PORT[port]].push_back(
-                {to_time(cycle) + REQUEST, port, next, Dram::place(line * LINE_BYTES)});
+                {to_time(cycle) + dram.parameters.request, port, next, Dram::place(line * LINE_BYTES)});
         }
         return first;
     }
@@ -59,11 +55,12 @@ class Ddr {
         m_now = std::max(m_now, to_time(cycle));
         if (!m_under_way && m_next_refresh >= end) return;
         while (m_now < end) {
-            admit(false, READ_WINDOW);
-            admit(true, WRITE_WINDOW);
+            admit(false, dram.parameters.read_window);
+            admit(true, dram.parameters.write_window);
             if (m_now >= m_next_refresh) {
+                m_waiting_until = 0;
                 m_now = dram.refresh(m_now);
-                m_next_refresh += Dram::REFRESH_INTERVAL;
+                m_next_refresh += dram.parameters.refresh_interval;
             } else if (!serve(end)) {
                 m_now = end;
             }
@@ -79,6 +76,7 @@ class Ddr {
             m_window[write].clear();
         }
         m_under_way = 0;
+        m_waiting_until = 0;
     }
 
   private:
@@ -101,6 +99,7 @@ class Ddr {
                 continue;
             }
             empty = 0;
+            m_waiting_until = 0;
             if (write) accept(queue.front(), window.empty());
             window.push_back(queue.front());
             queue.pop_front();
@@ -110,7 +109,7 @@ class Ddr {
     // A write is answered once it is in the window: every later read is ordered after it.
     void accept(const Line &line, bool first) {
         if (first) m_writes_since = m_now;
-        m_done[true][line.port][line.ticket % TICKETS] = to_cycle(m_now + ANSWER);
+        m_done[true][line.port][line.ticket % TICKETS] = to_cycle(m_now + dram.parameters.answer);
     }
 
     Time to_time(uint64_t cycle) const { return m_first_time + (cycle - m_first_cycle) * m_cycle_time; }
@@ -122,10 +121,10 @@ class Ddr {
         const bool reads = !m_window[false].empty(), writes = !m_window[true].empty();
         const bool writing = m_writing;
         if (!m_writing)
-            m_writing = writes && (!reads || m_window[true].size() == WRITE_WINDOW ||
-                                   m_now >= m_writes_since + WRITE_PATIENCE);
+            m_writing = writes && (!reads || m_window[true].size() == dram.parameters.write_window ||
+                                   m_now >= m_writes_since + dram.parameters.write_patience);
         else
-            m_writing = writes && (!reads || m_run < WRITE_RUN);
+            m_writing = writes && (!reads || m_run < dram.parameters.write_run);
         if (m_writing == writing) return;
         m_run = 0;
         if (!m_writing) m_writes_since = m_now;
@@ -134,6 +133,7 @@ class Ddr {
     // Transfer a line if one can begin before `end`. Banks whose open row nobody waits for change to the row of their
     // oldest line meanwhile.
     bool serve(Time end) {
+        if (m_waiting_until >= end) return false;
         choose_direction();
         auto &window = m_window[m_writing];
         bool wanted[Dram::BANKS] = {};
@@ -153,7 +153,10 @@ class Ddr {
                 chosen = i;
             }
         }
-        if (at >= end) return false;
+        if (at >= end) {
+            if (m_window[true].empty()) m_waiting_until = at;  // writes grow impatient, reads do not
+            return false;
+        }
         const Line line = window[chosen];
         window.erase(window.begin() + chosen);
         --m_under_way;
@@ -163,7 +166,7 @@ class Ddr {
             m_writes_since = at;
         } else {
             Time &port = m_returned[CONTROLLER_PORT[line.port]];
-            port = std::max(at + ANSWER, port + PORT_LINE);
+            port = std::max(at + dram.parameters.answer, port + dram.parameters.port_line);
             m_done[false][line.port][line.ticket % TICKETS] = to_cycle(port);
         }
         m_now = at + 1;
@@ -172,7 +175,8 @@ class Ddr {
 
     Time m_cycle_time = 4 * NANOSECOND, m_first_time = 0;
     uint64_t m_first_cycle = 0;  // which began at m_first_time
-    Time m_now = 0, m_next_refresh = Dram::REFRESH_INTERVAL;
+    Time m_now = 0, m_next_refresh = 0;
+    Time m_waiting_until = 0;  // nothing can be transferred before, unless more arrives
     std::deque<Line> m_queues[2][CONTROLLER_PORTS];  // [write][controller port]
     std::vector<Line> m_window[2];                   // [write]
     uint64_t m_under_way = 0;                        // lines in either

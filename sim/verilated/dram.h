@@ -1,16 +1,12 @@
 // A DDR4-2133 channel, 64 bits wide: when a line of 64 bytes can be transferred, and what that closes and opens.
 //
-// Two bank groups of four banks with one open row each. Times are in sixteenths of a nanosecond, so that the memory's
-// clock and common clocks of the fabric are whole numbers. docs/memory-model.md says where each figure comes from.
+// Two bank groups of four banks with one open row each. sim/ddr_parameters.py says where each figure comes from.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
 
-using Time = uint64_t;
-
-constexpr Time NANOSECOND = 16;
-constexpr uint32_t LINE_BYTES = 64;
+#include "ddr_parameters.h"
 
 // What the memory has done; sim/memory_counters.py names these fields in this order.
 struct DramCounters {
@@ -18,18 +14,7 @@ struct DramCounters {
 };
 
 class Dram {
-    static constexpr Time CLOCK = 15;  // 1066.67 MHz
-    static constexpr Time LINE = 4 * CLOCK, LINE_SAME_GROUP = 6 * CLOCK;  // column command to column command
-    static constexpr Time SCHEDULING = 16 * NANOSECOND;  // fitted: added to either half of a row change
-    static constexpr Time PRECHARGE = 16 * CLOCK + SCHEDULING, ACTIVATE = 16 * CLOCK + SCHEDULING;
-    static constexpr Time ROW_OPEN = 36 * CLOCK, ROW_CYCLE = 51 * CLOCK;
-    static constexpr Time ACTIVATE_TO_ACTIVATE = 6 * CLOCK, FOUR_ACTIVATES = 32 * CLOCK;
-    static constexpr Time READ_TO_PRECHARGE = 8 * CLOCK, WRITE_TO_PRECHARGE = 36 * CLOCK;
-    static constexpr Time READ_TO_WRITE = 8 * CLOCK, WRITE_TO_READ = 28 * CLOCK;
-    static constexpr Time REFRESH = 350 * NANOSECOND;
-
   public:
-    static constexpr Time REFRESH_INTERVAL = 7800 * NANOSECOND;
     static constexpr uint32_t BANKS = 8;
 
     struct Place {
@@ -37,6 +22,7 @@ class Dram {
         uint64_t row;
     };
 
+    DdrParameters parameters{};
     DramCounters counters;
 
     // Bit 6 is the bank group, bits 7 to 13 the column, 14 and 15 the bank, the rest the row.
@@ -52,27 +38,31 @@ class Dram {
     void open(const Place &place, Time now) {
         Bank &bank = m_banks[place.bank];
         Time at = std::max(now, bank.next_activate);
-        if (bank.open) at = std::max(at, std::max(now, bank.next_precharge) + PRECHARGE);
-        at = std::max(at, std::max(m_last_activate + ACTIVATE_TO_ACTIVATE, m_activates[m_oldest] + FOUR_ACTIVATES));
+        if (bank.open) at = std::max(at, std::max(now, bank.next_precharge) + parameters.precharge);
+        at = std::max(at, std::max(m_last_activate + parameters.activate_to_activate,
+                                   m_activates[m_oldest] + parameters.four_activates));
         m_last_activate = m_activates[m_oldest] = at;
         m_oldest = (m_oldest + 1) % 4;
-        bank = {true, place.row, at + ACTIVATE, at + ROW_OPEN, at + ROW_CYCLE};
+        bank = {true, place.row, at + parameters.activate, at + parameters.row_open, at + parameters.row_cycle};
+        m_next += parameters.row_commands;
         ++counters.rows_opened;
     }
 
     // When the column command of a line in an open row can be given.
     Time earliest(const Place &place, bool write, Time now) const {
-        const Time bus = std::max(m_next, m_next_in_group[place.bank & 1]);
+        const Time bus = std::max(std::max(m_next, m_next_in_group[place.bank & 1]), m_limited);
         const Time turned = write ? m_next_write : m_next_read;
         return std::max(std::max(now, m_banks[place.bank].next_column), std::max(bus, turned));
     }
 
     void transfer(const Place &place, bool write, Time at) {
         Bank &bank = m_banks[place.bank];
-        m_next = at + LINE;
-        m_next_in_group[place.bank & 1] = at + LINE_SAME_GROUP;
-        bank.next_precharge = std::max(bank.next_precharge, at + (write ? WRITE_TO_PRECHARGE : READ_TO_PRECHARGE));
-        (write ? m_next_read : m_next_write) = at + (write ? WRITE_TO_READ : READ_TO_WRITE);
+        m_next = at + parameters.line;
+        m_limited = std::max(m_limited + parameters.limit_burst, at) - parameters.limit_burst + parameters.limit_line;
+        m_next_in_group[place.bank & 1] = at + parameters.line_same_group;
+        bank.next_precharge = std::max(bank.next_precharge,
+                                       at + (write ? parameters.write_to_precharge : parameters.read_to_precharge));
+        (write ? m_next_read : m_next_write) = at + (write ? parameters.write_to_read : parameters.read_to_write);
         if (write != m_writing) ++counters.turnarounds;
         m_writing = write;
         ++(write ? counters.lines_written : counters.lines_read);
@@ -82,13 +72,13 @@ class Dram {
     Time refresh(Time now) {
         Time begin = now;
         for (const Bank &bank : m_banks)
-            if (bank.open) begin = std::max(begin, bank.next_precharge + PRECHARGE);
+            if (bank.open) begin = std::max(begin, bank.next_precharge + parameters.precharge);
         for (Bank &bank : m_banks) {
             bank.open = false;
-            bank.next_activate = std::max(bank.next_activate, begin + REFRESH);
+            bank.next_activate = std::max(bank.next_activate, begin + parameters.refresh);
         }
         ++counters.refreshes;
-        return begin + REFRESH;
+        return begin + parameters.refresh;
     }
 
   private:
@@ -100,6 +90,7 @@ class Dram {
 
     Bank m_banks[BANKS];
     Time m_next = 0, m_next_in_group[2] = {0, 0};  // the next column command
+    Time m_limited = 0;                            // and the same by the limit
     Time m_next_read = 0, m_next_write = 0;        // after the bus has turned
     Time m_last_activate = 0, m_activates[4] = {0, 0, 0, 0};
     uint32_t m_oldest = 0;  // of the last four activates

@@ -1,9 +1,12 @@
-// Prints times of the DDR model that no fabric can see one by one; tests/sim/test_ddr.py compiles and reads it.
+// Prints times of the DDR model that no fabric can see one by one; tests/sim/test_ddr.py compiles and reads it, and
+// writes the parameters, as words, to its standard input.
 #include <cstdio>
 
 #include "ddr.h"
 
 namespace {
+
+DdrParameters parameters;
 
 constexpr uint64_t GROUP = 64, BANK = 1 << 14, ROW = 1 << 16;
 double ns(Time time) { return static_cast<double>(time) / NANOSECOND; }
@@ -11,6 +14,7 @@ double ns(Time time) { return static_cast<double>(time) / NANOSECOND; }
 // Column command to column command, both rows open long before.
 double gap(bool write, uint64_t address, bool next_write, uint64_t next_address) {
     Dram dram;
+    dram.parameters = parameters;
     const Dram::Place first = Dram::place(address), second = Dram::place(next_address);
     dram.open(first, 0);
     if (!dram.is_open(second)) dram.open(second, 1000);
@@ -22,6 +26,7 @@ double gap(bool write, uint64_t address, bool next_write, uint64_t next_address)
 // Column command to the first one in another row of the bank, which is asked for at once.
 double row_change(bool write) {
     Dram dram;
+    dram.parameters = parameters;
     dram.open(Dram::place(0), 0);
     const Time at = dram.earliest(Dram::place(0), write, 100000);
     dram.transfer(Dram::place(0), write, at);
@@ -32,6 +37,7 @@ double row_change(bool write) {
 // From the first to the last of `count` rows opened in as many banks at once.
 double activates(uint64_t count) {
     Dram dram;
+    dram.parameters = parameters;
     for (uint64_t i = 0; i < count; ++i) dram.open(Dram::place(i / 2 * BANK + i % 2 * GROUP), 1000);
     const Dram::Place last = Dram::place((count - 1) / 2 * BANK + (count - 1) % 2 * GROUP);
     return ns(dram.earliest(last, false, 0) - dram.earliest(Dram::place(0), false, 0));
@@ -40,7 +46,7 @@ double activates(uint64_t count) {
 // Cycles until a line is back (or a write stored) from an idle memory; with more reads beside it than it can serve.
 uint64_t cycles(bool write, bool beside, uint64_t seed) {
     Ddr ddr;
-    ddr.start(0, 4 * NANOSECOND, seed);
+    ddr.start(0, 4 * NANOSECOND, seed, parameters);
     uint64_t cycle = 0;
     for (; cycle < 100; ++cycle) {
         if (beside && cycle % 3 == 0) ddr.post(0, false, cycle * 64, 256, cycle);
@@ -58,7 +64,7 @@ uint64_t cycles(bool write, bool beside, uint64_t seed) {
 // Cycles from the first to the last of 32 lines of two ports, asked for at once.
 uint64_t two_ports(uint32_t first, uint32_t second, uint64_t seed) {
     Ddr ddr;
-    ddr.start(0, 4 * NANOSECOND, seed);
+    ddr.start(0, 4 * NANOSECOND, seed, parameters);
     uint32_t tickets[2] = {0, 0};
     for (uint64_t i = 0; i < 4; ++i) {
         tickets[0] = ddr.post(first, false, i * 512, 256, 0) + 3;
@@ -84,6 +90,12 @@ unsigned long long least(Measure measure) {
 }  // namespace
 
 int main() {
+    auto *word = reinterpret_cast<uint64_t *>(&parameters);
+    for (size_t i = 0; i < sizeof parameters / sizeof *word; ++i) {
+        unsigned long long value;
+        if (scanf("%llu", &value) != 1) return 1;
+        word[i] = value;
+    }
     printf("read read other_group %g\n", gap(false, 0, false, GROUP));
     printf("read read same_group %g\n", gap(false, 0, false, 2 * GROUP));
     printf("read write %g\n", gap(false, 0, true, GROUP));

@@ -31,7 +31,7 @@ from tests.sim.cores import FOUR_SLOTS
 
 TINY = BUILDS["sim-tiny"]
 KEYS = {"model", "board", "phase", "memory", "cycles", "clock_mhz", "tokens_per_s", "ddr_bytes", "ddr_gb_s",
-        "ddr_utilisation", "linear_gb_s", "array_gmac_s", "simulated_layers", "breakdown"}
+        "ddr_utilisation", "linear_gb_s", "array_gmac_s", "simulated_layers", "breakdown", "outstanding"}
 UNITS = {"linear", "head", "attend", "vector", "load", "fetch", "none"}
 
 
@@ -339,7 +339,9 @@ def test_the_command_checks(board, small, capsys):
     (["--board", "sim-tiny", "--vocab", "0"], "--vocab must be at least 1"),
     (["--sequences", "0"], "--sequences must be at least 1, got 0"),
     (["--context", "-1"], "--context must be at least 1, got -1"),
-    (["--outstanding", "33"], "--outstanding must be 1 to 32, got 33")])
+    (["--outstanding", "33"], "--outstanding must be 1 to 32, got 33"),
+    (["--rates", "0"], "--rates must be above 0 and at most 17.0, got 0"),
+    (["--board", "sim-tiny", "--rates", "12"], "--rates belongs to a board whose DDR controller is simulated, not to")])
 def test_what_is_refused(arguments, message):
     with pytest.raises(TritloomError, match=message):
         main(["--model", "demo", *arguments])
