@@ -38,6 +38,7 @@ class Pin(enum.Enum):
 
 
 _DRIVERS = {Kind.REGISTER: Driver.REGISTER, **dict.fromkeys((Kind.DSP, Kind.BRAM, Kind.URAM), Driver.OTHER)}
+_NEAR = 8  # loads of a net, and cells behind each other, that are looked at for a name
 _LOGIC = (Kind.LUT, Kind.MUX, Kind.CARRY)
 _PINS = {
     Pin.CLOCK: re.compile(r"C|G|W?CLK.*"),
@@ -84,7 +85,7 @@ class FanOut:
         self._names = netlist.names
         self._driver: dict[Bit, Cell] = {}
         self._pins: dict[Bit, Counter[Pin]] = {}
-        self._load: dict[Bit, Cell] = {}
+        self._loads: dict[Bit, list[Cell]] = {}  # the first few
         for cell in netlist.cells:
             kind = kind_of(cell.type)
             if kind is Kind.NOTE:
@@ -96,7 +97,9 @@ class FanOut:
                 for bit in bits:
                     if bit is not None and use is not Pin.CLOCK:
                         self._pins.setdefault(bit, Counter())[use] += 1
-                        self._load.setdefault(bit, cell)
+                        loads = self._loads.setdefault(bit, [])
+                        if len(loads) < _NEAR:
+                            loads.append(cell)
         self._ranked: dict[Driver, list[Bit]] = {driver: [] for driver in Driver}
         for bit in sorted(self._pins, key=lambda bit: -self._pins[bit].total()):
             self._ranked[self._kind(bit)].append(bit)
@@ -126,18 +129,29 @@ class FanOut:
                    self._behind(bit))
 
     def _name(self, bit: Bit) -> str:
-        return self._names.get(bit) or f"-> {self._behind(bit)}"
+        cell = self._driver.get(bit)
+        own = self._names.get(bit) or (_named(cell) if cell is not None else "")
+        return own or f"-> {self._behind(bit)}"
 
     def _behind(self, bit: Bit) -> str:
-        """The first named net that a load of this one drives, or the load's own name."""
-        cell = self._load[bit]
-        for _ in range(8):
-            driven = [out for bits in cell.outputs.values() for out in bits if out is not None]
-            named = next((self._names[out] for out in driven if out in self._names), None)
-            if named is not None or not any(out in self._load for out in driven):
-                return named or cell.name
-            cell = self._load[next(out for out in driven if out in self._load)]
-        return cell.name
+        """The nearest named net or cell that this net leads to, if it is near; else the first load's own name."""
+        cells, seen = self._loads[bit], set()
+        for _ in range(_NEAR):
+            further = []
+            for cell in cells:
+                driven = [out for bits in cell.outputs.values() for out in bits if out is not None]
+                name = next((self._names[out] for out in driven if out in self._names), None) or _named(cell)
+                if name:
+                    return name
+                further += [load for out in driven if out not in seen for load in self._loads.get(out, ())]
+                seen.update(driven)
+            cells = further
+        return self._loads[bit][0].name
+
+
+def _named(cell: Cell) -> str:
+    """A cell's name in the source, which a register has from what it drives; empty if it has none."""
+    return "" if cell.hidden or "$" in cell.name else cell.name.partition("\\")[0]
 
 
 def _use(kind: Kind, pin: str) -> Pin:
