@@ -8,6 +8,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from hw.memory.ram_style import ram_attributes
+from hw.stream.kept import KEPT
 from models.machine.build import BuildParameters
 
 __all__ = ["ACCUMULATOR_BITS", "READERS", "READ_LATENCY", "REUSE_DISTANCE", "Accumulator", "word_request"]
@@ -68,8 +69,7 @@ class Accumulator(wiring.Component):
             stages.append(Signal(self.step.shape(), name=f"step_{n}"))
             m.d.sync += stages[-1].eq(stages[-2])
         m.d.comb += self.idle.eq(~Cat(stage.valid for stage in stages).any())
-        reading, adding, writing = (stages[self._latency - _MEMORY_STEPS], stages[self._latency],
-                                    stages[self._latency + 1])
+        reading, writing = stages[self._latency - _MEMORY_STEPS], stages[self._latency + 1]
 
         # each reader's next word waits until its port of the bank is free
         asked = [Signal(word_request(self._build), name=f"asked_{n}", reset_less=True) for n in range(READERS)]
@@ -85,10 +85,12 @@ class Accumulator(wiring.Component):
 
         total = Signal(self._word, reset_less=True)
         fetched = [self._bank(m, platform, bank, reading, writing, total, asked) for bank in range(_BANKS)]
-        old = Signal(self._word)
-        m.d.comb += old.eq(Mux(adding.word[0], fetched[1][0], fetched[0][0]))
-        for sum_before, sum_after, sums in zip(_flat(old), _flat(total), _flat(self.sums), strict=True):
-            m.d.sync += sum_after.eq(Mux(adding.overwrite, 0, sum_before) + sums)
+        for row in range(self._build.rows):  # each with its own copy of what all adders are told
+            odd, overwrite = (Signal(name=f"{name}_{row}", reset_less=True, attrs=KEPT) for name in ("odd", "overwrite"))
+            m.d.sync += [odd.eq(stages[self._latency - 1].word[0]), overwrite.eq(stages[self._latency - 1].overwrite)]
+            for output, sums in enumerate(self.sums[row]):
+                old = Mux(odd, fetched[1][0][row][output], fetched[0][0][row][output])
+                m.d.sync += total[row][output].eq(Mux(overwrite, 0, old) + sums)
 
         for n in range(READERS):
             self._return(m, n, [of_bank[n] for of_bank in fetched], asked[n], goes[n])
@@ -124,7 +126,3 @@ class Accumulator(wiring.Component):
                      for of_bank, word in zip(rows, fetched, strict=True)]
         m.d.sync += self.words[n].eq(Mux(tags[_MEMORY_STEPS + 1].bank, rows[1], rows[0]))
         m.d.comb += self.returned[n].eq(tags[_MEMORY_STEPS + 2].valid)
-
-
-def _flat(rows: data.View) -> list:
-    return [value for row in rows for value in row]
