@@ -77,6 +77,7 @@ class PynqDevice(Device):
             raise DeviceError(f"no {size / 2**20:.0f} MiB of contiguous memory ({error}): enlarge the kernel's pool, "
                               f"cma= on its command line") from None
         memory[:] = 0
+        self.confine(memory.device_address, size)
         self.saturated_before = self.get("SATURATIONS")
         return _BoardBuffer(memory.view(np.ndarray), memory.device_address, memory)
 

@@ -10,6 +10,7 @@ from host.devices.base import Buffer, Device, Progress
 from host.devices.waves import Waves
 from hw.boards.registry import board_of
 from hw.emit import kept_verilog, with_top
+from hw.memory.drain import DRAIN_CYCLES
 from models.errors import DeviceError, OptionError
 from models.machine.build import BuildParameters
 from sim.verilated_core import CoreError, VerilatedCore
@@ -18,6 +19,7 @@ from sim.verilator_env import verilator_environment
 __all__ = ["MAX_CYCLES_VARIABLE", "RtlDevice"]
 
 BASE = 0x4_0000_0000  # where the model of DRAM starts: above 4 GiB, so that a lost address bit shows
+SETTLE_CYCLES = 2 * DRAIN_CYCLES  # for which no run is begun after a reset: the first one's would be counted as its own
 MAX_CYCLES_VARIABLE = "TRITLOOM_MAX_CYCLES"  # of one run; unset: a hundred million
 
 
@@ -53,6 +55,8 @@ class RtlDevice(Device):
         memory = np.zeros(size, np.uint8)
         self.core = self._core(memory=memory, base=BASE)
         self.core.configure(**self._options)
+        self.core.run(SETTLE_CYCLES)
+        self.confine(BASE, size)
         return Buffer(memory, BASE)
 
     def _core(self, **memory: object) -> VerilatedCore:

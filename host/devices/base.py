@@ -15,7 +15,15 @@ import numpy as np
 from models.errors import DeviceError
 from models.machine.build import BuildParameters
 from models.machine.descriptor import Engine
-from models.machine.registers import IDENTITY, VERSION, Status, position_register, register
+from models.machine.registers import (
+    IDENTITY,
+    LIMIT_BYTES,
+    VERSION,
+    Control,
+    Status,
+    position_register,
+    register,
+)
 
 __all__ = ["Buffer", "Device", "Progress", "WeightBytes"]
 
@@ -53,7 +61,8 @@ class Device(ABC):
 
     @abstractmethod
     def allocate(self, size: int) -> Buffer:
-        """Contiguous memory, zeroed, 4 KiB aligned. One buffer a device; a second call replaces it."""
+        """Contiguous memory, zeroed, 4 KiB aligned: all that the accelerator may access (`confine`). One buffer a
+        device; a second call replaces it."""
 
     @abstractmethod
     def write_register(self, offset: int, value: int) -> None:
@@ -88,6 +97,11 @@ class Device(ABC):
         """Read a register by name."""
         return self.read_register(register(name).offset)
 
+    def confine(self, address: int, size: int) -> None:
+        """Let the accelerator access these bytes alone, in whole blocks of 256."""
+        self.set("BASE", address // LIMIT_BYTES)
+        self.set("LIMIT", -(-(address + size) // LIMIT_BYTES))
+
     def busy(self) -> dict[Engine, int]:
         """Cycles of the last run in which each engine worked on a descriptor; the emulator counts none."""
         return {engine: self.get(f"BUSY_{engine.name}") for engine in Engine}
@@ -108,13 +122,16 @@ class Device(ABC):
         self.set("DESCRIPTORS", count)
         for sequence, position in enumerate(positions):
             self.set(position_register(sequence), position)
-        self.set("CONTROL", 1)
+        self.set("CONTROL", Control.START)
         self.wait(progress)
         status = self.get("STATUS")
         cycles = self.get("CYCLES_LOW") | self.get("CYCLES_HIGH") << 32
-        self.set("CONTROL", 2)
+        self.set("CONTROL", Control.ACKNOWLEDGE)
         if status & Status.ERROR:
             reason = {Status.ERROR_AXI: "a memory access was refused", Status.ERROR_DESCRIPTOR: "a bad descriptor",
-                      Status.ERROR_WATCHDOG: "the watchdog expired"}
+                      Status.ERROR_WATCHDOG: "the watchdog expired",
+                      Status.ERROR_OUTSIDE: "an access outside the program's memory",
+                      Status.ERROR_ABORTED: "the run was aborted",
+                      Status.ERROR_BUSY: "it was started while it was busy"}
             raise DeviceError(f"device {self.name} stopped: {reason.get(status >> 8 & 255, 'unknown error')}")
         return cycles

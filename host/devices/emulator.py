@@ -7,13 +7,24 @@ from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 import numpy as np
 
 from host.devices.base import Buffer, Device, Progress, WeightBytes
-from host.emulator.image import ProgramError
+from host.emulator.image import OutsideError, ProgramError
 from host.emulator.library import NUMPY, THREADS, chosen_kernels
 from host.emulator.machine import Machine
 from host.emulator.native_machine import NativeMachine
 from models.errors import OptionError
 from models.machine.build import BuildParameters
-from models.machine.registers import IDENTITY, REGISTERS, SEQUENCES, VERSION, Status, position_register
+from models.machine.registers import (
+    IDENTITY,
+    LIMIT_BYTES,
+    REGISTERS,
+    SEQUENCES,
+    VERSION,
+    Client,
+    Control,
+    Fault,
+    Status,
+    position_register,
+)
 
 __all__ = ["EmulatorDevice"]
 
@@ -22,7 +33,9 @@ _NAMES = {r.offset: r for r in REGISTERS}
 
 
 class EmulatorDevice(Device):
-    """Runs programs bit for bit as the fabric does, many rows at a time. Counts no cycles.
+    """Runs programs bit for bit as the fabric does, many rows at a time. Counts no cycles, so that nothing is ever busy
+    and there is nothing to abort. BASE and LIMIT hold for whole programs: where they leave out part of the memory,
+    every run is refused.
 
     kernels: one of `host.emulator.library.KERNELS`; threads: None for as many as pay; skip: weights that a zero makes
     useless are not read. None of them changes a bit.
@@ -36,7 +49,8 @@ class EmulatorDevice(Device):
             raise OptionError(f"threads must be 1 to {THREADS}, got {threads}")
         self.build = build
         self.kernels, self.threads, self.skip = chosen_kernels(kernels), threads, skip
-        self._registers = {r.name: 0 for r in REGISTERS} | {"ID": IDENTITY, "VERSION": VERSION}
+        self._registers = {r.name: r.reset for r in REGISTERS} | {"ID": IDENTITY, "VERSION": VERSION,
+                                                                  "STATUS": Status.QUIET}
         self.machine: Machine | NativeMachine | None = None
 
     def allocate(self, size: int) -> Buffer:
@@ -48,6 +62,7 @@ class EmulatorDevice(Device):
             self.machine = NativeMachine(self.build, memory, BASE, kernels=self.kernels, threads=self.threads,
                                          skip=self.skip)
         self._registers["SATURATIONS"] = self._registers["INVALID_TRITS"] = 0  # as the new machine counts them
+        self.confine(BASE, size)
         return Buffer(memory, BASE)
 
     def place(self, buffer: Buffer, start: int, data: np.ndarray) -> None:
@@ -61,10 +76,7 @@ class EmulatorDevice(Device):
     def write_register(self, offset: int, value: int) -> None:
         name = _NAMES[offset].name
         if name == "CONTROL":
-            if value & 1:
-                self._start()
-            if value & 2:
-                self._registers["STATUS"] = 0
+            self._control(value)
         elif _NAMES[offset].access == "rw":
             self._registers[name] = value & 0xFFFFFFFF
 
@@ -74,16 +86,39 @@ class EmulatorDevice(Device):
     def wait(self, progress: Progress | None = None) -> None:
         """Runs end inside the write that starts them."""
 
+    def _control(self, value: int) -> None:
+        if value & Control.CLEAR:
+            self._registers |= {"SATURATIONS": 0, "INVALID_TRITS": 0}
+            if self.machine is not None:
+                self.machine.saturations = self.machine.invalid_trits = 0
+        if value & Control.ACKNOWLEDGE:
+            self._registers["STATUS"] = Status.QUIET
+        if value & Control.START and not value & Control.ABORT and not self._registers["STATUS"] & Status.ERROR:
+            self._start()
+
     def _start(self) -> None:
         r, machine = self._registers, self.machine
-        if machine is None:
-            r["STATUS"] = Status.DONE | Status.ERROR | Status.ERROR_AXI << 8
+        r |= {"FAULT": 0, "FAULT_ADDRESS_LOW": 0, "FAULT_ADDRESS_HIGH": 0}
+        if machine is None or not self._covers(BASE, machine.image.memory.size):
+            self._end(Status.ERROR_OUTSIDE)
+            r |= {"FAULT": Fault(Client.PROGRAM, port=0, write=0, response=0).word,
+                  "FAULT_ADDRESS_LOW": r["PROGRAM_LOW"], "FAULT_ADDRESS_HIGH": r["PROGRAM_HIGH"]}
             return
         try:
             machine.run(r["PROGRAM_LOW"] | r["PROGRAM_HIGH"] << 32, r["DESCRIPTORS"],
                         *(r[position_register(sequence)] for sequence in range(SEQUENCES)))
-            r["STATUS"] = Status.DONE
+            self._end(Status.ERROR_NONE)
+        except OutsideError:
+            self._end(Status.ERROR_OUTSIDE)
         except ProgramError:
-            r["STATUS"] = Status.DONE | Status.ERROR | Status.ERROR_DESCRIPTOR << 8
+            self._end(Status.ERROR_DESCRIPTOR)
         r["SATURATIONS"], r["INVALID_TRITS"] = machine.saturations, machine.invalid_trits
         r["ZEROS"], r["ACTIVATIONS"] = machine.zeros, machine.activations
+
+    def _covers(self, address: int, size: int) -> bool:
+        """Whether these bytes lie in BASE to LIMIT."""
+        first, end = (self._registers[name] * LIMIT_BYTES for name in ("BASE", "LIMIT"))
+        return first <= address and address + size <= end
+
+    def _end(self, code: int) -> None:
+        self._registers["STATUS"] = Status.QUIET | Status.DONE | (Status.ERROR | code << 8 if code else 0)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["Image", "ProgramError"]
+__all__ = ["Image", "OutsideError", "ProgramError"]
 
 
 class ProgramError(Exception):
     """A descriptor that the accelerator would refuse or wait for without end."""
+
+
+class OutsideError(ProgramError):
+    """An access outside the program's memory."""
 
 
 class Image:
@@ -30,7 +34,7 @@ class Image:
         """Bytes of the memory itself."""
         start = address - self.base
         if start < 0 or size < 0 or start + size > self.memory.size:
-            raise ProgramError(f"address {address:#x} (+{size}) lies outside the program's memory")
+            raise OutsideError(f"address {address:#x} (+{size}) lies outside the program's memory")
         return self.memory[start:start + size]
 
     def stream(self, address: int, size: int) -> np.ndarray:
@@ -39,5 +43,5 @@ class Image:
         if data is None:
             return self.view(address, size)
         if size > data.size:
-            raise ProgramError(f"a stream of {data.size} bytes at {address:#x} ends before the {size} asked for")
+            raise OutsideError(f"a stream of {data.size} bytes at {address:#x} ends before the {size} asked for")
         return data[:size]

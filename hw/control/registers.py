@@ -15,7 +15,8 @@ __all__ = ["Registers"]
 class Registers(wiring.Component):
     """`models.machine.registers.REGISTERS` behind a bus, one port each under its name in lower case.
 
-    "ro": an input, sampled when it is read. "rw": an output, written byte by byte as the strobes say.
+    "ro": an input, sampled when it is read. "rw": an output, after a reset what the map says, written byte by byte as
+    the strobes say.
     "wp": an output that bears the written bits for one cycle and is 0 otherwise.
 
     One access of each direction at a time; two cycles from the later of address and data to a write's answer, three
@@ -29,7 +30,7 @@ class Registers(wiring.Component):
             if register.access not in ("ro", "rw", "wp"):
                 raise ValueError(f"{register.name}: unknown access {register.access!r}")
         self._registers = registers
-        ports = {r.name.lower(): In(32) if r.access == "ro" else Out(32) for r in registers}
+        ports = {r.name.lower(): In(32) if r.access == "ro" else Out(32, init=r.reset) for r in registers}
         super().__init__({"bus": In(Axi4Lite()), **ports})
 
     def elaborate(self, platform) -> Module:

@@ -25,9 +25,9 @@ class Sequencer(wiring.Component):
     the queue of its engine (index `Engine`); a full queue holds up those behind it. One descriptor in seven
     cycles at most.
 
-    `done` rises when the last one is pushed and falls with `start`. `bad` pulses for a malformed descriptor
-    (`hw.control.descriptor_check`), for a program that is not 64-byte aligned or one of 2**26 descriptors or
-    more; nothing more is pushed then, until a reset.
+    `fetched` pulses for each one that has come, before it is checked. `done` rises when the last one is pushed and
+    falls with `start`. `bad` pulses for a malformed descriptor (`hw.control.descriptor_check`), for a program that is
+    not 64-byte aligned or one of 2**26 descriptors or more; nothing more is pushed then, until a reset.
     """
 
     def __init__(self) -> None:
@@ -35,6 +35,7 @@ class Sequencer(wiring.Component):
             "start": In(1),
             "program": In(ADDRESS_BITS),
             "count": In(32),
+            "fetched": Out(1),
             "done": Out(1, init=1),
             "bad": Out(1),
             "read": Out(stream.Signature(READ_REQUEST)),
@@ -90,6 +91,7 @@ class Sequencer(wiring.Component):
                     with m.If(beat == _BEATS - 1):
                         m.next = "CHECK"
             with m.State("CHECK"):
+                m.d.comb += self.fetched.eq(1)
                 m.d.sync += refused.eq(malformed(descriptor))
                 m.next = "OFFER"
             with m.State("OFFER"):

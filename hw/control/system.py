@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, ResetInserter, Signal
+from amaranth.hdl import Cat, Const, Module, ResetInserter
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.command import COMMAND_BITS, POSITIONS
 from hw.control.engine_queue import EngineQueue
+from hw.control.fault_report import FaultReport
 from hw.control.registers import Registers
 from hw.control.run_control import RunControl
 from hw.control.semaphores import Semaphores
 from hw.control.sequencer import Sequencer
 from hw.control.watchdog import Watchdog
 from hw.memory.axi import DATA_BITS, Axi4Lite
-from hw.memory.shapes import READ_REQUEST
+from hw.memory.shapes import MEMORY_FAULT, READ_REQUEST
 from hw.stream.event_counter import EventCounter
 from models.machine.build import BuildParameters
 from models.machine.descriptor import Engine
-from models.machine.registers import IDENTITY, SEQUENCES, VERSION, position_register
+from models.machine.registers import IDENTITY, SEQUENCES, VERSION, Control, position_register
 
 __all__ = ["ControlSystem"]
 
@@ -31,9 +32,10 @@ class ControlSystem(wiring.Component):
     client of the memory system.
 
     reset_engines: reset of all engines and `stop` of the memory system, high before each run and after an
-    error, each time until `memory_quiet`; from a register. axi_errors, saturations, invalid_trits, zeros,
-    activations: events of this cycle, added to the registers. positions: the POSITION registers as of the
-    start of the run. irq: high from the end of a run until it is acknowledged.
+    error, each time until `memory_quiet`; from a register. faulty: an access of memory failed, as `fault` says, which
+    ends the run. axi_errors, saturations, invalid_trits, zeros, activations, port_beats, port_busy: events of this
+    cycle, added to the registers. positions: the POSITION registers as of the start of the run. base, limit: the
+    registers BASE and LIMIT. irq: high from the end of a run until it is acknowledged.
     """
 
     def __init__(self, build: BuildParameters, *, build_id: int = 0) -> None:
@@ -45,7 +47,11 @@ class ControlSystem(wiring.Component):
             "irq": Out(1),
             "positions": Out(POSITIONS),
             "reset_engines": Out(1),
+            "base": Out(32),
+            "limit": Out(32),
             "memory_quiet": In(1),
+            "faulty": In(1),
+            "fault": In(MEMORY_FAULT),
             "descriptor_read": Out(stream.Signature(READ_REQUEST)),
             "descriptors": In(stream.Signature(DATA_BITS)),
             "commands": Out(stream.Signature(COMMAND_BITS)).array(len(Engine)),
@@ -55,12 +61,15 @@ class ControlSystem(wiring.Component):
             "invalid_trits": In(range(build.beat_bytes + 1)),
             "zeros": In(16),
             "activations": In(16),
+            "port_beats": In(build.ports),
+            "port_busy": In(build.ports),
         })
 
     def elaborate(self, platform) -> Module:
         m = Module()
         m.submodules.registers = registers = Registers()
         m.submodules.run = run = RunControl()
+        m.submodules.fault_report = report = FaultReport()
         m.submodules.watchdog = watchdog = Watchdog()
         resettable = ResetInserter(run.reset_engines)
         sequencer, semaphores = Sequencer(), Semaphores(len(Engine))
@@ -90,11 +99,13 @@ class ControlSystem(wiring.Component):
                 *(self.positions[s].eq(getattr(registers, position_register(s).lower())) for s in range(SEQUENCES)),
             ]
         m.d.comb += [
-            run.start.eq(registers.control[0]),
-            run.acknowledge.eq(registers.control[1]),
+            run.start.eq((registers.control & Control.START).any()),
+            run.acknowledge.eq((registers.control & Control.ACKNOWLEDGE).any()),
+            run.abort.eq((registers.control & Control.ABORT).any()),
             run.quiet.eq(self.memory_quiet),
             run.finished.eq(sequencer.done & queues_idle),
-            run.axi_error.eq(self.axi_errors != 0),
+            run.axi_error.eq(self.faulty & (self.fault.response != 0)),
+            run.outside.eq(self.faulty & (self.fault.response == 0)),
             run.bad_descriptor.eq(sequencer.bad),
             run.expired.eq(watchdog.expired),
             sequencer.start.eq(run.go),
@@ -102,6 +113,18 @@ class ControlSystem(wiring.Component):
             watchdog.enable.eq(run.busy),
             watchdog.progress.eq(Cat(*self.retired).any() | run.go),
             self.reset_engines.eq(run.reset_engines),
+            self.base.eq(registers.base),
+            self.limit.eq(registers.limit),
+            report.begin.eq(run.accepted),
+            report.busy.eq(run.busy),
+            report.fetched.eq(sequencer.fetched),
+            report.failing.eq(run.failing),
+            report.faulty.eq(self.faulty),
+            report.fault.eq(self.fault),
+            registers.fault.eq(report.report),
+            registers.fault_address_low.eq(report.address[:32]),
+            registers.fault_address_high.eq(report.address[32:]),
+            registers.fault_descriptor.eq(report.descriptor),
             self.irq.eq(run.irq),
             registers.id.eq(IDENTITY),
             registers.version.eq(VERSION),
@@ -110,11 +133,14 @@ class ControlSystem(wiring.Component):
             registers.cycles_low.eq(run.cycles[:32]),
             registers.cycles_high.eq(run.cycles[32:]),
         ]
-        never = Signal()
+        cleared = (registers.control & Control.CLEAR).any()
         for name in ("saturations", "invalid_trits", "axi_errors"):
-            self._count(m, name, getattr(self, name), registers, clear=never)
+            self._count(m, name, getattr(self, name), registers, clear=cleared)
         for name in ("zeros", "activations"):
             self._count(m, name, getattr(self, name), registers, clear=run.accepted)
+        for port in range(len(self.port_beats)):
+            self._count(m, f"port_beats_{port}", self.port_beats[port], registers, clear=run.accepted)
+            self._count(m, f"port_cycles_{port}", self.port_busy[port], registers, clear=run.accepted)
         return m
 
     @staticmethod

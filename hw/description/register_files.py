@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from models.machine.registers import IDENTITY, REGISTERS, VERSION, Status
+from models.machine.registers import IDENTITY, REGISTERS, VERSION, Client, Control, Register, Status
 
 __all__ = ["c_header", "system_rdl"]
 
@@ -10,18 +10,25 @@ _SOFTWARE = {"ro": ("r", "w"), "rw": ("rw", "r"), "wp": ("w", "r")}  # what a pr
 
 
 def c_header() -> str:
-    """Offsets in bytes, and the bits and codes of STATUS."""
+    """Offsets in bytes, the bits of CONTROL, the bits and codes of STATUS, and the clients of FAULT."""
     lines = ["/* Registers of a Tritloom accelerator: byte offsets, 32 bits each. */", "#ifndef TRITLOOM_REGISTERS_H",
              "#define TRITLOOM_REGISTERS_H", "", "/* what ID and VERSION read */",
              f"#define TRITLOOM_ID_VALUE 0x{IDENTITY:08X}u", f"#define TRITLOOM_VERSION_VALUE {VERSION}u", ""]
     for register in REGISTERS:
         lines += [f"/* {register.access}: {register.description} */",
                   f"#define TRITLOOM_{register.name} 0x{register.offset:02X}u"]
-    codes = {name: getattr(Status, name) for name in
-             ("BUSY", "DONE", "ERROR", "ERROR_NONE", "ERROR_AXI", "ERROR_DESCRIPTOR", "ERROR_WATCHDOG")}
-    lines += ["", "/* STATUS: its bits, and the codes in its bits 8 to 15 */"]
-    lines += [f"#define TRITLOOM_STATUS_{name} 0x{value:X}u" for name, value in codes.items()]
+    for what, group, values in (
+            ("CONTROL: its bits", "CONTROL", _values(Control)),
+            ("STATUS: its bits, and the codes in its bits 8 to 15", "STATUS", _values(Status)),
+            ("FAULT: who asked, in its bits 0 to 7", "CLIENT", {c.name: c.value for c in Client})):
+        lines += ["", f"/* {what} */"]
+        lines += [f"#define TRITLOOM_{group}_{name} 0x{value:X}u" for name, value in values.items()]
     return "\n".join([*lines, "", "#endif", ""])
+
+
+def _values(names: type) -> dict[str, int]:
+    """A class' constants."""
+    return {name: value for name, value in vars(names).items() if name.isupper()}
 
 
 def system_rdl() -> str:
@@ -32,11 +39,11 @@ def system_rdl() -> str:
         software, hardware = _SOFTWARE[register.access]
         description = register.description.replace("\\", "\\\\").replace('"', '\\"')
         lines += [f'    reg {{ desc = "{description}";',
-                  f"        field {{ sw = {software}; hw = {hardware}; }} value[31:0]{_reset(register.access)};",
+                  f"        field {{ sw = {software}; hw = {hardware}; }} value[31:0]{_reset(register)};",
                   f"    }} {register.name} @ 0x{register.offset:02X};"]
     return "\n".join([*lines, "};", ""])
 
 
-def _reset(access: str) -> str:
+def _reset(register: Register) -> str:
     """A pulse falls back to it."""
-    return "" if access == "ro" else " = 0"
+    return "" if register.access == "ro" else f" = 0x{register.reset:X}" if register.reset else " = 0"

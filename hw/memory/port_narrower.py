@@ -22,7 +22,8 @@ class PortNarrower(wiring.Component):
 
     IDs are those of the master, below `ids`. Of each the beats, and the answers of writes, come in order; those of
     different IDs may be mixed. An error in any part is an error of the whole. A burst keeps its 256 bytes, so that its
-    second half, 128 bytes on, does too. The ID stays on `o.awid` while its burst's beats are sent, as AXI3 wants it.
+    second half, 128 bytes on, does too. Answers to what was asked before a reset are handed on as they come, one for
+    one. The ID stays on `o.awid` while its burst's beats are sent, as AXI3 wants it.
 
     The master takes data and answers as they come (`rready` and `bready` high) and has at most 16 bursts of each
     direction under way. Latency: two cycles of a read beside the memory's own, half a beat a cycle.
@@ -74,19 +75,19 @@ class PortNarrower(wiring.Component):
         i, o = self.i, self.o
         half = [Signal(_BITS, name=f"half_{n}", reset_less=True) for n in range(self._ids)]
         odd = [Signal(name=f"odd_{n}") for n in range(self._ids)]
-        failed = [Signal(name=f"failed_{n}", reset_less=True) for n in range(self._ids)]
-        whole = Signal()
-        m.d.comb += whole.eq(o.rvalid & Array(odd)[o.rid])
+        failed = [Signal(2, name=f"failed_{n}", reset_less=True) for n in range(self._ids)]
+        asked, whole = Array(end.r_rdy for end in ends)[o.rid], Signal()
+        m.d.comb += whole.eq(o.rvalid & (~asked | Array(odd)[o.rid]))
         m.d.sync += [i.rvalid.eq(whole), i.rid.eq(o.rid), i.rdata.eq(Cat(Array(half)[o.rid], o.rdata)),
                      i.rlast.eq(o.rlast & Array(end.r_data for end in ends)[o.rid]),
-                     i.rresp.eq(o.rresp | Cat(0, Array(failed)[o.rid]))]
+                     i.rresp.eq(o.rresp | Array(failed)[o.rid])]
         for n, end in enumerate(ends):
             own = Signal(name=f"own_{n}")
             m.d.comb += [own.eq(o.rvalid & (o.rid == n)), end.r_en.eq(own & o.rlast)]
-            with m.If(own):
+            with m.If(own & end.r_rdy):
                 m.d.sync += odd[n].eq(~odd[n])
             with m.If(own & ~odd[n]):
-                m.d.sync += [half[n].eq(o.rdata), failed[n].eq(o.rresp[1])]
+                m.d.sync += [half[n].eq(o.rdata), failed[n].eq(o.rresp)]
 
     def _writes(self, m: Module, ends: list[SyncFIFO]) -> None:
         i, o = self.i, self.o
@@ -125,11 +126,12 @@ class PortNarrower(wiring.Component):
 
     def _answers(self, m: Module, ends: list[SyncFIFO]) -> None:
         i, o = self.i, self.o
-        failed = [Signal(name=f"write_failed_{n}") for n in range(self._ids)]
-        m.d.sync += [i.bvalid.eq(o.bvalid & Array(end.r_data for end in ends)[o.bid]), i.bid.eq(o.bid),
-                     i.bresp.eq(o.bresp | Cat(0, Array(failed)[o.bid]))]
+        failed = [Signal(2, name=f"write_failed_{n}") for n in range(self._ids)]
+        ends_burst = Array(~end.r_rdy | end.r_data for end in ends)[o.bid]
+        m.d.sync += [i.bvalid.eq(o.bvalid & ends_burst), i.bid.eq(o.bid),
+                     i.bresp.eq(o.bresp | Array(failed)[o.bid])]
         for n, end in enumerate(ends):
             own = Signal(name=f"answered_{n}")
             m.d.comb += [own.eq(o.bvalid & (o.bid == n)), end.r_en.eq(own)]
-            with m.If(own):
-                m.d.sync += failed[n].eq(~end.r_data & (o.bresp[1] | failed[n]))
+            with m.If(own & end.r_rdy):
+                m.d.sync += failed[n].eq(Mux(end.r_data, 0, o.bresp | failed[n]))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.memory.axi import DATA_BITS, ID_BITS, INCREMENT, SIZE_16_BYTES, Axi4Read
-from hw.memory.shapes import ARRIVAL, BURST
+from hw.memory.limit_check import is_inside
+from hw.memory.shapes import ARRIVAL, BURST, MASTER_FAULT
 from hw.stream.round_robin import RoundRobin
 
 __all__ = ["ReadMaster"]
@@ -20,10 +21,16 @@ class ReadMaster(wiring.Component):
     client waits for another's data. The client's number is the ID: each client gets its own beats in
     order, while the memory may answer different clients in any order, beats interleaved.
 
-    At most `outstanding` bursts are under way; one address every other cycle. A beat reaches its client
-    one cycle after its transfer. `error` pulses for each beat with an error response, whose data is
-    delivered all the same. `stop` keeps new bursts back; what is on the bus goes its way, and `quiet` is
-    high once everything is answered.
+    At most `outstanding` bursts are under way; one address every other cycle, three cycles after its transfer. A beat
+    reaches its client one cycle after its transfer. `stop` keeps new bursts back; what is on the bus goes its way, and
+    `quiet` is high once everything is answered. Beats that nobody asked for, of before a reset, are dropped.
+
+    Each burst is compared with blocks `base` to `limit` - 1 (`hw.memory.limit_check`) before it is sent. One that is
+    outside never is, nor any behind it until `stop`: `faulty` is high for as long, with response OKAY and the burst's
+    address in `fault`. `error`, and `faulty` with it, pulses for each beat with an error response, whose data is
+    delivered all the same.
+
+    beat: one has arrived in this cycle; busy: some are under way.
     """
 
     def __init__(self, clients: int, *, outstanding: int = 16) -> None:
@@ -35,9 +42,15 @@ class ReadMaster(wiring.Component):
         super().__init__({
             "bursts": In(stream.Signature(BURST)).array(clients),
             "beats": Out(ARRIVAL).array(clients),
+            "base": In(32),
+            "limit": In(32),
             "stop": In(1),
             "quiet": Out(1),
             "error": Out(1),
+            "faulty": Out(1),
+            "fault": Out(MASTER_FAULT),
+            "beat": Out(1),
+            "busy": Out(1),
             "axi": Out(Axi4Read()),
         })
 
@@ -45,49 +58,68 @@ class ReadMaster(wiring.Component):
         m = Module()
         m.submodules.arbiter = arbiter = RoundRobin(self._clients)
         under_way = Signal(range(self._outstanding + 1))
-        issue, finish = Signal(), Signal()
+        asked = Signal()  # under_way != 0
+        send, finish = Signal(), Signal()
 
+        # the burst that is next: taken, compared a cycle later, sent in the one behind
         axi = self.axi
-        free = Signal()
+        waiting, checked, inside = Signal(), Signal(), Signal()
+        client, burst = Signal(ID_BITS, reset_less=True), Signal(BURST, reset_less=True)
+        free, take = Signal(), Signal()
         m.d.comb += [
-            free.eq(~axi.arvalid & (under_way != self._outstanding) & ~self.stop),
-            issue.eq(free & arbiter.requests.any()),
-            arbiter.advance.eq(issue),
+            send.eq(checked & inside & ~axi.arvalid & (under_way != self._outstanding) & ~self.stop),
+            free.eq((~waiting | send) & ~self.stop),
+            take.eq(free & arbiter.requests.any()),
+            arbiter.advance.eq(take),
             axi.arsize.eq(SIZE_16_BYTES),
             axi.arburst.eq(INCREMENT),
         ]
+        m.d.sync += [
+            checked.eq(waiting & ~send & ~self.stop),
+            inside.eq(is_inside(burst.address, burst.length, self.base, self.limit)),
+        ]
+        with m.If(self.stop | send):
+            m.d.sync += waiting.eq(0)
+        with m.If(take):
+            m.d.sync += waiting.eq(1)
+        for number, offered in enumerate(self.bursts):
+            m.d.comb += [
+                arbiter.requests[number].eq(offered.valid),
+                offered.ready.eq(free & arbiter.grant[number]),
+            ]
+            with m.If(free & arbiter.grant[number]):
+                m.d.sync += [client.eq(number), burst.eq(offered.payload)]
         with m.If(axi.arready):
             m.d.sync += axi.arvalid.eq(0)
-        with m.If(issue):
-            m.d.sync += axi.arvalid.eq(1)
-        for client, burst in enumerate(self.bursts):
-            m.d.comb += [
-                arbiter.requests[client].eq(burst.valid),
-                burst.ready.eq(free & arbiter.grant[client]),
-            ]
-            with m.If(free & arbiter.grant[client]):
-                m.d.sync += [
-                    axi.arid.eq(client),
-                    axi.araddr.eq(burst.payload.address),
-                    axi.arlen.eq(burst.payload.length),
-                ]
+        with m.If(send):
+            m.d.sync += [axi.arvalid.eq(1), axi.arid.eq(client), axi.araddr.eq(burst.address),
+                         axi.arlen.eq(burst.length)]
 
-        valid, last, error = Signal(), Signal(), Signal()
+        valid, last, response = Signal(), Signal(), Signal(2, reset_less=True)
         identity, beat = Signal(ID_BITS, reset_less=True), Signal(DATA_BITS, reset_less=True)
+        left = Signal.like(under_way)
         m.d.comb += [
             axi.rready.eq(1),
-            finish.eq(valid & last),
-            self.error.eq(valid & error),
-            self.quiet.eq((under_way == 0) & ~valid),
+            self.beat.eq(valid & asked),
+            finish.eq(self.beat & last),
+            left.eq(under_way + send - finish),
+            self.busy.eq(asked),
+            self.error.eq(self.beat & response[1]),
+            self.faulty.eq(self.error | (checked & ~inside)),
+            self.fault.response.eq(Mux(self.error, response, 0)),
+            self.fault.client.eq(Mux(self.error, identity, client)),
+            self.fault.address.eq(burst.address),
+            self.quiet.eq(~asked & ~valid & ~waiting),
         ]
         m.d.sync += [
             valid.eq(axi.rvalid),
             last.eq(axi.rlast),
-            error.eq(axi.rresp[1]),
+            response.eq(axi.rresp),
             identity.eq(axi.rid),
             beat.eq(axi.rdata),
-            under_way.eq(under_way + issue - finish),
+            under_way.eq(left),
+            asked.eq(left != 0),
         ]
-        for client, beats in enumerate(self.beats):
-            m.d.comb += [beats.valid.eq(valid & (identity == client)), beats.payload.eq(beat)]
+        for number, beats in enumerate(self.beats):
+            m.d.comb += [beats.valid.eq(self.beat & (identity == number)), beats.payload.eq(beat)]
         return m

@@ -6,11 +6,13 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import Out
 
 from hw.memory.axi import ADDRESS_BITS, DATA_BITS
+from hw.memory.axi import ID_BITS as AXI_ID_BITS
 from models.machine.build import BURST_BEATS, PORT_BYTES
 from models.machine.descriptor import LoadTarget
+from models.machine.registers import PORTS, Client
 
 __all__ = ["ARRIVAL", "BURST", "BURST_BYTES", "ID_BITS", "LISTED_ROW", "LIST_PLACE", "LOAD_CHANNELS", "LOAD_WORD",
-           "READ_REQUEST", "WRITE_BEAT"]
+           "MASTER_FAULT", "MEMORY_FAULT", "READ_REQUEST", "WRITE_BEAT"]
 
 BURST_BYTES = BURST_BEATS * PORT_BYTES
 
@@ -35,6 +37,13 @@ LOAD_CHANNELS = {LoadTarget.RESIDUAL: 4, LoadTarget.GAIN: 4, LoadTarget.TAP: 2, 
                  LoadTarget.INPUT: 4, LoadTarget.HEAD_INPUT: 4, LoadTarget.STEP: 1,
                  LoadTarget.AFFINE: 4}
 """Channels of a LOAD_WORD: 4 x 32, 4 x 16, 2 x 64, 4 x 16 bits, twice 4 x 16, a row in 128 bits, 4 x 32."""
+
+MASTER_FAULT = data.StructLayout({"client": AXI_ID_BITS, "response": 2, "address": ADDRESS_BITS})
+"""What a master says of an access that failed: its client's number, and as in MEMORY_FAULT."""
+
+MEMORY_FAULT = data.StructLayout({"client": range(len(Client)), "port": range(PORTS), "write": 1, "response": 2,
+                                  "address": ADDRESS_BITS})
+"""An access that failed: with an error response, or, where that is OKAY, a burst that was refused, at `address`."""
 
 ID_BITS = 24
 """Of a vocabulary row's number."""

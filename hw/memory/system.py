@@ -10,13 +10,24 @@ from amaranth.utils import exact_log2
 from hw.boards.registry import board_of
 from hw.command import COMMAND_BITS, POSITIONS, command_layout
 from hw.memory.axi import DATA_BITS, Axi4, connect_master
+from hw.memory.drain import DRAIN_CYCLES, Drain
+from hw.memory.fault_collector import FaultCollector
 from hw.memory.loader import Loader
 from hw.memory.port_fifos import PortFifos
 from hw.memory.port_narrower import PortNarrower
 from hw.memory.read_master import ReadMaster
 from hw.memory.reader import Reader
 from hw.memory.row_gather import RowGather
-from hw.memory.shapes import BURST_BYTES, ID_BITS, LIST_PLACE, LISTED_ROW, LOAD_WORD, READ_REQUEST, WRITE_BEAT
+from hw.memory.shapes import (
+    BURST_BYTES,
+    ID_BITS,
+    LIST_PLACE,
+    LISTED_ROW,
+    LOAD_WORD,
+    MEMORY_FAULT,
+    READ_REQUEST,
+    WRITE_BEAT,
+)
 from hw.memory.stream_fetcher import StreamFetcher
 from hw.memory.stream_router import StreamRouter
 from hw.memory.wide_reader import WideReader
@@ -24,12 +35,15 @@ from hw.memory.write_master import WriteMaster
 from hw.stream.queue import Queue
 from models.machine.build import BURST_BEATS, CACHE_READER_BEATS, PORT_FIFO_BEATS, BuildParameters
 from models.machine.descriptor import Opcode
+from models.machine.registers import Client
 
 __all__ = ["MemorySystem"]
 
 LOAD_READER_BEATS = 64
 DESCRIPTOR_READER_BEATS = 32  # eight descriptors
 _ROWS_AHEAD = 8  # listed rows that are on their way
+_READERS = (Client.STREAM, Client.CACHE, Client.LOAD, Client.PROGRAM)  # of port 0; the first two of the others
+_WRITERS = (Client.VECTOR, Client.HEAD)
 
 
 class MemorySystem(wiring.Component):
@@ -46,13 +60,18 @@ class MemorySystem(wiring.Component):
     cache: the attention engine's requests and wide beats; descriptor_read and descriptors: the sequencer's.
     vector_write and head_write: bursts, with idle outputs that are high when all of them are answered.
 
-    quiet: the ports have nothing under way, and FETCH has nothing to ask for. stop: drop everything on the way in:
+    Bursts outside blocks `base` to `limit` - 1 of 256 bytes do not leave (`ReadMaster`, `WriteMaster`). faulty, fault:
+    one of them, or an error response; errors: error responses of this cycle.
+
+    quiet, a cycle late: the ports have nothing under way, and FETCH has nothing to ask for; after a reset not before
+    `drain_cycles` (`hw.memory.drain`). stop: drop everything on the way in:
     the readers, FETCH and LOAD are held in reset, beats that still arrive are lost, writes are refused. Held until
-    `quiet` it leaves the system as after reset. errors: error responses of this cycle.
+    `quiet` it leaves the system as after reset. port_beats, port_busy: a bit a port for a beat that came, and for reads
+    under way.
     """
 
-    def __init__(self, build: BuildParameters) -> None:
-        self._build, self._port_bits = build, board_of(build).ports.bits
+    def __init__(self, build: BuildParameters, *, drain_cycles: int = DRAIN_CYCLES) -> None:
+        self._build, self._port_bits, self._drain_cycles = build, board_of(build).ports.bits, drain_cycles
         writes = stream.Signature(WRITE_BEAT)
         super().__init__({
             "axi": Out(Axi4(self._port_bits)).array(build.ports),
@@ -75,9 +94,15 @@ class MemorySystem(wiring.Component):
             "vector_write_idle": Out(1),
             "head_write": In(writes),
             "head_write_idle": Out(1),
+            "base": In(32),
+            "limit": In(32),
             "stop": In(1),
             "quiet": Out(1),
             "errors": Out(range(build.ports + 2)),
+            "faulty": Out(1),
+            "fault": Out(MEMORY_FAULT),
+            "port_beats": Out(build.ports),
+            "port_busy": Out(build.ports),
         })
 
     def elaborate(self, platform) -> Module:
@@ -149,10 +174,19 @@ class MemorySystem(wiring.Component):
             self.head_write_idle.eq(writer.idle[1]),
             writer.stop.eq(self.stop),
         ]
-        quiet = writer.quiet & fetcher.idle & gather.command.ready
-        for master in masters:
-            quiet = quiet & master.quiet
-        m.d.comb += self.quiet.eq(quiet)
+        m.submodules.drain = drain = Drain(self._drain_cycles)
+        m.submodules.faults = faults = FaultCollector([
+            *((port, False, _READERS if port == 0 else _READERS[:2]) for port in range(build.ports)),
+            (0, True, _WRITERS)])
+        still = writer.quiet & fetcher.idle & gather.command.ready
+        for port, master in enumerate(masters):
+            still = still & master.quiet
+            m.d.comb += [self.port_beats[port].eq(master.beat), self.port_busy[port].eq(master.busy)]
+        for master, fault in zip((*masters, writer), faults.masters, strict=True):
+            m.d.comb += [master.base.eq(self.base), master.limit.eq(self.limit), fault.faulty.eq(master.faulty),
+                         fault.fault.eq(master.fault)]
+        m.d.comb += [drain.still.eq(still), self.quiet.eq(drain.quiet), self.faulty.eq(faults.faulty),
+                     self.fault.eq(faults.fault)]
         m.d.sync += self.errors.eq(sum((master.error for master in masters), writer.error))
         return m
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.memory.axi import ID_BITS, INCREMENT, SIZE_16_BYTES, Axi4Write
-from hw.memory.shapes import WRITE_BEAT
+from hw.memory.axi import ADDRESS_BITS, ID_BITS, INCREMENT, SIZE_16_BYTES, Axi4Write
+from hw.memory.limit_check import is_inside
+from hw.memory.shapes import MASTER_FAULT, WRITE_BEAT
 from hw.stream.round_robin import RoundRobin
 
 __all__ = ["WriteMaster"]
@@ -18,8 +19,14 @@ class WriteMaster(wiring.Component):
 
     `idle` bit c is high when every burst that client c handed over is answered, hence visible to all
     readers; it falls the cycle after a transfer. At most `outstanding` bursts of a client are under way; a
-    burst every other cycle, its beats one a cycle. `error` pulses for each error response. `stop` refuses new beats: a
-    burst that has begun ends with beats that write nothing. `quiet` is high once everything is answered.
+    burst in four cycles, its beats one a cycle. `stop` refuses new beats: a burst that has begun ends with beats that
+    write nothing. `quiet` is high once everything is answered. Answers that nobody waits for, of before a reset, are
+    dropped.
+
+    A burst has the length that its first beat's `left` says, whatever the others say. Each one is compared with blocks
+    `base` to `limit` - 1 (`hw.memory.limit_check`) before it is sent. One that is outside never is, nor any behind it
+    until `stop`: `faulty` is high for as long, with response OKAY and the burst's address in `fault`. `error`, and
+    `faulty` with it, pulses for each error response.
     """
 
     def __init__(self, clients: int, *, outstanding: int = 16) -> None:
@@ -31,9 +38,13 @@ class WriteMaster(wiring.Component):
         super().__init__({
             "i": In(stream.Signature(WRITE_BEAT)).array(clients),
             "idle": Out(clients),
+            "base": In(32),
+            "limit": In(32),
             "stop": In(1),
             "quiet": Out(1),
             "error": Out(1),
+            "faulty": Out(1),
+            "fault": Out(MASTER_FAULT),
             "axi": Out(Axi4Write()),
         })
 
@@ -44,11 +55,15 @@ class WriteMaster(wiring.Component):
         axi = self.axi
         free, left, owner = Signal(), Signal(WRITE_BEAT["left"].width), Signal(self._clients)
         more, final = Signal(), Signal()  # beats are left, one is
+        goes_on = Signal()  # a burst, by a beat
         amid = more & (~axi.wvalid | axi.wready)  # of a burst, and its next beat may go
-        chosen, begun = Signal(self._clients), Signal()  # whose burst is next: known before it may begin
+        # whose burst is next; its address is held a cycle later, compared in the one behind, and then it may begin
+        chosen, held, checked, begun = Signal(self._clients), Signal(), Signal(), Signal()
+        address, length = Signal(ADDRESS_BITS, reset_less=True), Signal.like(left, reset_less=True)
+        inside = Signal()
         choosing = (chosen == 0) & ~more
         m.d.comb += [
-            free.eq(~axi.awvalid & ~axi.wvalid & ~self.stop),
+            free.eq(checked & inside & ~axi.awvalid & ~axi.wvalid & ~self.stop),
             begun.eq(free & (chosen != 0)),
             arbiter.advance.eq(choosing),
             axi.awsize.eq(SIZE_16_BYTES),
@@ -60,7 +75,13 @@ class WriteMaster(wiring.Component):
         with m.If(axi.wready):
             m.d.sync += axi.wvalid.eq(0)
         with m.If(amid & self.stop):
-            m.d.sync += [axi.wvalid.eq(1), axi.wstrb.eq(0), axi.wlast.eq(final), left.eq(left - 1), more.eq(~final),
+            m.d.comb += goes_on.eq(1)
+            m.d.sync += axi.wstrb.eq(0)
+        with m.If(begun):
+            m.d.sync += [axi.wvalid.eq(1), axi.wlast.eq(length == 0), left.eq(length), more.eq(length != 0),
+                         final.eq(length == 1)]
+        with m.Elif(goes_on):
+            m.d.sync += [axi.wvalid.eq(1), axi.wlast.eq(final), left.eq(left - 1), more.eq(~final),
                          final.eq(left == 2)]
 
         with m.If(self.stop | begun):
@@ -68,12 +89,20 @@ class WriteMaster(wiring.Component):
         with m.Elif(choosing):
             m.d.sync += chosen.eq(arbiter.grant)
 
-        answered, identity = Signal(), Signal(ID_BITS, reset_less=True)
+        refused = Signal(ID_BITS)
+        for number, beat in enumerate(self.i):
+            with m.If(chosen[number]):
+                m.d.comb += refused.eq(number)
+                with m.If(~held):
+                    m.d.sync += [address.eq(beat.payload.address), length.eq(beat.payload.left)]
         m.d.sync += [
-            answered.eq(axi.bvalid),
-            identity.eq(axi.bid),
-            self.error.eq(axi.bvalid & axi.bresp[1]),
+            held.eq((chosen != 0) & ~begun & ~self.stop),
+            checked.eq(held & ~begun & ~self.stop),
+            inside.eq(is_inside(address, length, self.base, self.limit)),
         ]
+
+        answered, identity, response = Signal(), Signal(ID_BITS, reset_less=True), Signal(2, reset_less=True)
+        m.d.sync += [answered.eq(axi.bvalid), identity.eq(axi.bid), response.eq(axi.bresp)]
 
         under_way = [Signal(range(self._outstanding + 1), name=f"under_way_{client}")
                      for client in range(self._clients)]
@@ -83,7 +112,7 @@ class WriteMaster(wiring.Component):
                 arbiter.requests[client].eq(beat.valid & (count != self._outstanding)),
                 begin.eq(free & chosen[client]),
                 going.eq(amid & owner[client] & ~self.stop),
-                finish.eq(answered & (identity == client)),
+                finish.eq(answered & (identity == client) & (count != 0)),
                 beat.ready.eq(begin | going),
                 self.idle[client].eq(count == 0),
             ]
@@ -92,19 +121,20 @@ class WriteMaster(wiring.Component):
                 m.d.sync += [
                     axi.awvalid.eq(1),
                     axi.awid.eq(client),
-                    axi.awaddr.eq(beat.payload.address),
-                    axi.awlen.eq(beat.payload.left),
+                    axi.awaddr.eq(address),
+                    axi.awlen.eq(length),
                     owner.eq(1 << client),
                 ]
             with m.If(begin | (going & beat.valid)):
-                m.d.sync += [
-                    axi.wvalid.eq(1),
-                    axi.wdata.eq(beat.payload.data),
-                    axi.wstrb.eq(beat.payload.strobe),
-                    axi.wlast.eq(beat.payload.left == 0),
-                    left.eq(beat.payload.left),
-                    more.eq(beat.payload.left != 0),
-                    final.eq(beat.payload.left == 1),
-                ]
-        m.d.comb += self.quiet.eq(~Cat(*under_way).any() & ~answered & ~self.error)
+                m.d.sync += [axi.wdata.eq(beat.payload.data), axi.wstrb.eq(beat.payload.strobe)]
+                m.d.comb += goes_on.eq(1)
+            with m.If(finish):
+                m.d.comb += self.error.eq(response[1])
+        m.d.comb += [
+            self.faulty.eq(self.error | (checked & ~inside)),
+            self.fault.response.eq(Mux(self.error, response, 0)),
+            self.fault.client.eq(Mux(self.error, identity, refused)),
+            self.fault.address.eq(address),
+            self.quiet.eq(~Cat(*under_way).any() & ~answered),
+        ]
         return m

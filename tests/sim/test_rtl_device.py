@@ -13,6 +13,7 @@ from hw.boards.registry import BOARDS
 from models.checkpoint import load_model
 from models.errors import DeviceError
 from models.golden.model import TapPoint
+from models.machine.registers import Client, Fault
 from models.synth import synthetic_model
 from sim import rtl_device
 from sim.rtl_device import RtlDevice
@@ -147,8 +148,11 @@ def test_errors_end_the_run_and_the_next_one_works(rtl):
     simulated.buffer.array[item.offset] = good
     lost = simulated.buffer.array[item.offset + 12:item.offset + 13].copy()
     simulated.buffer.array[item.offset + 12] = 0xFF  # the first load's address leaves the memory
-    with pytest.raises(DeviceError, match="device rtl stopped: a memory access was refused"):
+    with pytest.raises(DeviceError, match="device rtl stopped: an access outside the program's memory"):
         simulated.decode(1)
+    found = Fault.of(rtl.get("FAULT"))
+    assert (found.client, found.port, found.write, found.response) == (Client.LOAD, 0, 0, 0)
+    assert rtl.get("FAULT_ADDRESS_HIGH") == 0xFF
     simulated.buffer.array[item.offset + 12] = lost[0]
     simulated.buffer.array[item.offset + 4] = 0x80  # waits for a semaphore that no one gives
     with pytest.raises(DeviceError, match="device rtl stopped: the watchdog expired"):

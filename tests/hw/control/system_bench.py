@@ -6,15 +6,29 @@ import cocotb
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from hw.command import POSITIONS
+from hw.control.run_control import RESET_CYCLES, SETTLE_CYCLES
+from hw.memory.shapes import MEMORY_FAULT
 from models.machine.descriptor import OPCODES, Engine, LoadTarget, Opcode, pack, unpack
-from models.machine.registers import IDENTITY, SEQUENCES, VERSION, Status, position_register
+from models.machine.registers import (
+    IDENTITY,
+    SEQUENCES,
+    VERSION,
+    WATCHDOG_CYCLES,
+    Client,
+    Control,
+    Fault,
+    Status,
+    position_register,
+)
 from sim.packing import Packing
 from sim.testbench import generator, parameters, start
 from tests.hw.control.engines import Engines
 from tests.hw.control.lite_master import LiteMaster
 from tests.hw.control.programs import random_descriptor, random_program
 
-EVENTS = ("axi_errors", "saturations", "invalid_trits", "zeros", "activations")
+EVENTS = ("axi_errors", "saturations", "invalid_trits", "zeros", "activations", "faulty", "fault", "port_beats",
+          "port_busy")
+FAULT = Packing.of(MEMORY_FAULT)
 PROGRAM = 0xAB_1234_5640  # uses both address registers
 
 
@@ -50,8 +64,22 @@ class Bench:
         for _ in range(patience):
             await RisingEdge(self.dut.clk)
             if self.dut.irq.value:
-                return await self.bus.read("STATUS")
+                return await self.status()
         raise AssertionError("no interrupt")
+
+    async def status(self) -> int:
+        """STATUS without QUIET."""
+        return await self.bus.read("STATUS") & ~Status.QUIET
+
+    async def fail_access(self, **fault: int) -> None:
+        """Show a fault of the memory system for a cycle."""
+        self.dut.fault.value = FAULT.pack({"client": 0, "port": 0, "write": 0, "response": 0, "address": 0, **fault})
+        await self.event("faulty", 1)
+
+    async def fault(self) -> tuple[Fault, int, int]:
+        """The FAULT registers: the access, its address, the descriptor."""
+        low, high = await self.bus.read("FAULT_ADDRESS_LOW"), await self.bus.read("FAULT_ADDRESS_HIGH")
+        return Fault.of(await self.bus.read("FAULT")), high << 32 | low, await self.bus.read("FAULT_DESCRIPTOR")
 
     async def run_well(self, program: list[bytes], **fields) -> None:
         """A run that ends well, everything in order, acknowledged."""
@@ -62,7 +90,7 @@ class Bench:
             assert self.engines.started[engine] == mine, engine
             assert await self.bus.read(f"BUSY_{engine.name}") == self.engines.busy[engine]
         await self.bus.write("CONTROL", 2)
-        assert await self.bus.read("STATUS") == 0
+        assert await self.status() == 0
         assert not self.dut.irq.value
 
     async def event(self, name: str, value: int, cycles: int = 1) -> None:
@@ -105,16 +133,37 @@ async def identity_and_counters(dut):
         # POSITION written amid a run belongs to the next one.
         await bench.bus.write("POSITION", 77)
         assert dut.positions.value == 0
-        assert await bench.bus.read("STATUS") == Status.BUSY
+        assert await bench.status() == Status.BUSY
         assert await bench.end() == Status.DONE
         for name, value in {**since_reset, **of_run}.items():
             assert await bench.bus.read(name.upper()) == value, name
         cycles = await bench.bus.read("CYCLES_LOW")
-        assert sum(bench.engines.busy.values()) < cycles < sum(bench.engines.busy.values()) + 60
+        least = sum(bench.engines.busy.values()) + RESET_CYCLES + SETTLE_CYCLES
+        assert least < cycles < least + 60
         assert await bench.bus.read("CYCLES_LOW") == cycles
         assert await bench.bus.read("CYCLES_HIGH") == 0
     # Without an acknowledge so far: a start clears DONE.
     await bench.run_well([], positions=(1,))
+    assert all([await bench.bus.read(name.upper()) for name in since_reset])
+    await bench.event("axi_errors", 1, 2)
+    await bench.bus.write("CONTROL", Control.CLEAR)
+    for name in (*since_reset, "axi_errors"):
+        assert await bench.bus.read(name.upper()) == 0
+
+
+@cocotb.test()
+async def ports_are_counted_by_run(dut):
+    bench = Bench(dut, slowest=200)
+    await start(dut)
+    for _ in range(2):
+        await bench.begin([random_descriptor(bench.random, Opcode.MATMUL)])
+        while not any(bench.engines.started.values()):
+            await RisingEdge(dut.clk)
+        await bench.event("port_beats", 1, 5)
+        await bench.event("port_busy", 1, 7)
+        assert await bench.end() == Status.DONE
+        assert [await bench.bus.read(f"PORT_{what}_{p}") for p in range(4) for what in ("BEATS", "CYCLES")] == [
+            5, 7, 0, 0, 0, 0, 0, 0]
 
 
 @cocotb.test()
@@ -125,18 +174,82 @@ async def starts_that_do_not_count(dut):
     await bench.begin(program)
     while not bench.engines.started[Engine.FETCH]:
         await RisingEdge(dut.clk)
-    resets = bench.engines.resets
-    await bench.bus.write("CONTROL", 1)
+    await bench.bus.write("CONTROL", Control.START)  # a run is under way: that ends
+    assert await bench.end() == _error(Status.ERROR_BUSY)
+    await ClockCycles(dut.clk, 600)
+    assert len(bench.engines.started[Engine.FETCH]) == 1
+    await bench.begin(program, control=Control.START)  # the error is not acknowledged
+    await ClockCycles(dut.clk, 600)
+    assert await bench.bus.read("STATUS") == _error(Status.ERROR_BUSY) | Status.QUIET
+    assert not any(bench.engines.started.values())
+    await bench.bus.write("CONTROL", Control.START | Control.ACKNOWLEDGE)
     assert await bench.end() == Status.DONE
-    assert bench.engines.started[Engine.FETCH] == program
-    assert bench.engines.resets == resets
-    await bench.begin([bytes(63) + b"\xff", b"\xff" * 64])
-    assert await bench.end() == _error(Status.ERROR_DESCRIPTOR)
-    await bench.bus.write("CONTROL", 1)  # refused: the error is not acknowledged
+    await bench.bus.write("CONTROL", Control.START | Control.ABORT)
+    await bench.bus.write("CONTROL", Control.ABORT)  # of nothing
     await ClockCycles(dut.clk, 40)
-    assert await bench.bus.read("STATUS") == _error(Status.ERROR_DESCRIPTOR)
-    await bench.begin(program, control=3)
-    assert await bench.end() == Status.DONE
+    assert await bench.bus.read("STATUS") == Status.DONE | Status.QUIET
+    await bench.run_well(program)
+
+
+@cocotb.test()
+async def aborts(dut):
+    """At any time of a run, twice as well; engines are in reset until the memory is quiet; the next run is right."""
+    bench = Bench(dut, stall=0.2, slowest=20)
+    await start(dut)
+    program = random_program(bench.random, 40)
+    for wait in (0, 5, 15, 20, 23, 24, 25, 40, 200, 400):
+        await bench.begin(program)
+        await ClockCycles(dut.clk, wait)
+        dut.memory_quiet.value = 0
+        for _ in range(2):
+            await bench.bus.write("CONTROL", Control.ABORT)
+        assert await bench.bus.read("STATUS") == _error(Status.ERROR_ABORTED)
+        assert dut.reset_engines.value
+        dut.memory_quiet.value = 1
+        await ClockCycles(dut.clk, RESET_CYCLES + 2)
+        assert await bench.bus.read("STATUS") == _error(Status.ERROR_ABORTED) | Status.QUIET
+        assert (await bench.fault())[:2] == (Fault(Client.NONE, 0, 0, 0), 0)
+        await bench.bus.write("CONTROL", Control.ACKNOWLEDGE)
+        await bench.run_well(program)
+
+
+@cocotb.test()
+async def faults_are_named(dut):
+    bench = Bench(dut, stall=0.1, slowest=30)
+    await start(dut)
+    good = random_program(bench.random, 9)
+    for fault, code in ((dict(client=Client.CACHE, port=2, response=2, address=5), Status.ERROR_AXI),
+                        (dict(client=Client.HEAD, write=1, response=3), Status.ERROR_AXI),
+                        (dict(client=Client.VECTOR, write=1, address=0xAB_CDEF_0120), Status.ERROR_OUTSIDE),
+                        (dict(client=Client.STREAM, port=3, address=0x100), Status.ERROR_OUTSIDE)):
+        await bench.begin(random_program(bench.random, 60))
+        await ClockCycles(dut.clk, 100)
+        await bench.fail_access(**fault)
+        assert await bench.end() == _error(code)
+        await bench.fail_access(client=Client.LOAD, response=2)  # a late one changes nothing
+        address = fault.get("address", 0) if code == Status.ERROR_OUTSIDE else 0
+        told = Fault(fault["client"], fault.get("port", 0), fault.get("write", 0), fault.get("response", 0))
+        for _ in range(2):  # and an acknowledgement forgets nothing
+            assert (await bench.fault())[:2] == (told, address)
+            await bench.bus.write("CONTROL", Control.ACKNOWLEDGE)
+        await bench.run_well(good)
+        assert await bench.fault() == (Fault(Client.NONE, 0, 0, 0), 0, len(good) - 1)
+    for index in (0, 3, 8):
+        await bench.begin([*good[:index], b"\xff" * 64, *good[index:]])
+        assert await bench.end() == _error(Status.ERROR_DESCRIPTOR)
+        assert await bench.fault() == (Fault(Client.NONE, 0, 0, 0), 0, index)
+        await bench.bus.write("CONTROL", Control.ACKNOWLEDGE)
+
+
+@cocotb.test()
+async def limits_reach_the_memory(dut):
+    bench = Bench(dut)
+    await start(dut)
+    assert (dut.base.value, dut.limit.value) == (0, 0)
+    assert await bench.bus.read("WATCHDOG") == WATCHDOG_CYCLES
+    await bench.bus.write("BASE", 0x89ABCDEF)
+    await bench.bus.write("LIMIT", 0xFEDCBA98)
+    assert (dut.base.value, dut.limit.value) == (0x89ABCDEF, 0xFEDCBA98)
 
 
 @cocotb.test()
@@ -192,7 +305,10 @@ async def memory_errors(dut):
         await bench.begin(random_program(bench.random, 60))
         await ClockCycles(dut.clk, bench.random.randrange(40, 200))
         dut.memory_quiet.value = 0
-        await bench.event("axi_errors", 2)
+        dut.fault.value = FAULT.pack({"client": 1, "port": 0, "write": 0, "response": 2, "address": 0})
+        dut.axi_errors.value = 2
+        await bench.event("faulty", 1)
+        dut.axi_errors.value = 0
         await RisingEdge(dut.clk)
         assert dut.irq.value and dut.reset_engines.value
         await ClockCycles(dut.clk, drain)
@@ -200,7 +316,7 @@ async def memory_errors(dut):
         await bench.event("axi_errors", 1)  # a late one is counted and changes nothing
         assert await bench.bus.read("STATUS") == _error(Status.ERROR_AXI)
         dut.memory_quiet.value = 1
-        await ClockCycles(dut.clk, 3)
+        await ClockCycles(dut.clk, RESET_CYCLES + 3)
         assert not dut.reset_engines.value
         await bench.bus.write("CONTROL", 2)
         await bench.run_well(random_program(bench.random, 40))
@@ -216,7 +332,7 @@ async def a_run_ends_when_the_memory_is_quiet(dut):
         await RisingEdge(dut.clk)
     dut.memory_quiet.value = 0
     await ClockCycles(dut.clk, 100)
-    assert await bench.bus.read("STATUS") == Status.BUSY
+    assert await bench.status() == Status.BUSY
     dut.memory_quiet.value = 1
     assert await bench.end() == Status.DONE
 
@@ -253,4 +369,4 @@ async def watchdog(dut):
     bench.engines.stuck = {Engine.HEAD}
     await bench.begin([random_descriptor(bench.random, Opcode.LOGITS)])
     await ClockCycles(dut.clk, 10 * limit)
-    assert await bench.bus.read("STATUS") == Status.BUSY
+    assert await bench.status() == Status.BUSY

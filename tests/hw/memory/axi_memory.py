@@ -25,12 +25,13 @@ _PAYLOADS = {
 class Contents:
     """Memory of 16-byte beats by address: noise that is a function of the address until it is written.
 
-    `refused` holds the addresses of beats that answer reads and writes with SLVERR.
+    `refused` holds the addresses of beats that answer reads and writes with SLVERR, `undecoded` with DECERR.
     """
 
     def __init__(self) -> None:
         self._written: dict[int, int] = {}
         self.refused: set[int] = set()
+        self.undecoded: set[int] = set()
 
     def beat(self, address: int) -> int:
         """The beat at a multiple of 16."""
@@ -38,6 +39,11 @@ class Contents:
             noise = hashlib.blake2b(address.to_bytes(8, "little"), digest_size=PORT_BYTES)
             return int.from_bytes(noise.digest(), "little")
         return self._written[address]
+
+    def response(self, address: int) -> Response:
+        """Of an access to the beat."""
+        return (Response.SLVERR if address in self.refused else
+                Response.DECERR if address in self.undecoded else Response.OKAY)
 
     def read(self, address: int, size: int) -> bytes:
         """`size` bytes from a multiple of 16."""
@@ -60,7 +66,8 @@ class AxiMemory:
 
     `stall`: probability that a channel rests in a cycle. `latency`: fewest and most cycles from an address to
     its first beat and from a write to its response. Beats of different IDs interleave and overtake each
-    other at random; one ID is answered in order. `dead`: answer nothing, accept nothing.
+    other at random; one ID is answered in order. `dead`: answer nothing, accept nothing. It is not reset with the
+    master: what was asked before is answered, what was only offered is forgotten.
 
     Raises AssertionError for a payload that changes or a valid that falls before its transfer, a burst of another
     size than 1 to 16 full incrementing beats, one across 4 KiB, an unaligned address, more than
@@ -121,6 +128,16 @@ class AxiMemory:
                 for name, value in (shown[channel] or {}).items():
                     self._port(name).value = value
 
+    @property
+    def left(self) -> int:
+        """Bursts that are to be answered yet."""
+        return sum(map(len, self._reads.values())) + sum(map(len, self._responses.values()))
+
+    @property
+    def write_settled(self) -> bool:
+        """Whether no burst of writes has only come in part."""
+        return not self._addresses and not self._data
+
     def _rests(self) -> bool:
         return self.dead or self._random.random() < self.stall
 
@@ -129,6 +146,8 @@ class AxiMemory:
         valid = self._get(f"{channel}valid")
         payload = tuple(self._get(name) for name in _PAYLOADS[channel]) if valid else None
         held = self._held.pop(channel, None)
+        if self._dut.rst.value:
+            held = None
         if held is not None and payload != held:
             raise AssertionError(f"{self._prefix}: {channel} payload {held} became {payload} before its transfer")
         if valid and not ready:
@@ -164,8 +183,8 @@ class AxiMemory:
         address = beats.popleft()
         if not beats:
             self._reads[identity].popleft()
-        response = Response.SLVERR if address in self.contents.refused else Response.OKAY
-        return {"rid": identity, "rdata": self.contents.beat(address), "rresp": response, "rlast": not beats}
+        return {"rid": identity, "rdata": self.contents.beat(address), "rresp": self.contents.response(address),
+                "rlast": not beats}
 
     def _accept_aw(self, identity: int, address: int, length: int, size: int, burst: int) -> None:
         self._check_burst("write", address, length, size, burst)
@@ -196,8 +215,7 @@ class AxiMemory:
         answer = Response.OKAY
         for n, (data, strobe) in enumerate(beats):
             address = start + n * PORT_BYTES
-            if address in self.contents.refused:
-                answer = Response.SLVERR
-            else:
+            answer = max(answer, self.contents.response(address))
+            if not self.contents.response(address):
                 self.contents.store(address, data, strobe)
         return {"bid": identity, "bresp": answer}

@@ -34,6 +34,7 @@ class Bench:
         self.memories = [AxiMemory(dut, f"axi__{p}", self.contents, stall=stall, latency=latency)
                          for p in range(self.build.ports)]
         dut.stop.value = 0
+        dut.base.value, dut.limit.value = 0, (1 << 32) - 1
         dut.positions.value = 0
         for name in INPUTS:
             getattr(dut, f"{name}__valid").value = 0
@@ -177,7 +178,7 @@ async def run_everything(bench: Bench, jobs: int) -> None:
         for w in beats:
             mask = sum(255 << 8 * i for i in range(16) if w["strobe"] >> i & 1)
             assert bench.contents.beat(w["address"]) == before[w["address"]] & ~mask | w["data"] & mask
-    await ClockCycles(dut.clk, 50)
+    await ClockCycles(dut.clk, 50 + parameters()["drain"])
     assert not any(sink.receive_nowait() for sink in sinks.values())
     assert dut.quiet.value
     assert bench.errors == 0

@@ -8,8 +8,10 @@ from hw.boards.registry import BUILDS
 from hw.memory.system import MemorySystem
 from sim.runner import run_bench
 
+DRAIN = 100  # more than the latencies in the bench, with room
 
 @pytest.mark.parametrize("ports", [4, *(pytest.param(ports, marks=pytest.mark.slow) for ports in (1, 2))])
 def test_bench(ports):
     build = replace(BUILDS["sim-tiny"], ports=ports)
-    run_bench(MemorySystem(build), "tests.hw.memory.system_bench", {"build": asdict(build)})
+    run_bench(MemorySystem(build, drain_cycles=DRAIN), "tests.hw.memory.system_bench",
+              {"build": asdict(build), "drain": DRAIN})
