@@ -46,9 +46,10 @@ class Queue(wiring.Component):
 
     def _elaborate_buffered(self, m: Module) -> None:
         depth, given = self._depth, Value.cast(self.i.payload)
-        m.submodules.storage = storage = Memory(shape=len(given), depth=depth, init=[])
+        words = max(depth, 2)  # an address has a bit
+        m.submodules.storage = storage = Memory(shape=len(given), depth=words, init=[])
         write, read = storage.write_port(), storage.read_port()
-        head, tail = Signal(range(depth)), Signal(range(depth))
+        head, tail = Signal(range(words)), Signal(range(words))
         put, got = self.i.valid & self.i.ready, self.o.valid & self.o.ready
 
         def after(place: Signal) -> Value:
