@@ -42,6 +42,7 @@ _ATTRIBUTES = " ".join(f"-remove {name}" for name in ("generator", "top", "amara
 _SOURCE = re.compile(r'^ *\(\* src = "[^"]*" \*\)\n|\(\* src = "[^"]*" \*\) ', re.MULTILINE)  # a line, or in one
 _MODULE = re.compile(r"^module \\(\S+)$", re.MULTILINE)
 _KIND = re.compile(r"^(?:module|  cell) \\(\S+)", re.MULTILINE)  # of a module, or of an instance
+_ESCAPED = re.compile(r"\\([A-Za-z_][\w$]*) ")  # a name that Yosys escapes though it is one without, for a $ in it
 _ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -84,18 +85,20 @@ def _convert(component, technology: Technology | None, *, emit_src: bool, **opti
     except BaseException:  # a design that was cut short has parts without a use: that is no news
         warnings.simplefilter("ignore", UnusedElaboratable)
         raise
-    script = _SCRIPT.format(rtlil=_renamed(design), attributes=_ATTRIBUTES)
+    design, modules = _renamed(design)
+    script = _SCRIPT.format(rtlil=design, attributes=_ATTRIBUTES)
     done = run_child([sys.executable, "-m", YOSYS, "-q", "-"], input=script, text=True, encoding="utf-8",
                      env=os.environ | {"PYTHONSAFEPATH": "1"},  # a module of the user's folder is not meant
                      stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
         raise BuildError(f"Yosys could not write the Verilog: {lines[-1]}")
-    return without_zero_memories(done.stdout)
+    return _ESCAPED.sub(lambda name: f"{name[1]} " if name[1] in modules else name[0],
+                        without_zero_memories(done.stdout))
 
 
-def _renamed(design: str) -> str:
-    """The RTLIL with modules called `top__part` where Amaranth calls them `top.part`."""
+def _renamed(design: str) -> tuple[str, set[str]]:
+    """The RTLIL with modules called `top__part` where Amaranth calls them `top.part`, and these names."""
     modules = set(_MODULE.findall(design))
     odd = sorted(name for name in modules if SEPARATOR in name)
     if odd:
@@ -104,7 +107,7 @@ def _renamed(design: str) -> str:
     def renamed(match: re.Match) -> str:
         return match[0].replace(".", SEPARATOR) if match[1] in modules else match[0]
 
-    return _KIND.sub(renamed, design)
+    return _KIND.sub(renamed, design), {name.replace(".", SEPARATOR) for name in modules}
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amaranth.hdl import Cat, Const, Module, ResetInserter, Signal
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.command import COMMAND_BITS, POSITIONS
@@ -70,8 +70,9 @@ class ControlSystem(wiring.Component):
         m = Module()
         m.submodules.registers = registers = Registers()
         m.submodules.run = run = RunControl()
-        m.submodules.fault_report = report = FaultReport()
-        m.submodules.watchdog = watchdog = Watchdog()
+        report, watchdog = FaultReport(), Watchdog()
+        m.submodules.fault_report = ResetTree("fault_report")(report)
+        m.submodules.watchdog = ResetTree("watchdog")(watchdog)
 
         def resettable(name: str, unit: wiring.Component) -> None:
             m.submodules[name] = ResetInserter(run.reset_engines)(ResetTree(name)(unit))
@@ -98,13 +99,16 @@ class ControlSystem(wiring.Component):
             self._count(m, f"busy_{engine.name.lower()}", queue.busy, registers, clear=begun)
 
         program = Cat(registers.program_low, registers.program_high)[:len(sequencer.program)]
+        of_run = Signal(data.StructLayout({"program": len(program), "count": 32, "positions": POSITIONS}),
+                        reset_less=True)
         with m.If(begun):
             m.d.sync += [
-                sequencer.program.eq(program),
-                sequencer.count.eq(registers.descriptors),
-                *(self.positions[s].eq(getattr(registers, position_register(s).lower())) for s in range(SEQUENCES)),
+                of_run.program.eq(program), of_run.count.eq(registers.descriptors),
+                *(of_run.positions[s].eq(getattr(registers, position_register(s).lower())) for s in range(SEQUENCES)),
             ]
         m.d.comb += [
+            sequencer.program.eq(of_run.program), sequencer.count.eq(of_run.count),
+            self.positions.eq(of_run.positions),
             run.start.eq((registers.control & Control.START).any()),
             run.acknowledge.eq((registers.control & Control.ACKNOWLEDGE).any()),
             run.abort.eq((registers.control & Control.ABORT).any()),

@@ -14,13 +14,14 @@ from hw.emit import SEPARATOR
 
 __all__ = ["Joint", "Module", "joints", "read_modules"]
 
-_MODULE = re.compile(r"^(?:\(\* src = \"([^\"]*)\" \*\)\n)?module (?:\\(\S+) |(\w+)) ?[#(].*?^endmodule\n",
+_MODULE = re.compile(r"^(?:\(\* src = \"([^\"]*)\" \*\)\n)?module (?:\\(\S+) |([\w$]+)) ?[#(].*?^endmodule\n",
                      re.MULTILINE | re.DOTALL)
 _PORT = re.compile(r"^  (input|output) (?:\[(\d+):0\] )?(?:\\(\S+) |(\w+));", re.MULTILINE)
 _INSTANCE = re.compile(rf"^  \\?(\w+{SEPARATOR}[\w$]+) +(?:\\(\S+) |(\w+)) ?\(\n(.*?)^  \);",
                        re.MULTILINE | re.DOTALL)
 _CONNECTION = re.compile(r"^    \.(?:\\(\S+) |(\w+))\((.*)\),?$", re.MULTILINE)
 _COMMON = ("clk", "rst", "reset_engines")  # that all modules share
+_RESETS = "reset_tree"  # the instance that gives clocks and resets to the others beside it
 
 
 @dataclass
@@ -80,6 +81,8 @@ def joints(module: Module, modules: dict[str, Module]) -> list[Joint]:
         ports = modules[module.parts[instance]].ports
         for port, net in wiring.items():
             way, bits = ports.get(port, ("input", 1))
+            if instance == _RESETS:
+                continue
             if way == "output":
                 givers[net] = instance, port, bits
             elif net not in _COMMON:

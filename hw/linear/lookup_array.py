@@ -76,5 +76,8 @@ class LookupArray(wiring.Component):
                 m.d.comb += [table.groups[row][n].eq(self.activations[row][lane]) for row in range(build.rows)]
             m.d.comb += [table.addresses[q].eq(addresses[q]) for q in outputs]
             for row in range(build.rows):
-                m.d.sync += [self._trees[row][q].terms[t].eq(table.entries[q][row]) for q in outputs]
+                for q in outputs:
+                    entry = Signal(signed(ENTRY_BITS), name=f"entry_{row}_{q}_{t}", reset_less=True)
+                    m.d.sync += entry.eq(table.entries[q][row])
+                    m.d.comb += self._trees[row][q].terms[t].eq(entry)
         return m
