@@ -92,7 +92,7 @@ FAULTS: tuple[Fault, ...] = (
         ("StreamFetcher:", "memory/test_stream_fetcher"), ("PortFifos:o__payload", "memory/test_port_fifos"),
         ("StreamRouter:o_weights__payload", "memory/test_stream_router"),
         ("StreamRouter:o_head__payload", "memory/test_stream_router"),
-        ("WeightBuffer:o__payload", "linear/test_weight_buffer"), ("MemorySystem:head__payload", "memory/test_system"),
+        ("WeightBuffer:o", "linear/test_weight_buffer"), ("MemorySystem:head__payload", "memory/test_system"),
         ("LinearEngine:sums_b__payload", "linear/test_engine"), ("LinearEngine:invalid_bytes", "linear/test_engine"),
         ("Loader:o_load__payload", "memory/test_loader"), ("Reader:o__payload", "memory/test_reader"),
         ("WriteMaster:axi__wdata", "memory/test_write_master"), ("MemorySystem:o_load__payload", "memory/test_system"),
@@ -123,6 +123,8 @@ FAULTS: tuple[Fault, ...] = (
         ("NormSource:o__payload", "vector/test_norm_source"), ("RowControl:row", "vector/test_row_control"),
         ("RowControl:unit", "vector/test_row_control"),
         ("WideReader:o__payload", "memory/test_wide_reader"), ("EventCounter:count", "stream/test_event_counter"),
+        ("RegisterSlice:o__payload", "stream/test_register_slice"), ("Room:free", "stream/test_room"),
+        ("DualPortMemory:a_word", "memory/test_ultra_ram"), ("DualPortMemory:b_word", "memory/test_ultra_ram"),
         ("Sequencer:queues__0__payload", "control/test_sequencer"), ("Sequencer:done", "control/test_sequencer"),
         ("RunControl:status", "control/test_run_control"), ("Watchdog:expired", "control/test_watchdog"))),
 )
