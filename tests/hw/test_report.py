@@ -116,6 +116,13 @@ def test_what_is_over_a_limit_is_named(cells, said, yosys, capsys):
     assert [line for line in err.splitlines() if "roomy" in line] == ([f"not roomy: {said}"] if said else [])
 
 
+@pytest.mark.slow  # half an hour of Yosys, unless its run is kept
+def test_the_kv260_is_roomy():
+    build = BUILDS["kv260"]
+    report = hw.report.make_report(hw.report.kept_verilog(build)[0], hw.report.TOP, hw.report.board_of(build).device)
+    assert report.beyond == []
+
+
 def test_a_build_too_large_does_not_fit(yosys, capsys):
     yosys([("URAM288", {})] * 65)
     assert run("--json") == 0
