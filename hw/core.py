@@ -29,7 +29,8 @@ class Core(wiring.Component):
     board's ports), `irq`.
 
     A run walks descriptors in DRAM (docs/program.md); engines work at the same time as far as their
-    semaphores let them. All engines are reset before a run and after an error; memories keep their content.
+    semaphores let them. All engines are reset before a run and after an error, each through a tree of registers that
+    RunControl gives time; memories keep their content.
 
     outside: engines by name that are left out. Each one's place is taken by an interface of that name, so that the
     rest of the core can be synthesised without them.

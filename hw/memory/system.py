@@ -67,7 +67,8 @@ class MemorySystem(wiring.Component):
     quiet, a cycle late: the ports have nothing under way, and FETCH has nothing to ask for; after a reset not before
     `drain_cycles` (`hw.memory.drain`). stop: drop everything on the way in:
     the readers, FETCH and LOAD are held in reset, beats that still arrive are lost, writes are refused. Held until
-    `quiet` it leaves the system as after reset. port_beats, port_busy: a bit a port for a beat that came, and for reads
+    `quiet` it leaves the system as after reset. Behind a reset and a stop nothing may be asked for RESET_LATENCY cycles
+    (`hw.control.reset_tree`). port_beats, port_busy: a bit a port for a beat that came, and for reads
     under way.
     """
 
