@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from sim.verilator_env import verilator_environment
 __all__ = ["MAX_CYCLES_VARIABLE", "RtlDevice"]
 
 BASE = 0x4_0000_0000  # where the model of DRAM starts: above 4 GiB, so that a lost address bit shows
-SETTLE_CYCLES = 2 * DRAIN_CYCLES  # for which no run is begun after a reset: the first one's would be counted as its own
+SETTLE_CYCLES = DRAIN_CYCLES + 100  # after a reset, before the first run: that would wait for the end of the drain
 MAX_CYCLES_VARIABLE = "TRITLOOM_MAX_CYCLES"  # of one run; unset: a hundred million
 
 
@@ -33,7 +34,8 @@ def _cycle_limit() -> int:
 class RtlDevice(Device):
     """Simulates the accelerator cycle by cycle; a run's cycles are the fabric's, on the memory model's DRAM.
 
-    waves: signals that go to a file, with cycles counted from the allocation of memory on.
+    waves: signals that go to a file, with cycles counted from the allocation of memory on, the drain after the reset
+    aside.
     `BuildError` where Verilog or simulation cannot be built.
     """
 
@@ -46,7 +48,7 @@ class RtlDevice(Device):
         self._verilog = with_top(kept_verilog(build)[0], "top")
         self._bits = board_of(build).ports.bits
         self._options: dict[str, float | str] = {}
-        self._waves = waves
+        self._waves = None if waves is None else replace(waves, first=waves.first + SETTLE_CYCLES)
         self.core = self._core()
         self.configure()
 

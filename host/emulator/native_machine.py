@@ -29,8 +29,8 @@ from models.machine.tables import EXP2_COARSE, EXP2_FINE, SIGMOID_TABLE
 
 __all__ = ["NativeMachine"]
 
-_FAILURES = {1: OutsideError("an address lies outside the program's memory"),
-             2: ProgramError("a vector is used before it was loaded")}
+_FAILURES = {1: (OutsideError, "an address lies outside the program's memory"),
+             2: (ProgramError, "a vector is used before it was loaded")}
 _BYTES_PER_THREAD = 4 << 20  # of weights: below, threads wait for each other longer than they work
 _KEPT_DESCRIPTORS = 1 << 16  # of linked programs: drafts and batches come in a few shapes, stops in many short programs
 _ZEROS, _ACTIVATIONS, _SATURATIONS, _WEIGHT_BYTES, _READ_BYTES = range(5)
@@ -90,7 +90,8 @@ class NativeMachine:
         self._buffers.counts[:] = 0
         threads, count = surviving_threads(program.threads), len(linked.operations)
         if failure := self._library.tritloom_run(self._state, linked.operations, count, self._path, threads):
-            raise _FAILURES[failure]
+            error, text = _FAILURES[failure]
+            raise error(text)
         counts = self._buffers.counts.sum(axis=0)
         self.zeros, self.activations = int(counts[_ZEROS]), int(counts[_ACTIVATIONS])
         self.weights_read = WeightBytes(int(counts[_WEIGHT_BYTES]), int(counts[_READ_BYTES]))

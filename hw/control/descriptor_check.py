@@ -2,43 +2,51 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Const, Value
+from amaranth.hdl import Cat, Const, Value
 from amaranth.lib import data
 
 from hw.command import HEADER_LAYOUT, command_layout
-from hw.memory.shapes import BURST_BYTES
-from models.machine.build import BURST_BEATS, PORT_BYTES
-from models.machine.descriptor import OPCODES, LoadTarget, Opcode
+from models.machine.build import BuildParameters
+from models.machine.descriptor import OPCODES, Opcode
+from models.machine.descriptor_rules import FieldRule, field_rules
 
-__all__ = ["malformed"]
-
-
-def _low_bits(value: Value, unit: int) -> Value:
-    """Whether `value` is not a multiple of the power of two `unit`."""
-    return value[:(unit - 1).bit_length()].any()
+__all__ = ["faults_of"]
 
 
-def malformed(descriptor: Value) -> Value:
-    """Whether a descriptor has an unknown opcode, another engine's opcode, or a misaligned transfer.
+def _breaks(command: data.View, name: str, rule: FieldRule) -> Value:
+    """Whether a field of a command breaks its rule."""
+    value = getattr(command, name)
+    broken = value[:(rule.unit - 1).bit_length()].any()
+    if rule.least == 1:
+        broken = broken | ~value.any()
+    elif rule.least:
+        broken = broken | (value < rule.least)
+    if rule.behind is not None:
+        broken = broken | (value + getattr(command, rule.behind) > rule.most)
+    elif rule.most == 0:
+        broken = broken | value.any()
+    elif rule.most is not None:
+        broken = broken | (value > rule.most)
+    return broken
 
-    STREAM takes whole groups of 16 beats from 256-byte blocks, listed rows of the head alone; LOGITS of such rows
-    are not written; LOAD takes beats of 16 bytes, also from one
-    position to the next, for a memory that exists; STORE writes such beats. Combinational.
+
+def faults_of(descriptor: Value, build: BuildParameters) -> Value:
+    """Bits of which one is high where a descriptor has an unknown opcode, another engine's opcode, or fields against
+    `models.machine.descriptor_rules`; none for a good one.
+
+    Beside these, of STREAM listed rows are the head's and have beats, and LOGITS of such rows are not written.
+    Combinational; a bit an operation, and one for all unknown ones, so that they may be or-ed a cycle later.
     """
     header = data.View(HEADER_LAYOUT, descriptor)
-    stream = data.View(command_layout(Opcode.STREAM), descriptor)
-    load = data.View(command_layout(Opcode.LOAD), descriptor)
-    logits = data.View(command_layout(Opcode.LOGITS), descriptor)
-    store = data.View(command_layout(Opcode.STORE), descriptor)
-
-    known = Const(0, 1)
+    rules, faults, known = field_rules(build), [], Const(0, 1)
     for operation in OPCODES.values():
-        known = known | ((header.opcode == operation.opcode) & (header.engine == operation.engine))
-    bad_stream = _low_bits(stream.address, BURST_BYTES) | _low_bits(stream.beats, BURST_BEATS)
-    bad_rows = (stream.listed != 0) & (~stream.head | (stream.row_beats == 0))
-    bad_load = (_low_bits(load.address, PORT_BYTES) | _low_bits(load.address_stride, PORT_BYTES)
-                | (load.target > max(LoadTarget)))
-    bad_store = _low_bits(store.address, PORT_BYTES) | _low_bits(store.steps, PORT_BYTES)
-    return (~known | ((header.opcode == Opcode.STREAM) & (bad_stream | bad_rows))
-            | ((header.opcode == Opcode.LOGITS) & logits.listed & logits.write_logits)
-            | ((header.opcode == Opcode.LOAD) & bad_load) | ((header.opcode == Opcode.STORE) & bad_store))
+        command = data.View(command_layout(operation.opcode), descriptor)
+        mine = header.opcode == operation.opcode
+        known = known | (mine & (header.engine == operation.engine))
+        broken = Cat(_breaks(command, name, rule) for name, rule in rules[operation.opcode].items()).any()
+        if operation.opcode == Opcode.STREAM:
+            broken = broken | ((command.listed != 0) & (~command.head | (command.row_beats == 0)))
+        elif operation.opcode == Opcode.LOGITS:
+            broken = broken | (command.listed & command.write_logits)
+        faults.append(mine & broken)
+    return Cat(*faults, ~known)

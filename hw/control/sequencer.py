@@ -7,9 +7,10 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.command import COMMAND_BITS, HEADER_LAYOUT
-from hw.control.descriptor_check import malformed
+from hw.control.descriptor_check import faults_of
 from hw.memory.axi import ADDRESS_BITS, DATA_BITS
 from hw.memory.shapes import READ_REQUEST
+from models.machine.build import BuildParameters
 from models.machine.descriptor import DESCRIPTOR_BYTES, Engine
 
 __all__ = ["Sequencer"]
@@ -30,7 +31,8 @@ class Sequencer(wiring.Component):
     not 64-byte aligned or one of 2**26 descriptors or more; nothing more is pushed then, until a reset.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, build: BuildParameters) -> None:
+        self._build = build
         super().__init__({
             "start": In(1),
             "program": In(ADDRESS_BITS),
@@ -54,7 +56,7 @@ class Sequencer(wiring.Component):
         words = [Signal(DATA_BITS, name=f"word_{n}", reset_less=True) for n in range(_BEATS)]
         descriptor, awaited = Cat(words), Signal(_BEATS)
         header = data.View(HEADER_LAYOUT, descriptor)
-        refused = Signal()
+        faults = Signal(len(faults_of(descriptor, self._build)))
         chosen = Signal(len(Engine))
         offered = Signal(len(Engine))  # the queue that has the descriptor on offer
 
@@ -94,11 +96,11 @@ class Sequencer(wiring.Component):
                         m.next = "CHECK"
             with m.State("CHECK"):
                 m.d.comb += self.fetched.eq(1)
-                m.d.sync += refused.eq(malformed(descriptor))
+                m.d.sync += faults.eq(faults_of(descriptor, self._build))
                 m.next = "OFFER"
             with m.State("OFFER"):
                 m.next = "PUSH"
-                with m.If(refused):
+                with m.If(faults.any()):
                     m.next = "BAD"
                 with m.Else():
                     m.d.sync += offered.eq(chosen)

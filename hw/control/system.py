@@ -42,7 +42,7 @@ class ControlSystem(wiring.Component):
     def __init__(self, build: BuildParameters, *, build_id: int = 0) -> None:
         if not 0 <= build_id < 1 << 32:
             raise ValueError(f"build_id must be 32 bits, got {build_id:#x}")
-        self._build_id = build_id
+        self._build, self._build_id = build, build_id
         super().__init__({
             "bus": In(Axi4Lite()),
             "irq": Out(1),
@@ -77,7 +77,7 @@ class ControlSystem(wiring.Component):
         def resettable(name: str, unit: wiring.Component) -> None:
             m.submodules[name] = ResetInserter(run.reset_engines)(ResetTree(name)(unit))
 
-        sequencer, semaphores = Sequencer(), Semaphores(len(Engine))
+        sequencer, semaphores = Sequencer(self._build), Semaphores(len(Engine))
         resettable("sequencer", sequencer)
         resettable("semaphores", semaphores)
         connect(m, flipped(self.bus), registers.bus)

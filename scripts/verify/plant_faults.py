@@ -126,6 +126,9 @@ FAULTS: tuple[Fault, ...] = (
         ("RegisterSlice:o__payload", "stream/test_register_slice"), ("Room:free", "stream/test_room"),
         ("DualPortMemory:a_word", "memory/test_ultra_ram"), ("DualPortMemory:b_word", "memory/test_ultra_ram"),
         ("Sequencer:queues__0__payload", "control/test_sequencer"), ("Sequencer:done", "control/test_sequencer"),
+        ("FaultReport:report", "control/test_fault_report"), ("FaultCollector:fault", "memory/test_fault_collector"),
+        ("Drain:quiet", "memory/test_drain"), ("ReadMaster:faulty", "memory/test_read_master"),
+        ("WriteMaster:fault", "memory/test_write_master"), ("MemorySystem:fault", "memory/test_system"),
         ("RunControl:status", "control/test_run_control"), ("Watchdog:expired", "control/test_watchdog"))),
 )
 

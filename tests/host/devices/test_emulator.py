@@ -6,13 +6,14 @@ from functools import partial
 import numpy as np
 import pytest
 
-from host.devices.emulator import EmulatorDevice
+from host.devices.emulator import BASE, EmulatorDevice
 from host.emulator.library import NUMPY
 from host.runtime import Session
 from hw.boards.registry import BUILDS
 from models.errors import BuildError, DeviceError, OptionError
 from models.golden.model import GoldenModel, TapPoint
 from models.golden.tap import NO_CLIP, Tap
+from models.machine.registers import LIMIT_BYTES, Client, Control, Fault, Status
 from models.synth import synthetic_model
 from tests.families import FAMILIES
 
@@ -153,3 +154,57 @@ def test_a_semaphore_given_by_no_one_is_an_error(emulator):
     session.buffer.array[item.offset + 4] = 0x80  # wait for semaphore 7
     with pytest.raises(DeviceError, match="a bad descriptor"):
         session.decode(1)
+
+
+def test_registers_tell_why_a_run_failed(emulator):
+    """The fabric's codes: a damaged descriptor, addresses outside, a memory that BASE and LIMIT leave out in part."""
+    model = synthetic_model(FAMILIES["one head"], seed=9)
+    session = Session(model, emulator(TINY))
+    device, item = session.device, session.program.get_passes("decode", 1)[0]
+    expected = session.decode(1).logits.tolist()
+
+    def run(control=Control.START):
+        device.set("CONTROL", control)
+        return device.get("STATUS")
+
+    def code(status):
+        return status >> 8 if status & Status.ERROR else 0
+
+    assert run() == Status.QUIET | Status.DONE
+    base, limit, size = device.get("BASE"), device.get("LIMIT"), session.buffer.array.size
+    assert base * LIMIT_BYTES == session.buffer.address and 0 <= limit * LIMIT_BYTES - BASE - size < LIMIT_BYTES
+    for name, value in (("BASE", base + 1), ("LIMIT", limit - 1), ("LIMIT", 0)):
+        kept = device.get(name)
+        device.set(name, value)
+        assert code(run()) == Status.ERROR_OUTSIDE
+        assert Fault.of(device.get("FAULT")) == (Client.PROGRAM, 0, 0, 0)
+        assert device.get("FAULT_ADDRESS_HIGH") << 32 | device.get("FAULT_ADDRESS_LOW") == BASE + item.offset
+        device.set(name, kept)
+        assert code(run()) == Status.ERROR_OUTSIDE  # not acknowledged
+        device.set("CONTROL", Control.ACKNOWLEDGE)
+    session.buffer.array[item.offset + 12] = 0xFF  # the first load's address leaves the memory
+    assert code(run()) == Status.ERROR_OUTSIDE
+    session.buffer.array[item.offset + 12] = 0
+    session.buffer.array[item.offset] = 0xFF
+    assert code(run(Control.START | Control.ACKNOWLEDGE)) == Status.ERROR_DESCRIPTOR
+    device.set("CONTROL", Control.ACKNOWLEDGE)
+    assert device.get("STATUS") == Status.QUIET
+    assert run(Control.ABORT) == run(Control.ABORT | Control.START) == Status.QUIET
+    session = Session(model, device)
+    assert session.decode(1).logits.tolist() == expected
+
+
+def test_counters_are_cleared(emulator):
+    model = synthetic_model(FAMILIES["one head"], seed=7)
+    model.residual_fraction_bits += 8
+    session = Session(model, emulator(TINY))
+    for _ in range(2):
+        session.reset()
+        session.score(random_ids(model.config, 2))
+        assert session.device.get("SATURATIONS") > 0
+        seen = session.device.get("SATURATIONS")
+        session.device.set("CONTROL", Control.CLEAR)
+        assert session.device.get("SATURATIONS") == session.device.get("INVALID_TRITS") == 0
+    session.reset()
+    session.score(random_ids(model.config, 2))
+    assert session.device.get("SATURATIONS") == seen

@@ -4,28 +4,30 @@ from __future__ import annotations
 
 from random import Random
 
-from models.machine.descriptor import OPCODES, SEMAPHORES, Engine, LoadTarget, Opcode, pack
+from hw.boards.registry import BUILDS
+from models.machine.descriptor import OPCODES, SEMAPHORES, Engine, Opcode, pack
+from models.machine.descriptor_rules import field_rules
 
 __all__ = ["random_descriptor", "random_program"]
 
-_ALIGNED = {(Opcode.STREAM, "address"): 256, (Opcode.STREAM, "beats"): 16, (Opcode.LOAD, "address"): 16,
-            (Opcode.LOAD, "address_stride"): 16, (Opcode.STORE, "address"): 16, (Opcode.STORE, "steps"): 16}
 
-
-def random_descriptor(random: Random, opcode: Opcode, *, wait: int = 0, signal: int = 0) -> bytes:
-    """A well-formed descriptor, its other fields random."""
-    fields = {}
+def random_descriptor(random: Random, opcode: Opcode, *, wait: int = 0, signal: int = 0, build: str = "sim-tiny",
+                      **given: int) -> bytes:
+    """A well-formed descriptor for a build, its fields random but for those given."""
+    fields, rules = {}, field_rules(BUILDS[build])[opcode]
     for field in OPCODES[opcode].fields:
         low, high = (-(1 << field.width - 1), 1 << field.width - 1) if field.signed else (0, 1 << field.width)
-        unit = _ALIGNED.get((opcode, field.name), 1)
-        fields[field.name] = random.randrange(low // unit, high // unit) * unit
-    if opcode == Opcode.LOAD:
-        fields["target"] = random.choice(list(LoadTarget))
+        if (rule := rules.get(field.name)) is not None:
+            low, high = max(low, rule.least), high if rule.most is None else rule.most + 1
+        unit = 1 if rule is None else rule.unit
+        fields[field.name] = random.randrange(-(-low // unit), -(-high // unit)) * unit
+    if "first_row" in fields and "first_row" not in rules:
+        fields["first_row"] = random.randrange(rules["rows"].most - fields["rows"] + 1)
     if opcode == Opcode.STREAM:  # listed rows are the head's and have beats
         fields["listed"] *= fields["head"] & (fields["row_beats"] != 0)
     if opcode == Opcode.LOGITS:
         fields["write_logits"] &= ~fields["listed"]
-    return pack(opcode, wait=wait, signal=signal, **fields)
+    return pack(opcode, wait=wait, signal=signal, **{**fields, **given})
 
 
 def random_program(random: Random, count: int) -> list[bytes]:

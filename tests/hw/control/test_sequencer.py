@@ -3,18 +3,19 @@
 
 from __future__ import annotations
 
-import numpy as np
+from random import Random
 
+from hw.boards.registry import BUILDS
 from hw.control.sequencer import Sequencer
-from models.machine.descriptor import OPCODES, Opcode, pack
+from models.machine.descriptor import Opcode
 from sim.runner import run_bench
+from tests.hw.control.programs import random_descriptor
 
 
-def _descriptor(rng, opcode, **given):
-    """Random semaphores, and fields of zero but for those given."""
-    fields = {field.name: given.get(field.name, 0) for field in OPCODES[opcode].fields}
-    wait, signal = (int(rng.integers(1 << 16)) for _ in range(2))
-    return int.from_bytes(pack(opcode, wait=wait, signal=signal, **fields), "little")
+def _descriptor(random, opcode, **given):
+    """Random semaphores, and random fields but for those given."""
+    wait, signal = random.getrandbits(16), random.getrandbits(16)
+    return int.from_bytes(random_descriptor(random, opcode, wait=wait, signal=signal, build="kv260", **given), "little")
 
 
 def _program(descriptors, address=64, *, good=None, asked=1, **more):
@@ -24,13 +25,12 @@ def _program(descriptors, address=64, *, good=None, asked=1, **more):
 
 
 def test_bench():
-    rng = np.random.default_rng(1)
-    some = [_descriptor(rng, opcode) for opcode in Opcode]
-    many = [_descriptor(rng, Opcode(int(opcode)), rows=int(rng.integers(256)))
-            for opcode in rng.choice([op for op in Opcode if any(f.name == "rows" for f in OPCODES[op].fields)], 40)]
-    misaligned = _descriptor(rng, Opcode.STREAM, address=8)
+    random = Random(1)
+    some = [_descriptor(random, opcode) for opcode in Opcode]
+    many = [_descriptor(random, random.choice(list(Opcode))) for _ in range(40)]
+    misaligned = _descriptor(random, Opcode.STREAM, address=8)
     unknown = some[3] & ~255 | 0xF3
-    run_bench(Sequencer(), "tests.hw.control.sequencer_bench", {"programs": [
+    run_bench(Sequencer(BUILDS["kv260"]), "tests.hw.control.sequencer_bench", {"programs": [
         _program(some, 2**40 - 64 * len(some)), _program([]), _program(some[:1], 0), _program(many, 1 << 20),
         _program([unknown], good=0), _program([some[2], some[5], misaligned], good=2),
         _program([], 96, good=0, asked=0, count=2), _program(some[::-1]),

@@ -160,6 +160,31 @@ async def a_burst_outside_never_leaves(dut):
 
 
 @cocotb.test()
+async def bursts_outside_amid_others(dut):
+    """Right behind bursts inside, of the same client and of others, at full rate."""
+    bench = Bench(dut, stall=0.0, latency=(2, 9))
+    await start(dut)
+    base, blocks = 0x77_0000, 64
+    dut.base.value, dut.limit.value = base, base + blocks
+    for _ in range(12):
+        for source in bench.sources:
+            places = [base + bench.random.randrange(blocks) for _ in range(bench.random.randrange(1, 8))]
+            places.append(bench.random.choice([base - 1, base + blocks, 0]))
+            source.send_nowait(*({"address": block * 256, "length": 15} for block in places + places[:1]))
+        await ClockCycles(dut.clk, 300)
+        assert dut.faulty.value
+        assert all(base <= address >> 8 < base + blocks for _, address, _ in bench.memory.bursts)
+        dut.stop.value = 1
+        for source in bench.sources:
+            source.stop()
+        await ClockCycles(dut.clk, 3)
+        assert dut.quiet.value
+        dut.stop.value = 0
+        bench.sources = bench.new_sources()
+    assert len(bench.memory.bursts) > 60
+
+
+@cocotb.test()
 async def responses_are_told_apart(dut):
     bench = Bench(dut, stall=0.0, latency=(3, 9))
     await start(dut)

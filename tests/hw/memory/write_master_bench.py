@@ -153,6 +153,33 @@ async def a_burst_outside_never_leaves(dut):
 
 
 @cocotb.test()
+async def bursts_outside_amid_others(dut):
+    """Right behind bursts inside, of the same client and of the other, at full rate."""
+    memory, random = AxiMemory(dut, "axi", Contents(), latency=(2, 9), outstanding=4), generator("outside")
+    base, blocks = 0x77_0000, 64
+    dut.stop.value, dut.base.value, dut.limit.value = 0, base, base + blocks
+    sources = [StreamSource(dut, f"i__{c}", WRITE_BEAT) for c in range(2)]
+    await start(dut)
+    for _ in range(12):
+        for source in sources:
+            places = [base + random.randrange(blocks) for _ in range(random.randrange(1, 8))]
+            places.append(random.choice([base - 1, base + blocks, 0]))
+            lengths = [random.choice([1, 1, 16]) for _ in places]
+            source.send_nowait(*(beat for block, length in zip(places, lengths, strict=True)
+                                 for beat in _burst(block * 256, length)))
+        await ClockCycles(dut.clk, 400)
+        assert dut.faulty.value and dut.quiet.value
+        assert all(base <= address >> 8 < base + blocks for _, address, _ in memory.write_bursts)
+        dut.stop.value = 1
+        for source in sources:
+            source.stop()
+        await ClockCycles(dut.clk, 3)
+        dut.stop.value = 0
+        sources = [StreamSource(dut, f"i__{c}", WRITE_BEAT) for c in range(2)]
+    assert len(memory.write_bursts) > 40
+
+
+@cocotb.test()
 async def responses_are_told_apart(dut):
     contents = Contents()
     AxiMemory(dut, "axi", contents, latency=(3, 9), outstanding=parameters()["outstanding"])
