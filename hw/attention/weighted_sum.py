@@ -16,6 +16,7 @@ from models.machine.kv_format import kv_format
 __all__ = ["SUM_LANES", "WeightedSum"]
 
 SUM_LANES = 2  # sums that leave a cycle
+_LANES_ENDED = 16  # whose sums one register moves
 _MUX = 8  # inputs of each of the two levels that choose them
 
 
@@ -75,10 +76,11 @@ class WeightedSum(wiring.Component):
         for n in range(WeightMemory.READ_LATENCY + self.parts - 1 + 2):
             early, stage = stage, Signal(flags, name=f"flags_{n}")
             m.d.sync += stage.eq(early)
-        # a copy a pair: a pass' end enables all the registers that its sums go to
-        finished = [Signal(name=f"finished_{pair}", reset_less=True, attrs=KEPT) for pair in range(self.pairs)]
+        # a copy for some lanes of a pair: a pass' end enables all the registers that its sums go to
+        finished = [[Signal(name=f"finished_{pair}_{lane}", reset_less=True, attrs=KEPT)
+                     for lane in range(0, self.lanes, _LANES_ENDED)] for pair in range(self.pairs)]
         ended = Signal()
-        m.d.sync += [*(copy.eq(stage.valid & stage.last) for copy in finished),
+        m.d.sync += [*(copy.eq(stage.valid & stage.last) for copies in finished for copy in copies),
                      ended.eq(stage.valid & stage.last), self.done.eq(ended)]
 
         held = []  # [pair][channel]
@@ -88,7 +90,7 @@ class WeightedSum(wiring.Component):
                             for values, weights in operands]
                 total = accumulate(m, platform, products, first=early.first, enable=stage.valid)
                 kept = Signal(signed(self.sum_bits), name=f"kept_{pair}_{lane}", reset_less=True)
-                with m.If(finished[pair]):
+                with m.If(finished[pair][lane // _LANES_ENDED]):
                     m.d.sync += kept.eq(total)
                 held.append(kept)
         self._choose(m, held)
