@@ -11,12 +11,12 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.attention.engine import AttentionEngine
 from hw.boards.registry import board_of
-from hw.control.reset_tree import ResetTree
 from hw.control.system import ControlSystem
 from hw.head.engine import HeadEngine
 from hw.linear.engine import LinearEngine
 from hw.memory.axi import Axi4, Axi4Lite, connect_flat, flat_members
 from hw.memory.system import MemorySystem
+from hw.stream.reset_tree import ResetTree
 from hw.vector.engine import VectorEngine
 from models.machine.build import BuildParameters
 from models.machine.descriptor import Engine

@@ -50,7 +50,6 @@ ELSEWHERE: tuple[tuple[str, str, str], ...] = (
     ("hw/memory", "axi", "hw/memory/test_read_master.py"),
     ("hw/memory", "ram_style", "hw/linear/test_weight_buffer.py"),
     ("hw/memory", "shapes", "hw/memory/test_system.py"),
-    ("hw/stream", "kept", "hw/synthesis/test_yosys.py"),
     ("hw/synthesis", "graph primitives", "hw/synthesis/test_levels.py"),
     ("hw/synthesis", "units", "hw/synthesis/test_join.py"),
     ("hw/vector", "closed_loop", "hw/vector/test_residual.py"),

@@ -10,7 +10,6 @@ from hw.command import COMMAND_BITS, POSITIONS
 from hw.control.engine_queue import EngineQueue
 from hw.control.fault_report import FaultReport
 from hw.control.registers import Registers
-from hw.control.reset_tree import ResetTree
 from hw.control.run_control import RunControl
 from hw.control.semaphores import Semaphores
 from hw.control.sequencer import Sequencer
@@ -18,6 +17,7 @@ from hw.control.watchdog import Watchdog
 from hw.memory.axi import DATA_BITS, Axi4Lite
 from hw.memory.shapes import MEMORY_FAULT, READ_REQUEST
 from hw.stream.event_counter import EventCounter
+from hw.stream.reset_tree import ResetTree
 from models.machine.build import BuildParameters
 from models.machine.descriptor import Engine
 from models.machine.registers import IDENTITY, SEQUENCES, VERSION, Control, position_register

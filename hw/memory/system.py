@@ -9,7 +9,6 @@ from amaranth.utils import exact_log2
 
 from hw.boards.registry import board_of
 from hw.command import COMMAND_BITS, POSITIONS, command_layout
-from hw.control.reset_tree import ResetTree
 from hw.memory.axi import DATA_BITS, Axi4, connect_master
 from hw.memory.drain import DRAIN_CYCLES, Drain
 from hw.memory.fault_collector import FaultCollector
@@ -34,6 +33,7 @@ from hw.memory.stream_router import StreamRouter
 from hw.memory.wide_reader import WideReader
 from hw.memory.write_master import WriteMaster
 from hw.stream.queue import Queue
+from hw.stream.reset_tree import ResetTree
 from models.machine.build import BURST_BEATS, CACHE_READER_BEATS, PORT_FIFO_BEATS, BuildParameters
 from models.machine.descriptor import Opcode
 from models.machine.registers import Client
@@ -68,7 +68,7 @@ class MemorySystem(wiring.Component):
     `drain_cycles` (`hw.memory.drain`). stop: drop everything on the way in:
     the readers, FETCH and LOAD are held in reset, beats that still arrive are lost, writes are refused. Held until
     `quiet` it leaves the system as after reset. Behind a reset and a stop nothing may be asked for RESET_LATENCY cycles
-    (`hw.control.reset_tree`). port_beats, port_busy: a bit a port for a beat that came, and for reads
+    (`hw.stream.reset_tree`). port_beats, port_busy: a bit a port for a beat that came, and for reads
     under way.
     """
 

@@ -36,7 +36,7 @@ def unit_verilog(build: BuildParameters, unit: str) -> str:
     """
     if unit not in UNITS:
         raise OptionError(f"unknown unit {unit!r}; known: {', '.join(UNITS)}")
-    from hw.control.reset_tree import ResetTree  # late: a command's help needs no Amaranth
+    from hw.stream.reset_tree import ResetTree  # late: a command's help needs no Amaranth
     from hw.verilog import to_verilog
 
     module, name = UNITS[unit]

@@ -8,8 +8,8 @@ import numpy as np
 from cocotb import start_soon
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from hw.control.reset_tree import RESET_LATENCY
 from hw.memory.shapes import LIST_PLACE, LISTED_ROW, LOAD_WORD, MEMORY_FAULT, READ_REQUEST, WRITE_BEAT
+from hw.stream.reset_tree import RESET_LATENCY
 from models.machine.build import BURST_BEATS, PORT_BYTES, BuildParameters
 from models.machine.cache import physical
 from models.machine.descriptor import LoadTarget, Opcode, pack

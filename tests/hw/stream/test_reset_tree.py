@@ -10,7 +10,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.boards.technology import ULTRASCALE_PLUS
-from hw.control.reset_tree import RESET_LATENCY, ResetTree
+from hw.stream.reset_tree import RESET_LATENCY, ResetTree
 from hw.verilog import to_verilog
 from tests.hw.cycle_table import check_cycles
 
