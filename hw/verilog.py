@@ -18,8 +18,8 @@ from amaranth.hdl import UnusedElaboratable
 
 from hw.arith.dsp48 import dsp48_models
 from hw.boards.technology import Technology
-from hw.emit import SEPARATOR
 from hw.memory.ultra_ram import ultra_ram_models
+from hw.module_names import plain_names, without_escapes
 from hw.zero_memories import without_zero_memories
 from models.child_process import run_child
 from models.errors import BuildError
@@ -40,9 +40,6 @@ write_verilog -norename
 """
 _ATTRIBUTES = " ".join(f"-remove {name}" for name in ("generator", "top", "amaranth.hierarchy", "amaranth.decoding"))
 _SOURCE = re.compile(r'^ *\(\* src = "[^"]*" \*\)\n|\(\* src = "[^"]*" \*\) ', re.MULTILINE)  # a line, or in one
-_MODULE = re.compile(r"^module \\(\S+)$", re.MULTILINE)
-_KIND = re.compile(r"^(?:module|  cell) \\(\S+)", re.MULTILINE)  # of a module, or of an instance
-_ESCAPED = re.compile(r"\\([A-Za-z_][\w$]*) ")  # a name that Yosys escapes though it is one without, for a $ in it
 _ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -85,7 +82,7 @@ def _convert(component, technology: Technology | None, *, emit_src: bool, **opti
     except BaseException:  # a design that was cut short has parts without a use: that is no news
         warnings.simplefilter("ignore", UnusedElaboratable)
         raise
-    design, modules = _renamed(design)
+    design, modules = plain_names(design)
     script = _SCRIPT.format(rtlil=design, attributes=_ATTRIBUTES)
     done = run_child([sys.executable, "-m", YOSYS, "-q", "-"], input=script, text=True, encoding="utf-8",
                      env=os.environ | {"PYTHONSAFEPATH": "1"},  # a module of the user's folder is not meant
@@ -93,21 +90,7 @@ def _convert(component, technology: Technology | None, *, emit_src: bool, **opti
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
         raise BuildError(f"Yosys could not write the Verilog: {lines[-1]}")
-    return _ESCAPED.sub(lambda name: f"{name[1]} " if name[1] in modules else name[0],
-                        without_zero_memories(done.stdout))
-
-
-def _renamed(design: str) -> tuple[str, set[str]]:
-    """The RTLIL with modules called `top__part` where Amaranth calls them `top.part`, and these names."""
-    modules = set(_MODULE.findall(design))
-    odd = sorted(name for name in modules if SEPARATOR in name)
-    if odd:
-        raise BuildError(f"a module's name must not have {SEPARATOR!r} in it: {odd[0]}")
-
-    def renamed(match: re.Match) -> str:
-        return match[0].replace(".", SEPARATOR) if match[1] in modules else match[0]
-
-    return _KIND.sub(renamed, design), {name.replace(".", SEPARATOR) for name in modules}
+    return without_escapes(without_zero_memories(done.stdout), modules)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import numpy as np
 
 from host.devices.waves import Waves
 from hw.boards.memory_rate import MODELS
-from hw.emit import SEPARATOR
+from hw.module_names import SEPARATOR
 from models.errors import DeviceError
 from sim.memory_counters import DramCounters, PortCounters
 from sim.verilate import verilate

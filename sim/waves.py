@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from hw.emit import SEPARATOR
+from hw.module_names import SEPARATOR
 from models.errors import OptionError
 
 __all__ = ["WAVES_FLAG", "WAVES_HEADERS", "WAVES_LIBRARIES", "check_scope"]

@@ -10,7 +10,7 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from hw.emit import SEPARATOR
+from hw.module_names import SEPARATOR
 
 __all__ = ["Joint", "Module", "joints", "read_modules"]
 
