@@ -16,6 +16,7 @@ from hw.head.engine import HeadEngine
 from hw.linear.engine import LinearEngine
 from hw.memory.axi import Axi4, Axi4Lite, connect_flat, flat_members
 from hw.memory.system import MemorySystem
+from hw.stream.reset_tree import ResetTree
 from hw.vector.engine import VectorEngine
 from models.machine.build import BuildParameters
 from models.machine.descriptor import Engine
@@ -28,7 +29,8 @@ class Core(wiring.Component):
     board's ports), `irq`.
 
     A run walks descriptors in DRAM (docs/program.md); engines work at the same time as far as their
-    semaphores let them. All engines are reset before a run and after an error; memories keep their content.
+    semaphores let them. All engines are reset before a run and after an error, each through a tree of registers that
+    RunControl gives time; memories keep their content.
 
     outside: engines by name that are left out. Each one's place is taken by an interface of that name, so that the
     rest of the core can be synthesised without them.
@@ -54,7 +56,7 @@ class Core(wiring.Component):
             """The engine of that name, or what stands in its place."""
             if name in self._outside:
                 return flipped(getattr(self, name))
-            m.submodules[name] = ResetInserter(control.reset_engines)(self._engines[name])
+            m.submodules[name] = ResetInserter(control.reset_engines)(ResetTree(name)(self._engines[name]))
             return self._engines[name]
 
         linear, head, vector, attention = engine("linear"), engine("head"), engine("vector"), engine("attention")

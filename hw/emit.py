@@ -6,11 +6,13 @@ import gzip
 import hashlib
 import importlib.metadata
 import json
+import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
 from hw.boards.registry import board_of
+from hw.module_names import SEPARATOR
 from models.cache import cached
 from models.machine.build import BuildParameters
 
@@ -102,4 +104,4 @@ def _kept(build: BuildParameters) -> Path:
 
 def with_top(text: str, top: str) -> str:
     """The Verilog of a build with another name for its top module."""
-    return text.replace(f"module {TOP}(", f"module {top}(").replace(f"\\{TOP}.", f"\\{top}.")
+    return re.sub(rf"\b{TOP}{SEPARATOR}", f"{top}{SEPARATOR}", text.replace(f"module {TOP}(", f"module {top}("))

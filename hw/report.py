@@ -1,12 +1,13 @@
 """What a board's accelerator takes of its device: `python -m hw.report --board kv260 --model demo [--json]`.
 
-From a Yosys run: sites, levels of logic, and the worst paths by name; for units that the analytic model knows
-(docs/analytic-model.md) also what it predicted. A whole board takes half an hour and one unit of it (`--unit vector`)
-up to five minutes; the netlist is kept in the cache (`models.cache`), so that the same Verilog is not synthesised
-twice.
+From a Yosys run: sites, levels of logic and fan-out, the worst paths and nets by name; for units that the analytic
+model knows (docs/analytic-model.md) also what it predicted. A whole board takes half an hour and one unit of it
+(`--unit vector`) up to five minutes; the netlist is kept in the cache (`models.cache`), so that the same Verilog is not
+synthesised twice.
 `--parts` synthesises the core's parts one by one and joins their netlists (`hw.synthesis.join`): it needs less memory,
 and a part that did not change is there already; but paths from one part to another are longer than in the whole, where
-the mapper sees all of them. What is counted how: `hw.synthesis.resources`, `hw.synthesis.levels`.
+the mapper sees all of them. What is counted how: `hw.synthesis.resources`, `hw.synthesis.levels`,
+`hw.synthesis.fan_out`. A design is `roomy` within `LIMITS`, which leave a placer and router something to work with.
 A board for which nothing can be emitted yet has a report too, with a line that says why.
 """
 
@@ -25,6 +26,7 @@ from hw.boards.chosen_build import add_build_options, chosen_build
 from hw.boards.device import Device, Resources
 from hw.boards.registry import BOARDS, board_of
 from hw.emit import TOP, kept_verilog
+from hw.synthesis.fan_out import Driver, FanOut
 from hw.synthesis.join import join_netlists
 from hw.synthesis.levels import LogicLevels
 from hw.synthesis.netlist import Netlist, read_netlist
@@ -37,7 +39,24 @@ from models.machine.build import BuildParameters
 from models.output import check_output_folder
 from models.progress import working
 
-__all__ = ["Report", "main", "make_parts_report", "make_report", "parser"]
+__all__ = ["LIMITS", "NETS", "Limits", "Report", "main", "make_parts_report", "make_report", "parser"]
+
+NETS = 10
+"""Nets that are named, of each kind of driver."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a design may have at most: levels of logic, loads of a net by its driver, share of each kind of site."""
+
+    levels: int
+    loads: dict[Driver, int]
+    share: float
+
+
+LIMITS = Limits(levels=6, loads={Driver.LUT: 256, Driver.REGISTER: 1000, Driver.OTHER: 1000}, share=0.85)
+"""Of a design for 250 MHz on UltraScale+ at 0.72 V. A port counts as the register that stands behind it."""
+
 
 @dataclass(frozen=True)
 class Report:
@@ -48,6 +67,7 @@ class Report:
     runs: list[Run]
     resources: Resources
     levels: LogicLevels
+    fan_out: FanOut
     late_products: list[str]
 
     @property
@@ -55,9 +75,26 @@ class Report:
         """Whether the device has the sites, and all paths end."""
         return self.device.fits(self.resources) and not self.levels.loop
 
+    @property
+    def beyond(self) -> list[str]:
+        """What is over `LIMITS`, a line each, so that the clock is in doubt; empty for a roomy design."""
+        lines = [] if self.levels.worst is not None and self.levels.worst <= LIMITS.levels else [
+            f"more than {LIMITS.levels} levels of logic"]
+        lines += [f"{self.fan_out.worst(driver)} loads behind a {driver.what}, more than {limit}"
+                  for driver, limit in LIMITS.loads.items() if self.fan_out.worst(driver) > limit]
+        return lines + [f"more than {LIMITS.share:.0%} of {name}" for name, used in vars(self.resources).items()
+                        if used > LIMITS.share * getattr(self.device.sites, name)]
+
+    def _figures(self) -> dict[str, object]:
+        """What is no site, by name; `logic_levels` is None where a combinational loop makes it endless."""
+        return {"logic_levels": self.levels.worst,
+                **{f"fan_out_{driver.value}": self.fan_out.worst(driver) for driver in Driver},
+                "fits": self.fits, "roomy": not self.beyond}
+
     def to_json(self) -> dict[str, object]:
-        """What the command prints; `logic_levels` is None where a combinational loop makes it endless."""
-        return {**vars(self.resources), "logic_levels": self.levels.worst, "fits": self.fits}
+        """What the command prints."""
+        nets = [net.to_json() for driver in Driver for net in self.fan_out.nets(driver, NETS)]
+        return {**vars(self.resources), **self._figures(), "nets": nets}
 
     def table(self, predicted: Resources | None = None) -> str:
         """Sites used and available, a line each; beside them what was predicted, and its error. What a chip has none of
@@ -72,17 +109,23 @@ class Report:
             if predicted and name in PREDICTED:
                 line += f"{getattr(predicted, name):11g} {error_percent(getattr(predicted, name), used):>9}"
             lines.append(line)
-        worst = "endless" if self.levels.loop else self.levels.worst
-        return "\n".join([*lines, f"{'logic_levels':14}{worst:>9}", f"{'fits':14}{'yes' if self.fits else 'no':>9}"])
+        said = {None: "endless", True: "yes", False: "no"}
+        for name, figure in self._figures().items():
+            worth = figure if type(figure) is int else said[figure]
+            lines.append(f"{name:16}{worth:>7}")
+        return "\n".join(lines)
 
     def remarks(self, paths: int) -> list[str]:
-        """The worst paths by name, how the others spread, and what the figures do not show."""
-        lines = [f"{path.levels} levels: {path}" for path in self.levels.paths(paths)]
+        """What is over a limit, the worst paths by name, how the others spread, the nets of most loads, and what the
+        figures do not show."""
+        lines = [f"not roomy: {line}" for line in self.beyond]
+        lines += [f"{path.levels} levels: {path}" for path in self.levels.paths(paths)]
         if self.levels.loop:
             lines.append("combinational loop: " + " -> ".join(self.levels.loop))
         else:
             spread = ", ".join(f"{levels}: {count}" for levels, count in self.levels.histogram().items())
             lines.append(f"path ends by levels: {spread}")
+        lines += [f"behind a {driver.what}: {net}" for driver in Driver for net in self.fan_out.nets(driver, NETS)]
         if self.late_products:
             lines.append(f"{len(self.late_products)} of {self.resources.dsp} products meet logic before a register, a "
                          f"path the levels do not show: {', '.join(dict.fromkeys(self.late_products))}")
@@ -111,12 +154,13 @@ def make_parts_report(build: BuildParameters, *, folder: Path | None = None, say
 
 
 def _report(device: Device, runs: list[Run], netlist: Netlist) -> Report:
-    return Report(device, runs, count_resources(netlist), LogicLevels(netlist), late_products(netlist))
+    return Report(device, runs, count_resources(netlist), LogicLevels(netlist), FanOut(netlist),
+                  late_products(netlist))
 
 
 def parser() -> argparse.ArgumentParser:
     """Options of the command."""
-    result = CommandParser("hw.report", description="Sites and levels of logic, from a Yosys run.")
+    result = CommandParser("hw.report", description="Sites, levels of logic and fan-out, from a Yosys run.")
     add_build_options(result, boards=BOARDS)
     result.add_argument("--model", default="demo", metavar="PRESET|DIR", help="the largest model it must hold")
     which = result.add_mutually_exclusive_group()

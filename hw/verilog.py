@@ -18,6 +18,9 @@ from amaranth.hdl import UnusedElaboratable
 
 from hw.arith.dsp48 import dsp48_models
 from hw.boards.technology import Technology
+from hw.memory.ultra_ram import ultra_ram_models
+from hw.module_names import plain_names, without_escapes
+from hw.zero_memories import without_zero_memories
 from models.child_process import run_child
 from models.errors import BuildError
 
@@ -44,11 +47,13 @@ def to_verilog(component, technology: Technology | None, **options) -> str:
     """The component's Verilog without source positions; `options` are those of `amaranth.back.rtlil.convert`.
 
     technology: what units get as their platform, None for that of no vendor.
-    Where primitives are used, their models for Verilator follow: one text serves simulation and synthesis.
+    Where primitives are used, their models for Verilator follow: one text serves simulation and synthesis. Memories
+    that start as zeros, as they do on a device, have no initial contents in it: a simulator of four states does not
+    know them.
     `BuildError` with Yosys' last words where it fails.
     """
     text = _convert(component, technology, emit_src=False, **options)
-    return text + dsp48_models(text)
+    return text + _models(text)
 
 
 def to_sourced_verilog(component, technology: Technology | None, **options) -> tuple[str, str]:
@@ -58,8 +63,13 @@ def to_sourced_verilog(component, technology: Technology | None, **options) -> t
     """
     sourced = _convert(component, technology, emit_src=True, **options)
     plain = _SOURCE.sub("", sourced)
-    models = dsp48_models(plain)
+    models = _models(plain)
     return plain + models, sourced.replace(f"{_ROOT}{os.sep}", "") + models
+
+
+def _models(verilog: str) -> str:
+    """What the text uses and does not have."""
+    return dsp48_models(verilog) + ultra_ram_models(verilog)
 
 
 def _convert(component, technology: Technology | None, *, emit_src: bool, **options) -> str:
@@ -72,6 +82,7 @@ def _convert(component, technology: Technology | None, *, emit_src: bool, **opti
     except BaseException:  # a design that was cut short has parts without a use: that is no news
         warnings.simplefilter("ignore", UnusedElaboratable)
         raise
+    design, modules = plain_names(design)
     script = _SCRIPT.format(rtlil=design, attributes=_ATTRIBUTES)
     done = run_child([sys.executable, "-m", YOSYS, "-q", "-"], input=script, text=True, encoding="utf-8",
                      env=os.environ | {"PYTHONSAFEPATH": "1"},  # a module of the user's folder is not meant
@@ -79,7 +90,7 @@ def _convert(component, technology: Technology | None, *, emit_src: bool, **opti
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
         raise BuildError(f"Yosys could not write the Verilog: {lines[-1]}")
-    return done.stdout
+    return without_escapes(without_zero_memories(done.stdout), modules)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import numpy as np
 
 from host.devices.waves import Waves
 from hw.boards.memory_rate import MODELS
+from hw.module_names import SEPARATOR
 from models.errors import DeviceError
 from sim.ddr_parameters import DDR, SIXTEENTHS, DdrParameters
 from sim.memory_counters import DramCounters, PortCounters
@@ -27,7 +28,7 @@ MAX_PORTS = 4
 MAX_BOARD_OUTSTANDING = 32  # what the DDR controller's model has tickets for
 NO_ANSWER = -1
 PS_PER_HALF_CYCLE = 500_000  # at 1 MHz
-WATCHED = ".control.queue_"  # in the names of the accelerator's modules
+WATCHED = f"{SEPARATOR}control{SEPARATOR}queue_"  # in the names of the accelerator's modules
 OPTIMISE = "-O1"  # at -O2 a build takes a third longer, a run a seventh less
 
 

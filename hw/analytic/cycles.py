@@ -31,8 +31,8 @@ __all__ = ["LinearCycles", "fill_cycles", "layer_beats", "linear_cycles"]
 _ENTRIES_FILL = 29  # a table's 27 entries and the two states around them, beside the words loaded (table_fill)
 _FILL_FREE = 30  # from the release of a bank, its words loaded already, to its being ready again
 _START = 2  # from a command's transfer to the fill's first address, and from its last entry to `ready`
-_DRAIN = 6  # of the last step beside the adder tree's levels: table read, add, write; retirement, the next command
-_BEAT_TO_STEP = 9  # FIFO, gearbox, weight buffer: memory and two output registers each
+_DRAIN = 8  # of the last step beside the adder tree's levels: buffer and table read, add, write; retirement, a command
+_BEAT_TO_STEP = 8  # FIFO: memory and two output registers; slice, gearbox, weight buffer
 _REQUEST = 8  # from the issue of a STREAM, or from free room, to the address on the port, and back from the data
 
 

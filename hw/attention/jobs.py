@@ -70,15 +70,18 @@ class JobWalk(wiring.Component):
         final_head, final_group = Signal(reset_less=True), Signal(reset_less=True)  # of the job, from LAST on
         last_group = Signal(8, reset_less=True)
         taken = self.o.valid & self.o.ready
+        idle = Signal(init=1)  # state IDLE, as a register: it enables all fields
 
         m.d.comb += rows_most.eq(Mux(group == 1, pairs - 1, Mux(group == 2, pairs // 2 - 1, 0)))
         heads_fit = heads_left <= pairs
         m.d.sync += [final_head.eq(heads_fit), final_group.eq(job.kv_head == last_group)]
+        with m.If(idle):
+            m.d.sync += fields.eq(self.command.payload)
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.command.ready.eq(1)
-                m.d.sync += fields.eq(self.command.payload)
                 with m.If(self.command.valid):
+                    m.d.sync += idle.eq(0)
                     m.next = "SHAPE"
             with m.State("SHAPE"):
                 m.d.sync += [position.eq(self.positions[fields.sequence] + fields.token),
@@ -118,5 +121,6 @@ class JobWalk(wiring.Component):
                         m.next = "WORK"
             with m.State("WORK"):
                 with m.If(self.retired):
+                    m.d.sync += idle.eq(1)
                     m.next = "IDLE"
         return m

@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from hw.attention.query_key_dot import key_beat
+from hw.stream.kept import KEPT
 from models.machine.cache import BLOCK_TOKENS
 
 __all__ = ["KeyChunks"]
@@ -59,8 +60,14 @@ class KeyChunks(wiring.Component):
 
         words = data.ArrayLayout(32, 2 * BLOCK_TOKENS)  # scales of keys, then of values
         header, index = Signal(words, reset_less=True), Signal(ceil_log2(BLOCK_TOKENS), reset_less=True)
-        with m.If(self.header):
-            m.d.sync += header.eq(Cat(header.as_value()[len(self.beat):], self.beat))
+        # a cycle late, by registers; the first key's scales are read no earlier
+        beat, bits = Signal(len(self.beat), reset_less=True), header.as_value()
+        m.d.sync += beat.eq(self.beat)
+        for low in range(0, len(bits), len(beat)):
+            later = Signal(name=f"header_{low // len(beat)}", reset_less=True, attrs=KEPT)
+            m.d.sync += later.eq(self.header)
+            with m.If(later):
+                m.d.sync += bits[low:low + len(beat)].eq(Cat(bits, beat)[low + len(beat):low + 2 * len(beat)])
         m.d.sync += [
             index.eq(self.token), self.key_scale.eq(header[index]),
             self.value_scale.eq(data.View(data.ArrayLayout(32, BLOCK_TOKENS),

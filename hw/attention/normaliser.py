@@ -118,7 +118,8 @@ class Normaliser(wiring.Component):
         p = Pipeline(m, issue, rounding.i)
         carried = [user] if lane == 0 else []
         pair, *carried = p.step(self.pair, *carried)
-        reciprocal, *carried = p.step(Array(reciprocals)[pair], *carried)  # WeightedSum.READ_LATENCY
+        reciprocal, *carried = p.step(Array(reciprocals)[pair], *carried)  # of this job: the next may come now
+        reciprocal, *carried = p.step(reciprocal, *carried)  # WeightedSum.READ_LATENCY
         dropped, reciprocal, *carried = p.step(round_shift(self.sums[lane], self._drop), reciprocal, *carried)
         tag = Signal(rounding.i.p.user.shape(), name=f"tag_{lane}")
         if carried:

@@ -5,17 +5,19 @@ from __future__ import annotations
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import ceil_log2, exact_log2
 
 from hw.arith.rounding import shift_sticky
 from hw.stream.pipeline import Pipeline
+from hw.stream.reserved_queue import ReservedQueue
 from models.machine.build import LANES
 
 __all__ = ["OUTPUT_BITS", "OUTPUT_REQUEST", "OUTPUT_WORD", "ROW_EXPONENT", "OutputMemory", "output_pair"]
 
 OUTPUT_BITS = 26  # |o| <= 2**24, docs/numerics.md §7
 _WRITTEN = 2
+_BETWEEN = 3  # places of results beside those under way, so that a word a cycle comes
 _LANE_BITS = exact_log2(LANES)
 
 OUTPUT_REQUEST = data.StructLayout({"count": 16, "row": 8, "group_channels": 16})
@@ -45,7 +47,7 @@ class OutputMemory(wiring.Component):
     of `_attend` in models/golden/model.py.
     """
 
-    LATENCY = 8
+    LATENCY = 9
 
     def __init__(self, *, rows: int, channels: int, groups: int) -> None:
         if channels % LANES:
@@ -101,8 +103,14 @@ class OutputMemory(wiring.Component):
         word, group = Signal(range(words)), Signal(range(self._groups))
         last_word = Signal(14, reset_less=True)
         in_group, last_in_group = Signal(14), Signal(14, reset_less=True)
-        issue = stream.Signature(0).create()
+        started = stream.Signature(0).create()
         row_end = word == last_word
+
+        # nothing stops a word that is under way: it has its place behind the pipeline
+        ready = stream.Signature(self.o.p.shape(), always_ready=True).create()
+        m.submodules.given = given = ReservedQueue(self.o.p.shape(), self.LATENCY + _BETWEEN)
+        m.d.comb += [given.i.valid.eq(ready.valid), given.i.payload.eq(ready.payload)]
+        connect(m, given.o, flipped(self.o))
 
         read_largest = largest.read_port(domain="comb")
         m.d.comb += read_largest.addr.eq(self.i_request.p.row[:row_bits])
@@ -118,8 +126,8 @@ class OutputMemory(wiring.Component):
                              last_in_group.eq((request.group_channels - 1) >> _LANE_BITS)]
                 m.next = "READ"
             with m.State("READ"):
-                m.d.comb += issue.valid.eq(1)
-                with m.If(issue.ready):
+                m.d.comb += [given.reserve.eq(given.free), started.valid.eq(given.free)]
+                with m.If(given.free):
                     m.d.sync += [word.eq(word + 1), in_group.eq(in_group + 1)]
                     with m.If(in_group == last_in_group):
                         m.d.sync += [in_group.eq(0), group.eq(group + 1)]
@@ -129,7 +137,7 @@ class OutputMemory(wiring.Component):
                 with m.If(self.o.valid & self.o.ready & self.o.p.last):
                     m.next = "IDLE"
 
-        p = Pipeline(m, issue, self.o)
+        p = Pipeline(m, started, ready)
         read, read_exponent = outputs.read_port(), exponents.read_port()
         row = request.row[:row_bits]
         m.d.comb += [read.addr.eq(Cat(row, word)), read.en.eq(p.advance),
@@ -149,4 +157,4 @@ class OutputMemory(wiring.Component):
             rounded.append((quotient + (x[0] & (sticky | x[1])))[:OUTPUT_BITS].as_signed())
         *values, last = p.step(*rounded, last)
         p.finish(last=last)
-        m.d.comb += [self.o.p.values[lane].eq(value) for lane, value in enumerate(values)]
+        m.d.comb += [ready.p.values[lane].eq(value) for lane, value in enumerate(values)]

@@ -105,11 +105,14 @@ class QueryLoad(wiring.Component):
         for n in range(_ANSWER):
             before, tag = tag, Signal(tag_layout, name=f"tag_{n}")
             m.d.sync += tag.eq(before)
+        of_pair = Signal(self._pairs)  # whose word it is, one-hot
+        m.d.sync += of_pair.eq(before.valid << before.pair)
 
         # all pairs' words at once
         earlier = Signal(data.ArrayLayout(self.write.values[0].shape(), self._pairs), reset_less=True)
-        with m.If(tag.valid):
-            m.d.sync += earlier[tag.pair].eq(self.word)
+        for number in range(self._pairs):
+            with m.If(of_pair[number]):
+                m.d.sync += earlier[number].eq(self.word)
         m.d.comb += [
             self.write_valid.eq(tag.valid & tag.write), self.write.bank.eq(bank), self.write.index.eq(tag.index),
             self.write.values.eq(earlier),

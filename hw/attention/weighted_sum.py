@@ -10,11 +10,13 @@ from amaranth.utils import ceil_log2
 from hw.arith.multiply_add import accumulate
 from hw.attention.softmax import WEIGHT_BITS
 from hw.attention.weight_memory import WeightMemory
+from hw.stream.kept import KEPT
 from models.machine.kv_format import kv_format
 
 __all__ = ["SUM_LANES", "WeightedSum"]
 
 SUM_LANES = 2  # sums that leave a cycle
+_LANES_ENDED = 16  # whose sums one register moves
 _MUX = 8  # inputs of each of the two levels that choose them
 
 
@@ -25,14 +27,14 @@ class WeightedSum(wiring.Component):
     `weights` are those of the beat READ_LATENCY cycles before (`WeightMemory`). Each channel and pair has one
     accumulator, a DSP block, and a second multiplies the beat's second token. After the last beat the sums move to
     registers, and `done` pulses; they stay until the next pass' last beat has gone the same way, `LATENCY` cycles or
-    more. Two cycles after `pair` and `step`, `sums` are those of channels SUM_LANES * step on. Golden: `w @ v` of
-    `attention`.
+    more. READ_LATENCY cycles after `pair` and `step`, `sums` are those of channels SUM_LANES * step on. Golden: `w @ v`
+    of `attention`.
 
     Widths: weights unsigned(24), sums signed(24 + kv_bits + log2 context_max), which hold any tokens.
     """
 
     LATENCY = WeightMemory.READ_LATENCY + 5
-    READ_LATENCY = 2
+    READ_LATENCY = 3
 
     def __init__(self, *, pairs: int, kv_bits: int, chunk_bits: int, parts: int, context_max: int) -> None:
         kv_format(kv_bits)
@@ -74,8 +76,12 @@ class WeightedSum(wiring.Component):
         for n in range(WeightMemory.READ_LATENCY + self.parts - 1 + 2):
             early, stage = stage, Signal(flags, name=f"flags_{n}")
             m.d.sync += stage.eq(early)
-        finished = Signal()
-        m.d.sync += [finished.eq(stage.valid & stage.last), self.done.eq(finished)]
+        # a copy for some lanes of a pair: a pass' end enables all the registers that its sums go to
+        finished = [[Signal(name=f"finished_{pair}_{lane}", reset_less=True, attrs=KEPT)
+                     for lane in range(0, self.lanes, _LANES_ENDED)] for pair in range(self.pairs)]
+        ended = Signal()
+        m.d.sync += [*(copy.eq(stage.valid & stage.last) for copies in finished for copy in copies),
+                     ended.eq(stage.valid & stage.last), self.done.eq(ended)]
 
         held = []  # [pair][channel]
         for pair in range(self.pairs):
@@ -84,20 +90,22 @@ class WeightedSum(wiring.Component):
                             for values, weights in operands]
                 total = accumulate(m, platform, products, first=early.first, enable=stage.valid)
                 kept = Signal(signed(self.sum_bits), name=f"kept_{pair}_{lane}", reset_less=True)
-                with m.If(finished):
+                with m.If(finished[pair][lane // _LANES_ENDED]):
                     m.d.sync += kept.eq(total)
                 held.append(kept)
         self._choose(m, held)
         return m
 
     def _choose(self, m: Module, held: list[Signal]) -> None:
-        """The sums of a pair's step, by two levels of multiplexers with a register behind each."""
-        index = Signal(len(self.step) + len(self.pair))
-        m.d.comb += index.eq(self.pair * self.steps + self.step)
+        """The sums of a pair's step, by two levels of multiplexers with a register behind each, and a copy of the
+        index a lane before them."""
+        given = Signal(len(self.step) + len(self.pair))
+        m.d.comb += given.eq(self.pair * self.steps + self.step)
         low_bits = ceil_log2(_MUX)
-        high = Signal(len(index) - low_bits, reset_less=True)
-        m.d.sync += high.eq(index[low_bits:])
         for lane in range(SUM_LANES):
+            index = Signal(len(given), name=f"index_{lane}", reset_less=True, attrs=KEPT)
+            high = Signal(len(index) - low_bits, name=f"high_{lane}", reset_less=True)
+            m.d.sync += [index.eq(given), high.eq(index[low_bits:])]
             inputs = held[lane::SUM_LANES]
             groups = []
             for start in range(0, len(inputs), _MUX):

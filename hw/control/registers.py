@@ -38,7 +38,8 @@ class Registers(wiring.Component):
         bus = self.bus
         m.d.comb += [bus.bresp.eq(Response.OKAY), bus.rresp.eq(Response.OKAY)]
 
-        write_word, write_data, strobes = Signal(10), Signal(32), Signal(4)
+        write_word, write_data, strobes = (Signal(bits, name=name, reset_less=True) for bits, name in (
+            (10, "write_word"), (32, "write_data"), (4, "strobes")))
         addressed, loaded, write = Signal(), Signal(), Signal()
         m.d.comb += [
             bus.awready.eq(~addressed),
@@ -54,14 +55,14 @@ class Registers(wiring.Component):
         with m.If(write):
             m.d.sync += [addressed.eq(0), loaded.eq(0), bus.bvalid.eq(1)]
 
-        read_word, fetched, selected = Signal(10), Signal(), Signal()
+        read_word, fetched, selected = Signal(10, reset_less=True), Signal(), Signal()
         m.d.comb += bus.arready.eq(~fetched & ~selected & ~bus.rvalid)
         with m.If(bus.arvalid & bus.arready):
             m.d.sync += [fetched.eq(1), read_word.eq(bus.araddr[2:])]
         with m.If(bus.rready):
             m.d.sync += bus.rvalid.eq(0)
         # Which register it is takes a cycle, then they are or-ed: a chain of multiplexers would be as long as the map.
-        chosen = Signal(len(self._registers))
+        chosen = Signal(len(self._registers), reset_less=True)
         m.d.sync += selected.eq(fetched)
         with m.If(fetched):
             m.d.sync += fetched.eq(0)

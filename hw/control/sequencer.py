@@ -52,8 +52,9 @@ class Sequencer(wiring.Component):
 
         program = Signal(ADDRESS_BITS, reset_less=True)
         remaining = Signal(32)
-        descriptor = Signal(COMMAND_BITS, reset_less=True)
-        beat = Signal(range(_BEATS))
+        # the words take what is there until their beat has come, so that registers enable them
+        words = [Signal(DATA_BITS, name=f"word_{n}", reset_less=True) for n in range(_BEATS)]
+        descriptor, awaited = Cat(words), Signal(_BEATS)
         header = data.View(HEADER_LAYOUT, descriptor)
         faults = Signal(len(faults_of(descriptor, self._build)))
         chosen = Signal(len(Engine))
@@ -67,6 +68,9 @@ class Sequencer(wiring.Component):
             m.d.comb += [queue.payload.eq(descriptor), queue.valid.eq(offered[engine])]
             m.d.sync += chosen[engine].eq(header.engine == engine)
 
+        for n, word in enumerate(words):
+            with m.If(awaited[n]):
+                m.d.sync += word.eq(self.beats.payload)
         with m.FSM():
             with m.State("IDLE"):
                 m.d.sync += [program.eq(self.program), remaining.eq(self.count)]
@@ -82,15 +86,13 @@ class Sequencer(wiring.Component):
                 with m.Else():
                     m.d.comb += self.read.valid.eq(1)
                     with m.If(self.read.ready):
+                        m.d.sync += awaited.eq(1)
                         m.next = "COLLECT"
             with m.State("COLLECT"):
                 m.d.comb += self.beats.ready.eq(1)
                 with m.If(self.beats.valid):
-                    m.d.sync += [
-                        descriptor.eq(Cat(descriptor[DATA_BITS:], self.beats.payload)),
-                        beat.eq(beat + 1),
-                    ]
-                    with m.If(beat == _BEATS - 1):
+                    m.d.sync += awaited.eq(awaited << 1)
+                    with m.If(awaited[-1]):
                         m.next = "CHECK"
             with m.State("CHECK"):
                 m.d.comb += self.fetched.eq(1)
@@ -109,6 +111,7 @@ class Sequencer(wiring.Component):
                         m.d.sync += self.done.eq(1)
                         m.next = "IDLE"
                     with m.Else():
+                        m.d.sync += awaited.eq(1)
                         m.next = "COLLECT"
             with m.State("BAD"):
                 m.d.comb += self.bad.eq(1)

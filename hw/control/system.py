@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, ResetInserter
-from amaranth.lib import stream, wiring
+from amaranth.hdl import Cat, Const, Module, ResetInserter, Signal
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.command import COMMAND_BITS, POSITIONS
@@ -17,6 +17,7 @@ from hw.control.watchdog import Watchdog
 from hw.memory.axi import DATA_BITS, Axi4Lite
 from hw.memory.shapes import MEMORY_FAULT, READ_REQUEST
 from hw.stream.event_counter import EventCounter
+from hw.stream.reset_tree import ResetTree
 from models.machine.build import BuildParameters
 from models.machine.descriptor import Engine
 from models.machine.registers import IDENTITY, SEQUENCES, VERSION, Control, position_register
@@ -69,36 +70,45 @@ class ControlSystem(wiring.Component):
         m = Module()
         m.submodules.registers = registers = Registers()
         m.submodules.run = run = RunControl()
-        m.submodules.fault_report = report = FaultReport()
-        m.submodules.watchdog = watchdog = Watchdog()
-        resettable = ResetInserter(run.reset_engines)
+        report, watchdog = FaultReport(), Watchdog()
+        m.submodules.fault_report = ResetTree("fault_report")(report)
+        m.submodules.watchdog = ResetTree("watchdog")(watchdog)
+
+        def resettable(name: str, unit: wiring.Component) -> None:
+            m.submodules[name] = ResetInserter(run.reset_engines)(ResetTree(name)(unit))
+
         sequencer, semaphores = Sequencer(self._build), Semaphores(len(Engine))
-        m.submodules.sequencer = resettable(sequencer)
-        m.submodules.semaphores = resettable(semaphores)
+        resettable("sequencer", sequencer)
+        resettable("semaphores", semaphores)
         connect(m, flipped(self.bus), registers.bus)
         connect(m, sequencer.read, flipped(self.descriptor_read))
         connect(m, flipped(self.descriptors), sequencer.beats)
 
+        begun = Signal()  # a register, for many loads; the run's first event is later
+        m.d.sync += begun.eq(run.accepted)
         queues_idle = Const(1, 1)
         for engine in Engine:
             queue = EngineQueue()
-            m.submodules[f"queue_{engine.name.lower()}"] = resettable(queue)
+            resettable(f"queue_{engine.name.lower()}", queue)
             connect(m, sequencer.queues[engine], queue.i)
             connect(m, queue.command, flipped(self.commands[engine]))
             connect(m, queue.take, semaphores.take[engine])
             connect(m, queue.give, semaphores.give[engine])
             m.d.comb += queue.retired.eq(self.retired[engine])
             queues_idle = queues_idle & queue.idle
-            self._count(m, f"busy_{engine.name.lower()}", queue.busy, registers, clear=run.accepted)
+            self._count(m, f"busy_{engine.name.lower()}", queue.busy, registers, clear=begun)
 
         program = Cat(registers.program_low, registers.program_high)[:len(sequencer.program)]
-        with m.If(run.accepted):
+        of_run = Signal(data.StructLayout({"program": len(program), "count": 32, "positions": POSITIONS}),
+                        reset_less=True)
+        with m.If(begun):
             m.d.sync += [
-                sequencer.program.eq(program),
-                sequencer.count.eq(registers.descriptors),
-                *(self.positions[s].eq(getattr(registers, position_register(s).lower())) for s in range(SEQUENCES)),
+                of_run.program.eq(program), of_run.count.eq(registers.descriptors),
+                *(of_run.positions[s].eq(getattr(registers, position_register(s).lower())) for s in range(SEQUENCES)),
             ]
         m.d.comb += [
+            sequencer.program.eq(of_run.program), sequencer.count.eq(of_run.count),
+            self.positions.eq(of_run.positions),
             run.start.eq((registers.control & Control.START).any()),
             run.acknowledge.eq((registers.control & Control.ACKNOWLEDGE).any()),
             run.abort.eq((registers.control & Control.ABORT).any()),
@@ -137,16 +147,17 @@ class ControlSystem(wiring.Component):
         for name in ("saturations", "invalid_trits", "axi_errors"):
             self._count(m, name, getattr(self, name), registers, clear=cleared)
         for name in ("zeros", "activations"):
-            self._count(m, name, getattr(self, name), registers, clear=run.accepted)
+            self._count(m, name, getattr(self, name), registers, clear=begun)
         for port in range(len(self.port_beats)):
-            self._count(m, f"port_beats_{port}", self.port_beats[port], registers, clear=run.accepted)
-            self._count(m, f"port_cycles_{port}", self.port_busy[port], registers, clear=run.accepted)
+            self._count(m, f"port_beats_{port}", self.port_beats[port], registers, clear=begun)
+            self._count(m, f"port_cycles_{port}", self.port_busy[port], registers, clear=begun)
         return m
 
     @staticmethod
     def _count(m: Module, name: str, events, registers: Registers, *, clear) -> None:
         """Add `events` up in the register `name`."""
-        m.submodules[f"count_{name}"] = counter = EventCounter(len(events))
+        counter = EventCounter(len(events))
+        m.submodules[f"count_{name}"] = ResetTree(f"count_{name}")(counter)
         m.d.comb += [
             counter.events.eq(events),
             counter.clear.eq(clear),

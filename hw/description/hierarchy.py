@@ -1,6 +1,7 @@
 """The modules of a build's Verilog: who contains whom, which wires join them, and the Python line that made each.
 
-Reads the text that `hw.verilog` writes, in which names are paths: `\\tritloom.linear.tables` is `tables` in `linear`.
+Reads the text that `hw.verilog` writes, in which names are paths: `tritloom__linear__tables` is `tables` in `linear`,
+here `tritloom.linear.tables`.
 """
 
 from __future__ import annotations
@@ -9,14 +10,18 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass, field
 
+from hw.module_names import SEPARATOR
+
 __all__ = ["Joint", "Module", "joints", "read_modules"]
 
-_MODULE = re.compile(r"^(?:\(\* src = \"([^\"]*)\" \*\)\n)?module (?:\\(\S+) |(\w+)) ?[#(].*?^endmodule\n",
+_MODULE = re.compile(r"^(?:\(\* src = \"([^\"]*)\" \*\)\n)?module (?:\\(\S+) |([\w$]+)) ?[#(].*?^endmodule\n",
                      re.MULTILINE | re.DOTALL)
 _PORT = re.compile(r"^  (input|output) (?:\[(\d+):0\] )?(?:\\(\S+) |(\w+));", re.MULTILINE)
-_INSTANCE = re.compile(r"^  \\(\S+)  (?:\\(\S+) |(\w+)) ?\(\n(.*?)^  \);", re.MULTILINE | re.DOTALL)
+_INSTANCE = re.compile(rf"^  \\?(\w+{SEPARATOR}[\w$]+) +(?:\\(\S+) |(\w+)) ?\(\n(.*?)^  \);",
+                       re.MULTILINE | re.DOTALL)
 _CONNECTION = re.compile(r"^    \.(?:\\(\S+) |(\w+))\((.*)\),?$", re.MULTILINE)
 _COMMON = ("clk", "rst", "reset_engines")  # that all modules share
+_RESETS = "reset_tree"  # the instance that gives clocks and resets to the others beside it
 
 
 @dataclass
@@ -53,15 +58,19 @@ def read_modules(verilog: str) -> dict[str, Module]:
     found = {}
     for match in _MODULE.finditer(verilog):
         source, escaped, plain = match.groups()
-        module = Module(escaped or plain, match[0], source or "")
+        module = Module(_path(escaped or plain), match[0], source or "")
         for way, high, *name in _PORT.findall(match[0]):
             module.ports["".join(name)] = way, int(high or 0) + 1
         for kind, *name, connections in _INSTANCE.findall(match[0]):
             instance = "".join(name)
-            module.parts[instance] = kind
+            module.parts[instance] = _path(kind)
             module.wiring[instance] = {"".join(port): net.strip() for *port, net in _CONNECTION.findall(connections)}
         found[module.path] = module
     return found
+
+
+def _path(name: str) -> str:
+    return name.replace(SEPARATOR, ".")
 
 
 def joints(module: Module, modules: dict[str, Module]) -> list[Joint]:
@@ -72,6 +81,8 @@ def joints(module: Module, modules: dict[str, Module]) -> list[Joint]:
         ports = modules[module.parts[instance]].ports
         for port, net in wiring.items():
             way, bits = ports.get(port, ("input", 1))
+            if instance == _RESETS:
+                continue
             if way == "output":
                 givers[net] = instance, port, bits
             elif net not in _COMMON:

@@ -61,7 +61,9 @@ class HeadDot(wiring.Component):
             activations = Signal(self.activations[row].shape(), name=f"activations_{row}", reset_less=True)
             m.d.sync += activations.eq(self.activations[row])
             for lane in range(self._lanes):
-                m.d.sync += tree.terms[lane].eq(weights[lane] * activations[lane])
+                product = Signal(signed(_PRODUCT_BITS), name=f"product_{row}_{lane}", reset_less=True)
+                m.d.sync += product.eq(weights[lane] * activations[lane])
+                m.d.comb += tree.terms[lane].eq(product)
             with m.If(stage.valid):
                 m.d.sync += self.sums[row].eq(tree.total + Mux(stage.first, 0, self.sums[row]))
         return m

@@ -16,6 +16,7 @@ from hw.head.top_k import TopK
 from hw.linear.activations import activation_layout
 from hw.memory.shapes import ID_BITS, LISTED_ROW, WRITE_BEAT
 from hw.stream.queue import Queue
+from hw.stream.reserved_queue import ReservedQueue
 from models.machine.build import BuildParameters
 from models.machine.descriptor import Opcode
 
@@ -118,8 +119,8 @@ class HeadEngine(wiring.Component):
         """The stream of logits {y, user: {row, id, final}}: sums to logits, row after row of the activations."""
         user = data.StructLayout({"row": 8, "id": ID_BITS, "final": 1})
         m.submodules.scale = scale = LogitScale(sums.sum_bits, user)
-        m.submodules.scaled = scaled = Queue(scale.o.payload.shape(), _BETWEEN)
-        connect(m, scale.o, scaled.i)
+        m.submodules.scaled = scaled = ReservedQueue(scale.o.payload.shape(), LogitScale.LATENCY + _BETWEEN)
+        connect(m, scale.o, scaled.i)  # always ready, so that nothing stops the logits that are under way
         row, rows_last = Signal(8), Signal(8, reset_less=True)
         units = [Signal(SCALAR, reset_less=True, name=f"unit_{n}") for n in range(self._build.head_rows)]
         m.d.sync += [Value.cast(unit).eq(Value.cast(self.unit[fields.first_row + n])) for n, unit in enumerate(units)]
@@ -128,13 +129,14 @@ class HeadEngine(wiring.Component):
         given, tag = scale.i, sums.o.p.tag
         row_mantissa, row_exponent = from_word(tag.scale)
         m.d.comb += [
-            given.valid.eq(sums.o.valid), sums.o.ready.eq(given.ready & last_row),
+            scaled.reserve.eq(sums.o.valid & scaled.free),
+            given.valid.eq(scaled.reserve), sums.o.ready.eq(scaled.free & last_row),
             given.p.x.eq(sums.o.p.sums[row]),
             Value.cast(given.p.unit).eq(Array(Value.cast(unit) for unit in units)[row]),
             given.p.scale.m.eq(row_mantissa), given.p.scale.e.eq(row_exponent),
             given.p.user.row.eq(row), given.p.user.id.eq(tag.id), given.p.user.final.eq(tag.final & last_row),
         ]
-        with m.If(given.valid & given.ready):
+        with m.If(given.valid):
             m.d.sync += row.eq(Mux(last_row, 0, row + 1))
         return scaled.o
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.utils import exact_log2
 
 from hw.head.dot import ACTIVATION_BITS, HeadDot
 from hw.head.row_walk import ROW_TAG, RowWalk
 from hw.linear.activations import ActivationMemory, activation_layout
 from hw.memory.shapes import ID_BITS, LISTED_ROW
+from hw.stream.kept import KEPT
 from hw.stream.queue import Queue
 from models.machine.build import BuildParameters
 
 __all__ = ["RowSums"]
 
+_SHARES = 2  # of a row's activations
 _RESULTS = 16  # vocabulary rows between the first beat and their logits
 
 
@@ -32,7 +35,9 @@ class RowSums(wiring.Component):
     def __init__(self, build: BuildParameters) -> None:
         lanes = build.beat_bytes
         self._walk = RowWalk(build)
-        self._activations = ActivationMemory(ACTIVATION_BITS, lanes, -(-build.hidden_max // lanes), build.head_rows)
+        self._activations = [[ActivationMemory(ACTIVATION_BITS, lanes // _SHARES, -(-build.hidden_max // lanes), 1)
+                              for _ in range(_SHARES)] for _ in range(build.head_rows)]
+        self._share_bits = exact_log2(lanes // _SHARES)
         self._dot = HeadDot(lanes, build.head_rows, build.hidden_max)
         self.sum_bits = self._dot.sum_bits
         super().__init__({
@@ -50,21 +55,35 @@ class RowSums(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         m.submodules.walk = walk = self._walk
-        m.submodules.activations = activations = self._activations
         m.submodules.dot = dot = self._dot
         m.submodules.tags = tags = Queue(ROW_TAG, _RESULTS)
         m.submodules.sums = sums = Queue(dot.sums.shape(), _RESULTS)
         connect(m, flipped(self.i_weights), walk.i)
         connect(m, flipped(self.i_rows), walk.rows)
-        connect(m, flipped(self.i_activations), activations.i)
+
+        # shares of a row's lanes, each read at its own copy of the place: an address has loads in every LUT RAM
+        m.d.comb += self.i_activations.ready.eq(1)
+        given, low = self.i_activations.p, self._share_bits
+        of_share = given.index[low:low + exact_log2(_SHARES)]
+        for row, shares in enumerate(self._activations):
+            for share, activations in enumerate(shares):
+                m.submodules[f"activations_{row}_{share}"] = activations
+                word = Signal(walk.word.shape(), name=f"word_{row}_{share}", reset_less=True, attrs=KEPT)
+                m.d.sync += word.eq(walk.next_word)
+                m.d.comb += [
+                    activations.i.valid.eq(self.i_activations.valid & (given.row == row) & (of_share == share)),
+                    activations.i.p.index.eq(Cat(given.index[:low], given.index[low + exact_log2(_SHARES):])),
+                    Value.cast(activations.i.p["values"]).eq(Value.cast(given["values"])),
+                    activations.address.eq(word),
+                ]
+            m.d.comb += Value.cast(dot.activations[row]).eq(Cat(Value.cast(share.words) for share in shares))
 
         begun, taken = Signal(range(_RESULTS + 1)), Signal()
         m.d.comb += [
             walk.start.eq(self.start), walk.vocab.eq(self.vocab), walk.count.eq(self.count),
             walk.listed.eq(self.listed), walk.room.eq(begun != _RESULTS), self.done.eq(walk.done),
-            activations.address.eq(walk.word),
             dot.valid.eq(walk.take), dot.first.eq(walk.first), dot.last.eq(walk.last),
-            dot.weights.eq(walk.i.payload), dot.activations.eq(activations.words),
+            dot.weights.eq(walk.i.payload),
             tags.i.valid.eq(walk.row.valid), tags.i.p.eq(walk.row.tag),
             sums.i.valid.eq(dot.o_valid), sums.i.p.eq(dot.sums),
             # a row's tag is there before its sums

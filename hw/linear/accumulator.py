@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from amaranth.hdl import Array, Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from hw.memory.ram_style import ram_attributes
+from hw.memory.ultra_ram import DualPortMemory
+from hw.stream.kept import KEPT
 from models.machine.build import BuildParameters
 
 __all__ = ["ACCUMULATOR_BITS", "READERS", "READ_LATENCY", "REUSE_DISTANCE", "Accumulator", "word_request"]
@@ -18,7 +18,7 @@ READERS = 2
 READ_LATENCY = 5  # from a request's transfer to its sums, where no step is in the way
 
 _BANKS = 2
-_MEMORY_STEPS = 2  # memory and output register
+_MEMORY_STEPS = DualPortMemory.LATENCY
 
 
 def word_request(build: BuildParameters) -> data.StructLayout:
@@ -68,8 +68,7 @@ class Accumulator(wiring.Component):
             stages.append(Signal(self.step.shape(), name=f"step_{n}"))
             m.d.sync += stages[-1].eq(stages[-2])
         m.d.comb += self.idle.eq(~Cat(stage.valid for stage in stages).any())
-        reading, adding, writing = (stages[self._latency - _MEMORY_STEPS], stages[self._latency],
-                                    stages[self._latency + 1])
+        reading, writing = stages[self._latency - _MEMORY_STEPS], stages[self._latency + 1]
 
         # each reader's next word waits until its port of the bank is free
         asked = [Signal(word_request(self._build), name=f"asked_{n}", reset_less=True) for n in range(READERS)]
@@ -84,32 +83,28 @@ class Accumulator(wiring.Component):
                 m.d.sync += asked[n].eq(request.payload)
 
         total = Signal(self._word, reset_less=True)
-        fetched = [self._bank(m, platform, bank, reading, writing, total, asked) for bank in range(_BANKS)]
-        old = Signal(self._word)
-        m.d.comb += old.eq(Mux(adding.word[0], fetched[1][0], fetched[0][0]))
-        for sum_before, sum_after, sums in zip(_flat(old), _flat(total), _flat(self.sums), strict=True):
-            m.d.sync += sum_after.eq(Mux(adding.overwrite, 0, sum_before) + sums)
+        fetched = [self._bank(m, bank, reading, writing, total, asked) for bank in range(_BANKS)]
+        for row in range(self._build.rows):  # each with its own copy of what all adders are told
+            odd, overwrite = (Signal(name=f"{name}_{row}", reset_less=True, attrs=KEPT)
+                              for name in ("odd", "overwrite"))
+            m.d.sync += [odd.eq(stages[self._latency - 1].word[0]), overwrite.eq(stages[self._latency - 1].overwrite)]
+            for output, sums in enumerate(self.sums[row]):
+                old = Mux(odd, fetched[1][0][row][output], fetched[0][0][row][output])
+                m.d.sync += total[row][output].eq(Mux(overwrite, 0, old) + sums)
 
         for n in range(READERS):
             self._return(m, n, [of_bank[n] for of_bank in fetched], asked[n], goes[n])
         return m
 
-    def _bank(self, m: Module, platform, bank: int, reading, writing, total, asked) -> list[Signal]:
-        """One bank's memory with two ports, one of which also writes; returns their output registers."""
-        depth = self._build.accumulator_words // _BANKS
-        m.submodules[f"bank_{bank}"] = memory = Memory(shape=self._word, depth=depth, init=[],
-                                                       attrs=ram_attributes(depth, platform))
-        write, ports = memory.write_port(), [memory.read_port() for _ in range(READERS)]
-        for port, step, request in zip(ports, (reading, writing), asked, strict=True):
+    def _bank(self, m: Module, bank: int, reading, writing, total, asked) -> list[Signal]:
+        """One bank's memory; returns what steps and reader 0 read, and what reader 1 does on the port that writes."""
+        m.submodules[f"bank_{bank}"] = memory = DualPortMemory(self._word, self._build.accumulator_words // _BANKS)
+        for address, step, request in zip((memory.b_address, memory.a_address), (reading, writing), asked,
+                                          strict=True):
             own_step = step.valid & (step.word[0] == bank)
-            m.d.comb += port.addr.eq(Mux(own_step, step.word[1:], request.word[1:]))
-        m.d.comb += [
-            write.en.eq(writing.valid & (writing.word[0] == bank)), ports[1].en.eq(~write.en),
-            write.addr.eq(ports[1].addr), write.data.eq(total),
-        ]
-        fetched = [Signal(self._word, name=f"fetched_{bank}_{n}", reset_less=True) for n in range(READERS)]
-        m.d.sync += [register.eq(port.data) for register, port in zip(fetched, ports, strict=True)]
-        return fetched
+            m.d.comb += address.eq(Mux(own_step, step.word[1:], request.word[1:]))
+        m.d.comb += [memory.a_write.eq(writing.valid & (writing.word[0] == bank)), memory.a_data.eq(total)]
+        return [memory.b_word, memory.a_word]
 
     def _return(self, m: Module, n: int, fetched: list[Signal], asked, goes) -> None:
         """From the banks' output registers to a reader: the row, then the bank."""
@@ -124,7 +119,3 @@ class Accumulator(wiring.Component):
                      for of_bank, word in zip(rows, fetched, strict=True)]
         m.d.sync += self.words[n].eq(Mux(tags[_MEMORY_STEPS + 1].bank, rows[1], rows[0]))
         m.d.comb += self.returned[n].eq(tags[_MEMORY_STEPS + 2].valid)
-
-
-def _flat(rows: data.View) -> list:
-    return [value for row in rows for value in row]

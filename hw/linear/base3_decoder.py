@@ -16,7 +16,7 @@ _LOW_BITS = 6  # of a byte that one LUT takes
 
 
 class Base3Decoder(wiring.Component):
-    """byte -> five digits (trit + 1, so 0 to 2), first trit least significant, a cycle after `enable`.
+    """byte -> five digits (trit + 1, so 0 to 2), first trit least significant, a cycle later.
 
     A byte above 242 raises `invalid` and gives five digits 1, zero trits. Eleven functions of eight bits: each is
     computed for the four values of the two upper bits, a LUT each, and chosen among behind the register, so that
@@ -26,7 +26,6 @@ class Base3Decoder(wiring.Component):
     def __init__(self) -> None:
         super().__init__({
             "byte": In(8),
-            "enable": In(1),
             "digits": Out(data.ArrayLayout(2, TRITS_PER_BYTE)),
             "invalid": Out(1),
         })
@@ -36,10 +35,9 @@ class Base3Decoder(wiring.Component):
         low, high = self.byte[:_LOW_BITS], self.byte[_LOW_BITS:]
         upper = Signal(high.shape(), reset_less=True)
         decoded = [Signal(2 * TRITS_PER_BYTE + 1, name=f"decoded_{n}", reset_less=True) for n in range(4)]
-        with m.If(self.enable):
-            m.d.sync += upper.eq(high)
-            for n, word in enumerate(decoded):
-                m.d.sync += word.eq(Array(_decoded(n << _LOW_BITS | bits) for bits in range(1 << _LOW_BITS))[low])
+        m.d.sync += upper.eq(high)
+        for n, word in enumerate(decoded):
+            m.d.sync += word.eq(Array(_decoded(n << _LOW_BITS | bits) for bits in range(1 << _LOW_BITS))[low])
         chosen = Signal.like(decoded[0])
         m.d.comb += [chosen.eq(Array(decoded)[upper]), self.digits.eq(chosen[:-1]), self.invalid.eq(chosen[-1])]
         return m

@@ -16,6 +16,7 @@ from hw.linear.step_gearbox import StepGearbox
 from hw.linear.step_issue import StepIssue
 from hw.linear.table_fill import TableFill
 from hw.linear.weight_buffer import WeightBuffer
+from hw.stream.register_slice import RegisterSlice
 from models.machine.build import LANES, BuildParameters
 from models.machine.descriptor import Opcode
 
@@ -41,7 +42,7 @@ class LinearEngine(wiring.Component):
     `command` is taken when the engine is idle; `retired` pulses when the last sum can be read.
 
     Cycles of a command: tables filled first (3 T / 4 + 31), then one step of Q outputs a cycle
-    (tiles x batches x outputs / Q) or the beats of the stream, whichever is slower, then about 12 to drain. A
+    (tiles x batches x outputs / Q) or the beats of the stream, whichever is slower, then about 14 to drain. A
     tile whose outputs / Q steps are fewer than the 3 T / 4 + 30 cycles of a fill waits for it. Readers cost no cycle.
     """
 
@@ -66,6 +67,7 @@ class LinearEngine(wiring.Component):
         words = build.tile_inputs // LANES
         depth = -(-build.inputs_max // build.tile_inputs) * words
 
+        m.submodules.slice = slice_ = RegisterSlice(self.i_weights.payload.shape())  # from the ports across the chip
         m.submodules.gearbox = gearbox = self._gearbox
         m.submodules.buffer = buffer = WeightBuffer(
             gearbox.o_steps.payload.shape().size, build.weight_buffer_steps, build.outputs_per_step)
@@ -74,19 +76,25 @@ class LinearEngine(wiring.Component):
         m.submodules.fill = fill = TableFill(words, depth, build.row_batches)
         m.submodules.issue = issue = StepIssue(build)
         m.submodules.array = array = LookupArray(build, LANES)
-        m.submodules.accumulator = accumulator = Accumulator(build, array.sum_bits, array.latency)
+        m.submodules.accumulator = accumulator = Accumulator(build, array.sum_bits,
+                                                             WeightBuffer.READ_LATENCY + array.latency)
 
-        connect(m, flipped(self.i_weights), gearbox.i_beats)
+        connect(m, flipped(self.i_weights), slice_.i)
+        connect(m, slice_.o, gearbox.i_beats)
+        bank = fill.bank  # of the step that leaves the buffer
+        for n in range(WeightBuffer.READ_LATENCY):
+            taken, bank = bank, Signal(name=f"bank_{n}", reset_less=True)
+            m.d.sync += bank.eq(taken)
         connect(m, flipped(self.i_activations), activations.i)
         m.d.comb += [
             self.invalid_bytes.eq(gearbox.invalid_bytes),
             activations.address.eq(fill.address), activations.batch.eq(fill.batch),
             array.activations.eq(activations.words), array.load.eq(fill.load), array.fill.eq(fill.fill),
             buffer.i.payload.eq(gearbox.o_steps.payload), buffer.i.valid.eq(gearbox.o_steps.valid),
-            gearbox.o_steps.ready.eq(buffer.i.ready),
-            Value.cast(array.indices).eq(buffer.o.payload), array.bank.eq(fill.bank),
+            gearbox.freed.eq(buffer.freed),
+            Value.cast(array.indices).eq(buffer.o), array.bank.eq(bank),
             issue.tables_ready.eq(fill.ready), fill.release.eq(issue.release),
-            issue.available.eq(buffer.o.valid), buffer.o.ready.eq(issue.take),
+            issue.available.eq(buffer.available), buffer.take.eq(issue.take),
             accumulator.step.eq(issue.step), accumulator.sums.eq(array.sums),
         ]
 

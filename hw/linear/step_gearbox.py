@@ -12,6 +12,7 @@ from hw.arith.adder_tree import AdderTree
 from hw.linear.base3_decoder import Base3Decoder
 from hw.linear.gearbox_units import GearboxUnits, Unit
 from hw.linear.group_index import INDEX_BITS, group_index
+from hw.stream.room import Room
 from models.machine.build import TRITS_PER_GROUP, BuildParameters
 
 __all__ = ["StepGearbox"]
@@ -27,11 +28,12 @@ class StepGearbox(wiring.Component):
     with Q = 4), and the units of a beat wait until a step is full. Tiles are whole beats and whole steps, so each
     begins with an empty gearbox. The index of a group of three inputs is `group_index` of their trits.
 
-    `i_beats`: build.beat_bytes bytes, byte 0 lowest. `o_steps`: [Q][T] indices. `invalid_bytes`: the number of bytes
-    above 242 in a beat, a few cycles after it was taken; 0 in all other cycles.
+    `i_beats`: build.beat_bytes bytes, byte 0 lowest. `o_steps`: [Q][T] indices, which nothing holds up: no beat is
+    taken where build.weight_buffer_steps came and were not `freed`, a pulse for each. `invalid_bytes`:
+    the number of bytes above 242 in a beat, a few cycles after it was taken; 0 in all other cycles.
 
-    Throughput: a beat and a step a cycle. Latency: 3 cycles from a step's last beat. Backpressure passes through.
-    Format: `models.machine.layout.weight_stream`.
+    Throughput: a beat and a step a cycle. Latency: 3 cycles from a step's last beat. `i_beats.ready` is a register, and
+    the beats' own registers have no enable. Format: `models.machine.layout.weight_stream`.
     """
 
     def __init__(self, build: BuildParameters) -> None:
@@ -41,19 +43,20 @@ class StepGearbox(wiring.Component):
         steps = data.ArrayLayout(data.ArrayLayout(INDEX_BITS, build.tables), build.outputs_per_step)
         super().__init__({
             "i_beats": In(stream.Signature(build.beat_bytes * 8)),
-            "o_steps": Out(stream.Signature(steps)),
+            "o_steps": Out(wiring.Signature({"valid": Out(1), "payload": Out(steps)})),
+            "freed": In(1),
             "invalid_bytes": Out(self._invalid_count.total.shape()),
         })
 
     def elaborate(self, platform) -> Module:
         m = Module()
         units, unit_bits = self._units, _TRIT_BITS * self._units.trits
-        take = Signal()
+        take = self._take(m)
 
         digits, invalid = [], []
         for n in range(self._build.beat_bytes):
             m.submodules[f"decoder_{n}"] = decoder = Base3Decoder()
-            m.d.comb += [decoder.byte.eq(self.i_beats.payload.word_select(n, 8)), decoder.enable.eq(take)]
+            m.d.comb += decoder.byte.eq(self.i_beats.payload.word_select(n, 8))
             digits.append(decoder.digits.as_value())
             invalid.append(decoder.invalid)
 
@@ -62,19 +65,8 @@ class StepGearbox(wiring.Component):
         held = Signal((units.step - 1) * unit_bits, reset_less=True)
         has_code, has_beat = Signal(), Signal()
         phase = Signal(units.step, init=1)
-        use, full, room, beat_room = Signal(), Signal(), Signal(), Signal()
-        m.d.comb += [
-            full.eq(phase[units.missing:].any()),  # with this beat there is a step
-            room.eq(~self.o_steps.valid | self.o_steps.ready),
-            use.eq(has_beat & (~full | room)),
-            beat_room.eq(~has_beat | ~full | room),
-            self.i_beats.ready.eq(~has_code | beat_room),
-            take.eq(self.i_beats.valid & self.i_beats.ready),
-        ]
-        m.d.sync += [has_code.eq(take | (has_code & ~beat_room)), has_beat.eq(Mux(beat_room, has_code, has_beat))]
-        with m.If(beat_room):
-            m.d.sync += beat.eq(Cat(digits))
-        with m.If(use):
+        m.d.sync += [has_code.eq(take), has_beat.eq(has_code), beat.eq(Cat(digits))]
+        with m.If(has_beat):
             m.d.sync += phase.eq(phase.rotate_left(units.beat))
 
         def select(sources: Mapping[int, Unit]) -> Value | int:
@@ -86,7 +78,7 @@ class StepGearbox(wiring.Component):
                 result = result | Mux(phases.any(), unit, 0)
             return result
 
-        with m.If(use):
+        with m.If(has_beat):
             m.d.sync += held.eq(Cat(select(sources) for sources in units.kept()))
 
         trits = Signal(units.step * unit_bits)
@@ -94,14 +86,25 @@ class StepGearbox(wiring.Component):
         groups = (trits[n * _GROUP_BITS:(n + 1) * _GROUP_BITS]
                   for n in range(self._build.tables * self._build.outputs_per_step))
         indices = Cat(*(Cat(*group_index(group)) for group in groups))
-        with m.If(room):
-            m.d.sync += self.o_steps.valid.eq(use & full)
-        with m.If(room & full):
-            m.d.sync += self.o_steps.payload.eq(indices)
+        m.d.sync += [self.o_steps.valid.eq(has_beat & self._full(phase)), self.o_steps.payload.eq(indices)]
 
         m.submodules.invalid_count = count = self._invalid_count
         for term, bad in zip(count.terms, invalid, strict=True):
-            m.d.sync += term.eq(bad & has_code & beat_room)
+            m.d.sync += term.eq(bad & has_code)
         m.d.comb += self.invalid_bytes.eq(count.total)
         return m
 
+    def _full(self, phase: Signal) -> Value:
+        """With a beat more there is a step."""
+        return phase[self._units.missing:].any()
+
+    def _take(self, m: Module) -> Signal:
+        """A beat is taken: its step, if it is the last of one, has room."""
+        phase = Signal(self._units.step, init=1, name="phase_ahead")
+        m.submodules.room = room = Room(self._build.weight_buffer_steps)
+        take = Signal()
+        m.d.comb += [self.i_beats.ready.eq(room.free), take.eq(self.i_beats.valid & room.free),
+                     room.take.eq(take & self._full(phase)), room.give.eq(self.freed)]
+        with m.If(take):
+            m.d.sync += phase.eq(phase.rotate_left(self._units.beat))
+        return take

@@ -25,7 +25,8 @@ class TableFill(wiring.Component):
     `first_batch` on; at least one of both. `address` and `batch` read the activation memory, whose word, one cycle
     later, is the tile's word named by `load` (one-hot, `words` of them).
     `ready`: bank `bank` holds the tile to be used next; `release` (for one cycle, while `ready`) gives it
-    back. Its first entry is overwritten four cycles later, not earlier: reads may be that much behind.
+    back. Its first entry is overwritten four cycles later, not earlier, by `fill`, which the array has a cycle later
+    still: reads may be that much behind.
 
     A fill takes words + 29 cycles and overlaps with the use of the one before.
     """

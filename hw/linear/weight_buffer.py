@@ -10,7 +10,6 @@ from amaranth.utils import exact_log2
 
 from hw.command import field_shapes
 from hw.memory.ram_style import ULTRA_BUFFER_STEPS, ram_attributes
-from hw.stream.read_registers import read_registers
 from models.machine.descriptor import Opcode
 
 __all__ = ["TILE_PLAN", "WeightBuffer"]
@@ -22,25 +21,31 @@ TILE_PLAN = data.StructLayout(field_shapes(Opcode.MATMUL, "outputs", "tiles", "b
 class WeightBuffer(wiring.Component):
     """`depth` steps of `width` bits, each for `outputs_per_step` outputs, given in the order of a plan.
 
-    `plan`: the next matrix' use, all fields at least 1, outputs a multiple of outputs_per_step. Its tiles come on `o`
-    one after another, each `batches` times. The next plan is taken when the last step of this one has left the memory.
-    Without a plan nothing is given, but steps are taken in as long as there is room. A tile that is given again
-    keeps its place until its last time: with several batches, plan.outputs <= depth * outputs_per_step.
+    `plan`: the next matrix' use, all fields at least 1, outputs a multiple of outputs_per_step. Its tiles are given
+    one after another, each `batches` times. The next plan is taken when the last step of this one was. A tile that is
+    given again keeps its place until its last time: with several batches, plan.outputs <= depth * outputs_per_step.
 
-    The memory is read into its output register and from there into one more, as UltraRAM needs at full clock. Latency
-    3 cycles, 1 step a cycle in and out, also from a tile's end back to its beginning. `i.ready` and `o.valid` come
-    from registers alone. Source: TeLLMe v2, URAM weight buffer. That a step and not a beat is a word lets the
-    array, which is wider than the ports, go through a tile again at its own pace.
+    `i`: a step, taken at once. Whoever fills keeps count of the room, which is `depth` steps; `freed` pulses when one
+    more has left for good. `available`: there is a step to be given, by the cycle after it came. `take`, while
+    `available`: it is on `o` READ_LATENCY cycles later, through the memory's output register and one more, as UltraRAM
+    needs at full clock. 1 step a cycle in and out, also from a tile's end back to its beginning. Nothing holds up what
+    was taken, so that no enable reaches a step's registers. Source: TeLLMe v2, URAM weight buffer. That a step and not
+    a beat is a word lets the array, which is wider than the ports, go through a tile again at its own pace.
     """
+
+    READ_LATENCY = 2
 
     def __init__(self, width: int, depth: int, outputs_per_step: int) -> None:
         if depth < 16 or depth & (depth - 1):
             raise ValueError(f"depth must be a power of two from 16, got {depth}")
         self._width, self._depth, self._outputs = width, depth, outputs_per_step
         super().__init__({
-            "i": In(stream.Signature(width)),
+            "i": In(wiring.Signature({"valid": Out(1), "payload": Out(width)})),
+            "freed": Out(1),
             "plan": In(stream.Signature(TILE_PLAN)),
-            "o": Out(stream.Signature(width)),
+            "available": Out(1),
+            "take": In(1),
+            "o": Out(width),
         })
 
     def elaborate(self, platform) -> Module:
@@ -56,12 +61,14 @@ class WeightBuffer(wiring.Component):
         again = Signal(TILE_PLAN["batches"].shape, reset_less=True)  # times it is still to be given
         fresh, freeing = Signal(), Signal()  # a tile's first and last time
         ahead = Signal(range(self._depth + 1))  # steps that were never read
-        kept = Signal(range(self._depth + 1))  # steps whose place is not free
-
-        available, put = Signal(), Signal()
-        fetch = read_registers(m, read, address, available, self.o)
         next_address = Signal(address_bits)
-        m.d.comb += [next_address.eq(address + 1), freeing.eq(again == 1)]
+        output = Signal(self._width, reset_less=True)
+        m.d.sync += output.eq(read.data)
+        m.d.comb += [
+            read.en.eq(1), read.addr.eq(address), self.o.eq(output),
+            next_address.eq(address + 1), freeing.eq(again == 1),
+            write.en.eq(self.i.valid), write.addr.eq(tail), write.data.eq(self.i.payload),
+        ]
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.plan.ready.eq(1)
@@ -70,8 +77,8 @@ class WeightBuffer(wiring.Component):
                 with m.If(self.plan.valid):
                     m.next = "GIVE"
             with m.State("GIVE"):
-                m.d.comb += available.eq(~fresh | (ahead != 0))
-                with m.If(fetch):
+                m.d.comb += self.available.eq(~fresh | (ahead != 0))
+                with m.If(self.take):
                     m.d.sync += [left.eq(left - self._outputs), address.eq(next_address)]
                     with m.If(left == self._outputs):
                         m.d.sync += left.eq(plan.outputs)
@@ -83,10 +90,6 @@ class WeightBuffer(wiring.Component):
                         with m.Else():
                             m.d.sync += [again.eq(again - 1), fresh.eq(0), address.eq(tile_start)]
 
-        m.d.comb += [
-            self.i.ready.eq(kept != self._depth), put.eq(self.i.valid & self.i.ready),
-            write.en.eq(put), write.addr.eq(tail), write.data.eq(self.i.payload),
-        ]
-        m.d.sync += [tail.eq(tail + put), ahead.eq(ahead + put - (fetch & fresh)),
-                     kept.eq(kept + put - (fetch & freeing))]
+        m.d.sync += [tail.eq(tail + self.i.valid), ahead.eq(ahead + self.i.valid - (self.take & fresh)),
+                     self.freed.eq(self.take & freeing)]
         return m

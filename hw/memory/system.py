@@ -33,6 +33,7 @@ from hw.memory.stream_router import StreamRouter
 from hw.memory.wide_reader import WideReader
 from hw.memory.write_master import WriteMaster
 from hw.stream.queue import Queue
+from hw.stream.reset_tree import ResetTree
 from models.machine.build import BURST_BEATS, CACHE_READER_BEATS, PORT_FIFO_BEATS, BuildParameters
 from models.machine.descriptor import Opcode
 from models.machine.registers import Client
@@ -66,7 +67,8 @@ class MemorySystem(wiring.Component):
     quiet, a cycle late: the ports have nothing under way, and FETCH has nothing to ask for; after a reset not before
     `drain_cycles` (`hw.memory.drain`). stop: drop everything on the way in:
     the readers, FETCH and LOAD are held in reset, beats that still arrive are lost, writes are refused. Held until
-    `quiet` it leaves the system as after reset. port_beats, port_busy: a bit a port for a beat that came, and for reads
+    `quiet` it leaves the system as after reset. Behind a reset and a stop nothing may be asked for RESET_LATENCY cycles
+    (`hw.stream.reset_tree`). port_beats, port_busy: a bit a port for a beat that came, and for reads
     under way.
     """
 
@@ -108,7 +110,9 @@ class MemorySystem(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         build = self._build
-        stoppable = ResetInserter(self.stop)
+
+        def stoppable(name: str, unit: wiring.Component) -> None:
+            m.submodules[name] = ResetInserter(self.stop)(ResetTree(name)(unit))
 
         fetcher = StreamFetcher(build.ports, PORT_FIFO_BEATS)
         fifos = PortFifos(build.ports, PORT_FIFO_BEATS)
@@ -121,21 +125,22 @@ class MemorySystem(wiring.Component):
             "load": Reader(depth=LOAD_READER_BEATS, requests=1),
             "descriptor": Reader(depth=DESCRIPTOR_READER_BEATS, requests=1),
         }
-        m.submodules.fetcher = stoppable(fetcher)
-        m.submodules.fifos = stoppable(fifos)
-        m.submodules.router = stoppable(router)
-        m.submodules.gather = stoppable(gather)
-        m.submodules.rows = stoppable(rows)
-        m.submodules.loader = stoppable(loader)
-        m.submodules.cache_reader = stoppable(cache)
+        stoppable("fetcher", fetcher)
+        stoppable("fifos", fifos)
+        stoppable("router", router)
+        stoppable("gather", gather)
+        stoppable("rows", rows)
+        stoppable("loader", loader)
+        stoppable("cache_reader", cache)
         for name, reader in readers.items():
-            m.submodules[f"{name}_reader"] = stoppable(reader)
+            stoppable(f"{name}_reader", reader)
 
         masters = [ReadMaster(2 + len(readers) if port == 0 else 2) for port in range(build.ports)]
-        m.submodules.writer = writer = WriteMaster(2)
+        writer = WriteMaster(2)
+        m.submodules.writer = ResetTree("writer")(writer)
         ports = self._ports(m, len(readers))
         for port, master in enumerate(masters):
-            m.submodules[f"master_{port}"] = master
+            m.submodules[f"master_{port}"] = ResetTree(f"master_{port}")(master)
             m.d.comb += master.stop.eq(self.stop)
             connect(m, fetcher.bursts[port], master.bursts[0])
             connect(m, master.beats[0], fifos.i[port])

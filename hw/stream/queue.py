@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, ShapeLike, Value
+from amaranth.hdl import Module, Mux, ShapeLike, Signal, Value
 from amaranth.lib import stream, wiring
-from amaranth.lib.fifo import SyncFIFO, SyncFIFOBuffered
+from amaranth.lib.fifo import SyncFIFO
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 __all__ = ["Queue"]
@@ -14,8 +15,9 @@ class Queue(wiring.Component):
     """First in, first out: at most `depth` transfers of `shape` wait, `level` of them now; one a cycle goes in and out.
 
     `i.ready` and `o.valid` come from registers alone, so neither side's reach the other. A transfer is on offer the
-    cycle after it came, and its payload is read out of LUTs. `buffered`, for wide ones: a cycle later, and out of a
-    block RAM's register. Deep ones at full clock: `hw.stream.deep_queue`.
+    cycle after it came, and its payload is read out of LUTs. `buffered`, for wide ones: a cycle later, out of a
+    register that is read in every cycle, so that no logic has to enable it, and every other cycle at most. Deep ones at
+    full clock: `hw.stream.deep_queue`.
     """
 
     def __init__(self, shape: ShapeLike, depth: int, *, buffered: bool = False) -> None:
@@ -30,12 +32,36 @@ class Queue(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
+        if self._buffered:
+            self._elaborate_buffered(m)
+            return m
         given, taken = Value.cast(self.i.payload), Value.cast(self.o.payload)
-        fifo = SyncFIFOBuffered if self._buffered else SyncFIFO
-        m.submodules.fifo = fifo = fifo(width=len(given), depth=self._depth)
+        m.submodules.fifo = fifo = SyncFIFO(width=len(given), depth=self._depth)
         m.d.comb += [
             fifo.w_data.eq(given), fifo.w_en.eq(self.i.valid), self.i.ready.eq(fifo.w_rdy),
             taken.eq(fifo.r_data), self.o.valid.eq(fifo.r_rdy), fifo.r_en.eq(self.o.ready),
             self.level.eq(fifo.level),
         ]
         return m
+
+    def _elaborate_buffered(self, m: Module) -> None:
+        depth, given = self._depth, Value.cast(self.i.payload)
+        words = max(depth, 2)  # an address has a bit
+        m.submodules.storage = storage = Memory(shape=len(given), depth=words, init=[])
+        write, read = storage.write_port(), storage.read_port()
+        head, tail = Signal(range(words)), Signal(range(words))
+        put, got = self.i.valid & self.i.ready, self.o.valid & self.o.ready
+
+        def after(place: Signal) -> Value:
+            return Mux(place == depth - 1, 0, place + 1)
+
+        m.d.comb += [
+            self.i.ready.eq(self.level != depth),
+            write.addr.eq(tail), write.en.eq(put), write.data.eq(given),
+            read.addr.eq(head), read.en.eq(1), Value.cast(self.o.payload).eq(read.data),
+        ]
+        m.d.sync += [self.level.eq(self.level + put - got), self.o.valid.eq((self.level != 0) & ~got)]
+        with m.If(put):
+            m.d.sync += tail.eq(after(tail))
+        with m.If(got):
+            m.d.sync += head.eq(after(head))

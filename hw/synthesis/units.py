@@ -8,7 +8,7 @@ from hw.boards.registry import board_of
 from models.errors import OptionError
 from models.machine.build import BuildParameters
 
-__all__ = ["FRAME", "PARTS", "UNITS", "unit_verilog"]
+__all__ = ["FRAME", "PARTS", "RESET_BY_TREE", "UNITS", "unit_verilog"]
 
 UNITS = {
     "linear": ("hw.linear.engine", "LinearEngine"),
@@ -20,6 +20,9 @@ UNITS = {
     "engine": ("hw.core", "linear_core"),
 }
 """Module and class of each, by its name inside the core. engine: linear, memory and control together."""
+
+RESET_BY_TREE = ("linear", "head", "vector", "attention")
+"""As in the core."""
 
 FRAME, PARTS = "engine", ("head", "vector", "attention")
 """The core in parts: a frame whose ports leave room for the others."""
@@ -33,8 +36,11 @@ def unit_verilog(build: BuildParameters, unit: str) -> str:
     """
     if unit not in UNITS:
         raise OptionError(f"unknown unit {unit!r}; known: {', '.join(UNITS)}")
-    from hw.verilog import to_verilog  # late: a command's help needs no Amaranth
+    from hw.stream.reset_tree import ResetTree  # late: a command's help needs no Amaranth
+    from hw.verilog import to_verilog
 
     module, name = UNITS[unit]
     component = getattr(importlib.import_module(module), name)(build)
+    if unit in RESET_BY_TREE:
+        component = ResetTree(unit)(component)
     return to_verilog(component, board_of(build).technology, name=unit)

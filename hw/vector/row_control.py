@@ -102,11 +102,14 @@ class RowControl(wiring.Component):
         with m.If(step.valid | (given.valid & given.ready)):
             m.d.sync += Value.cast(self.unit[Mux(step.valid, step.p.row, row.index)]).eq(
                 Mux(step.valid, Value.cast(step.p.unit), Value.cast(given.p)))
+        idle = Signal(init=1)  # state IDLE, as a register: it enables the whole command
+        with m.If(idle):
+            m.d.sync += command.eq(self.command.payload)
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.command.ready.eq(1)
-                m.d.sync += command.eq(self.command.payload)
                 with m.If(self.command.valid):
+                    m.d.sync += idle.eq(0)
                     m.next = "DECODE"
             with m.State("DECODE"):
                 m.d.sync += [
@@ -176,6 +179,7 @@ class RowControl(wiring.Component):
                     m.next = "WRITTEN"
             with m.State("WRITTEN"), m.If(self.write_idle):
                 m.d.comb += self.retired.eq(1)
+                m.d.sync += idle.eq(1)
                 m.next = "IDLE"
         return m
 

@@ -81,13 +81,12 @@ class Select(wiring.Component):
         with m.If(step):
             m.d.sync += [
                 *(products[n].eq(sums[n] * self.gain.word[n]) for n in range(LANES)),
-                scores.eq(products),
                 valid.eq(Cat(self.i.valid & self.i.ready, valid)),
                 last.eq(Cat(self.i.valid & self.i.ready & self.i.p.last, last)),
                 pending.eq(Mux(valid[1], above & lanes, 0)),
             ]
-            with m.If(valid[1]):
-                m.d.sync += [id.eq(Mux(first, settings.first_id, id + LANES)), first.eq(0)]
+            with m.If(valid[1]):  # no others are offered, and half the loads
+                m.d.sync += [scores.eq(products), id.eq(Mux(first, settings.first_id, id + LANES)), first.eq(0)]
 
         # the lowest lane that is pending goes first
         lane = Signal(range(LANES))

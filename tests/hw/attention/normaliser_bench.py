@@ -77,7 +77,7 @@ async def equals_golden(dut):
             while events["freed"] == chunk:
                 await RisingEdge(dut.clk)
             await RisingEdge(dut.clk)
-        for _ in range(20):
+        for _ in range(24):
             await RisingEdge(dut.clk)
         expected = scale_round(round_shift(sums[:, :dim], drop), reciprocal[:, None], fraction=fraction + drop)
         assert abs(expected).max() < 1 << (OUTPUT_BITS - 1)

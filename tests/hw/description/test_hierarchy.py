@@ -9,13 +9,13 @@ module tritloom(clk, go);
   input clk;
   wire clk;
   (* src = "hw/core.py:50" *)
-  \\tritloom.a  a (
+  tritloom__a a (
     .clk(clk),
     .i__ready(o__ready),
     .o__payload(data),
     .\\o__valid$3 (\\valid$7 )
   );
-  \\tritloom.b  \\b$2  (
+  tritloom__b \\b$2  (
     .clk(clk),
     .i__payload(data),
     .i__valid(\\valid$7 ),
@@ -24,14 +24,14 @@ module tritloom(clk, go);
 endmodule
 
 (* src = "hw/a.py:3" *)
-module \\tritloom.a (clk, i__ready, o__payload, \\o__valid$3 );
+module tritloom__a(clk, i__ready, o__payload, \\o__valid$3 );
   input clk;
   input i__ready;
   output [15:0] o__payload;
   output \\o__valid$3 ;
 endmodule
 
-module \\tritloom.b (clk, i__payload, i__valid, i__ready);
+module tritloom__b(clk, i__payload, i__valid, i__ready);
   input clk;
   input [15:0] i__payload;
   input i__valid;

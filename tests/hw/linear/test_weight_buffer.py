@@ -13,7 +13,7 @@ AGAIN = [[16, 3, 2], [32, 2, 2], [3, 9, 3], [1, 20, 2], [7, 5, 1], [31, 4, 4]]  
 def test_bench():
     plans = {"once": ONCE, "again": AGAIN}
     run_bench(WeightBuffer(20, 32, 4), "tests.hw.linear.weight_buffer_bench", {
-        "width": 20, "plans": {name: [[4 * steps, tiles, batches] for steps, tiles, batches in plan]
+        "width": 20, "depth": 32, "plans": {name: [[4 * steps, tiles, batches] for steps, tiles, batches in plan]
                                for name, plan in plans.items()}})
 
 

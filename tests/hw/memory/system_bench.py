@@ -9,6 +9,7 @@ from cocotb import start_soon
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from hw.memory.shapes import LIST_PLACE, LISTED_ROW, LOAD_WORD, MEMORY_FAULT, READ_REQUEST, WRITE_BEAT
+from hw.stream.reset_tree import RESET_LATENCY
 from models.machine.build import BURST_BEATS, PORT_BYTES, BuildParameters
 from models.machine.cache import physical
 from models.machine.descriptor import LoadTarget, Opcode, pack
@@ -26,6 +27,12 @@ ANYWHERE = (1 << 32) - 1  # of the limit: all blocks but the last
 FAULT = Packing.of(MEMORY_FAULT)
 INPUTS = {"fetch_command": None, "listed": None, "load_command": None, "cache_read": READ_REQUEST,
           "descriptor_read": READ_REQUEST, "vector_write": WRITE_BEAT, "head_write": WRITE_BEAT}
+
+
+async def begin(dut) -> None:
+    """Start the clock, and wait until the reset has been through its trees."""
+    await start(dut)
+    await ClockCycles(dut.clk, RESET_LATENCY)
 
 
 class Bench:
@@ -192,14 +199,14 @@ async def run_everything(bench: Bench, jobs: int) -> None:
 @cocotb.test()
 async def everything_at_once(dut):
     bench = Bench(dut, stall=0.0, latency=(1, 20))
-    await start(dut)
+    await begin(dut)
     await run_everything(bench, 12)
 
 
 @cocotb.test()
 async def everything_at_once_with_stalls(dut):
     bench = Bench(dut, stall=0.35, latency=(1, 60))
-    await start(dut)
+    await begin(dut)
     await run_everything(bench, 12)
 
 
@@ -208,7 +215,7 @@ async def everything_at_once_with_stalls(dut):
 async def blocked_clients_hold_up_nobody(dut, wanted):
     """A client reads on while none of the others takes its data."""
     bench = Bench(dut, stall=0.0, latency=(10, 30))
-    await start(dut)
+    await begin(dut)
     requests = {"weights": ("fetch_command", bench.stream(0, 2048)[0]),
                 "cache": ("cache_read", {"address": 0, "bytes": 1 << 20}),
                 "descriptors": ("descriptor_read", {"address": 64, "bytes": 1 << 20}),
@@ -230,7 +237,7 @@ async def blocked_clients_hold_up_nobody(dut, wanted):
 async def streams_keep_the_ports_busy(dut):
     """Back-to-back streams at a latency of 100 cycles: a cycle for each at most once beats arrive."""
     bench = Bench(dut, stall=0.0, latency=(100, 100))
-    await start(dut)
+    await begin(dut)
     work = [bench.stream(bench.address(256), beats) for beats in (64, 16, 16, 16, 128, 16, 256)]
     bench.source("fetch_command").send_nowait(*(command for command, _ in work))
     expected = [beat for _, beats in work for beat in beats]
@@ -245,7 +252,7 @@ async def streams_keep_the_ports_busy(dut):
 async def listed_rows_at_their_pace(dut):
     """A row takes the beats of its bursts and of those of its scales, and little more; the streams around it too."""
     bench = Bench(dut, stall=0.0, latency=(60, 60))
-    await start(dut)
+    await begin(dut)
     row_beats = bench.build.hidden_max // bench.build.beat_bytes
     ids = [bench.random.randrange(400) for _ in range(40)]
     start_soon(bench.answer_places({7: ids}))
@@ -268,7 +275,7 @@ async def listed_rows_at_their_pace(dut):
 @cocotb.test()
 async def error_responses_are_counted(dut):
     bench = Bench(dut, stall=0.2, latency=(2, 9))
-    await start(dut)
+    await begin(dut)
     bench.contents.refused |= {0x1000, 0x1010, 0x10000, 0x2000}
     bench.source("fetch_command").send_nowait(bench.stream(0x1000, 16)[0])  # two refused beats on port 0
     bench.source("cache_read").send_nowait({"address": 0x10000, "bytes": bench.build.beat_bytes})
@@ -285,7 +292,7 @@ async def error_responses_are_counted(dut):
 async def stop_and_go_on(dut):
     """A stop amid traffic ends quiet; afterwards everything works as after reset."""
     bench = Bench(dut, stall=0.3, latency=(20, 60))
-    await start(dut)
+    await begin(dut)
     for cycles in (40, 55, 83, 170, 300):
         signals = {"fetch_command": bench.stream(0, 1024)[0], "load_command": bench.load(4096, 0)[0],
                    "cache_read": 65536 << 40 | 16, "descriptor_read": 4096 << 40}
@@ -329,7 +336,7 @@ async def stopped(dut) -> None:
 async def a_burst_outside_names_its_client(dut):
     """Of every client, at both limits: it is refused on the port where it comes first, and nothing leaves it."""
     bench = Bench(dut, stall=0.0, latency=(2, 20))
-    await start(dut)
+    await begin(dut)
     await stopped(dut)
     wide = bench.build.stream_align
     first, end = 0x77_0000_0000, 0x77_0000_0000 + 4 * wide
@@ -381,7 +388,7 @@ async def a_burst_outside_names_its_client(dut):
 async def error_responses_name_their_port(dut):
     """Of reads on every port and of writes, SLVERR and DECERR."""
     bench = Bench(dut, stall=0.1, latency=(2, 20))
-    await start(dut)
+    await begin(dut)
     await stopped(dut)
     sinks = [bench.sink(name) for name in ("weights", "cache")]
     fetch, cache, write = (bench.source(name) for name in ("fetch_command", "cache_read", "head_write"))
@@ -424,7 +431,7 @@ def read_everywhere(bench: Bench) -> list[StreamSource]:
 async def resets_amid_bursts(dut):
     """The memories answer what a reset forgot: nothing of it comes out, and it is not quiet before."""
     bench = Bench(dut, stall=0.2, latency=(20, 60))
-    await start(dut)
+    await begin(dut)
     await stopped(dut)
     for cycles in (20, 33, 61, 150):
         sources = read_everywhere(bench)
@@ -455,7 +462,7 @@ async def resets_amid_bursts(dut):
 async def a_port_that_does_not_answer(dut):
     """It keeps the system from being quiet, for ever where nothing helps it; then all is well."""
     bench = Bench(dut, stall=0.1, latency=(20, 60))
-    await start(dut)
+    await begin(dut)
     await stopped(dut)
     for memory in bench.memories:
         sources = read_everywhere(bench)

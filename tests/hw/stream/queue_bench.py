@@ -18,8 +18,8 @@ async def transfers_in_order(dut, fill, drain):
     transfers = [random.getrandbits(9) for _ in range(200)]
     source.send_nowait(*transfers)
     assert await sink.receive(len(transfers)) == transfers
-    if fill == drain == 0 and parameters()["full_rate"]:
-        assert sink.cycles[-1] - sink.cycles[0] == len(transfers) - 1
+    if fill == drain == 0:
+        assert sink.cycles[-1] - sink.cycles[0] <= parameters()["rate"] * (len(transfers) - 1)
 
 
 @cocotb.test()

@@ -17,7 +17,7 @@ SHAPE = data.StructLayout({"value": signed(8), "last": 1})
 @pytest.mark.parametrize("buffered", [False, True], ids=["plain", "buffered"])
 def test_bench(depth, buffered):
     run_bench(Queue(SHAPE, depth, buffered=buffered), "tests.hw.stream.queue_bench",
-              {"depth": depth, "latency": 1 + (buffered and depth > 1), "full_rate": depth > 2})
+              {"depth": depth, "latency": 1 + buffered, "rate": 1 + buffered + (depth == 1)})
 
 
 def test_depth_is_positive():

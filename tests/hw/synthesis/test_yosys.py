@@ -50,6 +50,22 @@ def test_a_run_is_counted_and_kept(tmp_path):
     assert runs(tmp_path) == [first.netlist.parent]
 
 
+def test_equal_registers_are_one_unless_they_are_to_be_kept(tmp_path):
+    def registers(attribute):
+        verilog = f"""
+module small(input clk, input [3:0] a, output [3:0] x, output [3:0] y);
+  {attribute} reg [3:0] one, two;
+  reg [3:0] b;
+  assign x = one, y = two ^ b;
+  always @(posedge clk) begin b <= ~y; one <= a; two <= a; end
+endmodule
+"""
+        run = yosys.synthesise(verilog, "small", ULTRASCALE_PLUS, tmp_path)
+        return count_resources(read_netlist(run.netlist, "small")).ff
+
+    assert (registers(""), registers("(* keep *)")) == (8, 12)
+
+
 def test_where_one_mapper_fails_the_next_one_is_taken_and_named(tmp_path, monkeypatch):
     variants = yosys.scripts("small", ULTRASCALE_PLUS)
     monkeypatch.setattr(yosys, "scripts", lambda top, technology: variants | {"abc9": "no_such_pass"})

@@ -36,7 +36,7 @@ def test_sites_are_those_of_the_engine(monkeypatch):
 
     def report(verilog, top, device, *, say):
         asked.append(top)
-        return Report(device, None, replace(NONE, lut=10_000, uram=3), None, [])
+        return Report(device, None, replace(NONE, lut=10_000, uram=3), None, None, [])
 
     monkeypatch.setattr(check_model, "make_report", report)
     monkeypatch.setattr(check_model, "unit_verilog", lambda build, unit: asked.append(unit))

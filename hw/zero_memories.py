@@ -1,4 +1,4 @@
-"""Initial contents of memories, which synthesis need not read where they are zeros."""
+"""Initial contents of memories, which no text needs where they are zeros."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ _ZERO_WORD = re.compile(r" *\S+ ?\[\d+\] = \d+'h0+;")
 def without_zero_memories(verilog: str) -> str:
     """The text without the initial contents of memories that start as zeros.
 
-    A device's memories do so unasked, and reading 20,000 words one by one takes Yosys minutes. Not for a simulator of
-    four states, in which such memories would start unknown.
+    A device's memories do so unasked. 20,000 words one by one are half of a core's text; Yosys reads them for minutes,
+    and what Vivado makes of those of an UltraRAM, which takes no others, is not known.
     """
     kept: list[str] = []
     block: list[str] = []  # an initial block of which only zeros were seen

@@ -1,6 +1,6 @@
 """Memories' contents before synthesis."""
 
-from hw.synthesis.memories import without_zero_memories
+from hw.zero_memories import without_zero_memories
 
 _ZEROS = """  initial begin
     gain[0] = 64'h0000000000000000;
