@@ -12,7 +12,7 @@
 #define PATH path_avx512
 #define DIGIT_OFFSET 1
 
-#define PANEL 3
+#define PANEL 48
 enum { OUTPUTS_1 = 4, OUTPUTS_2 = 4, OUTPUTS_4 = 2, OUTPUTS_8 = 2, AHEAD = 8192 };
 
 #define D(d0, d1, d2, d3) (d0 | d1 << 2 | d2 << 4 | d3 << 6)

@@ -52,6 +52,21 @@ def test_matmul(path, rng, rows):
         assert unit.machine.zeros == np.count_nonzero(q == 0) and unit.machine.activations == q.size
 
 
+@pytest.mark.parametrize("outputs, inputs", [(48, 320), (96, 641), (49, 5441), (131, 1603), (610, 16)])
+def test_matmul_of_many_rows(path, rng, outputs, inputs):
+    rows = 35
+    unit = UnitMachine(path, rows=rows, channels=inputs, sums=5 + outputs, memory=1 << 20, threads=2)
+    q = rng.integers(-127, 128, (rows, inputs))
+    q[:, 0] = 127
+    q[-20], q[3] = 127, -127
+    trits = rng.integers(-1, 2, (outputs, inputs)).astype(np.int8)
+    trits[-1], trits[0] = 1, -1
+    activations(unit, q)
+    unit.add_matmul(trits, rows, accumulator=5)
+    unit.run()
+    assert same(unit.sums(rows, 5 + outputs)[:, 5:], ternary_matmul(q, trits))
+
+
 def test_matmul_of_every_byte_and_the_longest_sums(path, rng):
     codes = np.arange(243, dtype=np.uint8)
     every = unpack_trits(np.stack([np.roll(codes, i) for i in range(64)]), 243 * 5)
