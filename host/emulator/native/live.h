@@ -22,7 +22,7 @@ UNIT int64_t live_outputs(machine *m, const operation *op, int64_t row, int64_t 
     for (int64_t start = begin; start < end; start += PART) {
         uint8_t live[PART] = {0};
         int64_t count = min64(PART, end - start);
-        for (int64_t r = row; r < row + rows; r++)
+        for (int64_t r = row; r < row + rows && memchr(live, 0, (size_t)count); r++)
             live_gates(m, op, r, m->sums + r * m->row_sums + op->gate_accumulator * m->outputs_per_step + start, count,
                        live);
         for (int64_t i = 0; i < count; i++) {

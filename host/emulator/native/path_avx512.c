@@ -117,6 +117,7 @@ BLOCK_KERNEL(8, OUTPUTS_8)
 #include "lanes_avx512.h"
 #include "attend_avx512.h"
 #include "silu_avx512.h"
+#include "deal_avx512.h"
 #include "units.h"
 #else
 const path path_avx512;

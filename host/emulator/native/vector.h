@@ -157,9 +157,17 @@ INLINE void begin_activations(machine *m, int64_t row, int64_t count) {
     m->inputs[row] = count;
 }
 
+#ifndef DEAL_DIGITS
+/* Of a block's activations in the order of their channels, those of each digit. */
+UNIT void deal_digits(const int8_t *bytes, int8_t *out) {
+    for (int j = 0; j < TRITS; j++)
+        for (int b = 0; b < BLOCK; b++) out[j * BLOCK + b] = bytes[b * TRITS + j];
+}
+#endif
+
 /* Deal activations from channel `begin` on, a multiple of STEP_PLACES, out to the digits of their bytes; returns how many
- * are zero. The row's sum and its count of others grow by
- * these. */
+ * are zero. The row's sum and its
+ * count of others grow by these. */
 UNIT int64_t store_activations(machine *m, const operation *op, int64_t row, int64_t begin, const int64_t *q,
                                int64_t count) {
     int64_t blocks = (count + STEP_PLACES - 1) / STEP_PLACES, stride, sum = 0, zeros = 0;
@@ -175,8 +183,7 @@ UNIT int64_t store_activations(machine *m, const operation *op, int64_t row, int
         int8_t bytes[TRITS * BLOCK] = {0};
         int64_t start = block * TRITS * BLOCK, rest = min64(count - start, TRITS * BLOCK);
         for (int64_t i = 0; i < rest; i++) bytes[i] = (int8_t)q[start + i];
-        for (int j = 0; j < TRITS; j++)
-            for (int b = 0; b < BLOCK; b++) out[j * BLOCK + b] = bytes[b * TRITS + j];
+        deal_digits(bytes, out);
     }
     __atomic_fetch_add(&m->activation_sums[row], (int32_t)sum, __ATOMIC_RELAXED);
     __atomic_fetch_add(&m->live_inputs[row], count - zeros, __ATOMIC_RELAXED);
