@@ -13,7 +13,8 @@ FOLDER = "host/emulator/native"
 SOURCES = ["run.c", "path_avx512.c", "path_avx2.c", "path_neon_dot.c", "path_neon.c", "path_portable.c"]
 HEADERS = ["machine.h", "operations.h", "numbers.h", "units.h", "vector.h", "heads.h", "head.h", "shortlist.h",
            "matmul.h", "columns.h", "columns_avx2.h", "columns_avx512.h", "live.h", "state.h", "stops.h",
-           "neon.h", "grouped.h", "grouped_avx2.h", "grouped_avx512.h"]
+           "neon.h", "grouped.h", "grouped_avx2.h", "grouped_avx512.h", "panels.h", "panels_avx512.h",
+           "lanes_avx512.h", "attend_avx512.h", "silu_avx512.h", "deal_avx512.h"]
 OPTIMISE = os.environ.get("TRITLOOM_KERNELS", "-O3")
 OPENMP = [] if platform.system() == "Darwin" else ["-fopenmp"]  # Apple's compiler has none: one thread there
 
