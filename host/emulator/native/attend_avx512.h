@@ -2,6 +2,16 @@
  * one. Included by path_avx512.c. */
 
 #define KEY_DOTS
+#define QUANTISE_HEAD
+
+static TARGET void quantise_head(const int64_t *x, int64_t dim, scalar by, int bits, int16_t *q) {
+    const __m512i mantissa = _mm512_set1_epi64(by.m), right = _mm512_set1_epi64(23 - by.e);
+    for (int64_t i = 0; i < dim; i += 8) {
+        uint8_t some = lanes_left(dim - i);
+        __m512i y = scaled_lanes(_mm512_maskz_loadu_epi64(some, x + i), mantissa, right, bits);
+        _mm_mask_storeu_epi16(q + i, some, _mm512_cvtepi64_epi16(y));
+    }
+}
 
 /* x[t] = q . key of token t, for n tokens whose keys lie `stride` bytes apart; 256 products of 16 and 8 bits fit. */
 static TARGET void key_dots(const int16_t *q, const uint8_t *keys, int64_t stride, int64_t n, int64_t dim, int64_t *x) {

@@ -16,6 +16,14 @@ UNIT scalar head_norm(machine *m, const operation *op, int64_t *x, int64_t dim, 
     return shift(unit, down);
 }
 
+#ifndef QUANTISE_HEAD
+/* q = x times a scalar in `bits` bits; |x| < 2**31. */
+UNIT void quantise_head(const int64_t *x, int64_t dim, scalar by, int bits, int16_t *q) {
+    scaling to = scaling_of(by, 0, bits);
+    for (int64_t i = 0; i < dim; i++) q[i] = (int16_t)scaled(x[i], to);
+}
+#endif
+
 /* One head of sums, rotated where it is a query or a key, quantised by its own maximum. */
 UNIT scalar head_quant(machine *m, const operation *op, int64_t row, int64_t head, int bits, int16_t *q) {
     const int32_t *x = m->sums + row * m->row_sums + op->accumulator * m->outputs_per_step + head * op->dim;
@@ -38,9 +46,7 @@ UNIT scalar head_quant(machine *m, const operation *op, int64_t row, int64_t hea
     for (int64_t i = 0; i < dim; i++) largest = max64(largest, magnitude(wide[i]));
     const scalar *c = m->constants + (bits == 16);
     scalar top = from_int(largest);
-    scaling to = scaling_of(divide(c[LEVELS_7], top), 0, 32);
-    int64_t limit = limit_of(bits);
-    for (int64_t i = 0; i < dim; i++) q[i] = (int16_t)clip64(scaled(wide[i], to), limit);
+    quantise_head(wide, dim, divide(c[LEVELS_7], top), bits, q);
     return mul(top, mul(unit, c[INVERSE_7]));
 }
 
