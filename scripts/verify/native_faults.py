@@ -164,7 +164,7 @@ _FAULTS = {
         ("b * cosine[i] + a * sine[i], 10", "b * cosine[i] + a * sine[i] + 64, 10"),
         ("shift(unit, -4)", "shift(unit, -5)"),
         ("(bits == 16)", "0"),
-        ("limit_of(bits)", "limit_of(bits) - 1"),
+        ("scaling_of(by, 0, bits)", "scaling_of(by, 1, bits)"),
         ("mul(top, mul(unit, c[INVERSE_7]))", "mul(top, unit)"),
         ("token = m->positions[op->sequence] + op->token + row", "token = m->positions[op->sequence] + op->token"),
         ("token = m->positions[op->sequence] + op->token + row", "token = m->positions[0] + op->token + row"),
@@ -246,18 +246,26 @@ _FAULTS = {
         ("matmul_2(m, op, row, begin, end);\n        row += 2;", "matmul_2(m, op, row, begin, end);"),
         ("share(op->outputs, thread + 1, threads)", "share(op->outputs - 1, thread + 1, threads)"),
     ),
-    ("panels.h", "test_matmul"): (
+    ("panels.h", "test_matmul_of_many_rows"): (
         ("o = begin;", "o = begin + 1;"),
-        ("panel + found++ * size", "panel + found++ / 2 * size"),
-        ("q, sums);\n                for", "q, sums);\n                out += r == row;\n                for"),
-        ("activation_sums[r + i]", "activation_sums[row + i]"),
-        ("matmul_8(m, op, r, left, end)", "matmul_8(m, op, r, left, end - 1)"),
+        ("min64(end - o, PANEL)", "min64(end - o, PANEL) - 1"),
+        ("first * GROUP * STEP_PLACES", "0"),
+        ("!part,", "true,"),
+        ("activation_sums + r,", "activation_sums + row,"),
         ("now = groups / parts", "now = groups / (parts + 1)"),
     ),
-    ("panels_avx512.h", "test_matmul"): (
-        ("half, 0x0D", "half, 0x0C"),
-        ("* PANEL + o) * BLOCK, d[j]", "* PANEL + o) * BLOCK, d[j / 2]"),
-        ("(r * TRITS + j) * BLOCK", "(r * TRITS + j / 2) * BLOCK"),
+    ("panels_avx512.h", "test_matmul_of_many_rows"): (
+        ("x[12 + c], 0x44)", "x[12 + c], 0xEE)"),
+        ("(j * QUADS + i) * WIDE + v", "(j / 2 * QUADS + i) * WIDE + v"),
+        ("count - 1) * width", "count - 2) * width"),
+        ("activation_sums[i % GROUP]", "activation_sums[0]"),
+        ("0), LANES)) - 1)", "0), LANES - 1)) - 1)"),
+        ("q + r * STEP_PLACES", "q"),
+    ),
+    ("attend_avx512.h", "test_queries_keys_and_values"): (("23 - by.e", "22 - by.e"),),
+    ("deal_avx512.h", "test_matmul_of_many_rows"): (
+        ("~0ull << (2 * BLOCK - j", "~0ull << (3 * BLOCK - j"),
+        ("~0ull << (4 * BLOCK - j", "~0ull << (4 * BLOCK + 5 - j"),
     ),
     ("matmul.h", "rows_of_up"): (
         ("+ begin, 0,", "+ begin, 1,"),
@@ -268,6 +276,7 @@ _FAULTS = {
         ("gate[i] > 0", "gate[i] > 99"),
         ("x[i] != 0", "x[i] > 0"),
         ("live_gates(m, op, r,", "live_gates(m, op, row,"),
+        ("memchr(live, 0,", "memchr(live, 1,"),
     ),
     ("live.h", "columns"): (
         ("live[i] |= (uint8_t)q", "live[i] &= (uint8_t)q"),
@@ -411,10 +420,9 @@ _TESTS = {"units": "test_native_units.py", "norms": "test_native_norms.py",
           "rows_of_up": "test_skipping.py::test_rows_of_up_with_a_gate_of_zero_are_not_read",
           "stop_the_machine": "test_library.py::test_a_bad_address_and_a_vector_never_loaded_stop_the_machine"}
 _PATHS = {"path_avx2.c": "avx2", "columns_avx2.h": "avx2", "grouped_avx2.h": "avx2",
-          "path_avx512.c": "avx512", "attend_avx512.h": "avx512", "lanes_avx512.h": "avx512",
-          "silu_avx512.h": "avx512", "columns_avx512.h": "avx512",
-          "grouped_avx512.h": "avx512",
-          "panels.h": "avx512", "panels_avx512.h": "avx512",
+          "path_avx512.c": "avx512", "attend_avx512.h": "avx512", "lanes_avx512.h": "avx512", "silu_avx512.h": "avx512",
+          "deal_avx512.h": "avx512", "columns_avx512.h": "avx512", "grouped_avx512.h": "avx512", "panels.h": "avx512",
+          "panels_avx512.h": "avx512",
           "neon.h": "neon", "path_neon.c": "neon", "path_neon_dot.c": "neon-dot"}
 
 

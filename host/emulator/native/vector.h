@@ -166,8 +166,7 @@ UNIT void deal_digits(const int8_t *bytes, int8_t *out) {
 #endif
 
 /* Deal activations from channel `begin` on, a multiple of STEP_PLACES, out to the digits of their bytes; returns how many
- * are zero. The row's sum and its
- * count of others grow by these. */
+ * are zero. The row's sum and its count of others grow by these. */
 UNIT int64_t store_activations(machine *m, const operation *op, int64_t row, int64_t begin, const int64_t *q,
                                int64_t count) {
     int64_t blocks = (count + STEP_PLACES - 1) / STEP_PLACES, stride, sum = 0, zeros = 0;
