@@ -56,7 +56,7 @@ def plans(draw):
         if max(used) <= TOKENS:
             passes.append(parts)
     return Plan(draw(st.one_of(st.integers(1, 70), st.integers(100, 700))), draw(st.integers(0, 100)),
-                draw(st.sampled_from([0, 60, 160])), draw(st.sampled_from([1, 16, 128])), sequences, tuple(passes))
+                draw(st.sampled_from([0, 60, 160])), draw(st.sampled_from([2, 16, 128])), sequences, tuple(passes))
 
 
 def check(case: Case, plan: Plan, paths: list[str]) -> None:
