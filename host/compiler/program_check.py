@@ -211,7 +211,8 @@ class _Check:
         self._refuse((f["beats"] == 0) | (f["beats"] % BURST_BEATS != 0), "{beats} beats are no whole bursts")
         self._refuse((f["listed"] > 0) & ((f["head"] == 0) | (f["row_beats"] == 0)), "rows are listed, not of a head")
         self._refuse(f["listed"] > SHORTLIST, f"{{listed}} listed rows exceed {SHORTLIST}")
-        self._refuse((f["listed"] > 0) & (f["row"] >= self._build.slots), "there is no row {row}")
+        self._refuse(f["row"] >= self._build.slots, "there is no row {row}")
+        self._refuse(f["row_beats"] > -(-self._build.hidden_max // beat), "no row has {row_beats} beats")
         self._inside(f["address"], f["address"] + f["beats"] * beat, "it reads")
 
     def _load(self) -> None:
@@ -281,6 +282,8 @@ class _Check:
                      f"{{heads}} heads of {{dim}} channels exceed the build's {build.attention_channels}")
         if "accumulator" in f:
             self._sums("accumulator", channels)
+        if self._tiles and "normed" in f:
+            self._refuse(f["normed"] > 0, "the build takes no norms of heads")
 
     def _cached(self) -> None:
         """KEY and VALUE."""
@@ -353,6 +356,7 @@ class _Check:
         self._within("k", np.minimum(build.top_k, f["vocab"]))
         self._refuse(f["rows"] > build.head_rows, f"{{rows}} rows for a head of {build.head_rows}")
         self._refuse((f["listed"] > 0) & (f["write_logits"] > 0), "logits of listed rows are not written")
+        self._refuse((f["grouped"] > 0) & self._tiles, "the build takes no scales by group")
         self._multiples(PORT_BYTES, "logits", "top")
         padded = np.where(f["write_logits"] > 0, f["rows"] * _up(f["vocab"], LANES) * 4, 0)
         start = np.where(f["write_logits"] > 0, f["logits"], self._base)
