@@ -111,7 +111,7 @@ class Report:
             lines.append(line)
         said = {None: "endless", True: "yes", False: "no"}
         for name, figure in self._figures().items():
-            worth = figure if type(figure) is int else said[figure]
+            worth = said[figure] if figure is None or isinstance(figure, bool) else figure
             lines.append(f"{name:16}{worth:>7}")
         return "\n".join(lines)
 
