@@ -26,13 +26,13 @@ DROPPED: dict[str, Callable] = {
 
 QUICK = """
 AccumulatorReader BeatPacker BestList BurstFormer ClosedLoop DeepQueue LogitScale PortFifos QueryLoad Queue
-Reader ResidualAdd RowGather RowSums Sigmoid Store StreamFetcher StreamRouter StripeWalk TopK WeightBuffer
-WideReader
+Reader RegisterSlice ReservedQueue ResidualAdd RowGather RowSums Sigmoid Store StreamFetcher StreamRouter
+StripeWalk TopK WideReader
 """
 LONG = """
 AttentionEngine ControlSystem EngineQueue Exp2Negative GatedProduct HeadEngine HeadPath HeadQuant Intake
 JobWalk LinearEngine Loader MemorySystem NormPath NormQuant NormSource Normaliser OutputMemory ReadRequests
-Reciprocals RowControl ScalarUnit ScaleRound ScoreScale Select Sequencer Softmax StepGearbox Tap
+Reciprocals RowControl ScalarUnit ScaleRound ScoreScale Select Sequencer Softmax Tap
 VectorEngine
 """
 STAGES: dict[str, bool] = {name: names is LONG for names in (QUICK, LONG) for name in names.split()}

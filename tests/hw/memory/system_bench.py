@@ -326,10 +326,11 @@ async def stop_and_go_on(dut):
 async def stopped(dut) -> None:
     """Stop until the system is quiet, and let it go."""
     dut.stop.value = 1
-    await ClockCycles(dut.clk, 3)
+    await ClockCycles(dut.clk, 3 + RESET_LATENCY)
     while not dut.quiet.value:
         await RisingEdge(dut.clk)
     dut.stop.value = 0
+    await ClockCycles(dut.clk, RESET_LATENCY)
 
 
 @cocotb.test()
@@ -440,7 +441,7 @@ async def resets_amid_bursts(dut):
         dut.rst.value = 1
         for end in (*sources, *sinks):
             end.stop()
-        await ClockCycles(dut.clk, 2)
+        await ClockCycles(dut.clk, 2 + RESET_LATENCY)
         dut.rst.value, dut.stop.value = 0, 1
         assert all(memory.left for memory in bench.memories)
         bench.contents.refused |= set(range(0, 1 << 16, 16))
