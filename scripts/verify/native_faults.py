@@ -333,7 +333,7 @@ _FAULTS = {
         ("sums[i] += wide", "sums[i] = wide"),
     ),
     ("heads.h", "norms_of_heads"): (
-        ("bit_length(largest) - 23, 0)", "bit_length(largest) - 24, 0)"),
+        ("down = excess_bits(largest_of(x, dim))", "down = excess_bits(2 * largest_of(x, dim))"),
         ("return shift(unit, down);", "return unit;"),
         ("mul(unit, from_word((uint32_t)op->norm_gain))", "unit"),
         ("from_word((uint32_t)op->norm_eps)", "m->constants[ONE]"),

@@ -5,13 +5,12 @@ enum { DIM_MAX = 256 };
 
 /* RMSNorm of a head: docs/numerics.md section 15. Returns the value of one unit of it. */
 UNIT scalar head_norm(machine *m, const operation *op, int64_t *x, int64_t dim, scalar unit) {
-    int64_t k = excess_bits(largest_of(x, dim)), squares = square_sum(x, dim, k), largest = 0;
+    int64_t k = excess_bits(largest_of(x, dim)), squares = square_sum(x, dim, k);
     unit = shift(unit, k);
     apply_gains(x, dim, m->gains, k);
     scalar deviation = root(add(mul(from_int(squares), mul(unit, unit)), from_word((uint32_t)op->norm_eps)));
     unit = divide(mul(unit, from_word((uint32_t)op->norm_gain)), deviation);
-    for (int64_t i = 0; i < dim; i++) largest = max64(largest, magnitude(x[i]));
-    int64_t down = max64(bit_length(largest) - 23, 0);
+    int64_t down = excess_bits(largest_of(x, dim));
     for (int64_t i = 0; i < dim; i++) x[i] = round_shift_62(x[i], down);
     return shift(unit, down);
 }
@@ -27,7 +26,7 @@ UNIT void quantise_head(const int64_t *x, int64_t dim, scalar by, int bits, int1
 /* One head of sums, rotated where it is a query or a key, quantised by its own maximum. */
 UNIT scalar head_quant(machine *m, const operation *op, int64_t row, int64_t head, int bits, int16_t *q) {
     const int32_t *x = m->sums + row * m->row_sums + op->accumulator * m->outputs_per_step + head * op->dim;
-    int64_t wide[DIM_MAX], dim = op->dim, half = dim / 2, largest = 0;
+    int64_t wide[DIM_MAX], dim = op->dim, half = dim / 2;
     scalar unit = mul(m->unit[row], from_word((uint32_t)op->scale));
     if (op->opcode == VALUE) {
         for (int64_t i = 0; i < dim; i++) wide[i] = x[i];
@@ -43,9 +42,8 @@ UNIT scalar head_quant(machine *m, const operation *op, int64_t row, int64_t hea
         }
         unit = shift(unit, -4);
     }
-    for (int64_t i = 0; i < dim; i++) largest = max64(largest, magnitude(wide[i]));
     const scalar *c = m->constants + (bits == 16);
-    scalar top = from_int(largest);
+    scalar top = from_int(largest_of(wide, dim));
     quantise_head(wide, dim, divide(c[LEVELS_7], top), bits, q);
     return mul(top, mul(unit, c[INVERSE_7]));
 }
