@@ -1,7 +1,7 @@
 """What a board's accelerator takes of its device: `python -m hw.report --board kv260 --model demo [--json]`.
 
 From a Yosys run: sites, levels of logic and fan-out, the worst paths and nets by name; for units that the analytic
-model knows (docs/analytic-model.md) also what it predicted. A whole board takes half an hour and one unit of it
+model knows (docs/analytic-model.md) also what it predicted. A whole board takes a quarter of an hour and one unit of it
 (`--unit vector`) up to five minutes; the netlist is kept in the cache (`models.cache`), so that the same Verilog is not
 synthesised twice.
 `--parts` synthesises the core's parts one by one and joins their netlists (`hw.synthesis.join`): it needs less memory,

@@ -116,7 +116,7 @@ def test_what_is_over_a_limit_is_named(cells, said, yosys, capsys):
     assert [line for line in err.splitlines() if "roomy" in line] == ([f"not roomy: {said}"] if said else [])
 
 
-@pytest.mark.slow  # half an hour of Yosys, unless its run is kept
+@pytest.mark.slow  # a quarter of an hour of Yosys, unless its run is kept
 def test_the_kv260_is_roomy():
     build = BUILDS["kv260"]
     report = hw.report.make_report(hw.report.kept_verilog(build)[0], hw.report.TOP, hw.report.board_of(build).device)
