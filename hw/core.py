@@ -30,7 +30,8 @@ class Core(wiring.Component):
 
     A run walks descriptors in DRAM (docs/program.md); engines work at the same time as far as their
     semaphores let them. All engines are reset before a run and after an error, each through a tree of registers that
-    RunControl gives time; memories keep their content.
+    RunControl gives time; memories keep their content. So is the memory system by `rst`, which lasts SHORTEST_RESET
+    cycles at least (`hw.stream.reset_tree`).
 
     outside: engines by name that are left out. Each one's place is taken by an interface of that name, so that the
     rest of the core can be synthesised without them.

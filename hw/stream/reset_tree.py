@@ -6,10 +6,14 @@ from amaranth.hdl import ClockDomain, ClockSignal, DomainRenamer, Fragment, Modu
 
 from hw.stream.kept import KEPT
 
-__all__ = ["RESET_LATENCY", "ResetTree"]
+__all__ = ["RESET_LATENCY", "SHORTEST_RESET", "ResetTree"]
 
 RESET_LATENCY = 2
 """Cycles by which the reset of a component behind a tree is later than the one it is given; of one in two, twice."""
+
+SHORTEST_RESET = RESET_LATENCY + 2
+"""Cycles that a reset from outside must last: valid outputs behind a tree fall while it does, as AXI wants it. Boards'
+reset controllers hold 16."""
 
 _LOADS = 500  # of a leaf: it may have more where one unit alone has
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from hw.stream.reset_tree import SHORTEST_RESET
 from sim.port_fault import Channel, PortFault, Wrong
 from sim.runner import emit_verilog
 from sim.verilated_core import CoreError, VerilatedCore
@@ -76,7 +77,7 @@ def test_the_memory_answers_a_core_that_was_reset(core):
     core.write_register(START, 1)
     core.run(60)
     taken = core.bytes_read
-    core.reset_alone(3)
+    core.reset_alone(SHORTEST_RESET)
     core.run(1000)
     assert core.bytes_read > taken == (0,)
     assert core.read_register(BEATS) == 0

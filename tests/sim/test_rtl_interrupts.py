@@ -12,6 +12,7 @@ from host.engine.engine import Engine
 from host.engine.request import Request
 from host.runtime import Session
 from host.sampler import Sampler
+from hw.stream.reset_tree import SHORTEST_RESET
 from models.errors import DeviceError
 from models.synth import synthetic_model
 from scripts.verify.inject.bench import InjectedDevice
@@ -27,7 +28,7 @@ def press():
 
 
 def reset(device):
-    return lambda: device.core.reset_alone(3)
+    return lambda: device.core.reset_alone(SHORTEST_RESET)
 
 
 @pytest.mark.parametrize("tokens, resets", [(8, False), pytest.param(200, False, marks=pytest.mark.slow),

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from hw.stream.reset_tree import SHORTEST_RESET
 from models.machine.descriptor import Opcode
 from models.machine.registers import Control
 from scripts.verify.inject.bench import WATCHDOG, Bench
@@ -101,7 +102,7 @@ def _at_cycle(bench: Bench, rng: np.random.Generator, act: Callable[[], None], l
 
 
 def _reset(bench: Bench, rng: np.random.Generator, *, in_run: bool) -> Planted:
-    cycles = int(rng.integers(1, 17))
+    cycles = int(rng.integers(SHORTEST_RESET, 17))
 
     def reset() -> None:
         bench.core.reset_alone(cycles)

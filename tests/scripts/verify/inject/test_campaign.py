@@ -10,6 +10,7 @@ import pytest
 
 from host.devices.base import Device
 from hw.boards.registry import BOARDS
+from hw.stream.reset_tree import SHORTEST_RESET
 from models.errors import DeviceError, OptionError
 from models.machine.descriptor import Opcode
 from scripts.verify.inject import __main__ as command
@@ -92,7 +93,7 @@ def test_a_reset_amid_a_write_is_survived_or_told(bench, half_writes):
     def reset():
         while not bench.core.acted(held):
             bench.core.run(5)
-        bench.core.reset_alone(3, half_writes=half_writes)
+        bench.core.reset_alone(SHORTEST_RESET, half_writes=half_writes)
         bench.core.clear_faults()
 
     bench.core.plant(held)
@@ -105,6 +106,27 @@ def test_a_reset_amid_a_write_is_survived_or_told(bench, half_writes):
     else:
         bench.check(2)
         bench.check(3)
+
+
+@pytest.mark.parametrize("cycles, broken", [(SHORTEST_RESET, 0), (1, 1)])
+def test_a_reset_lasts_until_held_addresses_fall(bench, cycles, broken):
+    held = PortFault(0, Channel.AR, Wrong.HOLD, 2, 10_000)
+    bench.begin([1])
+
+    def reset():
+        while not bench.core.acted(held):
+            bench.core.run(5)
+        bench.core.run(20)  # an address is offered by now
+        bench.core.reset_alone(cycles)
+        bench.core.run(20)
+        bench.core.clear_faults()
+
+    bench.core.plant(held)
+    bench.device.arm(reset, at=1)
+    assert "was reset in the midst of a run" in bench.fails_with(2)
+    errors = bench.core.protocol_errors()
+    assert len(errors) == broken and all("read address changed or fell" in error for error in errors)
+    bench.check(2)
 
 
 def test_damaged_programs_stay_in_their_buffer(bench):
