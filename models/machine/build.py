@@ -49,7 +49,9 @@ class BuildParameters:
     head_dim_max: int
     context_max: int
     attention_max: int = 0  # channels of all heads together; 0: heads_max x head_dim_max
-    attention_pairs: int = 4  # (head, row) pairs that share a reading of keys and values, 2 or 4
+    attention_pairs: int = 4  # (head, row) pairs that share a reading of keys and values, 1, 2 or 4
+    query_word: int = 16  # elements of a query that attention multiplies a cycle, for each pair: 4, 8 or 16
+    lanes: int = 4  # channels of one row that the vector engine takes a cycle: 1, 2 or 4
     head_rows: int = 1  # rows whose logits one pass over the head's stream gives
     kv_bits: int = 8  # of cached keys and values (`kv`)
     top_k: int = 16  # largest k the head returns
@@ -62,8 +64,10 @@ class BuildParameters:
             raise ValueError(f"packing must be tiles or rows, got {self.packing!r}")
         if self.packing == "tiles" and (self.outputs_per_step < 1 or self.outputs_per_step % LANES):
             raise ValueError(f"outputs_per_step must be a multiple of {LANES}, got {self.outputs_per_step}")
-        if self.attention_pairs not in (2, 4):
-            raise ValueError(f"attention_pairs must be 2 or 4, got {self.attention_pairs}")
+        for name, known in (("attention_pairs", (1, 2, 4)), ("query_word", (4, 8, 16)), ("lanes", (1, 2, 4))):
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name} must be {', '.join(map(str, known[:-1]))} or {known[-1]}, "
+                                 f"got {getattr(self, name)}")
         kv_format(self.kv_bits)
         for name in ("rows", "row_batches"):
             if (value := getattr(self, name)) < 1 or value & (value - 1):
