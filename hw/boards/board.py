@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hw.boards.device import Device, Resources
 from hw.boards.memory_rate import MemoryRate
+from hw.boards.serial import Serial
 from hw.boards.technology import Technology
 from models.errors import BuildError
 from models.machine.build import BuildParameters
@@ -57,7 +58,8 @@ class Board:
     for it, "" where it can. share: what of the device `hw.analytic` gives the engine. build: what is emitted, and where
     the search for others starts. starts: where the compiler lets streams and caches begin. slower_clocks: in MHz, for
     where timing is not met at the build's. shared_files: of other boards' flows too. overlay: the device-tree source by
-    which xmutil loads a build, None where a board has none.
+    which xmutil loads a build, None where a board has none. serial: of a board without a processor, for which a whole
+    system is emitted (`hw.soc`); None where a processor reaches the core's ports.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Board:
     overlay: Callable[[BuildParameters], str] | None = None
     share: Share = field(default=Share())
     starts: DramStarts = PACKED
+    serial: Serial | None = None
 
     def __post_init__(self) -> None:
         if self.build.name != self.name:
