@@ -23,6 +23,7 @@ from pathlib import Path
 from hw.analytic.explore import explore
 from hw.analytic.prediction import predict
 from hw.analytic.tables import choice_table
+from hw.boards.attachment import Processor
 from hw.boards.board import Board
 from hw.boards.chosen_build import add_build_options, add_clock_option, chosen_build
 from hw.boards.registry import board_named, board_of
@@ -66,7 +67,7 @@ def write_build(build: BuildParameters, folder: Path,
         (new / DESCRIPTION).write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
         (new / "registers.md").write_text(register_table(), encoding="utf-8")
         board = board_of(build)
-        if not board.simulated:
+        if isinstance(board.attachment, Processor) and not board.simulated:
             _write_for_vivado(build, board, text, new)
         for file in board.files:
             shutil.copyfile(file, new / file.name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["PLAIN", "SERIES_7", "ULTRASCALE_PLUS", "Dsp", "Technology"]
+__all__ = ["ECP5", "PLAIN", "SERIES_7", "ULTRASCALE_PLUS", "Dsp", "Technology"]
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,11 @@ SERIES_7 = Technology(
     name="series 7", dsp=Dsp("DSP48E1", a_bits=25, b_bits=18, sum_bits=48, pre_adder_bits=25), ultra_ram=False,
     lut_inputs=6, lut_ram=((32, 6, 4), (64, 3, 4)),  # RAM32M, RAM64M
     synth="synth_xilinx -family xc7", wire_delay_ps=2000)
+
+ECP5 = Technology(
+    name="ECP5", dsp=Dsp("", a_bits=18, b_bits=18, sum_bits=48, pre_adder_bits=0), ultra_ram=False, lut_inputs=4,
+    lut_ram=((16, 4, 6),),  # TRELLIS_DPR16X4, whose write port takes a slice
+    synth="synth_ecp5", wire_delay_ps=0)
 
 PLAIN = Technology(
     name="plain", dsp=Dsp("", a_bits=25, b_bits=18, sum_bits=48, pre_adder_bits=0), ultra_ram=False, lut_inputs=6,
