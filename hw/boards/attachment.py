@@ -28,16 +28,15 @@ class Processor:
 class SerialLine:
     """By a serial line from another machine, with an SDRAM of the board's own: Yosys and nextpnr.
 
-    baud: of the line, 8N1. oscillator_mhz: of the clock that comes to the chip. constraints: the file of the board's
-    folder with pins, for nextpnr. top: the Verilog of the module that joins `hw.soc` with the board's pins, for a
-    build; its name is `TOP_MODULE`.
+    baud: of the line, 8N1. oscillator_mhz: of the clock that comes to the chip. memory_phase: degrees by which the
+    SDRAM's clock follows the system's. constraints: the file of the board's folder with pins, for nextpnr. top: the
+    Verilog of module `tritloom_top`, which joins `hw.soc` with the board's pins, for a build.
     """
-
-    TOP_MODULE = "tritloom_top"
 
     baud: int
     oscillator_mhz: float
     sdram: SdramChip
+    memory_phase: int
     constraints: str
     top: Callable[[BuildParameters], str]
     shared_files: tuple[Path, ...] = ()

@@ -83,6 +83,11 @@ class Board:
         return self.device.technology
 
     @property
+    def serial(self) -> SerialLine | None:
+        """Its serial line and SDRAM, where these are in a processor's place."""
+        return self.attachment if isinstance(self.attachment, SerialLine) else None
+
+    @property
     def clocks(self) -> tuple[int, ...]:
         """Of its build and slower ones, in MHz."""
         return self.build.clock_mhz, *self.slower_clocks

@@ -10,7 +10,7 @@ from hw.boards.device import Device, Resources
 from hw.boards.memory_rate import MemoryRate
 from hw.boards.sdram_chip import SdramChip
 from hw.boards.technology import ECP5
-from hw.boards.ulx3s.top import top
+from hw.boards.ulx3s.top import SDRAM_PHASE, top
 from models.machine.build import BuildParameters
 
 __all__ = ["BOARD"]
@@ -31,6 +31,7 @@ BOARD = Board(
         sdram=SdramChip(bits=16, banks=4, rows=8192, columns=512, cas_latency=2, period=10,  # 4M x 16 x 4, grade -7
                         rcd=20, rp=20, ras=45, rc=66, rrd=15, rfc=66, wr=15, mrd_cycles=2, power_up=200_000,
                         refresh=64e6 / 8192),
+        memory_phase=SDRAM_PHASE,
         constraints="ulx3s.lpf",
         top=top),
     share=Share(lut=0.28, uram=0, bram36=0.6),
