@@ -53,7 +53,7 @@ def _product(m: Module, a: Value, b: Value, *, inputs: bool, enable: Value | Non
 
 
 def registered_product(m: Module, a: Value, b: Value, enable: Value) -> list[tuple[int, Value]]:
-    """a * b in parts (place, product), signed, one cycle later where `enable`: their sum at their places is the product."""
+    """a * b in parts, a cycle later where `enable`: (place, product), signed, whose sum at their places it is."""
     return [(a_low + b_low, _block(m, a_digit, b_digit, False, enable))
             for a_low, a_digit in _digits(a) for b_low, b_digit in _digits(b)]
 
@@ -78,8 +78,8 @@ def _block(m: Module, a: Value, b: Value, inputs: bool, enable: Value | None) ->
     ports |= {f"o_P{n}": product[n] for n in range(2 * _BITS)}
     used = _REGISTERS if inputs else _REGISTERS[-1:]
     m.submodules += Instance(
-        ECP5.dsp.primitive, **{f"p_REG_{name}_CLK": "CLK0" for name in used}, p_SOURCEB_MODE="B_INPUT", p_GSR="DISABLED",
-        i_CLK0=ClockSignal(), i_CE0=Const(1) if enable is None else enable, i_RST0=Const(0),
+        ECP5.dsp.primitive, p_SOURCEB_MODE="B_INPUT", p_GSR="DISABLED",
+        **{f"p_REG_{name}_CLK": "CLK0" for name in used}, i_CLK0=ClockSignal(), i_CE0=Const(1) if enable is None else enable, i_RST0=Const(0),
         i_SIGNEDA=Const(1), i_SIGNEDB=Const(1), i_SOURCEA=Const(0), i_SOURCEB=Const(0), **ports)
     width = len(Value.cast(a)) + len(Value.cast(b))
     return product[:width].as_signed()
