@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from hw.boards.sdram_chip import SdramChip
+from hw.sdram.timing import SdramTiming
 from models.machine.build import BuildParameters
 
 __all__ = ["Processor", "SerialLine"]
@@ -28,14 +28,15 @@ class Processor:
 class SerialLine:
     """By a serial line from another machine, with an SDRAM of the board's own: Yosys and nextpnr.
 
-    baud: of the line, 8N1. oscillator_mhz: of the clock that comes to the chip. memory_phase: degrees by which the
-    SDRAM's clock follows the system's. constraints: the file of the board's folder with pins, for nextpnr. top: the
-    Verilog of module `tritloom_top`, which joins `hw.soc` with the board's pins, for a build.
+    baud: of the line, 8N1. sdram: timing of the chip, whose first byte has address 0. oscillator_mhz: of the clock that
+    comes to the chip. memory_phase: degrees by which the SDRAM's clock follows the system's. constraints: the file of
+    the board's folder with pins, for nextpnr. top: the Verilog of module `tritloom_top`, which joins `hw.soc` with the
+    board's pins, for a build.
     """
 
     baud: int
     oscillator_mhz: float
-    sdram: SdramChip
+    sdram: SdramTiming
     memory_phase: int
     constraints: str
     top: Callable[[BuildParameters], str]

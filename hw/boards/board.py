@@ -84,7 +84,7 @@ class Board:
 
     @property
     def serial(self) -> SerialLine | None:
-        """Its serial line and SDRAM, where these are in a processor's place."""
+        """Of a board without a processor, for which a whole system is emitted (`hw.soc`); None for others."""
         return self.attachment if isinstance(self.attachment, SerialLine) else None
 
     @property

@@ -8,9 +8,9 @@ from hw.boards.attachment import SerialLine
 from hw.boards.board import Board, Ports, Share
 from hw.boards.device import Device, Resources
 from hw.boards.memory_rate import MemoryRate
-from hw.boards.sdram_chip import SdramChip
 from hw.boards.technology import ECP5
 from hw.boards.ulx3s.top import SDRAM_PHASE, top
+from hw.sdram.timing import ULX3S_CHIPS
 from models.machine.build import BuildParameters
 
 __all__ = ["BOARD"]
@@ -28,9 +28,7 @@ BOARD = Board(
     attachment=SerialLine(
         baud=3_000_000,  # what an FT231X gives at most
         oscillator_mhz=25,
-        sdram=SdramChip(bits=16, banks=4, rows=8192, columns=512, cas_latency=2, period=10,  # 4M x 16 x 4, grade -7
-                        rcd=20, rp=20, ras=45, rc=66, rrd=15, rfc=66, wr=15, mrd_cycles=2, power_up=200_000,
-                        refresh=64e6 / 8192),
+        sdram=ULX3S_CHIPS,
         memory_phase=SDRAM_PHASE,
         constraints="ulx3s.lpf",
         top=top),

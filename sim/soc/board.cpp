@@ -1,0 +1,149 @@
+// A board without a processor, driven from Python by way of sim/soc/verilated_board.py: the chip's Verilog with its SDRAM
+// at the pins, and the host's end of the serial line.
+//
+// The top is `hw.soc.serial_soc` of a build, with a clock `clk` and a synchronous reset `rst`.
+
+#include <memory>
+
+#include "Vtop.h"
+#include "Vtop___024root.h"
+#include "plain_chip.h"
+#include "serial_line.h"
+#include "verilated.h"
+
+namespace {
+
+// What has happened since the beginning; sim/soc/verilated_board.py names these fields in this order. Cycles: all, those
+// of a run of the core, those with bits on the line in either direction and no run, those in which the link was at work
+// with neither.
+struct Counters {
+    uint64_t cycles = 0, run = 0, line = 0, link = 0, sent = 0, received = 0, broken = 0, runs = 0;
+};
+
+class Board {
+  public:
+    Board(uint8_t *memory, uint64_t baud, uint64_t clock)
+        : m_context(new VerilatedContext), m_top(new Vtop(m_context.get())), m_chip(memory), m_line(baud, clock) {
+        reset(RESET_CYCLES);
+    }
+
+    ~Board() {
+        Verilated::threadContextp(m_context.get());
+        m_top->final();
+    }
+
+    // The whole chip, as when its bitstream is loaded anew; the SDRAM keeps what it holds, and the line goes on.
+    void reset(uint32_t cycles) {
+        m_top->rst = 1;
+        while (cycles--) step();
+        m_top->rst = 0;
+        m_quiet = 0;
+    }
+
+    // From signals settled before a rising edge to those before the next.
+    void step() {
+        const bool run = m_top->rootp->RUN_BUSY, link = m_top->rootp->LINK_BUSY;
+        const bool idle_line = m_line.is_idle();
+        ++m_counters.cycles;
+        if (run) {
+            ++m_counters.run;
+            m_counters.runs += !m_ran;
+        } else if (!idle_line) {
+            ++m_counters.line;
+        } else if (link) {
+            ++m_counters.link;
+        }
+        m_ran = run;
+        m_quiet = run || link || !idle_line ? 0 : m_quiet + 1;
+        const SdramPinState pins{bool(m_top->sdram_cke), bool(m_top->sdram_cs_n), bool(m_top->sdram_ras_n),
+                                 bool(m_top->sdram_cas_n), bool(m_top->sdram_we_n), bool(m_top->sdram_dq_oe),
+                                 m_top->sdram_ba, m_top->sdram_a, m_top->sdram_dqm, m_top->sdram_dq_o};
+        const uint16_t word = m_chip.step(pins);
+        const bool level = m_line.step(m_top->tx);
+        m_top->clk = 1;
+        m_top->eval();
+        m_top->clk = 0;
+        m_top->sdram_dq_i = word;
+        m_top->rx = level;
+        m_top->eval();
+    }
+
+    // At most so many cycles, fewer where nothing is to do any more, or a byte has come from the board; how many.
+    uint64_t run(uint64_t cycles, bool until_received) {
+        uint64_t done = 0;
+        while (done < cycles && m_quiet < QUIET_CYCLES && !(until_received && m_line.has_received())) {
+            step();
+            ++done;
+        }
+        return done;
+    }
+
+    void send(const uint8_t *bytes, uint64_t count, uint64_t delay) {
+        m_line.send(bytes, count, delay);
+        m_quiet = 0;
+    }
+
+    // So many cycles, whatever they are for.
+    void pass(uint64_t cycles) {
+        while (cycles--) step();
+    }
+
+    bool idle() const { return m_quiet >= QUIET_CYCLES; }
+    bool running() const { return m_ran; }
+    SerialLine &line() { return m_line; }
+
+    Counters counters() const {
+        Counters result = m_counters;
+        result.sent = m_line.sent;
+        result.received = m_line.received;
+        result.broken = m_line.broken;
+        return result;
+    }
+
+    uint32_t lights() const { return m_top->light_alive | m_top->light_busy << 1 | m_top->light_error << 2; }
+
+  private:
+    static constexpr uint32_t RESET_CYCLES = 4;
+    static constexpr uint64_t QUIET_CYCLES = 500;  // more than a frame spends between two units of the link
+
+    std::unique_ptr<VerilatedContext> m_context;
+    std::unique_ptr<Vtop> m_top;
+    PlainChip m_chip;
+    SerialLine m_line;
+    Counters m_counters;
+    uint64_t m_quiet = 0;
+    bool m_ran = false;
+};
+
+}  // namespace
+
+#define EXPORT extern "C" __attribute__((visibility("default")))
+
+EXPORT Board *board_new(uint8_t *memory, uint64_t baud, uint64_t clock) { return new Board(memory, baud, clock); }
+EXPORT void board_delete(Board *board) { delete board; }
+EXPORT void board_reset(Board *board, uint32_t cycles) { board->reset(cycles); }
+EXPORT void board_pass(Board *board, uint64_t cycles) { board->pass(cycles); }
+EXPORT uint64_t board_run(Board *board, uint64_t cycles, bool until_received) {
+    return board->run(cycles, until_received);
+}
+EXPORT void board_send(Board *board, const uint8_t *bytes, uint64_t count, uint64_t delay) {
+    board->send(bytes, count, delay);
+}
+EXPORT uint64_t board_receive(Board *board, uint8_t *bytes, uint64_t room) {
+    return board->line().receive(bytes, room);
+}
+EXPORT bool board_idle(Board *board) { return board->idle(); }
+EXPORT bool board_running(Board *board) { return board->running(); }
+EXPORT uint32_t board_lights(Board *board) { return board->lights(); }
+EXPORT void board_counters(Board *board, Counters *counters) { *counters = board->counters(); }
+
+EXPORT void board_plant(Board *board, bool to_host, uint32_t kind, uint32_t at, uint32_t bits) {
+    (to_host ? board->line().to_host_faults : board->line().to_board_faults).plant({kind, at, bits});
+}
+EXPORT void board_clear_faults(Board *board) {
+    board->line().to_host_faults.clear();
+    board->line().to_board_faults.clear();
+}
+EXPORT uint64_t board_acted(Board *board) {
+    return board->line().to_host_faults.acted() + board->line().to_board_faults.acted();
+}
