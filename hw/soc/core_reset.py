@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.stream.reset_tree import RESET_LATENCY
 
-__all__ = ["CUT_CYCLES", "CoreReset"]
+__all__ = ["CUT_CYCLES", "RESET_CYCLES", "CoreReset"]
 
 RESET_CYCLES = 16
 CUT_CYCLES = RESET_CYCLES + 4 * RESET_LATENCY
@@ -19,9 +19,8 @@ class CoreReset(wiring.Component):
     """`reset` is high RESET_CYCLES cycles from the one after a pulse of `request` on, `cut` from the pulse itself on and
     until every unit of the core has seen the reset. A pulse in between begins both anew."""
 
-    request: In(1)
-    reset: Out(1)
-    cut: Out(1)
+    def __init__(self) -> None:
+        super().__init__({"request": In(1), "reset": Out(1), "cut": Out(1)})
 
     def elaborate(self, platform) -> Module:
         m = Module()

@@ -26,10 +26,8 @@ class WriteGuard(wiring.Component):
     address, and nothing of the next burst before address and data of the one are taken.
     """
 
-    i: In(Axi4Write())
-    o: Out(Axi4Write())
-    cut: In(1)
-    whole: Out(1)
+    def __init__(self) -> None:
+        super().__init__({"i": In(Axi4Write()), "o": Out(Axi4Write()), "cut": In(1), "whole": Out(1)})
 
     def elaborate(self, platform) -> Module:
         m = Module()

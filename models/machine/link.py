@@ -75,8 +75,10 @@ class LinkStatus(IntEnum):
 class OperationRules(NamedTuple):
     """What a request must look like.
 
-    reads: changes nothing, so that it may be executed again. unit: what address and size are multiples of; 0: they may be
-    anything. most: the largest size; 0: as far as the space goes. space: "registers", "memory" or "".
+    reads: changes nothing, so that it may be executed again.
+    unit: what address and size are multiples of; 0: they may be anything.
+    most: the largest size; 0: as far as the space goes.
+    space: "registers", "memory" or "".
     data: bytes behind the head; None: as many as size says.
     """
 

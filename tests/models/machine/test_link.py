@@ -1,7 +1,17 @@
 import re
 from pathlib import Path
 
-from models.machine.link import ANSWERED, GREETING, MOST_FRAME, OPERATIONS, REPLY, RESULT, Greeting, LinkStatus, Operation
+from models.machine.link import (
+    ANSWERED,
+    GREETING,
+    MOST_FRAME,
+    OPERATIONS,
+    REPLY,
+    RESULT,
+    Greeting,
+    LinkStatus,
+    Operation,
+)
 
 PAGE = (Path(__file__).parents[3] / "docs/link.md").read_text("utf-8")
 
