@@ -1,1 +1,1 @@
-"""The way to DRAM: AXI4 masters, the weight prefetcher and the clients that read and write."""
+"""A serial line for a board without a processor: frames, what requests do, and the masters that do it."""
