@@ -33,7 +33,8 @@ class SdramTiming:
     """ns, by JEDEC's names: `t_rcd` from ACTIVATE to READ or WRITE, and so on.
 
     refresh: mean distance of two AUTO REFRESH. power_up: with a stable clock, before the first command. cas_2: the
-    shortest cycle at CAS latency 2. mrd: cycles behind LOAD MODE REGISTER. refreshes: AUTO REFRESH before that.
+    shortest cycle at CAS latency 2. mrd: cycles behind LOAD MODE REGISTER, refreshes: AUTO REFRESH before it. W9825G6KH
+    wants at least two cycles for t_rrd and t_wr.
     """
 
     t_rcd: float
@@ -61,8 +62,9 @@ class SdramTiming:
         rp = least(self.t_rp)
         return SdramCycles(
             rcd=least(self.t_rcd), rp=rp, ras=max(least(self.t_ras), least(self.t_rc) - rp), rfc=least(self.t_rfc),
-            rrd=least(self.t_rrd), wr=least(self.t_wr), mrd=self.mrd, cas=2 if clock_mhz * self.cas_2 <= 1e3 else 3,
-            refresh=refresh, power_up=math.ceil(least(self.power_up) / refresh))
+            rrd=max(2, least(self.t_rrd)), wr=max(2, least(self.t_wr)), mrd=self.mrd,
+            cas=2 if clock_mhz * self.cas_2 <= 1e3 else 3, refresh=refresh,
+            power_up=math.ceil(least(self.power_up) / refresh))
 
 
 ULX3S_CHIPS = SdramTiming(t_rcd=21, t_rp=21, t_ras=45, t_rc=67.5, t_rfc=70, t_rrd=15, t_wr=20)
