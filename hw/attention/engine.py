@@ -9,10 +9,10 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from hw.attention.intake import Intake, key_event
 from hw.attention.jobs import JOB, JobWalk
 from hw.attention.normaliser import Normaliser
-from hw.attention.output_memory import OUTPUT_REQUEST, OUTPUT_WORD, OutputMemory
+from hw.attention.output_memory import OUTPUT_REQUEST, OutputMemory, output_word
 from hw.attention.query_key_dot import QueryKeyDot
 from hw.attention.query_load import QueryLoad
-from hw.attention.query_memory import QUERY, QUERY_SCALE, QueryMemory
+from hw.attention.query_memory import QUERY_SCALE, QueryMemory, query_part
 from hw.attention.read_requests import READ_REQUEST, ReadRequests
 from hw.attention.reciprocals import Reciprocals
 from hw.attention.score_memory import ScoreMemory
@@ -53,8 +53,8 @@ class AttentionEngine(wiring.Component):
     values of the job before it, so that its softmax runs beside both. Of the last row's tokens nothing beyond is
     read.
 
-    Results: a transfer on `i_request` {count, row, group_channels} gives the row's channels on `o`, four at a time,
-    aligned to the row's largest exponent, and that exponent on `exponent` (`OutputMemory`).
+    Results: a transfer on `i_request` {count, row, group_channels} gives the row's channels on `o`, build.lanes at a
+    time, aligned to the row's largest exponent, and that exponent on `exponent` (`OutputMemory`).
 
     Throughput: a beat a cycle. With n tokens of the job's last row, c chunks a row and h of them a beat, a job takes
     ceil(n / 16) * 128 / beat + 2 c n / h cycles and about 8 more, if that is at least: 2 n where it has more than two
@@ -72,12 +72,12 @@ class AttentionEngine(wiring.Component):
             "command": In(stream.Signature(COMMAND_BITS)),
             "retired": Out(1),
             "positions": In(POSITIONS),
-            "i_query": In(stream.Signature(QUERY)),
+            "i_query": In(stream.Signature(query_part(build.lanes))),
             "i_query_scale": In(stream.Signature(QUERY_SCALE)),
             "o_read": Out(stream.Signature(READ_REQUEST)),
             "i_data": In(stream.Signature(build.beat_bytes * 8)),
             "i_request": In(stream.Signature(OUTPUT_REQUEST)),
-            "o": Out(stream.Signature(OUTPUT_WORD)),
+            "o": Out(stream.Signature(output_word(build.lanes))),
             "exponent": Out(signed(10)),
         })
 
@@ -92,7 +92,7 @@ class AttentionEngine(wiring.Component):
         m.submodules.walk = walk = JobWalk(build)
         m.submodules.requests = requests = ReadRequests(build)
         m.submodules.queries = queries = QueryMemory(
-            rows=rows, heads=build.heads_max, dim_max=dim_max, places=build.query_words)
+            rows=rows, heads=build.heads_max, dim_max=dim_max, places=build.query_words, lanes=build.lanes)
         m.submodules.dot = dot = QueryKeyDot(**sizes, dim_max=dim_max)
         m.submodules.load = load = QueryLoad(
             pairs=pairs, rows=rows, heads=build.heads_max, words=dot.chunks * dot.lanes // QueryMemory.WORD)
@@ -108,7 +108,8 @@ class AttentionEngine(wiring.Component):
         m.submodules.normaliser = normaliser = Normaliser(
             pairs=pairs, kv_bits=kv_bits, lanes=sums.lanes, sum_bits=sums.sum_bits, rows=rows, channels=channels,
             dim_max=dim_max)
-        m.submodules.outputs = outputs = OutputMemory(rows=rows, channels=channels, groups=build.heads_max)
+        m.submodules.outputs = outputs = OutputMemory(rows=rows, channels=channels, groups=build.heads_max,
+                                                      lanes=build.lanes)
         m.submodules.waiting = waiting = Queue(JOB, _JOBS_AHEAD)
 
         for source, sink in (

@@ -9,20 +9,24 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2, exact_log2
 
 from hw.arith.scalar import SCALAR
-from models.machine.build import LANES, QUERY_WORD
+from models.machine.build import QUERY_WORD
 
-__all__ = ["QUERY", "QUERY_SCALE", "QueryMemory"]
+__all__ = ["QUERY_SCALE", "QueryMemory", "query_part"]
 
-_WORD_BITS, _LANE_BITS = exact_log2(QUERY_WORD), exact_log2(LANES)
+_WORD_BITS = exact_log2(QUERY_WORD)
 
-QUERY = data.StructLayout({"row": 8, "head": 8, "index": 16, "values": data.ArrayLayout(signed(16), LANES)})
 QUERY_SCALE = data.StructLayout({"row": 8, "head": 8, "scale": SCALAR})
 
 
-class QueryMemory(wiring.Component):
-    """int16 queries of `rows` rows and `heads` heads, LANES written and sixteen read at a time, and a scale each.
+def query_part(lanes: int) -> data.StructLayout:
+    """Elements index .. index + lanes - 1 of a head's query, index a multiple of lanes."""
+    return data.StructLayout({"row": 8, "head": 8, "index": 16, "values": data.ArrayLayout(signed(16), lanes)})
 
-    `i_query`: elements index .. index + LANES - 1 of a head, index a multiple of LANES. Both input streams are always
+
+class QueryMemory(wiring.Component):
+    """int16 queries of `rows` rows and `heads` heads, `lanes` written and sixteen read at a time, and a scale each.
+
+    `i_query`: `query_part`. Both input streams are always
     ready. Writes to a head, row or index outside the memory are undefined. `word` holds elements
     16 * index .. + 15 of the head, and `scale` the head's scale, `LATENCY` cycles after `row`, `head` and `index`.
     Elements never written read as zero.
@@ -35,15 +39,15 @@ class QueryMemory(wiring.Component):
     LATENCY = 2
     WORD = QUERY_WORD
 
-    def __init__(self, *, rows: int, heads: int, dim_max: int, places: int) -> None:
-        self.rows, self.heads = rows, heads
+    def __init__(self, *, rows: int, heads: int, dim_max: int, places: int, lanes: int) -> None:
+        self.rows, self.heads, self._lanes = rows, heads, lanes
         self.words = -(-dim_max // QUERY_WORD)
         self._head_bits, self._word_bits = ceil_log2(heads), ceil_log2(self.words)
         self._shared = self._head_bits + self._word_bits - exact_log2(places)
         if not 0 <= self._shared <= min(self._head_bits, self._word_bits):
             raise ValueError(f"{places} places do not suit {heads} heads of {self.words} words")
         super().__init__({
-            "i_query": In(stream.Signature(QUERY)),
+            "i_query": In(stream.Signature(query_part(lanes))),
             "i_query_scale": In(stream.Signature(QUERY_SCALE)),
             "row": In(range(rows)),
             "head": In(range(heads)),
@@ -58,7 +62,7 @@ class QueryMemory(wiring.Component):
         heads = self.rows << head_bits
         address = Cat(self.head[:head_bits], self.row[:row_bits])
 
-        parts = data.ArrayLayout(QUERY["values"].shape, QUERY_WORD // LANES)  # written one at a time
+        parts = data.ArrayLayout(self.i_query.p["values"].shape(), QUERY_WORD // self._lanes)  # written one at a time
         m.submodules.queries = queries = Memory(
             shape=parts, depth=heads << self._word_bits - self._shared, init=[])
         write, read = queries.write_port(granularity=1), queries.read_port()
@@ -66,8 +70,8 @@ class QueryMemory(wiring.Component):
         m.d.comb += [
             self.i_query.ready.eq(1),
             write.addr.eq(Cat(self._place(query.head, query.index[_WORD_BITS:]), query.row[:row_bits])),
-            write.en.eq(self.i_query.valid << query.index[_LANE_BITS:_WORD_BITS]),
-            *(write.data[part].eq(query.values) for part in range(QUERY_WORD // LANES)),
+            write.en.eq(self.i_query.valid << query.index[exact_log2(self._lanes):_WORD_BITS]),
+            *(write.data[part].eq(query["values"]) for part in range(QUERY_WORD // self._lanes)),
             read.addr.eq(Cat(self._place(self.head, self.index), self.row[:row_bits])),
         ]
         m.d.sync += self.word.eq(read.data)
