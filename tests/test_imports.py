@@ -34,7 +34,7 @@ FORBIDDEN = {
 
 # parts of hw, each of which takes only from those before it
 HW_ORDER = ("stream", "command", "arith", "memory", "control", "linear", "attention", "head", "vector", "core",
-            "verilog", "emit", "synthesis", "analytic", "report", "build")
+            "verilog", "emit", "synthesis", "place", "analytic", "report", "build")
 
 
 @dataclass(frozen=True)

@@ -59,8 +59,8 @@ def _unit(name: str) -> str:
 
 
 def worst_paths(sdf: Iterable[str], count: int) -> list[TimedPath]:
-    """The `count` worst paths of the lines of an SDF file, worst first, one for each end whose name differs in more than
-    numbers. Paths begin at clocked cells alone: what comes from pads has no place in a period.
+    """The `count` worst paths of the lines of an SDF file, worst first, one for all ends whose names differ in numbers
+    alone. Paths begin at clocked cells: what comes from pads has no place in a period.
     """
     delays = _Delays(sdf)
     found: dict[str, TimedPath] = {}
