@@ -30,7 +30,7 @@ class DataPath(wiring.Component):
             "take": Out(masters), "written": Out(masters),
             "words": In(WORD_BITS).array(masters), "strobes": In(WORD_BITS // 8).array(masters),
             "word": Out(WORD_BITS), "arrives": Out(masters), "first": Out(1),
-            "dq_o": Out(WORD_BITS), "dq_oe": Out(1), "dqm": Out(WORD_BITS // 8), "dq_i": In(WORD_BITS),
+            "dq_o": Out(WORD_BITS), "dq_oe": Out(1), "dqm": Out(WORD_BITS // 8, init=3), "dq_i": In(WORD_BITS),
         })
 
     def elaborate(self, platform) -> Module:

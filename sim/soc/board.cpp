@@ -7,7 +7,7 @@
 
 #include "Vtop.h"
 #include "Vtop___024root.h"
-#include "plain_chip.h"
+#include "chip.h"
 #include "serial_line.h"
 #include "verilated.h"
 
@@ -22,8 +22,9 @@ struct Counters {
 
 class Board {
   public:
-    Board(uint8_t *memory, uint64_t baud, uint64_t clock)
-        : m_context(new VerilatedContext), m_top(new Vtop(m_context.get())), m_chip(memory), m_line(baud, clock) {
+    Board(uint8_t *memory, const SdramTimes &times, uint64_t baud, uint64_t clock)
+        : m_context(new VerilatedContext), m_top(new Vtop(m_context.get())), m_period(1'000'000'000'000 / clock),
+          m_chip(memory, times), m_line(baud, clock) {
         reset(RESET_CYCLES);
     }
 
@@ -42,7 +43,9 @@ class Board {
 
     // From signals settled before a rising edge to those before the next.
     void step() {
-        const bool run = m_top->rootp->RUN_BUSY, link = m_top->rootp->LINK_BUSY;
+        const auto &top = *m_top->rootp;
+        const bool run = top.top__DOT__core__DOT__control__DOT__run__DOT__busy;
+        const bool link = top.top__DOT__link__DOT__buffers__DOT__ready;
         const bool idle_line = m_line.is_idle();
         ++m_counters.cycles;
         if (run) {
@@ -54,16 +57,16 @@ class Board {
             ++m_counters.link;
         }
         m_ran = run;
-        m_quiet = run || link || !idle_line ? 0 : m_quiet + 1;
-        const SdramPinState pins{bool(m_top->sdram_cke), bool(m_top->sdram_cs_n), bool(m_top->sdram_ras_n),
-                                 bool(m_top->sdram_cas_n), bool(m_top->sdram_we_n), bool(m_top->sdram_dq_oe),
-                                 m_top->sdram_ba, m_top->sdram_a, m_top->sdram_dqm, m_top->sdram_dq_o};
-        const uint16_t word = m_chip.step(pins);
+        m_quiet = run || link || !idle_line || !top.top__DOT__memory__DOT__ready ? 0 : m_quiet + 1;
+        m_chip.edge({bool(m_top->sdram_cke), bool(m_top->sdram_cs_n), bool(m_top->sdram_ras_n), bool(m_top->sdram_cas_n),
+                     bool(m_top->sdram_we_n), m_top->sdram_ba, m_top->sdram_a, m_top->sdram_dqm, m_top->sdram_dq_o,
+                     bool(m_top->sdram_dq_oe)},
+                    m_time += m_period);
         const bool level = m_line.step(m_top->tx);
         m_top->clk = 1;
         m_top->eval();
         m_top->clk = 0;
-        m_top->sdram_dq_i = word;
+        m_top->sdram_dq_i = m_chip.dq();
         m_top->rx = level;
         m_top->eval();
     }
@@ -91,6 +94,7 @@ class Board {
     bool idle() const { return m_quiet >= QUIET_CYCLES; }
     bool running() const { return m_ran; }
     SerialLine &line() { return m_line; }
+    SdramChip &chip() { return m_chip; }
 
     Counters counters() const {
         Counters result = m_counters;
@@ -108,10 +112,11 @@ class Board {
 
     std::unique_ptr<VerilatedContext> m_context;
     std::unique_ptr<Vtop> m_top;
-    PlainChip m_chip;
+    const uint64_t m_period;  // ps of a cycle
+    SdramChip m_chip;
     SerialLine m_line;
     Counters m_counters;
-    uint64_t m_quiet = 0;
+    uint64_t m_quiet = 0, m_time = 0;
     bool m_ran = false;
 };
 
@@ -119,7 +124,13 @@ class Board {
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
 
-EXPORT Board *board_new(uint8_t *memory, uint64_t baud, uint64_t clock) { return new Board(memory, baud, clock); }
+// times: `SdramTimes`, all of 64 bits.
+EXPORT Board *board_new(uint8_t *memory, const uint64_t *times, uint64_t baud, uint64_t clock) {
+    SdramTimes given;
+    static_assert(sizeof given % sizeof *times == 0);
+    std::copy_n(times, sizeof given / sizeof *times, reinterpret_cast<uint64_t *>(&given));
+    return new Board(memory, given, baud, clock);
+}
 EXPORT void board_delete(Board *board) { delete board; }
 EXPORT void board_reset(Board *board, uint32_t cycles) { board->reset(cycles); }
 EXPORT void board_pass(Board *board, uint64_t cycles) { board->pass(cycles); }
@@ -136,6 +147,16 @@ EXPORT bool board_idle(Board *board) { return board->idle(); }
 EXPORT bool board_running(Board *board) { return board->running(); }
 EXPORT uint32_t board_lights(Board *board) { return board->lights(); }
 EXPORT void board_counters(Board *board, Counters *counters) { *counters = board->counters(); }
+
+// How often each rule of the chip was broken, in their order.
+EXPORT void board_findings(Board *board, uint64_t *counts) {
+    for (const SdramChip::Finding &finding : board->chip().findings) *counts++ = finding.count;
+}
+// ACTIVATE, PRECHARGE, READ, WRITE and AUTO REFRESH so far.
+EXPORT void board_commands(Board *board, uint64_t *counts) {
+    static_assert(sizeof board->chip().counts == 5 * sizeof *counts);
+    std::copy_n(reinterpret_cast<const uint64_t *>(&board->chip().counts), 5, counts);
+}
 
 EXPORT void board_plant(Board *board, bool to_host, uint32_t kind, uint32_t at, uint32_t bits) {
     (to_host ? board->line().to_host_faults : board->line().to_board_faults).plant({kind, at, bits});

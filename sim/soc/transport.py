@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-import time
-
 from sim.soc.verilated_board import VerilatedBoard
 
 __all__ = ["SimulatedTransport"]
 
 
 class SimulatedTransport:
-    """As `host.link.transport.Transport`, for a board that is there already. The seconds that a read may wait are the
-    board's, not the wall's: time passes only while the host waits. turnaround: as `sim.soc.server` has it.
+    """As `host.link.transport.Transport`, for a board that is there already; it stays when this is closed.
+
+    All times are the board's: time passes only while the host waits for it, and where nothing is to do on the board it
+    passes without a cycle. turnaround: seconds from the board's last byte to the first that the host sends then.
+    written, received: bytes so far.
     """
 
-    def __init__(self, board: VerilatedBoard, *, turnaround: int = 0) -> None:
-        self.name, self.board, self._turnaround = "the simulated board", board, turnaround
+    def __init__(self, board: VerilatedBoard, *, turnaround: float = 0.0) -> None:
+        self.name, self.board = "the simulated board", board
         self.written = self.received = 0
         self.is_open = True
+        self._turnaround = round(turnaround * board.clock_hz)
+        self._skipped = 0  # cycles in which nothing was to do
+
+    def now(self) -> float:
+        """A time in seconds."""
+        return (self._skipped + self.board.counters().cycles) / self.board.clock_hz
 
     def write(self, data: bytes) -> None:
         """Send bytes."""
@@ -25,21 +32,31 @@ class SimulatedTransport:
         self.written += len(data)
 
     def read(self, until: float) -> bytes:
-        """What has come, as soon as something has; empty where nothing comes in the time to `until`, or ever."""
+        """What has come, as soon as something has; empty once `now` is `until`."""
         data = self.board.receive()
         if not data:
-            seconds = max(0.0, until - time.monotonic())
-            self.board.run(round(seconds * self.board.clock_hz), until_received=True)
+            self._pass(until - self.now(), until_received=True)
             data = self.board.receive()
         self.received += len(data)
         return data
+
+    def pause(self, seconds: float) -> None:
+        """Let time pass."""
+        self._pass(seconds, until_received=False)
+
+    def _pass(self, seconds: float, *, until_received: bool) -> None:
+        cycles = max(0, round(seconds * self.board.clock_hz))
+        cycles -= self.board.run(cycles, until_received=until_received)
+        if self.board.idle:
+            self._skipped += cycles
 
     def drop_received(self) -> None:
         """Forget what has come and was not read."""
         self.board.receive()
 
     def reopen(self) -> None:
-        """Nothing: it does not go away."""
+        """Open it again."""
+        self.is_open = True
 
     def close(self) -> None:
         """Leave the line."""

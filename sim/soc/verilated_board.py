@@ -13,10 +13,10 @@ import numpy as np
 
 from hw.boards.registry import board_of
 from hw.emit import kept_verilog, with_top
-from hw.sdram.pins import SIZE
 from models.errors import BuildError
 from models.machine.build import BuildParameters
 from sim.memory_counters import Counters
+from sim.sdram.chip import BYTES, HEADERS, RULES, ChipTimes, SdramCounts
 from sim.soc.line_fault import LineFault
 from sim.verilate import verilate
 from sim.verilator_env import verilator_environment
@@ -61,7 +61,7 @@ def _load(path: Path) -> ctypes.CDLL:
     library = ctypes.CDLL(str(path))
     board, u32, u64, boolean = ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint64, ctypes.c_bool
     for name, result, arguments in (
-        ("new", board, [board, u64, u64]),
+        ("new", board, [board, ctypes.POINTER(u64), u64, u64]),
         ("delete", None, [board]),
         ("reset", None, [board, u32]),
         ("pass", None, [board, u64]),
@@ -72,6 +72,8 @@ def _load(path: Path) -> ctypes.CDLL:
         ("running", boolean, [board]),
         ("lights", u32, [board]),
         ("counters", None, [board, ctypes.POINTER(u64)]),
+        ("findings", None, [board, ctypes.POINTER(u64)]),
+        ("commands", None, [board, ctypes.POINTER(u64)]),
         ("plant", None, [board, boolean, u32, u32, u32]),
         ("clear_faults", None, [board]),
         ("acted", u64, [board]),
@@ -88,7 +90,7 @@ def build_board(verilog: str) -> Path:
         verilog,
         "board.so",
         sources=[_HARNESS / "board.cpp", _HARNESS / "watched.vlt"],
-        includes=sorted(_HARNESS.glob("*.h")),
+        includes=[*sorted(_HARNESS.glob("*.h")), *HEADERS],
         flags=["--x-assign", "fast", "--x-initial", "fast", "-O3"],
         # Two boards in one process: no symbol of one library may stand for the other's.
         cflags=["-fPIC", "-fvisibility=hidden", "-fno-gnu-unique", "-std=c++17"],
@@ -110,7 +112,7 @@ def simulated_board(build: BuildParameters, memory: np.ndarray | None = None) ->
 
 
 class VerilatedBoard:
-    """One board. memory: what its SDRAM holds, SIZE bytes in the order of their addresses; zeros by default.
+    """One board. memory: what its SDRAM holds, BYTES bytes in the order of their addresses; zeros by default.
 
     Time passes only in `run`, `pass_time` and `reset`. Raises `BuildError` where the build fails, ValueError for memory
     of another size.
@@ -118,13 +120,15 @@ class VerilatedBoard:
 
     _board: int | None = None  # what C++ made, until `close`
 
-    def __init__(self, verilog: str, *, clock_mhz: float, baud: int, memory: np.ndarray | None = None) -> None:
-        self.memory = np.zeros(SIZE, np.uint8) if memory is None else memory
-        if self.memory.dtype != np.uint8 or self.memory.shape != (SIZE,) or not self.memory.flags.c_contiguous:
-            raise ValueError(f"the memory must be a vector of {SIZE} uint8")
+    def __init__(self, verilog: str, *, clock_mhz: float, baud: int, memory: np.ndarray | None = None,
+                 times: ChipTimes | None = None) -> None:
+        self.memory = np.zeros(BYTES, np.uint8) if memory is None else memory
+        if self.memory.dtype != np.uint8 or self.memory.shape != (BYTES,) or not self.memory.flags.c_contiguous:
+            raise ValueError(f"the memory must be a vector of {BYTES} uint8")
         self.clock_hz = round(clock_mhz * 1e6)
         self._library = _load(build_board(verilog))
-        self._board = self._library.board_new(self.memory.ctypes.data, baud, self.clock_hz)
+        self._board = self._library.board_new(self.memory.ctypes.data, (times or ChipTimes()).to_model(), baud,
+                                             self.clock_hz)
 
     def __enter__(self) -> VerilatedBoard:
         return self
@@ -185,6 +189,20 @@ class VerilatedBoard:
     def counters(self) -> BoardCounters:
         """What has happened since the beginning."""
         return BoardCounters.read(lambda values: self._library.board_counters(self._board, values))
+
+    @property
+    def findings(self) -> dict[str, int]:
+        """How often each rule of the SDRAM chip was broken (`sim.sdram.chip.RULES`), those that were."""
+        counts = (ctypes.c_uint64 * len(RULES))()
+        self._library.board_findings(self._board, counts)
+        return {rule: count for rule, count in zip(RULES, counts, strict=True) if count}
+
+    @property
+    def commands(self) -> SdramCounts:
+        """What the SDRAM was told so far."""
+        counts = (ctypes.c_uint64 * 5)()
+        self._library.board_commands(self._board, counts)
+        return SdramCounts(*counts)
 
     def plant(self, fault: LineFault) -> None:
         """Let a byte go wrong."""
