@@ -42,9 +42,9 @@ class JobWalk(wiring.Component):
 
     With four pairs of head and row a job (`attention_pairs`), a group of one head takes four rows at a time, of two
     heads two, larger ones one row and up to four heads; with two pairs a group of one head takes two rows, larger ones
-    one row and up to two heads; with one, every job is one head of one row. The command is taken when the walk is
-    idle; its fields hold in `fields` until `retired` comes back. Of its sequence positions[sequence] + token tokens come before its first row,
-    `first_row`; that is read two cycles after the command was taken.
+    one row and up to two heads; with one, every job is one head of one row. The command is taken when the walk is idle;
+    its fields hold in `fields` until `retired` comes back. Of its sequence positions[sequence] + token tokens come
+    before its first row, `first_row`; that is read two cycles after the command was taken.
 
     heads must be a multiple of kv_heads; the group size is found by adding, a cycle a head of the group. Then a job
     every third cycle.

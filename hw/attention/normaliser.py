@@ -22,9 +22,10 @@ class Normaliser(wiring.Component):
 
     A job with its reciprocals is taken when the one before is out. Each of its chunks begins when `done` has pulsed
     (`WeightedSum` or `SlicedSum`, which answers `pair` and `step` after READ_LATENCY cycles with `sums`); when the
-    chunk's sums are read, `freed` pulses. `sum_lanes` channels, 1 or 2, a cycle, pair by pair; channels past the
-    head's size `dim`, a multiple of 8, are left out. `retired` pulses after the last channel of a command's last job.
-    Output, `output_part`, is always taken. Golden: `total` and `out` of `attention`; drop and fraction are those of `kv_format`.
+    chunk's sums are read, `freed` pulses. `sum_lanes` channels, 1 or 2, a cycle, pair by pair; channels past the head's
+    size `dim`, a multiple of 8, are left out. `retired` pulses after the last channel of a command's last job. Output,
+    `output_part`, is always taken. Golden: `total` and `out` of `attention`; drop and fraction are those of
+    `kv_format`.
 
     Widths: sums signed(sum_bits), rounded to sum_bits - drop + 1 <= 40 bits; outputs signed(26), |o| <= 2**24
     for sums that weights can give.

@@ -38,8 +38,8 @@ class OutputMemory(wiring.Component):
     """Keeps o of every row and channel; gives a row's channels aligned to the row's largest exponent.
 
     Writing: each transfer on `i` (always ready) is `written` channels of a row, 1 or 2. Each `i_exponent` transfer
-    {row, group, exponent}, for each row in ascending order of groups, sets the exponent of a group; group 0 restarts the row's
-    largest. A group may come several times in a row.
+    {row, group, exponent}, for each row in ascending order of groups, sets the exponent of a group; group 0 restarts
+    the row's largest. A group may come several times in a row.
 
     Reading: a request on `i_request` gives channels 0 .. count - 1 of `row` on `o`, `lanes` a cycle, the
     last word marked: x = round(o / 2**(E - exponent of the channel's group)), half to even, where a group has

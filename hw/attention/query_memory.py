@@ -27,12 +27,12 @@ class QueryMemory(wiring.Component):
     """int16 queries of `rows` rows and `heads` heads, `lanes` written and `word` read at a time, and a scale each.
 
     `i_query`: `query_part`. Both input streams are always ready. Writes to a head, row or index outside the memory are
-    undefined. `word` holds the head's elements from index times their number on, and `scale` the head's scale, `LATENCY` cycles after `row`, `head` and
-    `index`. Elements never written read as zero.
+    undefined. `word` holds the head's elements from index times their number on, and `scale` the head's scale,
+    `LATENCY` cycles after `row`, `head` and `index`. Elements never written read as zero.
 
     A row has `places` times 16 elements (a power of two), where heads times sixteens of a head, each taken up to a
-    power of two, must find room. Where the most heads and the longest do not at once, the high bits of a sixteen's number share address
-    bits with those of the head's: one of them is 0.
+    power of two, must find room. Where the most heads and the longest do not at once, the high bits of a sixteen's
+    number share address bits with those of the head's: one of them is 0.
     """
 
     LATENCY = 2
