@@ -42,7 +42,7 @@ def source_hash(build: BuildParameters) -> str:
     board = board_of(build)
     clock = build.clock_mhz if board.serial else 0
     facts = [build.to_json() | {"clock_mhz": clock}, asdict(board.technology), asdict(board.ports),
-             *map(_version, _TOOLS), *([asdict(board.serial)] if board.serial else [])]
+             *map(_version, _TOOLS), *([board.serial.baud, asdict(board.serial.sdram)] if board.serial else [])]
     digest, others = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()), _BYSTANDERS
     if not board.serial:
         others += _SYSTEM

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["PLAIN", "SERIES_7", "ULTRASCALE_PLUS", "Dsp", "Technology"]
+__all__ = ["ECP5", "PLAIN", "SERIES_7", "ULTRASCALE_PLUS", "Dsp", "Technology"]
 
 
 @dataclass(frozen=True)
 class Dsp:
-    """A multiply-add block. a_bits, b_bits: of its signed operands; sum_bits: of its sum.
+    """A multiply-add block. a_bits, b_bits: of its signed operands; sum_bits: of its sum, or of the fabric's
+    where its own adder is not used.
 
     primitive: its name, "" where products are left to whoever maps them.
     """
@@ -52,6 +53,12 @@ SERIES_7 = Technology(
     name="series 7", dsp=Dsp("DSP48E1", a_bits=25, b_bits=18, sum_bits=48, pre_adder_bits=25), ultra_ram=False,
     lut_inputs=6, lut_ram=((32, 6, 4), (64, 3, 4)),  # RAM32M, RAM64M
     synth="synth_xilinx -family xc7", wire_delay_ps=2000)
+
+ECP5 = Technology(
+    name="ECP5", dsp=Dsp("MULT18X18D", a_bits=18, b_bits=18, sum_bits=54, pre_adder_bits=0), ultra_ram=False,
+    lut_inputs=4, lut_ram=((16, 4, 6),),  # TRELLIS_DPR16X4: four LUTs, and a pair that holds the write port
+    synth="synth_ecp5")
+"""Of Lattice. Block RAM DP16KD: 1,024 words of 18 bits with two ports, 512 of 36 with one to write and one to read."""
 
 PLAIN = Technology(
     name="plain", dsp=Dsp("", a_bits=25, b_bits=18, sum_bits=48, pre_adder_bits=0), ultra_ram=False, lut_inputs=6,
