@@ -13,11 +13,10 @@
 
 namespace {
 
-// What has happened since the beginning; sim/soc/verilated_board.py names these fields in this order. Cycles: all, those
-// of a run of the core, those with bits on the line in either direction and no run, those in which the link was at work
-// with neither.
+// What has happened since the beginning; sim/soc/verilated_board.py names these fields in this order, and says which
+// cycles are whose.
 struct Counters {
-    uint64_t cycles = 0, run = 0, line = 0, link = 0, sent = 0, received = 0, broken = 0, runs = 0;
+    uint64_t cycles = 0, run = 0, line = 0, link = 0, host = 0, sent = 0, received = 0, broken = 0, runs = 0;
 };
 
 class Board {
@@ -51,6 +50,8 @@ class Board {
         if (run) {
             ++m_counters.run;
             m_counters.runs += !m_ran;
+        } else if (m_line.is_waiting()) {
+            ++m_counters.host;
         } else if (!idle_line) {
             ++m_counters.line;
         } else if (link) {

@@ -24,7 +24,7 @@ from sim.verilator_env import verilator_environment
 __all__ = ["BoardCounters", "Lights", "VerilatedBoard", "simulated_board"]
 
 _HARNESS = Path(__file__).resolve().parent
-_OPTIMISE = "-O2"
+_OPTIMISE = "-O1"
 _ROOM = 1 << 16  # bytes taken at a time
 
 
@@ -32,14 +32,15 @@ _ROOM = 1 << 16  # bytes taken at a time
 class BoardCounters(Counters):
     """What has happened since the beginning, all in cycles of the board's clock or bytes.
 
-    A cycle is one of a run of the core; else one with bits on the line, either way; else one in which the link was at
-    work; else nothing was to do, or the host had not yet answered.
+    A cycle is one of a run of the core; else one in which the host takes its time (`send`); else one with bits on the
+    line, either way; else one in which the link holds a request; else nothing is to do.
     """
 
     cycles: int
     run: int
     line: int
     link: int
+    host: int
     sent: int
     """Bytes to the board."""
     received: int
