@@ -82,6 +82,11 @@ class Board {
         return done;
     }
 
+    // Until a run of the core begins, at most so many cycles.
+    void run_to_start(uint64_t cycles) {
+        while (cycles-- && !m_ran) step();
+    }
+
     void send(const uint8_t *bytes, uint64_t count, uint64_t delay) {
         m_line.send(bytes, count, delay);
         m_quiet = 0;
@@ -138,6 +143,7 @@ EXPORT void board_pass(Board *board, uint64_t cycles) { board->pass(cycles); }
 EXPORT uint64_t board_run(Board *board, uint64_t cycles, bool until_received) {
     return board->run(cycles, until_received);
 }
+EXPORT void board_run_to_start(Board *board, uint64_t cycles) { board->run_to_start(cycles); }
 EXPORT void board_send(Board *board, const uint8_t *bytes, uint64_t count, uint64_t delay) {
     board->send(bytes, count, delay);
 }

@@ -67,6 +67,7 @@ def _load(path: Path) -> ctypes.CDLL:
         ("reset", None, [board, u32]),
         ("pass", None, [board, u64]),
         ("run", u64, [board, u64, boolean]),
+        ("run_to_start", None, [board, u64]),
         ("send", None, [board, ctypes.c_char_p, u64, u64]),
         ("receive", u64, [board, ctypes.c_char_p, u64]),
         ("idle", boolean, [board]),
@@ -102,14 +103,15 @@ def build_board(verilog: str) -> Path:
     )
 
 
-def simulated_board(build: BuildParameters, memory: np.ndarray | None = None) -> VerilatedBoard:
+def simulated_board(build: BuildParameters, memory: np.ndarray | None = None, *, times: ChipTimes | None = None
+                    ) -> VerilatedBoard:
     """The board of a build, out of reset; `BuildError` where there is none, or it cannot be made."""
     board = board_of(build)
     if board.serial is None:
         raise BuildError(f"board {board.name} has no serial line: its device is rtl")
     verilator_environment()  # a tool that is missing is told before the Verilog is written
     return VerilatedBoard(with_top(kept_verilog(build)[0], "top"), clock_mhz=build.clock_mhz, baud=board.serial.baud,
-                          memory=memory)
+                          memory=memory, times=times)
 
 
 class VerilatedBoard:
@@ -166,6 +168,10 @@ class VerilatedBoard:
         """Let that many cycles pass; fewer where nothing is to do any more, or, if asked for, until a byte has come.
         Returns how many."""
         return self._library.board_run(self._board, cycles, until_received)
+
+    def run_to_start(self, cycles: int) -> None:
+        """Let time pass until a run of the core begins, at most that many cycles."""
+        self._library.board_run_to_start(self._board, cycles)
 
     def pass_time(self, cycles: int) -> None:
         """Let that many cycles pass, whatever they are for."""

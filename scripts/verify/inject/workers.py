@@ -11,24 +11,28 @@ from scripts.verify.inject.campaign import Case, run_cases
 from scripts.verify.inject.damaged import Damaged, run_damaged
 from scripts.verify.inject.kinds import kinds_of
 from scripts.verify.inject.link import LinkBench, link_kind_names, run_link_cases
+from scripts.verify.inject.soc import SocBench, run_soc_cases, soc_kind_names
 
-__all__ = ["FAULTS", "LINK", "kind_names", "side_by_side"]
+__all__ = ["FAULTS", "LINK", "SOC", "kind_names", "side_by_side"]
 
-FAULTS, LINK = "faults", "link"
+FAULTS, LINK, SOC = "faults", "link", "soc"
+_BENCHES = {LINK: LinkBench, SOC: SocBench}
 _AT_ONCE = 8  # cases that a process takes at a time
-_bench: Bench | LinkBench  # of a process
+_bench: Bench | LinkBench | SocBench  # of a process
 _seed: int
 
 
 def _start(campaign: str, board: str, seed: int) -> None:
     global _bench, _seed
-    _bench, _seed = (LinkBench if campaign == LINK else Bench)(board_build(board), seed), seed
+    _bench, _seed = _BENCHES.get(campaign, Bench)(board_build(board), seed), seed
 
 
 def kind_names(campaign: str, board: str, seed: int) -> list[str]:
     """The kinds of fault of a board's build, or of a link; case n is of kind n modulo their number."""
     if campaign == LINK:
         return link_kind_names()
+    if campaign == SOC:
+        return soc_kind_names()
     _start(campaign, board, seed)
     return [kind.name for kind in kinds_of(_bench)]
 
@@ -36,6 +40,8 @@ def kind_names(campaign: str, board: str, seed: int) -> list[str]:
 def _run(campaign: str, numbers: Sequence[int]) -> list[Case] | list[Damaged]:
     if campaign == LINK:
         return list(run_link_cases(_bench, _seed, numbers))
+    if campaign == SOC:
+        return list(run_soc_cases(_bench, _seed, numbers))
     if campaign == FAULTS:
         return list(run_cases(_bench, kinds_of(_bench), _seed, numbers))
     return list(run_damaged(_bench, _seed, numbers))
