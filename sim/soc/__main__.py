@@ -37,7 +37,7 @@ def parser() -> CommandParser:
     memory.add_argument("--memory", type=Path, metavar="FILE",
                         help="begin with what this file holds, if it is there, and keep in it what memory holds at the "
                              "end")
-    result.add_argument("--context", type=int, metavar="N", help="of --model: tokens its cache holds, as the host has it")
+    result.add_argument("--context", type=int, metavar="N", help="of --model: tokens its cache holds")
     result.add_argument("--turnaround-us", type=float, default=0.0, metavar="US",
                         help="time from the board's last byte to the host's next, as USB takes it (default: 0)")
     return result

@@ -24,6 +24,8 @@ class Board {
     Board(uint8_t *memory, const SdramTimes &times, uint64_t baud, uint64_t clock)
         : m_context(new VerilatedContext), m_top(new Vtop(m_context.get())), m_period(1'000'000'000'000 / clock),
           m_chip(memory, times), m_line(baud, clock) {
+        m_top->rx = 1;
+        m_top->eval();  // what registers hold from the configuration on
         reset(RESET_CYCLES);
     }
 

@@ -1,4 +1,4 @@
-"""A board's memory as the upload of a model leaves it, so that a simulation need not spend 300 million cycles on one."""
+"""A board's memory as the upload of a model leaves it: a simulation would spend 300 million cycles on that."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def filled_memory(model: Model, build: BuildParameters, *, head: str = "exact") 
     program = Program(model, build, rows=build.slots, head=head)
     size, header = -(-program.size // PAGE) * PAGE, BYTES - PAGE
     if size > header:
-        raise OptionError(f"the model takes {size / 2**20:.1f} MiB of the board's memory, which has {BYTES / 2**20:.0f}")
+        raise OptionError(f"the model takes {size / 2**20:.1f} MiB, the board's memory has {BYTES / 2**20:.0f}")
     memory = np.zeros(BYTES, np.uint8)
     program.write(memory[:program.size], 0)
     words = np.frombuffer(header_of(memory[:size]), np.uint8)

@@ -1,6 +1,6 @@
 """A whole board without a processor under Verilator: its chip, its SDRAM, and a serial line, all in C++.
 
-Python gives the bytes that a host sends, takes those that come, and lets time pass. `sim/soc/board.cpp` is its other half.
+Python gives the bytes that a host sends, takes those that come, and lets time pass; `sim/soc/board.cpp` does the rest.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ __all__ = ["damaged_json", "damaged_table", "faults_json", "faults_table", "link
 
 _DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "testing.md"
 _PORT = re.compile(r", port ([0-9])")
+_WAY = re.compile(", to the (?:board|host)$")
 
 
 def faults_table(cases: Sequence[Case]) -> str:
@@ -37,7 +38,7 @@ def link_table(cases: Sequence[Case]) -> str:
     """A row a kind, both ways together."""
     rows: dict[str, list[int]] = {}
     for kind, tally in tallies(cases).items():
-        sums = rows.setdefault(kind.rpartition(",")[0], [0] * 5)
+        sums = rows.setdefault(_WAY.sub("", kind), [0] * 5)
         counts = (tally.cases, tally.acted, tally.harmless, tally.named, len(tally.findings))
         sums[:] = [total + count for total, count in zip(sums, counts, strict=True)]
     total = ["all", *(f"{sum(column):,}" for column in zip(*rows.values(), strict=True))]

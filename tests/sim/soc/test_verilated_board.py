@@ -1,4 +1,4 @@
-"""A whole board in Verilog behind the host's driver: ids, logits and caches are the emulator's, by way of every part."""
+"""A whole board in Verilog behind the host's driver: ids, logits and caches are the emulator's."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import pytest
 
 from host.devices.emulator import EmulatorDevice
 from host.runtime import Session
+from hw.boards.registry import BUILDS
 from models.errors import BuildError
 from models.synth import synthetic_model
-from hw.boards.registry import BUILDS
 from sim.soc.filled_memory import filled_memory
 from sim.soc.verilated_board import VerilatedBoard, simulated_board
 from tests.sim.soc.boards import BUILD, TINY, opened
