@@ -27,7 +27,8 @@ from sim.soc.verilated_board import simulated_board
 __all__ = ["SHAPE", "SocBench", "SocDevice", "SocLine", "run_soc_cases", "soc_kind_names"]
 
 SHAPE = ModelConfig(name="board", vocab_size=33, hidden_size=32, ffn_size=48, layers=1, heads=2, kv_heads=1,
-                    head_dim=16, activation="relu2", sub_norms=True, tied_head=True, rope_theta=1e4, rms_eps=1e-5, context=16)
+                    head_dim=16, activation="relu2", sub_norms=True, tied_head=True, rope_theta=1e4, rms_eps=1e-5,
+                    context=16)
 """The model: its upload and its tokens are few bytes, of which each takes 200 cycles of the line."""
 _START_CYCLES = 200_000  # within which a run begins that was asked for
 
