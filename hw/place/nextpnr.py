@@ -50,8 +50,9 @@ class Request:
 
 @dataclass(frozen=True)
 class Placed:
-    """A routed design. clock_mhz: the fastest that all its paths allow, of the slowest clock. sites: those used and those
-    that there are, by nextpnr's names. paths: the worst one of each register, worst first. folder: has BITSTREAM."""
+    """A routed design. clock_mhz: the fastest that all its paths allow, of the slowest clock. sites: those used and
+    those that there are, by nextpnr's names. paths: the worst one of each register, worst first. folder: has BITSTREAM.
+    """
 
     folder: Path
     seed: int
