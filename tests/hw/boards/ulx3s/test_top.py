@@ -11,7 +11,8 @@ from hw.soc.serial_soc import SerialSoc
 BOARD = BOARDS["ulx3s"]
 LPF = (BOARD.folder / BOARD.serial.constraints).read_text("utf-8")
 OURS = {"clk25": "clk25", "rx": "uart.rx", "tx": "uart.tx", "reset_n": "button_pwr", "esp32_gpio0": "esp32.gpio0",
-        "led": "led", **{f"sdram_{name}": f"sdram.{name}" for name in ("clk", "cke", "we", "cas", "ras", "cs")},
+        "led": "led", **{f"sdram_{name}": f"sdram.{name}" for name in ("clk", "we", "cas", "ras", "cs")},
+        "sdram_cke": "sdram.clk_en",
         **{f"sdram_{name}": f"sdram.{name}" for name in ("dqm", "ba", "a", "dq")}}
 """Ports and what amaranth-boards calls them."""
 
