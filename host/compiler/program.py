@@ -143,8 +143,8 @@ class Program:
               flush: Callable[[int, int], None] | None = None, progress: bool = False) -> None:
         """Write the constant parts into `memory`, uint8 [size], which the device sees at address `base`.
 
-        place: takes the offset and bytes of streams that stay as the checkpoint has them, instead of a copy. flush: told
-        of the offset and size of descriptors that are written later.
+        place: takes the offset and bytes of streams that stay as the checkpoint has them, instead of a copy. flush: is
+        told of the offset and size of descriptors that are written later.
         """
         self._memory, self._base = memory, base
         self._place, self._flush = place or self._copy, flush

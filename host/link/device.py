@@ -34,8 +34,8 @@ _CLOCK_TOLERANCE = 0.001
 
 _WRITABLE = {r.offset for r in REGISTERS if r.access == "rw"}
 _CONTROL, _STATUS = register("CONTROL").offset, register("STATUS").offset
-_COUNTED = range(_STATUS, register("ACTIVATIONS").offset + 4, 4)  # read at each run's end
-_BUSY = range(register("BUSY_FETCH").offset, register("BUSY_HEAD").offset + 4, 4)
+_ENDED = range(_STATUS, register("ACTIVATIONS").offset + 4, 4)  # read at each run's end
+_PROFILED = range(_STATUS, register("BUSY_HEAD").offset + 4, 4)  # likewise, once one behind these was asked for
 
 
 class _Memory(Enum):
@@ -74,6 +74,7 @@ class SerialDevice(Device):
         """Bytes of models that were sent so far; those that the board held already are not among them."""
         self._held: dict[int, int] = {}  # what registers hold
         self._to_write: dict[int, int] = {}  # registers that are to be written before the next access
+        self._at_end = _ENDED
         self._seen: dict[int, int] = {}  # registers as read at the end of the last run
         self._habit: tuple[int, int] | None = None  # what was read after the run before
         self._ahead: tuple[int, int, bytes] | None = None  # and what was read so after this one
@@ -157,8 +158,10 @@ class SerialDevice(Device):
         if offset in self._seen:
             return self._seen[offset]
         self._write_held()
-        if self._seen and offset in _BUSY:  # a profile asks for all
-            self._seen |= zip(_BUSY, self.client.read_registers(_BUSY.start, len(_BUSY)), strict=True)
+        if self._seen and offset in _PROFILED:
+            self._at_end = _PROFILED
+            found = dict(zip(_PROFILED, self.client.read_registers(_PROFILED.start, len(_PROFILED)), strict=True))
+            self._seen = found | self._seen  # STATUS as it was: acknowledged here alone
             return self._seen[offset]
         return self.client.read_registers(offset, 1)[0]
 
@@ -178,13 +181,13 @@ class SerialDevice(Device):
 
     def _take_end(self) -> None:
         """Counters of the run that has ended, and what was read after the one before: it will be asked for again."""
-        reads = [Request(Operation.READ_REGISTERS, _COUNTED.start, 4 * len(_COUNTED))]
+        reads = [Request(Operation.READ_REGISTERS, self._at_end.start, 4 * len(self._at_end))]
         if self._habit is not None:
             reads.append(Request(Operation.READ_MEMORY, self._habit[0], self._habit[1]))
         registers, *memory = self.client.fetch(reads)
         if memory:
             self._ahead = (*self._habit, memory[0])
-        self._seen = dict(zip(_COUNTED, np.frombuffer(registers, "<u4").tolist(), strict=True))
+        self._seen = dict(zip(self._at_end, np.frombuffer(registers, "<u4").tolist(), strict=True))
 
     def _pause(self) -> None:
         self.client.transport.pause(1e-3)

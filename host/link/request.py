@@ -33,8 +33,8 @@ class Answer:
 class Request:
     """One request of a session. takes_s: that the board may need for it, beside what every answer may take.
 
-    wanted: whether somebody waits for its answer's data. sent: whether it is on its way. answer: once there is one with
-    status OK.
+    wanted: whether somebody waits for its answer's data. sent: whether it is on its way. done: executed, and
+    answered where that is wanted. answer: once there is one with status OK.
     """
 
     operation: Operation
@@ -46,6 +46,7 @@ class Request:
     session: int = 0
     wanted: bool = True
     sent: bool = False
+    done: bool = False
     answer: bytes | None = None
     frame: bytes = field(default=b"", repr=False)
 

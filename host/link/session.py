@@ -150,13 +150,15 @@ class LinkSession:
 
     @property
     def _under_way(self) -> list[Request]:
-        """Those at the queue's front that were sent, or sent again, since the host last went back."""
-        return list(takewhile(lambda request: request.sent, self._queue))
+        """Those that were sent, or sent again, since the host last went back, and are not done."""
+        return [request for request in self._queue if request.sent and not request.done]
 
     def _pump(self) -> None:
         """Send what may be on its way now."""
         under_way, frames = self._under_way, []
-        for request in list(self._queue)[len(under_way):]:
+        for request in self._queue:
+            if request.sent or request.done:
+                continue
             if not _has_place(under_way):
                 break
             request.sent = True
@@ -213,14 +215,17 @@ class LinkSession:
 
     def _confirm(self, answer: Answer) -> bool:
         """Take from the queue what the board has executed; whether that is something."""
-        under_way = self._under_way
-        left = [r for r in under_way if not _is_done(r, answer.expected)]
-        news = len(left) < len(under_way)
+        news = False
+        for request in self._under_way:
+            if request.executed_by(answer.expected) and (not request.reads or not request.wanted
+                                                         or request.answer is not None):
+                request.done = news = True
         if news:
             self._went_back, self._bus_errors = False, 0
-            self._after = (under_way[-1].sequence + 1) % 256  # counts where the queue is empty then
-            self._queue = deque(left + list(self._queue)[len(under_way):])
-        lost = any(r.executed_by(answer.expected) for r in left)  # a read whose answer is missing
+        while self._queue and self._queue[0].done:  # what lies behind one that is missing keeps its number
+            self._after = (self._queue[0].sequence + 1) % 256  # counts where the queue is empty then
+            self._queue.popleft()
+        lost = any(r.executed_by(answer.expected) for r in self._under_way)  # a read whose answer is missing
         if lost or (answer.status == LinkStatus.OUT_OF_ORDER and not self._went_back):
             self._go_back()
         return news
@@ -263,10 +268,6 @@ def _has_place(under_way: list[Request]) -> bool:
     others have to wait in its buffers."""
     slow = next((n for n, request in enumerate(under_way) if request.reads or request.takes_s), len(under_way))
     return len(under_way) < _WINDOW and len(under_way) - slow < REQUEST_BUFFERS
-
-
-def _is_done(request: Request, expected: int) -> bool:
-    return request.executed_by(expected) and (not request.reads or not request.wanted or request.answer is not None)
 
 
 def _greeting_of(data: bytes) -> Greeting:

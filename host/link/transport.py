@@ -78,11 +78,13 @@ class Transport:
             while not (first := self._port.read(1)):
                 if self.now() >= until:
                     return b""
-            data = first + self._port.read(self._port.in_waiting)
+            data = bytearray(first)
+            while waiting := self._port.in_waiting:
+                data += self._port.read(waiting)
         except (serial.SerialException, OSError, TypeError) as error:  # TypeError: closed while it reads
             raise self._gone(error) from None
         self.received += len(data)
-        return data
+        return bytes(data)
 
     def drop_received(self) -> None:
         """Forget what has come and was not read."""

@@ -56,7 +56,7 @@ class ReadPort(wiring.Component):
         write, read = ring.write_port(), ring.read_port()
 
         waiting, some = Signal(range(RING_WORDS // BEAT_WORDS + 1)), Signal()  # beats that have come; whether any
-        beat, number = Signal(4), Signal(range(BEAT_WORDS))  # of a burst, and of a beat its word, that is fetched
+        beat, number = Signal(8), Signal(range(BEAT_WORDS))  # of a burst, and of a beat its word, that is fetched
         fetching, flows = Signal(), Signal()
         fetch, last_word, last_beat = Signal(), Signal(), Signal()
         begin, goes_on, left = Signal(), Signal(), Signal.like(waiting)

@@ -26,8 +26,8 @@ PLACE = data.StructLayout({"column": BEAT_COLUMN_BITS, "bank": BANK_BITS, "row":
 JOB = data.StructLayout({"place": PLACE, "length": 4, "write": 1, "master": MASTER_BITS})
 """A burst: `length` + 1 beats within a row."""
 
-ANSWER = data.StructLayout({"identity": ID_BITS, "length": 4, "refused": 1})
-"""What a master is told of a burst, in the order of its addresses."""
+ANSWER = data.StructLayout({"identity": ID_BITS, "length": 8, "refused": 1})
+"""What a master is told of a burst, in the order of its addresses. length: as AXI has it; a refused one may be long."""
 
 
 def place(address: Value) -> Value:

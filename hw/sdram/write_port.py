@@ -62,7 +62,7 @@ class WritePort(wiring.Component):
         m.submodules.ring = ring = Memory(shape=WORD_BITS + _STROBES, depth=RING_WORDS, init=[])
         write, read = ring.write_port(), ring.read_port()
         tail, head = Signal(range(RING_WORDS)), Signal(range(RING_WORDS))
-        number, beat = Signal(range(BEAT_WORDS)), Signal(4)
+        number, beat = Signal(range(BEAT_WORDS)), Signal(8)
         open_, ready = Signal(), Signal()  # beats are awaited; the word that is taken is a beat's last
         word, put = Signal(WORD_BITS + _STROBES, reset_less=True), Signal()
         m.d.comb += [

@@ -16,7 +16,7 @@ CUT_CYCLES = RESET_CYCLES + 4 * RESET_LATENCY
 
 
 class CoreReset(wiring.Component):
-    """`reset` is high RESET_CYCLES cycles from the one after a pulse of `request` on, `cut` from the pulse itself on and
+    """`reset` is high RESET_CYCLES cycles from the one after a pulse of `request` on; `cut` from the pulse itself on,
     until every unit of the core has seen the reset. A pulse in between begins both anew."""
 
     def __init__(self) -> None:

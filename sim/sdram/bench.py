@@ -97,7 +97,7 @@ class SdramBench:
         return self.cycle
 
     def run(self, lists: Sequence[MasterList], *, pause: float = 0.0, under_way: int = 8, seed: int = 1,
-            cycles: int = 10_000_000) -> None:
+            cycles: int = 4_000_000) -> None:
         """Run the lists, one a master, to their ends. pause: the probability that a channel rests in a cycle.
         `BenchError` for wrong answers, and where they do not end within so many cycles."""
         pointers = ctypes.c_void_p * self._masters
@@ -105,7 +105,8 @@ class SdramBench:
         errors = self._library.bench_run(
             self._bench, pointers(*(list_.bursts.ctypes.data for list_ in lists)), counts,
             pointers(*(list_.data.ctypes.data for list_ in lists)),
-            pointers(*(list_.strobes.ctypes.data for list_ in lists)), round(pause * (1 << 32)), under_way, seed, cycles)
+            pointers(*(list_.strobes.ctypes.data for list_ in lists)), round(pause * (1 << 32)), under_way, seed,
+            cycles)
         if errors:
             raise BenchError("bursts are not answered" if errors == _TIMEOUT else f"{errors} answers are wrong")
 

@@ -13,11 +13,10 @@
 
 namespace {
 
-// What has happened since the beginning; sim/soc/verilated_board.py names these fields in this order. Cycles: all, those
-// of a run of the core, those with bits on the line in either direction and no run, those in which the link was at work
-// with neither.
+// What has happened since the beginning; sim/soc/verilated_board.py names these fields in this order, and says which
+// cycles are whose.
 struct Counters {
-    uint64_t cycles = 0, run = 0, line = 0, link = 0, sent = 0, received = 0, broken = 0, runs = 0;
+    uint64_t cycles = 0, run = 0, line = 0, link = 0, host = 0, sent = 0, received = 0, broken = 0, runs = 0;
 };
 
 class Board {
@@ -25,6 +24,8 @@ class Board {
     Board(uint8_t *memory, const SdramTimes &times, uint64_t baud, uint64_t clock)
         : m_context(new VerilatedContext), m_top(new Vtop(m_context.get())), m_period(1'000'000'000'000 / clock),
           m_chip(memory, times), m_line(baud, clock) {
+        m_top->rx = 1;
+        m_top->eval();  // what registers hold from the configuration on
         reset(RESET_CYCLES);
     }
 
@@ -51,6 +52,8 @@ class Board {
         if (run) {
             ++m_counters.run;
             m_counters.runs += !m_ran;
+        } else if (m_line.is_waiting()) {
+            ++m_counters.host;
         } else if (!idle_line) {
             ++m_counters.line;
         } else if (link) {
@@ -79,6 +82,11 @@ class Board {
             ++done;
         }
         return done;
+    }
+
+    // Until a run of the core begins, at most so many cycles.
+    void run_to_start(uint64_t cycles) {
+        while (cycles-- && !m_ran) step();
     }
 
     void send(const uint8_t *bytes, uint64_t count, uint64_t delay) {
@@ -137,6 +145,7 @@ EXPORT void board_pass(Board *board, uint64_t cycles) { board->pass(cycles); }
 EXPORT uint64_t board_run(Board *board, uint64_t cycles, bool until_received) {
     return board->run(cycles, until_received);
 }
+EXPORT void board_run_to_start(Board *board, uint64_t cycles) { board->run_to_start(cycles); }
 EXPORT void board_send(Board *board, const uint8_t *bytes, uint64_t count, uint64_t delay) {
     board->send(bytes, count, delay);
 }

@@ -22,7 +22,8 @@ class LineWrong(IntEnum):
 class LineFault:
     """Of byte `at` of a direction, counted from the beginning, as `BoardCounters.sent` and `received` are.
 
-    bits: those of FLIPPED, of a start bit, eight of data, a stop bit, bit 0 first; to the host only those of data count.
+    bits: those of FLIPPED, of a start bit, eight of data and a stop bit, the first in bit 0; to the host only data
+    count.
     ValueError for what is none.
     """
 

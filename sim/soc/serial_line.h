@@ -64,13 +64,8 @@ class SerialLine {
     // Whether no bit is under way, nor any byte waits for its turn.
     bool is_idle() const { return !m_bits && m_queue.empty() && !m_listening; }
 
-    // Forget what is under way and what waits: the line was pulled.
-    void reset() {
-        m_queue.clear();
-        m_received.clear();
-        m_bits = m_listening = 0;
-        m_level = true;
-    }
+    // Whether nothing is under way but that the host has not begun yet.
+    bool is_waiting() const { return !m_bits && !m_queue.empty() && m_delay && !m_listening; }
 
     // One cycle: what the board sends, and what it gets.
     bool step(bool from_board) {

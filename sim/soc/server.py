@@ -21,9 +21,9 @@ _IDLE_S = 0.2  # between two looks at whether the server is to end
 class LineServer:
     """Carries bytes between a board and one client at a time; others are turned away while there is one.
 
-    Time passes on the board only while something is to do. turnaround: cycles that pass between the board's last byte and
-    the next that a client sends, as its USB would take. port: 0 for any that is free; `port` says which. `OptionError`
-    where it is taken.
+    Time passes on the board only while something is to do. turnaround: cycles that pass between the board's last byte
+    and the next that a client sends, as its USB would take. port: 0 for any that is free; `port` says which.
+    `OptionError` where it is taken.
     """
 
     def __init__(self, board: VerilatedBoard, port: int = 0, *, turnaround: int = 0) -> None:

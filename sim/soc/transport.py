@@ -1,4 +1,4 @@
-"""The simulated board's serial line in the host's own process: what `host.link` calls a transport, in simulated time."""
+"""The simulated board's serial line in the host's own process: a transport of `host.link`, in simulated time."""
 
 from __future__ import annotations
 

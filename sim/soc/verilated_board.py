@@ -1,6 +1,6 @@
 """A whole board without a processor under Verilator: its chip, its SDRAM, and a serial line, all in C++.
 
-Python gives the bytes that a host sends, takes those that come, and lets time pass. `sim/soc/board.cpp` is its other half.
+Python gives the bytes that a host sends, takes those that come, and lets time pass; `sim/soc/board.cpp` does the rest.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from sim.verilator_env import verilator_environment
 __all__ = ["BoardCounters", "Lights", "VerilatedBoard", "simulated_board"]
 
 _HARNESS = Path(__file__).resolve().parent
-_OPTIMISE = "-O2"
+_OPTIMISE = "-O1"
 _ROOM = 1 << 16  # bytes taken at a time
 
 
@@ -32,14 +32,15 @@ _ROOM = 1 << 16  # bytes taken at a time
 class BoardCounters(Counters):
     """What has happened since the beginning, all in cycles of the board's clock or bytes.
 
-    A cycle is one of a run of the core; else one with bits on the line, either way; else one in which the link was at
-    work; else nothing was to do, or the host had not yet answered.
+    A cycle is one of a run of the core; else one in which the host takes its time (`send`); else one with bits on the
+    line, either way; else one in which the link holds a request; else nothing is to do.
     """
 
     cycles: int
     run: int
     line: int
     link: int
+    host: int
     sent: int
     """Bytes to the board."""
     received: int
@@ -66,6 +67,7 @@ def _load(path: Path) -> ctypes.CDLL:
         ("reset", None, [board, u32]),
         ("pass", None, [board, u64]),
         ("run", u64, [board, u64, boolean]),
+        ("run_to_start", None, [board, u64]),
         ("send", None, [board, ctypes.c_char_p, u64, u64]),
         ("receive", u64, [board, ctypes.c_char_p, u64]),
         ("idle", boolean, [board]),
@@ -101,14 +103,15 @@ def build_board(verilog: str) -> Path:
     )
 
 
-def simulated_board(build: BuildParameters, memory: np.ndarray | None = None) -> VerilatedBoard:
+def simulated_board(build: BuildParameters, memory: np.ndarray | None = None, *, times: ChipTimes | None = None
+                    ) -> VerilatedBoard:
     """The board of a build, out of reset; `BuildError` where there is none, or it cannot be made."""
     board = board_of(build)
     if board.serial is None:
         raise BuildError(f"board {board.name} has no serial line: its device is rtl")
     verilator_environment()  # a tool that is missing is told before the Verilog is written
     return VerilatedBoard(with_top(kept_verilog(build)[0], "top"), clock_mhz=build.clock_mhz, baud=board.serial.baud,
-                          memory=memory)
+                          memory=memory, times=times)
 
 
 class VerilatedBoard:
@@ -165,6 +168,10 @@ class VerilatedBoard:
         """Let that many cycles pass; fewer where nothing is to do any more, or, if asked for, until a byte has come.
         Returns how many."""
         return self._library.board_run(self._board, cycles, until_received)
+
+    def run_to_start(self, cycles: int) -> None:
+        """Let time pass until a run of the core begins, at most that many cycles."""
+        self._library.board_run_to_start(self._board, cycles)
 
     def pass_time(self, cycles: int) -> None:
         """Let that many cycles pass, whatever they are for."""

@@ -52,6 +52,7 @@ class BoardModel:
         self.core = ModelledCore(build, self.memory, run_s=run_s, word=word)
         self.clock_khz, self.version = round(clock_mhz * 1000), version
         self.answers: list[Said] = []
+        self._heard = 0.0
         self.executed: list[int] = []
         self.reset()
 
@@ -63,13 +64,13 @@ class BoardModel:
         self._frame, self._escape, self._drops = bytearray(), False, False
         self._held: list[float] = []  # until when requests take up the buffers
         self._waiting: tuple[_Request, float] | None = None
-        self._free = 0.0  # when the last answer has left
+        self._free = self.now  # when the last answer has left
         self.answers.clear()
 
     def hear(self, data: bytes, start: float) -> None:
         """Bytes on the line, the first of which begins at `start`."""
         for n, byte in enumerate(data):
-            now = start + (n + 1) * BYTE_S
+            self._heard = now = start + (n + 1) * BYTE_S
             if byte == LAST_FLAG:
                 self._flag(now)
             else:
@@ -110,6 +111,11 @@ class BoardModel:
     def pass_time(self, now: float) -> None:
         """Let it do what falls due until now."""
         self._let_pass(now)
+
+    @property
+    def now(self) -> float:
+        """The time that has passed for it."""
+        return max(self.core.now, self._heard)
 
     def next_event(self) -> float | None:
         """When something will fall due by itself."""

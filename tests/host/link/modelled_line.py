@@ -15,8 +15,8 @@ LATENCY_S = 1e-3  # of USB, either way together
 
 @dataclass
 class Harm:
-    """To the bytes of one way, from byte `at` on: `change` takes that byte and what follows in the same piece, and gives
-    what goes on in their place. act: what happens at that byte, beside that. waits_s: that the bytes are late."""
+    """To the bytes of one way, from byte `at` on: `change` takes that byte and what follows in the same piece, and
+    gives what goes on in their place. act: what happens at that byte, beside that. waits_s: that the bytes are late."""
 
     way: str
     at: int
@@ -28,7 +28,8 @@ class Harm:
 class ModelledLine:
     """In place of `host.link.transport.Transport`. harms: planted ones, each once; done: how many were.
 
-    passed: bytes so far each way.
+    passed: bytes so far each way. cut: a way on which all bytes are lost. dead: raised from now on, as the process that
+    holds the line has ended.
     """
 
     name = "modelled"
@@ -40,8 +41,9 @@ class ModelledLine:
         self.passed = {TO_BOARD: 0, TO_HOST: 0}
         self.is_open = True
         self.interrupt_at: int | None = None
-        self._now = 0.0
-        self._line_free = 0.0
+        self.cut: str | None = None
+        self.dead: BaseException | None = None
+        self._now = self._line_free = board.now
         self._coming: list[tuple[float, bytes]] = []  # to the host
         self._calls = 0
 
@@ -99,6 +101,8 @@ class ModelledLine:
 
     def _may_interrupt(self) -> None:
         self._calls += 1
+        if self.dead is not None:
+            raise self.dead
         if self.interrupt_at is not None and self._calls >= self.interrupt_at:
             self.interrupt_at = None
             raise KeyboardInterrupt
@@ -124,6 +128,8 @@ class ModelledLine:
         """Pieces, each with the time that it is late."""
         first = self.passed[way]
         self.passed[way] += len(data)
+        if self.cut == way:
+            return []
         harm = next((h for h in self.harms if h.way == way and first <= h.at < first + len(data)), None)
         if harm is None:
             return [(data, 0.0)]

@@ -6,6 +6,7 @@ from host.board.description import Description
 from host.link.device import SerialDevice
 from hw.boards.registry import BUILDS
 from models.config import ModelConfig
+from models.machine.build import BuildParameters
 from tests.host.link.board_model import BoardModel
 from tests.host.link.modelled_line import ModelledLine
 
@@ -17,12 +18,13 @@ TINY = ModelConfig(name="tiny", vocab_size=61, hidden_size=48, ffn_size=96, laye
                    activation="relu2", sub_norms=True, tied_head=False, rope_theta=10000.0, rms_eps=1e-5, context=32)
 
 
-def new_board(**options: object) -> BoardModel:
+def new_board(build: BuildParameters = BUILD, **options: object) -> BoardModel:
     """A board as behind configuration, its memory full of noise."""
-    return BoardModel(BUILD, word=WORD, clock_mhz=CLOCK_MHZ, **{"memory_bytes": 1 << 20, **options})
+    return BoardModel(build, word=WORD, clock_mhz=CLOCK_MHZ, **{"memory_bytes": 1 << 20, **options})
 
 
-def opened(board: BoardModel, line: ModelledLine | None = None, **options: object) -> SerialDevice:
+def opened(board: BoardModel, line: ModelledLine | None = None, build: BuildParameters = BUILD,
+           **options: object) -> SerialDevice:
     """A device on a line of its own."""
-    return SerialDevice(BUILD, description=Description(WORD, CLOCK_MHZ), transport=line or ModelledLine(board),
+    return SerialDevice(build, description=Description(WORD, CLOCK_MHZ), transport=line or ModelledLine(board),
                         **options)

@@ -8,7 +8,8 @@ from tests.hw.cycle_table import check_cycles
 
 
 def test_pulses():
-    request = [0] * 3 + [1] + [0] * 60 + [1] * 5 + [0] * 60 + [1] + [0] * 10 + [1] + [0] * (CUT_CYCLES - 1) + [1] + [0] * 60
+    pauses = (3, 60, 0, 0, 0, 60, 10, CUT_CYCLES - 1, CUT_CYCLES)
+    request = [bit for pause in pauses for bit in [0] * pause + [1]] + [0] * 60
     since, reset, cut = CUT_CYCLES, [], []
     for asked in request:
         reset.append(int(since < RESET_CYCLES))
