@@ -55,6 +55,8 @@ ELSEWHERE: tuple[tuple[str, str, str], ...] = (
     ("hw/place", "options", "hw/test_report.py"),
     ("hw/synthesis", "carry graph primitives", "hw/synthesis/test_levels.py"),
     ("hw/synthesis", "scripts", "hw/synthesis/test_yosys.py"),
+    ("hw/sdram", "address_intake columns data_path job_choice pins read_port row_opener shapes upkeep write_port",
+     "hw/sdram/test_memory.py"),
     ("hw/synthesis", "units", "hw/synthesis/test_join.py"),
     ("hw/vector", "closed_loop", "hw/vector/test_residual.py"),
     ("hw/vector", "head_path", "hw/vector/test_engine.py"),
@@ -113,6 +115,7 @@ ELSEWHERE: tuple[tuple[str, str, str], ...] = (
     ("sim", "memory_counters", "sim/test_kv260_memory.py"),
     ("sim", "testbench", "sim/test_runner.py"),
     ("sim", "verilator_env", "sim/test_verilate.py"),
+    ("sim/sdram", "bench", "hw/sdram/test_memory.py"),
     ("sim/bench", "check counts linears measure naming probe report workload", "sim/bench/test_main.py"),
 
     ("tritloom", "__main__ completion start", "tritloom/test_installed.py"),
