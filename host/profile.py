@@ -20,7 +20,7 @@ def add_profile_option(parser: argparse.ArgumentParser) -> None:
 def check_profile(options: argparse.Namespace) -> None:
     """`OptionError` where the device of the options counts no cycles."""
     if options.profile and options.device == "emulator":
-        raise OptionError("--profile belongs to devices that count cycles, such as rtl and serial: the emulator counts none")
+        raise OptionError("--profile belongs to devices that count cycles, rtl, serial, pynq: the emulator counts none")
 
 
 def profile_json(session: Session) -> dict[str, object]:

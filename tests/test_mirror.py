@@ -110,6 +110,8 @@ ELSEWHERE: tuple[tuple[str, str, str], ...] = (
     ("host/pipeline/steering", "hooked_network", "host/pipeline/steering/test_lin_eas.py"),
     ("host/pipeline/steering", "steering_stage", "host/pipeline/steering/test_added_vectors.py"),
 
+    ("hw/soc", "serial_soc", "sim/soc/test_verilated_board.py"),
+    ("sim/soc", "line_fault transport", "sim/soc/test_verilated_board.py"),
     ("sim", "ddr_parameters ddr_streams placements", "sim/test_memory_calibration.py"),
     ("sim", "edges", "sim/test_streams.py"),
     ("sim", "memory_counters", "sim/test_kv260_memory.py"),

@@ -29,7 +29,6 @@ _HEADER = Struct("<8sQ32s")  # padded to beats
 _MAGIC = b"TRITLOOM"
 _HEADER_BYTES = -(-_HEADER.size // BEAT) * BEAT
 _LONGEST = 1 << 20  # bytes of one request to check or fill
-_LEAF = 4 * PAGE  # that a check of its halves would cost more than
 _ROUNDS = 3
 
 
@@ -104,7 +103,7 @@ def _differing(client: Client, image: np.ndarray, address: int, part: Run) -> li
     """The pages of a part, those next to each other together, of which the board's CRC says that they differ."""
     if not _differs(client, image, address, part):
         return []
-    if part.size <= _LEAF:
+    if part.size == PAGE:
         return [part]
     half = part.size // PAGE // 2 * PAGE
     first, second = Run(part.start, half, False), Run(part.start + half, part.size - half, False)

@@ -13,7 +13,7 @@ _PHASE_BITS = 16
 
 
 class BitClock(wiring.Component):
-    """Pulse `tick` once a bit: the first `first` bits behind `restart`, in which cycle there is none.
+    """Pulse `tick` once a bit: the first `first` bits behind `restart`, 0.5 or more, in which cycle there is none.
 
     clock_mhz, baud: of the design and of the line, 4 to 1,024 cycles a bit, else ValueError. A bit may be a fraction of
     cycles: ticks are at most one cycle late, and their rate is right within 0.8 %, within 0.01 % below 20 cycles.
@@ -27,7 +27,7 @@ class BitClock(wiring.Component):
             raise ValueError(f"a bit must take {FEWEST_CYCLES} to {MOST_CYCLES} cycles, got {cycles:g}: "
                              f"{baud} baud at {clock_mhz:g} MHz")
         self._step = round((1 << _PHASE_BITS) / cycles)
-        self._start = round((1 << _PHASE_BITS) * (1 - first))
+        self._start = round((1 << _PHASE_BITS) * (1 - first)) + self._step  # for the cycle that the carry takes
         super().__init__({"restart": In(1), "tick": Out(1)})
 
     def elaborate(self, platform) -> Module:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Cat, Module, Signal
+from amaranth.hdl import Array, Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -40,9 +40,9 @@ class RequestBuffers(wiring.Component):
         filling, reading = Signal(), Signal()
         full = Signal(REQUEST_BUFFERS)
         lengths = Array(Signal.like(self.length, name=f"length_{n}", reset_less=True) for n in range(REQUEST_BUFFERS))
-        taken, dropping = Signal(), Signal()
+        dropping, dropped = Signal(), Signal()  # the frame that comes; dropped: a cycle ago
         m.d.comb += [
-            taken.eq(full.bit_select(filling, 1)),
+            dropping.eq(Mux(self.begin, full.bit_select(filling, 1), dropped)),
             written.addr.eq(Cat(self.store_place[:size.bit_length() - 1], filling)),
             written.data.eq(self.data),
             written.en.eq(self.store & ~dropping),
@@ -53,8 +53,7 @@ class RequestBuffers(wiring.Component):
             self.another.eq(full.all()),
             self.length.eq(lengths[reading]),
         ]
-        with m.If(self.begin):
-            m.d.sync += dropping.eq(taken)
+        m.d.sync += dropped.eq(dropping)
         with m.If(self.end):
             with m.If(dropping):
                 m.d.sync += self.dropped.eq(self.dropped + 1)

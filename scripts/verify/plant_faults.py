@@ -127,6 +127,8 @@ FAULTS: tuple[Fault, ...] = (
         ("DualPortMemory:a_word", "memory/test_ultra_ram"), ("DualPortMemory:b_word", "memory/test_ultra_ram"),
         ("Sequencer:queues__0__payload", "control/test_sequencer"), ("Sequencer:done", "control/test_sequencer"),
         ("FaultReport:report", "control/test_fault_report"), ("FaultCollector:fault", "memory/test_fault_collector"),
+        ("WriteGuard:", "soc/test_write_guard"), ("CoreReset:cut", "soc/test_core_reset"),
+        ("RunLights:error", "soc/test_run_lights"),
         ("Drain:quiet", "memory/test_drain"), ("ReadMaster:faulty", "memory/test_read_master"),
         ("WriteMaster:fault", "memory/test_write_master"), ("MemorySystem:fault", "memory/test_system"),
         ("RunControl:status", "control/test_run_control"), ("Watchdog:expired", "control/test_watchdog"))),

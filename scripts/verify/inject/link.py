@@ -24,6 +24,7 @@ _TOKEN_BYTES = {TO_BOARD: 800, TO_HOST: 450}
 """Of about two tokens, each way; one of them is chosen."""
 _UPLOAD_BYTES = {TO_BOARD: 20_000, TO_HOST: 500}
 _UPLOADS = 0.25  # of the cases
+_RUNS_S = (0.004, 0.0005, 0.03, 0.5)  # that a token runs: longer than a WAIT lasts, too
 
 
 def link_kind_names() -> list[str]:
@@ -87,6 +88,7 @@ def run_link_cases(bench: LinkBench, seed: int, numbers: Iterable[int]) -> Itera
         try:
             bench.open()
             bench.begin(tokens[:2])
+            bench.board.core.run_s = float(rng.choice(_RUNS_S))
             if uploads:
                 what, acted, said = _upload(bench, kind, way, rng)
             else:
@@ -94,11 +96,15 @@ def run_link_cases(bench: LinkBench, seed: int, numbers: Iterable[int]) -> Itera
             heals = kind.line is None or not acted or (uploads and kind.lost and said is None)  # nothing was lost yet
             finding = _judge(said, None if heals else kind.line)
             _recover(bench, kind, said, uploads, tokens)
+            bench.board.core.run_s = _RUNS_S[0]
             for token in tokens[bench.session.position:]:
                 bench.check(token)
             bench.compare_caches()
         except (TokenError, DeviceError) as error:
             finding = f"{finding or 'afterwards'}: {error}"
+            bench.reset()
+        except Exception as error:  # of a driver that is broken on purpose, or not
+            finding = f"{finding or 'afterwards'}: {type(error).__name__}: {error}"
             bench.reset()
         yield Case(number, f"{kind.name}, {way}", what, acted, said, finding)
 

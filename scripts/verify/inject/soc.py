@@ -21,6 +21,7 @@ from scripts.verify.inject.campaign import Case
 from scripts.verify.inject.kinds import Killed
 from scripts.verify.inject.soc_kinds import SOC_KINDS
 from sim.sdram.chip import ChipTimes
+from sim.soc.filled_memory import filled_memory
 from sim.soc.transport import SimulatedTransport
 from sim.soc.verilated_board import simulated_board
 
@@ -81,7 +82,7 @@ class SocBench:
 
     def __init__(self, build: BuildParameters, seed: int = 0):
         self.build, self.model = build, synthetic_model(build.fitted(SHAPE), seed=seed)
-        self.board = simulated_board(build, times=ChipTimes(forgets=True))
+        self.board = simulated_board(build, filled_memory(self.model, build), times=ChipTimes(forgets=True))
         self.expected = Session(self.model, EmulatorDevice(build))
         self._description = Description(int(kept_verilog(build)[1][:8], 16), build.clock_mhz)
         self.open()

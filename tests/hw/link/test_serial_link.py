@@ -1,0 +1,31 @@
+# amaranth: UnusedElaboratable=no
+"""The whole link, from line to buses."""
+
+from __future__ import annotations
+
+import pytest
+
+from hw.link.serial_link import SerialLink
+from sim.runner import run_bench
+
+MILLISECOND, BIT_CYCLES, MEMORY_BYTES = 500, 4, 2048  # the first two in cycles
+CLOCK_MHZ = MILLISECOND / 1000
+
+
+def _link() -> SerialLink:
+    return SerialLink(CLOCK_MHZ, round(CLOCK_MHZ * 1e6 / BIT_CYCLES), memory_bytes=MEMORY_BYTES)
+
+
+def _parameters(requests: int) -> dict[str, int]:
+    return {"bit_cycles": BIT_CYCLES, "memory_bytes": MEMORY_BYTES, "millisecond": MILLISECOND, "requests": requests}
+
+
+def test_requests_do_what_the_page_says_on_any_line():
+    run_bench(_link(), "tests.hw.link.serial_link_bench", _parameters(30))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2, 6))
+def test_many_requests_on_a_bad_line(seed):
+    run_bench(_link(), "tests.hw.link.serial_link_bench", _parameters(200), seed=seed,
+              testcase="a_line_that_loses_doubles_and_flips_ends_in_what_was_asked")
