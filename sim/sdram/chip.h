@@ -33,9 +33,10 @@ class SdramChip {
     std::array<Finding, static_cast<size_t>(SdramRule::COUNT)> findings{};
     Counts counts;
 
-    // bytes: the content, a row's kilobyte behind that of the same row in the bank before. Rows are fresh at time 0.
+    // bytes: the content, a row's kilobyte behind that of the same row in the bank before. Rows are fresh when power-up is
+    // over, from when on they may be refreshed.
     SdramChip(uint8_t *bytes, const SdramTimes &times) : m_bytes(bytes), m_times(times) {
-        for (Bank &bank : m_banks) bank.fresh.assign(ROWS, 0);
+        for (Bank &bank : m_banks) bank.fresh.assign(ROWS, times.power_up);
     }
 
     // A rising edge at `now` ps. Afterwards dq() is on the bus, up to the next one, where driven(); else noise.
@@ -70,7 +71,7 @@ class SdramChip {
     void check_rows() {
         for (Bank &bank : m_banks)
             for (uint64_t fresh : bank.fresh)
-                if (m_now - fresh > m_times.window) found(SdramRule::refresh);
+                if (too_old(fresh)) found(SdramRule::refresh);
     }
 
   private:
@@ -99,13 +100,15 @@ class SdramChip {
 
     bool sooner(uint64_t since, uint64_t time) const { return since != NEVER && m_now - since < time; }
 
+    bool too_old(uint64_t fresh) const { return m_now > fresh && m_now - fresh > m_times.window; }
+
     uint8_t *place(uint32_t bank, uint32_t row, uint32_t column) const {
         return m_bytes + (size_t{row} * BANKS + bank) * COLUMNS * 2 + column * 2;
     }
 
     void touch(uint32_t number, uint32_t row) {
         uint64_t &fresh = m_banks[number].fresh[row];
-        if (m_now - fresh > m_times.window) {
+        if (too_old(fresh)) {
             found(SdramRule::refresh);
             if (m_times.forgets)
                 for (uint32_t i = 0; i < COLUMNS * 2; ++i) {
