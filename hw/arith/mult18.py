@@ -79,7 +79,8 @@ def _block(m: Module, a: Value, b: Value, inputs: bool, enable: Value | None) ->
     used = _REGISTERS if inputs else _REGISTERS[-1:]
     m.submodules += Instance(
         ECP5.dsp.primitive, p_SOURCEB_MODE="B_INPUT", p_GSR="DISABLED",
-        **{f"p_REG_{name}_CLK": "CLK0" for name in used}, i_CLK0=ClockSignal(), i_CE0=Const(1) if enable is None else enable, i_RST0=Const(0),
-        i_SIGNEDA=Const(1), i_SIGNEDB=Const(1), i_SOURCEA=Const(0), i_SOURCEB=Const(0), **ports)
+        **{f"p_REG_{name}_CLK": "CLK0" for name in used}, i_CLK0=ClockSignal(),
+        i_CE0=Const(1) if enable is None else enable, i_RST0=Const(0), i_SIGNEDA=Const(1), i_SIGNEDB=Const(1),
+        i_SOURCEA=Const(0), i_SOURCEB=Const(0), **ports)
     width = len(Value.cast(a)) + len(Value.cast(b))
     return product[:width].as_signed()

@@ -13,11 +13,9 @@ from hw.stream.pipeline import Pipeline
 from hw.stream.reserved_queue import ReservedQueue
 from models.machine.build import CHANNEL_UNIT
 
-__all__ = ["OUTPUT_BITS", "OUTPUT_REQUEST", "ROW_EXPONENT", "OutputMemory", "output_pair",
-           "output_word"]
+__all__ = ["OUTPUT_BITS", "OUTPUT_REQUEST", "ROW_EXPONENT", "OutputMemory", "output_part", "output_word"]
 
 OUTPUT_BITS = 26  # |o| <= 2**24, docs/numerics.md §7
-_WRITTEN = 2
 _BETWEEN = 3  # places of results beside those under way, so that a word a cycle comes
 
 OUTPUT_REQUEST = data.StructLayout({"count": 16, "row": 8, "group_channels": 16})
@@ -30,18 +28,18 @@ def output_word(lanes: int) -> data.StructLayout:
     return data.StructLayout({"values": data.ArrayLayout(signed(OUTPUT_BITS), lanes), "last": 1})
 
 
-def output_pair(rows: int, channels: int) -> data.StructLayout:
-    """Results of channels channel (even) and channel + 1 of a row."""
+def output_part(rows: int, channels: int, written: int = 2) -> data.StructLayout:
+    """Results of a row's channels from `channel` on, a multiple of their number."""
     return data.StructLayout({"row": range(rows), "channel": range(channels),
-                              "x": data.ArrayLayout(signed(OUTPUT_BITS), _WRITTEN)})
+                              "x": data.ArrayLayout(signed(OUTPUT_BITS), written)})
 
 
 class OutputMemory(wiring.Component):
     """Keeps o of every row and channel; gives a row's channels aligned to the row's largest exponent.
 
-    Writing: each transfer on `i` (always ready) is two channels of a row. Each `i_exponent` transfer {row, group,
-    exponent}, for each row in ascending order of groups, sets the exponent of a group; group 0 restarts the row's
-    largest. A group may come several times in a row.
+    Writing: each transfer on `i` (always ready) is `written` channels of a row, 1 or 2. Each `i_exponent` transfer
+    {row, group, exponent}, for each row in ascending order of groups, sets the exponent of a group; group 0 restarts
+    the row's largest. A group may come several times in a row.
 
     Reading: a request on `i_request` gives channels 0 .. count - 1 of `row` on `o`, `lanes` a cycle, the
     last word marked: x = round(o / 2**(E - exponent of the channel's group)), half to even, where a group has
@@ -53,13 +51,14 @@ class OutputMemory(wiring.Component):
 
     LATENCY = 9
 
-    def __init__(self, *, rows: int, channels: int, groups: int, lanes: int) -> None:
+    def __init__(self, *, rows: int, channels: int, groups: int, lanes: int, written: int = 2) -> None:
         if channels % CHANNEL_UNIT:
             raise ValueError(f"channels must be a multiple of {CHANNEL_UNIT}, got {channels}")
         self._rows, self._channels, self._groups, self._lanes = rows, channels, groups, lanes
-        self._stored = max(lanes, _WRITTEN)  # channels of a word of the memory
+        self._written = written
+        self._stored = max(lanes, written)  # channels of a word of the memory
         super().__init__({
-            "i": In(stream.Signature(output_pair(rows, channels))),
+            "i": In(stream.Signature(output_part(rows, channels, written))),
             "i_exponent": In(stream.Signature(ROW_EXPONENT)),
             "i_request": In(stream.Signature(OUTPUT_REQUEST)),
             "o": Out(stream.Signature(output_word(lanes))),
@@ -69,7 +68,7 @@ class OutputMemory(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         words, group_bits = self._channels // self._stored, ceil_log2(self._groups)
-        halves = data.ArrayLayout(output_pair(self._rows, self._channels)["x"].shape, self._stored // _WRITTEN)
+        halves = data.ArrayLayout(self.i.p.x.shape(), self._stored // self._written)
         m.submodules.outputs = outputs = Memory(shape=halves, depth=words << ceil_log2(self._rows), init=[],
                                             attrs={"ram_style": "block"})
         m.submodules.exponents = exponents = Memory(shape=_EXPONENT, depth=self._rows << group_bits, init=[])
@@ -83,8 +82,8 @@ class OutputMemory(wiring.Component):
         write, stored_bits = outputs.write_port(granularity=1), exact_log2(self._stored)
         m.d.comb += [
             self.i.ready.eq(1), write.addr.eq(Cat(self.i.p.row, self.i.p.channel[stored_bits:])),
-            write.en.eq(self.i.valid << self.i.p.channel[exact_log2(_WRITTEN):stored_bits]),
-            *(write.data[half].eq(self.i.p.x) for half in range(self._stored // _WRITTEN)),
+            write.en.eq(self.i.valid << self.i.p.channel[exact_log2(self._written):stored_bits]),
+            *(write.data[half].eq(self.i.p.x) for half in range(self._stored // self._written)),
         ]
 
         group_bits, row_bits = ceil_log2(self._groups), ceil_log2(self._rows)
