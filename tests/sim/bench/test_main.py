@@ -178,7 +178,7 @@ def test_a_steered_token_takes_little_more(opened):
     loops = random_loops(workload.model)
     steered_session = Session(workload.model, session.device, taps=loops)
     steered = measure_decode(workload, steered_session, 20).counts
-    words = workload.whole.hidden_size // workload.build.lanes
+    words = workload.whole.hidden_size // session.device.build.lanes
     more = (steered.cycles - plain.cycles) / workload.whole.layers
     assert words + 50 < more < words + 80
     fill_cache(steered_session)
