@@ -49,7 +49,7 @@ class Speed:
 
 @dataclass(frozen=True)
 class Prediction:
-    """Of one build: a decoded token, a pass of a prompt, the cycles of the vector engine a token, the engine's sites."""
+    """Of one build: a decoded token, a pass of a prompt, cycles of the vector engine a token, the engine's sites."""
 
     build: BuildParameters
     decode: Speed
