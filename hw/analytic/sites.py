@@ -15,7 +15,7 @@ from hw.boards.registry import board_of
 from hw.boards.technology import Technology
 from hw.linear.gearbox_units import GearboxUnits
 from hw.memory.ram_style import ULTRA_BUFFER_STEPS, in_ultra_ram
-from models.machine.build import CACHE_READER_BEATS, LANES, PORT_BYTES, PORT_FIFO_BEATS, BuildParameters
+from models.machine.build import CACHE_READER_BEATS, CHANNEL_UNIT, PORT_BYTES, PORT_FIFO_BEATS, BuildParameters
 
 __all__ = ["PREDICTED", "engine_sites", "engine_terms", "linear_terms", "unit_sites"]
 
@@ -132,15 +132,16 @@ def _multiplexer(inputs: int) -> float:
 
 def _issue(build: BuildParameters, technology: Technology) -> Resources:
     fifo = lutram(build.outputs_per_step * _SUM_BITS, _READER_WORDS, 1, technology)
-    return _luts(_READERS * (_READER + fifo) + _ISSUE, _READERS * fifo)
+    choose = build.lanes * _SUM_BITS * _multiplexer(CHANNEL_UNIT // build.lanes)  # of a word, further parts
+    return _luts(_READERS * (_READER + choose + fifo) + _ISSUE, _READERS * fifo)
 
 
 def _activations(build: BuildParameters, technology: Technology) -> Resources:
-    """All rows of a batch side by side, and an enable for each lane."""
-    words = -(-build.inputs_max // build.tile_inputs) * build.tile_inputs // LANES
+    """All rows of a batch side by side, and an enable for each value."""
+    words = -(-build.inputs_max // build.tile_inputs) * build.tile_inputs // CHANNEL_UNIT
     depth = build.row_batches << (words - 1).bit_length()
-    lanes = LANES * build.rows
-    return block_memory(8 * lanes, depth, ultra=in_ultra_ram(depth, technology)) + _luts(lanes)
+    values = CHANNEL_UNIT * build.rows
+    return block_memory(8 * values, depth, ultra=in_ultra_ram(depth, technology)) + _luts(values)
 
 
 def _weight_buffer(build: BuildParameters, technology: Technology) -> Resources:

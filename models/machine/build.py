@@ -13,7 +13,7 @@ from models.config import ModelConfig
 from models.errors import BuildError
 from models.machine.kv_format import KVFormat, kv_format
 
-__all__ = ["CACHE_READER_BEATS", "CPU", "CHANNEL_UNIT", "HEAD_UNIT", "LANES", "PORT_BYTES", "PORT_FIFO_BEATS",
+__all__ = ["CACHE_READER_BEATS", "CPU", "CHANNEL_UNIT", "HEAD_UNIT", "PORT_BYTES", "PORT_FIFO_BEATS",
            "QUERY_WORD", "SHORTLIST", "TRITS_PER_BYTE", "TRITS_PER_GROUP", "BuildParameters"]
 
 PORT_BYTES = 16  # one beat of a 128-bit port
@@ -24,7 +24,7 @@ BURST_BEATS = 16
 CACHE_READER_BEATS = 256  # of the cache, at each port: covers 16 bursts under way
 PORT_FIFO_BEATS = 512  # of streams, behind each port: covers 16 bursts under way, and the ports' different paces
 SHORTLIST = 64  # vocabulary rows of which the head takes the exact logits, where it does not take all
-LANES = CHANNEL_UNIT = 4  # sizes of a model are multiples of it, whatever the lanes of a build
+CHANNEL_UNIT = 4  # sizes of a model are multiples of it, whatever the lanes of a build
 _LARGEST = 10**9  # value of a parameter
 HEAD_UNIT = 2 * CHANNEL_UNIT  # so are those of a head's two rotated halves
 QUERY_WORD = 16  # elements of a query that attention reads at a time

@@ -110,6 +110,7 @@ FAULTS: tuple[Fault, ...] = (
         ("WordTap:o__payload", "vector/test_word_tap"), ("BestList:smallest", "vector/test_best_list"),
         ("BestList:o__payload", "vector/test_best_list"), ("Select:o__payload", "vector/test_select"),
         ("ChannelMemories:residual__word", "vector/test_channel_memories"),
+        ("LoadPieces:o__payload", "vector/test_load_pieces"),
         ("KVStage:beat", "vector/test_kv_stage"), ("KVStage:scales", "vector/test_kv_stage"),
         ("KVWalk:now", "vector/test_kv_walk"), ("KVWalk:read_beat", "vector/test_kv_walk"),
         ("QueryLoad:write", "attention/test_query_load"), ("QueryLoad:units", "attention/test_query_load"),
