@@ -16,7 +16,7 @@ from tests.hw.stream_table import Case, check
 WIDTHS = ((24, 24), (24, 40), (24, 37), (24, 36), (21, 21), (24, 18), (19, 19), (17, 1))
 
 
-class _Products(wiring.Component):
+class Products(wiring.Component):
     """Of the low bits of one pair of operands, all WIDTHS at once."""
 
     def __init__(self) -> None:
@@ -49,5 +49,5 @@ def test_exact(technology):
         rng.integers(0, 1 << 24, 500), rng.integers(0, 1 << 40, 500), strict=True)]
     products = [{f"p{n}": (a % (1 << a_bits)) * (b % (1 << b_bits)) for n, (a_bits, b_bits) in enumerate(WIDTHS)}
                 for a, b in operands]
-    check(_Products(), [Case("all widths", inputs={"i": [{"a": a, "b": b} for a, b in operands]},
+    check(Products(), [Case("all widths", inputs={"i": [{"a": a, "b": b} for a, b in operands]},
                              outputs={"o": products})], technology=technology)
