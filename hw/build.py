@@ -4,8 +4,9 @@ Writes tritloom.v, accel.json (parameters, registers, hash), registers.md and, f
 wrapper, both as a packaged IP in the folder `ip`, and the Vivado scripts and constraints of hw/boards; and a folder
 `report`: a page with the blocks, parameters, sites and predicted cycles, the registers for other tools, the Verilog by
 unit with its Python lines. For boards with an open flow (a serial line in place of a processor) it makes the
-bitstream, too: top module and PLL, synthesis, place and route of several seeds, tritloom.bit, place.json. Two runs emit identical files; the Verilog is kept in the cache (`models.cache`), so that
-the second one takes seconds. Then prints what the analytic model predicts of the board's build, and of the build it
+bitstream, too: top module and PLL, synthesis, place and route of several seeds, tritloom.bit, place.json. Two runs emit
+identical files; the Verilog is kept in the cache (`models.cache`), and so are the tools' runs, so that the second one
+takes seconds. Then prints what the analytic model predicts of the board's build, and of the build it
 would choose for this model (docs/analytic-model.md). `--bundle` adds one archive for the board: the bitstream where
 Vivado has made it there, the project's wheel, the model and what installs them (docs/board.md).
 """

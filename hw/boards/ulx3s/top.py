@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from models.machine.build import BuildParameters
 
-__all__ = ["SDRAM_PHASE", "top"]
+__all__ = ["SDRAM_PAD_NS", "SDRAM_PHASE", "top"]
 
-SDRAM_PHASE = 252
-"""Degrees by which the SDRAM's clock follows the system's. At 60 MHz, 11.7 ns after its registers change the SDRAM sees
-commands and data to write (they need about 9, and stay for 17), and what it gives is there 42 to 51 ns after them: the
-edge that takes it, the third, comes at 50 (docs/ulx3s.md).
-"""
+SDRAM_PHASE = 288
+"""Degrees by which the SDRAM's clock follows the system's: 13.3 ns at 60 MHz (docs/ulx3s.md has the times)."""
+
+SDRAM_PAD_NS = 8.0
+"""What a signal may take from a register to the SDRAM's pads, or from these to a register, for that to hold."""
 
 _RESET_BITS = 12  # of the counter that holds the reset after the PLL has locked and while the button is pressed
 
@@ -29,8 +29,9 @@ module tritloom_top(
   output sdram_clk, output sdram_cke, output sdram_cs_n, output sdram_ras_n, output sdram_cas_n, output sdram_we_n,
   output [1:0] sdram_dqm, output [1:0] sdram_ba, output [12:0] sdram_a, inout [15:0] sdram_dq
 );
-  wire clk, locked;
-  tritloom_pll pll(.clkin(clk25), .clkout0(clk), .clkout1(sdram_clk), .locked(locked));
+  wire clk, late, locked;
+  tritloom_pll pll(.clkin(clk25), .clkout0(clk), .clkout1(late), .locked(locked));
+  ODDRX1F sdram_clock(.SCLK(late), .RST(1'b0), .D0(1'b1), .D1(1'b0), .Q(sdram_clk));
 
   // the button and the PLL's lock come from outside the clock
   reg [1:0] pressed = 2'b11, ready = 2'b00;

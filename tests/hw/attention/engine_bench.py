@@ -34,7 +34,7 @@ class Bench:
         self.read = StreamSink(dut, "o_read", READ_REQUEST, stall=stall, patience=10**6)
         self.data = StreamSource(dut, "i_data", stall=stall)
         self.request = StreamSource(dut, "i_request", OUTPUT_REQUEST, stall=stall)
-        self.o = StreamSink(dut, "o", output_word(build.lanes), stall=stall)
+        self.o = StreamSink(dut, "o", output_word(build.lanes), stall=stall, patience=10**6)
         self.memory = b""
         self.beats = 0
 

@@ -26,7 +26,7 @@ async def written_and_read(dut):
         port.value = 0
     await start(dut)
     rng = np.random.default_rng(generator().getrandbits(64))
-    rows, size = unit.rows, unit.WORD
+    rows, size = unit.rows, unit.elements
     for heads, dim in given["shapes"]:
         queries = np.zeros((rows, heads, dim), np.int64)
         mantissas, exponents = np.zeros((rows, heads), np.int64), np.zeros((rows, heads), np.int64)

@@ -80,7 +80,7 @@ def test_each_flipped_bit_is_seen():
         flipped[place // 8] ^= 1 << place % 8
         line += flipped + behind
     found = deframed(line)
-    assert set(found) == {None, b"ABC"} and found.count(b"ABC") == 8 * len(good) == 128
+    assert set(found) == {None, b"ABC"} and found.count(b"ABC") == 8 * len(good)
 
 
 def test_as_the_reference_says_for_any_line():
