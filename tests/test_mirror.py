@@ -48,6 +48,8 @@ ELSEWHERE: tuple[tuple[str, str, str], ...] = (
       for folder in ("arty_z7", "kv260", "rfsoc4x2", "sim_tiny")),
     ("hw/description", "blocks page register_files", "hw/description/test_folder.py"),
     ("hw/description", "interfaces", "hw/boards/test_vivado_tcl.py"),
+    ("hw/link", "executor memory_access milliseconds register_access request_buffers request_head",
+     "hw/link/test_serial_link.py"),
     ("hw/memory", "axi", "hw/memory/test_read_master.py"),
     ("hw/memory", "ram_style", "hw/linear/test_weight_buffer.py"),
     ("hw/memory", "shapes", "hw/memory/test_system.py"),

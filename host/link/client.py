@@ -55,7 +55,7 @@ class Client(LinkSession):
 
     def wait(self, milliseconds: int) -> int:
         """Until the interrupt is high, or so long; the register STATUS."""
-        request = Request(Operation.WAIT, milliseconds, takes_s=milliseconds / 1e3)
+        request = Request(Operation.WAIT, size=milliseconds, takes_s=milliseconds / 1e3)
         return int.from_bytes(self.fetch([request])[0], "little")
 
     def reset_core(self) -> None:

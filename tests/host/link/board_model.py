@@ -194,7 +194,7 @@ class BoardModel:
         elif operation == RESET:
             self.core.reset()
         elif operation == WAIT:
-            if not self.core.irq and address:
+            if not self.core.irq and size:
                 return None, OK
             data = self.core.get("STATUS").to_bytes(4, "little")
         return (data, OK) if again else self._done(request, data)
@@ -220,7 +220,7 @@ class BoardModel:
 
     def _answer(self, request: _Request, data: bytes | None, status: int, now: float) -> None:
         if data is None:
-            self._waiting = (request, now + request.address / 1000)
+            self._waiting = (request, now + request.size / 1000)
             return
         head = struct.pack("<BBH", request.sequence, request.operation | 0x80, self.session)
         body = head + data + bytes((self.expected, status))
