@@ -15,12 +15,13 @@ _CORE = re.compile(r"^  top__core core \(.*?\);", re.MULTILINE | re.DOTALL)
 def with_core_clock(verilog: str) -> str:
     """The Verilog of module `top`, a `SerialSoc`, whose core has the clock `clk_core` in place of `clk`.
 
-    The simulation gives both the same edges, but leaves out the core's where nothing in it changes (`sim/soc/board.cpp`).
-    `BuildError` for another module.
+    The simulation gives both the same edges, but leaves out the core's where nothing in it changes
+    (`sim/soc/board.cpp`). `BuildError` for another module.
     """
     core = _CORE.search(verilog)
     if core is None or core[0].count(".clk(clk)") != 1 or not _PORTS.search(verilog):
         raise BuildError("the Verilog is not that of a system with a core")
     clocked = core[0].replace(".clk(clk)", ".clk(clk_core)")
     verilog = verilog[:core.start()] + clocked + verilog[core.end():]
-    return _PORTS.sub(lambda found: f"module top(clk_core, {found[1]});\n  input clk_core;\n  wire clk_core;", verilog, 1)
+    head = "module top(clk_core, {});\n  input clk_core;\n  wire clk_core;"
+    return _PORTS.sub(lambda found: head.format(found[1]), verilog, 1)

@@ -180,8 +180,8 @@ class VerilatedBoard:
         self._library.board_pass(self._board, cycles)
 
     def let_core_rest(self, rests: bool) -> None:
-        """Whether a core at rest is left out of the simulation, as at first, which is three times as fast. The cycles are
-        the same either way."""
+        """Whether a core at rest is left out of the simulation, as at first, which is faster. The cycles are the same
+        either way."""
         self._library.board_let_rest(self._board, rests)
 
     @property
