@@ -13,6 +13,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from tqdm import tqdm
 
@@ -68,7 +69,7 @@ class _Phase:
 
 
 def measured(board: VerilatedBoard, build: BuildParameters, model: Model, prompts: Sequence[Sequence[int]], count: int,
-             *, turnaround: float) -> dict[str, object]:
+             *, turnaround: float) -> dict[str, Any]:
     """Greedy answers of `count` tokens to prompts of ids, on a board whose memory holds the model.
 
     `DeviceError` where a token, a logit or a cache is not the emulator's. turnaround: in seconds.
@@ -117,7 +118,7 @@ def _compare_caches(model: Model, expected: Session, found: Session) -> None:
                 raise DeviceError(f"the {name} of layer {layer} in the cache are not the emulator's")
 
 
-def _table(result: dict[str, object]) -> str:
+def _table(result: dict[str, Any]) -> str:
     rows = []
     for name in ("prompt", "decode"):
         phase = result[name]

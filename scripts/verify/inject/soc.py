@@ -68,7 +68,9 @@ class SocDevice(SerialDevice):
 
     def wait(self, progress: Progress | None = None) -> None:
         if self.at is not None:
-            board, at, self.at = self.client.transport.board, self.at, None
+            line, at, self.at = self.client.transport, self.at, None
+            assert isinstance(line, SimulatedTransport)
+            board = line.board
             board.run_to_start(_START_CYCLES)
             board.pass_time(at)
             if board.running:
