@@ -66,7 +66,7 @@ class Board {
         // A core that nobody asks and whose run is over comes to rest; from then on its clock changes nothing in it.
         if (m_top->rst || top.top__DOT__core_reset__DOT__cut)
             m_awake = AWAKE_AFTER_RESET;
-        else if (run || link)
+        else if (run || top.top__DOT__link__DOT__register_access__DOT__busy)
             m_awake = std::max(m_awake, AWAKE_AFTER_WORK);
         else if (m_awake)
             --m_awake;
