@@ -51,8 +51,8 @@ ELSEWHERE: tuple[tuple[str, str, str], ...] = (
     ("hw/memory", "axi", "hw/memory/test_read_master.py"),
     ("hw/memory", "ram_style", "hw/linear/test_weight_buffer.py"),
     ("hw/memory", "shapes", "hw/memory/test_system.py"),
-    ("hw/sdram", "address_intake columns data_path job_choice pins read_port row_opener shapes upkeep write_port",
-     "hw/sdram/test_memory.py"),
+    ("hw/sdram", "address_intake columns data_path job_choice pins read_port row_opener scheduler shapes upkeep "
+     "write_port", "hw/sdram/test_memory.py"),
     ("hw/synthesis", "graph primitives", "hw/synthesis/test_levels.py"),
     ("hw/synthesis", "units", "hw/synthesis/test_join.py"),
     ("hw/vector", "closed_loop", "hw/vector/test_residual.py"),
