@@ -55,10 +55,10 @@ ELSEWHERE: tuple[tuple[str, str, str], ...] = (
     ("hw/memory", "shapes", "hw/memory/test_system.py"),
     ("hw/place", "build_folder", "hw/place/test_bitstream.py"),
     ("hw/place", "options", "hw/test_report.py"),
+    ("hw/sdram", "address_intake columns data_path job_choice pins read_port row_opener scheduler shapes upkeep "
+     "write_port", "hw/sdram/test_memory.py"),
     ("hw/synthesis", "carry graph primitives", "hw/synthesis/test_levels.py"),
     ("hw/synthesis", "scripts", "hw/synthesis/test_yosys.py"),
-    ("hw/sdram", "address_intake columns data_path job_choice pins read_port row_opener shapes upkeep write_port",
-     "hw/sdram/test_memory.py"),
     ("hw/synthesis", "units", "hw/synthesis/test_join.py"),
     ("hw/vector", "closed_loop", "hw/vector/test_residual.py"),
     ("hw/vector", "head_path", "hw/vector/test_engine.py"),
