@@ -119,6 +119,9 @@ def test_a_board_that_was_reset_is_told_until_its_memory_is_written_anew(board, 
     with pytest.raises(DeviceError, match="was reset"):
         session.recover()
     uploaded = session.device.uploaded
+    session.device.recover(rewritten=True)
+    with pytest.raises(DeviceError, match="the model is not in the board's memory"):
+        session.decode(4)
     session.recover(rewrite=True)
     assert session.device.uploaded <= uploaded + SHARED and session.position == 0  # memory kept the weights
     assert np.array_equal(session.decode(3).logits, expected.decode(3).logits)
