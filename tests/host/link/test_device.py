@@ -120,8 +120,9 @@ def test_a_board_that_was_reset_is_told_until_its_memory_is_written_anew(board, 
         session.recover()
     uploaded = session.device.uploaded
     session.device.recover(rewritten=True)
-    with pytest.raises(DeviceError, match="the model is not in the board's memory"):
-        session.decode(4)
+    for act in (lambda: session.decode(4), lambda: session.device.run(0, 1)):
+        with pytest.raises(DeviceError, match="the model is not in the board's memory"):
+            act()
     session.recover(rewrite=True)
     assert session.device.uploaded <= uploaded + SHARED and session.position == 0  # memory kept the weights
     assert np.array_equal(session.decode(3).logits, expected.decode(3).logits)

@@ -190,6 +190,16 @@ def test_ctrl_c_at_any_call_loses_nothing(board):
         assert client.read_memory(0, 4096) == bytes((calls,)) * 4096
 
 
+def test_a_read_that_nobody_waits_for_any_more_may_stay_unanswered(client):
+    """Its answer is lost and it is given up: what is written then makes its repeat too late."""
+    harm(client, TO_HOST, 0, change=lost)
+    client.transport.interrupt_in(1)
+    with pytest.raises(KeyboardInterrupt):
+        client.read_memory(0, 16)
+    client.write_memory(0, b"e" * 16)
+    assert client.read_memory(0, 16) == b"e" * 16
+
+
 @pytest.mark.parametrize("text", ["soon", "0", "-1", "nan", "1e9"])
 def test_patience_is_a_number(board, monkeypatch, text):
     monkeypatch.setenv(PATIENCE_VARIABLE, text)
