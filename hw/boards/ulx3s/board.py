@@ -9,7 +9,7 @@ from hw.boards.board import Board, Ports, Share
 from hw.boards.device import Device, Resources
 from hw.boards.memory_rate import MemoryRate
 from hw.boards.technology import ECP5
-from hw.boards.ulx3s.top import SDRAM_PHASE, top
+from hw.boards.ulx3s.top import SDRAM_PAD_NS, SDRAM_PHASE, top
 from hw.sdram.timing import ULX3S_CHIPS
 from models.machine.build import BuildParameters
 
@@ -30,6 +30,7 @@ BOARD = Board(
         oscillator_mhz=25,
         sdram=ULX3S_CHIPS,
         memory_phase=SDRAM_PHASE,
+        memory_ns=SDRAM_PAD_NS,
         constraints="ulx3s.lpf",
         top=top,
         loader="ulx3s"),
