@@ -30,7 +30,7 @@ from hw.boards.board import Board
 from hw.boards.chosen_build import add_build_options, add_clock_option, chosen_build
 from hw.boards.registry import board_named, board_of
 from hw.emit import TOP, kept_sourced_verilog, kept_verilog
-from hw.place.bitstream import board_sources, check_clock, make_bitstream
+from hw.place.bitstream import board_sources, check_timing, make_bitstream
 from hw.place.build_folder import keep_bitstream
 from hw.place.nextpnr import BITSTREAM
 from hw.place.options import add_seed_option, check_tools, chosen_seeds
@@ -205,7 +205,7 @@ def _make_bitstream(folder: Path, build: BuildParameters, seeds: Sequence[int]) 
     made = make_bitstream(build, board_of(build), (folder / f"{TOP}.v").read_text(encoding="utf-8"), seeds,
                           say=lambda line: print(line, file=sys.stderr, flush=True))
     print(made.report())
-    check_clock(made, build)
+    check_timing(made, build, board_of(build))
     keep_bitstream(folder, made)
     print(f"bitstream: {folder / BITSTREAM}, {(folder / BITSTREAM).stat().st_size / 1e6:.1f} MB")
 

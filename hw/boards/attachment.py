@@ -29,8 +29,9 @@ class SerialLine:
     """By a serial line from another machine, with an SDRAM of the board's own: Yosys and nextpnr.
 
     baud: of the line, 8N1. sdram: timing of the chip, whose first byte has address 0. oscillator_mhz: of the clock that
-    comes to the chip. memory_phase: degrees by which the SDRAM's clock follows the system's. constraints: the file of
-    the board's folder with pins, for nextpnr. top: the Verilog of module `tritloom_top`, which joins `hw.soc` with the
+    comes to the chip. memory_phase: degrees by which the SDRAM's clock follows the system's. memory_ns: what may lie
+    between a register and a pad of the SDRAM for that phase. constraints: the file of the board's folder with pins, for
+    nextpnr. top: the Verilog of module `tritloom_top`, which joins `hw.soc` with the
     board's pins, for a build. loader: what openFPGALoader calls the board.
     """
 
@@ -38,6 +39,7 @@ class SerialLine:
     oscillator_mhz: float
     sdram: SdramTiming
     memory_phase: int
+    memory_ns: float
     constraints: str
     top: Callable[[BuildParameters], str]
     loader: str

@@ -13,9 +13,11 @@ from hw.synthesis.yosys import Run, synthesise
 from models.errors import BuildError
 from models.machine.build import BuildParameters
 
-__all__ = ["TOP_MODULE", "WORST", "Bitstream", "board_sources", "check_clock", "make_bitstream"]
+__all__ = ["MEMORY_PADS", "TOP_MODULE", "WORST", "Bitstream", "board_sources", "check_timing", "make_bitstream"]
 
 TOP_MODULE = "tritloom_top"
+MEMORY_PADS = "sdram_"
+"""How the SDRAM's ports and pads begin in a board's top module."""
 WORST = 5
 """Paths that are told."""
 
@@ -37,6 +39,8 @@ class Bitstream:
         lines = [f"nextpnr {self.placed.nextpnr}, seed {self.placed.seed}: {self.placed.clock_mhz:g} MHz"]
         lines += [f"{name:14}{used:9}{available:9}{100 * used / available:7.1f} %"
                   for name, (used, available) in sorted(self.placed.sites.items())]
+        memory = [ns for pad, ns in self.placed.pads.items() if pad.startswith(MEMORY_PADS)]
+        lines += [f"{max(memory):.2f} ns at most between a register and a pad of the memory"] if memory else []
         return "\n".join([*lines, *map(str, self.placed.paths[:WORST])])
 
 
@@ -51,7 +55,7 @@ def make_bitstream(build: BuildParameters, board: Board, verilog: str, seeds: Se
                    folder: Path | None = None, say: Callable[[str], None] = lambda line: None) -> Bitstream:
     """Of the system's Verilog (`hw.emit`), for the board's own clock. Runs are kept in the cache, or below `folder`.
 
-    `BuildError` where the design does not fit. It may be too slow for the build (`check_clock`).
+    `BuildError` where the design does not fit. It may be too slow for the build (`check_timing`).
     """
     text = "\n".join([*board_sources(build, board).values(), verilog])
     run = synthesise(text, TOP_MODULE, board.technology, folder, say=say)
@@ -59,9 +63,14 @@ def make_bitstream(build: BuildParameters, board: Board, verilog: str, seeds: Se
     return Bitstream(run, place(Request(run.netlist, board.device, build.clock_mhz, pins), seeds, folder, say=say))
 
 
-def check_clock(bitstream: Bitstream, build: BuildParameters) -> None:
-    """`BuildError` where the paths are too slow for the build's clock."""
+def check_timing(bitstream: Bitstream, build: BuildParameters, board: Board) -> None:
+    """`BuildError` where the paths are too slow for the build's clock, or those to the memory's pads for its phase."""
     placed = bitstream.placed
     if placed.clock_mhz < build.clock_mhz:
         raise BuildError(f"the best placement of build {build.name} reaches {placed.clock_mhz:g} MHz, not "
                          f"{build.clock_mhz}: --seeds tries more of them")
+    late = {pad: ns for pad, ns in placed.pads.items() if pad.startswith(MEMORY_PADS) and ns > board.serial.memory_ns}
+    if late:
+        pad = max(late, key=late.__getitem__)
+        raise BuildError(f"pad {pad} is {late[pad]:g} ns from its register, more than {board.serial.memory_ns:g}: "
+                         "--seeds tries more placements")

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 
 from hw.boards.device import Device
-from hw.place.timing import TimedPath, worst_paths
+from hw.place.timing import TimedPath, routed_timing
 from models.cache import cached, digest
 from models.child_process import run_child
 from models.errors import BuildError
@@ -52,7 +52,8 @@ class Request:
 @dataclass(frozen=True)
 class Placed:
     """A routed design. clock_mhz: the fastest that all its paths allow, of the slowest clock. sites: those used and
-    those that there are, by nextpnr's names. paths: the worst one of each register, worst first. folder: has BITSTREAM.
+    those that there are, by nextpnr's names. paths: the worst one of each register, worst first. pads: ns between pads
+    and registers (`hw.place.timing`). folder: has BITSTREAM.
     """
 
     folder: Path
@@ -62,6 +63,7 @@ class Placed:
     seconds: float
     sites: dict[str, tuple[int, int]]
     paths: tuple[TimedPath, ...]
+    pads: dict[str, float]
 
     def by_unit(self) -> dict[str, TimedPath]:
         """The worst path that ends in each unit, by the unit's name in the hierarchy, slowest first."""
@@ -133,12 +135,12 @@ def _run(folder: Path, *, request: Request, netlist: bytes, options: list[str], 
     if not report["fmax"]:
         raise BuildError("the design has no path from register to register")
     with open(folder / "delays.sdf", encoding="utf-8") as delays:
-        paths = worst_paths(delays, _PATHS)
+        timing = routed_timing(delays, _PATHS)
     about = {"seed": seed, "nextpnr": version, "seconds": round(time.monotonic() - start, 1),
              "clock_mhz": round(min(clock["achieved"] for clock in report["fmax"].values()), 2),
              "sites": {name: (site["used"], site["available"]) for name, site in report["utilization"].items()
                        if site["used"]},
-             "paths": [vars(path) for path in paths]}
+             "paths": [vars(path) for path in timing.paths], "pads": timing.pads}
     (folder / _ABOUT).write_text(json.dumps(about) + "\n")
     for path in folder.iterdir():
         if path.name not in (_ABOUT, BITSTREAM):

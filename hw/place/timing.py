@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 
-__all__ = ["TimedPath", "worst_paths"]
+__all__ = ["RoutedTiming", "TimedPath", "routed_timing"]
 
 _CLOCK = re.compile(r"W?CLK\w*|WCK")
 _LINE = re.compile(
@@ -19,6 +19,7 @@ _LINE = re.compile(
 _CELL = re.compile(r'\((CELLTYPE|INSTANCE) "?([^)"]*)"?\)')
 _ESCAPED = re.compile(r"\\(.)")
 _MADE = re.compile(r"[\\_](?:TRELLIS|LUT4|CCU2C|PFUMX|L6MUX21|MULT18X18D|DP16KD)\w*|\$\w+.*")
+_PAD, _PAD_INPUTS, _PAD_OUTPUT = "TRELLIS_IO", ("I", "T"), "O"
 _NUMBERS = re.compile(r"\d+")
 
 
@@ -58,9 +59,17 @@ def _unit(name: str) -> str:
     return _register(name).rpartition(".")[0]
 
 
-def worst_paths(sdf: Iterable[str], count: int) -> list[TimedPath]:
-    """The `count` worst paths of the lines of an SDF file, worst first, one for all ends whose names differ in numbers
-    alone. Paths begin at clocked cells: what comes from pads has no place in a period.
+@dataclass(frozen=True)
+class RoutedTiming:
+    """paths: the worst ones from register to register, worst first. pads: ns by pad, from a register to it or from it
+    to a register, whichever takes longer; bits of ports and pads of the source by their names there."""
+
+    paths: tuple[TimedPath, ...]
+    pads: dict[str, float]
+
+
+def routed_timing(sdf: Iterable[str], count: int) -> RoutedTiming:
+    """Of the lines of an SDF file: `count` paths, one for all ends whose names differ in numbers alone, and the pads.
     """
     delays = _Delays(sdf)
     found: dict[str, TimedPath] = {}
@@ -70,7 +79,7 @@ def worst_paths(sdf: Iterable[str], count: int) -> list[TimedPath]:
         kind = _NUMBERS.sub("", _register(_cell(node)) or node)
         if kind not in found:
             found[kind] = delays.path(ns, node)
-    return list(found.values())
+    return RoutedTiming(tuple(found.values()), delays.pads())
 
 
 def _plain(name: str) -> str:
@@ -85,43 +94,61 @@ class _Delays:
     """Arrival of every pin, in ns behind the clock edge, and the pin before it. Pins are `cell/pin`."""
 
     def __init__(self, sdf: Iterable[str]) -> None:
-        self._before: dict[str, str] = {}
-        self._arrival: dict[str, float] = {}
         self._setup: list[tuple[str, float]] = []
-        after: dict[str, list[tuple[str, float]]] = {}
-        waiting: dict[str, int] = {}
-        cell = ""
+        self._pads: list[str] = []
+        self._after: dict[str, list[tuple[str, float]]] = {}
+        self._sources: dict[str, int] = {}  # how many pins drive a pin
+        starts: dict[str, float] = {}
+        cell = kind = ""
         for line in sdf:
             arc = _LINE.search(line)
             if arc is None:
                 named = _CELL.search(line)
-                cell = _plain(named[2]) if named is not None and named[1] == "INSTANCE" else cell
+                if named is not None and named[1] == "CELLTYPE":
+                    kind = named[2]
+                elif named is not None:
+                    cell = _plain(named[2])
+                    self._pads += [cell] * (kind == _PAD)
                 continue
             ns = float(arc["most"]) / 1e3
             if arc["data"]:
                 self._setup.append((f"{cell}/{arc['data']}", ns))
             elif arc["into"] and _CLOCK.fullmatch(arc["into"]):
                 pin = f"{cell}/{arc['out']}"
-                self._arrival[pin] = max(ns, self._arrival.get(pin, 0.0))
+                starts[pin] = max(ns, starts.get(pin, 0.0))
             else:
                 driver, load = ((_plain(arc["driver"]), _plain(arc["load"])) if arc["driver"] else
                                 (f"{cell}/{arc['into']}", f"{cell}/{arc['out']}"))
                 if not _CLOCK.fullmatch(load.rpartition("/")[2]):
-                    after.setdefault(driver, []).append((load, ns))
-                    waiting[load] = waiting.get(load, 0) + 1
-        self._propagate(after, waiting)
+                    self._after.setdefault(driver, []).append((load, ns))
+                    self._sources[load] = self._sources.get(load, 0) + 1
+        self._arrival, self._before = self._propagated(starts)
 
-    def _propagate(self, after: dict[str, list[tuple[str, float]]], waiting: dict[str, int]) -> None:
-        """In topological order; pins that no clocked cell reaches get no arrival."""
-        ready = [pin for pin in after if not waiting.get(pin)]
+    def _propagated(self, starts: dict[str, float]) -> tuple[dict[str, float], dict[str, str]]:
+        """In topological order; pins that no start reaches get no arrival."""
+        arrival, before, waiting = dict(starts), {}, dict(self._sources)
+        ready = [pin for pin in self._after if not waiting.get(pin)]
         while ready:
             pin = ready.pop()
-            for load, ns in after.get(pin, ()):
-                if pin in self._arrival and self._arrival[pin] + ns > self._arrival.get(load, -1.0):
-                    self._arrival[load], self._before[load] = self._arrival[pin] + ns, pin
+            for load, ns in self._after.get(pin, ()):
+                if pin in arrival and arrival[pin] + ns > arrival.get(load, -1.0):
+                    arrival[load], before[load] = arrival[pin] + ns, pin
                 waiting[load] -= 1
                 if not waiting[load]:
                     ready.append(load)
+        return arrival, before
+
+    def pads(self) -> dict[str, float]:
+        """See `RoutedTiming`."""
+        found = {cell: max(self._arrival.get(f"{cell}/{pin}", 0.0) for pin in _PAD_INPUTS) for cell in self._pads}
+        arrival, before = self._propagated({f"{cell}/{_PAD_OUTPUT}": 0.0 for cell in self._pads})
+        for pin, setup in self._setup:
+            if pin in arrival:
+                first = pin
+                while first in before:
+                    first = before[first]
+                found[_cell(first)] = max(found[_cell(first)], arrival[pin] + setup)
+        return {_MADE.sub("", cell): round(ns, 3) for cell, ns in found.items() if ns}
 
     def ends(self) -> list[tuple[float, str]]:
         """Arrival with setup, and pin."""

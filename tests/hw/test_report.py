@@ -70,7 +70,7 @@ def test_json_stands_alone(yosys, capsys):
 def test_a_board_with_an_open_flow_is_placed(yosys, tmp_path, monkeypatch, capsys):
     asked = yosys(PLAIN)
     paths = (TimedPath(16.0, 4.0, 2, "a.x", "b.y", ()),)
-    placed = Placed(tmp_path, 2, "0.11", 62.5, 1.0, {"TRELLIS_FF": (2, 83_640)}, paths)
+    placed = Placed(tmp_path, 2, "0.11", 62.5, 1.0, {"TRELLIS_FF": (2, 83_640)}, paths, {})
 
     def make(build, board, verilog, seeds, *, folder, say):
         return Bitstream(hw.report.synthesise(verilog, "tritloom_top", None, folder, say=say), placed)

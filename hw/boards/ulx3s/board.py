@@ -9,7 +9,7 @@ from hw.boards.board import Board, Ports, Share
 from hw.boards.device import Device, Resources
 from hw.boards.memory_rate import MemoryRate
 from hw.boards.technology import ECP5
-from hw.boards.ulx3s.top import SDRAM_PHASE, top
+from hw.boards.ulx3s.top import SDRAM_PAD_NS, SDRAM_PHASE, top
 from hw.sdram.timing import ULX3S_CHIPS
 from models.machine.build import BuildParameters
 
@@ -30,10 +30,12 @@ BOARD = Board(
         oscillator_mhz=25,
         sdram=ULX3S_CHIPS,
         memory_phase=SDRAM_PHASE,
+        memory_ns=SDRAM_PAD_NS,
         constraints="ulx3s.lpf",
         top=top,
         loader="ulx3s"),
-    share=Share(lut=0.28, uram=0, bram36=0.6),
+    # the build's other units have 30,600 LUTs and 14.5 pairs of DP16KD (docs/ulx3s.md); 85 % are taken at most
+    share=Share(lut=0.48, uram=0, bram36=0.71),
     build=BuildParameters(
         name="ulx3s", clock_mhz=60, ports=1, rows=1, outputs_per_step=4, weight_buffer_steps=512,
         accumulator_words=512, hidden_max=256, inputs_max=768, heads_max=4, group_max=4, head_dim_max=64,

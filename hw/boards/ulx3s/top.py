@@ -65,7 +65,7 @@ module tritloom_top(
     .sdram_dq_o(dq_o), .sdram_dq_oe(dq_oe), .sdram_dq_i(dq_i));
 
   genvar n;
-  generate for (n = 0; n < 16; n = n + 1) begin : pads
+  generate for (n = 0; n < 16; n = n + 1) begin : sdram_pads
     BB dq(.I(dq_o[n]), .T(~dq_oe), .O(dq_i[n]), .B(sdram_dq[n]));
   end endgenerate
 endmodule

@@ -8,7 +8,7 @@ import pytest
 
 from hw.boards.registry import BOARDS
 from hw.place import bitstream
-from hw.place.bitstream import TOP_MODULE, Bitstream, check_clock, make_bitstream
+from hw.place.bitstream import TOP_MODULE, Bitstream, check_timing, make_bitstream
 from hw.place.build_folder import PLACE, keep_bitstream
 from hw.place.nextpnr import BITSTREAM, Placed
 from hw.place.timing import TimedPath
@@ -17,13 +17,14 @@ from models.errors import BuildError
 
 ULX3S = BOARDS["ulx3s"]
 PATHS = tuple(TimedPath(10.0 - n, 4.0, 2, f"a.r{n}", f"b{n % 2}.s{n}", ("b.l",)) for n in range(7))
+PADS = {"sdram_a[0]": 2.5, "sdram_pads[3].dq": 7.75, "led[1]": 9.5}
 
 
 @pytest.fixture
 def made(tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / BITSTREAM).write_text("bits")
-    placed = Placed(tmp_path / "run", 2, "0.11", 61.25, 9.0, {"TRELLIS_FF": (30, 60)}, PATHS)
+    placed = Placed(tmp_path / "run", 2, "0.11", 61.25, 9.0, {"TRELLIS_FF": (30, 60)}, PATHS, PADS)
     return Bitstream(Run(Path("netlist"), "abc9", "0.70", 5.0, False), placed)
 
 
@@ -52,13 +53,17 @@ def test_the_system_is_synthesised_with_top_and_pll_and_placed_on_the_boards_pin
 def test_the_report_has_clock_sites_and_five_paths(made):
     lines = made.report().splitlines()
     assert lines[0] == "nextpnr 0.11, seed 2: 61.25 MHz" and lines[1].split() == ["TRELLIS_FF", "30", "60", "50.0", "%"]
-    assert lines[2:] == [str(path) for path in PATHS[:5]]
+    assert lines[2] == "7.75 ns at most between a register and a pad of the memory"
+    assert lines[3:] == [str(path) for path in PATHS[:5]]
 
 
-def test_a_clock_that_is_not_reached_is_an_error(made):
-    check_clock(made, ULX3S.build)
+def test_timing_that_is_not_met_is_an_error(made):
+    check_timing(made, ULX3S.build, ULX3S)
     with pytest.raises(BuildError, match="the best placement of build ulx3s reaches 61.25 MHz, not 75: --seeds tries"):
-        check_clock(made, replace(ULX3S.build, clock_mhz=75))
+        check_timing(made, replace(ULX3S.build, clock_mhz=75), ULX3S)
+    late = replace(made, placed=replace(made.placed, pads=PADS | {"sdram_ba[1]": 8.25}))
+    with pytest.raises(BuildError, match=r"pad sdram_ba\[1\] is 8.25 ns from its register, more than 8: --seeds"):
+        check_timing(late, ULX3S.build, ULX3S)
 
 
 def test_a_builds_folder_gets_the_bitstream_and_what_is_known_of_it(made, tmp_path):

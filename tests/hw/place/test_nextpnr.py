@@ -33,6 +33,7 @@ def test_a_design_is_routed_timed_and_the_same_twice(request_of_a_counter, tmp_p
     assert (first.folder / BITSTREAM).read_bytes() == (second.folder / BITSTREAM).read_bytes()
     assert replace(first, folder=second.folder, seconds=second.seconds) == second
     assert first.sites["TRELLIS_FF"] == (16, 83_640)
+    assert first.pads.keys() == {f"out[{bit}]" for bit in range(8)}
     assert first.paths[0].ns == pytest.approx(1000 / first.clock_mhz, rel=1e-3)  # ours and nextpnr's
     said = []
     again = place(request_of_a_counter, [3], tmp_path / "first", say=said.append)

@@ -1,18 +1,23 @@
 """Paths out of a hand-made SDF file: arrivals added up, the worst one of each register, chains and escapes."""
 
-from hw.place.timing import TimedPath, worst_paths
+from hw.place.timing import TimedPath, routed_timing
+
+
+def worst_paths(lines: list[str], count: int) -> list[TimedPath]:
+    return list(routed_timing(lines, count).paths)
 
 
 def sdf(*cells: str, wires: str = "") -> list[str]:
-    """Lines as nextpnr writes them: cells are `NAME arc; arc`, wires `driver load ps; ..`."""
+    """Lines as nextpnr writes them: cells are `NAME arc; arc`, those with `PAD` for arcs pads, wires `driver load ps;`.
+    """
     lines = ['  (CELL (CELLTYPE "top") (INSTANCE )']
     for wire in filter(None, wires.split("; ")):
         driver, load, ps = wire.split()
         lines.append(f"        (INTERCONNECT {driver} {load} (1:2:{ps}) (1:2:{ps}))")
     for cell in cells:
         name, arcs = cell.split(" ", 1)
-        lines += ['    (CELLTYPE "X")', f"    (INSTANCE {name})"]
-        for arc in arcs.split("; "):
+        lines += [f'    (CELLTYPE "{"TRELLIS_IO" if arcs == "PAD" else "X"}")', f"    (INSTANCE {name})"]
+        for arc in arcs.split("; ") if arcs != "PAD" else ():
             a, b, ps = arc.split()
             delays = f"(1:2:{ps}) (0:0:0)"
             lines += [f"      (SETUPHOLD ({edge} {a}) (posedge {b}) {delays})" for edge in ("posedge", "negedge")] if (
@@ -50,5 +55,8 @@ def test_a_carry_chain_is_one_level_and_names_are_unescaped():
     assert str(found[0]).split(": ")[1].startswith("u.a -> u.s ")
 
 
-def test_what_comes_from_a_pad_has_no_path():
-    assert worst_paths(sdf(f"r {REGISTER}", "pad B O 900", wires="pad/O r/DI 100"), 5) == []
+def test_pads_are_told_apart_from_paths():
+    found = routed_timing(sdf(f"r {REGISTER}", "in$tr_io PAD", "out$tr_io PAD", "both[1].dq PAD", "idle PAD", wires=(
+        "in$tr_io/O r/DI 900; r/Q out$tr_io/I 2000; r/Q both[1].dq/T 300; both[1].dq/O r/DI 100")), 5)
+    assert found.paths == ()
+    assert found.pads == {"in": 1.0, "out": 2.5, "both[1].dq": 0.8}
