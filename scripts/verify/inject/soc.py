@@ -172,7 +172,7 @@ def _run_case(bench: SocBench, number: int, rng: np.random.Generator) -> Case:
         acted = has_acted()
         bench.board.clear_faults()
         bench.line.interrupt_in = bench.device.at = None
-        finding = _judge(said, kind.line, acted)
+        finding = _judge(said, kind.line, acted and not (kind.late and said is None))
         bench.recover(said, tokens, lost=kind.lost, ends=kind.ends)
         for token in tokens[bench.session.position:]:
             bench.check(token)
