@@ -64,6 +64,7 @@ class SocLine(SimulatedTransport):
 class SocDevice(SerialDevice):
     """`act` is called once, `at` cycles into a run, if that lasts so long; `acted` says whether it was."""
 
+    wait_ms = 10
     at: int | None = None
     act: Callable[[], None]
     acted = False

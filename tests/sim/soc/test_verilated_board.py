@@ -88,11 +88,12 @@ def test_the_link_resets_the_core_in_the_midst_of_a_run(board):
     model = synthetic_model(TINY, seed=7)
     board.memory[:] = filled_memory(model, BUILD)
     device = opened(board)
+    device.wait_ms = 5
     expected, found = Session(model, EmulatorDevice(BUILD)), Session(model, device)
     expected.decode(1), found.decode(1)
     cycles = found.counters.cycles
     other = board.memory[device.buffer.array.size:].copy()
-    for at in range(100, cycles, cycles // 6):
+    for at in range(100, cycles, cycles // 4):
         wait = device.wait
 
         def reset(progress=None, at=at, wait=wait):
