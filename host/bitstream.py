@@ -7,7 +7,7 @@ from pathlib import Path
 
 from models.errors import DeviceError
 
-__all__ = ["BITSTREAM_VARIABLE", "DESCRIPTION", "INSTALLED", "find_bitstream"]
+__all__ = ["BITSTREAM_VARIABLE", "DESCRIPTION", "INSTALLED", "find_bitstream", "find_description"]
 
 BITSTREAM_VARIABLE = "TRITLOOM_BITSTREAM"
 DESCRIPTION = "accel.json"
@@ -31,3 +31,14 @@ def find_bitstream() -> Path:
         if not beside.is_file():
             raise DeviceError(f"{beside} is missing: it belongs beside {path.name}")
     return path
+
+
+def find_description() -> Path:
+    """The accel.json of a bitstream that is on a board already: beside the one that the environment names, else in the
+    working directory, else installed. `DeviceError` where there is none."""
+    named = os.environ.get(BITSTREAM_VARIABLE)
+    for folder in [Path(named).parent] if named else [Path(), INSTALLED]:
+        if (path := folder / DESCRIPTION).is_file():
+            return path
+    raise DeviceError(f"no {DESCRIPTION}{f' beside {named}' if named else ' here'}: name with --build the one that "
+                      f"hw.build wrote for the board's bitstream, or in {BITSTREAM_VARIABLE} the bitstream beside it")

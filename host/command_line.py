@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from host.bitstream import DESCRIPTION, find_bitstream
+from host.bitstream import DESCRIPTION, find_bitstream, find_description
 from host.compiler.vocabulary import HEADS
 from host.devices.base import Device
 from host.devices.registry import DEVICES, open_device
@@ -28,19 +28,22 @@ from models.errors import OptionError
 from models.machine.build import CPU, SHORTLIST, BuildParameters
 from models.machine.dram_starts import DramStarts
 
-__all__ = ["add_head_option", "add_model_options", "build_of", "chosen_head", "note_saturations", "open_model",
-           "open_session", "open_text", "parse_ids", "start_session", "with_context"]
+__all__ = ["add_head_option", "add_model_options", "build_of", "chosen_head", "device_options", "note_saturations",
+           "open_model", "open_session", "open_text", "parse_ids", "start_session", "with_context"]
 
 
 _SHORTLIST_VOCABULARY = 16384  # rows of a head below which a shortlist saves a fabric little
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """--model, --device, --board, --build, --set, --context, --dram-starts, --threads, --kernels, --dense, --stage,
-    --place, --methods, --json."""
+    """--model, --device, --serial-port, --board, --build, --set, --context, --dram-starts, --threads, --kernels,
+    --dense, --stage, --place, --methods, --json."""
     add_model_option(parser)
     parser.add_argument("--device", default="emulator", metavar="NAME",
                         help=f"what runs it: {', '.join(DEVICES)} (default: emulator)")
+    parser.add_argument("--serial-port", metavar="NAME",
+                        help="of device serial: its port, such as /dev/ttyUSB0, or socket://HOST:PORT (default: the "
+                             "one board that is connected)")
     add_build_options(parser, default=None, note="sim-tiny, on a board its bitstream's; the emulator takes weights as "
                                                  "they lie in the file and has no such limits")
     parser.add_argument("--context", type=int, metavar="N",
@@ -106,7 +109,7 @@ def open_model(options: argparse.Namespace) -> Model:
 def start_session(options: argparse.Namespace, model: Model, chosen: Chosen, *, progress: bool,
                   sequences: int = 1, looks: Mapping[Point, Sequence[Look]] | None = None) -> Session:
     """A model of `open_model` on the device of the options, with chosen stages."""
-    extra: dict[str, object] = {}
+    extra = device_options(options)
     if options.device == "emulator":
         extra = {"kernels": options.kernels, "threads": options.threads, "skip": not options.dense}
     elif options.device == "rtl":
@@ -119,6 +122,15 @@ def start_session(options: argparse.Namespace, model: Model, chosen: Chosen, *, 
                    host_steps=host_steps(chosen.placement, model, looks), progress=progress)
 
 
+def device_options(options: argparse.Namespace) -> dict[str, object]:
+    """What a device has to be told beside its build, to be opened: of `serial`, its port and its accel.json."""
+    if options.device == "serial":
+        return {"port": options.serial_port, "description": options.build or find_description()}
+    if options.serial_port is not None:
+        raise OptionError(f"--serial-port belongs to device serial, not to {options.device}")
+    return {}
+
+
 def build_of(options: argparse.Namespace) -> BuildParameters:
     """The build that the options name; where they name none, that of the bitstream, the emulator's own, or sim-tiny."""
     if not asks_for_build(options):
@@ -126,6 +138,8 @@ def build_of(options: argparse.Namespace) -> BuildParameters:
             return CPU
         if options.device == "pynq":
             return read_build(find_bitstream().with_name(DESCRIPTION))
+        if options.device == "serial":
+            return read_build(find_description())
     return chosen_build(options, "sim-tiny")
 
 

@@ -14,13 +14,13 @@ __all__ = ["add_profile_option", "check_profile", "profile_json", "profile_lines
 def add_profile_option(parser: argparse.ArgumentParser) -> None:
     """--profile."""
     parser.add_argument("--profile", action="store_true",
-                        help="of a device that counts cycles (rtl, pynq), say how many each engine was at work in")
+                        help="of a device that counts cycles (rtl, serial, pynq), in how many each engine was at work")
 
 
 def check_profile(options: argparse.Namespace) -> None:
     """`OptionError` where the device of the options counts no cycles."""
     if options.profile and options.device == "emulator":
-        raise OptionError("--profile belongs to devices that count cycles, rtl and pynq: the emulator counts none")
+        raise OptionError("--profile belongs to devices that count cycles, rtl, serial, pynq: the emulator counts none")
 
 
 def profile_json(session: Session) -> dict[str, object]:

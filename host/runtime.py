@@ -97,7 +97,7 @@ class Session:
                                layers=layers, starts=device.starts)
         self.buffer = device.allocate(self.program.size)
         self.program.write(self.buffer.array, self.buffer.address, place=partial(device.place, self.buffer),
-                           progress=progress)
+                           flush=partial(device.flush, self.buffer), progress=progress)
         device.flush(self.buffer, 0, self.program.size)
         self._stopping = Stopping(self.program, steps, self._read, self._write)
         self.positions = [0] * sequences
@@ -149,11 +149,12 @@ class Session:
         Sequences are as they were before the pass that failed: it counts for nothing, and may be run again. With
         `rewrite` their caches are lost, and they are empty. `DeviceError` where the device cannot be used.
         """
-        self.device.recover()
+        self.device.recover(rewritten=rewrite)
         self.program.forget()
         if rewrite:
             self.buffer.array[:] = 0
-            self.program.write(self.buffer.array, self.buffer.address, place=partial(self.device.place, self.buffer))
+            self.program.write(self.buffer.array, self.buffer.address, place=partial(self.device.place, self.buffer),
+                               flush=partial(self.device.flush, self.buffer))
             self.device.flush(self.buffer, 0, self.program.size)
             self.reset()
 
@@ -299,7 +300,6 @@ class Session:
         return None if self.program.ends_model else self._stopping.residual(len(residual))
 
     def _run(self, item: Pass) -> None:
-        self.device.flush(self.buffer, item.offset, item.count * 64)
         cycles = self.device.run(self.buffer.address + item.offset, item.count, *self.positions)
         self.counters.cycles += cycles
         if self.counts_zeros:

@@ -3,8 +3,10 @@
 Writes tritloom.v, accel.json (parameters, registers, hash), registers.md and, for boards that there are, the AXI
 wrapper, both as a packaged IP in the folder `ip`, and the Vivado scripts and constraints of hw/boards; and a folder
 `report`: a page with the blocks, parameters, sites and predicted cycles, the registers for other tools, the Verilog by
-unit with its Python lines. Two runs emit identical files; the Verilog is kept in the cache (`models.cache`), so that
-the second one takes seconds. Then prints what the analytic model predicts of the board's build, and of the build it
+unit with its Python lines. For boards with an open flow (a serial line in place of a processor) it makes the
+bitstream, too: top module and PLL, synthesis, place and route of several seeds, tritloom.bit, place.json. Two runs emit
+identical files; the Verilog is kept in the cache (`models.cache`), and so are the tools' runs, so that the second one
+takes seconds. Then prints what the analytic model predicts of the board's build, and of the build it
 would choose for this model (docs/analytic-model.md). `--bundle` adds one archive for the board: the bitstream where
 Vivado has made it there, the project's wheel, the model and what installs them (docs/board.md).
 """
@@ -23,10 +25,15 @@ from pathlib import Path
 from hw.analytic.explore import explore
 from hw.analytic.prediction import predict
 from hw.analytic.tables import choice_table
+from hw.boards.attachment import Processor
 from hw.boards.board import Board
 from hw.boards.chosen_build import add_build_options, add_clock_option, chosen_build
 from hw.boards.registry import board_named, board_of
 from hw.emit import TOP, kept_sourced_verilog, kept_verilog
+from hw.place.bitstream import board_sources, check_timing, make_bitstream
+from hw.place.build_folder import keep_bitstream
+from hw.place.nextpnr import BITSTREAM
+from hw.place.options import add_seed_option, check_tools, chosen_seeds
 from models.checkpoint import load_config
 from models.command import CommandParser, run_command
 from models.config import ModelConfig
@@ -46,6 +53,8 @@ REPORT = "report"
 IP = "ip"
 """The folder beside the Verilog that has it as a packaged IP, with files of its own: it may be taken elsewhere."""
 
+_MADE = ("vivado", "placed")  # of accel.json: what the run that made the bitstream says
+
 
 def write_build(build: BuildParameters, folder: Path,
                 verilog: Callable[[BuildParameters], tuple[str, str]] = kept_verilog,
@@ -53,7 +62,8 @@ def write_build(build: BuildParameters, folder: Path,
     """Write all files of a build, each whole or not at all, and return accel.json's content.
 
     verilog: gives the text and its hash. report: writes the folder `report`, given its place, text and hash. What
-    Vivado's run wrote into accel.json stays there, if the bitstream beside it is still that of this build.
+    Vivado's run wrote into accel.json stays there, if the bitstream beside it is still that of this build; and what
+    place and route gave.
     """
     text, identity = verilog(build)
     description = {"hash": identity, "clock_mhz": build.clock_mhz, "parameters": build.to_json(),
@@ -66,8 +76,10 @@ def write_build(build: BuildParameters, folder: Path,
         (new / DESCRIPTION).write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
         (new / "registers.md").write_text(register_table(), encoding="utf-8")
         board = board_of(build)
-        if not board.simulated:
+        if isinstance(board.attachment, Processor) and not board.simulated:
             _write_for_vivado(build, board, text, new)
+        for name, source in (board_sources(build, board) if board.serial else {}).items():
+            (new / name).write_text(source, encoding="utf-8")
         for file in board.files:
             shutil.copyfile(file, new / file.name)
         if report is not None:
@@ -90,7 +102,7 @@ def _made(path: Path, description: dict[str, object]) -> dict[str, object]:
     except TritloomError:  # none yet, or none that can be read
         return {}
     same = all(old.get(name) == value for name, value in description.items())
-    return {"vivado": old["vivado"]} if same and "vivado" in old else {}
+    return {name: old[name] for name in _MADE if same and name in old}
 
 
 def _write_for_vivado(build: BuildParameters, board: Board, text: str, folder: Path) -> None:
@@ -141,6 +153,9 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--model", default="demo", metavar="PRESET|DIR", help="the largest model it must hold")
     result.add_argument("--choose", action="store_true",
                         help="emit the analytic model's choice for the model, not the board's build")
+    result.add_argument("--verilog-only", action="store_true",
+                        help="on boards with an open flow: no synthesis, place and route")
+    add_seed_option(result)
     result.add_argument("--bundle", action="store_true",
                         help="also write tritloom-BOARD.tar.gz there, with all that the board needs: bitstream, wheel, "
                              "model, scripts")
@@ -161,6 +176,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         model = model_folder(options.model)  # a preset has no weights
         if board_of(build).simulated:
             raise OptionError(f"--bundle is for a board that there is: {build.name} is only simulated")
+        if board_of(build).serial:
+            raise OptionError(f"--bundle is for a board with a processor, which {build.name} has not")
+    seeds, board = chosen_seeds(options), board_of(build)
+    if board.serial and not options.verilog_only:
+        check_tools()
     if options.choose:
         with working(f"choosing a build of {build.name} for {config.name}"):
             build = choose(build.name, config)
@@ -174,8 +194,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(table)
     print(f"{build.name}: {TOP}.v, accel.json, {REPORT}/index.html in {options.output}, "
           f"hash {str(description['hash'])[:8]}")
+    if board.serial and not options.verilog_only:
+        _make_bitstream(options.output, build, seeds)
     if options.bundle:
         _bundle(options.output, build, model)
+
+
+def _make_bitstream(folder: Path, build: BuildParameters, seeds: Sequence[int]) -> None:
+    """Beside the Verilog, and what is known of it."""
+    made = make_bitstream(build, board_of(build), (folder / f"{TOP}.v").read_text(encoding="utf-8"), seeds,
+                          say=lambda line: print(line, file=sys.stderr, flush=True))
+    print(made.report())
+    check_timing(made, build, board_of(build))
+    keep_bitstream(folder, made)
+    print(f"bitstream: {folder / BITSTREAM}, {(folder / BITSTREAM).stat().st_size / 1e6:.1f} MB")
 
 
 def _bundle(folder: Path, build: BuildParameters, model: Path) -> None:

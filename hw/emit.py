@@ -29,21 +29,27 @@ _LINT = "".join(f"/* verilator lint_off {rule} */\n"
                 for rule in ("WIDTHEXPAND", "WIDTHTRUNC", "CASEINCOMPLETE", "ASCRANGE", "UNSIGNED"))
 _BYSTANDERS = (("hw", "analytic"), ("hw", "boards"), ("hw", "synthesis"), ("hw", "description"), ("hw", "bundle"),
                ("hw", "build.py"),
-               ("hw", "axi_wrapper.py"), ("hw", "report.py"))
+               ("hw", "axi_wrapper.py"), ("hw", "report.py"), ("hw", "place"))
 """They look at the Verilog, or are data of which what matters is hashed, and do not make it."""
+_SYSTEM = (("hw", "soc"), ("hw", "link"), ("hw", "sdram"))
+"""They make what is around the core of a board without a processor."""
 
 
 def source_hash(build: BuildParameters) -> str:
     """Hex digest of all that can change the Verilog: parameters, technology, ports, sources, tools. Cheap; a key for
-    caches. The clock is no part of it: the Verilog counts cycles, whatever they last.
+    caches. The clock is part of it where a serial line or an SDRAM is: the core counts cycles, whatever they last.
     """
     board = board_of(build)
-    facts = [build.to_json() | {"clock_mhz": 0}, asdict(board.technology), asdict(board.ports), *map(_version, _TOOLS)]
-    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+    clock = build.clock_mhz if board.serial else 0
+    facts = [build.to_json() | {"clock_mhz": clock}, asdict(board.technology), asdict(board.ports),
+             *map(_version, _TOOLS), *([board.serial.baud, asdict(board.serial.sdram)] if board.serial else [])]
+    digest, others = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()), _BYSTANDERS
+    if not board.serial:
+        others += _SYSTEM
     for folder in ("hw", "models/machine"):
         for path in sorted(path for path in (_ROOT / folder).rglob("*") if path.suffix in (".py", ".v")):
             place = path.relative_to(_ROOT)
-            if place.parts[:2] not in _BYSTANDERS:
+            if place.parts[:2] not in others:
                 digest.update(place.as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
@@ -56,7 +62,7 @@ def _version(distribution: str) -> str:
 
 
 class Emitted(NamedTuple):
-    """The accelerator's Verilog, its top module named `TOP`, its hash in hex, and the same text with `src` attributes,
+    """A build's Verilog, its top module named `TOP`, its hash in hex, and the same text with `src` attributes,
     the Python lines that it comes from."""
 
     text: str
@@ -65,14 +71,17 @@ class Emitted(NamedTuple):
 
 
 def emit_verilog(build: BuildParameters) -> Emitted:
-    """A build for its board's technology.
+    """A build for its board's technology: the core, or the whole system (`hw.soc`) where the board has no processor.
 
     The hash is of the Verilog itself; its first 32 bits are what the BUILD register reads.
     """
     from hw.core import Core  # late: a command's help needs no Amaranth
+    from hw.soc.serial_soc import SerialSoc
     from hw.verilog import to_sourced_verilog
 
-    text, sourced = to_sourced_verilog(Core(build, build_id=_BUILD_ID), board_of(build).technology, name=TOP)
+    board = board_of(build)
+    design = SerialSoc(build, board, build_id=_BUILD_ID) if board.serial else Core(build, build_id=_BUILD_ID)
+    text, sourced = to_sourced_verilog(design, board.technology, name=TOP)
     identity = hashlib.sha256(text.encode()).hexdigest()
     name, value = f"32'd{_BUILD_ID}", f"32'd{int(identity[:8], 16)}"
     return Emitted(_LINT + text.replace(name, value), identity, _LINT + sourced.replace(name, value))

@@ -8,7 +8,8 @@ synthesised twice.
 and a part that did not change is there already; but paths from one part to another are longer than in the whole, where
 the mapper sees all of them. What is counted how: `hw.synthesis.resources`, `hw.synthesis.levels`,
 `hw.synthesis.fan_out`. A design is `roomy` within `LIMITS`, which leave a placer and router something to work with.
-A board for which nothing can be emitted yet has a report too, with a line that says why.
+A board for which nothing can be emitted yet has a report too, with a line that says why. The whole of a board with an
+open flow is placed and routed, too: the clock that it achieves, its sites by nextpnr and the worst five paths.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from hw.boards.chosen_build import add_build_options, chosen_build
 from hw.boards.device import Device, Resources
 from hw.boards.registry import BOARDS, board_of
 from hw.emit import TOP, kept_verilog
+from hw.place.bitstream import TOP_MODULE, Bitstream, make_bitstream
+from hw.place.options import add_seed_option, check_tools, chosen_seeds
 from hw.synthesis.fan_out import Driver, FanOut
 from hw.synthesis.join import join_netlists
 from hw.synthesis.levels import LogicLevels
@@ -39,7 +42,8 @@ from models.machine.build import BuildParameters
 from models.output import check_output_folder
 from models.progress import working
 
-__all__ = ["LIMITS", "NETS", "Limits", "Report", "main", "make_parts_report", "make_report", "parser"]
+__all__ = ["LIMITS", "NETS", "Limits", "Report", "main", "make_parts_report", "make_placed_report", "make_report",
+           "parser"]
 
 NETS = 10
 """Nets that are named, of each kind of driver."""
@@ -61,6 +65,7 @@ LIMITS = Limits(levels=6, loads={Driver.LUT: 256, Driver.REGISTER: 1000, Driver.
 @dataclass(frozen=True)
 class Report:
     """One synthesised design on a device; a run, or one a part. `late_products`: DSPs that hide a path from the levels.
+    `made`: of a whole board with an open flow, with the clock that place and route achieved.
     """
 
     device: Device
@@ -69,6 +74,7 @@ class Report:
     levels: LogicLevels
     fan_out: FanOut
     late_products: list[str]
+    made: Bitstream | None = None
 
     @property
     def fits(self) -> bool:
@@ -87,7 +93,8 @@ class Report:
 
     def _figures(self) -> dict[str, object]:
         """What is no site, by name; `logic_levels` is None where a combinational loop makes it endless."""
-        return {"logic_levels": self.levels.worst,
+        achieved = {"clock_mhz_achieved": self.made.placed.clock_mhz} if self.made else {}
+        return {**achieved, "logic_levels": self.levels.worst,
                 **{f"fan_out_{driver.value}": self.fan_out.worst(driver) for driver in Driver},
                 "fits": self.fits, "roomy": not self.beyond}
 
@@ -112,8 +119,8 @@ class Report:
         said = {None: "endless", True: "yes", False: "no"}
         for name, figure in self._figures().items():
             worth = said[figure] if figure is None or isinstance(figure, bool) else figure
-            lines.append(f"{name:16}{worth:>7}")
-        return "\n".join(lines)
+            lines.append(f"{name:18}{worth:>5}")
+        return "\n".join([*lines, *([self.made.report()] if self.made else [])])
 
     def remarks(self, paths: int) -> list[str]:
         """What is over a limit, the worst paths by name, how the others spread, the nets of most loads, and what the
@@ -153,9 +160,17 @@ def make_parts_report(build: BuildParameters, *, folder: Path | None = None, say
     return _report(device, runs, join_netlists(netlists[0], dict(zip(PARTS, netlists[1:], strict=True))))
 
 
-def _report(device: Device, runs: list[Run], netlist: Netlist) -> Report:
+def make_placed_report(build: BuildParameters, seeds: Sequence[int], *, folder: Path | None = None,
+                       say=lambda line: None) -> Report:
+    """The whole of a board with an open flow, placed and routed."""
+    board = board_of(build)
+    made = make_bitstream(build, board, kept_verilog(build)[0], seeds, folder=folder, say=say)
+    return _report(board.device, [made.run], read_netlist(made.run.netlist, TOP_MODULE), made)
+
+
+def _report(device: Device, runs: list[Run], netlist: Netlist, made: Bitstream | None = None) -> Report:
     return Report(device, runs, count_resources(netlist), LogicLevels(netlist), FanOut(netlist),
-                  late_products(netlist))
+                  late_products(netlist), made)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -167,6 +182,7 @@ def parser() -> argparse.ArgumentParser:
     which.add_argument("--unit", choices=UNITS, help="this unit alone (default: the whole accelerator)")
     which.add_argument("--parts", action="store_true", help="the whole, its parts synthesised one by one and joined")
     result.add_argument("--paths", type=int, default=1, metavar="N", help="worst paths to name (default: 1)")
+    add_seed_option(result)
     result.add_argument("-o", "--output", type=Path, metavar="DIR",
                         help="where netlists are kept (default: the cache)")
     result.add_argument("--json", action="store_true", help="one JSON object on standard output, all else on error")
@@ -182,7 +198,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     build.check(build.fitted(load_config(options.model)))
     if options.output is not None:
         check_output_folder(options.output)
-    check_yosys()
+    seeds, placed = chosen_seeds(options), bool(board.serial) and not (options.unit or options.parts)
+    check_tools() if placed else check_yosys()
 
     def say(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
@@ -194,6 +211,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             verilog = unit_verilog(build, options.unit)
         report = make_report(verilog, options.unit, device, prefix=f"{options.unit}.", folder=options.output,
                              say=say)
+    elif placed:
+        report = make_placed_report(build, seeds, folder=options.output, say=say)
     else:
         report = make_report(kept_verilog(build)[0], TOP, device, folder=options.output, say=say)
     remarks = [*report.remarks(options.paths), *filter(None, [board.refusal])]

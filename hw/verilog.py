@@ -17,6 +17,7 @@ from amaranth.back import rtlil
 from amaranth.hdl import UnusedElaboratable
 
 from hw.arith.dsp48 import dsp48_models
+from hw.arith.mult18 import mult18_models
 from hw.boards.technology import Technology
 from hw.memory.ultra_ram import ultra_ram_models
 from hw.module_names import plain_names, without_escapes
@@ -69,7 +70,7 @@ def to_sourced_verilog(component, technology: Technology | None, **options) -> t
 
 def _models(verilog: str) -> str:
     """What the text uses and does not have."""
-    return dsp48_models(verilog) + ultra_ram_models(verilog)
+    return dsp48_models(verilog) + mult18_models(verilog) + ultra_ram_models(verilog)
 
 
 def _convert(component, technology: Technology | None, *, emit_src: bool, **options) -> str:

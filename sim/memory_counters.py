@@ -6,13 +6,13 @@ import ctypes
 from collections.abc import Callable
 from dataclasses import astuple, dataclass, fields
 
-__all__ = ["LINE_BYTES", "DramCounters", "PortCounters"]
+__all__ = ["LINE_BYTES", "Counters", "DramCounters", "PortCounters"]
 
 LINE_BYTES = 64  # what the DRAM transfers at a time
 LINE_NS = 3.75  # and how long that takes at 2133 MT/s
 
 
-class _Counters:
+class Counters:
     """Counters read from C++, all of 64 bits in the order of the fields."""
 
     @classmethod
@@ -28,7 +28,7 @@ class _Counters:
 
 
 @dataclass(frozen=True)
-class PortCounters(_Counters):
+class PortCounters(Counters):
     """One port's cycles by what its data channels did, and its bursts.
 
     A cycle of the read data channel takes a beat, waits for the memory although bursts are under way, is held by a
@@ -59,7 +59,7 @@ class PortCounters(_Counters):
 
 
 @dataclass(frozen=True)
-class DramCounters(_Counters):
+class DramCounters(Counters):
     """Lines of 64 bytes transferred (a burst counts every line that it touches), row changes, turns of the bus."""
 
     lines_read: int

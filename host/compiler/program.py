@@ -140,13 +140,14 @@ class Program:
         return cuts
 
     def write(self, memory: np.ndarray, base: int, *, place: Callable[[int, np.ndarray], None] | None = None,
-              progress: bool = False) -> None:
+              flush: Callable[[int, int], None] | None = None, progress: bool = False) -> None:
         """Write the constant parts into `memory`, uint8 [size], which the device sees at address `base`.
 
-        place: takes the offset and bytes of streams that stay as the checkpoint has them, instead of a copy.
+        place: takes the offset and bytes of streams that stay as the checkpoint has them, instead of a copy. flush: is
+        told of the offset and size of descriptors that are written later.
         """
         self._memory, self._base = memory, base
-        self._place = place or self._copy
+        self._place, self._flush = place or self._copy, flush
         config, model = self.model.config, self.model
         self._put("rope", rope_table(config.rope_theta, config.head_dim, config.context))
         for point, tap in self.taps.items():
@@ -264,7 +265,10 @@ class Program:
             data = np.frombuffer(b"".join(b"".join(item.descriptors) for item in listed), np.uint8)
             if data.size > self._slots[kind] * DESCRIPTOR_BYTES:
                 raise ValueError(f"{data.size // DESCRIPTOR_BYTES} descriptors for {self._slots[kind]} slots")
+            self._written.pop(kind, None)  # until all of it is where the device sees it
             self._memory[offset:offset + data.size] = data
+            if self._flush is not None:
+                self._flush(offset, data.size)
             self._written[kind] = key
         passes = []
         for item in listed:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from models.errors import DeviceError
-from models.machine.build import BURST_BEATS, HEAD_UNIT, LANES, PORT_BYTES, SHORTLIST, BuildParameters
+from models.machine.build import BURST_BEATS, CHANNEL_UNIT, HEAD_UNIT, PORT_BYTES, SHORTLIST, BuildParameters
 from models.machine.cache import BLOCK_TOKENS, HEADER_BYTES, VALUE_SCALES, chunk_bytes
 from models.machine.descriptor import (
     DESCRIPTOR_BYTES,
@@ -223,7 +223,7 @@ class _Check:
         per = np.array([_CHANNEL_BYTES[t] for t in sorted(LoadTarget)])[target]
         room = {LoadTarget.RESIDUAL: build.slots * build.hidden_max, LoadTarget.ROPE: build.slots * build.head_dim_max,
                 LoadTarget.HEAD_INPUT: build.hidden_max, LoadTarget.STEP: build.slots}
-        rooms = np.array([room.get(t, _up(build.inputs_max, LANES)) for t in sorted(LoadTarget)])[target]
+        rooms = np.array([room.get(t, _up(build.inputs_max, CHANNEL_UNIT)) for t in sorted(LoadTarget)])[target]
         first = np.where(target == LoadTarget.STEP, f["row"], f["offset"])
         self._refuse((f["bytes"] == 0) | (first + f["bytes"] // per > rooms),
                      "{bytes} bytes from element {offset}, row {row} on do not fit its memory {target}")
@@ -254,7 +254,7 @@ class _Check:
         self._within("source", max(limits), 0)
         most = np.array([limits[source] for source in sorted(limits)])[np.minimum(self._f["source"], max(limits))]
         self._within(count, most)
-        self._multiples(LANES, count)
+        self._multiples(CHANNEL_UNIT, count)
 
     def _attention_groups(self, source: int) -> None:
         groups = self._f["group_channels"]
@@ -346,7 +346,7 @@ class _Check:
 
     def _residual(self) -> None:
         self._within("count", self._build.hidden_max)
-        self._multiples(LANES, "count")
+        self._multiples(CHANNEL_UNIT, "count")
         self._sums("accumulator", self._f["count"])
 
     def _logits(self) -> None:
@@ -358,7 +358,7 @@ class _Check:
         self._refuse((f["listed"] > 0) & (f["write_logits"] > 0), "logits of listed rows are not written")
         self._refuse((f["grouped"] > 0) & self._tiles, "the build takes no scales by group")
         self._multiples(PORT_BYTES, "logits", "top")
-        padded = np.where(f["write_logits"] > 0, f["rows"] * _up(f["vocab"], LANES) * 4, 0)
+        padded = np.where(f["write_logits"] > 0, f["rows"] * _up(f["vocab"], CHANNEL_UNIT) * 4, 0)
         start = np.where(f["write_logits"] > 0, f["logits"], self._base)
         self._inside(start, start + padded, "it writes logits at")
         self._inside(f["top"], f["top"] + (f["rows"] - 1) * build.top_k * 8 + f["k"] * 8, "it writes its list at")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from models.machine.build import LANES, BuildParameters
+from models.machine.build import CHANNEL_UNIT, BuildParameters
 
 __all__ = ["HEADS", "Chunk", "chunks_of"]
 
@@ -32,7 +32,7 @@ class Chunk(NamedTuple):
     @property
     def scales_bytes(self) -> int:
         """Bytes of its scales, int16, padded to whole words of the vector engine."""
-        return -(-self.rows // LANES) * LANES * 2
+        return -(-self.rows // CHANNEL_UNIT) * CHANNEL_UNIT * 2
 
 
 def chunks_of(vocab: int, build: BuildParameters) -> list[Chunk]:

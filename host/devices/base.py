@@ -141,8 +141,12 @@ class Device(ABC):
         self._set_up()
         self._settled = True
 
-    def recover(self) -> None:
-        """As `stop`, whatever is believed of the device: another may have used it, it may have been reset."""
+    def recover(self, *, rewritten: bool = False) -> None:
+        """As `stop`, whatever is believed of the device: another may have used it, it may have been reset.
+
+        rewritten: its memory is written anew before the next run. Otherwise `DeviceError` where it may have lost what
+        it held.
+        """
         self._settled = False
         self.stop()
 

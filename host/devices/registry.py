@@ -12,6 +12,7 @@ __all__ = ["DEVICES", "open_device"]
 DEVICES = {
     "emulator": ("host.devices.emulator", "EmulatorDevice", ""),
     "rtl": ("sim.rtl_device", "RtlDevice", "pip install 'tritloom[sim]'"),
+    "serial": ("host.link.device", "SerialDevice", "pip install 'tritloom[serial]'"),
     "pynq": ("host.board.device", "PynqDevice", "pip install 'tritloom[board]'"),
 }
 

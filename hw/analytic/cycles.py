@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 from hw.boards.memory_rate import MemoryRate
 from models.config import ModelConfig
-from models.machine.build import BURST_BEATS, LANES, PORT_FIFO_BEATS, TRITS_PER_BYTE, BuildParameters
+from models.machine.build import BURST_BEATS, CHANNEL_UNIT, PORT_FIFO_BEATS, TRITS_PER_BYTE, BuildParameters
 from models.machine.layout import tile_count, weight_beats
 
 __all__ = ["LinearCycles", "fill_cycles", "layer_beats", "linear_cycles"]
@@ -48,7 +48,7 @@ class LinearCycles:
 
 def fill_cycles(build: BuildParameters) -> int:
     """Cycles in which the tables of one tile and batch are filled."""
-    return build.tile_inputs // LANES + _ENTRIES_FILL
+    return build.tile_inputs // CHANNEL_UNIT + _ENTRIES_FILL
 
 
 def layer_beats(config: ModelConfig, build: BuildParameters) -> int:

@@ -9,6 +9,7 @@ from itertools import product
 
 from hw.analytic.prediction import Prediction, Speed, predict_speed
 from hw.analytic.sites import engine_sites
+from hw.analytic.vector import vector_cycles
 from hw.boards.board import Board, Share
 from hw.boards.device import Resources
 from hw.boards.memory_rate import MemoryRate
@@ -57,12 +58,13 @@ def explore(config: ModelConfig, board: Board, share: Share | None = None) -> li
     if not fitting:
         raise BuildError(f"no build for {config.name} fits its share of the {board.device.name}")
     decoding = [(build, engine, _speed(config, _timing(build, 1), board.memory, 1)) for build, engine in fitting]
+    vector = vector_cycles(config, board.build)  # the grid's lanes are the board's
     quickest = min(decode.cycles for *_, decode in decoding)
     found = []
     for build, engine, decode in decoding:
         if decode.cycles <= quickest * (1 + _ALIKE):
             prefill = _speed(config, _timing(build, build.row_batches), board.memory, build.row_batches)
-            found.append(Prediction(build, decode, replace(prefill, rows=build.slots), engine))
+            found.append(Prediction(build, decode, replace(prefill, rows=build.slots), vector, engine))
     least = min(prediction.prefill.cycles_a_row for prediction in found)
     smallest = min(prediction.engine.lut for prediction in found)
     return sorted(found, key=lambda p: (

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from hw.analytic.cycles import LinearCycles, linear_cycles
 from hw.analytic.sites import engine_sites
+from hw.analytic.vector import vector_cycles
 from hw.boards.device import Resources
 from hw.boards.memory_rate import MemoryRate
 from models.config import ModelConfig
@@ -48,11 +49,12 @@ class Speed:
 
 @dataclass(frozen=True)
 class Prediction:
-    """Of one build: a decoded token, a pass of a prompt, and the engine's sites."""
+    """Of one build: a decoded token, a pass of a prompt, cycles of the vector engine a token, the engine's sites."""
 
     build: BuildParameters
     decode: Speed
     prefill: Speed
+    vector: float
     engine: Resources
 
 
@@ -81,4 +83,5 @@ def _speed(config: ModelConfig, build: BuildParameters, rows: int, some: LinearC
 def predict(config: ModelConfig, build: BuildParameters, memory: MemoryRate) -> Prediction:
     """Decode is one row; prefill takes the rows of a pass, which are all slots if the buffer holds a tile."""
     return Prediction(build, predict_speed(config, build, memory, rows=1),
-                      predict_speed(config, build, memory, rows=build.shared_rows(config)), engine_sites(build))
+                      predict_speed(config, build, memory, rows=build.shared_rows(config)),
+                      vector_cycles(config, build), engine_sites(build))

@@ -15,7 +15,7 @@ from hw.boards.registry import board_of
 from hw.boards.technology import Technology
 from hw.linear.gearbox_units import GearboxUnits
 from hw.memory.ram_style import ULTRA_BUFFER_STEPS, in_ultra_ram
-from models.machine.build import CACHE_READER_BEATS, LANES, PORT_BYTES, PORT_FIFO_BEATS, BuildParameters
+from models.machine.build import CACHE_READER_BEATS, CHANNEL_UNIT, PORT_BYTES, PORT_FIFO_BEATS, BuildParameters
 
 __all__ = ["PREDICTED", "engine_sites", "engine_terms", "linear_terms", "unit_sites"]
 
@@ -34,8 +34,8 @@ _INDEX = 3  # StepGearbox, estimate: the five index bits of a group
 _READER = 164  # AccumulatorReader, run: beside its FIFO
 _ISSUE = 320  # StepIssue 95 and TableFill 131, runs; WeightBuffer, estimate
 _PORT = 260  # PortFifos, StreamFetcher, ReadMaster, estimate: a port's counters and state
-_CONTROL = 4_003  # ControlSystem, run: of it six queues of eight descriptors in LUTRAM
-_CONTROL_LUTRAM = 1_776
+_CONTROL = 2_227  # ControlSystem, run: beside its queues
+_QUEUES, _DESCRIPTORS, _DESCRIPTOR_BITS = 6, 8, 512
 _CLIENTS = 1_470  # MemorySystem, estimate: two Readers, Loader, WriteMaster, StreamRouter
 _GATHER = 300  # RowGather 170, run; estimate: the FIFO of its rows, and whose piece and tag go on
 _GATHER_DSP = 2
@@ -51,9 +51,9 @@ def engine_sites(build: BuildParameters) -> Resources:
 
 def engine_terms(build: BuildParameters) -> dict[str, Resources]:
     """The engine by what its sites are for."""
-    return linear_terms(build) | {
-        "ports": _ports(build), "clients of the ports": _clients(build),
-        "sequencer": _luts(_CONTROL, _CONTROL_LUTRAM)}
+    technology = board_of(build).technology
+    others = {"ports": _ports(build), "clients of the ports": _clients(build), "sequencer": _sequencer(technology)}
+    return linear_terms(build) | _mapped(others, technology)
 
 
 def unit_sites(build: BuildParameters, unit: str | None) -> Resources | None:
@@ -66,7 +66,7 @@ def linear_terms(build: BuildParameters) -> dict[str, Resources]:
     """The linear engine by what its sites are for."""
     rows, outputs, tables, technology = build.rows, build.outputs_per_step, build.tables, board_of(build).technology
     copies = tables * lutram(_ENTRY_BITS * rows, _TABLE_DEPTH, outputs, technology)
-    return {
+    return _mapped({
         "tables": _luts(copies, copies),
         "fillers": _luts(tables * rows * _FILLER),
         "adder trees": _luts(rows * outputs * _tree(tables)),
@@ -76,11 +76,22 @@ def linear_terms(build: BuildParameters) -> dict[str, Resources]:
         "accumulators": _accumulators(build, technology),
         "activations": _activations(build, technology),
         "issue and readers": _issue(build, technology),
-    }
+    }, technology)
+
+
+def _mapped(terms: dict[str, Resources], technology: Technology) -> dict[str, Resources]:
+    """The terms with the family's LUTs: logic grows by its factor, memory was counted in its own shapes."""
+    return {name: replace(term, lut=term.lutram + round(technology.lut_factor * (term.lut - term.lutram)))
+            for name, term in terms.items()}
 
 
 def _luts(count: float, memory: int = 0) -> Resources:
     return replace(NONE, lut=round(count), lutram=memory)
+
+
+def _sequencer(technology: Technology) -> Resources:
+    queues = _QUEUES * lutram(_DESCRIPTOR_BITS, _DESCRIPTORS, 1, technology)
+    return _luts(_CONTROL + queues, queues)
 
 
 def _tree(terms: int) -> int:
@@ -121,15 +132,16 @@ def _multiplexer(inputs: int) -> float:
 
 def _issue(build: BuildParameters, technology: Technology) -> Resources:
     fifo = lutram(build.outputs_per_step * _SUM_BITS, _READER_WORDS, 1, technology)
-    return _luts(_READERS * (_READER + fifo) + _ISSUE, _READERS * fifo)
+    choose = build.lanes * _SUM_BITS * _multiplexer(CHANNEL_UNIT // build.lanes)  # of a word, further parts
+    return _luts(_READERS * (_READER + choose + fifo) + _ISSUE, _READERS * fifo)
 
 
 def _activations(build: BuildParameters, technology: Technology) -> Resources:
-    """All rows of a batch side by side, and an enable for each lane."""
-    words = -(-build.inputs_max // build.tile_inputs) * build.tile_inputs // LANES
+    """All rows of a batch side by side, and an enable for each value."""
+    words = -(-build.inputs_max // build.tile_inputs) * build.tile_inputs // CHANNEL_UNIT
     depth = build.row_batches << (words - 1).bit_length()
-    lanes = LANES * build.rows
-    return block_memory(8 * lanes, depth, ultra=in_ultra_ram(depth, technology)) + _luts(lanes)
+    values = CHANNEL_UNIT * build.rows
+    return block_memory(8 * values, depth, ultra=in_ultra_ram(depth, technology)) + _luts(values)
 
 
 def _weight_buffer(build: BuildParameters, technology: Technology) -> Resources:

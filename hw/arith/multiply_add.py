@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from amaranth.hdl import Module, Value
 
-from hw.arith import behavioural_product, dsp48, fabric_product
+from hw.arith import behavioural_product, dsp48, fabric_product, mult18
 from hw.arith.product_sum import MULTIPLY_ADD_LATENCY, Sum
 from hw.boards.technology import PLAIN, Dsp, Technology
 
 __all__ = ["MULTIPLY_ADD_LATENCY", "accumulate", "multiply_add", "operand_bits"]
 
-_SIBLINGS = {"DSP48E1": dsp48, "DSP48E2": dsp48, "": behavioural_product}
+_SIBLINGS = {"DSP48E1": dsp48, "DSP48E2": dsp48, "MULT18X18D": mult18, "": behavioural_product}
 
 
 def _dsp(technology: Technology | None) -> Dsp:

@@ -9,21 +9,22 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from hw.attention.intake import Intake, key_event
 from hw.attention.jobs import JOB, JobWalk
 from hw.attention.normaliser import Normaliser
-from hw.attention.output_memory import OUTPUT_REQUEST, OUTPUT_WORD, OutputMemory
+from hw.attention.output_memory import OUTPUT_REQUEST, OutputMemory, output_word
 from hw.attention.query_key_dot import QueryKeyDot
 from hw.attention.query_load import QueryLoad
-from hw.attention.query_memory import QUERY, QUERY_SCALE, QueryMemory
+from hw.attention.query_memory import QUERY_SCALE, QueryMemory, query_part
 from hw.attention.read_requests import READ_REQUEST, ReadRequests
 from hw.attention.reciprocals import Reciprocals
 from hw.attention.score_memory import ScoreMemory
 from hw.attention.score_scale import ScoreScale
+from hw.attention.sliced_sum import SlicedSum
+from hw.attention.slices import BeatSlices, slicing
 from hw.attention.softmax import Softmax
 from hw.attention.weight_memory import WeightMemory
 from hw.attention.weighted_sum import WeightedSum
 from hw.command import COMMAND_BITS, POSITIONS
 from hw.stream.queue import Queue
 from models.machine.build import BuildParameters
-from models.machine.cache import chunk_bytes
 
 __all__ = ["AttentionEngine"]
 
@@ -53,12 +54,15 @@ class AttentionEngine(wiring.Component):
     values of the job before it, so that its softmax runs beside both. Of the last row's tokens nothing beyond is
     read.
 
-    Results: a transfer on `i_request` {count, row, group_channels} gives the row's channels on `o`, four at a time,
-    aligned to the row's largest exponent, and that exponent on `exponent` (`OutputMemory`).
+    Results: a transfer on `i_request` {count, row, group_channels} gives the row's channels on `o`, build.lanes at a
+    time, aligned to the row's largest exponent, and that exponent on `exponent` (`OutputMemory`).
 
     Throughput: a beat a cycle. With n tokens of the job's last row, c chunks a row and h of them a beat, a job takes
     ceil(n / 16) * 128 / beat + 2 c n / h cycles and about 8 more, if that is at least: 2 n where it has more than two
     pairs and c is less than 3 (softmax); 45 a pair (`Reciprocals`); dim / 2 a pair (`Normaliser`).
+
+    With `query_word` below 16 a beat of one chunk is taken in slices of so many elements, one a cycle, and the
+    normaliser takes dim cycles a pair.
 
     Limits: heads <= heads_max, dim <= head_dim_max and a multiple of 8, both together as `BuildParameters.check` has
     them, position + rows <= context_max, rows <= build.slots, ports 1, 2 or 4. Any group size.
@@ -67,35 +71,36 @@ class AttentionEngine(wiring.Component):
     def __init__(self, build: BuildParameters) -> None:
         if build.ports == 3:
             raise ValueError("the cache is laid out for 1, 2 or 4 ports, not 3")
-        self._build = build
+        self._build, self._cut = build, slicing(build)
         super().__init__({
             "command": In(stream.Signature(COMMAND_BITS)),
             "retired": Out(1),
             "positions": In(POSITIONS),
-            "i_query": In(stream.Signature(QUERY)),
+            "i_query": In(stream.Signature(query_part(build.lanes))),
             "i_query_scale": In(stream.Signature(QUERY_SCALE)),
             "o_read": Out(stream.Signature(READ_REQUEST)),
             "i_data": In(stream.Signature(build.beat_bytes * 8)),
             "i_request": In(stream.Signature(OUTPUT_REQUEST)),
-            "o": Out(stream.Signature(OUTPUT_WORD)),
+            "o": Out(stream.Signature(output_word(build.lanes))),
             "exponent": Out(signed(10)),
         })
 
     def elaborate(self, platform) -> Module:
         build, context, rows = self._build, self._build.context_max, self._build.slots
         dim_max, kv_bits = build.head_dim_max, build.kv_bits
-        chunk, parts = chunk_bytes(build.ports), build.beat_bytes // chunk_bytes(build.ports)
-        channels = build.attention_channels
-        pairs = build.attention_pairs
-        sizes = {"pairs": pairs, "kv_bits": kv_bits, "chunk_bits": chunk * 8, "parts": parts}
+        cut, channels, pairs = self._cut, build.attention_channels, build.attention_pairs
+        parts, word = cut.parts, build.query_word
+        sizes = {"pairs": pairs, "kv_bits": kv_bits}
         m = Module()
         m.submodules.walk = walk = JobWalk(build)
         m.submodules.requests = requests = ReadRequests(build)
         m.submodules.queries = queries = QueryMemory(
-            rows=rows, heads=build.heads_max, dim_max=dim_max, places=build.query_words)
-        m.submodules.dot = dot = QueryKeyDot(**sizes, dim_max=dim_max)
+            rows=rows, heads=build.heads_max, dim_max=dim_max, places=build.query_words, lanes=build.lanes,
+            word=word)
+        longest = dim_max if cut.count == 1 else -(-dim_max // cut.elements) * cut.elements  # keys are whole chunks
+        m.submodules.dot = dot = QueryKeyDot(**sizes, chunk_bits=cut.bits, parts=parts, word=word, dim_max=longest)
         m.submodules.load = load = QueryLoad(
-            pairs=pairs, rows=rows, heads=build.heads_max, words=dot.chunks * dot.lanes // QueryMemory.WORD)
+            pairs=pairs, rows=rows, heads=build.heads_max, words=dot.chunks * dot.lanes // word, word=word)
         m.submodules.intake = intake = Intake(build, chunks=dot.chunks)
         event_layout = key_event(pairs, context)
         user = data.StructLayout({"value_scale": 32, "event": event_layout})
@@ -103,16 +108,21 @@ class AttentionEngine(wiring.Component):
         m.submodules.scores = scores = ScoreMemory(pairs=pairs, context_max=context)
         m.submodules.softmax = softmax = Softmax(pairs=pairs, context_max=context, parts=parts)
         m.submodules.weights = weights = WeightMemory(pairs=pairs, context_max=context, parts=parts)
-        m.submodules.sums = sums = WeightedSum(**sizes, context_max=context)
+        if cut.count == 1:
+            sums = WeightedSum(**sizes, chunk_bits=cut.bits, parts=parts, context_max=context)
+        else:
+            sums = SlicedSum(**sizes, lanes=word, slices=cut.count, context_max=context)
+        m.submodules.sums = sums
         m.submodules.reciprocals = reciprocals = Reciprocals(pairs=pairs, kv_bits=kv_bits, context_max=context)
         m.submodules.normaliser = normaliser = Normaliser(
             pairs=pairs, kv_bits=kv_bits, lanes=sums.lanes, sum_bits=sums.sum_bits, rows=rows, channels=channels,
-            dim_max=dim_max)
-        m.submodules.outputs = outputs = OutputMemory(rows=rows, channels=channels, groups=build.heads_max)
+            dim_max=dim_max, sum_lanes=sums.sum_lanes)
+        m.submodules.outputs = outputs = OutputMemory(rows=rows, channels=channels, groups=build.heads_max,
+                                                      lanes=build.lanes, written=sums.sum_lanes)
         m.submodules.waiting = waiting = Queue(JOB, _JOBS_AHEAD)
 
         for source, sink in (
-            (flipped(self.command), walk.command), (flipped(self.i_data), intake.i_data),
+            (flipped(self.command), walk.command),
             (flipped(self.i_query), queries.i_query), (flipped(self.i_query_scale), queries.i_query_scale),
             (flipped(self.i_request), outputs.i_request), (outputs.o, flipped(self.o)),
             (requests.read, flipped(self.o_read)),
@@ -121,6 +131,14 @@ class AttentionEngine(wiring.Component):
             (reciprocals.o, normaliser.i), (reciprocals.o_exponent, outputs.i_exponent), (normaliser.o, outputs.i),
         ):
             connect(m, source, sink)
+
+        beats = flipped(self.i_data)
+        if cut.count > 1:
+            m.submodules.slices = slices = BeatSlices(cut.bits, cut.count)
+            connect(m, beats, slices.i)
+            beats = slices.o
+            m.d.comb += sums.slice.eq(intake.values.slice)
+        connect(m, beats, intake.i_data)
 
         fields = walk.fields
         m.d.comb += [

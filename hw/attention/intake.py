@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -12,6 +12,7 @@ from amaranth.utils import ceil_log2
 from hw.attention.jobs import JOB, pair_row
 from hw.attention.key_chunks import KeyChunks
 from hw.attention.query_key_dot import key_beat
+from hw.attention.slices import slicing
 from hw.command import field_shapes
 from models.machine.build import BuildParameters
 from models.machine.cache import BLOCK_TOKENS, HEADER_BYTES, chunk_bytes
@@ -26,11 +27,14 @@ def key_event(pairs: int, context_max: int) -> data.StructLayout:
 
 
 def value_beat(build: BuildParameters) -> data.StructLayout:
-    """A beat of values of one chunk: consecutive tokens, lowest first, and the place of their weights."""
-    parts = build.beat_bytes // chunk_bytes(build.ports)
+    """A beat of values of one chunk, or a slice of it: consecutive tokens, lowest first, and where their weights are.
+
+    `first`: of the pass' first beat; `last`: of its last, with the last slice.
+    """
+    cut = slicing(build)
     return data.StructLayout({
-        "data": data.ArrayLayout(chunk_bytes(build.ports) * 8, parts), "weights": range(build.context_max // parts),
-        "bank": 1,
+        "data": data.ArrayLayout(cut.bits, cut.parts), "weights": range(build.context_max // cut.parts),
+        "bank": 1, "slice": range(cut.count),
         "first": 1, "last": 1})
 
 
@@ -58,7 +62,9 @@ class _Values(NamedTuple):
     before_last: Signal  # the beat before the last
     one_beat: Signal  # a pass is a single beat
     first_beat: Signal
-    pass_ends: Signal  # `beat` is the last
+    last_beat: Signal
+    slice_last: Value  # of its beat
+    pass_ends: Value  # with this slice
     weights: Signal  # jobs whose weights are complete
     use_weights: Signal
     sums_room: Signal  # the sums of the pass have their place
@@ -66,7 +72,7 @@ class _Values(NamedTuple):
 
 
 class Intake(wiring.Component):
-    """Takes the beats of `ReadRequests` in their order and hands each to the units that use it.
+    """Takes the beats of `ReadRequests`, or their slices (`BeatSlices`), in their order and hands each to its users.
 
     Of a job: its keys, blocks of scales and rows (`models.machine.cache`); then the values of the job before, whose
     weights must be complete (`weights_ready`, a pulse each); behind the last job's keys its own values too. Jobs
@@ -79,20 +85,18 @@ class Intake(wiring.Component):
     over the values for the place of its sums (`sums_free`, a pulse for each pass before, one place to begin with).
     `o` hands the job to the softmax when its last key is taken.
 
-    A beat a cycle but for two or three cycles between keys and values and between jobs.
+    A beat, or slice, a cycle but for two or three cycles between keys and values and between jobs.
     """
 
     def __init__(self, build: BuildParameters, *, chunks: int) -> None:
-        self._build = build
-        self._parts = build.beat_bytes // chunk_bytes(build.ports)
-        self._chunks = chunks
+        self._build, self._cut, self._chunks = build, slicing(build), chunks
         super().__init__({
             **{name: In(shape) for name, shape in field_shapes(Opcode.ATTEND, "dim", "row_bytes").items()},
             "i": In(stream.Signature(JOB)),
             "o": Out(stream.Signature(JOB)),
-            "i_data": In(stream.Signature(build.beat_bytes * 8)),
+            "i_data": In(stream.Signature(self._cut.beat_bits)),
             "keys_valid": Out(1),
-            "keys": Out(key_beat(chunk_bytes(build.ports) * 8, self._parts, chunks)),
+            "keys": Out(key_beat(self._cut.bits, self._cut.parts, chunks)),
             "event_valid": Out(1),
             "event": Out(key_event(build.attention_pairs, build.context_max)),
             "key_scale": Out(32),
@@ -133,7 +137,7 @@ class Intake(wiring.Component):
             self._value_states(m, values, taken)
             with m.State("NEXT"):
                 # the values of this job come behind the keys of the next, if there is one
-                last_beat = keys.last_token >> ceil_log2(self._parts)
+                last_beat = keys.last_token >> ceil_log2(self._cut.parts)
                 m.d.sync += [waiting.eq(1), values.bank.eq(bank), ending.eq(job.last),
                              values.before_last.eq(last_beat - 1), values.one_beat.eq(last_beat == 0)]
                 m.next = "JOB"
@@ -153,7 +157,7 @@ class Intake(wiring.Component):
         tokens = range(self._build.context_max + 1)
         token, last_token = Signal(tokens, reset_less=True), Signal(tokens, reset_less=True)
         chunk_last = Signal(range(self._chunks), reset_less=True)
-        m.d.sync += chunk_last.eq(self.row_bytes // chunk_bytes(self._build.ports) - 1)
+        m.d.sync += chunk_last.eq(self.row_bytes // (self._cut.bits // 8) - 1)
         unread, room = Signal(), Signal()
         m.d.sync += room.eq(~unread | (token + 1 < self.softmax_token))
         with m.If(self.softmax_read):
@@ -161,7 +165,7 @@ class Intake(wiring.Component):
 
         header_taken, key_ends = Signal(), Signal()
         m.submodules.key_chunks = chunks = KeyChunks(
-            chunk_bits=chunk_bytes(self._build.ports) * 8, parts=self._parts, chunks=self._chunks)
+            chunk_bits=self._cut.bits, parts=self._cut.parts, chunks=self._chunks, sliced=self._cut.count > 1)
         m.d.comb += [
             chunks.chunk_last.eq(chunk_last), chunks.token.eq(token), chunks.bank.eq(bank),
             chunks.beat.eq(self.i_data.payload), chunks.begin.eq(self.i.ready), chunks.header.eq(header_taken),
@@ -187,27 +191,32 @@ class Intake(wiring.Component):
     def _values(self, m: Module) -> _Values:
         """The walk over the values of a job, and what it waits for: weights, and the place of its sums."""
         build = self._build
-        chunk_last = Signal(range(self._chunks), reset_less=True)
+        chunk_last = Signal(range(-(-self._chunks // self._cut.count)), reset_less=True)
         m.d.sync += chunk_last.eq((self.dim - 1) // build.kv.elements_in(chunk_bytes(build.ports)))
         weights, use_weights = Signal(2), Signal()
         m.d.sync += weights.eq(weights + self.weights_ready - use_weights)
         sums_room, use_sums = Signal(init=1), Signal()
         m.d.sync += sums_room.eq((sums_room | self.sums_free) & ~use_sums)
 
-        beats = range(build.context_max // self._parts)
+        beats = range(build.context_max // self._cut.parts)
         bank, chunk, beat = Signal(), Signal.like(chunk_last), Signal(beats)
         before_last, one_beat = Signal(beats, reset_less=True), Signal(reset_less=True)
-        first_beat, pass_ends = Signal(), Signal()
+        first_beat, last_beat, pass_ends, slice_last = Signal(), Signal(), Signal(), Const(1)
+        if self._cut.count > 1:
+            slice_last = self.values.slice == self._cut.count - 1
+            with m.If(self.values_valid):
+                m.d.sync += self.values.slice.eq(self.values.slice + 1)
         m.d.comb += [
+            pass_ends.eq(last_beat & slice_last),
             self.values.data.eq(self.i_data.payload), self.values.weights.eq(beat), self.values.bank.eq(bank),
             self.values.first.eq(first_beat), self.values.last.eq(pass_ends),
         ]
-        return _Values(bank, chunk, chunk_last, beat, before_last, one_beat, first_beat, pass_ends, weights,
-                       use_weights, sums_room, use_sums)
+        return _Values(bank, chunk, chunk_last, beat, before_last, one_beat, first_beat, last_beat, slice_last,
+                       pass_ends, weights, use_weights, sums_room, use_sums)
 
     def _key_states(self, m: Module, keys: _Keys, taken: Signal) -> None:
         """Blocks of scales and rows, up to the last key."""
-        header_beats = HEADER_BYTES // self._build.beat_bytes
+        header_beats = HEADER_BYTES * 8 // self._cut.beat_bits
         header_beat = Signal(range(header_beats))
         with m.State("HEADER"):
             m.d.comb += keys.header_taken.eq(self.i_data.valid)
@@ -230,15 +239,15 @@ class Intake(wiring.Component):
         """Chunk by chunk a pass over all tokens, once the weights are there."""
         chunk, beat, pass_ends = values.chunk, values.beat, values.pass_ends
         with m.State("WEIGHTS"):
-            m.d.sync += [chunk.eq(0), beat.eq(0), values.first_beat.eq(1), pass_ends.eq(values.one_beat)]
+            m.d.sync += [chunk.eq(0), beat.eq(0), values.first_beat.eq(1), values.last_beat.eq(values.one_beat)]
             with m.If(values.weights != 0):
                 m.d.comb += values.use_weights.eq(1)
                 m.next = "VALUES"
         with m.State("VALUES"):
             m.d.comb += [self.values_valid.eq(taken), values.use_sums.eq(taken & pass_ends)]
-            with m.If(taken):
+            with m.If(taken & values.slice_last):
                 m.d.sync += [beat.eq(Mux(pass_ends, 0, beat + 1)), values.first_beat.eq(pass_ends),
-                             pass_ends.eq(values.one_beat | (beat == values.before_last))]
+                             values.last_beat.eq(values.one_beat | (beat == values.before_last))]
                 with m.If(pass_ends):
                     m.d.sync += chunk.eq(chunk + 1)
                     with m.If(chunk == values.chunk_last):

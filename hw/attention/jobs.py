@@ -42,9 +42,9 @@ class JobWalk(wiring.Component):
 
     With four pairs of head and row a job (`attention_pairs`), a group of one head takes four rows at a time, of two
     heads two, larger ones one row and up to four heads; with two pairs a group of one head takes two rows, larger ones
-    one row and up to two heads. The command is taken when the walk is idle; its fields hold in `fields` until `retired`
-    comes back. Of its sequence positions[sequence] + token tokens come before its first row, `first_row`; that is read
-    two cycles after the command was taken.
+    one row and up to two heads; with one, every job is one head of one row. The command is taken when the walk is idle;
+    its fields hold in `fields` until `retired` comes back. Of its sequence positions[sequence] + token tokens come
+    before its first row, `first_row`; that is read two cycles after the command was taken.
 
     heads must be a multiple of kv_heads; the group size is found by adding, a cycle a head of the group. Then a job
     every third cycle.
@@ -72,7 +72,7 @@ class JobWalk(wiring.Component):
         taken = self.o.valid & self.o.ready
         idle = Signal(init=1)  # state IDLE, as a register: it enables all fields
 
-        m.d.comb += rows_most.eq(Mux(group == 1, pairs - 1, Mux(group == 2, pairs // 2 - 1, 0)))
+        m.d.comb += rows_most.eq(Mux(group == 1, pairs - 1, Mux(group == 2, max(pairs // 2, 1) - 1, 0)))
         heads_fit = heads_left <= pairs
         m.d.sync += [final_head.eq(heads_fit), final_group.eq(job.kv_head == last_group)]
         with m.If(idle):

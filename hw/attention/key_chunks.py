@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from amaranth.hdl import Array, Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import ceil_log2
+from amaranth.utils import ceil_log2, exact_log2
 
 from hw.attention.query_key_dot import key_beat
 from hw.stream.kept import KEPT
@@ -19,11 +20,12 @@ class KeyChunks(wiring.Component):
 
     `begin` comes before a job's first beat; `header` takes the beat as one of the scales of a block; `valid` as one of
     keys. `keys`: the beat with its chunks' numbers; `ends`: the key of `token` ends in it, whose `key_scale` and
-    `value_scale`, memory words, are there two cycles later. A beat a cycle.
+    `value_scale`, memory words, are there two cycles later. A beat a cycle. sliced: they are no whole beats of the
+    memory, so that a block's scales lie in small memories.
     """
 
-    def __init__(self, *, chunk_bits: int, parts: int, chunks: int) -> None:
-        self._parts, self._chunks = parts, chunks
+    def __init__(self, *, chunk_bits: int, parts: int, chunks: int, sliced: bool = False) -> None:
+        self._parts, self._chunks, self._sliced = parts, chunks, sliced
         super().__init__({
             "chunk_last": In(range(chunks)),
             "token": In(range(BLOCK_TOKENS)),
@@ -58,8 +60,15 @@ class KeyChunks(wiring.Component):
             with m.If(self.begin):
                 m.d.sync += [number.eq(part), ends[part].eq(chunk_last == part)]
 
+        index = Signal(ceil_log2(BLOCK_TOKENS), reset_less=True)
+        m.d.sync += index.eq(self.token)
+        (self._small_scales if self._sliced else self._scales)(m, index)
+        return m
+
+    def _scales(self, m: Module, index: Signal) -> None:
+        """A block's scales in registers: few and wide beats bring them."""
         words = data.ArrayLayout(32, 2 * BLOCK_TOKENS)  # scales of keys, then of values
-        header, index = Signal(words, reset_less=True), Signal(ceil_log2(BLOCK_TOKENS), reset_less=True)
+        header = Signal(words, reset_less=True)
         # a cycle late, by registers; the first key's scales are read no earlier
         beat, bits = Signal(len(self.beat), reset_less=True), header.as_value()
         m.d.sync += beat.eq(self.beat)
@@ -69,8 +78,21 @@ class KeyChunks(wiring.Component):
             with m.If(later):
                 m.d.sync += bits[low:low + len(beat)].eq(Cat(bits, beat)[low + len(beat):low + 2 * len(beat)])
         m.d.sync += [
-            index.eq(self.token), self.key_scale.eq(header[index]),
+            self.key_scale.eq(header[index]),
             self.value_scale.eq(data.View(data.ArrayLayout(32, BLOCK_TOKENS),
                                           header.as_value()[32 * BLOCK_TOKENS:])[index]),
         ]
-        return m
+
+    def _small_scales(self, m: Module, index: Signal) -> None:
+        """Keys' scales in one memory, values' in another, as many words wide as a slice."""
+        word_bits = exact_log2(len(self.beat) // 32)
+        number = Signal(1 + len(index) - word_bits)  # of the slice in its header
+        with m.If(self.header):
+            m.d.sync += number.eq(number + 1)
+        for half, (name, scale) in enumerate((("key_scales", self.key_scale), ("value_scales", self.value_scale))):
+            m.submodules[name] = memory = Memory(shape=len(self.beat), depth=BLOCK_TOKENS >> word_bits, init=[],
+                                                 attrs={"ram_style": "distributed"})
+            write, read = memory.write_port(), memory.read_port(domain="comb")
+            m.d.comb += [write.addr.eq(number[:-1]), write.data.eq(self.beat),
+                         write.en.eq(self.header & (number[-1] == half)), read.addr.eq(index[word_bits:])]
+            m.d.sync += scale.eq(read.data.word_select(index[:word_bits], 32) if word_bits else read.data)

@@ -9,9 +9,8 @@ from amaranth.lib.wiring import In, Out
 from hw.arith.rounding import round_shift
 from hw.arith.scale_round import ScaleRound
 from hw.attention.jobs import pair_head, pair_row, pairs_last
-from hw.attention.output_memory import OUTPUT_BITS, output_pair
+from hw.attention.output_memory import OUTPUT_BITS, output_part
 from hw.attention.reciprocals import job_reciprocals
-from hw.attention.weighted_sum import SUM_LANES
 from hw.stream.pipeline import Pipeline
 from models.machine.kv_format import kv_format
 
@@ -22,18 +21,19 @@ class Normaliser(wiring.Component):
     """o = scale_round(round(sum / 2**drop), 1 / total, fraction + drop) for the channels of a job, chunk by chunk.
 
     A job with its reciprocals is taken when the one before is out. Each of its chunks begins when `done` has pulsed
-    (`WeightedSum`, which answers `pair` and `step` after READ_LATENCY cycles with `sums`); when the chunk's sums are
-    read, `freed` pulses. Two channels a cycle, pair by pair; channels past the head's size `dim`, a multiple of 8,
-    are left out. `retired` pulses after the last channel of a command's last job. Output, {row, channel, x[2]}, is
-    always taken. Golden: `total` and `out` of `attention`; drop and fraction are those of `kv_format`.
+    (`WeightedSum` or `SlicedSum`, which answers `pair` and `step` after READ_LATENCY cycles with `sums`); when the
+    chunk's sums are read, `freed` pulses. `sum_lanes` channels, 1 or 2, a cycle, pair by pair; channels past the head's
+    size `dim`, a multiple of 8, are left out. `retired` pulses after the last channel of a command's last job. Output,
+    `output_part`, is always taken. Golden: `total` and `out` of `attention`; drop and fraction are those of
+    `kv_format`.
 
     Widths: sums signed(sum_bits), rounded to sum_bits - drop + 1 <= 40 bits; outputs signed(26), |o| <= 2**24
     for sums that weights can give.
     """
 
     def __init__(self, *, pairs: int, kv_bits: int, lanes: int, sum_bits: int, rows: int, channels: int,
-                 dim_max: int) -> None:
-        self._pairs, self._lanes, self._dim_max = pairs, lanes, dim_max
+                 dim_max: int, sum_lanes: int = 2) -> None:
+        self._pairs, self._lanes, self._dim_max, self._sum_lanes = pairs, lanes, dim_max, sum_lanes
         self._drop = kv_format(kv_bits).dropped_bits
         self._fraction = kv_format(kv_bits).output_fraction + self._drop
         self._x_bits = sum_bits - self._drop + 1
@@ -44,9 +44,9 @@ class Normaliser(wiring.Component):
             "done": In(1),
             "freed": Out(1),
             "pair": Out(range(pairs)),
-            "step": Out(range(lanes // SUM_LANES)),
-            "sums": In(data.ArrayLayout(signed(sum_bits), SUM_LANES)),
-            "o": Out(stream.Signature(output_pair(rows, channels))),
+            "step": Out(range(lanes // sum_lanes)),
+            "sums": In(data.ArrayLayout(signed(sum_bits), sum_lanes)),
+            "o": Out(stream.Signature(output_part(rows, channels, sum_lanes))),
             "retired": Out(1),
         })
 
@@ -86,7 +86,7 @@ class Normaliser(wiring.Component):
                 m.next = "CHUNK"
             with m.State("CHUNK"):
                 m.d.sync += [self.pair.eq(0), self.step.eq(0), pair_base.eq(chunk_base),
-                             last_step.eq(Mux(final, left - 1, self._lanes - 1) >> (SUM_LANES - 1).bit_length())]
+                             last_step.eq(Mux(final, left - 1, self._lanes - 1) >> (self._sum_lanes - 1).bit_length())]
                 with m.If(full):
                     m.next = "SUMS"
             with m.State("SUMS"):
@@ -103,9 +103,9 @@ class Normaliser(wiring.Component):
                         m.next = "IDLE"
 
         user = Signal(self._user)
-        m.d.comb += [user.row.eq(job.row + row_of), user.channel.eq(pair_base + SUM_LANES * self.step),
+        m.d.comb += [user.row.eq(job.row + row_of), user.channel.eq(pair_base + self._sum_lanes * self.step),
                      user.end.eq(job.last & final & chunk_ends)]
-        for lane in range(SUM_LANES):
+        for lane in range(self._sum_lanes):
             self._lane(m, lane, running, user, given.reciprocals)
         return m
 

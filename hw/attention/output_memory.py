@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -11,37 +11,39 @@ from amaranth.utils import ceil_log2, exact_log2
 from hw.arith.rounding import shift_sticky
 from hw.stream.pipeline import Pipeline
 from hw.stream.reserved_queue import ReservedQueue
-from models.machine.build import LANES
+from models.machine.build import CHANNEL_UNIT
 
-__all__ = ["OUTPUT_BITS", "OUTPUT_REQUEST", "OUTPUT_WORD", "ROW_EXPONENT", "OutputMemory", "output_pair"]
+__all__ = ["OUTPUT_BITS", "OUTPUT_REQUEST", "ROW_EXPONENT", "OutputMemory", "output_part", "output_word"]
 
 OUTPUT_BITS = 26  # |o| <= 2**24, docs/numerics.md §7
-_WRITTEN = 2
 _BETWEEN = 3  # places of results beside those under way, so that a word a cycle comes
-_LANE_BITS = exact_log2(LANES)
 
 OUTPUT_REQUEST = data.StructLayout({"count": 16, "row": 8, "group_channels": 16})
-OUTPUT_WORD = data.StructLayout({"values": data.ArrayLayout(signed(OUTPUT_BITS), LANES), "last": 1})
 _EXPONENT = signed(10)
 ROW_EXPONENT = data.StructLayout({"row": 8, "group": 8, "exponent": _EXPONENT})
 
 
-def output_pair(rows: int, channels: int) -> data.StructLayout:
-    """Results of channels channel (even) and channel + 1 of a row."""
+def output_word(lanes: int) -> data.StructLayout:
+    """Results of neighbouring channels; `last`: of a row's last ones."""
+    return data.StructLayout({"values": data.ArrayLayout(signed(OUTPUT_BITS), lanes), "last": 1})
+
+
+def output_part(rows: int, channels: int, written: int = 2) -> data.StructLayout:
+    """Results of a row's channels from `channel` on, a multiple of their number."""
     return data.StructLayout({"row": range(rows), "channel": range(channels),
-                              "x": data.ArrayLayout(signed(OUTPUT_BITS), _WRITTEN)})
+                              "x": data.ArrayLayout(signed(OUTPUT_BITS), written)})
 
 
 class OutputMemory(wiring.Component):
     """Keeps o of every row and channel; gives a row's channels aligned to the row's largest exponent.
 
-    Writing: each transfer on `i` (always ready) is two channels of a row. Each `i_exponent` transfer {row, group,
-    exponent}, for each row in ascending order of groups, sets the exponent of a group; group 0 restarts the row's
-    largest. A group may come several times in a row.
+    Writing: each transfer on `i` (always ready) is `written` channels of a row, 1 or 2. Each `i_exponent` transfer
+    {row, group, exponent}, for each row in ascending order of groups, sets the exponent of a group; group 0 restarts
+    the row's largest. A group may come several times in a row.
 
-    Reading: a request on `i_request` gives channels 0 .. count - 1 of `row` on `o`, LANES a cycle, the
+    Reading: a request on `i_request` gives channels 0 .. count - 1 of `row` on `o`, `lanes` a cycle, the
     last word marked: x = round(o / 2**(E - exponent of the channel's group)), half to even, where a group has
-    `group_channels` channels; both counts are multiples of LANES. `exponent` is E, from the cycle after the request's
+    `group_channels` channels; both counts are multiples of 4. `exponent` is E, from the cycle after the request's
     acceptance until the next; a request is accepted once the last word of the one before is taken. First word
     `LATENCY` cycles after the request. Writing and reading a row at once is undefined. Golden: the end
     of `_attend` in models/golden/model.py.
@@ -49,22 +51,24 @@ class OutputMemory(wiring.Component):
 
     LATENCY = 9
 
-    def __init__(self, *, rows: int, channels: int, groups: int) -> None:
-        if channels % LANES:
-            raise ValueError(f"channels must be a multiple of {LANES}, got {channels}")
-        self._rows, self._channels, self._groups = rows, channels, groups
+    def __init__(self, *, rows: int, channels: int, groups: int, lanes: int, written: int = 2) -> None:
+        if channels % CHANNEL_UNIT:
+            raise ValueError(f"channels must be a multiple of {CHANNEL_UNIT}, got {channels}")
+        self._rows, self._channels, self._groups, self._lanes = rows, channels, groups, lanes
+        self._written = written
+        self._stored = max(lanes, written)  # channels of a word of the memory
         super().__init__({
-            "i": In(stream.Signature(output_pair(rows, channels))),
+            "i": In(stream.Signature(output_part(rows, channels, written))),
             "i_exponent": In(stream.Signature(ROW_EXPONENT)),
             "i_request": In(stream.Signature(OUTPUT_REQUEST)),
-            "o": Out(stream.Signature(OUTPUT_WORD)),
+            "o": Out(stream.Signature(output_word(lanes))),
             "exponent": Out(_EXPONENT),
         })
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        words, group_bits = self._channels // LANES, ceil_log2(self._groups)
-        halves = data.ArrayLayout(output_pair(self._rows, self._channels)["x"].shape, LANES // _WRITTEN)
+        words, group_bits = self._channels // self._stored, ceil_log2(self._groups)
+        halves = data.ArrayLayout(self.i.p.x.shape(), self._stored // self._written)
         m.submodules.outputs = outputs = Memory(shape=halves, depth=words << ceil_log2(self._rows), init=[],
                                             attrs={"ram_style": "block"})
         m.submodules.exponents = exponents = Memory(shape=_EXPONENT, depth=self._rows << group_bits, init=[])
@@ -75,11 +79,11 @@ class OutputMemory(wiring.Component):
         return m
 
     def _elaborate_write(self, m: Module, outputs: Memory, exponents: Memory, largest: Memory) -> None:
-        write = outputs.write_port(granularity=1)
+        write, stored_bits = outputs.write_port(granularity=1), exact_log2(self._stored)
         m.d.comb += [
-            self.i.ready.eq(1), write.addr.eq(Cat(self.i.p.row, self.i.p.channel[_LANE_BITS:])),
-            write.en.eq(self.i.valid << self.i.p.channel[exact_log2(_WRITTEN):_LANE_BITS]),
-            *(write.data[half].eq(self.i.p.x) for half in range(LANES // _WRITTEN)),
+            self.i.ready.eq(1), write.addr.eq(Cat(self.i.p.row, self.i.p.channel[stored_bits:])),
+            write.en.eq(self.i.valid << self.i.p.channel[exact_log2(self._written):stored_bits]),
+            *(write.data[half].eq(self.i.p.x) for half in range(self._stored // self._written)),
         ]
 
         group_bits, row_bits = ceil_log2(self._groups), ceil_log2(self._rows)
@@ -99,10 +103,11 @@ class OutputMemory(wiring.Component):
 
     def _elaborate_read(self, m: Module, outputs: Memory, exponents: Memory, largest: Memory) -> None:
         request = Signal(OUTPUT_REQUEST, reset_less=True)
-        words, row_bits = self._channels // LANES, ceil_log2(self._rows)
+        lanes, lane_bits = self._lanes, exact_log2(self._lanes)
+        words, row_bits = self._channels // lanes, ceil_log2(self._rows)
         word, group = Signal(range(words)), Signal(range(self._groups))
-        last_word = Signal(14, reset_less=True)
-        in_group, last_in_group = Signal(14), Signal(14, reset_less=True)
+        last_word = Signal(16 - lane_bits, reset_less=True)
+        in_group, last_in_group = Signal(16 - lane_bits), Signal(16 - lane_bits, reset_less=True)
         started = stream.Signature(0).create()
         row_end = word == last_word
 
@@ -122,8 +127,8 @@ class OutputMemory(wiring.Component):
                     m.d.sync += self.exponent.eq(read_largest.data)
                     m.next = "SHAPE"
             with m.State("SHAPE"):
-                m.d.sync += [last_word.eq((request.count - 1) >> _LANE_BITS),
-                             last_in_group.eq((request.group_channels - 1) >> _LANE_BITS)]
+                m.d.sync += [last_word.eq((request.count - 1) >> lane_bits),
+                             last_in_group.eq((request.group_channels - 1) >> lane_bits)]
                 m.next = "READ"
             with m.State("READ"):
                 m.d.comb += [given.reserve.eq(given.free), started.valid.eq(given.free)]
@@ -139,11 +144,14 @@ class OutputMemory(wiring.Component):
 
         p = Pipeline(m, started, ready)
         read, read_exponent = outputs.read_port(), exponents.read_port()
+        part_bits = exact_log2(self._stored) - lane_bits  # of a word of the memory, lanes each
         row = request.row[:row_bits]
-        m.d.comb += [read.addr.eq(Cat(row, word)), read.en.eq(p.advance),
+        m.d.comb += [read.addr.eq(Cat(row, word[part_bits:])), read.en.eq(p.advance),
                      read_exponent.addr.eq(Cat(group, row)), read_exponent.en.eq(p.advance)]
-        last, = p.step(row_end)
-        *values, apart, last = p.step(*(read.data[lane // _WRITTEN][lane % _WRITTEN] for lane in range(LANES)),
+        part, last = p.step(word[:part_bits], row_end)
+        part_width = lanes * OUTPUT_BITS
+        values = Value.cast(read.data).word_select(part, part_width) if part_bits else Value.cast(read.data)
+        *values, apart, last = p.step(*(values.word_select(lane, OUTPUT_BITS).as_signed() for lane in range(lanes)),
                                       self.exponent - read_exponent.data, last)
         # from a shift of 26 on nothing is left of 24 bits and sign
         *values, amount, last = p.step(*values, Mux(apart > OUTPUT_BITS, OUTPUT_BITS + 1, apart)[:5], last)

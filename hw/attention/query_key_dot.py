@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from hw.arith.multiply_add import MULTIPLY_ADD_LATENCY, multiply_add
-from hw.attention.query_memory import QueryMemory
+from models.machine.build import QUERY_WORD
 from models.machine.kv_format import kv_format
 
 __all__ = ["QueryKeyDot", "key_beat", "query_word"]
@@ -28,10 +28,10 @@ def key_beat(chunk_bits: int, parts: int, chunks: int) -> data.StructLayout:
                               "bank": 1})
 
 
-def query_word(pairs: int, words: int) -> data.StructLayout:
-    """Sixteen elements of the queries of all pairs, number `index` of their heads."""
+def query_word(pairs: int, words: int, elements: int = QUERY_WORD) -> data.StructLayout:
+    """So many elements of the queries of all pairs, number `index` of their heads."""
     return data.StructLayout({"bank": 1, "index": range(words),
-                              "values": data.ArrayLayout(data.ArrayLayout(signed(16), QueryMemory.WORD), pairs)})
+                              "values": data.ArrayLayout(data.ArrayLayout(signed(16), elements), pairs)})
 
 
 class QueryKeyDot(wiring.Component):
@@ -41,8 +41,8 @@ class QueryKeyDot(wiring.Component):
     key's last chunk `dots` are complete, `latency` cycles later. Elements of a key past the head's size count unless
     they are zero. No backpressure. Golden: `k @ q[h]` of `attention`.
 
-    Queries lie in two banks; `write` {bank, index, values} with `write_valid` sets elements 16 * index .. + 15 of all
-    pairs. A beat uses its bank up to `latency` cycles after it came.
+    Queries lie in two banks; `write` {bank, index, values} with `write_valid` sets the index-th `word` elements of
+    all pairs. A beat uses its bank up to `latency` cycles after it came.
 
     The lanes of a chunk are a chain of DSP blocks, each lane a cycle after the one before, so that no adder is
     left for the fabric: a key's lanes are delayed in shift registers, a query's by the delay of their address.
@@ -50,14 +50,16 @@ class QueryKeyDot(wiring.Component):
     Widths: kv_bits x 16 bit products, sums signed(kv_bits + 16 + log2 dim_max).
     """
 
-    def __init__(self, *, pairs: int, kv_bits: int, chunk_bits: int, parts: int, dim_max: int) -> None:
+    def __init__(self, *, pairs: int, kv_bits: int, chunk_bits: int, parts: int, dim_max: int,
+                 word: int = QUERY_WORD) -> None:
         kv_format(kv_bits)
         if parts not in (1, 2):
             raise ValueError(f"a beat has 1 or 2 chunks, got {parts}")
         self.pairs, self.kv_bits, self.parts = pairs, kv_bits, parts
         self.lanes = chunk_bits // kv_bits
-        if self.lanes % QueryMemory.WORD:
-            raise ValueError(f"a chunk must hold whole words of {QueryMemory.WORD} queries, not {self.lanes} elements")
+        if self.lanes % word:
+            raise ValueError(f"a chunk must hold whole words of {word} queries, not {self.lanes} elements")
+        self.word = word
         self.chunks = max(parts, -(-dim_max // self.lanes))
         self.dot_bits = kv_bits + 16 + ceil_log2(dim_max)
         self.latency = self.lanes + MULTIPLY_ADD_LATENCY + 2
@@ -65,7 +67,7 @@ class QueryKeyDot(wiring.Component):
             "valid": In(1),
             "i": In(key_beat(chunk_bits, parts, self.chunks)),
             "write_valid": In(1),
-            "write": In(query_word(pairs, self.chunks * self.lanes // QueryMemory.WORD)),
+            "write": In(query_word(pairs, self.chunks * self.lanes // word, word)),
             "dots": Out(data.ArrayLayout(signed(self.dot_bits), pairs)),
         })
 
@@ -102,7 +104,7 @@ class QueryKeyDot(wiring.Component):
         """Sums of a chunk's products, for each pair."""
         chunk_bits = ceil_log2(self.chunks)
         write = self.write
-        words = self.lanes // QueryMemory.WORD
+        words = self.lanes // self.word
         word_bits = ceil_log2(words)
         keys, address = Signal(self.lanes * self.kv_bits, reset_less=True), Signal(1 + chunk_bits, reset_less=True)
         m.d.sync += [keys.eq(self.i.data[part]), address.eq(Cat(self.i.parts[part].chunk[:chunk_bits], self.i.bank))]
@@ -112,7 +114,7 @@ class QueryKeyDot(wiring.Component):
                              attrs={"ram_style": "distributed"})
             m.submodules[f"queries_{part}_{lane}"] = queries
             store, read = queries.write_port(), queries.read_port(domain="comb")
-            word, element = divmod(lane, QueryMemory.WORD)
+            word, element = divmod(lane, self.word)
             m.d.comb += [
                 store.addr.eq(Cat(write.index[word_bits:word_bits + chunk_bits], write.bank)),
                 store.en.eq(self.write_valid & (write.index[:word_bits] == word)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from amaranth.hdl import Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
 from hw.arith.scalar import SCALAR, from_word
 from hw.arith.scalar_product import scalar_product_steps
@@ -13,6 +14,7 @@ from hw.attention.query_key_dot import query_word
 from hw.attention.query_memory import QueryMemory
 from hw.command import field_shapes
 from hw.stream.pipeline import Pipeline
+from models.machine.build import QUERY_WORD
 from models.machine.descriptor import Opcode
 
 __all__ = ["QueryLoad"]
@@ -28,11 +30,11 @@ class QueryLoad(wiring.Component):
     its `units` {q_scale * score_constant of each pair} follow within six cycles more, and stay until the bank is
     loaded again. `write` goes to `QueryKeyDot`. Golden: `mul(q_scale[h], score_constant)` of `attention`.
 
-    Cycles of a load: pairs * ceil(dim / 16) + 6.
+    Cycles of a load: pairs * ceil(dim / word) + 6, with `word` elements of a query at a time.
     """
 
-    def __init__(self, *, pairs: int, rows: int, heads: int, words: int) -> None:
-        self._pairs, self._words = pairs, words
+    def __init__(self, *, pairs: int, rows: int, heads: int, words: int, word: int = QUERY_WORD) -> None:
+        self._pairs, self._words, self._element_bits = pairs, words, exact_log2(word)
         super().__init__({
             **{name: In(shape) for name, shape in field_shapes(Opcode.ATTEND, "dim", "score_constant").items()},
             "bank_free": In(1),
@@ -41,10 +43,10 @@ class QueryLoad(wiring.Component):
             "row": Out(range(rows)),
             "head": Out(range(heads)),
             "index": Out(range(words)),
-            "word": In(query_word(pairs, words)["values"].shape.elem_shape),
+            "word": In(query_word(pairs, words, word)["values"].shape.elem_shape),
             "scale": In(SCALAR),
             "write_valid": Out(1),
-            "write": Out(query_word(pairs, words)),
+            "write": Out(query_word(pairs, words, word)),
             "units": Out(data.ArrayLayout(data.ArrayLayout(SCALAR, pairs), 2)),
         })
 
@@ -64,7 +66,8 @@ class QueryLoad(wiring.Component):
 
         m.d.sync += [
             free.eq(free + self.bank_free - begin),
-            last_index.eq((self.dim - 1) >> 4), before_last.eq(last_index - 1), one_index.eq(last_index == 0),
+            last_index.eq((self.dim - 1) >> self._element_bits), before_last.eq(last_index - 1),
+            one_index.eq(last_index == 0),
         ]
         m.d.comb += [self.i.ready.eq(ready), begin.eq(self.i.valid & ready), self.o.payload.eq(job),
                      tag.pair.eq(pair), tag.index.eq(index), tag.write.eq(pair == last_pair)]
@@ -122,17 +125,17 @@ class QueryLoad(wiring.Component):
                 with m.Case(number):
                     m.d.comb += self.write.values[number].eq(self.word)
 
-        self._elaborate_units(m, tag, bank)
+        self._elaborate_units(m, platform, tag, bank)
         return m
 
-    def _elaborate_units(self, m: Module, tag, bank) -> None:
+    def _elaborate_units(self, m: Module, platform, tag, bank) -> None:
         constant = Signal(SCALAR)
         mantissa, exponent = from_word(self.score_constant)
         m.d.comb += [constant.m.eq(mantissa), constant.e.eq(exponent)]
         layout = data.StructLayout({"unit": SCALAR, "pair": range(self._pairs), "bank": 1})
         given, product = stream.Signature(0).create(), stream.Signature(layout).create()
         m.d.comb += [given.valid.eq(tag.valid & (tag.index == 0)), product.ready.eq(1)]
-        p = Pipeline(m, given, product)
+        p = Pipeline(m, given, product, platform)
         scale, pair, bank = p.step(self.scale, tag.pair, bank)
         unit, pair, bank = scalar_product_steps(p, data.View(SCALAR, scale), constant, pair, bank)
         p.finish(unit=unit, pair=pair, bank=bank)

@@ -9,46 +9,48 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2, exact_log2
 
 from hw.arith.scalar import SCALAR
-from models.machine.build import LANES, QUERY_WORD
+from models.machine.build import QUERY_WORD
 
-__all__ = ["QUERY", "QUERY_SCALE", "QueryMemory"]
+__all__ = ["QUERY_SCALE", "QueryMemory", "query_part"]
 
-_WORD_BITS, _LANE_BITS = exact_log2(QUERY_WORD), exact_log2(LANES)
+_WORD_BITS = exact_log2(QUERY_WORD)
 
-QUERY = data.StructLayout({"row": 8, "head": 8, "index": 16, "values": data.ArrayLayout(signed(16), LANES)})
 QUERY_SCALE = data.StructLayout({"row": 8, "head": 8, "scale": SCALAR})
 
 
+def query_part(lanes: int) -> data.StructLayout:
+    """Elements index .. index + lanes - 1 of a head's query, index a multiple of lanes."""
+    return data.StructLayout({"row": 8, "head": 8, "index": 16, "values": data.ArrayLayout(signed(16), lanes)})
+
+
 class QueryMemory(wiring.Component):
-    """int16 queries of `rows` rows and `heads` heads, LANES written and sixteen read at a time, and a scale each.
+    """int16 queries of `rows` rows and `heads` heads, `lanes` written and `word` read at a time, and a scale each.
 
-    `i_query`: elements index .. index + LANES - 1 of a head, index a multiple of LANES. Both input streams are always
-    ready. Writes to a head, row or index outside the memory are undefined. `word` holds elements
-    16 * index .. + 15 of the head, and `scale` the head's scale, `LATENCY` cycles after `row`, `head` and `index`.
-    Elements never written read as zero.
+    `i_query`: `query_part`. Both input streams are always ready. Writes to a head, row or index outside the memory are
+    undefined. `word` holds the head's elements from index times their number on, and `scale` the head's scale,
+    `LATENCY` cycles after `row`, `head` and `index`. Elements never written read as zero.
 
-    A row has `places` words (a power of two), where heads times words of a head, each taken up to a power of two, must
-    find room. Where the most heads and the longest do not at once, the high bits of a word's number share address bits
-    with those of the head's: one of them is 0.
+    A row has `places` times 16 elements (a power of two), where heads times sixteens of a head, each taken up to a
+    power of two, must find room. Where the most heads and the longest do not at once, the high bits of a sixteen's
+    number share address bits with those of the head's: one of them is 0.
     """
 
     LATENCY = 2
-    WORD = QUERY_WORD
 
-    def __init__(self, *, rows: int, heads: int, dim_max: int, places: int) -> None:
-        self.rows, self.heads = rows, heads
-        self.words = -(-dim_max // QUERY_WORD)
-        self._head_bits, self._word_bits = ceil_log2(heads), ceil_log2(self.words)
+    def __init__(self, *, rows: int, heads: int, dim_max: int, places: int, lanes: int, word: int = QUERY_WORD) -> None:
+        self.rows, self.heads, self._lanes, self.elements = rows, heads, lanes, word
+        self._head_bits, self._word_bits = ceil_log2(heads), ceil_log2(-(-dim_max // QUERY_WORD))
+        self._part_bits = _WORD_BITS - exact_log2(word)  # words of a sixteen
         self._shared = self._head_bits + self._word_bits - exact_log2(places)
         if not 0 <= self._shared <= min(self._head_bits, self._word_bits):
-            raise ValueError(f"{places} places do not suit {heads} heads of {self.words} words")
+            raise ValueError(f"{places} places do not suit {heads} heads of {-(-dim_max // QUERY_WORD)} words")
         super().__init__({
-            "i_query": In(stream.Signature(QUERY)),
+            "i_query": In(stream.Signature(query_part(lanes))),
             "i_query_scale": In(stream.Signature(QUERY_SCALE)),
             "row": In(range(rows)),
             "head": In(range(heads)),
-            "index": In(range(self.words)),
-            "word": Out(data.ArrayLayout(signed(16), QUERY_WORD)),
+            "index": In(range(-(-dim_max // word))),
+            "word": Out(data.ArrayLayout(signed(16), word)),
             "scale": Out(SCALAR),
         })
 
@@ -58,16 +60,17 @@ class QueryMemory(wiring.Component):
         heads = self.rows << head_bits
         address = Cat(self.head[:head_bits], self.row[:row_bits])
 
-        parts = data.ArrayLayout(QUERY["values"].shape, QUERY_WORD // LANES)  # written one at a time
+        count, word_bits, lane_bits = self.elements // self._lanes, exact_log2(self.elements), exact_log2(self._lanes)
+        parts = data.ArrayLayout(self.i_query.p["values"].shape(), count)  # written one at a time
         m.submodules.queries = queries = Memory(
-            shape=parts, depth=heads << self._word_bits - self._shared, init=[])
+            shape=parts, depth=heads << self._word_bits - self._shared + self._part_bits, init=[])
         write, read = queries.write_port(granularity=1), queries.read_port()
         query = self.i_query.p
         m.d.comb += [
             self.i_query.ready.eq(1),
-            write.addr.eq(Cat(self._place(query.head, query.index[_WORD_BITS:]), query.row[:row_bits])),
-            write.en.eq(self.i_query.valid << query.index[_LANE_BITS:_WORD_BITS]),
-            *(write.data[part].eq(query.values) for part in range(QUERY_WORD // LANES)),
+            write.addr.eq(Cat(self._place(query.head, query.index[word_bits:]), query.row[:row_bits])),
+            write.en.eq(self.i_query.valid << query.index[lane_bits:word_bits]),
+            *(write.data[part].eq(query["values"]) for part in range(count)),
             read.addr.eq(Cat(self._place(self.head, self.index), self.row[:row_bits])),
         ]
         m.d.sync += self.word.eq(read.data)
@@ -87,7 +90,7 @@ class QueryMemory(wiring.Component):
 
     def _place(self, head: Value, word: Value) -> Value:
         """Number of a head's word in its row: the word's bits, then the head's, the highest of both shared."""
-        own = self._word_bits - self._shared
+        own = self._part_bits + self._word_bits - self._shared
         high = list(head[:self._head_bits])
         for n in range(self._shared):
             high[-1 - n] |= word[own + n]

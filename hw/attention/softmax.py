@@ -18,17 +18,21 @@ from hw.stream.pipeline import Pipeline
 from models.machine.scalar_format import MANTISSA_BITS
 from models.machine.tables import P_FRACTION
 
-__all__ = ["SOFTMAX_LANES", "WEIGHT_BITS", "Softmax", "softmax_totals", "softmax_weights"]
+__all__ = ["WEIGHT_BITS", "Softmax", "softmax_lanes", "softmax_totals", "softmax_weights"]
 
 WEIGHT_BITS = MANTISSA_BITS
-SOFTMAX_LANES = 2
 _DISTANCE_MAX = 24  # a weight is below 2**(24 - distance): from 25 on it rounds to zero
 
 
-def softmax_weights(context_max: int) -> data.StructLayout:
-    """Weights of a token with pairs SOFTMAX_LANES * step and the next."""
+def softmax_lanes(pairs: int) -> int:
+    """Pairs that the softmax takes a cycle."""
+    return min(2, pairs)
+
+
+def softmax_weights(pairs: int, context_max: int) -> data.StructLayout:
+    """Weights of a token with pair lanes * step and the others of that step."""
     return data.StructLayout({"token": range(context_max), "step": 1, "bank": 1, "last": 1,
-                              "weights": data.ArrayLayout(WEIGHT_BITS, SOFTMAX_LANES)})
+                              "weights": data.ArrayLayout(WEIGHT_BITS, softmax_lanes(pairs))})
 
 
 def softmax_totals(pairs: int, context_max: int) -> data.StructLayout:
@@ -56,7 +60,7 @@ class Softmax(wiring.Component):
     LATENCY = ScoreMemory.READ_LATENCY + 2 + Exp2Negative.LATENCY + PRODUCT_STEPS + 4
 
     def __init__(self, *, pairs: int, context_max: int, parts: int) -> None:
-        self._pairs, self._parts = pairs, parts
+        self._pairs, self._parts, self._lanes = pairs, parts, softmax_lanes(pairs)
         super().__init__({
             "i": In(stream.Signature(JOB)),
             "complete": In(1),
@@ -66,7 +70,7 @@ class Softmax(wiring.Component):
             "largest": In(data.ArrayLayout(signed(8), pairs)),
             "token": Out(range(context_max + 1)),
             "read": Out(1),
-            "o": Out(stream.Signature(softmax_weights(context_max))),
+            "o": Out(stream.Signature(softmax_weights(pairs, context_max))),
             "ready": Out(1),
             "o_totals": Out(stream.Signature(softmax_totals(pairs, context_max))),
         })
@@ -93,7 +97,7 @@ class Softmax(wiring.Component):
             with m.State("SHAPE"):
                 m.d.sync += [
                     last_token.eq((job.tokens + job.rows_last - 1) | (self._parts - 1)),
-                    two_steps.eq(pairs_last(job) >= SOFTMAX_LANES),
+                    two_steps.eq(pairs_last(job) >= self._lanes),
                     *(attended[pair].eq(job.tokens + pair_row(job, pair)) for pair in range(self._pairs)),
                 ]
                 m.next = "WAIT"
@@ -121,12 +125,12 @@ class Softmax(wiring.Component):
                 with m.If(self.o_totals.ready):
                     m.d.sync += bank.eq(~bank)
                     m.next = "IDLE"
-        for lane in range(SOFTMAX_LANES):
-            self._lane(m, lane, running, step, bank, pass_ends, attended)
+        for lane in range(self._lanes):
+            self._lane(m, platform, lane, running, step, bank, pass_ends, attended)
         return m
 
-    def _lane(self, m: Module, lane: int, running, step, bank, pass_ends, attended) -> None:
-        """Pairs `lane` and SOFTMAX_LANES + lane. Lanes move in step: lane 0 carries what belongs to the token."""
+    def _lane(self, m: Module, platform, lane: int, running, step, bank, pass_ends, attended) -> None:
+        """Pairs `lane` and lanes + lane. Lanes move in step: lane 0 carries what belongs to the token."""
         totals = self.o_totals.p
         place = data.StructLayout({"token": self.o.p.token.shape(), "bank": 1, "last": 1} if lane == 0 else {})
         factor = data.StructLayout({"m": unsigned(MANTISSA_BITS), "shift": 5, "vanishes": 1, "hidden": 1,
@@ -136,7 +140,7 @@ class Softmax(wiring.Component):
         m.d.comb += issue.valid.eq(running)
 
         def of_step(values: list[Value], step: Value) -> Value:
-            return Array(values[lane::SOFTMAX_LANES])[step]
+            return Array(values[lane::self._lanes])[step]
 
         at = Signal(place, name=f"place_{lane}")
         if lane == 0:
@@ -162,17 +166,17 @@ class Softmax(wiring.Component):
 
         numerator, user = exp2.o.p.p, exp2.o.p.user
         with m.If(exp2.o.valid):
-            for number in range(self._pairs // SOFTMAX_LANES):
-                total = totals.totals[SOFTMAX_LANES * number + lane]
+            for number in range(self._pairs // self._lanes):
+                total = totals.totals[self._lanes * number + lane]
                 with m.If(user.step == number):
                     m.d.sync += total.eq(Mux(user.first, 0, total) + Mux(user.hidden, 0, numerator))
-        self._weights(m, lane, exp2.o, place)
+        self._weights(m, platform, lane, exp2.o, place)
 
-    def _weights(self, m: Module, lane: int, numerators, place) -> None:
+    def _weights(self, m: Module, platform, lane: int, numerators, place) -> None:
         user = numerators.p.user
         result = stream.Signature(data.StructLayout({"weight": WEIGHT_BITS, "step": 1, "place": place})).create(
             path=(f"weight_{lane}",))
-        p = Pipeline(m, numerators, result)
+        p = Pipeline(m, numerators, result, platform)
         product, shift, vanishes, step, at = product_steps(
             p, user.m, numerators.p.p, user.shift, user.vanishes, user.step, user.place)
         # one guard bit below the unit; the product is below 2**(P_FRACTION + MANTISSA_BITS)

@@ -8,7 +8,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from hw.attention.softmax import SOFTMAX_LANES, WEIGHT_BITS, softmax_weights
+from hw.attention.softmax import WEIGHT_BITS, softmax_lanes, softmax_weights
 
 __all__ = ["WeightMemory"]
 
@@ -23,9 +23,9 @@ class WeightMemory(wiring.Component):
     READ_LATENCY = 2
 
     def __init__(self, *, pairs: int, context_max: int, parts: int) -> None:
-        self._steps, self._parts, self._beats = pairs // SOFTMAX_LANES, parts, context_max // parts
+        self._steps, self._parts, self._beats = pairs // softmax_lanes(pairs), parts, context_max // parts
         super().__init__({
-            "i": In(stream.Signature(softmax_weights(context_max))),
+            "i": In(stream.Signature(softmax_weights(pairs, context_max))),
             "bank": In(1),
             "beat": In(range(self._beats)),
             "weights": Out(data.ArrayLayout(data.ArrayLayout(WEIGHT_BITS, pairs), parts)),
@@ -41,7 +41,7 @@ class WeightMemory(wiring.Component):
         m.d.comb += [
             self.i.ready.eq(1),
             write.addr.eq(Cat(self.i.p.token[part_bits:part_bits + beat_bits], self.i.p.bank)),
-            write.en.eq(self.i.valid << Cat(self.i.p.step, self.i.p.token[:part_bits])),
+            write.en.eq(self.i.valid << Cat(self.i.p.step[:ceil_log2(steps)], self.i.p.token[:part_bits])),
             *(write.data[field].eq(self.i.p.weights) for field in range(fields.length)),
             read.addr.eq(Cat(self.beat[:beat_bits], self.bank)),
         ]

@@ -13,9 +13,8 @@ from hw.attention.weight_memory import WeightMemory
 from hw.stream.kept import KEPT
 from models.machine.kv_format import kv_format
 
-__all__ = ["SUM_LANES", "WeightedSum"]
+__all__ = ["WeightedSum"]
 
-SUM_LANES = 2  # sums that leave a cycle
 _LANES_ENDED = 16  # whose sums one register moves
 _MUX = 8  # inputs of each of the two levels that choose them
 
@@ -27,7 +26,7 @@ class WeightedSum(wiring.Component):
     `weights` are those of the beat READ_LATENCY cycles before (`WeightMemory`). Each channel and pair has one
     accumulator, a DSP block, and a second multiplies the beat's second token. After the last beat the sums move to
     registers, and `done` pulses; they stay until the next pass' last beat has gone the same way, `LATENCY` cycles or
-    more. READ_LATENCY cycles after `pair` and `step`, `sums` are those of channels SUM_LANES * step on. Golden: `w @ v`
+    more. READ_LATENCY cycles after `pair` and `step`, `sums` are those of channels sum_lanes * step on. Golden: `w @ v`
     of `attention`.
 
     Widths: weights unsigned(24), sums signed(24 + kv_bits + log2 context_max), which hold any tokens.
@@ -35,12 +34,13 @@ class WeightedSum(wiring.Component):
 
     LATENCY = WeightMemory.READ_LATENCY + 5
     READ_LATENCY = 3
+    sum_lanes = 2  # that leave a cycle
 
     def __init__(self, *, pairs: int, kv_bits: int, chunk_bits: int, parts: int, context_max: int) -> None:
         kv_format(kv_bits)
         self.pairs, self.kv_bits, self.parts = pairs, kv_bits, parts
         self.lanes = chunk_bits // kv_bits
-        self.steps = self.lanes // SUM_LANES
+        self.steps = self.lanes // self.sum_lanes
         self.sum_bits = WEIGHT_BITS + kv_bits + ceil_log2(context_max)
         super().__init__({
             "valid": In(1),
@@ -51,7 +51,7 @@ class WeightedSum(wiring.Component):
             "done": Out(1),
             "pair": In(range(pairs)),
             "step": In(range(self.steps)),
-            "sums": Out(data.ArrayLayout(signed(self.sum_bits), SUM_LANES)),
+            "sums": Out(data.ArrayLayout(signed(self.sum_bits), self.sum_lanes)),
         })
 
     def elaborate(self, platform) -> Module:
@@ -102,11 +102,11 @@ class WeightedSum(wiring.Component):
         given = Signal(len(self.step) + len(self.pair))
         m.d.comb += given.eq(self.pair * self.steps + self.step)
         low_bits = ceil_log2(_MUX)
-        for lane in range(SUM_LANES):
+        for lane in range(self.sum_lanes):
             index = Signal(len(given), name=f"index_{lane}", reset_less=True, attrs=KEPT)
             high = Signal(len(index) - low_bits, name=f"high_{lane}", reset_less=True)
             m.d.sync += [index.eq(given), high.eq(index[low_bits:])]
-            inputs = held[lane::SUM_LANES]
+            inputs = held[lane::self.sum_lanes]
             groups = []
             for start in range(0, len(inputs), _MUX):
                 group = Signal(signed(self.sum_bits), name=f"group_{lane}", reset_less=True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hw.boards.attachment import Processor, SerialLine
 from hw.boards.device import Device, Resources
 from hw.boards.memory_rate import MemoryRate
 from hw.boards.technology import Technology
@@ -18,7 +18,7 @@ __all__ = ["Board", "Ports", "Share"]
 
 @dataclass(frozen=True)
 class Ports:
-    """Of the processor's memory, for the fabric: `count` slaves of `bits` bits that speak `axi`.
+    """Of the board's memory, for the fabric: `count` slaves of `bits` bits that speak `axi`.
 
     bits: 128, or 64, behind which units of 128 take two beats for one. axi: "AXI3" or "AXI4". bursts: reads that a port
     has under way, as its processor boots. `ValueError` for others.
@@ -56,8 +56,8 @@ class Board:
     simulated: there is no such board; its device is what reports are held against. missing: why nothing can be emitted
     for it, "" where it can. share: what of the device `hw.analytic` gives the engine. build: what is emitted, and where
     the search for others starts. starts: where the compiler lets streams and caches begin. slower_clocks: in MHz, for
-    where timing is not met at the build's. shared_files: of other boards' flows too. overlay: the device-tree source by
-    which xmutil loads a build, None where a board has none.
+    where timing is not met at the build's. attachment: how a host reaches the fabric, and by which flow a bitstream is
+    made.
     """
 
     name: str
@@ -69,8 +69,7 @@ class Board:
     slower_clocks: tuple[int, ...] = ()
     simulated: bool = False
     missing: str = ""
-    shared_files: tuple[Path, ...] = ()
-    overlay: Callable[[BuildParameters], str] | None = None
+    attachment: Processor | SerialLine = field(default=Processor())
     share: Share = field(default=Share())
     starts: DramStarts = PACKED
 
@@ -84,6 +83,11 @@ class Board:
         return self.device.technology
 
     @property
+    def serial(self) -> SerialLine | None:
+        """Of a board without a processor, for which a whole system is emitted (`hw.soc`); None for others."""
+        return self.attachment if isinstance(self.attachment, SerialLine) else None
+
+    @property
     def clocks(self) -> tuple[int, ...]:
         """Of its build and slower ones, in MHz."""
         return self.build.clock_mhz, *self.slower_clocks
@@ -92,7 +96,7 @@ class Board:
     def files(self) -> list[Path]:
         """Scripts and constraints, its own and those it shares, by name."""
         own = (path for path in self.folder.iterdir() if path.is_file() and path.suffix != ".py")
-        return sorted([*own, *self.shared_files], key=lambda path: path.name)
+        return sorted([*own, *self.attachment.shared_files], key=lambda path: path.name)
 
     @property
     def refusal(self) -> str:

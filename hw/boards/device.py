@@ -17,6 +17,9 @@ class Resources:
     Yosys emits is counted one by one: two functions of five shared inputs that Vivado packs into one LUT6_2 are two
     here, so the figure is from above. lutram: those of distributed RAM and shift registers among them. ff: also
     those that Vivado would take into DSPs and memories; Yosys does not for UltraScale+. bram36: RAMB18 is half of one.
+
+    On an ECP5, lut: LUT4s; a CCU2C of a carry chain takes two, a TRELLIS_DPR16X4 six, of which two lie idle beside its
+    write port. lutram: those six. dsp: MULT18X18D. bram36: pairs of DP16KD, which have 18 kbit each.
     """
 
     lut: int

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["PLAIN", "SERIES_7", "ULTRASCALE_PLUS", "Dsp", "Technology"]
+__all__ = ["ECP5", "PLAIN", "SERIES_7", "ULTRASCALE_PLUS", "Dsp", "Technology"]
 
 
 @dataclass(frozen=True)
 class Dsp:
-    """A multiply-add block. a_bits, b_bits: of its signed operands; sum_bits: of its sum.
+    """A multiply-add block. a_bits, b_bits: of its signed operands; sum_bits: of its sum, or of the fabric's
+    where its own adder is not used.
 
     primitive: its name, "" where products are left to whoever maps them.
     """
@@ -27,9 +28,10 @@ class Technology:
 
     fabric_bits: up to so many of b's, chains of products are made of LUTs, where blocks are short; block_chains: of a
     unit's chains so many are not. ultra_ram: whether there are blocks of 4,096 words of 72 bits. lut_inputs: of the
-    widest LUT. lut_ram: shapes of distributed RAM as (words, bits, LUTs), the shallowest first. synth: Yosys' command
-    and its options for this family, "" where there is no flow; its cells are counted by `hw.synthesis.primitives`.
-    wire_delay_ps: of a wire between two LUTs, by which ABC9 looks for few levels.
+    widest LUT. lut_factor: how many of them take the logic of one with six inputs, as measured. lut_ram: shapes of
+    distributed RAM as (words, bits, LUTs), the shallowest first. synth: Yosys' command and its options for this family,
+    "" where there is no flow; its cells are counted by `hw.synthesis.primitives`. wire_delay_ps: of a wire between two
+    LUTs, by which ABC9 looks for few levels.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Technology:
     ultra_ram: bool
     lut_inputs: int
     lut_ram: tuple[tuple[int, int, int], ...]
+    lut_factor: float = 1.0
     fabric_bits: int = 0
     block_chains: int = 0
     synth: str = ""
@@ -52,6 +55,13 @@ SERIES_7 = Technology(
     name="series 7", dsp=Dsp("DSP48E1", a_bits=25, b_bits=18, sum_bits=48, pre_adder_bits=25), ultra_ram=False,
     lut_inputs=6, lut_ram=((32, 6, 4), (64, 3, 4)),  # RAM32M, RAM64M
     synth="synth_xilinx -family xc7", wire_delay_ps=2000)
+
+ECP5 = Technology(
+    name="ECP5", dsp=Dsp("MULT18X18D", a_bits=18, b_bits=18, sum_bits=54, pre_adder_bits=0), ultra_ram=False,
+    lut_inputs=4, lut_ram=((16, 4, 6),),  # TRELLIS_DPR16X4: four LUTs, and a pair that holds the write port
+    lut_factor=1.85,  # 13,803 of the ULX3S's linear, control and memory units where the analytic model has 7,459
+    synth="synth_ecp5")
+"""Of Lattice. Block RAM DP16KD: 1,024 words of 18 bits with two ports, 512 of 36 with one to write and one to read."""
 
 PLAIN = Technology(
     name="plain", dsp=Dsp("", a_bits=25, b_bits=18, sum_bits=48, pre_adder_bits=0), ultra_ram=False, lut_inputs=6,

@@ -43,18 +43,19 @@ def write_bundle(folder: Path, board: Board, build: BuildParameters, model: Path
     missing = [name for name in BITSTREAM if not (folder / name).is_file()]
     if not missing and "vivado" not in description:
         missing = list(BITSTREAM)  # of another build, or not of Vivado's
+    overlay = board.attachment.overlay
     name, content = wheel()
     files: dict[str, bytes | Path] = {
         name: content, _DESCRIPTION: folder / _DESCRIPTION, "constraints.txt": _CONSTRAINTS.encode()}
     files |= {path.name: path for path in _FILES.iterdir()}
     files |= {f"model/{part}": model / part for part in (METADATA, TENSORS, TOKENIZER, CHAT)
               if (model / part).is_file()}
-    if board.overlay is not None:
-        files |= {"xmutil/tritloom.dtso": board.overlay(build).encode(),
+    if overlay is not None:
+        files |= {"xmutil/tritloom.dtso": overlay(build).encode(),
                   "xmutil/shell.json": (json.dumps(_SHELL, indent=1) + "\n").encode()}
     if not missing:
         files |= {part: folder / part for part in BITSTREAM}
-        if board.overlay is not None:
+        if overlay is not None:
             try:
                 files["xmutil/tritloom.bit.bin"] = firmware((folder / BITSTREAM[0]).read_bytes())
             except BuildError as error:

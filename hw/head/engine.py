@@ -58,7 +58,7 @@ class HeadEngine(wiring.Component):
             "retired": Out(1),
             "i_weights": In(stream.Signature(build.beat_bytes * 8)),
             "i_rows": In(stream.Signature(LISTED_ROW)),
-            "i_activations": In(stream.Signature(activation_layout(ACTIVATION_BITS))),
+            "i_activations": In(stream.Signature(activation_layout(ACTIVATION_BITS, build.lanes))),
             "unit": In(data.ArrayLayout(SCALAR, build.slots)),
             "o_write": Out(stream.Signature(WRITE_BEAT)),
             "write_idle": In(1),

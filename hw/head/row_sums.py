@@ -35,7 +35,8 @@ class RowSums(wiring.Component):
     def __init__(self, build: BuildParameters) -> None:
         lanes = build.beat_bytes
         self._walk = RowWalk(build)
-        self._activations = [[ActivationMemory(ACTIVATION_BITS, lanes // _SHARES, -(-build.hidden_max // lanes), 1)
+        self._activations = [[ActivationMemory(ACTIVATION_BITS, lanes // _SHARES, -(-build.hidden_max // lanes), 1,
+                                                lanes=build.lanes)
                               for _ in range(_SHARES)] for _ in range(build.head_rows)]
         self._share_bits = exact_log2(lanes // _SHARES)
         self._dot = HeadDot(lanes, build.head_rows, build.hidden_max)
@@ -47,7 +48,7 @@ class RowSums(wiring.Component):
             "listed": In(1),
             "i_weights": In(stream.Signature(build.beat_bytes * 8)),
             "i_rows": In(stream.Signature(LISTED_ROW)),
-            "i_activations": In(stream.Signature(activation_layout(ACTIVATION_BITS))),
+            "i_activations": In(stream.Signature(activation_layout(ACTIVATION_BITS, build.lanes))),
             "o": Out(stream.Signature(data.StructLayout({"tag": ROW_TAG, "sums": self._dot.sums.shape()}))),
             "done": Out(1),
         })

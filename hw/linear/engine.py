@@ -11,13 +11,13 @@ from hw.command import COMMAND_BITS, command_layout
 from hw.linear.accumulator import Accumulator
 from hw.linear.activations import ActivationMemory, activation_layout
 from hw.linear.lookup_array import LookupArray
-from hw.linear.reader import READ_REQUEST, SUM_WORD, AccumulatorReader
+from hw.linear.reader import READ_REQUEST, AccumulatorReader, sum_word
 from hw.linear.step_gearbox import StepGearbox
 from hw.linear.step_issue import StepIssue
 from hw.linear.table_fill import TableFill
 from hw.linear.weight_buffer import WeightBuffer
 from hw.stream.register_slice import RegisterSlice
-from models.machine.build import LANES, BuildParameters
+from models.machine.build import CHANNEL_UNIT, BuildParameters
 from models.machine.descriptor import Opcode
 
 __all__ = ["LinearEngine"]
@@ -53,29 +53,29 @@ class LinearEngine(wiring.Component):
             "command": In(stream.Signature(COMMAND_BITS)),
             "retired": Out(1),
             "i_weights": In(stream.Signature(build.beat_bytes * 8)),
-            "i_activations": In(stream.Signature(activation_layout(8))),
+            "i_activations": In(stream.Signature(activation_layout(8, build.lanes))),
             "invalid_bytes": Out(self._gearbox.invalid_bytes.shape()),
             "read_a": In(stream.Signature(READ_REQUEST)),
-            "sums_a": Out(stream.Signature(SUM_WORD)),
+            "sums_a": Out(stream.Signature(sum_word(build.lanes))),
             "read_b": In(stream.Signature(READ_REQUEST)),
-            "sums_b": Out(stream.Signature(SUM_WORD)),
+            "sums_b": Out(stream.Signature(sum_word(build.lanes))),
         })
 
     def elaborate(self, platform) -> Module:
         m = Module()
         build = self._build
-        words = build.tile_inputs // LANES
+        words = build.tile_inputs // CHANNEL_UNIT
         depth = -(-build.inputs_max // build.tile_inputs) * words
 
         m.submodules.slice = slice_ = RegisterSlice(self.i_weights.payload.shape())  # from the ports across the chip
         m.submodules.gearbox = gearbox = self._gearbox
         m.submodules.buffer = buffer = WeightBuffer(
             gearbox.o_steps.payload.shape().size, build.weight_buffer_steps, build.outputs_per_step)
-        m.submodules.activations = activations = ActivationMemory(8, LANES, depth, build.rows,
-                                                                  build.row_batches)
+        m.submodules.activations = activations = ActivationMemory(8, CHANNEL_UNIT, depth, build.rows,
+                                                                  build.row_batches, lanes=build.lanes)
         m.submodules.fill = fill = TableFill(words, depth, build.row_batches)
         m.submodules.issue = issue = StepIssue(build)
-        m.submodules.array = array = LookupArray(build, LANES)
+        m.submodules.array = array = LookupArray(build, CHANNEL_UNIT)
         m.submodules.accumulator = accumulator = Accumulator(build, array.sum_bits,
                                                              WeightBuffer.READ_LATENCY + array.latency)
 

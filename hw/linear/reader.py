@@ -1,4 +1,4 @@
-"""One user's access to the accumulator memory: a range of outputs of one row, LANES at a time."""
+"""One user's access to the accumulator memory: a range of outputs of one row, some at a time."""
 
 from __future__ import annotations
 
@@ -9,32 +9,36 @@ from amaranth.utils import exact_log2
 
 from hw.linear.accumulator import ACCUMULATOR_BITS, READ_LATENCY, word_request
 from hw.stream.queue import Queue
-from models.machine.build import LANES, BuildParameters
+from models.machine.build import BuildParameters
 
-__all__ = ["READ_REQUEST", "SUM_WORD", "AccumulatorReader"]
+__all__ = ["READ_REQUEST", "AccumulatorReader", "sum_word"]
 
 READ_REQUEST = data.StructLayout({"accumulator": 16, "count": 16, "row": 8})
-SUM_WORD = data.StructLayout({"values": data.ArrayLayout(signed(ACCUMULATOR_BITS), LANES), "last": 1})
-"""Sums of consecutive outputs."""
+
+
+def sum_word(lanes: int) -> data.StructLayout:
+    """Sums of consecutive outputs."""
+    return data.StructLayout({"values": data.ArrayLayout(signed(ACCUMULATOR_BITS), lanes), "last": 1})
 
 
 class AccumulatorReader(wiring.Component):
-    """request {accumulator, count, row} -> `count` sums of that row, from slot 0 of word `accumulator` on.
+    """request {accumulator, count, row} -> `count` sums of that row, from slot 0 of word `accumulator` on,
+    build.lanes a transfer.
 
     Row r is row r % M of batch r // M. `count` is at least 1; `last` marks the last transfer, which is whole: what is
     behind `count` in it are the sums of further outputs. Words are asked for ahead, as many as fit the buffer, which
-    covers READ_LATENCY: a transfer a cycle where the memory gives a word every Q / LANES cycles. The next request is
+    covers READ_LATENCY: a transfer a cycle where the memory gives a word every Q / lanes cycles. The next request is
     taken when the last transfer of this one has gone. Backpressure reaches no further than the buffer.
     """
 
     def __init__(self, build: BuildParameters) -> None:
         self._build = build
         self._outputs = build.outputs_per_step
-        self._parts = self._outputs // LANES
+        self._parts = self._outputs // build.lanes
         self._depth = -(-(READ_LATENCY + 4) // self._parts) + 1
         super().__init__({
             "request": In(stream.Signature(READ_REQUEST)),
-            "o": Out(stream.Signature(SUM_WORD)),
+            "o": Out(stream.Signature(sum_word(build.lanes))),
             "asks": Out(stream.Signature(word_request(build))),
             "words": In(data.ArrayLayout(signed(ACCUMULATOR_BITS), self._outputs)),
             "returned": In(1),
@@ -51,7 +55,7 @@ class AccumulatorReader(wiring.Component):
         part = Signal(range(self._parts))
         room = Signal(range(self._depth + 1), init=self._depth)  # words that may still be asked for
 
-        parts = data.ArrayLayout(SUM_WORD["values"].shape, self._parts)
+        parts = data.ArrayLayout(self.o.p["values"].shape(), self._parts)
         m.submodules.buffer = buffer = Queue(parts, self._depth)
         m.d.comb += [Value.cast(buffer.i.p).eq(Value.cast(self.words)), buffer.i.valid.eq(self.returned)]
 
@@ -76,7 +80,7 @@ class AccumulatorReader(wiring.Component):
 
         with m.If(self.request.valid & self.request.ready):
             request = self.request.payload
-            transfers = (request.count + (LANES - 1)) >> exact_log2(LANES)
+            transfers = (request.count + (build.lanes - 1)) >> exact_log2(build.lanes)
             m.d.sync += [
                 busy.eq(1), row.eq(request.row[:row_bits]),
                 batch.eq(request.row[row_bits:row_bits + batch_bits]), word.eq(request.accumulator),

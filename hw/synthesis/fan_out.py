@@ -41,10 +41,10 @@ _DRIVERS = {Kind.REGISTER: Driver.REGISTER, **dict.fromkeys((Kind.DSP, Kind.BRAM
 _NEAR = 8  # loads of a net, and cells behind each other, that are looked at for a name
 _LOGIC = (Kind.LUT, Kind.MUX, Kind.CARRY)
 _PINS = {
-    Pin.CLOCK: re.compile(r"C|G|W?CLK.*"),
-    Pin.RESET: re.compile(r"R|S|CLR|PRE|RST.*"),
-    Pin.ENABLE: re.compile(r"CE.*|.*WE.*|EN.*|RDB_WR.*|REG?CE.*|OREG_.*CE.*|SLEEP"),
-    Pin.ADDRESS: re.compile(r"A\d|ADDR.*|DPRA.*"),
+    Pin.CLOCK: re.compile(r"C|G|W?CLK.*|WCK"),
+    Pin.RESET: re.compile(r"R|S|CLR|PRE|RST.*|LSR"),
+    Pin.ENABLE: re.compile(r"CE.*|.*WE.*|EN.*|RDB_WR.*|REG?CE.*|OCE.*|OREG_.*CE.*|SLEEP"),
+    Pin.ADDRESS: re.compile(r"A\d|ADDR.*|DPRA.*|AD[AB]\d+|[WR]AD"),
 }
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from hw.synthesis.carry import carry_bits
 from hw.synthesis.netlist import Bit, Cell, Netlist
 from hw.synthesis.primitives import Kind, kind_of, read_address_pins, reads_only
 
@@ -29,7 +30,8 @@ class Graph:
 
     A carry of a chain depends on the carry before it and the chain's inputs at its own bit; it weighs nothing. A
     chain's outputs weigh one. So a chain of any length is one level, and bits above an output do not count towards it.
-    Chains go from the last CO to CI; any other way from chain to chain leads through the fabric.
+    Chains go from the last carry of a cell to the next one's first; any other way from chain to chain leads through the
+    fabric.
     """
 
     def __init__(self, netlist: Netlist) -> None:
@@ -80,20 +82,19 @@ class Graph:
         carries: list[range] = []  # of each cell: the carry into its bit 0, 1, .. and the one it hands on
         handed_on: dict[Bit, int] = {}  # the last carry-out of a cell -> its node
         for cell in cells:
-            carries.append(range(node, node + len(cell.inputs["S"]) + 1))
+            chained = carry_bits(cell)
+            carries.append(range(node, node + len(chained) + 1))
             node = carries[-1].stop
             self.driver.update(dict.fromkeys(carries[-1], cell))
-            last = cell.outputs["CO"][-1] if "CO" in cell.outputs else None
+            last = chained[-1].carry
             if last is not None:
                 handed_on[last] = carries[-1][-1]
         for cell, carry in zip(cells, carries, strict=True):
-            entering = [handed_on.get(bit, bit) for bit in cell.inputs.get("CI", ())]
+            entering = [handed_on.get(bit, bit) for pin in ("CI", "CIN") for bit in cell.inputs.get(pin, ())]
             self._add_node(carry[0], 0, [*entering, *cell.inputs.get("CYINIT", ())])
-            for index, (select, value) in enumerate(zip(cell.inputs["S"], cell.inputs["DI"], strict=True)):
-                middle = cell.inputs.get("CI_TOP", ()) if index == 4 else ()
-                self._add_node(carry[index + 1], 0, [carry[index], select, value, *middle])
-                for pin, before in (("O", [carry[index], select, *middle]), ("CO", [carry[index + 1]])):
-                    bit = cell.outputs[pin][index] if pin in cell.outputs else None
+            for index, (to_carry, to_sum, total, carry_out) in enumerate(carry_bits(cell)):
+                self._add_node(carry[index + 1], 0, [carry[index], *to_carry])
+                for bit, before in ((total, [carry[index], *to_sum]), (carry_out, [carry[index + 1]])):
                     if bit is not None:
                         self._add_node(bit, 1, before)
 

@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hw.boards.technology import Technology
+from hw.synthesis.scripts import scripts
 from models.cache import cache_root, cached, digest
 from models.child_process import run_child
 from models.errors import BuildError
 
-__all__ = ["NETLIST", "Run", "check_yosys", "kept_run", "scripts", "synthesise"]
+__all__ = ["NETLIST", "Run", "check_yosys", "kept_run", "synthesise"]
 
 NETLIST = "netlist.json.gz"
 _ABOUT = "run.json"
@@ -37,30 +38,6 @@ class Run:
     yosys: str  # version of the package
     seconds: float
     reused: bool  # nothing ran this time
-
-
-def scripts(top: str, technology: Technology) -> dict[str, str]:
-    """Yosys scripts by the name of their LUT mapper, in the order they are tried.
-
-    All are the family's `synth` and `-flatten` without pads and clock buffers: what is counted lies inside a block
-    design. ABC9 knows delays and maps around carry chains and memories. It names its nets after those it was
-    given and may meet a name that is taken, which ends the run; so nets are without names when it starts, and
-    registers have theirs. Its delays are an Artix-7's, where a LUT's slow pins cost as much as two levels; here
-    wires do (`wire_delay_ps`). It has been seen to fail on netlists with almost nothing to map. Classic ABC
-    then takes its place between the same steps. Vivado leaves registers alone that have the attribute `keep`, Yosys
-    cells; so their cells get it.
-    """
-    read = f"read_verilog design.v; hierarchy -top {top}; proc; setattr -set keep 1 a:keep %ci1 t:$*dff* %i"
-    flow = f"{technology.synth} -flatten -noiopad -noclkbuf -top {top}"
-    write = ("setattr -unset src -unset module_not_derived */*; "
-             f"select {top}; write_json -selected netlist.json")
-    classic = ("opt_expr -mux_undef -noclkinv; abc -luts 2:2,3,6:5,10,20; clean; xilinx_srl -fixed -minlen 3; "
-               "techmap -map +/xilinx/lut_map.v -map +/xilinx/cells_map.v -D LUT_WIDTH=6; xilinx_dffopt; "
-               "opt_lut_ins -tech xilinx")
-    return {"abc9": f"{read}; scratchpad -set synth_xilinx.abc9.W {technology.wire_delay_ps}; "
-                    f"{flow} -abc9 -run begin:map_luts; rename -wire t:FD* t:LD*; "
-                    f"rename -hide w:*; {flow} -abc9 -run map_luts:; {write}",
-            "abc": f"{read}; {flow} -run begin:map_luts; {classic}; {flow} -run finalize:; {write}"}
 
 
 def check_yosys() -> str:

@@ -1,4 +1,4 @@
-"""The memories with a word for every four channels: residual stream, norm gains, tap parameters."""
+"""The memories with a word for a few channels each: residual stream, norm gains, tap parameters."""
 
 from __future__ import annotations
 
@@ -11,20 +11,33 @@ from amaranth.utils import exact_log2
 from hw.memory.ram_style import ram_attributes
 from hw.memory.shapes import LOAD_CHANNELS, LOAD_WORD
 from hw.vector.tap import NO_CLIP, TAP
-from models.machine.build import LANES
+from models.machine.build import CHANNEL_UNIT
 from models.machine.descriptor import LoadTarget
 
-__all__ = ["GAIN_WORD", "READ_LATENCY", "RESIDUAL_WORD", "RESIDUAL_WRITE", "TAP_WORD", "ChannelMemories",
-           "channel_read"]
-
-RESIDUAL_WORD = data.ArrayLayout(signed(32), LANES)
-GAIN_WORD = data.ArrayLayout(signed(16), LANES)
-TAP_WORD = data.ArrayLayout(TAP, LANES)
-RESIDUAL_WRITE = data.StructLayout({"index": unsigned(16), "h": RESIDUAL_WORD})
+__all__ = ["READ_LATENCY", "ChannelMemories", "channel_read", "gain_word", "residual_word", "residual_write",
+           "tap_word"]
 
 READ_LATENCY = 2  # the memory and its output register
 
-_LANE_BITS = exact_log2(LANES)
+
+def residual_word(lanes: int) -> data.ArrayLayout:
+    """Channels of the residual stream."""
+    return data.ArrayLayout(signed(32), lanes)
+
+
+def gain_word(lanes: int) -> data.ArrayLayout:
+    """Gains of a norm."""
+    return data.ArrayLayout(signed(16), lanes)
+
+
+def tap_word(lanes: int) -> data.ArrayLayout:
+    """Parameters of a tap."""
+    return data.ArrayLayout(TAP, lanes)
+
+
+def residual_write(lanes: int) -> data.StructLayout:
+    """A word of the residual stream, by its number."""
+    return data.StructLayout({"index": unsigned(16), "h": residual_word(lanes)})
 
 
 def channel_read(word) -> wiring.Signature:
@@ -33,31 +46,33 @@ def channel_read(word) -> wiring.Signature:
 
 
 class ChannelMemories(wiring.Component):
-    """Residual values, gains and taps, a word of LANES channels a cycle each.
+    """Residual values, gains and taps, a word of `lanes` channels a cycle each.
 
     `residual`, `gain` and `tap` read at any time. The residual stream holds its rows one after another,
-    `residual_words` in all; gains and taps of `channels` channels serve all rows. `i_load` writes words of targets
-    RESIDUAL, GAIN, TAP and AFFINE (taps without clip and threshold), whose index counts channels, and takes those of
-    other targets without effect; `i_residual` writes a word of the residual stream by its number, before `i_load`. A
-    read sees writes of three cycles earlier and more. Reads beyond a memory are undefined. While `gain_hold`, both
-    registers behind the gains stand still.
+    `residual_words` in all; gains and taps of `channels` channels serve all rows. `i_load` writes words of at
+    most `lanes` channels of targets RESIDUAL, GAIN, TAP and AFFINE (taps without clip and threshold), whose index
+    counts channels, and takes those of other targets without effect; `i_residual` writes a word of the residual stream
+    by its number, before `i_load`. A read sees writes of three cycles earlier and more. Reads beyond a memory are
+    undefined. While `gain_hold`, both registers behind the gains stand still.
     """
 
-    def __init__(self, residual_words: int, channels: int) -> None:
+    def __init__(self, residual_words: int, channels: int, lanes: int) -> None:
         if residual_words < 1 or channels < 1:
             raise ValueError(f"sizes must be positive, got {residual_words} and {channels}")
-        self._depths = {"residual": residual_words, "gain": -(-channels // LANES), "tap": -(-channels // LANES)}
+        words = -(-channels // CHANNEL_UNIT) * CHANNEL_UNIT // lanes  # what is loaded comes in such units
+        self._lanes, self._depths = lanes, {"residual": residual_words, "gain": words, "tap": words}
         super().__init__({
             "i_load": In(stream.Signature(LOAD_WORD)),
-            "i_residual": In(stream.Signature(RESIDUAL_WRITE, always_ready=True)),
-            "residual": In(channel_read(RESIDUAL_WORD)),
-            "gain": In(channel_read(GAIN_WORD)),
+            "i_residual": In(stream.Signature(residual_write(lanes), always_ready=True)),
+            "residual": In(channel_read(residual_word(lanes))),
+            "gain": In(channel_read(gain_word(lanes))),
             "gain_hold": In(1),
-            "tap": In(channel_read(TAP_WORD)),
+            "tap": In(channel_read(tap_word(lanes))),
         })
 
     def elaborate(self, platform) -> Module:
         m = Module()
+        lanes, lane_bits = self._lanes, exact_log2(self._lanes)
         load, written = Signal(LOAD_WORD, reset_less=True), self.i_residual
         ports = {LoadTarget.RESIDUAL: self.residual, LoadTarget.GAIN: self.gain, LoadTarget.TAP: self.tap}
         loading = {target: Signal(name=f"loading_{target.name.lower()}") for target in (*ports, LoadTarget.AFFINE)}
@@ -72,18 +87,19 @@ class ChannelMemories(wiring.Component):
             depth, width = self._depths[name], Shape.cast(shape).width
             attributes = ram_attributes(depth, platform) or {"ram_style": "block"}
             m.submodules[name] = storage = Memory(shape=unsigned(width), depth=depth, init=[], attrs=attributes)
-            parts = LANES // LOAD_CHANNELS[target]  # of a word, a load each
+            loaded = min(lanes, LOAD_CHANNELS[target])
+            parts = lanes // loaded  # of a word, a load each
             write, port = storage.write_port(granularity=width // parts), storage.read_port()
-            part = load.index[:_LANE_BITS] >> exact_log2(LOAD_CHANNELS[target])
+            part = load.index[exact_log2(loaded):lane_bits]
             m.d.comb += [
-                write.addr.eq(load.index[_LANE_BITS:]),
+                write.addr.eq(load.index[lane_bits:]),
                 write.data.eq(load.data[:width // parts].replicate(parts)),
                 write.en.eq(Mux(loading[target], 1 << part, 0)),
                 port.addr.eq(read.index),
             ]
             if target == LoadTarget.TAP:
                 with m.If(loading[LoadTarget.AFFINE]):
-                    m.d.comb += [write.data.eq(_affine_taps(load.data)), write.en.eq(~0)]
+                    m.d.comb += [write.data.eq(_affine_taps(load.data, lanes)), write.en.eq(~0)]
             if target == LoadTarget.RESIDUAL:
                 with m.If(written.valid):
                     m.d.comb += [write.addr.eq(written.p.index), write.data.eq(Value.cast(written.p.h)), write.en.eq(1)]
@@ -96,7 +112,7 @@ class ChannelMemories(wiring.Component):
         return m
 
 
-def _affine_taps(pairs: Value) -> Value:
-    """A word of taps from LANES pairs of gain and add."""
+def _affine_taps(pairs: Value, lanes: int) -> Value:
+    """A word of taps from as many pairs of gain and add."""
     clip, threshold = Const(NO_CLIP, 16), Const(0, 16)
-    return Cat(Cat(pairs.word_select(lane, 32), clip, threshold) for lane in range(LANES))
+    return Cat(Cat(pairs.word_select(lane, 32), clip, threshold) for lane in range(lanes))

@@ -5,11 +5,12 @@ from __future__ import annotations
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
 from hw.arith.scalar import SCALAR
 from hw.arith.scalar_steps import ScalarSteps
 from hw.arith.scalar_unit import ScalarOp, ScalarPort
-from hw.vector.word_tap import TAP_PRODUCTS, WordTap
+from hw.vector.word_tap import WordTap, tap_products
 from models.machine.descriptor import Loop
 
 __all__ = ["LOOP_SETTINGS", "ClosedLoop"]
@@ -32,14 +33,15 @@ class ClosedLoop(wiring.Component):
 
     Widths: a product is 46 bits and a sign, four of them signed(49), the distance signed(62) for up to 2**14 channels.
     Each is added as its bits or their complement, whose missing ones go into the next sums' carries. From the last
-    word's entry to the second pass: WordTap.PRODUCT_LATENCY + 12 cycles.
+    word's entry to the second pass: WordTap.PRODUCT_LATENCY + 10 + log2(lanes) cycles.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, lanes: int) -> None:
+        self._levels = exact_log2(lanes)  # of the tree over a word's products
         super().__init__({
             "settings": In(LOOP_SETTINGS),
             "entering": In(_WORD),
-            "products": In(TAP_PRODUCTS),
+            "products": In(tap_products(lanes)),
             "scalar": Out(ScalarPort()),
             "again": Out(_WORD),
             "second": Out(1),
@@ -82,23 +84,24 @@ class ClosedLoop(wiring.Component):
 
     def _sum(self, m: Module) -> tuple[Value, Value]:
         """The setpoint less all products of a row, and whether it stands."""
+        added = WordTap.PRODUCT_LATENCY + self._levels  # from a word's entry to its sum
         steps = [Signal(_WORD, name="coming")]
         m.d.comb += steps[0].eq(self.entering)
-        for n in range(WordTap.PRODUCT_LATENCY + 3):
+        for n in range(added + 1):
             steps.append(Signal(_WORD, name=f"coming_{n}"))
             m.d.sync += steps[-1].eq(steps[-2])
         terms = [(Cat(product.size ^ (~product.negative).replicate(len(product.size)), ~product.negative).as_signed(),
                   ~product.negative) for product in self.products]
-        halves, rests = [], []
-        for (a, one), (b, other) in (terms[:2], terms[2:]):
-            half, rest = Signal(signed(len(a) + 1), reset_less=True), Signal(reset_less=True)
-            m.d.sync += [half.eq(_carried(a, b, one)), rest.eq(other)]
-            halves.append(half)
-            rests.append(rest)
-        total, rest = Signal(signed(len(halves[0]) + 1), reset_less=True), Signal(reset_less=True)
-        m.d.sync += [total.eq(_carried(*halves, rests[0])), rest.eq(rests[1])]
+        while len(terms) > 1:
+            sums = []
+            for (a, one), (b, other) in zip(terms[::2], terms[1::2], strict=True):
+                part, rest = Signal(signed(len(a) + 1), reset_less=True), Signal(reset_less=True)
+                m.d.sync += [part.eq(_carried(a, b, one)), rest.eq(other)]
+                sums.append((part, rest))
+            terms = sums
+        (total, rest), = terms
         error, first = Signal(signed(_ERROR_BITS), reset_less=True), Signal(init=1)
-        adding = steps[WordTap.PRODUCT_LATENCY + 2]
+        adding = steps[added]
         with m.If(adding.valid):
             m.d.sync += [error.eq(_carried(Mux(first, self.settings.setpoint, error), total, rest)),
                          first.eq(adding.last)]

@@ -5,18 +5,20 @@ from __future__ import annotations
 from amaranth.hdl import Module, Mux, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.utils import exact_log2
 
 from hw.arith.scalar import SCALAR
 from hw.arith.scalar_unit import ScalarUnit
-from hw.attention.output_memory import OUTPUT_REQUEST, OUTPUT_WORD
-from hw.attention.query_memory import QUERY, QUERY_SCALE
+from hw.attention.output_memory import OUTPUT_REQUEST, output_word
+from hw.attention.query_memory import QUERY_SCALE, query_part
 from hw.command import COMMAND_BITS, POSITIONS, command_layout, shared_field
 from hw.linear.activations import activation_layout
-from hw.linear.reader import READ_REQUEST, SUM_WORD
+from hw.linear.reader import READ_REQUEST, sum_word
 from hw.memory.burst_former import BurstFormer
 from hw.memory.shapes import ID_BITS, LIST_PLACE, LOAD_WORD, WRITE_BEAT
 from hw.vector.channel_memories import ChannelMemories
 from hw.vector.head_path import HeadPath
+from hw.vector.load_pieces import LoadPieces
 from hw.vector.norm_path import NormPath
 from hw.vector.rescale import Rescale
 from hw.vector.residual import ResidualAdd
@@ -26,17 +28,15 @@ from hw.vector.store import Store
 from hw.vector.tap import command_exponents
 from hw.vector.turns import share_attention, share_channels, share_former, share_scalar, share_sums, share_words
 from hw.vector.word_tap import WordTap
-from models.machine.build import LANES, BuildParameters
+from models.machine.build import BuildParameters
 from models.machine.descriptor import LoadTarget, Opcode
 
 __all__ = ["VectorEngine"]
 
-_LANE_BITS = LANES.bit_length() - 1
-
 
 class VectorEngine(wiring.Component):
-    """NORM, QUERY, KEY, VALUE, RESIDUAL, SELECT and STORE of rows first_row + r, r < rows, LANES channels of a row a
-    cycle.
+    """NORM, QUERY, KEY, VALUE, RESIDUAL, SELECT and STORE of rows first_row + r, r < rows, build.lanes channels of a
+    row a cycle.
 
     Contract, by golden function (docs/numerics.md):
     NORM: `norm_quant` of the residual stream, of attention's results or of `gated_product`, to `o_linear`
@@ -48,12 +48,12 @@ class VectorEngine(wiring.Component):
     -> `listed` takes ids, any time no SELECT of that row is under way.
     STORE: a row's `count` int32 values to address + r * count * 4, the step of those that have one to steps + r * 16
     (docs/program.md, "Stops").
-    Counts of channels are multiples of LANES but for SELECT's, dim one of 2 * LANES.
+    Counts of channels are multiples of 4 but for SELECT's, dim one of 8.
 
     Memories: residual (slots * hidden_max channels, row r from r * count on), gain and tap (inputs_max channels),
     rotary table (slots * head_dim_max angles, row r from r * dim on), and unit; `i_load` fills them and sends loaded
-    inputs on, ready but for residual values while RESIDUAL writes and for inputs while a norm sends its own. All but
-    unit outlast a reset.
+    inputs on, at most L channels a cycle, but for residual values while RESIDUAL writes and for inputs while a norm
+    sends its own. All but unit outlast a reset.
     Sums are read through `read_a`/`sums_a` and, for up, `read_b`/`sums_b`; attention's results through
     `read_attention`/`attention`, whose unit is 2**attention_exponent, steady while they come.
     `o_linear`, `o_head`, `o_query` and `o_query_scale` must be ready always.
@@ -64,52 +64,53 @@ class VectorEngine(wiring.Component):
     when results are delivered and `write_idle` says that written beats are answered (it falls the
     cycle after a beat is taken). `positions` hold still during a command. Other opcodes retire without effect.
 
-    Cycles of a row of n channels, L = LANES, about: NORM 2 n / L + 90, with rms 160; with a tap n / L + 100 more, with
+    Cycles of a row of n channels, L = lanes, about: NORM 2 n / L + 90, with rms 160; with a tap n / L + 100 more, with
     both another n / L; RESIDUAL n / L + 30, with a tap 50, with a loop 2 n / L + 100; QUERY, KEY, VALUE heads *
     max(dim / L + 1, 25) + 125; SELECT n / L + 20, with `begin` k more, and what the entries take that enter the list;
     STORE n / L + 25.
     """
 
     def __init__(self, build: BuildParameters) -> None:
-        self._build = build
+        self._build, self._lane_bits = build, exact_log2(build.lanes)
         super().__init__({
             "command": In(stream.Signature(COMMAND_BITS)),
             "retired": Out(1),
             "positions": In(POSITIONS),
             "i_load": In(stream.Signature(LOAD_WORD)),
             "read_a": Out(stream.Signature(READ_REQUEST)),
-            "sums_a": In(stream.Signature(SUM_WORD)),
+            "sums_a": In(stream.Signature(sum_word(build.lanes))),
             "read_b": Out(stream.Signature(READ_REQUEST)),
-            "sums_b": In(stream.Signature(SUM_WORD)),
+            "sums_b": In(stream.Signature(sum_word(build.lanes))),
             "read_attention": Out(stream.Signature(OUTPUT_REQUEST)),
-            "attention": In(stream.Signature(OUTPUT_WORD)),
+            "attention": In(stream.Signature(output_word(build.lanes))),
             "attention_exponent": In(SCALAR["e"].shape),
             "read_list": In(stream.Signature(LIST_PLACE)),
             "listed": Out(stream.Signature(ID_BITS)),
-            "o_linear": Out(stream.Signature(activation_layout(8))),
-            "o_head": Out(stream.Signature(activation_layout(16))),
-            "o_query": Out(stream.Signature(QUERY)),
+            "o_linear": Out(stream.Signature(activation_layout(8, build.lanes))),
+            "o_head": Out(stream.Signature(activation_layout(16, build.lanes))),
+            "o_query": Out(stream.Signature(query_part(build.lanes))),
             "o_query_scale": Out(stream.Signature(QUERY_SCALE)),
             "o_write": Out(stream.Signature(WRITE_BEAT)),
             "write_idle": In(1),
             "unit": Out(data.ArrayLayout(SCALAR, build.slots)),
-            "saturations": Out(range(LANES + 1)),
+            "saturations": Out(range(build.lanes + 1)),
             "zeros": Out(16),
             "activations": Out(16),
         })
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        build = self._build
+        build, lanes = self._build, self._build.lanes
+        m.submodules.load = load = LoadPieces(lanes)
         m.submodules.channels = channels = ChannelMemories(
-            build.slots * -(-build.hidden_max // LANES), build.inputs_max)
-        m.submodules.rescale = rescale = Rescale()
-        m.submodules.tap = tap = WordTap()
-        m.submodules.norm = norm = NormPath()
+            build.slots * -(-build.hidden_max // lanes), build.inputs_max, lanes)
+        m.submodules.rescale = rescale = Rescale(lanes)
+        m.submodules.tap = tap = WordTap(lanes)
+        m.submodules.norm = norm = NormPath(lanes)
         m.submodules.heads = heads = HeadPath(build)
-        m.submodules.add = add = ResidualAdd()
-        m.submodules.select = select = Select(build.slots)
-        m.submodules.store = store = Store()
+        m.submodules.add = add = ResidualAdd(lanes)
+        m.submodules.select = select = Select(build.slots, lanes)
+        m.submodules.store = store = Store(lanes)
         m.submodules.former = former = BurstFormer()
         m.submodules.scalar = scalar = ScalarUnit()
         m.submodules.control = control = RowControl(build)
@@ -132,7 +133,8 @@ class VectorEngine(wiring.Component):
         share_former(m, former, kind, heads=heads, store=store)
         connect(m, former.o, flipped(self.o_write))
 
-        self._load(m, channels, norm, heads)
+        connect(m, flipped(self.i_load), load.i)
+        self._load(m, load.o, channels, norm, heads)
         self._connect_norm(m, norm, control)
         self._connect_heads(m, heads, control)
         self._connect_residual(m, add, control)
@@ -140,9 +142,10 @@ class VectorEngine(wiring.Component):
         self._connect_store(m, store, control)
         return m
 
-    def _load(self, m: Module, channels: ChannelMemories, norm: NormPath, heads: HeadPath) -> None:
+    def _load(self, m: Module, load: wiring.PureInterface, channels: ChannelMemories, norm: NormPath,
+              heads: HeadPath) -> None:
         """What LOAD brings to the memories that take it."""
-        table, load = heads.i_table, self.i_load
+        table = heads.i_table
         m.d.comb += [
             channels.i_load.valid.eq(load.valid), channels.i_load.p.eq(load.p),
             norm.i_load.valid.eq(load.valid & channels.i_load.ready), norm.i_load.p.eq(load.p),
@@ -150,7 +153,7 @@ class VectorEngine(wiring.Component):
         ]
         m.d.sync += [
             table.valid.eq(load.valid & load.ready & (load.p.target == LoadTarget.ROPE)),
-            table.p.index.eq(load.p.index >> _LANE_BITS),
+            table.p.index.eq(load.p.index >> self._lane_bits),
             Value.cast(table.p.angles).eq(load.p.data),
         ]
 
@@ -178,7 +181,7 @@ class VectorEngine(wiring.Component):
         m.d.comb += [
             start.valid.eq(control.start_heads), control.heads_ready.eq(start.ready), control.heads_busy.eq(heads.busy),
             start.p.rotate.eq(kind.rotating), start.p.cached.eq(kind.caching), start.p.row.eq(row.index),
-            start.p.words.eq(dim >> _LANE_BITS), start.p.table_base.eq(row.base), start.p.scale.eq(row.step),
+            start.p.words.eq(dim >> self._lane_bits), start.p.table_base.eq(row.base), start.p.scale.eq(row.step),
             *(target[name].eq(row[name]) for name in ("token", "first", "last")),
             target.heads.eq(count),
             *(target[name].eq(shared_field(control.held, cached, name)) for name in (
@@ -193,7 +196,7 @@ class VectorEngine(wiring.Component):
             settings.fraction_bits.eq(fields.fraction_bits), settings.tapped.eq(fields.tap),
             *command_exponents(settings.exponents, fields),
             settings.loop.acts.eq(fields.loop), settings.loop.setpoint.eq(fields.setpoint),
-            settings.loop.words.eq(control.row.count >> _LANE_BITS),
+            settings.loop.words.eq(control.row.count >> self._lane_bits),
             self.saturations.eq(add.saturations), control.added.eq(add.done),
         ]
 

@@ -8,15 +8,15 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.arith.scalar import SCALAR
 from hw.arith.scalar_unit import ScalarPort
-from hw.attention.query_memory import QUERY, QUERY_SCALE
-from hw.linear.reader import SUM_WORD
+from hw.attention.query_memory import QUERY_SCALE, query_part
+from hw.linear.reader import sum_word
 from hw.memory.burst_former import BurstPort
 from hw.vector.head_quant import HeadQuant
 from hw.vector.kv_walk import KV_TARGET
 from hw.vector.kv_writer import KVWriter
 from hw.vector.rescale import RescalePort
-from hw.vector.rope import ANGLE_WRITE, Rope
-from models.machine.build import LANES, BuildParameters
+from hw.vector.rope import Rope, angle_write
+from models.machine.build import BuildParameters
 
 __all__ = ["HEADS", "HeadPath"]
 
@@ -24,7 +24,7 @@ HEADS = data.StructLayout({
     "rotate": 1,  # queries and keys
     "cached": 1,  # keys and values
     "row": unsigned(8),
-    "words": unsigned(8),  # of a head
+    "words": unsigned(9),  # of a head
     "table_base": unsigned(16),  # first word of the row's angles
     "scale": SCALAR,  # value of one unit of what is quantised, a sum or a rotated sum, over the levels
     "target": KV_TARGET,  # where `cached`; its `heads` counts always
@@ -39,19 +39,19 @@ class HeadPath(wiring.Component):
     some rows together (`KVWriter`).
     `busy` from the start until the last of these has left. Golden: `rope` (where `rotate`) and `head_quant`;
     `KVWriter` for the layout. Rescaling and scalar unit are shared with others.
-    Throughput: a head in dim / LANES + 1 or 25 cycles, whichever is more; about 3 dim / LANES + 80 for a
+    Throughput: a head in dim / lanes + 1 or 25 cycles, whichever is more; about 3 dim / lanes + 80 for a
     first head.
     """
 
     def __init__(self, build: BuildParameters) -> None:
-        self._build = build
+        self._build, lanes = build, build.lanes
         super().__init__({
             "start": In(stream.Signature(HEADS)),
-            "i_sums": In(stream.Signature(SUM_WORD)),
-            "i_table": In(stream.Signature(ANGLE_WRITE, always_ready=True)),
-            "rescale": Out(RescalePort()),
+            "i_sums": In(stream.Signature(sum_word(lanes))),
+            "i_table": In(stream.Signature(angle_write(lanes), always_ready=True)),
+            "rescale": Out(RescalePort(lanes)),
             "scalar": Out(ScalarPort()),
-            "o_query": Out(stream.Signature(QUERY, always_ready=True)),
+            "o_query": Out(stream.Signature(query_part(lanes), always_ready=True)),
             "o_query_scale": Out(stream.Signature(QUERY_SCALE, always_ready=True)),
             "write": Out(BurstPort()),
             "busy": Out(1),
@@ -60,10 +60,10 @@ class HeadPath(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         build = self._build
-        m.submodules.rope = rope = Rope(build.head_dim_max, build.slots)
-        m.submodules.quant = quant = HeadQuant(build.head_dim_max, kv_bits=build.kv_bits)
+        m.submodules.rope = rope = Rope(build.head_dim_max, build.slots, build.lanes)
+        m.submodules.quant = quant = HeadQuant(build.head_dim_max, kv_bits=build.kv_bits, lanes=build.lanes)
         m.submodules.writer = writer = KVWriter(kv_bits=build.kv_bits, ports=build.ports, rows=build.attention_rows,
-                                                heads=build.heads_max, beats=build.cache_beats)
+                                                heads=build.heads_max, beats=build.cache_beats, lanes=build.lanes)
         connect(m, quant.scalar, flipped(self.scalar))
         connect(m, quant.rescale, flipped(self.rescale))
         connect(m, writer.write, flipped(self.write))
@@ -80,7 +80,7 @@ class HeadPath(wiring.Component):
         ]
 
         # Sums of a row come in one piece; heads are cut here.
-        left, ends = Signal(8, reset_less=True), Signal(reset_less=True)
+        left, ends = Signal(9, reset_less=True), Signal(reset_less=True)
         m.d.comb += [
             rope.i.valid.eq(self.i_sums.valid), self.i_sums.ready.eq(rope.i.ready),
             Value.cast(rope.i.p.x).eq(Value.cast(self.i_sums.p.values)), rope.i.p.last.eq(ends),
@@ -105,7 +105,7 @@ class HeadPath(wiring.Component):
         ]
         m.d.sync += [head.eq(head + head_ends), scale_head.eq(scale_head + scale_there)]
         with m.If(quant.o.valid):
-            m.d.sync += index.eq(index + LANES)
+            m.d.sync += index.eq(index + build.lanes)
         with m.If(head_ends):
             m.d.sync += index.eq(0)
         m.d.comb += [

@@ -14,10 +14,10 @@ from hw.arith.scalar import SCALAR, scalar_const
 from hw.arith.scalar_steps import ScalarSteps
 from hw.arith.scalar_unit import ScalarOp, ScalarPort
 from hw.stream.queue import Queue
-from hw.vector.norm_quant import QUANTISED_WORD
+from hw.vector.norm_quant import quantised_word
 from hw.vector.rescale import RescalePort
 from hw.vector.rope import ROTATED_BITS, rotated_word
-from models.machine.build import LANES
+from models.machine.build import HEAD_UNIT
 from models.machine.kv_format import QUERY_FORMAT, kv_format
 from models.machine.scalar_format import MANTISSA_BITS
 
@@ -41,20 +41,20 @@ class HeadQuant(wiring.Component):
     next head becomes a scalar meanwhile, by shifts of its own.
     """
 
-    def __init__(self, dim_max: int, *, kv_bits: int) -> None:
-        if dim_max < 1 or dim_max % LANES:
-            raise ValueError(f"dim_max must be a multiple of {LANES}, got {dim_max}")
-        self._words, self._kv = dim_max // LANES, kv_format(kv_bits)
+    def __init__(self, dim_max: int, *, kv_bits: int, lanes: int) -> None:
+        if dim_max < 1 or dim_max % HEAD_UNIT:
+            raise ValueError(f"dim_max must be a multiple of {HEAD_UNIT}, got {dim_max}")
+        self._words, self._lanes, self._kv = dim_max // lanes, lanes, kv_format(kv_bits)
         super().__init__({
             "words": In(range(self._words + 1)),
             "scale": In(SCALAR),
             "cached": In(1),
             "room": Out(1),
             "started": In(1),
-            "i": In(stream.Signature(rotated_word(self._words), always_ready=True)),
-            "o": Out(stream.Signature(QUANTISED_WORD, always_ready=True)),
+            "i": In(stream.Signature(rotated_word(self._words, lanes), always_ready=True)),
+            "o": Out(stream.Signature(quantised_word(lanes), always_ready=True)),
             "o_scale": Out(stream.Signature(SCALAR, always_ready=True)),
-            "rescale": Out(RescalePort()),
+            "rescale": Out(RescalePort(lanes)),
             "scalar": Out(ScalarPort()),
         })
 
@@ -78,7 +78,7 @@ class HeadQuant(wiring.Component):
         with m.If(i.valid & i.p.last):
             m.d.sync += slot.eq(slot + 1)
 
-        level = [Signal(ROTATED_BITS, reset_less=True, name=f"size_{n}") for n in range(LANES)]
+        level = [Signal(ROTATED_BITS, reset_less=True, name=f"size_{n}") for n in range(self._lanes)]
         m.d.sync += [size.eq(abs(i.p.x[n])) for n, size in enumerate(level)]
         size, valid, last = largest_lane(m, level, i.valid, i.p.last)
         most, ended = Signal(ROTATED_BITS), Signal()
@@ -158,10 +158,10 @@ class HeadQuant(wiring.Component):
         words, results, formats = self.rescale.words, self.rescale.results, (self._kv, QUERY_FORMAT)
         m.d.comb += [
             words.valid.eq(there), words.p.last.eq(there_last), words.p.a.eq(factor),
-            *(words.p.x[n].eq(word[n]) for n in range(LANES)),
+            *(words.p.x[n].eq(word[n]) for n in range(self._lanes)),
         ]
         m.d.sync += [
             self.o.valid.eq(results.valid), self.o.p.last.eq(results.p.last),
             *(self.o.p.values[n].eq(Mux(self.cached, *(saturate(results.p.y[n], each.bits) for each in formats)))
-              for n in range(LANES)),
+              for n in range(self._lanes)),
         ]

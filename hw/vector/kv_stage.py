@@ -9,8 +9,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from hw.arith.scalar import SCALAR, to_word
-from hw.vector.norm_quant import QUANTISED_WORD
-from models.machine.build import LANES
+from hw.vector.norm_quant import quantised_word
 
 __all__ = ["BEAT_BYTES", "SCALES_A_BEAT", "KVStage", "scale_beats"]
 
@@ -36,15 +35,15 @@ class KVStage(wiring.Component):
 
     READ_LATENCY = 2
 
-    def __init__(self, *, kv_bits: int, rows: int, heads: int, beats: int) -> None:
+    def __init__(self, *, kv_bits: int, rows: int, heads: int, beats: int, lanes: int) -> None:
         """rows: a power of two. heads and beats: of a row, at most."""
-        self._kv_bits, self._rows, self._heads, self._beats = kv_bits, rows, heads, beats
+        self._kv_bits, self._rows, self._heads, self._beats, self._lanes = kv_bits, rows, heads, beats, lanes
         self._scale_beats = scale_beats(rows)
         super().__init__({
             "begin": In(1),
             "row": In(range(rows)),
             "within": In(range(rows + SCALES_A_BEAT - 1)),
-            "i": In(stream.Signature(QUANTISED_WORD, always_ready=True)),
+            "i": In(stream.Signature(quantised_word(lanes), always_ready=True)),
             "i_scale": In(stream.Signature(SCALAR, always_ready=True)),
             "beats": Out(range(beats + 1)),
             "tail": Out(BEAT_BYTES),
@@ -59,13 +58,13 @@ class KVStage(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         beat_bits, head_bits = ceil_log2(self._beats), ceil_log2(self._heads)
-        words = BEAT_BYTES * 8 // (LANES * self._kv_bits)  # of a beat
+        words = BEAT_BYTES * 8 // (self._lanes * self._kv_bits)  # of a beat
         i = self.i
         beat, word = Signal(range(self._beats)), Signal(range(words))
         of_head = Signal(range(self._beats))
         beat_ends = i.p.last | (word == words - 1)
         m.submodules.values = values = Memory(
-            shape=data.ArrayLayout(LANES * self._kv_bits, words), depth=self._rows << beat_bits, init=[],
+            shape=data.ArrayLayout(self._lanes * self._kv_bits, words), depth=self._rows << beat_bits, init=[],
             attrs={"ram_style": "block"})
         write, read = values.write_port(granularity=1), values.read_port()
         m.d.comb += [

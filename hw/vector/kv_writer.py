@@ -11,7 +11,7 @@ from hw.arith.scalar import SCALAR
 from hw.memory.burst_former import BurstPort
 from hw.vector.kv_stage import BEAT_BYTES, KVStage
 from hw.vector.kv_walk import KV_TARGET, KVWalk
-from hw.vector.norm_quant import QUANTISED_WORD
+from hw.vector.norm_quant import quantised_word
 from models.machine.build import BURST_BEATS
 from models.machine.cache import BLOCK_TOKENS
 from models.machine.kv_format import kv_format
@@ -37,13 +37,13 @@ class KVWriter(wiring.Component):
     Throughput: a word a cycle; a head of n rows of b beats in c chunks leaves in about n b + c + 5 cycles.
     """
 
-    def __init__(self, *, kv_bits: int, ports: int, rows: int, heads: int, beats: int) -> None:
+    def __init__(self, *, kv_bits: int, ports: int, rows: int, heads: int, beats: int, lanes: int) -> None:
         """rows: a power of two, at most 16; heads and beats of 16 bytes: of a token, at most."""
-        self._ports, self._rows = ports, rows
+        self._ports, self._rows, self._lanes = ports, rows, lanes
         self._kv_bits, self._heads, self._beats = kv_format(kv_bits).bits, heads, beats
         super().__init__({
             "start": In(stream.Signature(KV_TARGET)),
-            "i": In(stream.Signature(QUANTISED_WORD, always_ready=True)),
+            "i": In(stream.Signature(quantised_word(lanes), always_ready=True)),
             "i_scale": In(stream.Signature(SCALAR, always_ready=True)),
             "write": Out(BurstPort()),
             "busy": Out(1),
@@ -59,7 +59,8 @@ class KVWriter(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         m.submodules.stage = stage = KVStage(
-            kv_bits=self._kv_bits, rows=self._rows, heads=self._heads, beats=self._beats)
+            kv_bits=self._kv_bits, rows=self._rows, heads=self._heads, beats=self._beats,
+            lanes=self._lanes)
         m.submodules.walk = walk = KVWalk(ports=self._ports, rows=self._rows, heads=self._heads, beats=self._beats)
         connect(m, flipped(self.i), stage.i)
         connect(m, flipped(self.i_scale), stage.i_scale)

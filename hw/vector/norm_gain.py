@@ -1,4 +1,4 @@
-"""The norm's channels times their gains, exactly and rounded, and the squares of their sum."""
+"""The norm's channels times their gains, exactly and rounded, and the sum of their squares."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.arith.multiply_add import MULTIPLY_ADD_LATENCY, multiply_add, operand_bits
-from hw.vector.channel_memories import GAIN_WORD, READ_LATENCY, channel_read
-from hw.vector.word_tap import TAPPED_WORD
-from models.machine.build import LANES
+from hw.vector.channel_memories import READ_LATENCY, channel_read, gain_word
+from hw.vector.word_tap import tapped_word
 
-__all__ = ["NORM_WORD", "PRODUCT_BITS", "SIZE_BITS", "UP_MAX", "NormGain"]
+__all__ = ["PRODUCT_BITS", "SIZE_BITS", "UP_MAX", "NormGain", "norm_word"]
 
 SIZE_BITS = 60
 _NARROW_BITS = 23  # of a channel, behind the shift and before rounding
 UP_MAX = SIZE_BITS - _NARROW_BITS
 PRODUCT_BITS = SIZE_BITS + 15
-_DIGITS = 3  # of a size, unsigned, each for a multiplier's wider port
 _V_BITS = 40
-_SQUARE_DIGIT_BITS = 17  # of its 18-bit port
+_SQUARE_DIGIT_BITS = 17  # unsigned, for a multiplier's 18-bit port
 
-NORM_WORD = data.StructLayout({
-    "channels": data.ArrayLayout(data.StructLayout({"size": unsigned(SIZE_BITS), "negative": 1}), LANES), "last": 1})
-"""Channels by sign and size; a zero may have either sign."""
+
+def norm_word(lanes: int) -> data.StructLayout:
+    """Channels by sign and size; a zero may have either sign."""
+    channel = data.StructLayout({"size": unsigned(SIZE_BITS), "negative": 1})
+    return data.StructLayout({"channels": data.ArrayLayout(channel, lanes), "last": 1})
 
 
 class NormGain(wiring.Component):
@@ -31,29 +31,29 @@ class NormGain(wiring.Component):
 
     k = UP_MAX - up, 0 .. 37; rounded half to even: golden `gained` and `round_shift`. Up to `up` the sizes may have
     SIZE_BITS - up bits. Products leave on `o_products`, v on `o_v`, sums of a word's squares on `o_squares`, each
-    marked at the row's last word, `LATENCY` cycles and less behind `i`; what is not wanted is left there. No
-    backpressure. Words are those of a whole row, channel 0 first: gains are read in step, or are 1 without `gained`.
-    `up` and `gained` hold still while words are inside.
+    marked at the row's last word, some 10 cycles behind `i`; what is not wanted is left there. No backpressure. Words
+    are those of a whole row, channel 0 first: gains are read in step, or are 1 without `gained`. `up` and `gained`
+    hold still while words are inside.
 
     Widths: |x| < 2**60, |g| <= 2**15, products below 2**75; |v| <= 2**38; squares <= 2**46.
     Sizes are shifted to the left, so that both results are rounded at places that do not move. A lane's product is
-    three digits, each a DSP's operand, down a chain of DSPs, the squares are two chains over the lanes.
+    a few digits, each a DSP's operand, down a chain of DSPs; the squares are chains over the lanes, one for each pair
+    of their digits.
     """
 
     _SHIFTED = 3  # cycles to the shifted size and its gain
-    _MULTIPLIED = _SHIFTED + MULTIPLY_ADD_LATENCY + 2  # the chain's second and third digit a cycle later each
     _NARROWED = _SHIFTED + 2
-    LATENCY = _NARROWED + MULTIPLY_ADD_LATENCY + LANES
 
-    def __init__(self) -> None:
-        products = data.StructLayout({"sizes": data.ArrayLayout(unsigned(PRODUCT_BITS), LANES), "last": 1})
+    def __init__(self, lanes: int) -> None:
+        self._lanes = lanes
+        products = data.StructLayout({"sizes": data.ArrayLayout(unsigned(PRODUCT_BITS), lanes), "last": 1})
         super().__init__({
             "up": In(range(UP_MAX + 1)),
             "gained": In(1),
-            "gain": Out(channel_read(GAIN_WORD)),
-            "i": In(stream.Signature(NORM_WORD, always_ready=True)),
+            "gain": Out(channel_read(gain_word(lanes))),
+            "i": In(stream.Signature(norm_word(lanes), always_ready=True)),
             "o_products": Out(stream.Signature(products, always_ready=True)),
-            "o_v": Out(stream.Signature(TAPPED_WORD, always_ready=True)),
+            "o_v": Out(stream.Signature(tapped_word(lanes), always_ready=True)),
             "o_squares": Out(stream.Signature(data.StructLayout({"sum": unsigned(49), "last": 1}), always_ready=True)),
         })
 
@@ -65,7 +65,7 @@ class NormGain(wiring.Component):
             m.d.sync += index.eq(Mux(i.p.last, 0, index + 1))
 
         narrow = []
-        for n in range(LANES):
+        for n in range(self._lanes):
             size, gain, negative = self._operands(m, n)
             product, v = self._multiply(m, platform, size, gain, negative)
             m.d.comb += self.o_products.p.sizes[n].eq(product)
@@ -74,12 +74,13 @@ class NormGain(wiring.Component):
         m.d.comb += self.o_squares.p.sum.eq(_square_sum(m, platform, narrow))
 
         ends = Cat(i.valid, i.p.last)
-        for latency in range(1, self.LATENCY + 1):
+        multiplied = self._SHIFTED + MULTIPLY_ADD_LATENCY + _digits(platform) - 1  # a digit a cycle down the chain
+        squared = self._NARROWED + MULTIPLY_ADD_LATENCY + self._lanes
+        for latency in range(1, max(multiplied + 1, squared) + 1):
             later = Signal(2, name=f"ends_{latency}")
             m.d.sync += later.eq(ends)
             ends = later
-            for after, o in ((self._MULTIPLIED, self.o_products), (self._MULTIPLIED + 1, self.o_v),
-                             (self.LATENCY, self.o_squares)):
+            for after, o in ((multiplied, self.o_products), (multiplied + 1, self.o_v), (squared, self.o_squares)):
                 if latency == after:
                     m.d.comb += [o.valid.eq(ends[0]), o.p.last.eq(ends[1])]
         return m
@@ -100,28 +101,35 @@ class NormGain(wiring.Component):
         return size, gain, negative
 
     def _multiply(self, m: Module, platform, size: Value, gain: Value, negative: Value) -> tuple[Value, Value]:
-        """The product, _MULTIPLIED cycles after its channel, and what v becomes the cycle after."""
-        total, parts, bits = None, [], operand_bits(platform)[0] - 1
-        assert _DIGITS * bits >= SIZE_BITS > 2 * bits
-        for n in range(_DIGITS):
+        """The product, whole with its last digit, and what v becomes the cycle after."""
+        total, parts, bits, digits = None, [], operand_bits(platform)[0] - 1, _digits(platform)
+        for n in range(digits):
             digit = _unsigned(size[n * bits:(n + 1) * bits])
             total = _product_and(m, _delayed(m, digit, n).as_signed(), _delayed(m, _unsigned(gain), n).as_signed(),
                                  None if total is None else total >> bits)
             parts.append(total)
-        bottom, middle, top = parts
+        *lower, top = parts
 
         # Bits below the guard, from the digits as they come.
-        guard = UP_MAX - 1 - bits
-        below_bottom, below = Signal(reset_less=True, name="below_bottom"), Signal(reset_less=True, name="below")
-        m.d.sync += [below_bottom.eq(bottom[:bits].any()), below.eq(below_bottom | middle[:guard].any())]
-        product = Cat(_delayed(m, bottom[:bits], 2), _delayed(m, middle[:bits], 1),
-                      top)[:PRODUCT_BITS]
+        guarded, below = (UP_MAX - 1) // bits, Const(0, 1)  # the digit that has the guard
+        for n, part in enumerate(parts[:guarded + 1]):
+            before, below = below, Signal(reset_less=True, name="below")
+            m.d.sync += below.eq(before | part[:min(bits, UP_MAX - 1 - n * bits)].any())
+        below = _delayed(m, below, digits - 2 - guarded)
+        product = Cat(*(_delayed(m, part[:bits], digits - 1 - n) for n, part in enumerate(lower)), top)[:PRODUCT_BITS]
         whole = product[UP_MAX:]
         up = product[UP_MAX - 1] & (below | whole[0])
         # Of a negative one -(whole + up) = ~whole + ~up: one carry chain rounds and negates.
-        negative = _delayed(m, negative, MULTIPLY_ADD_LATENCY + 2)
+        negative = _delayed(m, negative, MULTIPLY_ADD_LATENCY + digits - 1)
         v = (Cat(whole, Const(0, _V_BITS - len(whole))) ^ negative.replicate(_V_BITS)) + (up ^ negative)
         return product, v[:_V_BITS]
+
+
+def _digits(platform) -> int:
+    """Of a size, unsigned, each for a multiplier's wider port."""
+    digits = -(-SIZE_BITS // (operand_bits(platform)[0] - 1))
+    assert digits > (UP_MAX - 1) // (operand_bits(platform)[0] - 1) + 1  # none holds the guard but the last
+    return digits
 
 
 def _unsigned(x: Value) -> Value:
@@ -157,15 +165,20 @@ def _narrowed(m: Module, size: Value) -> Value:
 
 
 def _square_sum(m: Module, platform, sizes: list[Value]) -> Value:
-    """The sum of squares of a word, MULTIPLY_ADD_LATENCY + LANES cycles after its sizes."""
+    """The sum of squares of a word, MULTIPLY_ADD_LATENCY + lanes cycles after its sizes."""
+    width, bits = len(sizes[0]), _SQUARE_DIGIT_BITS
+    digits = [slice(0, bits), slice(bits, width)]
+    if operand_bits(platform)[0] > width:  # the wider port takes a whole size
+        pairs = [(slice(0, width), digits[0], 0), (slice(0, width), digits[1], bits)]
+    else:
+        pairs = [(digits[0], digits[0], 0), (digits[0], digits[1], bits + 1), (digits[1], digits[1], 2 * bits)]
     totals = []
-    for low in (0, _SQUARE_DIGIT_BITS):
+    for a, b, shift in pairs:
         total = None
         for n, size in enumerate(sizes):
-            digit = _unsigned(size[low:low + _SQUARE_DIGIT_BITS])
-            total = multiply_add(m, platform, _delayed(m, _unsigned(size), n).as_signed(),
-                                 _delayed(m, digit, n).as_signed(), total)
-        totals.append(total.value[:45])
+            total = multiply_add(m, platform, _delayed(m, _unsigned(size[a]), n).as_signed(),
+                                 _delayed(m, _unsigned(size[b]), n).as_signed(), total)
+        totals.append(total.value[:45] << shift)
     square_sum = Signal(49, reset_less=True)
-    m.d.sync += square_sum.eq(totals[0] + (totals[1] << _SQUARE_DIGIT_BITS))
+    m.d.sync += square_sum.eq(sum(totals[1:], totals[0]))
     return square_sum

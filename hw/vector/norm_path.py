@@ -11,10 +11,10 @@ from hw.arith.scalar_unit import ScalarPort
 from hw.command import COMMAND_BITS, command_layout
 from hw.linear.activations import activation_layout
 from hw.memory.shapes import LOAD_WORD
-from hw.vector.channel_memories import GAIN_WORD, channel_read
+from hw.vector.channel_memories import channel_read, gain_word
 from hw.vector.layer_inputs import STEP_WRITE, LayerInputs
 from hw.vector.norm_quant import NormQuant
-from hw.vector.norm_source import SOURCE_PORTS, NormSource
+from hw.vector.norm_source import NormSource, source_ports
 from hw.vector.rescale import RescalePort
 from hw.vector.row import ROW
 from hw.vector.tap import command_exponents
@@ -33,7 +33,8 @@ class NormPath(wiring.Component):
     `LayerInputs`. Rescaling, tap and scalar unit are shared with others.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, lanes: int) -> None:
+        self._lanes, self._source_ports = lanes, source_ports(lanes)
         super().__init__({
             "command": In(COMMAND_BITS),
             "row": In(ROW),
@@ -42,13 +43,13 @@ class NormPath(wiring.Component):
             "exponent": In(signed(10)),
             "counting": In(1),
             "i_load": In(stream.Signature(LOAD_WORD)),
-            **SOURCE_PORTS,
-            "gain": Out(channel_read(GAIN_WORD)),
-            "rescale": Out(RescalePort()),
-            "tap": Out(WordTapPort()),
+            **self._source_ports,
+            "gain": Out(channel_read(gain_word(lanes))),
+            "rescale": Out(RescalePort(lanes)),
+            "tap": Out(WordTapPort(lanes)),
             "scalar": Out(ScalarPort()),
-            "o_linear": Out(stream.Signature(activation_layout(8), always_ready=True)),
-            "o_head": Out(stream.Signature(activation_layout(16), always_ready=True)),
+            "o_linear": Out(stream.Signature(activation_layout(8, lanes), always_ready=True)),
+            "o_head": Out(stream.Signature(activation_layout(16, lanes), always_ready=True)),
             "o_step": Out(stream.Signature(STEP_WRITE, always_ready=True)),
             "o_unit": Out(stream.Signature(SCALAR)),
             "zeros": Out(16),
@@ -58,14 +59,14 @@ class NormPath(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         fields, row = data.View(command_layout(Opcode.NORM), self.command), self.row
-        m.submodules.source = source = NormSource()
-        m.submodules.norm = norm = NormQuant()
-        m.submodules.inputs = inputs = LayerInputs()
+        m.submodules.source = source = NormSource(self._lanes)
+        m.submodules.norm = norm = NormQuant(self._lanes)
+        m.submodules.inputs = inputs = LayerInputs(self._lanes)
         connect(m, norm.o_pass, source.i_pass)
         connect(m, source.o, norm.i_x)
         connect(m, norm.o_q, inputs.i)
         for inner, outer in (
-                *((getattr(source, name), getattr(self, name)) for name in SOURCE_PORTS), (norm.gain, self.gain),
+                *((getattr(source, name), getattr(self, name)) for name in self._source_ports), (norm.gain, self.gain),
                 (norm.rescale, self.rescale), (norm.tap, self.tap), (norm.scalar, self.scalar),
                 (norm.o_scale, self.o_unit), (inputs.i_load, self.i_load), (inputs.o_linear, self.o_linear),
                 (inputs.o_head, self.o_head), (inputs.o_step, self.o_step)):

@@ -10,21 +10,22 @@ from hw.arith.largest import largest_lane
 from hw.arith.rounding import saturate
 from hw.arith.scalar import SCALAR
 from hw.arith.scalar_unit import ScalarPort
-from hw.vector.channel_memories import GAIN_WORD, channel_read
+from hw.vector.channel_memories import channel_read, gain_word
 from hw.vector.norm_control import NORM_SETTINGS, V_BITS, NormControl, NormPass, NormRow
-from hw.vector.norm_gain import NORM_WORD, PRODUCT_BITS, SIZE_BITS, NormGain
+from hw.vector.norm_gain import PRODUCT_BITS, SIZE_BITS, NormGain, norm_word
 from hw.vector.rescale import RescalePort
 from hw.vector.word_tap import WordTapPort
-from models.machine.build import LANES
 
-__all__ = ["QUANTISED_WORD", "NormQuant"]
+__all__ = ["NormQuant", "quantised_word"]
 
 
-QUANTISED_WORD = data.StructLayout({"values": data.ArrayLayout(signed(16), LANES), "last": 1})
+def quantised_word(lanes: int) -> data.StructLayout:
+    """Channels as levels of 8 or 16 bits."""
+    return data.StructLayout({"values": data.ArrayLayout(signed(16), lanes), "last": 1})
 
 
 class NormQuant(wiring.Component):
-    """Normalise, tap and quantise one row of up to 8,192 channels, a multiple of LANES.
+    """Normalise, tap and quantise one row of up to 8,192 channels, a multiple of `lanes`, these a cycle.
 
     Contract: golden `norm_quant` bit for bit (docs/numerics.md §4). A transfer on `start` begins a row. Each
     transfer on `o_pass` then asks the source for the whole row once more on `i_x`. Without a tap: LARGEST and
@@ -40,17 +41,18 @@ class NormQuant(wiring.Component):
     beside the passes about 160 cycles of scalar operations and draining with rms, 90 without, and 100 more with a tap.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, lanes: int) -> None:
+        self._lanes = lanes
         super().__init__({
             "start": In(stream.Signature(NORM_SETTINGS)),
             "scale": In(SCALAR),
             "o_pass": Out(stream.Signature(NormPass)),
-            "i_x": In(stream.Signature(NORM_WORD, always_ready=True)),
-            "gain": Out(channel_read(GAIN_WORD)),
-            "rescale": Out(RescalePort()),
-            "tap": Out(WordTapPort()),
+            "i_x": In(stream.Signature(norm_word(lanes), always_ready=True)),
+            "gain": Out(channel_read(gain_word(lanes))),
+            "rescale": Out(RescalePort(lanes)),
+            "tap": Out(WordTapPort(lanes)),
             "scalar": Out(ScalarPort()),
-            "o_q": Out(stream.Signature(QUANTISED_WORD, always_ready=True)),
+            "o_q": Out(stream.Signature(quantised_word(lanes), always_ready=True)),
             "coming": Out(1),
             "o_scale": Out(stream.Signature(SCALAR)),
         })
@@ -58,7 +60,7 @@ class NormQuant(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         row = NormRow()
-        m.submodules.gained = gained = NormGain()
+        m.submodules.gained = gained = NormGain(self._lanes)
         m.d.comb += [
             gained.i.valid.eq(self.i_x.valid), gained.i.p.eq(self.i_x.p),
             gained.gained.eq(row.settings.gained), gained.up.eq(row.up),
@@ -77,7 +79,7 @@ class NormQuant(wiring.Component):
         """Sizes ored, squares added up."""
         x, squares = self.i_x, gained.o_squares
         bits, valid = Signal(SIZE_BITS, reset_less=True), Signal()
-        m.d.sync += [bits.eq(_any_of([x.p.channels[n].size for n in range(LANES)])),
+        m.d.sync += [bits.eq(_any_of([x.p.channels[n].size for n in range(self._lanes)])),
                      valid.eq(x.valid & row.largest_pass)]
         with m.If(valid):
             m.d.sync += row.seen.eq(row.seen | bits)
@@ -90,7 +92,7 @@ class NormQuant(wiring.Component):
         """v, or what comes back from the tap: y with its valid and last."""
         words, results, v = self.tap.words, self.tap.results, gained.o_v
         m.d.comb += [words.valid.eq(v.valid & row.through_tap), words.p.eq(v.p)]
-        y, y_valid, y_last = Signal(data.ArrayLayout(signed(V_BITS), LANES), reset_less=True), Signal(), Signal()
+        y, y_valid, y_last = Signal(data.ArrayLayout(signed(V_BITS), self._lanes), reset_less=True), Signal(), Signal()
         m.d.sync += [
             Value.cast(y).eq(Mux(row.through_tap, Value.cast(results.p.x), Value.cast(v.p.x))),
             y_valid.eq(Mux(row.through_tap, results.valid, v.valid)),
@@ -102,7 +104,7 @@ class NormQuant(wiring.Component):
                  y_last: Signal) -> None:
         """Largest |x * gain|, exact, or behind the tap largest |y|."""
         products, tapping = gained.o_products, row.through_tap
-        level = [Signal(PRODUCT_BITS, reset_less=True, name=f"size_{n}") for n in range(LANES)]
+        level = [Signal(PRODUCT_BITS, reset_less=True, name=f"size_{n}") for n in range(self._lanes)]
         for n, size in enumerate(level):
             product, below = products.p.sizes[n], tapping & y[n][-1]
             m.d.sync += [
@@ -130,7 +132,7 @@ class NormQuant(wiring.Component):
             self.o_q.valid.eq(self.coming),
             self.o_q.p.last.eq(results.p.last),
             *(self.o_q.p.values[n].eq(Mux(row.settings.levels16, saturate(results.p.y[n], 16),
-                                          saturate(results.p.y[n], 8))) for n in range(LANES)),
+                                          saturate(results.p.y[n], 8))) for n in range(self._lanes)),
         ]
         with m.If(self.o_q.valid & self.o_q.p.last):
             m.d.sync += row.left.eq(1)

@@ -8,27 +8,31 @@ from amaranth.lib.wiring import In, Out
 
 from hw.arith.scalar import SCALAR
 from hw.arith.scale_round import ScaleRound
-from models.machine.build import LANES
 
-__all__ = ["RESCALED_WORD", "RESCALE_WORD", "Rescale", "RescalePort"]
+__all__ = ["Rescale", "RescalePort"]
 
 _X_BITS, _Y_BITS = 40, 32
 
-RESCALE_WORD = data.StructLayout({"x": data.ArrayLayout(signed(_X_BITS), LANES), "a": SCALAR, "fraction": signed(8),
-                                  "last": 1})
-RESCALED_WORD = data.StructLayout({"y": data.ArrayLayout(signed(_Y_BITS), LANES), "last": 1})
+
+def _word(lanes: int) -> data.StructLayout:
+    return data.StructLayout({"x": data.ArrayLayout(signed(_X_BITS), lanes), "a": SCALAR, "fraction": signed(8),
+                              "last": 1})
+
+
+def _rescaled_word(lanes: int) -> data.StructLayout:
+    return data.StructLayout({"y": data.ArrayLayout(signed(_Y_BITS), lanes), "last": 1})
 
 
 class RescalePort(wiring.Signature):
     """A user's side of a Rescale: words go out, results come back; flipped, the unit's side."""
 
-    def __init__(self) -> None:
-        super().__init__({"words": Out(stream.Signature(RESCALE_WORD, always_ready=True)),
-                          "results": In(stream.Signature(RESCALED_WORD, always_ready=True))})
+    def __init__(self, lanes: int) -> None:
+        super().__init__({"words": Out(stream.Signature(_word(lanes), always_ready=True)),
+                          "results": In(stream.Signature(_rescaled_word(lanes), always_ready=True))})
 
 
 class Rescale(wiring.Component):
-    """y = saturate(round(x * a * 2**fraction), 32) of LANES channels a cycle, `LATENCY` cycles later.
+    """y = saturate(round(x * a * 2**fraction), 32) of `lanes` channels a cycle, `LATENCY` cycles later.
 
     Contract: golden `scale_round` (docs/numerics.md §2) of each channel; |x| < 2**39. Saturating the result once more
     to fewer bits equals `scale_round` to those. `last` travels along. No backpressure.
@@ -36,17 +40,18 @@ class Rescale(wiring.Component):
 
     LATENCY = ScaleRound.LATENCY + 1
 
-    def __init__(self) -> None:
+    def __init__(self, lanes: int) -> None:
+        self._lanes = lanes
         super().__init__({
-            "i": In(stream.Signature(RESCALE_WORD, always_ready=True)),
-            "o": Out(stream.Signature(RESCALED_WORD, always_ready=True)),
+            "i": In(stream.Signature(_word(lanes), always_ready=True)),
+            "o": Out(stream.Signature(_rescaled_word(lanes), always_ready=True)),
         })
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        valid, word = Signal(), Signal(RESCALE_WORD, reset_less=True)  # behind the choice among users
+        valid, word = Signal(), Signal(self.i.p.shape(), reset_less=True)  # behind the choice among users
         m.d.sync += [valid.eq(self.i.valid), word.eq(self.i.p)]
-        for n in range(LANES):
+        for n in range(self._lanes):
             m.submodules[f"lane_{n}"] = lane = ScaleRound(_X_BITS, _Y_BITS, 0 if n else 1)
             m.d.comb += [
                 lane.i.valid.eq(valid), lane.i.p.x.eq(word.x[n]), lane.i.p.a.eq(word.a),

@@ -9,13 +9,12 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from hw.arith.rounding import saturate
 from hw.arith.scalar import SCALAR, power_of_two
 from hw.arith.scalar_unit import ScalarPort
-from hw.linear.reader import SUM_WORD
-from hw.vector.channel_memories import READ_LATENCY, RESIDUAL_WORD, RESIDUAL_WRITE, channel_read
+from hw.linear.reader import sum_word
+from hw.vector.channel_memories import READ_LATENCY, channel_read, residual_word, residual_write
 from hw.vector.closed_loop import LOOP_SETTINGS, ClosedLoop
 from hw.vector.rescale import Rescale, RescalePort
 from hw.vector.tap import TAP_EXPONENTS
-from hw.vector.word_tap import TAP_PRODUCTS, WordTapPort
-from models.machine.build import LANES
+from hw.vector.word_tap import WordTapPort, tap_products
 from models.machine.descriptor import Loop
 
 __all__ = ["RESIDUAL_SETTINGS", "ResidualAdd"]
@@ -42,24 +41,25 @@ class ResidualAdd(wiring.Component):
     cycles, and WordTap.LATENCY more. With a loop a row takes its words' cycles once more, and about 70.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, lanes: int) -> None:
+        self._lanes = lanes
         super().__init__({
             "settings": In(RESIDUAL_SETTINGS),
-            "i": In(stream.Signature(SUM_WORD, always_ready=True)),
-            "memory": Out(channel_read(RESIDUAL_WORD)),
-            "rescale": Out(RescalePort()),
-            "tap": Out(WordTapPort()),
-            "products": In(TAP_PRODUCTS),
+            "i": In(stream.Signature(sum_word(lanes), always_ready=True)),
+            "memory": Out(channel_read(residual_word(lanes))),
+            "rescale": Out(RescalePort(lanes)),
+            "tap": Out(WordTapPort(lanes)),
+            "products": In(tap_products(lanes)),
             "scalar": Out(ScalarPort()),
-            "o_write": Out(stream.Signature(RESIDUAL_WRITE, always_ready=True)),
+            "o_write": Out(stream.Signature(residual_write(lanes), always_ready=True)),
             "done": Out(1),
-            "saturations": Out(range(LANES + 1)),
+            "saturations": Out(range(lanes + 1)),
         })
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        settings, rescaled = self.settings, self.rescale.results
-        m.submodules.loop = loop = ClosedLoop()
+        settings, rescaled, lanes = self.settings, self.rescale.results, self._lanes
+        m.submodules.loop = loop = ClosedLoop(lanes)
         connect(m, flipped(self.scalar), loop.scalar)
         looped = settings.tapped & (settings.loop.acts != Loop.NONE)
         valid, last = self.i.valid | loop.again.valid, Mux(loop.again.valid, loop.again.last, self.i.p.last)
@@ -68,7 +68,7 @@ class ResidualAdd(wiring.Component):
             Value.cast(self.rescale.words.p.a).eq(Mux(loop.second, 0, Value.cast(settings.scale))),
             self.rescale.words.p.fraction.eq(settings.fraction_bits),
             self.rescale.words.p.last.eq(last),
-            *(self.rescale.words.p.x[n].eq(self.i.p.values[n]) for n in range(LANES)),
+            *(self.rescale.words.p.x[n].eq(self.i.p.values[n]) for n in range(lanes)),
         ]
 
         # h is asked for so late that it comes together with what is added to it.
@@ -79,15 +79,15 @@ class ResidualAdd(wiring.Component):
             asks = later
         m.d.comb += self.memory.index.eq(self._number(m, asks[0], asks[1]))
 
-        total, totals = Signal(data.ArrayLayout(signed(33), LANES), reset_less=True), Signal()
-        clipped, added = Signal(RESIDUAL_WORD, reset_less=True), Signal()
-        total_last, added_last, over = Signal(), Signal(), Signal(LANES)
+        total, totals = Signal(data.ArrayLayout(signed(33), lanes), reset_less=True), Signal()
+        clipped, added = Signal(residual_word(lanes), reset_less=True), Signal()
+        total_last, added_last, over = Signal(), Signal(), Signal(lanes)
         m.d.sync += [
             totals.eq(rescaled.valid), total_last.eq(rescaled.p.last),
             added.eq(totals), added_last.eq(total_last),
-            *(total[n].eq(rescaled.p.y[n] + self.memory.word[n]) for n in range(LANES)),
-            *(clipped[n].eq(saturate(total[n], 32)) for n in range(LANES)),
-            *(over[n].eq(totals & (saturate(total[n], 32) != total[n])) for n in range(LANES)),
+            *(total[n].eq(rescaled.p.y[n] + self.memory.word[n]) for n in range(lanes)),
+            *(clipped[n].eq(saturate(total[n], 32)) for n in range(lanes)),
+            *(over[n].eq(totals & (saturate(total[n], 32) != total[n])) for n in range(lanes)),
             self.saturations.eq(sum(over)),
         ]
         m.d.comb += [
@@ -99,7 +99,7 @@ class ResidualAdd(wiring.Component):
             self.tap.settings.exponents.eq(settings.exponents),
             self.tap.words.valid.eq(added & settings.tapped),
             self.tap.words.p.last.eq(added_last),
-            *(self.tap.words.p.x[n].eq(clipped[n]) for n in range(LANES)),
+            *(self.tap.words.p.x[n].eq(clipped[n]) for n in range(lanes)),
             loop.settings.eq(settings.loop), loop.products.eq(self.products),
             loop.entering.valid.eq(added & looped & ~loop.second), loop.entering.last.eq(added_last),
         ]
@@ -110,7 +110,7 @@ class ResidualAdd(wiring.Component):
         m.d.sync += [
             self.o_write.valid.eq(Mux(behind, tapped.valid, added)),
             write_last.eq(Mux(behind, tapped.p.last, added_last)),
-            *(self.o_write.p.h[n].eq(Mux(behind, tapped.p.x[n], clipped[n])) for n in range(LANES)),
+            *(self.o_write.p.h[n].eq(Mux(behind, tapped.p.x[n], clipped[n])) for n in range(lanes)),
             self.done.eq((written & (~looped | loop.second)) | loop.idle_row),
         ]
         m.d.comb += [loop.written.eq(written),

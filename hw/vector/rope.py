@@ -9,10 +9,10 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from hw.arith.rounding import round_shift
-from models.machine.build import LANES
+from models.machine.build import HEAD_UNIT
 from models.machine.tables import ANGLE_FRACTION
 
-__all__ = ["ANGLE_WRITE", "ROPE_FRACTION", "ROTATED_BITS", "Rope", "rotated_word"]
+__all__ = ["ROPE_FRACTION", "ROTATED_BITS", "Rope", "angle_write", "rotated_word"]
 
 ROPE_FRACTION = 4
 ROTATED_BITS = 30
@@ -21,13 +21,15 @@ _SHIFT = ANGLE_FRACTION - ROPE_FRACTION
 _HEADS = 2  # one comes in while one goes out
 _STEPS = 7  # reads, memories, their words held, operands, products, totals
 
-ANGLES = data.ArrayLayout(signed(16), LANES)
-ANGLE_WRITE = data.StructLayout({"index": unsigned(16), "angles": ANGLES})
+
+def angle_write(lanes: int) -> data.StructLayout:
+    """A word of the table, by its number."""
+    return data.StructLayout({"index": unsigned(16), "angles": data.ArrayLayout(signed(16), lanes)})
 
 
-def rotated_word(words: int) -> data.StructLayout:
+def rotated_word(words: int, lanes: int) -> data.StructLayout:
     """Channels of a head of up to `words` words, and which of its words they are."""
-    return data.StructLayout({"x": data.ArrayLayout(signed(ROTATED_BITS), LANES), "index": range(words), "last": 1})
+    return data.StructLayout({"x": data.ArrayLayout(signed(ROTATED_BITS), lanes), "index": range(words), "last": 1})
 
 
 class Rope(wiring.Component):
@@ -36,7 +38,7 @@ class Rope(wiring.Component):
     Contract: golden `rope` (docs/numerics.md §6), transformers' half-split order: pairs are channels i and
     i + dim/2; ROPE_FRACTION fraction bits are added. Without `rotate`: x itself. A head comes in word by word,
     channel 0 first; it leaves in the order of the pairs' words, 0, half, 1, half + 1 and so on, each with its
-    `index`. `words` (words of a head, even, at most dim_max / LANES), `rotate` and `table_base` hold still while
+    `index`. `words` (words of a head, even, at most dim_max / lanes), `rotate` and `table_base` hold still while
     a head is inside. `room` lets the next head leave, `started` says that it does.
 
     The table has `rows` times dim_max angles, always ready to be written by `i_table` (words); the angles of a
@@ -45,30 +47,30 @@ class Rope(wiring.Component):
     Throughput: one word a cycle, two heads inside; 9 cycles from a head's last word in to its first out.
     """
 
-    def __init__(self, dim_max: int, rows: int) -> None:
-        if dim_max < 1 or dim_max % (2 * LANES):
-            raise ValueError(f"dim_max must be a multiple of {2 * LANES}, got {dim_max}")
+    def __init__(self, dim_max: int, rows: int, lanes: int) -> None:
+        if dim_max < 1 or dim_max % HEAD_UNIT:
+            raise ValueError(f"dim_max must be a multiple of {HEAD_UNIT}, got {dim_max}")
         if rows < 1:
             raise ValueError(f"rows must be positive, got {rows}")
-        self._words, self._rows = dim_max // LANES, rows
+        self._words, self._rows, self._lanes = dim_max // lanes, rows, lanes
         super().__init__({
             "words": In(range(self._words + 1)),
             "rotate": In(1),
             "table_base": In(range(self._words * rows)),
-            "i_table": In(stream.Signature(ANGLE_WRITE, always_ready=True)),
-            "i": In(stream.Signature(data.StructLayout({"x": data.ArrayLayout(signed(24), LANES), "last": 1}))),
+            "i_table": In(stream.Signature(angle_write(lanes), always_ready=True)),
+            "i": In(stream.Signature(data.StructLayout({"x": data.ArrayLayout(signed(24), lanes), "last": 1}))),
             "room": In(1),
             "started": Out(1),
-            "o": Out(stream.Signature(rotated_word(self._words), always_ready=True)),
+            "o": Out(stream.Signature(rotated_word(self._words, lanes), always_ready=True)),
         })
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        bits = ceil_log2(self._words)
-        head_shape = self.i.p.x.shape()
+        lanes, bits = self._lanes, ceil_log2(self._words)
+        head_shape, angles = self.i.p.x.shape(), self.i_table.p.angles.shape()
         m.submodules.heads = heads = Memory(shape=head_shape, depth=_HEADS << bits, init=[],
                                             attrs={"ram_style": "distributed"})
-        m.submodules.table = table = Memory(shape=ANGLES, depth=self._words * self._rows, init=[],
+        m.submodules.table = table = Memory(shape=angles, depth=self._words * self._rows, init=[],
                                             attrs={"ram_style": "block"})
         write, read = heads.write_port(), heads.read_port()
         write_table, read_table = table.write_port(), table.read_port()
@@ -118,24 +120,24 @@ class Rope(wiring.Component):
         m.d.comb += [tags[0].valid.eq(reading), tags[0].second.eq(second), tags[0].last.eq(ends),
                      tags[0].index.eq(index)]
         m.d.sync += [after.eq(before) for before, after in zip(tags, tags[1:], strict=False)]
-        value, angle = Signal(head_shape, reset_less=True), Signal(ANGLES, reset_less=True)
-        held, held_angle = Signal(head_shape, reset_less=True), Signal(ANGLES, reset_less=True)
+        value, angle = Signal(head_shape, reset_less=True), Signal(angles, reset_less=True)
+        held, held_angle = Signal(head_shape, reset_less=True), Signal(angles, reset_less=True)
         m.d.sync += [value.eq(read.data), angle.eq(read_table.data), held.eq(value), held_angle.eq(angle)]
 
         # tags[2]: value; tags[3], first of a pair: a and cos are held, b and sin are there
         x, y, cos, sin = (Signal(shape, reset_less=True, name=name) for shape, name in (
-            (head_shape, "x"), (head_shape, "y"), (ANGLES, "cos"), (ANGLES, "sin")))
+            (head_shape, "x"), (head_shape, "y"), (angles, "cos"), (angles, "sin")))
         with m.If(tags[3].second):
             m.d.sync += [Value.cast(x).eq(Value.cast(y)), Value.cast(y).eq(Value.cast(x))]
         with m.Else():
             m.d.sync += [x.eq(held), y.eq(value)]
-            for n in range(LANES):
+            for n in range(lanes):
                 m.d.sync += [cos[n].eq(Mux(self.rotate, held_angle[n], 1 << _SHIFT)),
                              sin[n].eq(Mux(self.rotate, angle[n], 0))]
-        straight, crossed = (Signal(data.ArrayLayout(signed(40), LANES), reset_less=True, name=name)
+        straight, crossed = (Signal(data.ArrayLayout(signed(40), lanes), reset_less=True, name=name)
                              for name in ("straight", "crossed"))
-        total = Signal(data.ArrayLayout(signed(41), LANES), reset_less=True)
-        for n in range(LANES):
+        total = Signal(data.ArrayLayout(signed(41), lanes), reset_less=True)
+        for n in range(lanes):
             m.d.sync += [
                 straight[n].eq(x[n] * cos[n]), crossed[n].eq(y[n] * sin[n]),
                 # first half a cos - b sin, second half b cos + a sin

@@ -7,6 +7,7 @@ from fractions import Fraction
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
 from hw.arith.scalar import SCALAR, from_word, power_of_two, scalar_const, shift
 from hw.arith.scalar_steps import ScalarSteps
@@ -15,7 +16,7 @@ from hw.command import COMMAND_BITS, HEADER_LAYOUT, POSITIONS, command_layout, s
 from hw.vector.layer_inputs import STEP_WRITE
 from hw.vector.rope import ROPE_FRACTION
 from hw.vector.row import KIND, ROW
-from models.machine.build import LANES, BuildParameters
+from models.machine.build import BuildParameters
 from models.machine.cache import BLOCK_TOKENS
 from models.machine.descriptor import OPCODES, Activation, Engine, Opcode
 from models.machine.descriptor import NormSource as Source
@@ -24,7 +25,6 @@ from models.machine.tables import SIGMOID_FRACTION
 
 __all__ = ["RowControl"]
 
-_LANE_BITS = LANES.bit_length() - 1
 _ALL = [opcode for opcode in Opcode if OPCODES[opcode].engine == Engine.VECTOR]
 _HEADING = (Opcode.QUERY, Opcode.KEY, Opcode.VALUE)
 _CACHING = (Opcode.KEY, Opcode.VALUE)
@@ -88,7 +88,7 @@ class RowControl(wiring.Component):
         addition = data.View(command_layout(Opcode.RESIDUAL), command)
         choice = data.View(command_layout(Opcode.SELECT), command)
         store = data.View(command_layout(Opcode.STORE), command)
-        row = Signal(ROW, reset_less=True)
+        row, lane_bits = Signal(ROW, reset_less=True), exact_log2(self._build.lanes)
         kind = Signal(KIND)
         m.d.comb += [self.held.eq(command), self.kind.eq(kind), self.row.eq(row)]
 
@@ -128,8 +128,8 @@ class RowControl(wiring.Component):
                                  kind.adding, addition.accumulator, Mux(
                                      kind.selecting, choice.accumulator, Mux(
                                          kind.storing, store.accumulator, accumulator))))),
-                             words.eq(row_channels >> _LANE_BITS),
-                             base.eq(row.index * (row_channels >> _LANE_BITS))]
+                             words.eq(row_channels >> lane_bits),
+                             base.eq(row.index * (row_channels >> lane_bits))]
                 m.next = "BASE"
             with m.State("BASE"):
                 m.d.sync += row.base.eq(base)

@@ -8,11 +8,10 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import exact_log2
 
 from hw.command import field_shapes
-from hw.linear.reader import SUM_WORD
+from hw.linear.reader import sum_word
 from hw.memory.shapes import ID_BITS, LIST_PLACE
 from hw.vector.best_list import SCORE_BITS, BestList
-from hw.vector.channel_memories import GAIN_WORD, channel_read
-from models.machine.build import LANES
+from hw.vector.channel_memories import channel_read, gain_word
 from models.machine.descriptor import Opcode
 
 __all__ = ["SELECT_SETTINGS", "Select"]
@@ -21,7 +20,7 @@ SELECT_SETTINGS = data.StructLayout({"row": 8, **field_shapes(Opcode.SELECT, "co
 
 
 class Select(wiring.Component):
-    """Offers id first_id + n, n < count, with score sum n x gain n, to the list of `row`; LANES of them a cycle.
+    """Offers id first_id + n, n < count, with score sum n x gain n, to the list of `row`; `lanes` of them a cycle.
 
     Contract: golden `shortlist` (docs/numerics.md §10), over the commands from one with `begin` on, their ids
     ascending. `settings` hold still from the cycle before `start` on until `done`, which pulses when the last entry is
@@ -34,14 +33,14 @@ class Select(wiring.Component):
     k (1 + ln(V / k)) enter and move k / 2 entries each.
     """
 
-    def __init__(self, rows: int) -> None:
-        self._list = BestList(rows)
+    def __init__(self, rows: int, lanes: int) -> None:
+        self._lanes, self._list = lanes, BestList(rows)
         super().__init__({
             "settings": In(SELECT_SETTINGS),
             "start": In(1),
             "done": Out(1),
-            "i": In(stream.Signature(SUM_WORD)),
-            "gain": Out(channel_read(GAIN_WORD)),
+            "i": In(stream.Signature(sum_word(lanes))),
+            "gain": Out(channel_read(gain_word(lanes))),
             "hold": Out(1),
             "read": In(stream.Signature(LIST_PLACE)),
             "o": Out(stream.Signature(ID_BITS)),
@@ -49,48 +48,48 @@ class Select(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        settings = self.settings
+        settings, width = self.settings, self._lanes
         m.submodules.list = best = self._list
         connect(m, flipped(self.read), best.read)
         connect(m, best.o, flipped(self.o))
 
         # a step is taken together by all that is under way: sums and gains, products, scores
-        words = data.ArrayLayout(signed(SCORE_BITS), LANES)
+        words = data.ArrayLayout(signed(SCORE_BITS), width)
         sums, products, scores = (Signal(shape, reset_less=True, name=name) for shape, name in (
-            (SUM_WORD["values"].shape, "sums"), (words, "products"), (words, "scores")))
+            (self.i.p["values"].shape(), "sums"), (words, "products"), (words, "scores")))
         number = Signal(self.gain.index.shape())  # of the word whose gains are asked for: one more than has come
         priming, taking, draining = Signal(), Signal(), Signal()
         last = Signal(3)  # the row's last word is there, of each stage
         valid = Signal(2)
         first, id = Signal(), Signal(ID_BITS, reset_less=True)  # of the word of scores
-        pending = Signal(LANES)  # lanes of it to be offered
-        step, above, lanes = Signal(), Signal(LANES), Signal(LANES)
+        pending = Signal(width)  # lanes of it to be offered
+        step, above, lanes = Signal(), Signal(width), Signal(width)
         m.d.comb += [
             step.eq(~pending.any()),
             self.i.ready.eq(taking & step),
             self.gain.index.eq(number),
             self.hold.eq((taking | draining) & ~(self.i.valid & self.i.ready)),
-            *(above[n].eq(products[n] > best.smallest) for n in range(LANES)),
+            *(above[n].eq(products[n] > best.smallest) for n in range(width)),
             lanes.eq(-1),
         ]
-        behind = settings.count[:exact_log2(LANES)]
+        behind = settings.count[:exact_log2(width)]
         with m.If(last[1] & (behind != 0)):
-            m.d.comb += lanes.eq((Const(1, LANES) << behind) - 1)
+            m.d.comb += lanes.eq((Const(1, width) << behind) - 1)
         with m.If(priming | (self.i.valid & self.i.ready)):
             m.d.sync += [number.eq(number + 1), sums.eq(self.i.p.values)]
         with m.If(step):
             m.d.sync += [
-                *(products[n].eq(sums[n] * self.gain.word[n]) for n in range(LANES)),
+                *(products[n].eq(sums[n] * self.gain.word[n]) for n in range(width)),
                 valid.eq(Cat(self.i.valid & self.i.ready, valid)),
                 last.eq(Cat(self.i.valid & self.i.ready & self.i.p.last, last)),
                 pending.eq(Mux(valid[1], above & lanes, 0)),
             ]
             with m.If(valid[1]):  # no others are offered, and half the loads
-                m.d.sync += [scores.eq(products), id.eq(Mux(first, settings.first_id, id + LANES)), first.eq(0)]
+                m.d.sync += [scores.eq(products), id.eq(Mux(first, settings.first_id, id + width)), first.eq(0)]
 
         # the lowest lane that is pending goes first
-        lane = Signal(range(LANES))
-        for n in reversed(range(LANES)):
+        lane = Signal(range(width))
+        for n in reversed(range(width)):
             with m.If(pending[n]):
                 m.d.comb += lane.eq(n)
         m.d.comb += [
@@ -98,7 +97,7 @@ class Select(wiring.Component):
             best.i.valid.eq(pending.any()), best.i.p.score.eq(scores[lane]), best.i.p.id.eq(id + lane),
         ]
         with m.If(best.i.ready):
-            m.d.sync += pending.eq(Cat(pending[n] & pending[:n].any() for n in range(LANES)))
+            m.d.sync += pending.eq(Cat(pending[n] & pending[:n].any() for n in range(width)))
 
         with m.FSM():
             with m.State("IDLE"):

@@ -6,28 +6,33 @@ from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.vector.channel_memories import READ_LATENCY, TAP_WORD, channel_read
+from hw.vector.channel_memories import READ_LATENCY, channel_read, tap_word
 from hw.vector.tap import TAP_PRODUCT, TAP_SETTINGS, Tap
-from models.machine.build import LANES
 
-__all__ = ["TAPPED_WORD", "TAP_PRODUCTS", "WordTap", "WordTapPort"]
+__all__ = ["WordTap", "WordTapPort", "tap_products", "tapped_word"]
 
-TAP_PRODUCTS = data.ArrayLayout(TAP_PRODUCT, LANES)
 
-TAPPED_WORD = data.StructLayout({"x": data.ArrayLayout(signed(40), LANES), "last": 1})
+def tap_products(lanes: int) -> data.ArrayLayout:
+    """x * gain of a word's channels."""
+    return data.ArrayLayout(TAP_PRODUCT, lanes)
+
+
+def tapped_word(lanes: int) -> data.StructLayout:
+    """A row's channels before or behind the tap."""
+    return data.StructLayout({"x": data.ArrayLayout(signed(40), lanes), "last": 1})
 
 
 class WordTapPort(wiring.Signature):
     """A user's side of a WordTap: settings and words go out, results come back; flipped, the unit's side."""
 
-    def __init__(self) -> None:
+    def __init__(self, lanes: int) -> None:
         super().__init__({"settings": Out(TAP_SETTINGS),
-                          "words": Out(stream.Signature(TAPPED_WORD, always_ready=True)),
-                          "results": In(stream.Signature(TAPPED_WORD, always_ready=True))})
+                          "words": Out(stream.Signature(tapped_word(lanes), always_ready=True)),
+                          "results": In(stream.Signature(tapped_word(lanes), always_ready=True))})
 
 
 class WordTap(wiring.Component):
-    """`Tap` on LANES channels a cycle, `LATENCY` cycles later; no backpressure.
+    """`Tap` on `lanes` channels a cycle, `LATENCY` cycles later; no backpressure.
 
     Words are those of a whole row, channel 0 first and the last one marked: their parameters are read in step.
     `settings` hold still while words are inside. `products` are those of the word that entered PRODUCT_LATENCY cycles
@@ -37,13 +42,14 @@ class WordTap(wiring.Component):
     LATENCY = READ_LATENCY + Tap.LATENCY
     PRODUCT_LATENCY = READ_LATENCY + Tap.PRODUCT_LATENCY
 
-    def __init__(self) -> None:
+    def __init__(self, lanes: int) -> None:
+        self._lanes = lanes
         super().__init__({
             "settings": In(TAP_SETTINGS),
-            "i": In(stream.Signature(TAPPED_WORD, always_ready=True)),
-            "o": Out(stream.Signature(TAPPED_WORD, always_ready=True)),
-            "memory": Out(channel_read(TAP_WORD)),
-            "products": Out(TAP_PRODUCTS),
+            "i": In(stream.Signature(tapped_word(lanes), always_ready=True)),
+            "o": Out(stream.Signature(tapped_word(lanes), always_ready=True)),
+            "memory": Out(channel_read(tap_word(lanes))),
+            "products": Out(tap_products(lanes)),
         })
 
     def elaborate(self, platform) -> Module:
@@ -54,11 +60,11 @@ class WordTap(wiring.Component):
             m.d.sync += index.eq(Mux(self.i.p.last, 0, index + 1))
         valid, word = self.i.valid, self.i.p
         for _ in range(READ_LATENCY):
-            later_valid, later = Signal(), Signal(TAPPED_WORD, reset_less=True)
+            later_valid, later = Signal(), Signal(self.i.p.shape(), reset_less=True)
             m.d.sync += [later_valid.eq(valid), later.eq(word)]
             valid, word = later_valid, later
 
-        for n in range(LANES):
+        for n in range(self._lanes):
             m.submodules[f"lane_{n}"] = lane = Tap(0 if n else 1)
             m.d.comb += [
                 lane.settings.eq(self.settings), lane.i.valid.eq(valid), lane.i.p.x.eq(word.x[n]),

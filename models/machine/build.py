@@ -13,8 +13,8 @@ from models.config import ModelConfig
 from models.errors import BuildError
 from models.machine.kv_format import KVFormat, kv_format
 
-__all__ = ["CACHE_READER_BEATS", "CPU", "HEAD_UNIT", "LANES", "PORT_BYTES", "PORT_FIFO_BEATS", "QUERY_WORD",
-           "SHORTLIST", "TRITS_PER_BYTE", "TRITS_PER_GROUP", "BuildParameters"]
+__all__ = ["CACHE_READER_BEATS", "CPU", "CHANNEL_UNIT", "HEAD_UNIT", "PORT_BYTES", "PORT_FIFO_BEATS",
+           "QUERY_WORD", "SHORTLIST", "TRITS_PER_BYTE", "TRITS_PER_GROUP", "BuildParameters"]
 
 PORT_BYTES = 16  # one beat of a 128-bit port
 TRITS_PER_BYTE = 5
@@ -24,9 +24,9 @@ BURST_BEATS = 16
 CACHE_READER_BEATS = 256  # of the cache, at each port: covers 16 bursts under way
 PORT_FIFO_BEATS = 512  # of streams, behind each port: covers 16 bursts under way, and the ports' different paces
 SHORTLIST = 64  # vocabulary rows of which the head takes the exact logits, where it does not take all
-LANES = 4  # channels of one row that the vector engine takes a cycle: a word
+CHANNEL_UNIT = 4  # sizes of a model are multiples of it, whatever the lanes of a build
 _LARGEST = 10**9  # value of a parameter
-HEAD_UNIT = 2 * LANES  # a head is whole words of its two rotated halves
+HEAD_UNIT = 2 * CHANNEL_UNIT  # so are those of a head's two rotated halves
 QUERY_WORD = 16  # elements of a query that attention reads at a time
 
 
@@ -49,7 +49,9 @@ class BuildParameters:
     head_dim_max: int
     context_max: int
     attention_max: int = 0  # channels of all heads together; 0: heads_max x head_dim_max
-    attention_pairs: int = 4  # (head, row) pairs that share a reading of keys and values, 2 or 4
+    attention_pairs: int = 4  # (head, row) pairs that share a reading of keys and values, 1, 2 or 4
+    query_word: int = 16  # elements that attention multiplies a cycle, for each pair: 4, 8, or all of a beat
+    lanes: int = 4  # channels of one row that the vector engine takes a cycle: 1, 2 or 4
     head_rows: int = 1  # rows whose logits one pass over the head's stream gives
     kv_bits: int = 8  # of cached keys and values (`kv`)
     top_k: int = 16  # largest k the head returns
@@ -60,10 +62,14 @@ class BuildParameters:
             raise ValueError(f"ports must be 1 to 4, got {self.ports}")
         if self.packing not in ("tiles", "rows"):
             raise ValueError(f"packing must be tiles or rows, got {self.packing!r}")
-        if self.packing == "tiles" and (self.outputs_per_step < 1 or self.outputs_per_step % LANES):
-            raise ValueError(f"outputs_per_step must be a multiple of {LANES}, got {self.outputs_per_step}")
-        if self.attention_pairs not in (2, 4):
-            raise ValueError(f"attention_pairs must be 2 or 4, got {self.attention_pairs}")
+        if self.packing == "tiles" and (self.outputs_per_step < 1 or self.outputs_per_step % CHANNEL_UNIT):
+            raise ValueError(f"outputs_per_step must be a multiple of {CHANNEL_UNIT}, got {self.outputs_per_step}")
+        for name, known in (("attention_pairs", (1, 2, 4)), ("query_word", (4, 8, 16)), ("lanes", (1, 2, 4))):
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name} must be {', '.join(map(str, known[:-1]))} or {known[-1]}, "
+                                 f"got {getattr(self, name)}")
+        if self.query_word < QUERY_WORD and self.ports > 2:  # a beat has two chunks then
+            raise ValueError(f"with {self.ports} ports query_word must be {QUERY_WORD}, got {self.query_word}")
         kv_format(self.kv_bits)
         for name in ("rows", "row_batches"):
             if (value := getattr(self, name)) < 1 or value & (value - 1):
@@ -204,8 +210,8 @@ class BuildParameters:
                               (config.qk_norm, "norms of the heads of q and k")):
                 if has:
                     raise BuildError(f"the model has {what}, which boards lack and the emulator runs")
-            for what, size, unit in (("hidden size", config.hidden_size, LANES),
-                                     ("feed-forward size", config.ffn_size, LANES),
+            for what, size, unit in (("hidden size", config.hidden_size, CHANNEL_UNIT),
+                                     ("feed-forward size", config.ffn_size, CHANNEL_UNIT),
                                      ("head size", config.head_dim, HEAD_UNIT)):
                 if size % unit:
                     raise BuildError(f"the model's {what} of {size} is not a multiple of {unit}, as boards need")

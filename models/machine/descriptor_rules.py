@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from models.machine.build import BURST_BEATS, HEAD_UNIT, LANES, PORT_BYTES, SHORTLIST, BuildParameters
+from models.machine.build import BURST_BEATS, CHANNEL_UNIT, HEAD_UNIT, PORT_BYTES, SHORTLIST, BuildParameters
 from models.machine.descriptor import LoadTarget, NormSource, Opcode, StoreSource
 
 __all__ = ["FieldRule", "field_rules"]
@@ -40,7 +40,7 @@ def field_rules(build: BuildParameters) -> dict[Opcode, Mapping[str, FieldRule]]
     rows = {"rows": FieldRule(least=1, most=build.slots, behind="first_row")}
     dim = FieldRule(least=HEAD_UNIT, most=build.head_dim_max, unit=HEAD_UNIT)
     heads = FieldRule(least=1, most=build.heads_max)
-    channels = FieldRule(least=LANES, most=build.inputs_max, unit=LANES)
+    channels = FieldRule(least=CHANNEL_UNIT, most=build.inputs_max, unit=CHANNEL_UNIT)
     hidden = channels._replace(most=build.hidden_max)
     striped = FieldRule(unit=build.stream_align)
     of_heads = {**rows, "dim": dim, "heads": heads}

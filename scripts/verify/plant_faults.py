@@ -86,7 +86,9 @@ FAULTS: tuple[Fault, ...] = (
         ("QueryKeyDot:dots", "attention/test_query_key_dot"),
         ("ScoreScale:o__payload", "attention/test_score_scale"),
         ("Exp2Negative:o__payload", "attention/test_exp2_negative"), ("Softmax:o__payload", "attention/test_softmax"),
-        ("WeightedSum:", "attention/test_weighted_sum"), ("Normaliser:", "attention/test_normaliser"),
+        ("WeightedSum:", "attention/test_weighted_sum"), ("SlicedSum:sums", "attention/test_sliced_sum"),
+        ("BeatSlices:o__payload", "attention/test_slices"), ("Products:o__payload", "arith/test_product"),
+        ("Normaliser:", "attention/test_normaliser"),
         ("OutputMemory:o__payload", "attention/test_output_memory"),
         ("AttentionEngine:o__payload", "attention/test_engine"), ("ReadMaster:", "memory/test_read_master"),
         ("StreamFetcher:", "memory/test_stream_fetcher"), ("PortFifos:o__payload", "memory/test_port_fifos"),
@@ -110,6 +112,7 @@ FAULTS: tuple[Fault, ...] = (
         ("WordTap:o__payload", "vector/test_word_tap"), ("BestList:smallest", "vector/test_best_list"),
         ("BestList:o__payload", "vector/test_best_list"), ("Select:o__payload", "vector/test_select"),
         ("ChannelMemories:residual__word", "vector/test_channel_memories"),
+        ("LoadPieces:o__payload", "vector/test_load_pieces"),
         ("KVStage:beat", "vector/test_kv_stage"), ("KVStage:scales", "vector/test_kv_stage"),
         ("KVWalk:now", "vector/test_kv_walk"), ("KVWalk:read_beat", "vector/test_kv_walk"),
         ("QueryLoad:write", "attention/test_query_load"), ("QueryLoad:units", "attention/test_query_load"),
@@ -127,9 +130,13 @@ FAULTS: tuple[Fault, ...] = (
         ("DualPortMemory:a_word", "memory/test_ultra_ram"), ("DualPortMemory:b_word", "memory/test_ultra_ram"),
         ("Sequencer:queues__0__payload", "control/test_sequencer"), ("Sequencer:done", "control/test_sequencer"),
         ("FaultReport:report", "control/test_fault_report"), ("FaultCollector:fault", "memory/test_fault_collector"),
+        ("WriteGuard:", "soc/test_write_guard"), ("CoreReset:cut", "soc/test_core_reset"),
+        ("RunLights:error", "soc/test_run_lights"),
         ("Drain:quiet", "memory/test_drain"), ("ReadMaster:faulty", "memory/test_read_master"),
         ("WriteMaster:fault", "memory/test_write_master"), ("MemorySystem:fault", "memory/test_system"),
         ("RunControl:status", "control/test_run_control"), ("Watchdog:expired", "control/test_watchdog"))),
+    *(Fault("rtl", f"SdramMemory:{port}", "tests/sim/sdram/test_foreign_axi.py") for port in (
+        "axi__0__rdata", "axi__1__bresp", "pins__a", "pins__dq_o", "pins__dqm", "pins__we_n")),
 )
 
 

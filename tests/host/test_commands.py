@@ -188,7 +188,7 @@ def test_a_text_to_score_may_come_from_standard_input(capsys, monkeypatch, texts
     (["--prompt", ""], "the prompt is empty"),
     (["--prompt", "word " * 3000], "exceeds the context of 512"),
     (["-n", "0"], "new tokens must be at least 1, got 0"),
-    (["--device", "abacus"], "unknown device 'abacus'; known: emulator, rtl, pynq"),
+    (["--device", "abacus"], "unknown device 'abacus'; known: emulator, rtl, serial, pynq"),
     (["--board", "abacus"], "unknown board 'abacus'"),
     (["--temperature", "-1"], "temperature must not be negative"),
     (["--top-p", "0"], "top p must be in (0, 1]"),

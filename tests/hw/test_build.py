@@ -18,6 +18,9 @@ from hw.boards.technology import SERIES_7, ULTRASCALE_PLUS, Technology
 from hw.build import main, write_build
 from hw.bundle import wheel
 from hw.emit import TOP, Emitted, kept_sourced_verilog, kept_verilog, source_hash, with_top
+from hw.place.bitstream import Bitstream
+from hw.place.nextpnr import Placed
+from hw.synthesis.yosys import Run
 from models.command import run_command
 from models.errors import BuildError
 from models.machine.registers import REGISTERS
@@ -57,7 +60,7 @@ def foreign_blocks(technology: Technology) -> list[str]:
 @pytest.mark.slow  # writing one takes minutes
 @pytest.mark.parametrize("board", [name for name in BUILDS if not BOARDS[name].simulated])
 def test_a_board_holds_the_shipped_model_and_lints_clean(board, tmp_path, capsys):
-    main(["--board", board, "--model", "demo", "-o", str(tmp_path)])
+    main(["--board", board, "--model", "demo", "--verilog-only", "-o", str(tmp_path)])
     description = json.loads((tmp_path / "accel.json").read_text())
     assert capsys.readouterr().out.strip().endswith(description["hash"][:8])
     assert description["parameters"] == BUILDS[board].to_json()
@@ -84,6 +87,8 @@ def test_lint_sees_a_fault(tmp_path):
     (["--board", "sim-tiny", "--choose"], "no build can be chosen for board sim-tiny"),
     (["--clock", "200"], "board kv260 has no clock of 200 MHz: --clock is one of 250, 214, 187"),
     (["--board", "sim-tiny", "--bundle"], "--bundle is for a board that there is: sim-tiny is only simulated"),
+    (["--board", "ulx3s", "--bundle"], "--bundle is for a board with a processor, which ulx3s has not"),
+    (["--board", "ulx3s", "--seeds", "65"], "--seeds must be 1 to 64, got 65"),
     (["--bundle", "--model", "bitnet-0.73b"], "bitnet-0.73b is a shape without weights")])
 def test_bad_input_is_one_line_and_status_2(arguments, message, tmp_path, capsys):
     with pytest.raises(SystemExit) as exit_:
@@ -164,6 +169,36 @@ def test_a_bundle_says_what_is_missing(tmp_path, monkeypatch, capsys):
     first = archive.read_bytes()
     main(arguments)
     assert archive.read_bytes() == first
+
+
+def test_a_board_with_an_open_flow_gets_its_bitstream(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("TRITLOOM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(hw.emit, "emit_verilog", lambda build: Emitted("module tritloom();", "0" * 64, "sourced"))
+    monkeypatch.setattr(hw.build, "_describe", lambda *_: None)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "tritloom.bit").write_text("bits")
+    achieved = 61.0
+
+    def make(build, board, verilog, seeds, *, say):
+        assert (verilog, seeds) == ("module tritloom();", (1, 2, 3))
+        placed = Placed(tmp_path / "run", 2, "0.11", achieved, 1.0, {}, (), {})
+        return Bitstream(Run(Path("netlist"), "abc9", "0.70", 1.0, False), placed)
+
+    monkeypatch.setattr(hw.build, "make_bitstream", make)
+    folder = tmp_path / "ulx3s"
+    arguments = ["--board", "ulx3s", "--seeds", "3", "-o", str(folder)]
+    main(arguments)
+    assert capsys.readouterr().out.splitlines()[-1] == f"bitstream: {folder / 'tritloom.bit'}, 0.0 MB"
+    assert {path.name for path in folder.iterdir()} == {
+        "tritloom.v", "tritloom_top.v", "tritloom_pll.v", "ulx3s.lpf", "tritloom.bit", "place.json", "accel.json",
+        "registers.md", "report"}
+    description = json.loads((folder / "accel.json").read_text())
+    assert description["placed"] == {"clock_mhz_achieved": 61.0, "seed": 2, "yosys": "0.70", "nextpnr": "0.11"}
+    main([*arguments, "--verilog-only"])
+    assert json.loads((folder / "accel.json").read_text()) == description
+    achieved = 59.9
+    with pytest.raises(BuildError, match="the best placement of build ulx3s reaches 59.9 MHz, not 60"):
+        main(arguments)
 
 
 def test_what_vivado_wrote_stays_with_its_build_alone(tmp_path):

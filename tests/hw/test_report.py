@@ -9,6 +9,9 @@ import pytest
 import hw.report
 from hw.analytic.sites import unit_sites
 from hw.boards.registry import BUILDS
+from hw.place.bitstream import Bitstream
+from hw.place.nextpnr import Placed
+from hw.place.timing import TimedPath
 from hw.report import main
 from hw.synthesis.units import UNITS
 from hw.synthesis.yosys import Run
@@ -38,7 +41,7 @@ def yosys(tmp_path, monkeypatch):
         monkeypatch.setattr(hw.report, "kept_verilog", lambda build: ("", ""))
         monkeypatch.setattr(hw.report, "unit_verilog", lambda build, unit: "")
         monkeypatch.setattr(hw.report, "read_netlist",
-                            lambda path, top, prefix, read=hw.report.read_netlist: read(path, "top", prefix=prefix))
+                            lambda path, top, prefix="", read=hw.report.read_netlist: read(path, "top", prefix=prefix))
         return asked
 
     return deliver
@@ -62,6 +65,27 @@ def test_json_stands_alone(yosys, capsys):
     assert {"name": "b", "driver": "other", "loads": 2, "pins": {"logic": 2}} in nets
     assert "2 levels: a -> LUT2 -> LUT2 -> q/D (FDRE)" in err and "working" in err
     assert asked[0][0] == "tritloom"
+
+
+def test_a_board_with_an_open_flow_is_placed(yosys, tmp_path, monkeypatch, capsys):
+    asked = yosys(PLAIN)
+    paths = (TimedPath(16.0, 4.0, 2, "a.x", "b.y", ()),)
+    placed = Placed(tmp_path, 2, "0.11", 62.5, 1.0, {"TRELLIS_FF": (2, 83_640)}, paths, {})
+
+    def make(build, board, verilog, seeds, *, folder, say):
+        return Bitstream(hw.report.synthesise(verilog, "tritloom_top", None, folder, say=say), placed)
+
+    monkeypatch.setattr(hw.report, "make_bitstream", make)
+    assert run("--board", "ulx3s", "--json", "--seeds", "3") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["clock_mhz_achieved"] == 62.5 and asked == [("tritloom_top", None)]
+    assert run("--board", "ulx3s") == 0
+    out = capsys.readouterr().out
+    assert "clock_mhz_achieved 62.5" in out and str(paths[0]) in out
+    assert run("--board", "ulx3s", "--unit", "linear", "--json") == 0  # alone, it has no pins
+    assert "clock_mhz_achieved" not in json.loads(capsys.readouterr().out)
+    assert run("--board", "ulx3s", "--seeds", "0") == 2
+    assert capsys.readouterr().err == "error: --seeds must be 1 to 64, got 0\n"
 
 
 def test_text_has_the_same_figures_and_the_path(yosys, capsys):

@@ -10,6 +10,7 @@ from host.engine.request import Request
 from host.runtime import Session
 from host.sampler import Sampler
 from hw.boards.registry import BOARDS
+from hw.emit import kept_verilog
 from models.checkpoint import load_model
 from models.errors import DeviceError
 from models.golden.model import TapPoint
@@ -35,6 +36,10 @@ def rtl():
 def calm_memory(rtl):
     yield
     rtl.configure()
+
+
+def test_the_build_register_reads_the_hash(rtl):
+    assert rtl.get("BUILD") == int(kept_verilog(FOUR_SLOTS)[1][:8], 16)
 
 
 def sessions(model, rtl, taps=None, **options):

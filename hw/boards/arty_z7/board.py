@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from hw.boards.attachment import Processor
 from hw.boards.board import Board, Ports, Share
 from hw.boards.device import Device, Resources
 from hw.boards.memory_rate import MemoryRate
@@ -27,7 +28,7 @@ BOARD = Board(
     # the build's other units have 36,084 LUTs and 21.5 RAMB36 (docs/measurements.md): with these, nine tenths of the
     # LUTs are taken at most, and 85 % of the RAMB36
     share=Share(lut=0.22, uram=0, bram36=0.69),
-    shared_files=VIVADO_SCRIPTS,
+    attachment=Processor(shared_files=VIVADO_SCRIPTS),
     build=BuildParameters(
         name="arty_z7", clock_mhz=100, ports=1, rows=1, outputs_per_step=4, weight_buffer_steps=512,
         accumulator_words=1024, hidden_max=512, inputs_max=1536, heads_max=8, group_max=8, head_dim_max=64,

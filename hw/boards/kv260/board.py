@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hw.boards.attachment import Processor
 from hw.boards.board import Board, Ports, Share
 from hw.boards.device import Device, Resources
 from hw.boards.kv260.overlay import overlay
@@ -25,8 +26,7 @@ BOARD = Board(
     # four ports with eight bursts each, request and answer take 225 ns
     memory=MemoryRate("kv260", port_rate=128 / 129, limit_gb_s=15.05, latency_ns=225,
                       quoted_gb_s=(15.2, 12.0)),  # a board's best placement of 512, and a careless one
-    shared_files=VIVADO_SCRIPTS,
-    overlay=overlay,
+    attachment=Processor(shared_files=VIVADO_SCRIPTS, overlay=overlay),
     build=BuildParameters(
         name="kv260", clock_mhz=250, ports=4, rows=8, row_batches=2, outputs_per_step=4, weight_buffer_steps=4096,
         accumulator_words=8192, hidden_max=2560, inputs_max=8192, heads_max=32, group_max=4, head_dim_max=256,

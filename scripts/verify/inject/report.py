@@ -12,10 +12,11 @@ from scripts.marked_text import rewrite_marked
 from scripts.verify.inject.campaign import Case, tallies
 from scripts.verify.inject.damaged import OTHER, RIGHT, Damaged
 
-__all__ = ["damaged_json", "damaged_table", "faults_json", "faults_table", "record"]
+__all__ = ["damaged_json", "damaged_table", "faults_json", "faults_table", "link_table", "record"]
 
 _DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "testing.md"
 _PORT = re.compile(r", port ([0-9])")
+_WAY = re.compile(", to the (?:board|host)$")
 
 
 def faults_table(cases: Sequence[Case]) -> str:
@@ -31,6 +32,18 @@ def faults_table(cases: Sequence[Case]) -> str:
     body = [[name, " ".join(ports[name]), *(f"{count:,}" for count in counts)] for name, counts in rows.items()]
     return markdown_table(["injected", "ports", "cases", "acted", "named", "no error due, token right",
                            "memory still owed answers", "findings"], [*body, total])
+
+
+def link_table(cases: Sequence[Case]) -> str:
+    """A row a kind, both ways together."""
+    rows: dict[str, list[int]] = {}
+    for kind, tally in tallies(cases).items():
+        sums = rows.setdefault(_WAY.sub("", kind), [0] * 5)
+        counts = (tally.cases, tally.acted, tally.harmless, tally.named, len(tally.findings))
+        sums[:] = [total + count for total, count in zip(sums, counts, strict=True)]
+    total = ["all", *(f"{sum(column):,}" for column in zip(*rows.values(), strict=True))]
+    body = [[name, *(f"{count:,}" for count in counts)] for name, counts in rows.items()]
+    return markdown_table(["on the line", "cases", "acted", "healed", "named", "findings"], [*body, total])
 
 
 def faults_json(cases: Sequence[Case], **settings: object) -> dict[str, object]:

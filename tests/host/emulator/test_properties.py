@@ -17,7 +17,7 @@ from models.golden.head import top_k
 from models.golden.model import GoldenModel, TapPoint
 from models.golden.tap import NO_CLIP, Tap
 from models.integers import embedding_rows, gain_vector, head_of_embedding
-from models.machine.build import CPU, HEAD_UNIT, LANES
+from models.machine.build import CHANNEL_UNIT, CPU, HEAD_UNIT
 from models.machine.descriptor import Loop
 from models.model import Layer, Model, TernaryMatrix
 from models.synth import synthetic_model
@@ -59,7 +59,7 @@ def cases(draw, layers_max=2, size_max=100, tokens_max=24):
     pieces = pieces or [("score", 1)]
     build = draw(st.sampled_from(["rows", "tiles"]))
     rows = build == "rows"
-    widths = st.integers(1, size_max) if rows else st.integers(1, size_max // LANES).map(LANES.__mul__)
+    widths = st.integers(1, size_max) if rows else st.integers(1, size_max // CHANNEL_UNIT).map(CHANNEL_UNIT.__mul__)
     head_unit = 2 if rows else HEAD_UNIT
     config = ModelConfig(
         name="any", vocab_size=draw(st.integers(1, size_max)), hidden_size=draw(widths),

@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 from cocotb.triggers import RisingEdge
 
 from hw.arith.multiply_add import MULTIPLY_ADD_LATENCY, accumulate, multiply_add, operand_bits
-from hw.boards.technology import PLAIN, SERIES_7, ULTRASCALE_PLUS
+from hw.boards.technology import ECP5, PLAIN, SERIES_7, ULTRASCALE_PLUS
 from sim.packing import Packing
 from sim.testbench import generator, parameters, start
 
@@ -19,7 +19,7 @@ __all__ = ["BENCH", "TECHNOLOGIES", "SumsOfProducts"]
 
 BENCH = "tests.hw.arith.multiply_add_bench"
 _SUM_BITS = 48
-TECHNOLOGIES = {technology.name: technology for technology in (ULTRASCALE_PLUS, SERIES_7, PLAIN)}
+TECHNOLOGIES = {technology.name: technology for technology in (ULTRASCALE_PLUS, SERIES_7, ECP5, PLAIN)}
 TECHNOLOGIES["fabric"] = replace(SERIES_7, fabric_bits=SERIES_7.dsp.b_bits)
 
 

@@ -6,11 +6,11 @@ import cocotb
 import numpy as np
 from cocotb.triggers import RisingEdge
 
-from hw.attention.output_memory import OUTPUT_REQUEST, OUTPUT_WORD
-from hw.attention.query_memory import QUERY, QUERY_SCALE
+from hw.attention.output_memory import OUTPUT_REQUEST, output_word
+from hw.attention.query_memory import QUERY_SCALE, query_part
 from hw.attention.read_requests import READ_REQUEST
 from hw.command import POSITIONS
-from models.machine.build import LANES, BuildParameters
+from models.machine.build import BuildParameters
 from models.machine.descriptor import Opcode, pack
 from models.machine.registers import SEQUENCES
 from sim.packing import Packing
@@ -29,12 +29,12 @@ class Bench:
         self.build = build
         self.dut, self.rng = dut, np.random.default_rng(generator("image").getrandbits(64))
         self.command = StreamSource(dut, "command")
-        self.query = StreamSource(dut, "i_query", QUERY, stall=stall)
+        self.query = StreamSource(dut, "i_query", query_part(build.lanes), stall=stall)
         self.query_scale = StreamSource(dut, "i_query_scale", QUERY_SCALE, stall=stall)
         self.read = StreamSink(dut, "o_read", READ_REQUEST, stall=stall, patience=10**6)
         self.data = StreamSource(dut, "i_data", stall=stall)
         self.request = StreamSource(dut, "i_request", OUTPUT_REQUEST, stall=stall)
-        self.o = StreamSink(dut, "o", OUTPUT_WORD, stall=stall)
+        self.o = StreamSink(dut, "o", output_word(build.lanes), stall=stall, patience=10**6)
         self.memory = b""
         self.beats = 0
 
@@ -55,11 +55,12 @@ class Bench:
         """Run one command, check its results, return its cycles."""
         first_row = int(self.rng.integers(0, self.build.rows - case.q.shape[0] + 1))
         rows, heads, dim = case.q.shape
+        lanes = self.build.lanes
         kv_heads = case.keys.shape[0]
         self.memory, fields = case.image(self.build, BASE, self.rng)
         self.query.send_nowait(*(
-            {"row": first_row + row, "head": head, "index": index, "values": case.q[row, head, index:index + LANES]}
-            for row in range(rows) for head in range(heads) for index in range(0, dim, LANES)))
+            {"row": first_row + row, "head": head, "index": index, "values": case.q[row, head, index:index + lanes]}
+            for row in range(rows) for head in range(heads) for index in range(0, dim, lanes)))
         scale = case.q_scale
         await self.query_scale.send(
             {"row": first_row + row, "head": head, "scale": {"m": scale.m[row, head], "e": scale.e[row, head]}}

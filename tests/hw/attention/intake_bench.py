@@ -9,8 +9,8 @@ from cocotb.triggers import RisingEdge
 from hw.attention.intake import key_event, value_beat
 from hw.attention.jobs import JOB
 from hw.attention.query_key_dot import key_beat
+from hw.attention.slices import slicing
 from models.machine.build import BuildParameters
-from models.machine.cache import chunk_bytes
 from sim.packing import Packing
 from sim.streams import StreamSink, StreamSource
 from sim.testbench import generator, parameters, start
@@ -72,8 +72,7 @@ class Followers:
 async def commands_in_turn(dut, stall, slowest):
     given = parameters()
     build = BuildParameters(**given["build"])
-    size = chunk_bytes(build.ports) * 8
-    parts = build.beat_bytes * 8 // size
+    size, parts = slicing(build).bits, slicing(build).parts
     jobs, beats = StreamSource(dut, "i", JOB, stall=stall), StreamSource(dut, "i_data", stall=stall)
     layouts = {"keys": key_beat(size, parts, given["chunks"]), "values": value_beat(build),
                "event": key_event(build.attention_pairs, build.context_max)}

@@ -8,7 +8,7 @@ from cocotb.triggers import RisingEdge
 
 from hw.attention.normaliser import Normaliser
 from hw.attention.output_memory import OUTPUT_BITS
-from hw.attention.weighted_sum import SUM_LANES, WeightedSum
+from hw.attention.weighted_sum import WeightedSum
 from models.golden.rounding import round_shift
 from models.golden.scalar import constant, div, from_int, scale_round
 from sim.packing import Packing
@@ -23,7 +23,7 @@ async def equals_golden(dut):
     unit = Normaliser(**given["unit"])
     sums_packing, out = Packing.of(unit.sums.shape()), Packing.of(unit.o.payload.shape())
     jobs = StreamSource(dut, "i", unit.i.payload.shape())
-    kv_bits, lanes = given["unit"]["kv_bits"], given["unit"]["lanes"]
+    kv_bits, lanes, width = (given["unit"][name] for name in ("kv_bits", "lanes", "sum_lanes"))
     drop, fraction = kv_bits - 3, 24 - 4 - (kv_bits - 1)
     dut.dim.value = dut.done.value = dut.sums.value = 0
     dut.o__ready.value = 1
@@ -37,8 +37,8 @@ async def equals_golden(dut):
         late = [0] * (WeightedSum.READ_LATENCY - 1)
         while True:
             await RisingEdge(dut.clk)
-            low = SUM_LANES * int(dut.step.value)
-            late.append(sums_packing.pack(held[int(dut.pair.value), low:low + SUM_LANES].tolist()))
+            low = width * int(dut.step.value)
+            late.append(sums_packing.pack(held[int(dut.pair.value), low:low + width].tolist()))
             dut.sums.value = late.pop(0)
             for name in events:
                 events[name] += int(getattr(dut, name).value)

@@ -16,7 +16,7 @@ from sim.testbench import generator, parameters, start
 async def aligned_rows(dut, stall):
     """Every row is written with exponents of all distances, then read twice, rows interleaved."""
     given = parameters()
-    unit = OutputMemory(**given["unit"])
+    unit, written = OutputMemory(**given["unit"]), given["unit"]["written"]
     writes = StreamSource(dut, "i", unit.i.payload.shape(), stall=stall)
     exponents_in = StreamSource(dut, "i_exponent", unit.i_exponent.payload.shape())
     requests = StreamSource(dut, "i_request", unit.i_request.payload.shape())
@@ -32,8 +32,8 @@ async def aligned_rows(dut, stall):
             rows.append((x, exponents))
             await exponents_in.send({"row": row, "group": g // 2, "exponent": exponents[g // 2]}
                                     for g in range(2 * len(exponents)))  # each group twice
-            places = rng.permutation(len(x) // 2) * 2
-            await writes.send({"row": row, "channel": n, "x": x[n:n + 2].tolist()} for n in places)
+            places = rng.permutation(len(x) // written) * written
+            await writes.send({"row": row, "channel": n, "x": x[n:n + written].tolist()} for n in places)
         for row in (*range(len(rows)), *range(len(rows))):
             x, exponents = rows[row]
             requests.send_nowait({"count": len(x), "row": row, "group_channels": channels})

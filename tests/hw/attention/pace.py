@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hw.attention.slices import slicing
 from models.machine.build import BuildParameters
 from models.machine.cache import BLOCK_TOKENS, HEADER_BYTES, chunk_bytes, padded_row
 from tests.hw.attention.cases import AttentionCase, expected_jobs
@@ -20,6 +21,8 @@ class Job:
 
     pairs: int
     tokens: int  # of its last row
+    slices: int  # of a beat, a cycle each
+    sums: int  # that the normaliser takes a cycle
     key_beats: int
     chunk_beats: int
     channels: tuple[int, ...]
@@ -43,7 +46,9 @@ def jobs_of(build: BuildParameters, case: AttentionCase) -> list[Job]:
         keys = blocks * (HEADER_BYTES + BLOCK_TOKENS * row_bytes) // beat
         keys += -(-(HEADER_BYTES + some * row_bytes) // beat) if some else 0
         pairs = (job["rows_last"] + 1) * (job["heads_last"] + 1)
-        found.append(Job(pairs, tokens, keys, -(-tokens * chunk // beat), channels))
+        cut = slicing(build)
+        found.append(Job(pairs, tokens, cut.count, 2 if cut.count == 1 else 1, keys, -(-tokens * chunk // beat),
+                         channels))
     return found
 
 
@@ -62,7 +67,7 @@ def command_cycles(jobs: list[Job]) -> int:
             job = jobs[number]
             pass_cycles = job.tokens * (2 if job.pairs > 2 else 1)
             # behind the softmax, which reads the scores of the job before from the same places
-            data = max(max(data, begun) + job.key_beats, read) + _BETWEEN
+            data = max(max(data, begun) + job.key_beats * job.slices, read) + _BETWEEN
             begun = max(data + _SCORES, softmax_free)
             read = begun + pass_cycles
             weights.append(read + _SOFTMAX)
@@ -74,8 +79,8 @@ def command_cycles(jobs: list[Job]) -> int:
             data = max(data, weights[number - 1])
             begin = max(given[number - 1], normalised)
             for channels in job.channels:
-                data = max(data + job.chunk_beats, place)
-                begin = max(begin, data + _SUMS) + job.pairs * -(-channels // 2) + _BETWEEN
+                data = max(data + job.chunk_beats * job.slices, place)
+                begin = max(begin, data + _SUMS) + job.pairs * -(-channels // job.sums) + _BETWEEN
                 place = begin
             data += _BETWEEN
             normalised = begin

@@ -7,7 +7,6 @@ import numpy as np
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from hw.attention.query_key_dot import QueryKeyDot
-from hw.attention.query_memory import QueryMemory
 from models.machine.kv_format import kv_format
 from sim.packing import Packing
 from sim.testbench import generator, parameters, start
@@ -30,8 +29,8 @@ async def exact_dots(dut, stall):
         queries = rng.integers(-(1 << 15), 1 << 15, (unit.pairs, chunks * unit.lanes))
         if extreme:
             keys[:], queries[:] = -limit, -(1 << 15)
-        for index in range(chunks * unit.lanes // QueryMemory.WORD):
-            values = queries[:, index * QueryMemory.WORD:(index + 1) * QueryMemory.WORD]
+        for index in range(chunks * unit.lanes // unit.word):
+            values = queries[:, index * unit.word:(index + 1) * unit.word]
             dut.write_valid.value = 1
             dut.write.value = write_packing.pack({"bank": bank % 2, "index": index, "values": values.tolist()})
             await RisingEdge(dut.clk)

@@ -15,16 +15,15 @@ from sim.packing import Packing
 from sim.streams import StreamSink, StreamSource
 from sim.testbench import parameters, start
 
-PAIRS = 4
 UNIT_CYCLES = 6
 
 
 class Queries:
     """The memory of queries and their scales, LATENCY cycles from address to answer."""
 
-    def __init__(self, dut, queries: np.ndarray, scales: Scalar, words: int) -> None:
-        self.dut, self.queries, self.scales = dut, queries, scales
-        self.word = Packing.of(query_word(PAIRS, words)["values"].shape.elem_shape)
+    def __init__(self, dut, queries: np.ndarray, scales: Scalar, unit: dict) -> None:
+        self.dut, self.queries, self.scales, self.size = dut, queries, scales, unit["word"]
+        self.word = Packing.of(query_word(unit["pairs"], unit["words"], unit["word"])["values"].shape.elem_shape)
         cocotb.start_soon(self._answer())
 
     async def _answer(self) -> None:
@@ -32,9 +31,9 @@ class Queries:
         while True:
             await RisingEdge(dut.clk)
             at = int(dut.row.value), int(dut.head.value)
-            index = int(dut.index.value) * QueryMemory.WORD
-            elements = np.zeros(QueryMemory.WORD, int)  # of a word behind the last
-            elements[:self.queries[at][index:].size] = self.queries[at][index:index + QueryMemory.WORD]
+            index = int(dut.index.value) * self.size
+            elements = np.zeros(self.size, int)  # of a word behind the last
+            elements[:self.queries[at][index:].size] = self.queries[at][index:index + self.size]
             answers.append((self.word.pack(elements),
                             scalar.pack({"m": self.scales.m[at], "e": self.scales.e[at]})))
             if len(answers) == QueryMemory.LATENCY:
@@ -46,14 +45,15 @@ class Queries:
 async def jobs_in_turn(dut, stall):
     """Both banks at once, then each as the user gives it back."""
     given = parameters()
-    words, dim = given["words"], given["dim"]
+    unit, dim = given["unit"], given["dim"]
+    pairs_max, size = unit["pairs"], unit["word"]
     queries = np.array(given["queries"])
     scales = Scalar(np.array(given["scales"]["m"]), np.array(given["scales"]["e"]))
     constant = from_word(np.int64(given["score_constant"]))
     source, sink = StreamSource(dut, "i", JOB, stall=stall), StreamSink(dut, "o", JOB, stall=stall)
-    write, unit = Packing.of(query_word(PAIRS, words)), Packing.of(SCALAR)
+    write, scalar = Packing.of(query_word(pairs_max, unit["words"], size)), Packing.of(SCALAR)
     dut.bank_free.value, dut.dim.value, dut.score_constant.value = 0, dim, given["score_constant"]
-    Queries(dut, queries, scales, words)
+    Queries(dut, queries, scales, unit)
     writes: list[tuple[int, dict]] = []
     taken: list[int] = []
     cycle = 0
@@ -87,9 +87,9 @@ async def jobs_in_turn(dut, stall):
         assert came == [job]
         heads, rows = job["heads_last"] + 1, job["rows_last"] + 1
         pairs = [(job["row"] + pair // heads, job["head"] + pair % heads) for pair in range(heads * rows)]
-        indices = range(-(-dim // QueryMemory.WORD))
+        indices = range(-(-dim // size))
         expected = [{"bank": n % 2, "index": index, "values": [
-            queries[pair][index * QueryMemory.WORD:(index + 1) * QueryMemory.WORD].tolist() for pair in pairs]}
+            queries[pair][index * size:(index + 1) * size].tolist() for pair in pairs]}
             for index in indices]
         got = [word | {"values": word["values"][:len(pairs)]} for _, word in writes]
         assert got == expected, f"job {n}: {got}, not {expected}"
@@ -101,5 +101,5 @@ async def jobs_in_turn(dut, stall):
         units = int(dut.units.value)
         for number, pair in enumerate(pairs):
             product = mul(Scalar(scales.m[pair], scales.e[pair]), constant)
-            held = unit.unpack(units >> (n % 2 * PAIRS + number) * unit.width & (1 << unit.width) - 1)
+            held = scalar.unpack(units >> (n % 2 * pairs_max + number) * scalar.width & (1 << scalar.width) - 1)
             assert held == {"m": int(product.m), "e": int(product.e)}, f"job {n}, pair {number}: {held}"

@@ -7,8 +7,7 @@ import numpy as np
 from cocotb.triggers import ClockCycles
 
 from hw.arith.scalar import SCALAR
-from hw.attention.query_memory import QUERY, QUERY_SCALE, QueryMemory
-from models.machine.build import LANES
+from hw.attention.query_memory import QUERY_SCALE, QueryMemory, query_part
 from sim.packing import Packing
 from sim.streams import StreamSource
 from sim.testbench import generator, parameters, start
@@ -20,21 +19,23 @@ async def written_and_read(dut):
     given = parameters()
     unit = QueryMemory(**given["unit"])
     word, scalar = Packing.of(unit.word.shape()), Packing.of(SCALAR)
-    queries_in, scales_in = StreamSource(dut, "i_query", QUERY), StreamSource(dut, "i_query_scale", QUERY_SCALE)
+    lanes = given["unit"]["lanes"]
+    queries_in = StreamSource(dut, "i_query", query_part(lanes))
+    scales_in = StreamSource(dut, "i_query_scale", QUERY_SCALE)
     for port in (dut.row, dut.head, dut.index):
         port.value = 0
     await start(dut)
     rng = np.random.default_rng(generator().getrandbits(64))
-    rows, size = unit.rows, unit.WORD
+    rows, size = unit.rows, unit.elements
     for heads, dim in given["shapes"]:
         queries = np.zeros((rows, heads, dim), np.int64)
         mantissas, exponents = np.zeros((rows, heads), np.int64), np.zeros((rows, heads), np.int64)
         for share in (1.0, 0.3):
-            places = np.argwhere(rng.random((rows, heads, dim // LANES)) < share) * (1, 1, LANES)
+            places = np.argwhere(rng.random((rows, heads, dim // lanes)) < share) * (1, 1, lanes)
             rng.shuffle(places)
             for row, head, index in places:
-                values = rng.integers(-(1 << 15), 1 << 15, LANES)
-                queries[row, head, index:index + LANES] = values
+                values = rng.integers(-(1 << 15), 1 << 15, lanes)
+                queries[row, head, index:index + lanes] = values
                 queries_in.send_nowait({"row": row, "head": head, "index": index, "values": values})
             for row, head in np.argwhere(rng.random((rows, heads)) < share):
                 mantissas[row, head], exponents[row, head] = rng.integers(0, 1 << 24), rng.integers(-512, 512)

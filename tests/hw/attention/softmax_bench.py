@@ -7,7 +7,7 @@ import numpy as np
 from cocotb.triggers import RisingEdge
 
 from hw.attention.score_memory import ScoreMemory
-from hw.attention.softmax import SOFTMAX_LANES, Softmax
+from hw.attention.softmax import Softmax, softmax_lanes
 from models.golden.attention import exp2_negative
 from models.golden.rounding import round_shift
 from models.golden.scalar import Scalar, from_word, to_word
@@ -73,13 +73,14 @@ async def equals_golden(dut, stall):
         parts = given["unit"]["parts"]
         filled = -(-n // parts) * parts
         expected = np.concatenate([expected, np.zeros((filled - n, pairs), np.int64)])
-        steps = -(-pairs // SOFTMAX_LANES)
+        lanes = softmax_lanes(given["unit"]["pairs"])
+        steps = -(-pairs // lanes)
         assert len(got) == filled * steps, (len(got), filled, steps)
         for index, entry in enumerate(got):
             token, step = divmod(index, steps)
             assert (entry["token"], entry["step"], entry["bank"]) == (token, step, number % 2)
-            first = SOFTMAX_LANES * step
-            used = min(SOFTMAX_LANES, pairs - first)
+            first = lanes * step
+            used = min(lanes, pairs - first)
             assert entry["weights"][:used] == expected[token, first:first + used].tolist(), (token, step)
             assert entry["last"] == (index == len(got) - 1)
         assert totals["totals"][:pairs] == p.sum(axis=0).tolist() and totals["job"] == job

@@ -7,6 +7,7 @@ from dataclasses import asdict
 import pytest
 
 from hw.attention.engine import AttentionEngine
+from hw.boards.technology import ECP5, ULTRASCALE_PLUS, Technology
 from models.machine.build import BuildParameters
 from sim.runner import run_bench
 from tests.hw.attention.cases import KINDS
@@ -26,8 +27,9 @@ def case(kind: str, heads: int, kv_heads: int, dim: int, tokens: int, rows: int 
     return dict(kind=kind, heads=heads, kv_heads=kv_heads, dim=dim, tokens=tokens, rows=rows, kv_bits=kv_bits)
 
 
-def run(build: BuildParameters, cases: list[dict], stall: float) -> None:
-    run_bench(AttentionEngine(build), BENCH, {"build": asdict(build), "cases": cases, "stall": stall})
+def run(build: BuildParameters, cases: list[dict], stall: float, technology: Technology = ULTRASCALE_PLUS) -> None:
+    run_bench(AttentionEngine(build), BENCH, {"build": asdict(build), "cases": cases, "stall": stall},
+              technology=technology)
 
 
 def shapes(kv_bits: int) -> list[dict]:
@@ -53,3 +55,14 @@ def kinds(kv_bits: int) -> list[dict]:
 def test_equals_golden(ports, kv_bits, pairs, stall):
     """Queries, keys and values of every shape and kind; the next command finds what the last one left."""
     run(build(ports, kv_bits=kv_bits, attention_pairs=pairs), shapes(kv_bits) + kinds(kv_bits), stall)
+
+
+@pytest.mark.parametrize("stall", [0.0, pytest.param(0.3, marks=pytest.mark.slow)], ids=["free", "stalls"])
+@pytest.mark.parametrize(("ports", "kv_bits", "pairs", "word", "lanes"), [
+    (1, 8, 1, 4, 1), *(pytest.param(*other, marks=pytest.mark.slow) for other in (
+        (1, 8, 2, 8, 2), (1, 8, 2, 4, 4), (2, 8, 4, 8, 4), (2, 8, 1, 16, 4), (1, 16, 1, 8, 4), (1, 16, 2, 4, 1)))])
+def test_few_products_a_cycle(ports, kv_bits, pairs, word, lanes, stall):
+    """Slices of beats, single pairs and narrow words to the vector engine, in multipliers of 18 bits."""
+    given = build(ports, kv_bits=kv_bits, attention_pairs=pairs, query_word=word, lanes=lanes)
+    cases = shapes(kv_bits)[::3 if word == 4 and pairs == 1 else 1] + kinds(kv_bits)
+    run(given, cases, stall, ECP5)

@@ -10,20 +10,22 @@ from hw.attention.key_chunks import KeyChunks
 from models.machine.cache import BLOCK_TOKENS
 from tests.hw.cycle_table import check_cycles
 
-BITS, CHUNKS = 128, 8
+CHUNKS = 8
 
 
-@pytest.mark.parametrize("parts", [pytest.param(1, marks=pytest.mark.slow), 2])
-def test_keys_of_jobs(parts):
+@pytest.mark.parametrize(("bits", "parts", "sliced"), [
+    pytest.param(128, 1, False, marks=pytest.mark.slow), (128, 2, False), *(
+        pytest.param(bits, 1, True, marks=pytest.mark.slow) for bits in (32, 64))])
+def test_keys_of_jobs(bits, parts, sliced):
     """Jobs of keys of every size, odd numbers of chunks among them, with gaps; scales of several blocks."""
     rng, cycles = np.random.default_rng(parts), []
-    header_beats = 2 * BLOCK_TOKENS * 32 // (BITS * parts)
+    header_beats = 2 * BLOCK_TOKENS * 32 // (bits * parts)
     due = {}  # scales by the cycle in which they are there
     fields = ("chunk_last", "token", "bank", "beat", "begin", "header", "valid")
 
     def cycle(keys=None, ends=None, **given):
         noise = {"token": int(rng.integers(BLOCK_TOKENS)), "bank": int(rng.integers(2)),
-                 "beat": int.from_bytes(rng.bytes(BITS * parts // 8), "little"), "begin": 0, "header": 0, "valid": 0}
+                 "beat": int.from_bytes(rng.bytes(bits * parts // 8), "little"), "begin": 0, "header": 0, "valid": 0}
         cycles.append(({**noise, "chunk_last": size - 1, **given}, keys, ends))
 
     for size in [parts, CHUNKS, *range(parts, CHUNKS + 1), int(rng.integers(parts, CHUNKS + 1))]:
@@ -35,16 +37,16 @@ def test_keys_of_jobs(parts):
             scales = [int(scale) for scale in rng.integers(0, 1 << 32, 2 * BLOCK_TOKENS)]
             whole = sum(scale << 32 * n for n, scale in enumerate(scales))
             for n in range(header_beats):
-                cycle(header=1, beat=whole >> BITS * parts * n & (1 << BITS * parts) - 1)
+                cycle(header=1, beat=whole >> bits * parts * n & (1 << bits * parts) - 1)
             token = 0
             while token < BLOCK_TOKENS:
                 if rng.random() < 0.2:
                     cycle()
                     continue
-                beat, bank = int.from_bytes(rng.bytes(BITS * parts // 8), "little"), int(rng.integers(2))
+                beat, bank = int.from_bytes(rng.bytes(bits * parts // 8), "little"), int(rng.integers(2))
                 chunks = [(number + part) % size for part in range(parts)]
                 ends = int(size - 1 in chunks)
-                keys = {"data": [beat >> BITS * part & (1 << BITS) - 1 for part in range(parts)], "bank": bank,
+                keys = {"data": [beat >> bits * part & (1 << bits) - 1 for part in range(parts)], "bank": bank,
                         "parts": [{"chunk": chunk, "first": int(chunk == 0), "last": int(chunk == size - 1)}
                                   for chunk in chunks]}
                 if ends:
@@ -54,7 +56,7 @@ def test_keys_of_jobs(parts):
                 number += parts
     cycle()
     cycle()
-    check_cycles(KeyChunks(chunk_bits=BITS, parts=parts, chunks=CHUNKS),
+    check_cycles(KeyChunks(chunk_bits=bits, parts=parts, chunks=CHUNKS, sliced=sliced),
                  inputs={name: [given[name] for given, _, _ in cycles] for name in fields},
                  outputs={"keys": [keys for _, keys, _ in cycles], "ends": [ends for *_, ends in cycles],
                           "key_scale": [due.get(n, (None, None))[0] for n in range(len(cycles))],

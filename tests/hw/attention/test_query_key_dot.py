@@ -6,7 +6,7 @@ import pytest
 
 from hw.attention.query_key_dot import QueryKeyDot
 from hw.boards.registry import BOARDS
-from hw.boards.technology import ULTRASCALE_PLUS
+from hw.boards.technology import ECP5, ULTRASCALE_PLUS
 from sim.runner import run_bench
 
 KEYS = [(1, 2, False), (6, 2, True), (7, 3, False), (8, 3, True), (5, 4, False), (1, 3, False), (3, 8, False)]
@@ -23,6 +23,15 @@ def test_exact_dots(pairs, kv_bits, chunk_bits, parts, technology):
     run_bench(QueryKeyDot(**unit), "tests.hw.attention.query_key_dot_bench",
               {"unit": unit, "keys": KEYS},
               technology=technology)
+
+
+@pytest.mark.slow  # test_engine.py has them in the engine
+@pytest.mark.parametrize(("pairs", "kv_bits", "word"), [(1, 8, 4), (2, 8, 8), (1, 16, 4)])
+def test_slices(pairs, kv_bits, word):
+    """Of a beat, in multipliers of 18 bits."""
+    unit = dict(pairs=pairs, kv_bits=kv_bits, chunk_bits=word * kv_bits, parts=1, dim_max=8 * word, word=word)
+    run_bench(QueryKeyDot(**unit), "tests.hw.attention.query_key_dot_bench", {"unit": unit, "keys": KEYS},
+              technology=ECP5)
 
 
 @pytest.mark.parametrize(("changes", "message"), [

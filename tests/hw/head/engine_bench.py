@@ -102,7 +102,7 @@ async def writes_logits_and_lists(dut, stall):
     command_source = StreamSource(dut, "command", COMMAND_BITS)
     weights = StreamSource(dut, "i_weights", stall=stall)
     rows = StreamSource(dut, "i_rows", LISTED_ROW, stall=stall)
-    activations = StreamSource(dut, "i_activations", activation_layout(16), stall=stall)
+    activations = StreamSource(dut, "i_activations", activation_layout(16, build.lanes), stall=stall)
     writes = StreamSink(dut, "o_write", WRITE_BEAT, stall=stall)
     scalar = Packing.of(SCALAR)
     dut.unit.value = 0
@@ -114,7 +114,7 @@ async def writes_logits_and_lists(dut, stall):
 
     beats = listed = 0
     for command in commands:
-        await activations.send(activation_words(command.q))
+        await activations.send(activation_words(command.q, build.lanes))
         units = [scalar.pack({"m": m, "e": e}) for m, e in command.unit]
         dut.unit.value = sum(unit << n * scalar.width for n, unit in enumerate(units))
         await command_source.send([command.command])

@@ -9,7 +9,6 @@ import numpy as np
 
 from hw.boards.registry import BUILDS
 from hw.head.row_sums import RowSums
-from models.machine.build import LANES
 from models.machine.layout import head_beats_used, head_stream
 from sim.packing import Packing
 from sim.runner import run_bench
@@ -44,8 +43,8 @@ def _case(name, rng, vocab, count, *, q=None, rows=None, listed=0):
         head_stream(rows, scales, BUILD)[:head_beats_used(vocab, count, BUILD) * BUILD.beat_bytes])
     padded = np.zeros((2, -(-count // BUILD.beat_bytes) * BUILD.beat_bytes), int)
     padded[:, :count] = q
-    activations = [{"row": row, "index": index, "values": padded[row, index:index + LANES]}
-                   for row in range(2) for index in range(0, padded.shape[1], LANES)]
+    activations = [{"row": row, "index": index, "values": padded[row, index:index + BUILD.lanes]}
+                   for row in range(2) for index in range(0, padded.shape[1], BUILD.lanes)]
     # a beat of the memory is read two cycles after it is written: the weights come after all
     weights = {"i_weights": stream}
     if listed:

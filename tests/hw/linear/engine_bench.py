@@ -13,9 +13,9 @@ from cocotb.triggers import ClockCycles, RisingEdge
 
 from hw.command import COMMAND_BITS
 from hw.linear.activations import activation_layout
-from hw.linear.reader import READ_REQUEST, SUM_WORD
+from hw.linear.reader import READ_REQUEST, sum_word
 from models.golden.ternary_matmul import ternary_matmul
-from models.machine.build import LANES, TRITS_PER_BYTE, BuildParameters
+from models.machine.build import TRITS_PER_BYTE, BuildParameters
 from models.machine.descriptor import Opcode, pack
 from models.machine.layout import tile_count, weight_beats, weight_beats_used, weight_stream
 from sim.streams import StreamSink, StreamSource
@@ -57,9 +57,9 @@ class Matrix:
             first_row=self.first_row, rows=len(self.q), batches=batches,
             padding=build.padded_outputs(outputs) - outputs, grouped=0, group_shift=0), "little")
 
-    def elements(self, interleaved: bool) -> list[dict]:
+    def elements(self, lanes: int, interleaved: bool) -> list[dict]:
         """The activations in the order of their transfer, zeros behind the last."""
-        return [{**word, "row": self.first_row + word["row"]} for word in activation_words(self.q, interleaved)]
+        return [{**word, "row": self.first_row + word["row"]} for word in activation_words(self.q, lanes, interleaved)]
 
 
 class Monitor:
@@ -86,9 +86,9 @@ async def computes_and_reads(dut):
     stall = given["stall"]
     command = StreamSource(dut, "command", COMMAND_BITS)
     weights = StreamSource(dut, "i_weights", stall=stall)
-    activations = StreamSource(dut, "i_activations", activation_layout(8), stall=stall)
+    activations = StreamSource(dut, "i_activations", activation_layout(8, build.lanes), stall=stall)
     readers = [(StreamSource(dut, f"read_{name}", READ_REQUEST, stall=stall),
-                StreamSink(dut, f"sums_{name}", SUM_WORD, stall=stall)) for name in "ab"]
+                StreamSink(dut, f"sums_{name}", sum_word(build.lanes), stall=stall)) for name in "ab"]
     await start(dut)
     monitor = Monitor(dut)
 
@@ -104,13 +104,13 @@ async def computes_and_reads(dut):
                                   "row": matrix.first_row + row}])
             words = await sums.receive_packet()
             values = [value for word in words for value in word["values"]]
-            assert len(words) == -(-matrix.outputs // LANES)
+            assert len(words) == -(-matrix.outputs // build.lanes)
             assert values[:matrix.outputs] == list(matrix.sums[row])
 
     reading = []
     invalid = 0
     for matrix in matrices:
-        await activations.send(matrix.elements(given["interleaved"]))
+        await activations.send(matrix.elements(build.lanes, given["interleaved"]))
         await command.send([matrix.command])
         began = monitor.cycle
         if given["late"] is not None:

@@ -9,8 +9,8 @@ from amaranth.lib import data
 from cocotb.triggers import RisingEdge
 
 from hw.linear.accumulator import ACCUMULATOR_BITS, READ_LATENCY, word_request
-from hw.linear.reader import READ_REQUEST, SUM_WORD
-from models.machine.build import LANES, BuildParameters
+from hw.linear.reader import READ_REQUEST, sum_word
+from models.machine.build import BuildParameters
 from sim.packing import Packing
 from sim.streams import StreamSink, StreamSource
 from sim.testbench import generator, parameters, start
@@ -41,21 +41,21 @@ async def _memory(dut, sink, sums, build, slowest) -> None:
 @cocotb.parametrize(stall=[0.0, 0.4])
 async def ranges_of_sums(dut, stall):
     build, requests = BuildParameters(**parameters()["build"]), parameters()["requests"]
-    outputs = build.outputs_per_step
+    outputs, lanes = build.outputs_per_step, build.lanes
     sums = np.random.default_rng(1).integers(-(1 << 23), 1 << 23, (build.slots, build.batch_words, outputs))
     source = StreamSource(dut, "request", READ_REQUEST, stall=stall)
     asks = StreamSink(dut, "asks", word_request(build), stall=stall)
-    sink = StreamSink(dut, "o", SUM_WORD, stall=stall)
+    sink = StreamSink(dut, "o", sum_word(lanes), stall=stall)
     dut.returned.value = 0
     cocotb.start_soon(_memory(dut, asks, sums, build, 3 if stall else 0))
     await start(dut)
     source.send_nowait(*requests)
     for n, request in enumerate(requests):
         flat = sums[request["row"]].reshape(-1)[request["accumulator"] * outputs:]
-        transfers = -(-request["count"] // LANES)
+        transfers = -(-request["count"] // lanes)
         for at in range(transfers):
             got = await sink.receive()
-            expected = {"values": flat[at * LANES:(at + 1) * LANES].tolist(), "last": int(at == transfers - 1)}
+            expected = {"values": flat[at * lanes:(at + 1) * lanes].tolist(), "last": int(at == transfers - 1)}
             assert got == expected, f"request {n}, transfer {at}: {got}, not {expected}"
         if not stall and transfers > 8:  # a transfer a cycle
             assert sink.cycles[-1] - sink.cycles[-transfers] == transfers - 1

@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 
 from hw.linear.activations import ActivationMemory
-from models.machine.build import LANES
 from tests.hw.cycle_table import check_cycles
 
 BITS, WIDE, DEPTH, ROWS, BATCHES = 8, 8, 5, 2, 2
 
 
-def test_reads_see_writes():
+@pytest.mark.parametrize("lanes", [1, 2, 4])
+def test_reads_see_writes(lanes):
     """Every element first, in any order; then writes and reads at random."""
     rng, slots = np.random.default_rng(1), ROWS * BATCHES
-    places = [(row, index) for row in range(slots) for index in range(0, DEPTH * WIDE, LANES)]
+    places = [(row, index) for row in range(slots) for index in range(0, DEPTH * WIDE, lanes)]
     order = [places[n] for n in rng.permutation(len(places))]
     cycles = len(places) + 400
     held = np.full((cycles + 3, slots, DEPTH * WIDE), None)  # what is there in each cycle
@@ -24,13 +24,13 @@ def test_reads_see_writes():
     words = [None] * (cycles + 1)
     for n in range(cycles):
         row, index = order[n] if n < len(order) else places[rng.integers(len(places))]
-        values = rng.integers(-128, 128, LANES)
+        values = rng.integers(-128, 128, lanes)
         valid = int(n < len(order) or rng.random() < 0.5)
         inputs["i__valid"].append(valid)
         inputs["i__payload"].append({"row": row, "index": index, "values": values})
         held[n + 2] = held[n + 1]
         if valid:
-            held[n + 2, row, index:index + LANES] = values
+            held[n + 2, row, index:index + lanes] = values
         address, batch = int(rng.integers(DEPTH)), int(rng.integers(BATCHES))
         inputs["address"].append(address)
         inputs["batch"].append(batch)
@@ -39,11 +39,12 @@ def test_reads_see_writes():
         if not any(value is None for value in word.flat) and (word == same).all():  # nothing is being written there
             words[n + 1] = word.tolist()
     assert sum(word is not None for word in words) > 200
-    check_cycles(ActivationMemory(BITS, WIDE, DEPTH, ROWS, BATCHES), inputs=inputs, outputs={"words": words[:cycles]})
+    check_cycles(ActivationMemory(BITS, WIDE, DEPTH, ROWS, BATCHES, lanes=lanes), inputs=inputs,
+                 outputs={"words": words[:cycles]})
 
 
 def test_sizes_are_checked():
-    with pytest.raises(ValueError, match="lanes must be a multiple of 4, got 6"):
-        ActivationMemory(8, 6, 4, 1)
+    with pytest.raises(ValueError, match="word must be a multiple of 4 lanes, got 6"):
+        ActivationMemory(8, 6, 4, 1, lanes=4)
     with pytest.raises(ValueError, match="must be positive"):
-        ActivationMemory(8, 8, 0, 1)
+        ActivationMemory(8, 8, 0, 1, lanes=4)

@@ -16,11 +16,13 @@ TEST_BUILDS = {
     "two rows": TWO_ROWS,
     "two batches of two": replace(TWO_ROWS, row_batches=2, accumulator_words=128),
     "four batches of one": replace(TWO_ROWS, rows=1, row_batches=4, accumulator_words=256, outputs_per_step=8),
+    "two lanes": replace(TWO_ROWS, lanes=2),
+    "one lane": replace(TWO_ROWS, rows=1, lanes=1),
     "three ports": replace(TWO_ROWS, rows=1, ports=3, outputs_per_step=12, accumulator_words=128),
 }
 # compiling each takes long: batches of rows always, the others with the slow tests
 NAMES = ["two batches of two", *(pytest.param(name, marks=pytest.mark.slow) for name in (
-    "two rows", "four batches of one", "three ports"))]
+    "two rows", "four batches of one", "two lanes", "one lane", "three ports"))]
 
 
 def random_matrix(rng, build, outputs, inputs, accumulator, batches=None):

@@ -1,13 +1,15 @@
 """Real runs of Yosys on a few lines of Verilog: kept, counted, and what happens when they fail."""
 
+from collections import Counter
+
 import pytest
 
 from hw.boards.device import Resources
-from hw.boards.technology import PLAIN, SERIES_7, ULTRASCALE_PLUS
+from hw.boards.technology import ECP5, PLAIN, SERIES_7, ULTRASCALE_PLUS
 from hw.synthesis import yosys
 from hw.synthesis.levels import LogicLevels
 from hw.synthesis.netlist import read_netlist
-from hw.synthesis.resources import count_resources
+from hw.synthesis.resources import count_resources, late_products
 from models.errors import BuildError
 
 # A sum of 16 bits, 32 words of 14 bits in distributed RAM.
@@ -104,3 +106,34 @@ def test_a_kept_run_is_found_without_running(tmp_path, monkeypatch):
     assert (found.netlist, found.mapper, found.reused) == (made.netlist, "abc9", True)
     assert yosys.kept_run(VERILOG + " ", "small", ULTRASCALE_PLUS) is None
     assert yosys.kept_run(VERILOG, "small", PLAIN) is None
+
+
+def test_an_ecp5_has_cells_of_its_own(tmp_path):
+    verilog = """
+module small(input clk, input [17:0] a, input [17:0] b, output reg [35:0] product, output reg [15:0] sum,
+             input write, input [4:0] to, input [3:0] data, input [4:0] from, output reg [3:0] out,
+             input [8:0] at, input [35:0] word, output reg [35:0] read);
+  reg [17:0] x, y;
+  (* ram_style = "distributed" *) reg [3:0] few [0:15];
+  (* ram_style = "block" *) reg [35:0] many [0:511];
+  always @(posedge clk) begin
+    x <= a; y <= b; product <= x * y; sum <= x + y; out <= few[from];
+    if (write) begin few[to] <= data; many[at] <= word; end
+    read <= many[from];
+  end
+endmodule
+"""
+    run = yosys.synthesise(verilog, "small", ECP5, tmp_path)
+    netlist = read_netlist(run.netlist, "small")
+    types = Counter(cell.type for cell in netlist.cells)
+    assert (types["MULT18X18D"], types["DP16KD"], types["TRELLIS_DPR16X4"], types["CCU2C"]) == (1, 1, 1, 8)
+    found = count_resources(netlist)
+    assert (found.lutram, found.dsp, found.bram36) == (6, 1, 0.5)
+    assert found.lut == types["LUT4"] + 2 * 8 + 6 and found.ff == types["TRELLIS_FF"]
+    assert late_products(netlist) == []
+    levels = LogicLevels(netlist)
+    (path,) = [path for path in levels.paths(20) if path.end.startswith("sum[")]
+    assert (path.levels, path.start[0], [step.cells.split()[0] for step in path.steps]) in (
+        (1, "x", ["CCU2C"]), (1, "y", ["CCU2C"]))
+    registers = [cell.name for cell in netlist.cells if cell.type == "TRELLIS_FF" and cell.name.startswith("sum")]
+    assert len(registers) == 16

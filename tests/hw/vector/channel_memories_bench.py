@@ -8,20 +8,20 @@ import cocotb
 from cocotb.triggers import RisingEdge
 
 from hw.memory.shapes import LOAD_CHANNELS, LOAD_WORD
-from hw.vector.channel_memories import READ_LATENCY, RESIDUAL_WRITE
-from models.machine.build import LANES
+from hw.vector.channel_memories import READ_LATENCY, residual_write
 from models.machine.descriptor import LoadTarget
 from sim.packing import Packing
 from sim.testbench import generator, parameters, start
 
 LATE = 3  # cycles from a write until reads see it
-BITS = {LoadTarget.RESIDUAL: 128, LoadTarget.GAIN: 64, LoadTarget.TAP: 256}  # of a word
+BITS = {LoadTarget.RESIDUAL: 32, LoadTarget.GAIN: 16, LoadTarget.TAP: 64}  # of a channel
 
 
 class Memories:
     """Each word's values with the cycle of the write, newest last."""
 
-    def __init__(self, sizes: dict[LoadTarget, int]) -> None:
+    def __init__(self, sizes: dict[LoadTarget, int], lanes: int) -> None:
+        self.lanes = lanes
         self.words = {target: [[(-LATE, None)] for _ in range(size)] for target, size in sizes.items()}
 
     def write(self, target: LoadTarget, index: int, value: int, mask: int, cycle: int) -> None:
@@ -30,15 +30,16 @@ class Memories:
         self.words[target][index].append((cycle, value))
 
     def load(self, load: dict, cycle: int) -> None:
-        target, channels = load["target"], LOAD_CHANNELS[load["target"]]
+        lanes, target = self.lanes, load["target"]
+        channels = min(LOAD_CHANNELS[target], lanes)
         if target == LoadTarget.AFFINE:
-            pairs = [load["data"] >> 32 * lane & 0xFFFFFFFF for lane in range(LANES)]
+            pairs = [load["data"] >> 32 * lane & 0xFFFFFFFF for lane in range(lanes)]
             taps = sum((0xFFFF << 32 | pair) << 64 * lane for lane, pair in enumerate(pairs))
-            self.write(LoadTarget.TAP, load["index"] // LANES, taps, -1, cycle)
+            self.write(LoadTarget.TAP, load["index"] // lanes, taps, -1, cycle)
             return
-        width = BITS[target] // LANES * channels
-        at, mask = load["index"] % LANES // channels * width, (1 << width) - 1
-        self.write(target, load["index"] // LANES, (load["data"] & mask) << at, mask << at, cycle)
+        width = BITS[target] * channels
+        at, mask = load["index"] % lanes // channels * width, (1 << width) - 1
+        self.write(target, load["index"] // lanes, (load["data"] & mask) << at, mask << at, cycle)
 
     def allowed(self, target: LoadTarget, index: int, cycle: int) -> list[int | None]:
         """What a read may see: what is old enough, and what comes close to it."""
@@ -51,11 +52,13 @@ class Memories:
 async def reads_see_writes(dut):
     """First every word is loaded, part by part; then loads, writes and reads at random, and the gains' hold."""
     given, random = parameters(), generator("memories")
+    lanes = given["lanes"]
     sizes = {LoadTarget.RESIDUAL: given["residual_words"], LoadTarget.GAIN: given["words"],
              LoadTarget.TAP: given["words"]}
-    memories, load_packing, write_packing = Memories(sizes), Packing.of(LOAD_WORD), Packing.of(RESIDUAL_WRITE)
+    memories = Memories(sizes, lanes)
+    load_packing, write_packing = Packing.of(LOAD_WORD), Packing.of(residual_write(lanes))
     first = [(target, channel) for target, size in sizes.items()
-             for channel in range(0, size * LANES, LOAD_CHANNELS[target])]
+             for channel in range(0, size * lanes, min(LOAD_CHANNELS[target], lanes))]
     random.shuffle(first)
     dut.i_load__valid.value = dut.i_residual__valid.value = dut.gain_hold.value = 0
     await start(dut)
@@ -69,14 +72,14 @@ async def reads_see_writes(dut):
             else:
                 target = random.choice([*sizes, LoadTarget.AFFINE, LoadTarget.ROPE, LoadTarget.STEP])
                 words = given["words"] if target == LoadTarget.AFFINE else sizes.get(target, 8)
-                channel = random.randrange(0, words * LANES, LOAD_CHANNELS[target])
+                channel = random.randrange(0, words * lanes, min(LOAD_CHANNELS[target], lanes))
             load = {"target": target, "row": random.getrandbits(8), "index": channel, "data": random.getrandbits(128)}
         dut.i_load__valid.value = load is not None
         dut.i_load__payload.value = load_packing.pack(load) if load else random.getrandbits(load_packing.width)
         written = None
         if not first and random.random() < 0.4:
             written = {"index": random.randrange(given["residual_words"]), "h": [
-                random.getrandbits(32) - 2**31 for _ in range(LANES)]}
+                random.getrandbits(32) - 2**31 for _ in range(lanes)]}
         dut.i_residual__valid.value = written is not None
         if written:
             dut.i_residual__payload.value = write_packing.pack(written)

@@ -11,7 +11,7 @@ from models.golden.head_quant import head_quant
 from models.golden.rope import ROPE_FRACTION, rope
 from models.golden.scalar import constant, from_word, mul, shift, to_word
 from models.golden.tap import Tap
-from models.machine.build import LANES
+from models.machine.build import CHANNEL_UNIT
 from models.machine.descriptor import Activation, LoadTarget, Loop, NormSource, Opcode
 from models.machine.tables import rope_table
 from sim.testbench import parameters
@@ -85,8 +85,8 @@ async def heads(dut):
     await bench.run_rows(Opcode.QUERY, heads=count, dim=dim, accumulator=5, scale=word, **PLAIN_HEADS)
     scales = bench.results["o_query_scale"].receive_nowait()
     check_equal(bench.taken("o_query"), [
-        {"row": row, "head": head, "index": n, "values": q[row, head, n:n + LANES].tolist()}
-        for row in range(rows) for head in range(count) for n in range(0, dim, LANES)])
+        {"row": row, "head": head, "index": n, "values": q[row, head, n:n + bench.lanes].tolist()}
+        for row in range(rows) for head in range(count) for n in range(0, dim, bench.lanes)])
     check_equal(scales, [{"row": row, "head": head, "scale": {"m": steps.m[row, head], "e": steps.e[row, head]}}
                     for row in range(rows) for head in range(count)])
 
@@ -158,9 +158,9 @@ class Shortlists:
         for first in range(0, gains.size, piece):
             part = slice(first, first + piece)
             accumulator, count = int(bench.rng.integers(0, 90)), gains[part].size
-            bench.slice(accumulator, piece + LANES)[self.rows] = (1 << 23) - 1  # beyond the count: the largest of all
+            bench.slice(accumulator, piece + CHANNEL_UNIT)[self.rows] = (1 << 23) - 1  # beyond it: the largest of all
             bench.slice(accumulator, count)[self.rows] = scores[:, part]
-            filled = np.full(-(-count // LANES) * LANES, 32767, "<i2")
+            filled = np.full(-(-count // CHANNEL_UNIT) * CHANNEL_UNIT, 32767, "<i2")
             filled[:count] = gains[part]
             await bench.load(LoadTarget.GAIN, filled)
             cycles.append(await bench.run(
@@ -217,7 +217,7 @@ async def selects(dut):
     if not bench.stall:  # a word a cycle where none enters, and a norm after it finds its gains
         falling = np.broadcast_to(-np.arange(2 * most), (rows, 2 * most))
         cycles = await shortlists.choose(falling, np.ones(2 * most, np.int16), 64, piece=most)
-        assert cycles[1] <= rows * (most / LANES + 16), cycles
+        assert cycles[1] <= rows * (most / bench.lanes + 16), cycles
         cycles = await shortlists.choose(-falling[:, :64], np.ones(64, np.int16), 64, piece=64)
         assert cycles[0] <= rows * (64 * (5 + 64) + 64 + 4 * 16), cycles
     dim = given["hidden"]

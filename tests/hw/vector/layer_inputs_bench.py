@@ -9,20 +9,20 @@ from cocotb.triggers import ClockCycles, RisingEdge
 from hw.linear.activations import activation_layout
 from hw.memory.shapes import LOAD_WORD
 from hw.vector.layer_inputs import INPUT_ROW, STEP_WRITE
-from hw.vector.norm_quant import QUANTISED_WORD
-from models.machine.build import LANES
+from hw.vector.norm_quant import quantised_word
 from models.machine.descriptor import LoadTarget
 from sim.packing import Packing
 from sim.streams import StreamSink, StreamSource
 from sim.testbench import generator, parameters, start
 
+LANES = 4
 LOADED_ROW = 128  # a norm's rows are below
 _COUNTING = 9  # cycles behind a row's last word
 
 
 async def _send_row(dut, random, row: dict, x: np.ndarray, pace: float) -> None:
     """A row's words, each announced by `coming`, and at the end that it stands."""
-    word, words = Packing.of(QUANTISED_WORD), [x[n:n + LANES] for n in range(0, x.size, LANES)]
+    word, words = Packing.of(quantised_word(LANES)), [x[n:n + LANES] for n in range(0, x.size, LANES)]
     dut.row.value = Packing.of(INPUT_ROW).pack(row)
     dut.i__valid.value, shown = 0, None
     while words or shown is not None:
@@ -67,7 +67,7 @@ async def inputs_of_both_kinds(dut, seed, stall):
     words, expected = _loads(rng, 400)
     load = StreamSource(dut, "i_load", LOAD_WORD, stall=stall)
     sinks = {name: StreamSink(dut, name, layout) for name, layout in (
-        ("o_linear", activation_layout(8)), ("o_head", activation_layout(16)), ("o_step", STEP_WRITE))}
+        ("o_linear", activation_layout(8, LANES)), ("o_head", activation_layout(16, LANES)), ("o_step", STEP_WRITE))}
     for name in ("coming", "i__valid", "i__payload", "counting", "row"):
         getattr(dut, name).value = 0
     await start(dut)

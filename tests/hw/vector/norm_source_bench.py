@@ -6,20 +6,21 @@ import cocotb
 from cocotb import start_soon
 from cocotb.triggers import RisingEdge
 
-from hw.attention.output_memory import OUTPUT_REQUEST, OUTPUT_WORD
-from hw.linear.reader import READ_REQUEST, SUM_WORD
-from hw.vector.channel_memories import READ_LATENCY, RESIDUAL_WORD
-from hw.vector.norm_gain import NORM_WORD
+from hw.attention.output_memory import OUTPUT_REQUEST, output_word
+from hw.linear.reader import READ_REQUEST, sum_word
+from hw.vector.channel_memories import READ_LATENCY, residual_word
+from hw.vector.norm_gain import norm_word
 from hw.vector.norm_source import NORM_SOURCE
-from models.machine.build import LANES
 from sim.packing import Packing
 from sim.streams import StreamSink, StreamSource
 from sim.testbench import generator, parameters, start
 
+LANES = 4
+
 
 async def _residual(dut, words: dict[int, list[int]]) -> None:
     """The residual memory; noise beyond the row."""
-    packing, random, answers = Packing.of(RESIDUAL_WORD), generator("residual"), []
+    packing, random, answers = Packing.of(residual_word(LANES)), generator("residual"), []
     while True:
         await RisingEdge(dut.clk)
         index = int(dut.memory__index.value)
@@ -43,12 +44,12 @@ async def _answer(requests: StreamSink, answers: StreamSource, wanted: dict) -> 
 async def rows_for_passes(dut, stall):
     random, settings = generator(f"passes {stall}"), Packing.of(NORM_SOURCE)
     passes = StreamSource(dut, "i_pass", stall=stall)
-    sink = StreamSink(dut, "o", NORM_WORD, always_ready=True)
+    sink = StreamSink(dut, "o", norm_word(LANES), always_ready=True)
     words, wanted = {}, {name: {} for name in ("attention", "gate", "up")}
-    for name, asked, given in (("attention", OUTPUT_REQUEST, OUTPUT_WORD), ("gate", READ_REQUEST, SUM_WORD),
-                               ("up", READ_REQUEST, SUM_WORD)):
+    for name, asked, given in (("attention", OUTPUT_REQUEST, output_word), ("gate", READ_REQUEST, sum_word),
+                               ("up", READ_REQUEST, sum_word)):
         start_soon(_answer(StreamSink(dut, f"o_{name}", asked, stall=stall),
-                           StreamSource(dut, f"i_{name}", given, stall=stall), wanted[name]))
+                           StreamSource(dut, f"i_{name}", given(LANES), stall=stall), wanted[name]))
     start_soon(_residual(dut, words))
     await start(dut)
     for n, case in enumerate(parameters()["cases"]):

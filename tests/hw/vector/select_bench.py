@@ -6,25 +6,24 @@ import cocotb
 import numpy as np
 from cocotb.triggers import RisingEdge
 
-from hw.linear.reader import SUM_WORD
+from hw.linear.reader import sum_word
 from hw.memory.shapes import LIST_PLACE
-from hw.vector.channel_memories import GAIN_WORD
+from hw.vector.channel_memories import gain_word
 from hw.vector.select import SELECT_SETTINGS
-from models.machine.build import LANES
 from sim.packing import Packing
 from sim.streams import StreamSink, StreamSource
 from sim.testbench import generator, parameters, start
 
 
-async def _gains(dut, held: dict[str, np.ndarray]) -> None:
+async def _gains(dut, held: dict[str, np.ndarray], lanes: int) -> None:
     """The memory and its output register, which stand still while `hold`."""
-    packing, random = Packing.of(GAIN_WORD), generator("gains")
+    packing, random = Packing.of(gain_word(lanes)), generator("gains")
     fetched, word = (random.getrandbits(packing.width) for _ in range(2))
     while True:
         dut.gain__word.value = word
         await RisingEdge(dut.clk)
         if not dut.hold.value:
-            words, index = held["gains"].reshape(-1, LANES), int(dut.gain__index.value)
+            words, index = held["gains"].reshape(-1, lanes), int(dut.gain__index.value)
             word = fetched
             fetched = packing.pack(words[index]) if index < len(words) else random.getrandbits(packing.width)
 
@@ -32,19 +31,20 @@ async def _gains(dut, held: dict[str, np.ndarray]) -> None:
 @cocotb.test()
 @cocotb.parametrize(stall=[0.0, 0.5])
 async def shortlists(dut, stall):
-    sums, places = StreamSource(dut, "i", SUM_WORD, stall=stall), StreamSource(dut, "read", LIST_PLACE)
+    lanes = parameters()["lanes"]
+    sums, places = StreamSource(dut, "i", sum_word(lanes), stall=stall), StreamSource(dut, "read", LIST_PLACE)
     ids, settings = StreamSink(dut, "o"), Packing.of(SELECT_SETTINGS)
-    held = {"gains": np.zeros(LANES, int)}
+    held = {"gains": np.zeros(lanes, int)}
     dut.start.value = 0
-    cocotb.start_soon(_gains(dut, held))
+    cocotb.start_soon(_gains(dut, held, lanes))
     await start(dut)
     scores: dict[int, list] = {}  # of a row: (score, id), in the order of the ids
     for n, command in enumerate(parameters()["commands"]):
         x, gains = (np.array(command[name]) for name in ("sums", "gains"))
         row, count = command["row"], len(x)
-        behind = -count % LANES  # sums of other outputs, large ones
+        behind = -count % lanes  # sums of other outputs, large ones
         held["gains"] = np.concatenate([gains, np.full(behind, 32767)])
-        padded = np.concatenate([x, np.full(behind, (1 << 23) - 1)]).reshape(-1, LANES)
+        padded = np.concatenate([x, np.full(behind, (1 << 23) - 1)]).reshape(-1, lanes)
         dut.settings.value = settings.pack({"row": row, "count": count, **{
             name: command[name] for name in ("first_id", "k", "begin")}})
         await RisingEdge(dut.clk)

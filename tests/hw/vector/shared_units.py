@@ -10,6 +10,7 @@ from hw.arith.scalar_unit import ScalarUnit
 from hw.memory.burst_former import BurstFormer
 from hw.memory.shapes import LOAD_WORD, WRITE_BEAT
 from hw.vector.channel_memories import ChannelMemories
+from hw.vector.load_pieces import LoadPieces
 from hw.vector.rescale import Rescale
 from hw.vector.word_tap import WordTap
 
@@ -26,8 +27,8 @@ class WithSharedUnits(wiring.Component):
     backpressure, a row a pass; one that says when there is room for a head gets those of `i` so.
     """
 
-    def __init__(self, unit: wiring.Component):
-        self._unit = unit
+    def __init__(self, unit: wiring.Component, lanes: int = 4):
+        self._unit, self._lanes = unit, lanes
         members = unit.signature.members
         outer = {name: member for name, member in members.items() if name not in _INSIDE}
         self._paced = "i_x" if "o_pass" in members else "i" if "room" in members else None
@@ -46,18 +47,21 @@ class WithSharedUnits(wiring.Component):
         m = Module()
         m.submodules.unit = unit = self._unit
         members = unit.signature.members
-        m.submodules.memories = memories = ChannelMemories(_CHANNELS, _CHANNELS)
-        connect(m, flipped(self.i_load), memories.i_load)
+        m.submodules.memories = memories = ChannelMemories(
+            4 * _CHANNELS // self._lanes, _CHANNELS, self._lanes)
+        m.submodules.load = load = LoadPieces(self._lanes)
+        connect(m, flipped(self.i_load), load.i)
+        connect(m, load.o, memories.i_load)
         if "scalar" in members:
             m.submodules.scalar = scalar = ScalarUnit()
             connect(m, unit.scalar.operands, scalar.i)
             connect(m, scalar.o, unit.scalar.result)
         if "rescale" in members:
-            m.submodules.rescale = rescale = Rescale()
+            m.submodules.rescale = rescale = Rescale(self._lanes)
             connect(m, unit.rescale.words, rescale.i)
             connect(m, rescale.o, unit.rescale.results)
         if "tap" in members:
-            m.submodules.tap = tap = WordTap()
+            m.submodules.tap = tap = WordTap(self._lanes)
             connect(m, unit.tap.words, tap.i)
             connect(m, tap.o, unit.tap.results)
             connect(m, tap.memory, memories.tap)

@@ -8,7 +8,7 @@ from cocotb.triggers import ClockCycles
 
 from hw.arith.scalar import SCALAR
 from models.golden.scalar import Scalar, constant, from_word, shift, to_word
-from models.machine.build import LANES
+from models.machine.build import CHANNEL_UNIT
 from models.machine.descriptor import LoadTarget, NormSource, Opcode, StoreSource
 from sim.packing import Packing
 from sim.testbench import parameters
@@ -31,7 +31,7 @@ async def _store(bench: Surroundings, source: StoreSource, values: np.ndarray, s
         place = {"address": ADDRESS + first * count * 4, "steps": STEPS + first * 16}
         cycles = await bench.run(Opcode.STORE, source=source, count=count, rows=rows, first_row=first,
                                  accumulator=accumulator, group_channels=GROUP, **place)
-        assert bench.stall or cycles <= rows * (count / LANES + 30) + 40, f"{cycles} cycles"
+        assert bench.stall or cycles <= rows * (count / bench.lanes + 30) + 40, f"{cycles} cycles"
     expected |= _bytes_at(ADDRESS, values.astype("<i4").tobytes())
     if steps is not None:
         for row in range(bench.rows):
@@ -69,7 +69,7 @@ async def stores(dut):
     exponents = shift(rows_of(constant(1), rows), np.array(bench.exponents))
     await _store(bench, StoreSource.ATTENTION, bench.attention, exponents)
     await bench.norm(NormSource.ATTENTION, bench.attention, exponents, group_channels=GROUP)
-    await _store(bench, StoreSource.SUMS, bench.slice(3, LANES), bench.unit, accumulator=3)
+    await _store(bench, StoreSource.SUMS, bench.slice(3, CHANNEL_UNIT), bench.unit, accumulator=3)
     await bench.norm(NormSource.RESIDUAL, h, rows_of(constant(2.0**-FRACTION_BITS), rows), unit_exponent=-FRACTION_BITS)
 
     dut.rst.value = 1
@@ -97,8 +97,8 @@ async def inputs(dut):
         for target, port, limit in ((LoadTarget.INPUT, "o_linear", 127), (LoadTarget.HEAD_INPUT, "o_head", 32767)):
             x = rng.integers(-limit, limit + 1, wide)
             x[:7] = 0
-            expected[port] += [{"row": LOADED_ROW + row, "index": n, "values": x[n:n + LANES].tolist()}
-                               for n in range(0, wide, LANES)]
+            expected[port] += [{"row": LOADED_ROW + row, "index": n, "values": x[n:n + bench.lanes].tolist()}
+                               for n in range(0, wide, bench.lanes)]
             await bench.load(target, x.astype("<i2"), LOADED_ROW + row)
 
     for row in range(3):

@@ -49,7 +49,7 @@ async def rows_are_written(dut, run):
         while not dut.done.value:
             await RisingEdge(dut.clk)
             cycles += 1
-        assert cycles <= row["beats"] + _AROUND or given["stall"] or given["write_stall"], f"{cycles} cycles"
+        assert cycles <= row["transfers"] + _AROUND or given["stall"] or given["write_stall"], f"{cycles} cycles"
         dut.settings.value = random.getrandbits(len(dut.settings))
         dut.exponent.value = random.getrandbits(10)
         await ClockCycles(dut.clk, 1)

@@ -9,18 +9,18 @@ import numpy as np
 from cocotb.triggers import RisingEdge
 
 from hw.arith.scalar import SCALAR
-from hw.attention.output_memory import OUTPUT_REQUEST, OUTPUT_WORD
-from hw.attention.query_memory import QUERY, QUERY_SCALE
+from hw.attention.output_memory import OUTPUT_REQUEST, output_word
+from hw.attention.query_memory import QUERY_SCALE, query_part
 from hw.command import POSITIONS
 from hw.linear.activations import activation_layout
-from hw.linear.reader import READ_REQUEST, SUM_WORD
+from hw.linear.reader import READ_REQUEST, sum_word
 from hw.memory.shapes import LIST_PLACE, LOAD_WORD, WRITE_BEAT
 from models.golden.closed_loop import ClosedLoop
 from models.golden.norm_quant import ABSMAX_FLOOR, NormConstants, norm_constants, norm_quant
 from models.golden.residual import residual_add
 from models.golden.scalar import Scalar, constant, from_word, mul, to_word
 from models.golden.tap import Tap
-from models.machine.build import LANES
+from models.machine.build import CHANNEL_UNIT
 from models.machine.descriptor import LoadTarget, Loop, NormSource, Opcode, pack
 from models.machine.registers import SEQUENCES
 from sim.packing import Packing
@@ -46,7 +46,8 @@ class Surroundings:
     def __init__(self, dut, given: dict[str, Any]):
         self.dut, self.given, self.stall = dut, given, given["stall"]
         self.rng = np.random.default_rng(given["seed"])
-        self.rows, self.kv_bits, self.outputs = given["rows"], given["kv_bits"], LANES
+        self.rows, self.kv_bits, self.outputs = given["rows"], given["kv_bits"], CHANNEL_UNIT
+        self.lanes = given["lanes"]
         self.sums = self.rng.integers(-(1 << 17), 1 << 17, (self.rows, given["accumulator_words"] * self.outputs))
         self.attention = np.zeros((self.rows, 0), np.int64)
         self.exponents = [0] * self.rows
@@ -56,8 +57,8 @@ class Surroundings:
         self.loaded: dict[str, list[dict[str, Any]]] = {"o_linear": [], "o_head": []}  # words from LOADED_ROW on
         self.commands = self._source("command")
         self.loads = self._source("i_load", LOAD_WORD)
-        layouts = {"o_linear": activation_layout(8), "o_head": activation_layout(16), "o_query": QUERY,
-                   "o_query_scale": QUERY_SCALE}
+        layouts = {"o_linear": activation_layout(8, self.lanes), "o_head": activation_layout(16, self.lanes),
+                   "o_query": query_part(self.lanes), "o_query_scale": QUERY_SCALE}
         self.results = {name: StreamSink(dut, name, layout, always_ready=True) for name, layout in layouts.items()}
         self.writes = self._sink("o_write", WRITE_BEAT)
         self.places, self.ids = self._source("read_list", LIST_PLACE), self._sink("listed", None)
@@ -73,9 +74,10 @@ class Surroundings:
         self.dut.write_idle.value = 1
         self.dut.attention_exponent.value = 0
         for request, answer in (("read_a", "sums_a"), ("read_b", "sums_b")):
-            cocotb.start_soon(self._answer_sums(self._sink(request, READ_REQUEST), self._source(answer, SUM_WORD)))
+            cocotb.start_soon(self._answer_sums(
+                self._sink(request, READ_REQUEST), self._source(answer, sum_word(self.lanes))))
         cocotb.start_soon(self._answer_attention(
-            self._sink("read_attention", OUTPUT_REQUEST), self._source("attention", OUTPUT_WORD)))
+            self._sink("read_attention", OUTPUT_REQUEST), self._source("attention", output_word(self.lanes))))
         await start(self.dut)
         cocotb.start_soon(self._count())
         cocotb.start_soon(self._answer_writes())
@@ -83,9 +85,9 @@ class Surroundings:
     async def _answer_sums(self, requests, sums) -> None:
         while True:
             request = await requests.receive()
-            first, count = request["accumulator"] * self.outputs, -(-request["count"] // LANES) * LANES
+            first, count = request["accumulator"] * self.outputs, -(-request["count"] // self.lanes) * self.lanes
             values = self.sums[request["row"], first:first + count]
-            sums.send_nowait(*_words(values))
+            sums.send_nowait(*_words(values, self.lanes))
 
     async def _answer_attention(self, requests, results) -> None:
         while True:
@@ -93,7 +95,7 @@ class Surroundings:
             assert request["group_channels"] == 24 and request["count"] == self.attention.shape[1]
             self.dut.attention_exponent.value = self.exponents[request["row"]]
             values = self.attention[request["row"]]
-            results.send_nowait(*_words(values))
+            results.send_nowait(*_words(values, self.lanes))
 
     async def _count(self) -> None:
         edge, signals = RisingEdge(self.dut.clk), {name: getattr(self.dut, name) for name in self.counts}
@@ -180,9 +182,10 @@ class Surroundings:
                                       NormConstants(constant(2.0**100), None), levels=levels)
             floor = constant(ABSMAX_FLOOR / levels)
             sent = [[a, b] if self.unit[n] == floor else [b] for n, (a, b) in enumerate(zip(unclamped, q, strict=True))]
-        expected = [{"row": row if levels > 127 else first + row, "index": n, "values": values[n:n + LANES].tolist()}
+        lanes = self.lanes
+        expected = [{"row": row if levels > 127 else first + row, "index": n, "values": values[n:n + lanes].tolist()}
                     for first, rows in self.parts() for row in range(rows) for values in sent[first + row]
-                    for n in range(0, x.shape[1], LANES)]
+                    for n in range(0, x.shape[1], lanes)]
         check_equal(self.taken("o_head" if levels > 127 else "o_linear"), expected)
         self.check_units()
         activations = 0 if levels > 127 else q.size
@@ -226,8 +229,8 @@ def _loop_fields(tap: Tap | None) -> dict[str, int]:
     return {"loop": Loop.NONE, "setpoint": 0}
 
 
-def _words(values: np.ndarray) -> list[dict[str, Any]]:
-    return [{"values": values[n:n + LANES], "last": n + LANES == values.size} for n in range(0, values.size, LANES)]
+def _words(values: np.ndarray, lanes: int) -> list[dict[str, Any]]:
+    return [{"values": values[n:n + lanes], "last": n + lanes == values.size} for n in range(0, values.size, lanes)]
 
 
 def check_equal(got: list, expected: list) -> None:

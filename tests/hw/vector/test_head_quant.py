@@ -11,10 +11,11 @@ import pytest
 from hw.vector.head_quant import HeadQuant
 from models.golden.head_quant import head_quant
 from models.golden.scalar import constant, mul
-from models.machine.build import LANES
 from tests.hw.arith.scalars import as_fields
 from tests.hw.stream_table import Case, check
 from tests.hw.vector.shared_units import WithSharedUnits
+
+LANES = 4
 
 
 def _heads(rng: np.random.Generator, dim: int) -> np.ndarray:
@@ -47,9 +48,10 @@ def _case(kv_bits: int, cached: bool, dim: int) -> Case:
     (8, [(True, 64), (False, 64), (False, 24), (True, 8)]), pytest.param(
         16, [(True, 24), (False, 24)], marks=pytest.mark.slow)], ids=["8", "16"])
 def test_equals_golden(kv_bits, heads):
-    check(WithSharedUnits(HeadQuant(64, kv_bits=kv_bits)), [_case(kv_bits, cached, dim) for cached, dim in heads])
+    check(WithSharedUnits(HeadQuant(64, kv_bits=kv_bits, lanes=LANES)),
+          [_case(kv_bits, cached, dim) for cached, dim in heads])
 
 
 def test_dim_is_checked():
-    with pytest.raises(ValueError, match="^dim_max must be a multiple of 4, got 0$"):
-        HeadQuant(0, kv_bits=8)
+    with pytest.raises(ValueError, match="^dim_max must be a multiple of 8, got 0$"):
+        HeadQuant(0, kv_bits=8, lanes=LANES)

@@ -8,20 +8,18 @@ import pytest
 
 from hw.vector.kv_stage import BEAT_BYTES, SCALES_A_BEAT, KVStage, scale_beats
 from models.golden.scalar import to_word
-from models.machine.build import LANES
 from models.machine.kv_format import kv_format
 from tests.hw.arith.scalars import as_fields, random_scalars
 from tests.hw.cycle_table import check_cycles
 
 ROWS, HEADS, BEATS = 4, 3, 12
-IDLE = {"values": [0] * LANES, "last": 0}
 
 
 class Story:
     """Cycles of the stage, and what is in it: bytes and scale words by place, None where nothing was written."""
 
-    def __init__(self, kv_bits: int, rng: np.random.Generator):
-        self.kv, self.rng = kv_format(kv_bits), rng
+    def __init__(self, kv_bits: int, lanes: int, rng: np.random.Generator):
+        self.kv, self.lanes, self.rng = kv_format(kv_bits), lanes, rng
         self.cycles = []
         self.beats = {(row, beat): [None] * BEAT_BYTES for row in range(ROWS) for beat in range(BEATS)}
         self.scales = {(beat, head): [None] * SCALES_A_BEAT for beat in range(scale_beats(ROWS))
@@ -29,16 +27,16 @@ class Story:
         self.outputs = {name: {} for name in ("beats", "tail", "beat", "scales")}  # by cycle
 
     def cycle(self, **given):
-        self.cycles.append({"begin": 0, "row": 0, "within": 0, "i__valid": 0, "i__payload": IDLE, "i_scale__valid": 0,
-                            "i_scale__payload": {"m": 0, "e": 0}, "read_row": 0, "read_beat": 0, "read_scales": 0,
-                            "read_head": 0, **given})
+        self.cycles.append({"begin": 0, "row": 0, "within": 0, "i__valid": 0, "i_scale__valid": 0,
+                            "i__payload": {"values": [0] * self.lanes, "last": 0}, "i_scale__payload": {"m": 0, "e": 0},
+                            "read_row": 0, "read_beat": 0, "read_scales": 0, "read_head": 0, **given})
 
     def write_row(self, row: int, within: int, heads: int, words: int):
         """A row of heads of so many words, their scales somewhere beside them."""
         rng, steady = self.rng, {"row": row, "within": within}
         self.cycle(begin=1, **steady)
-        beats = -(-words * self.kv.bytes_of(LANES) // BEAT_BYTES)
-        levels = rng.integers(-self.kv.limit, self.kv.limit + 1, (heads, words * LANES))
+        beats = -(-words * self.kv.bytes_of(self.lanes) // BEAT_BYTES)
+        levels = rng.integers(-self.kv.limit, self.kv.limit + 1, (heads, words * self.lanes))
         levels[0, :2] = self.kv.limit, -self.kv.limit
         scales = random_scalars(rng, heads, -140, 140)
         for head in range(heads):
@@ -50,7 +48,7 @@ class Story:
             for word in range(words):
                 while rng.random() < 0.2:
                     self.cycle(**steady)
-                values = levels[head, word * LANES:(word + 1) * LANES]
+                values = levels[head, word * self.lanes:(word + 1) * self.lanes]
                 scale = {"i_scale__valid": 1, "i_scale__payload": as_fields(scales[head])} if word == at else {}
                 self.cycle(i__valid=1, i__payload={"values": values, "last": int(word == words - 1)}, **scale, **steady)
             for name, value in (("beats", beats), ("tail", (1 << len(stored) - (beats - 1) * BEAT_BYTES) - 1)):
@@ -71,11 +69,12 @@ class Story:
             self.cycle()
 
 
-@pytest.mark.parametrize("kv_bits", [8, pytest.param(16, marks=pytest.mark.slow)])
-def test_stage(kv_bits):
+@pytest.mark.parametrize(("kv_bits", "lanes"), [
+    (8, 4), *(pytest.param(*other, marks=pytest.mark.slow) for other in ((16, 4), (8, 1), (16, 2)))])
+def test_stage(kv_bits, lanes):
     """The most of everything; then one head, one word, a tail that leaves older bytes, scales in all their places."""
-    story = Story(kv_bits, np.random.default_rng(kv_bits))
-    whole = BEAT_BYTES // story.kv.bytes_of(LANES)  # words of a beat
+    story = Story(kv_bits, lanes, np.random.default_rng(kv_bits))
+    whole = BEAT_BYTES // story.kv.bytes_of(lanes)  # words of a beat
     for first in range(SCALES_A_BEAT):
         for row in range(ROWS):
             story.write_row(row, first + row, HEADS, BEATS // HEADS * whole)
@@ -85,6 +84,6 @@ def test_stage(kv_bits):
             story.write_row(row, 1 + row, heads, words)
         story.read_all()
     count = len(story.cycles)
-    check_cycles(KVStage(kv_bits=kv_bits, rows=ROWS, heads=HEADS, beats=BEATS),
+    check_cycles(KVStage(kv_bits=kv_bits, rows=ROWS, heads=HEADS, beats=BEATS, lanes=lanes),
                  inputs={name: [cycle[name] for cycle in story.cycles] for name in story.cycles[0]},
                  outputs={name: [found.get(n) for n in range(count)] for name, found in story.outputs.items()})

@@ -13,9 +13,8 @@ from hw.boards.registry import BUILDS
 from hw.memory.shapes import WRITE_BEAT
 from hw.vector.kv_walk import KV_TARGET
 from hw.vector.kv_writer import KVWriter
-from hw.vector.norm_quant import QUANTISED_WORD
+from hw.vector.norm_quant import quantised_word
 from models.golden.scalar import to_word
-from models.machine.build import LANES
 from models.machine.cache import BLOCK_TOKENS, chunk_bytes, padded_row, physical
 from models.machine.kv_format import kv_format
 from sim.packing import Packing
@@ -61,7 +60,7 @@ def _run(first: int, rows: list[list[bytes]], scales: list[list[bytes]], stride:
     return writes
 
 
-def _case(kv_bits: int, dim: int, ports: int, rows: int, whole: bool) -> dict[str, list[int]]:
+def _case(kv_bits: int, dim: int, ports: int, rows: int, lanes: int, whole: bool) -> dict[str, list[int]]:
     """Runs of tokens, and their writes with masks, by port and packed. whole: a row's chunks adjoin, as a key's do."""
     build = replace(BUILDS["sim-tiny"], ports=ports)
     rng = np.random.default_rng([kv_bits, dim])
@@ -76,28 +75,30 @@ def _case(kv_bits: int, dim: int, ports: int, rows: int, whole: bool) -> dict[st
         q = rng.integers(-limit, limit + 1, (count, HEADS, dim))
         scales = random_scalars(rng, count * HEADS, -160, 160)
         starts += [{**target, "token": first + n, "first": n == 0, "last": n == count - 1} for n in range(count)]
-        values += [{"values": head[n:n + LANES], "last": n + LANES == dim}
-                   for head in q.reshape(-1, dim) for n in range(0, dim, LANES)]
+        values += [{"values": head[n:n + lanes], "last": n + lanes == dim}
+                   for head in q.reshape(-1, dim) for n in range(0, dim, lanes)]
         given_scales += [as_fields(scales[n]) for n in range(count * HEADS)]
         words = [int(to_word(scales[n])).to_bytes(4, "little") for n in range(count * HEADS)]
         writes += _run(first, [[kv.stored(head).tobytes() for head in row] for row in q],
                        [words[n:n + HEADS] for n in range(0, len(words), HEADS)], stride, region, build)
-    ports_given = {"start": (KV_TARGET, starts), "i": (QUANTISED_WORD, values), "i_scale": (SCALAR, given_scales),
-                   "o_write": (WRITE_BEAT, [beat for beat, _ in writes]),
+    ports_given = {"start": (KV_TARGET, starts), "i": (quantised_word(lanes), values),
+                   "i_scale": (SCALAR, given_scales), "o_write": (WRITE_BEAT, [beat for beat, _ in writes]),
                    "care": (WRITE_BEAT, [mask for _, mask in writes])}
     return {port: list(map(Packing.of(shape).pack, some)) for port, (shape, some) in ports_given.items()}
 
 
-@pytest.mark.parametrize(("kv_bits", "dim", "ports", "rows"), [
-    (8, 40, 2, 4), (16, 4, 1, 1), *(pytest.param(*other, marks=pytest.mark.slow) for other in (
-        (8, 96, 4, 8), (8, 64, 4, 4), (8, 4, 4, 2), (16, 24, 4, 4), (8, 56, 1, 4)))])
-def test_layout(kv_bits, dim, ports, rows):
-    unit = WithSharedUnits(KVWriter(kv_bits=kv_bits, ports=ports, rows=rows, heads=4, beats=24))
-    cases = {name: _case(kv_bits, dim, ports, rows, whole) for name, whole in (("keys", True), ("values", False))}
+@pytest.mark.parametrize(("kv_bits", "dim", "ports", "rows", "lanes"), [
+    (8, 40, 2, 4, 4), (16, 4, 1, 1, 4), *(pytest.param(*other, marks=pytest.mark.slow) for other in (
+        (8, 96, 4, 8, 4), (8, 64, 4, 4, 4), (8, 4, 4, 2, 4), (16, 24, 4, 4, 4), (8, 56, 1, 4, 4), (8, 40, 1, 1, 1),
+        (16, 24, 2, 2, 2)))])
+def test_layout(kv_bits, dim, ports, rows, lanes):
+    unit = WithSharedUnits(KVWriter(kv_bits=kv_bits, ports=ports, rows=rows, heads=4, beats=24, lanes=lanes), lanes)
+    cases = {name: _case(kv_bits, dim, ports, rows, lanes, whole)
+             for name, whole in (("keys", True), ("values", False))}
     run_bench(unit, "tests.hw.vector.kv_writer_bench",
-              {"cases": cases, "words": dim // LANES, "heads": HEADS})
+              {"cases": cases, "words": dim // lanes, "heads": HEADS})
 
 
 def test_kv_bits_are_8_or_16():
     with pytest.raises(ValueError, match="^kv_bits must be 8 or 16, got 4$"):
-        KVWriter(kv_bits=4, ports=4, rows=4, heads=4, beats=24)
+        KVWriter(kv_bits=4, ports=4, rows=4, heads=4, beats=24, lanes=4)

@@ -7,4 +7,4 @@ from sim.runner import run_bench
 
 
 def test_both_kinds():
-    run_bench(LayerInputs(), "tests.hw.vector.layer_inputs_bench", {"rows": 40})
+    run_bench(LayerInputs(4), "tests.hw.vector.layer_inputs_bench", {"rows": 40})

@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hw.boards.technology import SERIES_7, ULTRASCALE_PLUS
+from hw.boards.technology import ECP5, SERIES_7, ULTRASCALE_PLUS
 from hw.vector.norm_gain import SIZE_BITS, UP_MAX, NormGain
 from models.golden.norm_quant import gained
 from models.golden.rounding import round_shift
-from models.machine.build import LANES
 from models.machine.descriptor import LoadTarget
 from tests.hw.stream_table import Case, check
 from tests.hw.vector.shared_units import WithSharedUnits
@@ -26,7 +25,7 @@ def _channels(rng: np.random.Generator, bits: int, k: int) -> np.ndarray:
     return x
 
 
-def _case(k: int, with_gains: bool) -> Case:
+def _case(k: int, with_gains: bool, lanes: int) -> Case:
     rng = np.random.default_rng([k, with_gains])
     x, up = _channels(rng, SIZE_BITS - UP_MAX + k, k), UP_MAX - k
     gains = rng.integers(-(1 << 15), 1 << 15, x.size)
@@ -34,10 +33,10 @@ def _case(k: int, with_gains: bool) -> Case:
     factors = gains if with_gains else np.ones(x.size, np.int64)
 
     def words(name, values):
-        return [{name: values[n:n + LANES], "last": n + LANES == x.size} for n in range(0, x.size, LANES)]
+        return [{name: values[n:n + lanes], "last": n + lanes == x.size} for n in range(0, x.size, lanes)]
 
     narrow = round_shift(x, k)
-    squares = (narrow * narrow).reshape(-1, LANES).sum(axis=1)
+    squares = (narrow * narrow).reshape(-1, lanes).sum(axis=1)
     return Case(
         f"k {k}{', gains' if with_gains else ''}", settings={"up": up, "gained": with_gains},
         inputs=[{"i_load": loads(LoadTarget.GAIN, gains.astype("<i2").tobytes())},
@@ -47,8 +46,10 @@ def _case(k: int, with_gains: bool) -> Case:
                  "o_squares": [{"sum": int(s), "last": n == squares.size - 1} for n, s in enumerate(squares)]})
 
 
-@pytest.mark.parametrize("technology, places", [(ULTRASCALE_PLUS, (0, 1, 11, 37)), (SERIES_7, (11,))],
-                         ids=["ultrascale-plus", "series-7"])
-def test_equals_golden(technology, places):
-    check(WithSharedUnits(NormGain()), [_case(k, with_gains) for k in places for with_gains in (False, True)],
-          stalls=[0.0], technology=technology)
+@pytest.mark.parametrize(("technology", "places", "lanes"), [
+    (ULTRASCALE_PLUS, (0, 1, 11, 37), 4), (SERIES_7, (11,), 4), (ECP5, (0, 1, 11, 19, 20, 21, 37), 1),
+    pytest.param(ECP5, (11, 20), 4, marks=pytest.mark.slow)], ids=["ultrascale-plus", "series-7", "ecp5", "ecp5-wide"])
+def test_equals_golden(technology, places, lanes):
+    check(WithSharedUnits(NormGain(lanes), lanes),
+          [_case(k, with_gains, lanes) for k in places for with_gains in (False, True)], stalls=[0.0],
+          technology=technology)

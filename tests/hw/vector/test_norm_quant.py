@@ -11,13 +11,13 @@ from hw.vector.norm_control import NormPass
 from hw.vector.norm_quant import NormQuant
 from models.golden.norm_quant import ABSMAX_FLOOR, NormConstants, norm_constants, norm_quant
 from models.golden.scalar import ZERO, Scalar, constant, less
-from models.machine.build import LANES
 from models.machine.descriptor import LoadTarget
 from tests.hw.arith.scalars import as_fields
 from tests.hw.stream_table import Case, check
 from tests.hw.vector.shared_units import WithSharedUnits
 from tests.hw.vector.taps import exponents, loads, random_tap, tap_bytes
 
+LANES = 4
 LIMIT = (1 << 60) - 1
 ROWS = {
     "random": lambda rng, dim: rng.integers(-(1 << 31) + 1, 1 << 31, dim),
@@ -85,7 +85,7 @@ def _row(row: str, dim: int, *, scale: Scalar, rms=True, gained=True, levels=127
 
 
 def _check(rows: list[_Row], *, stalls=(0.0,)) -> None:
-    check(WithSharedUnits(NormQuant()), [row.case for row in rows], stalls=stalls)
+    check(WithSharedUnits(NormQuant(LANES)), [row.case for row in rows], stalls=stalls)
 
 
 def test_rows():

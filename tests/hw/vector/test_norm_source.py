@@ -9,10 +9,11 @@ from hw.attention.output_memory import OUTPUT_BITS
 from hw.vector.norm_source import NormSource as Unit
 from models.golden.gated import gated_product
 from models.golden.scalar import constant
-from models.machine.build import LANES
 from models.machine.descriptor import NormSource
 from sim.runner import run_bench
 from tests.hw.arith.scalars import as_fields
+
+LANES = 4
 
 
 def _case(rng, source, count, activation="silu"):
@@ -43,4 +44,4 @@ def test_bench():
     rng = np.random.default_rng(1)
     cases = [_case(rng, source, count) for count in (LANES, 40, 2 * LANES) for source in NormSource]
     cases += [_case(rng, NormSource.GATED, 24, "relu2"), _case(rng, NormSource.RESIDUAL, 12)]
-    run_bench(Unit(), "tests.hw.vector.norm_source_bench", {"cases": cases})
+    run_bench(Unit(LANES), "tests.hw.vector.norm_source_bench", {"cases": cases})

@@ -7,9 +7,10 @@ import numpy as np
 
 from hw.vector.rescale import Rescale
 from models.golden.scalar import scale_round
-from models.machine.build import LANES
 from tests.hw.arith.scalars import as_fields, random_scalars
 from tests.hw.stream_table import Case, check
+
+LANES = 4
 
 
 def _case(name, x, scalars, fraction):
@@ -29,7 +30,7 @@ def test_equals_golden():
     x[:2] = [limit, -limit, 0, 1], [-1, 3, -3, 5]
     ties = random_scalars(rng, count, -12, 0)
     ties = ties._replace(m=np.full(count, 1 << 23))
-    check(Rescale(), [
+    check(Rescale(LANES), [
         _case("usual", x, near, rng.integers(-30, 31, count)), _case("all exponents", x, wide, np.zeros(count, int)),
         _case("ties", rng.integers(-9999, 9999, (count, LANES)), ties, rng.integers(-3, 1, count)),
         _case("fractions", x[:40], near, rng.choice([-128, 127], 40)), _case("one word", x[:1], near, [5])])

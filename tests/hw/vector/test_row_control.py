@@ -12,7 +12,6 @@ from hw.boards.registry import BUILDS
 from hw.vector.rope import ROPE_FRACTION
 from hw.vector.row_control import RowControl
 from models.golden.scalar import Scalar, constant, from_word, mul, shift
-from models.machine.build import LANES
 from models.machine.cache import BLOCK_TOKENS
 from models.machine.descriptor import OPCODES, Activation, NormSource, Opcode, pack
 from models.machine.kv_format import QUERY_FORMAT
@@ -22,6 +21,7 @@ from sim.runner import run_bench
 from tests.hw.arith.scalars import as_fields, random_scalars
 
 BUILD = replace(BUILDS["sim-tiny"], name="four rows", rows=4, row_batches=2, accumulator_words=1024)
+LANES = 4
 POSITIONS = [12, 700, 0, 13, *range(SEQUENCES - 4)]
 BEGINS = {Opcode.NORM: "start_norm", Opcode.STORE: "start_store"} | dict.fromkeys(
     (Opcode.QUERY, Opcode.KEY, Opcode.VALUE), "start_heads") | dict.fromkeys((Opcode.RESIDUAL, Opcode.SELECT), "ask")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from hw.vector.select import Select
 from models.machine.build import SHORTLIST
@@ -27,7 +28,8 @@ def _commands(rng):
         yield command(1, 8, rng.integers(-9, 9, 18), rng.integers(1, 3, 18), begin=part == 0, first_id=18 * part)
 
 
-def test_bench():
-    run_bench(Select(3), "tests.hw.vector.select_bench", {"commands": [
+@pytest.mark.parametrize("lanes", [4, 1])
+def test_bench(lanes):
+    run_bench(Select(3, lanes), "tests.hw.vector.select_bench", {"lanes": lanes, "commands": [
         {name: list(value) if name in ("sums", "gains") else value for name, value in command.items()}
         for command in _commands(np.random.default_rng(1))]})

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 
-from hw.attention.output_memory import OUTPUT_REQUEST, OUTPUT_WORD
-from hw.linear.reader import READ_REQUEST, SUM_WORD
+from hw.attention.output_memory import OUTPUT_REQUEST, output_word
+from hw.linear.reader import READ_REQUEST, sum_word
 from hw.memory.shapes import LOAD_WORD, WRITE_BEAT
 from hw.vector.store import STORE_SETTINGS, Store
 from models.golden.scalar import Scalar, to_word
-from models.machine.build import LANES
 from models.machine.descriptor import LoadTarget
 from models.machine.descriptor import StoreSource as Source
 from sim.packing import Packing
@@ -27,8 +27,8 @@ SHAPES = [(4, 3, 0xF0), (64, 2, 0x100), (68, 3, 0x1_0030), (200, 4, 0xFF_FFFF_FF
 """Channels, rows, address."""
 
 _PACKS = {name: Packing.of(layout) for name, layout in {
-    "settings": STORE_SETTINGS, "o_attention": OUTPUT_REQUEST, "o_sums": READ_REQUEST, "i_attention": OUTPUT_WORD,
-    "i_sums": SUM_WORD, "i_load": LOAD_WORD, "o_write": WRITE_BEAT}.items()}
+    "settings": STORE_SETTINGS, "o_attention": OUTPUT_REQUEST, "o_sums": READ_REQUEST,
+    "i_load": LOAD_WORD, "o_write": WRITE_BEAT}.items()}
 
 
 def _beats(address: int, values: np.ndarray) -> list[tuple[int, int, int]]:
@@ -38,16 +38,16 @@ def _beats(address: int, values: np.ndarray) -> list[tuple[int, int, int]]:
             for n in range(0, len(content), 16)]
 
 
-def _words(port: str, x: np.ndarray) -> list[int]:
-    return [_PACKS[port].pack({"values": x[n:n + LANES], "last": n + LANES == x.size})
-            for n in range(0, x.size, LANES)]
+def _words(port: str, x: np.ndarray, lanes: int) -> list[int]:
+    packing = Packing.of({"i_attention": output_word, "i_sums": sum_word}[port](lanes))
+    return [packing.pack({"values": x[n:n + lanes], "last": n + lanes == x.size}) for n in range(0, x.size, lanes)]
 
 
 class Case:
     """Commands after each other: what the unit is given for each row, and what it must write."""
 
-    def __init__(self, rng: np.random.Generator):
-        self.rng, self.rows, self.writes = rng, [], []
+    def __init__(self, rng: np.random.Generator, lanes: int = 4):
+        self.rng, self.lanes, self.rows, self.writes = rng, lanes, [], []
         limit = LIMITS[Source.RESIDUAL]
         self.residual = rng.integers(-limit, limit + 1, 4 * 256) >> rng.integers(0, 31, 4 * 256)
         self.residual[:2] = limit, -limit
@@ -60,12 +60,12 @@ class Case:
                   "accumulator": int(rng.integers(1 << 16)), "group_channels": int(rng.integers(1 << 16))}
         units = random_scalars(rng, rows, -160, 160)
         for r in range(rows):
-            row, base = first_row + r, int(rng.integers((self.residual.size - count) // LANES + 1))
+            row, base = first_row + r, int(rng.integers((self.residual.size - count) // self.lanes + 1))
             exponent = EXPONENTS[int(rng.integers(len(EXPONENTS)))]
             x = rng.integers(-LIMITS[source], LIMITS[source] + 1, count)
             x[:2] = LIMITS[source], -LIMITS[source]
             if source == Source.RESIDUAL:
-                x = self.residual[base * LANES:][:count]
+                x = self.residual[base * self.lanes:][:count]
             beats = _beats(address + r * count * 4, x)
             unit = Scalar(np.int64(1 << 23), np.int64(exponent)) if source == Source.ATTENTION else units[r]
             step = () if source == Source.RESIDUAL else ((steps + r * 16, int(to_word(unit)), 0xF),)
@@ -76,10 +76,11 @@ class Case:
             names = ("count", "row", "group_channels" if source == Source.ATTENTION else "accumulator")
             self.rows.append({
                 "port": port, "exponent": exponent & 1023, "beats": len(beats) + len(step),
+                "transfers": count // self.lanes + len(step),
                 "settings": _PACKS["settings"].pack(
                     {**fields, "row": row, "offset": r, "base": base, "unit": as_fields(units[r])}),
                 "request": _PACKS[port].pack({name: request[name] for name in names}) if port else 0,
-                "words": _words("i" + port[1:], x) if port else []})
+                "words": _words("i" + port[1:], x, self.lanes) if port else []})
 
     def packed(self, stall: float = 0.0, write_stall: float = 0.0) -> dict[str, Any]:
         """As the bench takes it."""
@@ -91,19 +92,20 @@ class Case:
             "o_write": [pack(beat) for beat, _ in self.writes], "care": [pack(mask) for _, mask in self.writes]}
 
 
-def _check(runs: dict[str, dict[str, Any]]) -> None:
-    assert run_bench(WithSharedUnits(Store()), "tests.hw.vector.store_bench", runs) == len(runs)
+def _check(runs: dict[str, dict[str, Any]], lanes: int = 4) -> None:
+    assert run_bench(WithSharedUnits(Store(lanes), lanes), "tests.hw.vector.store_bench", runs) == len(runs)
 
 
-def test_rows():
+@pytest.mark.parametrize("lanes", [4, pytest.param(2, marks=pytest.mark.slow), pytest.param(1, marks=pytest.mark.slow)])
+def test_rows(lanes):
     runs = {}
     for source in Source:
-        case = Case(np.random.default_rng(int(source)))
+        case = Case(np.random.default_rng(int(source)), lanes)
         for shape in SHAPES:
             case.add(source, *shape)
         for name, stalls in {"free": (0.0, 0.0), "stalls": (0.3, 0.3), "slow_memory": (0.0, 0.85)}.items():
             runs[f"{source.name.lower()}_{name}"] = case.packed(*stalls)
-    _check(runs)
+    _check(runs, lanes)
 
 
 def test_sources_in_turn():

@@ -7,10 +7,11 @@ import numpy as np
 
 from hw.vector.word_tap import WordTap
 from models.golden.tap import neutral_tap, tap
-from models.machine.build import LANES
 from sim.runner import run_bench
 from tests.hw.arith.scalars import as_fields, random_scalars
 from tests.hw.vector.taps import exponents, random_tap, words
+
+LANES = 4
 
 
 def _case(x, parameters, rho, bits):
@@ -30,4 +31,4 @@ def test_bench():
         taps = random_tap(rng, dim, clip_exponent=9, threshold_exponent=3, add_exponent=5)
         cases.append(_case(x, taps, random_scalars(rng, 8, -5, 12)[4], bits))
         cases.append(_case(x, neutral_tap(dim), random_scalars(rng, 8, -5, 12)[3], bits))
-    run_bench(WordTap(), "tests.hw.vector.word_tap_bench", {"cases": cases})
+    run_bench(WordTap(LANES), "tests.hw.vector.word_tap_bench", {"cases": cases})

@@ -5,16 +5,16 @@ from __future__ import annotations
 import cocotb
 from cocotb.triggers import RisingEdge
 
-from hw.vector.channel_memories import READ_LATENCY, TAP_WORD
+from hw.vector.channel_memories import READ_LATENCY, tap_word
 from hw.vector.tap import TAP_SETTINGS
-from hw.vector.word_tap import TAPPED_WORD, WordTap
+from hw.vector.word_tap import WordTap, tapped_word
 from sim.packing import Packing
 from sim.streams import StreamSink, StreamSource
 from sim.testbench import generator, parameters, start
 
 
 async def _memory(dut, words: list[int]) -> None:
-    random, width, under_way = generator("memory"), Packing.of(TAP_WORD).width, []
+    random, width, under_way = generator("memory"), Packing.of(tap_word(4)).width, []
     while True:
         index = int(dut.memory__index.value)
         under_way.append(words[index] if index < len(words) else random.getrandbits(width))
@@ -28,8 +28,8 @@ async def _memory(dut, words: list[int]) -> None:
 @cocotb.parametrize(gap=[0.0, 0.4])
 async def rows_in_turn(dut, gap):
     given = parameters()
-    source = StreamSource(dut, "i", TAPPED_WORD, stall=gap)
-    sink, words, packing = StreamSink(dut, "o", TAPPED_WORD, always_ready=True), [], Packing.of(TAP_WORD)
+    source = StreamSource(dut, "i", tapped_word(4), stall=gap)
+    sink, words, packing = StreamSink(dut, "o", tapped_word(4), always_ready=True), [], Packing.of(tap_word(4))
     await start(dut)
     cocotb.start_soon(_memory(dut, words))
     for n, case in enumerate(given["cases"]):

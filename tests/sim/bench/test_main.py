@@ -14,7 +14,6 @@ from hw.boards.registry import BUILDS
 from models.checkpoint import load_model
 from models.config import PRESETS
 from models.errors import BuildError, OptionError, TritloomError
-from models.machine.build import LANES
 from models.machine.descriptor import Engine, Opcode, unpack
 from models.machine.layout import head_beats, weight_beats
 from models.machine.scalar_format import unpack_words
@@ -179,7 +178,7 @@ def test_a_steered_token_takes_little_more(opened):
     loops = random_loops(workload.model)
     steered_session = Session(workload.model, session.device, taps=loops)
     steered = measure_decode(workload, steered_session, 20).counts
-    words = workload.whole.hidden_size // LANES
+    words = workload.whole.hidden_size // session.device.build.lanes
     more = (steered.cycles - plain.cycles) / workload.whole.layers
     assert words + 50 < more < words + 80
     fill_cache(steered_session)

@@ -24,7 +24,7 @@ def test_it_sets_the_builds_clock(mhz):
 
 
 def test_it_says_what_the_block_design_has():
-    assert BOARD.overlay is overlay
+    assert BOARD.attachment.overlay is overlay
     text = overlay(BOARD.build)
     (base,) = re.findall(r"M_AXI_HPM0_FPD (0x[0-9A-F]+)$", SCRIPT, re.MULTILINE)
     assert f"tritloom@{int(base, 16):x} " in text and f"reg = <0x0 {int(base, 16):#x} 0x0 0x1000>" in text

@@ -1,0 +1,1 @@
+"""A board behind a serial line: frames, requests, and the device `serial` (docs/link.md)."""

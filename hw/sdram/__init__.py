@@ -1,0 +1,1 @@
+"""A controller of our own for SDR SDRAM, behind AXI4 ports."""
