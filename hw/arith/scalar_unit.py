@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from amaranth.hdl import Module, Signal, Value, unsigned
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -53,9 +55,12 @@ class ScalarUnit(wiring.Component):
     two a cycle; root 24 bits, one a cycle.
     Cycles from operands to valid result: MUL 5, ADD 6, DIV 16, SQRT 28, FROM_INT 6. The result holds until
     taken; the next operands are accepted after that.
+
+    only: operations that are ever asked for; the others are left out, and asking for one is undefined.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, only: Collection[ScalarOp] = tuple(ScalarOp)) -> None:
+        self._only = tuple(op for op in ScalarOp if op in only)
         super().__init__({"i": In(stream.Signature(OPERANDS)), "o": Out(stream.Signature(SCALAR))})
 
     def elaborate(self, platform) -> Module:
@@ -65,8 +70,10 @@ class ScalarUnit(wiring.Component):
         exponent = Signal(EXPONENT_SHAPE, reset_less=True)
         a, b = operands.a, operands.b
         count = Signal(range(MANTISSA_BITS + 1), reset_less=True)  # of digits
-        operations = (Multiplication(m, a, b), Addition(m, a, b), Division(m, a, b, count), SquareRoot(a, count),
-                      FromInteger(m, operands.n))
+        made = {ScalarOp.MUL: lambda: Multiplication(m, a, b), ScalarOp.ADD: lambda: Addition(m, a, b),
+                ScalarOp.DIV: lambda: Division(m, a, b, count), ScalarOp.SQRT: lambda: SquareRoot(a, count),
+                ScalarOp.FROM_INT: lambda: FromInteger(m, operands.n)}
+        operations = [made[op]() for op in self._only]
 
         def finish(final_mantissa: Value, final_exponent: Value) -> None:
             m.d.sync += [mantissa.eq(final_mantissa), exponent.eq(final_exponent)]
@@ -82,7 +89,7 @@ class ScalarUnit(wiring.Component):
                 for operation in operations:
                     m.d.sync += operation.start()
                 with m.Switch(operands.op):
-                    for op in ScalarOp:
+                    for op in self._only:
                         with m.Case(op):
                             m.next = op.name
             for operation in operations:

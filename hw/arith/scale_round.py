@@ -47,7 +47,7 @@ class ScaleRound(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         bits = self._bits
-        p = Pipeline(m, self.i, self.o)
+        p = Pipeline(m, self.i, self.o, platform)
         x, a = self.i.p.x, self.i.p.a
 
         negative, magnitude, mantissa, right, user = p.step(

@@ -39,7 +39,7 @@ class Exp2Negative(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        p = Pipeline(m, self.i, self.o)
+        p = Pipeline(m, self.i, self.o, platform)
         delta = self.i.p.delta
 
         factors = []

@@ -125,17 +125,17 @@ class QueryLoad(wiring.Component):
                 with m.Case(number):
                     m.d.comb += self.write.values[number].eq(self.word)
 
-        self._elaborate_units(m, tag, bank)
+        self._elaborate_units(m, platform, tag, bank)
         return m
 
-    def _elaborate_units(self, m: Module, tag, bank) -> None:
+    def _elaborate_units(self, m: Module, platform, tag, bank) -> None:
         constant = Signal(SCALAR)
         mantissa, exponent = from_word(self.score_constant)
         m.d.comb += [constant.m.eq(mantissa), constant.e.eq(exponent)]
         layout = data.StructLayout({"unit": SCALAR, "pair": range(self._pairs), "bank": 1})
         given, product = stream.Signature(0).create(), stream.Signature(layout).create()
         m.d.comb += [given.valid.eq(tag.valid & (tag.index == 0)), product.ready.eq(1)]
-        p = Pipeline(m, given, product)
+        p = Pipeline(m, given, product, platform)
         scale, pair, bank = p.step(self.scale, tag.pair, bank)
         unit, pair, bank = scalar_product_steps(p, data.View(SCALAR, scale), constant, pair, bank)
         p.finish(unit=unit, pair=pair, bank=bank)

@@ -43,7 +43,7 @@ class Reciprocals(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        m.submodules.scalar = scalar = ScalarUnit()
+        m.submodules.scalar = scalar = ScalarUnit((ScalarOp.FROM_INT, ScalarOp.DIV))
         port = ScalarPort().create()
         connect(m, port.operands, scalar.i)
         connect(m, scalar.o, port.result)

@@ -50,7 +50,7 @@ class ScoreScale(wiring.Component):
             m.submodules[f"rounding_{pair}"] = rounding
             given = stream.Signature(0).create(path=(f"given_{pair}",))
             m.d.comb += given.valid.eq(self.i.valid)
-            p = Pipeline(m, given, rounding.i)
+            p = Pipeline(m, given, rounding.i, platform)
             carried = [self.i.p.user] if pair == 0 else []
             dot, key, unit, *carried = p.step(self.i.p.dots[pair], key_scale, self.i.p.units[pair], *carried)
             product, dot, *carried = scalar_product_steps(

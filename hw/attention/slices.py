@@ -31,15 +31,12 @@ class Slicing:
 
 
 def slicing(build: BuildParameters) -> Slicing:
-    """A build's. With `query_word` below 16 a beat, then of one chunk, comes in slices of so many elements."""
+    """A build's. With `query_word` below 16 a beat, of one chunk then, comes in slices of so many elements."""
     chunk = chunk_bytes(build.ports)
     parts, elements = build.beat_bytes // chunk, build.kv.elements_in(chunk)
     if build.query_word == QUERY_WORD or build.query_word >= elements:
         return Slicing(chunk * 8, parts, 1, elements)
-    if parts > 1:
-        raise ValueError(f"beats of {parts} chunks are taken whole: with {build.ports} ports query_word must be "
-                         f"{QUERY_WORD}, not {build.query_word}")
-    return Slicing(build.query_word * build.kv_bits, 1, elements // build.query_word, elements)
+    return Slicing(build.query_word * build.kv_bits, parts, elements // build.query_word, elements)
 
 
 class BeatSlices(wiring.Component):

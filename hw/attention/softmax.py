@@ -126,10 +126,10 @@ class Softmax(wiring.Component):
                     m.d.sync += bank.eq(~bank)
                     m.next = "IDLE"
         for lane in range(self._lanes):
-            self._lane(m, lane, running, step, bank, pass_ends, attended)
+            self._lane(m, platform, lane, running, step, bank, pass_ends, attended)
         return m
 
-    def _lane(self, m: Module, lane: int, running, step, bank, pass_ends, attended) -> None:
+    def _lane(self, m: Module, platform, lane: int, running, step, bank, pass_ends, attended) -> None:
         """Pairs `lane` and lanes + lane. Lanes move in step: lane 0 carries what belongs to the token."""
         totals = self.o_totals.p
         place = data.StructLayout({"token": self.o.p.token.shape(), "bank": 1, "last": 1} if lane == 0 else {})
@@ -170,13 +170,13 @@ class Softmax(wiring.Component):
                 total = totals.totals[self._lanes * number + lane]
                 with m.If(user.step == number):
                     m.d.sync += total.eq(Mux(user.first, 0, total) + Mux(user.hidden, 0, numerator))
-        self._weights(m, lane, exp2.o, place)
+        self._weights(m, platform, lane, exp2.o, place)
 
-    def _weights(self, m: Module, lane: int, numerators, place) -> None:
+    def _weights(self, m: Module, platform, lane: int, numerators, place) -> None:
         user = numerators.p.user
         result = stream.Signature(data.StructLayout({"weight": WEIGHT_BITS, "step": 1, "place": place})).create(
             path=(f"weight_{lane}",))
-        p = Pipeline(m, numerators, result)
+        p = Pipeline(m, numerators, result, platform)
         product, shift, vanishes, step, at = product_steps(
             p, user.m, numerators.p.p, user.shift, user.vanishes, user.step, user.place)
         # one guard bit below the unit; the product is below 2**(P_FRACTION + MANTISSA_BITS)

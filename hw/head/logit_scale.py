@@ -38,7 +38,7 @@ class LogitScale(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         m.submodules.round = rounding = self._round
-        p = Pipeline(m, self.i, rounding.i)
+        p = Pipeline(m, self.i, rounding.i, platform)
         unit, scale, *carried = p.step(self.i.p.unit, self.i.p.scale, self.i.p.x, self.i.p.user)
         product, x, user = scalar_product_steps(p, data.View(SCALAR, unit), data.View(SCALAR, scale), *carried)
         p.finish(a=product, x=x, user=user)

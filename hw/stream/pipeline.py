@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from amaranth.hdl import Module, Signal, Value
 
+from hw.boards.technology import Technology
+
 __all__ = ["Pipeline"]
 
 
@@ -12,15 +14,16 @@ class Pipeline:
 
     Every `step` is one register level; values that travel along are given to each step. The pipeline
     moves while its output is empty or being taken (`advance`), one transfer a cycle; it stops as a
-    whole, without closing bubbles. Latency in cycles is the number of steps.
+    whole, without closing bubbles. Latency in cycles is the number of steps. `technology` is for steps that take its
+    blocks (`hw.arith.product`), None for none in particular.
 
         p = Pipeline(m, self.i, self.o)
         total, user = p.step(self.i.p.a + self.i.p.b, self.i.p.user)
         p.finish(y=total, user=user)
     """
 
-    def __init__(self, m: Module, i, o) -> None:
-        self._m = m
+    def __init__(self, m: Module, i, o, technology: Technology | None = None) -> None:
+        self.module, self.technology = m, technology
         self._o = o
         self._valid = i.valid
         self.advance = Signal()
@@ -31,14 +34,14 @@ class Pipeline:
         sources = [Value.cast(value) for value in values]
         registers = tuple(Signal(source.shape(), reset_less=True) for source in sources)
         valid = Signal()
-        with self._m.If(self.advance):
-            self._m.d.sync += valid.eq(self._valid)
+        with self.module.If(self.advance):
+            self.module.d.sync += valid.eq(self._valid)
             for register, source in zip(registers, sources, strict=True):
-                self._m.d.sync += register.eq(source)
+                self.module.d.sync += register.eq(source)
         self._valid = valid
         return registers
 
     def finish(self, **fields) -> None:
         """Connect the last registers to the output's payload, by field."""
-        self._m.d.comb += self._o.valid.eq(self._valid)
-        self._m.d.comb += [getattr(self._o.p, name).eq(value) for name, value in fields.items()]
+        self.module.d.comb += self._o.valid.eq(self._valid)
+        self.module.d.comb += [getattr(self._o.p, name).eq(value) for name, value in fields.items()]

@@ -50,7 +50,7 @@ class BuildParameters:
     context_max: int
     attention_max: int = 0  # channels of all heads together; 0: heads_max x head_dim_max
     attention_pairs: int = 4  # (head, row) pairs that share a reading of keys and values, 1, 2 or 4
-    query_word: int = 16  # elements of a query that attention multiplies a cycle, for each pair: 4, 8 or 16
+    query_word: int = 16  # elements that attention multiplies a cycle, for each pair: 4, 8, or all of a beat
     lanes: int = 4  # channels of one row that the vector engine takes a cycle: 1, 2 or 4
     head_rows: int = 1  # rows whose logits one pass over the head's stream gives
     kv_bits: int = 8  # of cached keys and values (`kv`)
@@ -68,6 +68,8 @@ class BuildParameters:
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} must be {', '.join(map(str, known[:-1]))} or {known[-1]}, "
                                  f"got {getattr(self, name)}")
+        if self.query_word < QUERY_WORD and self.ports > 2:  # a beat has two chunks then
+            raise ValueError(f"with {self.ports} ports query_word must be {QUERY_WORD}, got {self.query_word}")
         kv_format(self.kv_bits)
         for name in ("rows", "row_batches"):
             if (value := getattr(self, name)) < 1 or value & (value - 1):

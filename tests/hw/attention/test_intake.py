@@ -74,7 +74,8 @@ def _command(rng, cut, first_bank, dim, row_bytes, shapes):
     return {"jobs": jobs, "beats": beats, "dim": dim, "row_bytes": row_bytes}
 
 
-@pytest.mark.parametrize("build", [TWO_CHUNKS, SLICES], ids=lambda build: build.name)
+@pytest.mark.parametrize("build", [TWO_CHUNKS, pytest.param(SLICES, marks=pytest.mark.slow)],
+                         ids=lambda build: build.name)
 def test_bench(build):
     """With a single pair, jobs of that."""
     cut, rng, commands, bank = slicing(build), np.random.default_rng(1), [], 0

@@ -15,7 +15,7 @@ COMMANDS = [(1, 1, 1, 0, 0), (16, 16, 9, 3, 127), (20, 5, 2, 0, 4000), (6, 3, 5,
             (12, 4, 16, 0, 100), (6, 1, 2, 2, 30), (7, 7, 4, 0, 1)]
 
 
-@pytest.mark.parametrize("pairs", [4, 1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("pairs", [4, *(pytest.param(pairs, marks=pytest.mark.slow) for pairs in (1, 2))])
 def test_all_pairs_once(pairs):
     build = replace(BUILDS["kv260"], attention_pairs=pairs)
     run_bench(JobWalk(build), "tests.hw.attention.jobs_bench", {"pairs": pairs, "commands": COMMANDS})

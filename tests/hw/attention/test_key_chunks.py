@@ -14,8 +14,8 @@ CHUNKS = 8
 
 
 @pytest.mark.parametrize(("bits", "parts", "sliced"), [
-    pytest.param(128, 1, False, marks=pytest.mark.slow), (128, 2, False), (32, 1, True),
-    pytest.param(64, 1, True, marks=pytest.mark.slow)])
+    pytest.param(128, 1, False, marks=pytest.mark.slow), (128, 2, False), *(
+        pytest.param(bits, 1, True, marks=pytest.mark.slow) for bits in (32, 64))])
 def test_keys_of_jobs(bits, parts, sliced):
     """Jobs of keys of every size, odd numbers of chunks among them, with gaps; scales of several blocks."""
     rng, cycles = np.random.default_rng(parts), []

@@ -25,8 +25,8 @@ def test_exact_dots(pairs, kv_bits, chunk_bits, parts, technology):
               technology=technology)
 
 
-@pytest.mark.parametrize(("pairs", "kv_bits", "word"), [
-    (1, 8, 4), *(pytest.param(*other, marks=pytest.mark.slow) for other in ((2, 8, 8), (1, 16, 4)))])
+@pytest.mark.slow  # test_engine.py has them in the engine
+@pytest.mark.parametrize(("pairs", "kv_bits", "word"), [(1, 8, 4), (2, 8, 8), (1, 16, 4)])
 def test_slices(pairs, kv_bits, word):
     """Of a beat, in multipliers of 18 bits."""
     unit = dict(pairs=pairs, kv_bits=kv_bits, chunk_bits=word * kv_bits, parts=1, dim_max=8 * word, word=word)

@@ -13,7 +13,7 @@ from sim.runner import run_bench
     pytest.param(1, 1, 5, 48, 32, [(5, 48)], marks=pytest.mark.slow),
     pytest.param(2, 4, 3, 64, 16, [(3, 64)], marks=pytest.mark.slow),
     (4, 2, 8, 128, 16, [(8, 32), (2, 128), (4, 64), (7, 16)])])
-@pytest.mark.parametrize("word", [16, 4, pytest.param(8, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("word", [16, *(pytest.param(word, marks=pytest.mark.slow) for word in (4, 8))])
 def test_written_and_read(lanes, rows, heads, dim_max, places, shapes, word):
     unit = dict(rows=rows, heads=heads, dim_max=dim_max, places=places, lanes=lanes, word=word)
     run_bench(QueryMemory(**unit), "tests.hw.attention.query_memory_bench", {"unit": unit, "shapes": shapes})

@@ -1,4 +1,3 @@
-# amaranth: UnusedElaboratable=no
 """Slices of a beat: what a build multiplies in a cycle, and every beat in its slices, in order."""
 
 from __future__ import annotations
@@ -8,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hw.attention.engine import AttentionEngine
 from hw.attention.slices import BeatSlices, Slicing, slicing
 from hw.boards.registry import BUILDS
 from tests.hw.stream_table import Case, check
@@ -22,12 +20,6 @@ BUILD = BUILDS["sim-tiny"]
     (1, 16, 8, Slicing(128, 1, 1, 8)), (1, 16, 4, Slicing(64, 1, 2, 8))])
 def test_slices_of_a_build(ports, kv_bits, word, expected):
     assert slicing(replace(BUILD, ports=ports, kv_bits=kv_bits, query_word=word)) == expected
-
-
-def test_beats_of_two_chunks_are_taken_whole():
-    message = "beats of 2 chunks are taken whole: with 4 ports query_word must be 16, not 4"
-    with pytest.raises(ValueError, match=f"^{message}$"):
-        AttentionEngine(replace(BUILD, ports=4, query_word=4))
 
 
 def test_every_slice_in_order():
