@@ -72,6 +72,7 @@ ELSEWHERE: tuple[tuple[str, str, str], ...] = (
     ("host/compiler", "descriptor_list head layer pass_context streams_ahead", "host/compiler/test_schedule.py"),
     ("host/compiler", "program vocabulary", "host/compiler/test_shortlist_program.py"),
     ("host/board", "overlay", "host/board/test_device.py"),
+    ("host/link", "client failures request", "host/link/test_session.py"),
     ("host/devices", "registry", "host/board/test_device.py"),
     ("host/emulator", "image kernels operations row_memory", "host/emulator/test_machine.py"),
     ("host/emulator", "linking native_buffers native_machine native_operation", "host/emulator/test_native_units.py"),
