@@ -19,4 +19,4 @@ def test_every_board_with_a_build_is_checked(bad, tmp_path, monkeypatch, capsys)
     assert ended.value.code == (0 if bad is None else 1)
     lines = capsys.readouterr().out.splitlines()
     assert lines == [f"{name}: two builds {'DIFFERENT' if name == bad else 'identical'}, lint clean" for name in BUILDS]
-    assert {"sim-tiny", "kv260", "arty_z7"} <= set(BUILDS)
+    assert {"sim-tiny", "kv260", "arty_z7", "rfsoc4x2"} <= set(BUILDS)
