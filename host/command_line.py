@@ -28,16 +28,16 @@ from models.errors import OptionError
 from models.machine.build import CPU, SHORTLIST, BuildParameters
 from models.machine.dram_starts import DramStarts
 
-__all__ = ["add_head_option", "add_model_options", "build_of", "chosen_head", "note_saturations", "open_model",
-           "open_session", "open_text", "parse_ids", "start_session", "with_context"]
+__all__ = ["add_head_option", "add_model_options", "board_options", "build_of", "chosen_head", "note_saturations",
+           "open_model", "open_session", "open_text", "parse_ids", "start_session", "with_context"]
 
 
 _SHORTLIST_VOCABULARY = 16384  # rows of a head below which a shortlist saves a fabric little
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """--model, --device, --board, --build, --set, --context, --dram-starts, --threads, --kernels, --dense, --stage,
-    --place, --methods, --json."""
+    """--model, --device, --board, --build, --set, --context, --dram-starts, --port-reads, --threads, --kernels,
+    --dense, --stage, --place, --methods, --json."""
     add_model_option(parser)
     parser.add_argument("--device", default="emulator", metavar="NAME",
                         help=f"what runs it: {', '.join(DEVICES)} (default: emulator)")
@@ -48,6 +48,8 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dram-starts", type=Path, metavar="FILE",
                         help="where streams and caches begin in memory, as measured on this board (JSON: period, "
                              "streams, caches in bytes; default: the board's)")
+    parser.add_argument("--port-reads", type=int, metavar="N",
+                        help="on a board, reads that each memory port has under way, 1 to 16 (default: as it boots, 8)")
     parser.add_argument("--threads", type=int, metavar="N", help="of the emulator (default: as many processors as pay)")
     parser.add_argument("--kernels", default="auto", metavar="NAME",
                         help=f"of the emulator: {', '.join(KERNELS)} (default: auto); all give the same bits")
@@ -97,6 +99,7 @@ def open_model(options: argparse.Namespace) -> Model:
     chosen_waves(options)
     if options.device != "emulator" and (options.threads is not None or options.kernels != "auto" or options.dense):
         raise OptionError(f"--threads, --kernels and --dense are the emulator's: device {options.device} has none")
+    board_options(options)
     model = with_context(load_model(options.model), build, options.context)
     build.check(model.config)
     take_defaults(options, model.folder)
@@ -111,12 +114,23 @@ def start_session(options: argparse.Namespace, model: Model, chosen: Chosen, *, 
         extra = {"kernels": options.kernels, "threads": options.threads, "skip": not options.dense}
     elif options.device == "rtl":
         extra = {"waves": chosen_waves(options)}
+    elif options.device == "pynq":
+        extra = board_options(options)
     device: Device = open_device(options.device, build_of(options), **extra)
     if options.dram_starts is not None:
         device.starts = DramStarts.read(options.dram_starts)
     head = chosen_head(options, model.config.vocab_size)
     return Session(model, device, taps=chosen.placement.taps, sequences=sequences, head=head,
                    host_steps=host_steps(chosen.placement, model, looks), progress=progress)
+
+
+def board_options(options: argparse.Namespace) -> dict[str, object]:
+    """What of the options a board's device takes; `OptionError` where it is for a board and the device is none."""
+    if options.port_reads is None:
+        return {}
+    if options.device != "pynq":
+        raise OptionError(f"--port-reads is a board's: device {options.device} has none")
+    return {"port_reads": options.port_reads}
 
 
 def build_of(options: argparse.Namespace) -> BuildParameters:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from host.bringup.check import Check, State, failed, guarded, passed, skipped
-from host.command_line import build_of
+from host.command_line import board_options, build_of
 from host.devices.base import Device
 from host.devices.registry import open_device
 from hw.boards.chosen_build import asks_for_build
@@ -44,15 +44,15 @@ class Opening:
     """
 
     def __init__(self, options: argparse.Namespace, build: BuildParameters):
-        self._name, self._build = options.device, build
+        self._name, self._build, self._options = options.device, build, board_options(options)
         self.device: Device | None = None
         self.sound = False
 
     def checks(self) -> Iterator[Check]:
         """The clock first: at a clock that is too fast, nothing else that is read means anything."""
         try:
-            options: dict[str, object] = {"checked": False} if self._name == "pynq" else {}
-            self.device = open_device(self._name, self._build, identified=False, **options)
+            unchecked = {"checked": False} if self._name == "pynq" else {}
+            self.device = open_device(self._name, self._build, identified=False, **unchecked, **self._options)
         except TritloomError as error:
             yield failed("device", str(error), "see docs/board-runtime.md")
             return
@@ -97,10 +97,16 @@ class Opening:
         def look(board: Any) -> Check:
             board.check_ports()
             way = f"interrupt {board.interrupt.path}" if board.interrupt else "no interrupt: STATUS is polled"
+            reads = f" with {_of_each(board.port_reads.get())} reads under way" if board.port_reads else ""
             return passed("memory ports", f"registers at {board.registers.address:#x}, "
-                                          f"{board.build.ports} ports of 128 bits, {way}")
+                                          f"{board.build.ports} ports of 128 bits{reads}, {way}")
 
         return self._of_board("memory ports", look)
+
+
+def _of_each(numbers: Sequence[int]) -> str:
+    """One where all are the same."""
+    return ", ".join(map(str, numbers if len({*numbers}) > 1 else numbers[:1]))
 
 
 def file_hash(path: Path) -> str:
