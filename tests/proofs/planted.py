@@ -140,6 +140,8 @@ PLANTED = (
     Planted("a transfer is lost where it is full", DeepQueue, "self.i.ready.eq(~level[address_bits])",
             "self.i.ready.eq(1)", lambda kind: deep_queue(16, kind), "what is inside is in the memory or behind it"),
     Planted("a transfer is doubled", Queue, "fifo.r_en.eq(self.o.ready)", "fifo.r_en.eq(self.o.ready & ~self.i.valid)",
+            lambda kind: queue(4, False, kind), "nothing comes out that did not go in"),
+    Planted("a transfer is doubled behind the register", Queue, "eq((self.level != 0) & ~got)", "eq(self.level != 0)",
             lambda kind: queue(4, True, kind), "nothing comes out that did not go in"),
     Planted("two granted", RoundRobin, "first & ~below_first, self", "first, self", round_robin,
             "one of the requests is granted, where there are any"),
