@@ -28,7 +28,8 @@ from models.errors import OptionError
 from models.machine.build import CPU, SHORTLIST, BuildParameters
 from models.machine.dram_starts import DramStarts
 
-__all__ = ["add_head_option", "add_model_options", "build_of", "chosen_head", "device_options", "note_saturations",
+__all__ = ["add_head_option", "add_model_options", "build_of", "check_device_options", "chosen_head", "device_options",
+           "note_saturations",
            "open_model", "open_session", "open_text", "parse_ids", "start_session", "with_context"]
 
 
@@ -36,8 +37,8 @@ _SHORTLIST_VOCABULARY = 16384  # rows of a head below which a shortlist saves a 
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """--model, --device, --serial-port, --board, --build, --set, --context, --dram-starts, --threads, --kernels,
-    --dense, --stage, --place, --methods, --json."""
+    """--model, --device, --serial-port, --board, --build, --set, --context, --dram-starts, --port-reads, --threads,
+    --kernels, --dense, --stage, --place, --methods, --json."""
     add_model_option(parser)
     parser.add_argument("--device", default="emulator", metavar="NAME",
                         help=f"what runs it: {', '.join(DEVICES)} (default: emulator)")
@@ -51,6 +52,8 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dram-starts", type=Path, metavar="FILE",
                         help="where streams and caches begin in memory, as measured on this board (JSON: period, "
                              "streams, caches in bytes; default: the board's)")
+    parser.add_argument("--port-reads", type=int, metavar="N",
+                        help="on a board, reads that each memory port has under way, 1 to 16 (default: as it boots, 8)")
     parser.add_argument("--threads", type=int, metavar="N", help="of the emulator (default: as many processors as pay)")
     parser.add_argument("--kernels", default="auto", metavar="NAME",
                         help=f"of the emulator: {', '.join(KERNELS)} (default: auto); all give the same bits")
@@ -100,6 +103,7 @@ def open_model(options: argparse.Namespace) -> Model:
     chosen_waves(options)
     if options.device != "emulator" and (options.threads is not None or options.kernels != "auto" or options.dense):
         raise OptionError(f"--threads, --kernels and --dense are the emulator's: device {options.device} has none")
+    check_device_options(options)
     model = with_context(load_model(options.model), build, options.context)
     build.check(model.config)
     take_defaults(options, model.folder)
@@ -122,13 +126,21 @@ def start_session(options: argparse.Namespace, model: Model, chosen: Chosen, *, 
                    host_steps=host_steps(chosen.placement, model, looks), progress=progress)
 
 
+def check_device_options(options: argparse.Namespace) -> None:
+    """`OptionError` for an option that belongs to another device."""
+    for value, option, owner in ((options.serial_port, "--serial-port", "serial"),
+                                 (options.port_reads, "--port-reads", "pynq")):
+        if value is not None and options.device != owner:
+            raise OptionError(f"{option} belongs to device {owner}, not to {options.device}")
+
+
 def device_options(options: argparse.Namespace) -> dict[str, object]:
-    """What a device has to be told beside its build, to be opened: of `serial`, its port and its accel.json."""
+    """What a device has to be told beside its build, to be opened: of `serial`, its port and its accel.json; of `pynq`,
+    the reads that a memory port has under way. As `check_device_options` else."""
+    check_device_options(options)
     if options.device == "serial":
         return {"port": options.serial_port, "description": options.build or find_description()}
-    if options.serial_port is not None:
-        raise OptionError(f"--serial-port belongs to device serial, not to {options.device}")
-    return {}
+    return {} if options.port_reads is None else {"port_reads": options.port_reads}
 
 
 def build_of(options: argparse.Namespace) -> BuildParameters:

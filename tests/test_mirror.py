@@ -76,6 +76,7 @@ ELSEWHERE: tuple[tuple[str, str, str], ...] = (
     ("host/compiler", "cuts turns", "host/compiler/test_stops.py"),
     ("host/compiler", "descriptor_list head layer pass_context streams_ahead", "host/compiler/test_schedule.py"),
     ("host/compiler", "program vocabulary", "host/compiler/test_shortlist_program.py"),
+    ("host/compiler/rules", "cache listed_pass operation streams vector", "host/compiler/test_program_check.py"),
     ("host/board", "overlay", "host/board/test_device.py"),
     ("host/link", "client failures request", "host/link/test_session.py"),
     ("host/devices", "registry", "host/board/test_device.py"),

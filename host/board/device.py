@@ -20,9 +20,10 @@ from host.bitstream import DESCRIPTION, find_bitstream
 from host.board import overlay as board_overlay
 from host.board.description import read_description
 from host.board.interrupt import UioInterrupt
+from host.board.port_reads import PortReads
 from host.board.port_width import wrong_widths
 from host.devices.base import Buffer, Device, Progress
-from models.errors import DeviceError
+from models.errors import DeviceError, OptionError
 from models.machine.build import BuildParameters
 from models.machine.registers import REGISTERS, Control, Status, register
 
@@ -62,8 +63,11 @@ class PynqDevice(Device):
     name = "pynq"
     near = False
 
-    def __init__(self, build: BuildParameters, bitstream: Path | None = None, *, checked: bool = True):
-        """checked: whether what is wrong with it is raised at once, or left to the caller's `check_` calls."""
+    def __init__(self, build: BuildParameters, bitstream: Path | None = None, *, checked: bool = True,
+                 port_reads: int | None = None):
+        """checked: whether what is wrong with it is raised at once, or left to the caller's `check_` calls.
+        port_reads: that each memory port has under way until the device is closed; None: as they are.
+        """
         path = bitstream or find_bitstream()
         self.bitstream, self.build = path, build
         self.description = read_description(path.with_name(DESCRIPTION), build)
@@ -74,6 +78,7 @@ class PynqDevice(Device):
         self._started, self._run_s = 0.0, 0.0
         self._lost, self.interrupt = 0, _interrupt(self._overlay.uio())
         self.clock_mhz = self._read_clock()
+        self.port_reads = self._port_reads(port_reads)
         self.watchdog = round(WATCHDOG_S * self.clock_mhz * 1e6)
         if checked:
             self.check_clock()
@@ -106,6 +111,18 @@ class PynqDevice(Device):
         if wrong:
             raise DeviceError(f"{'; '.join(wrong)}: build tritloom.hwh and tritloom.bit in one run, and load them with "
                               f"PYNQ, which sets the widths")
+
+    def _port_reads(self, reads: int | None) -> PortReads | None:
+        """None where the ports have no such registers; `OptionError` where `reads` cannot be had."""
+        if "zynq_ultra" not in self._overlay.processing_system[0]:
+            if reads is not None:
+                raise OptionError("--port-reads is for a Zynq UltraScale+: this board's ports have no such register")
+            return None
+        ports = PortReads(partial(board_overlay.read_word, board=self._board),
+                          partial(board_overlay.write_word, board=self._board), self.build.ports)
+        if reads is not None:
+            ports.set(reads)
+        return ports
 
     def _memory(self, size: int) -> Buffer:
         """Zeroed, cached memory of the kernel's contiguous pool. The buffer before it must not be in use any more."""
@@ -187,10 +204,12 @@ class PynqDevice(Device):
         board_overlay.sync(cast(BoardBuffer, buffer).memory, start, size, to_device=False)
 
     def close(self) -> None:
-        """End what runs; give back the interrupt and what the overlay added to the device tree. Memory goes with the
-        last reference to its buffer."""
+        """End what runs; give back the interrupt, the ports' reads and what the overlay added to the device tree.
+        Memory goes with the last reference to its buffer."""
         super().close()
         self._drop_interrupt()
+        if self.port_reads is not None:
+            self.port_reads.restore()
         self._overlay.release()
 
     def _read_clock(self) -> float:

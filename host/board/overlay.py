@@ -31,7 +31,7 @@ except ImportError:
     pyxrt = None
 
 __all__ = ["INTERRUPTS", "PYNQ_VERSION", "VLNV", "TritloomIP", "TritloomOverlay", "active_board",
-           "allocate_contiguous", "fabric_mhz", "open_overlay", "read_word", "sync"]
+           "allocate_contiguous", "fabric_mhz", "open_overlay", "read_word", "sync", "write_word"]
 
 PYNQ_VERSION = pynq.__version__
 VLNV = ("xilinx.com:module_ref:tritloom_axi:1.0", "tritloom:tritloom:tritloom_axi:1.0")
@@ -145,4 +145,9 @@ def fabric_mhz() -> float:
 def read_word(address: int, board: pynq.Device) -> int:
     """A 32-bit register of the processing system."""
     return pynq.MMIO(address, _WORD, device=board).read(0)
+
+
+def write_word(address: int, value: int, board: pynq.Device) -> None:
+    """Write one."""
+    pynq.MMIO(address, _WORD, device=board).write(0, int(value))
 

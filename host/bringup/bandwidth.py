@@ -12,9 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from host.bringup.short_program import ShortProgram
+from host.compiler.descriptor_list import Semaphore
+from host.compiler.memory_map import padded_row_bytes
 from host.devices.base import Device
 from models.machine.build import BURST_BEATS, PORT_BYTES, BuildParameters
-from models.machine.descriptor import DESCRIPTOR_BYTES, Opcode
+from models.machine.descriptor import DESCRIPTOR_BYTES, LoadTarget, Opcode
 from models.machine.layout import stripe
 
 __all__ = ["PLACEMENTS", "Placement", "measure_placements"]
@@ -72,11 +74,14 @@ def _measure(device: Device, clock_mhz: float, beats: int, outputs: int, count: 
     program = ShortProgram(device, count * (size + 2 * DESCRIPTOR_BYTES) + (1 << 16))
     stream = stripe(np.full(size, _ZEROS, np.uint8), build)
     start = program.place(np.tile(stream, count))
+    program.list.add(Opcode.LOAD, signal=(Semaphore.ACTIVATIONS_READY,), target=LoadTarget.INPUT,
+                     address=program.place(np.zeros(padded_row_bytes(build.tile_inputs), np.uint8)), address_stride=0,
+                     bytes=build.tile_inputs * 2, offset=0, sequence=0, row=0)
     for n in range(count):
         program.list.add(Opcode.STREAM, address=start + n * size, beats=beats, padding=beats - used, head=0, listed=0,
                          row=0, row_beats=0)
-        program.list.add(Opcode.MATMUL, tiles=1, outputs=outputs, grouped=0, group_shift=0, accumulator=0, rows=1,
-                         first_row=0, batches=1, padding=0)
+        program.list.add(Opcode.MATMUL, wait=() if n else (Semaphore.ACTIVATIONS_READY,), tiles=1, outputs=outputs,
+                         grouped=0, group_shift=0, accumulator=0, rows=1, first_row=0, batches=1, padding=0)
     program.run()
     read = [device.get(f"PORT_BEATS_{port}") for port in range(build.ports)]
     cycles = [device.get(f"PORT_CYCLES_{port}") for port in range(build.ports)]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from host.bringup.check import Check, State, failed, guarded, passed, skipped
-from host.command_line import build_of, device_options
+from host.command_line import build_of, check_device_options, device_options
 from host.devices.base import Device
 from host.devices.registry import open_device
 from host.link.line_speed import SLOW_MS, measure_line
@@ -48,6 +48,7 @@ class Opening:
     """
 
     def __init__(self, options: argparse.Namespace, build: BuildParameters):
+        check_device_options(options)
         self._name, self._build, self._options = options.device, build, options
         self.device: Device | None = None
         self.sound = False
@@ -106,8 +107,9 @@ class Opening:
         def look(board: Any) -> Check:
             board.check_ports()
             way = f"interrupt {board.interrupt.path}" if board.interrupt else "no interrupt: STATUS is polled"
+            reads = f" with {_of_each(board.port_reads.get())} reads under way" if board.port_reads else ""
             return passed("memory ports", f"registers at {board.registers.address:#x}, "
-                                          f"{board.build.ports} ports of 128 bits, {way}")
+                                          f"{board.build.ports} ports of 128 bits{reads}, {way}")
 
         return self._of_board("memory ports", look, ("pynq",))
 
@@ -118,6 +120,11 @@ class Opening:
         if line.milliseconds > SLOW_MS:
             return failed("serial line", words, _FIXES["serial line"])
         return passed("serial line", words, **line._asdict())
+
+
+def _of_each(numbers: Sequence[int]) -> str:
+    """One where all are the same."""
+    return ", ".join(map(str, numbers if len({*numbers}) > 1 else numbers[:1]))
 
 
 def file_hash(path: Path) -> str:

@@ -116,11 +116,16 @@ class Program:
         return min(self.build.top_k, min(scored, SHORTLIST) if self._chunks else scored)
 
     def _pass_slots(self) -> dict[str, int]:
-        """Descriptor slots of each kind of pass: those of its longest list, which stops wherever it can."""
+        """Descriptor slots of each kind of pass: at least those of its longest list.
+
+        That stops wherever it can, but for stops of one row at which the host gives no inputs back: the norm that then
+        stays, with its gains and tap, is one descriptor more than the inputs and their step.
+        """
         dummy = MemoryMap(KVLayout.of(self.model.config, self.build), offsets=_AnyOffset())
         parts = most_divided(self.rows, min(self.sequences, self.rows), self.build.attention_rows)
         cuts = every_cut(self.layers)
-        return {kind: sum(len(item.descriptors) for item in self._schedule(kind, parts, dummy, 0, cuts).emit())
+        return {kind: len(cuts) + sum(len(item.descriptors)
+                                      for item in self._schedule(kind, parts, dummy, 0, cuts).emit())
                 for kind in PASS_KINDS}
 
     def _schedule(self, kind: str, parts: tuple[Part, ...], memory: MemoryMap, base: int, cuts: Sequence[Cut],

@@ -25,6 +25,7 @@ VIEW_SCRIPT = "xgui.tcl"
 _INSTANCE = "http://www.w3.org/2001/XMLSchema-instance"
 _XILINX = "http://www.xilinx.com"
 _FAMILIES = {"UltraScale+": "zynquplus", "series 7": "zynq"}  # boards have a processor beside the fabric
+_RFSOC = "zynquplusRFSOC"
 _SIDES = {"clk": ("clock", "CLK"), "rst": ("reset", "RST"), "interrupt": ("interrupt", "INTERRUPT")}
 _ACCESS = {"ro": "read-only", "rw": "read-write", "wp": "write-only"}
 _REGISTER_MAP, _BLOCK = "s_axi", "reg0"  # the block's name is that of a module reference's segment
@@ -173,12 +174,17 @@ def _files(root: Element, sources: Iterable[str]) -> None:
             _texts(_add(group, "file"), name=file, fileType=kind)
 
 
+def _family(board: Board) -> str:
+    """As Vivado's parts have it: an RFSoC's ends in DR."""
+    return _RFSOC if board.device.name.endswith("DR") else _FAMILIES[board.technology.name]
+
+
 def _extensions(root: Element, board: Board) -> None:
     core = SubElement(_add(root, "vendorExtensions"), f"{{{_XILINX}}}coreExtensions")
     families = SubElement(core, f"{{{_XILINX}}}supportedFamilies")
     family = SubElement(families, f"{{{_XILINX}}}family")
     family.set(f"{{{_XILINX}}}lifeCycle", "Production")
-    family.text = _FAMILIES[board.technology.name]
+    family.text = _family(board)
     taxonomies = SubElement(core, f"{{{_XILINX}}}taxonomies")
     SubElement(taxonomies, f"{{{_XILINX}}}taxonomy").text = "/UserIP"
     for name, text in (("displayName", "Tritloom accelerator"), ("definitionSource", "package_project"),

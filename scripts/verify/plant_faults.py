@@ -23,7 +23,8 @@ from models.child_process import run_child
 from models.command import CommandParser, run_command
 from models.errors import OptionError
 from scripts.verify.fault_plugin import SEEN_VARIABLE
-from scripts.verify.native_faults import NATIVE_FAULTS, NativeFault, build_library
+from scripts.verify.native_faults.fault import NativeFault, build_library
+from scripts.verify.native_faults.listed import NATIVE_FAULTS
 from sim.fault import FAULT_VARIABLE
 from tests.host.emulator.native_units import PATHS
 

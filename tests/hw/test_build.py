@@ -82,8 +82,6 @@ def test_lint_sees_a_fault(tmp_path):
 @pytest.mark.parametrize("arguments,message", [
     (["--board", "nexys"], "unknown board 'nexys'"), (["--model", "no/model"], "no model folder at no/model"),
     (["--board", "sim-tiny", "--model", "bitnet-2b4t"], "hidden size of 2560 exceeds the 512 of build sim-tiny"),
-    (["--board", "rfsoc4x2"], "board rfsoc4x2 cannot be built: "),
-    (["--board", "rfsoc4x2", "--choose"], "board rfsoc4x2 cannot be built: "),
     (["--board", "sim-tiny", "--choose"], "no build can be chosen for board sim-tiny"),
     (["--clock", "200"], "board kv260 has no clock of 200 MHz: --clock is one of 250, 214, 187"),
     (["--board", "sim-tiny", "--bundle"], "--bundle is for a board that there is: sim-tiny is only simulated"),
@@ -97,6 +95,13 @@ def test_bad_input_is_one_line_and_status_2(arguments, message, tmp_path, capsys
     out, err = capsys.readouterr()
     assert err.startswith("error: ") and message in err and len(err.splitlines()) == 1 and not out
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("extra", [(), ("--choose",)])
+def test_an_unfinished_board_is_refused(extra, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(BOARDS, "kv260", replace(BOARDS["kv260"], missing="its pins are unknown"))
+    test_bad_input_is_one_line_and_status_2(["--board", "kv260", *extra], "board kv260 cannot be built: its pins",
+                                            tmp_path, capsys)
 
 
 @pytest.mark.parametrize("name", ["file", "file/below", "a" * 300, "/proc/none/x"])

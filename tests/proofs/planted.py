@@ -21,6 +21,8 @@ from hw.memory.stripe_walk import StripeWalk
 from hw.memory.write_master import WriteMaster
 from hw.stream.deep_queue import DeepQueue
 from hw.stream.queue import Queue
+from hw.stream.register_slice import RegisterSlice
+from hw.stream.reserved_queue import ReservedQueue
 from hw.stream.round_robin import RoundRobin
 from models.errors import BuildError
 from tests.proofs.axi_read_master import read_master
@@ -28,7 +30,7 @@ from tests.proofs.axi_write_master import write_master
 from tests.proofs.claims import Claims, Proof
 from tests.proofs.link_access import memory_access, register_access
 from tests.proofs.port_narrower import narrower
-from tests.proofs.queues import deep_queue, queue, round_robin
+from tests.proofs.queues import deep_queue, queue, register_slice, reserved_queue, round_robin
 from tests.proofs.registers import registers
 from tests.proofs.run_control import run_control
 from tests.proofs.semaphores import semaphores
@@ -143,7 +145,13 @@ PLANTED = (
     Planted("a transfer is lost where it is full", DeepQueue, "self.i.ready.eq(~level[address_bits])",
             "self.i.ready.eq(1)", lambda kind: deep_queue(16, kind), "what is inside is in the memory or behind it"),
     Planted("a transfer is doubled", Queue, "fifo.r_en.eq(self.o.ready)", "fifo.r_en.eq(self.o.ready & ~self.i.valid)",
+            lambda kind: queue(4, False, kind), "nothing comes out that did not go in"),
+    Planted("a transfer is doubled behind the register", Queue, "eq((self.level != 0) & ~got)", "eq(self.level != 0)",
             lambda kind: queue(4, True, kind), "nothing comes out that did not go in"),
+    Planted("the second transfer is lost", RegisterSlice, "(valid & (~ready | ~got))", "(valid & ~got)",
+            register_slice, "what is inside comes out"),
+    Planted("a place is given back too soon", ReservedQueue, "room.give.eq(self.o.valid & self.o.ready)",
+            "room.give.eq(self.o.valid)", lambda kind: reserved_queue(4, kind), "a transfer that comes has its place"),
     Planted("two granted", RoundRobin, "first & ~below_first, self", "first, self", round_robin,
             "one of the requests is granted, where there are any"),
     Planted("a second piece in the wrong place", PortNarrower, "m.d.sync += [o.araddr.eq(o.araddr | _PIECE_BYTES)",

@@ -7,11 +7,13 @@ from amaranth.lib.memory import Memory
 
 from hw.stream.deep_queue import DeepQueue
 from hw.stream.queue import Queue
+from hw.stream.register_slice import RegisterSlice
+from hw.stream.reserved_queue import ReservedQueue
 from hw.stream.round_robin import RoundRobin
 from tests.proofs.claims import Claims, Proof
 from tests.proofs.stream_rules import Followed, held, ordered
 
-__all__ = ["PROOFS", "deep_queue", "queue", "round_robin"]
+__all__ = ["PROOFS", "deep_queue", "queue", "register_slice", "reserved_queue", "round_robin"]
 
 _WIDTH = 1  # of payloads: all bits take the same way, and one tells transfers apart
 
@@ -82,6 +84,32 @@ def deep_queue(depth: int, kind: type[DeepQueue] = DeepQueue):
     return make
 
 
+def register_slice(kind: type[RegisterSlice] = RegisterSlice):
+    """The claims of a register slice. kind: with a fault planted."""
+    def make(c: Claims) -> None:
+        u = c.unit(kind(_WIDTH))
+        c.assume(held(c, u.i))
+        c.claim("o holds until it is taken", held(c, u.o))
+        ordered(c, u.i, u.o, 2, 0)
+    return make
+
+
+def reserved_queue(depth: int, kind: type[ReservedQueue] = ReservedQueue):
+    """The claims of a reserved queue: a transfer comes at any time after its place was reserved. kind: with a fault
+    planted."""
+    def make(c: Claims) -> None:
+        u = c.unit(kind(_WIDTH, depth))
+        reserved = Signal(range(depth + 3))  # places for transfers that have not come
+        c.assume(u.free | ~u.reserve)
+        c.assume((reserved != 0) | ~u.i.valid)
+        c.m.d.sync += reserved.eq(Mux(c.reset, 0, reserved + (u.reserve & ~c.reset) - u.i.valid))
+        c.claim("a transfer that comes has its place", c.inner("queue").i.ready | ~u.i.valid)
+        c.claim("o holds until it is taken", held(c, u.o))
+        ordered(c, u.i, u.o, depth, 0)
+        c.reach("every place is reserved", reserved == depth)
+    return make
+
+
 def round_robin(kind: type[RoundRobin] = RoundRobin, count: int = 4):
     """The claims of the arbiter of so many. kind: with a fault planted."""
     def make(c: Claims) -> None:
@@ -102,5 +130,7 @@ PROOFS = (
     Proof("Queue of 4, buffered", queue(4, True)),
     Proof("Queue of 8, buffered", queue(8, True), long=True),
     Proof("DeepQueue of 16", deep_queue(16)),
+    Proof("RegisterSlice", register_slice()),
+    Proof("ReservedQueue of 4", reserved_queue(4)),
     Proof("RoundRobin of 4", round_robin()),
 )

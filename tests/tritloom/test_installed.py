@@ -177,7 +177,8 @@ def test_a_board_has_its_files(scripts, tmp_path):
     done = run(tmp_path, scripts / "python", "-c",
                "from hw.boards.registry import BOARDS; print(*[file.name for file in BOARDS['kv260'].files])")
     assert done.stdout.split() == ["block_design.tcl", "build_kv260.tcl", "check_timing.tcl",
-                                   "implement.tcl", "kv260.xdc", "kv260_bd.tcl", "record.tcl", "reports.tcl"]
+                                   "implement.tcl", "kv260.xdc", "kv260_bd.tcl", "record.tcl", "reports.tcl",
+                                   "zynq_ultrascale.tcl"]
 
 
 @pytest.mark.parametrize("arguments, message", [

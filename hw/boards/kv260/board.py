@@ -10,7 +10,7 @@ from hw.boards.device import Device, Resources
 from hw.boards.kv260.overlay import overlay
 from hw.boards.memory_rate import MemoryRate
 from hw.boards.technology import ULTRASCALE_PLUS
-from hw.boards.vivado import VIVADO_SCRIPTS
+from hw.boards.vivado import ZYNQ_ULTRASCALE_SCRIPTS
 from models.machine.build import BuildParameters
 from models.machine.dram_starts import DramStarts
 
@@ -26,7 +26,7 @@ BOARD = Board(
     # four ports with eight bursts each, request and answer take 225 ns
     memory=MemoryRate("kv260", port_rate=128 / 129, limit_gb_s=15.05, latency_ns=225,
                       quoted_gb_s=(15.2, 12.0)),  # a board's best placement of 512, and a careless one
-    attachment=Processor(shared_files=VIVADO_SCRIPTS, overlay=overlay),
+    attachment=Processor(shared_files=ZYNQ_ULTRASCALE_SCRIPTS, overlay=overlay),
     build=BuildParameters(
         name="kv260", clock_mhz=250, ports=4, rows=8, row_batches=2, outputs_per_step=4, weight_buffer_steps=4096,
         accumulator_words=8192, hidden_max=2560, inputs_max=8192, heads_max=32, group_max=4, head_dim_max=256,

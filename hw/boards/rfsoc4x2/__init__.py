@@ -1,1 +1,1 @@
-"""RealDigital's RFSoC 4x2: a ZU48DR with 4 GiB of DDR4 at the processor. Described, so that a choice can be seen."""
+"""RealDigital's RFSoC 4x2: a ZU48DR with 4 GiB of DDR4 at the processor."""

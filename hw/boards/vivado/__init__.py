@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["VIVADO_SCRIPTS"]
+__all__ = ["VIVADO_SCRIPTS", "ZYNQ_ULTRASCALE_SCRIPTS"]
 
-VIVADO_SCRIPTS = tuple(sorted(Path(__file__).parent.glob("*.tcl")))
+_FOLDER = Path(__file__).parent
+
+VIVADO_SCRIPTS = tuple(sorted(_FOLDER.glob("*.tcl")))
+ZYNQ_ULTRASCALE_SCRIPTS = (*VIVADO_SCRIPTS, _FOLDER / "processors" / "zynq_ultrascale.tcl")
+"""And the processing system of these chips, which most of their boards have alike."""

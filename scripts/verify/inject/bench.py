@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from models.config import ModelConfig
 from models.errors import DeviceError
 from models.machine.build import BuildParameters
 from models.synth import synthetic_model
+from scripts.verify.inject.form import PLAIN
 from sim.rtl_device import BASE, RtlDevice, simulated_core
 
 __all__ = ["SHAPE", "Bench", "InjectedDevice", "TokenError"]
@@ -33,8 +34,8 @@ class TokenError(Exception):
 
 
 class InjectedDevice(RtlDevice):
-    """`act` is called once `at` cycles of a run have passed, if that lasts so long, or, with `access`, at a register
-    access, counted from now on; `acted` says whether it was."""
+    """`act` is called once `at` cycles of a pass' runs have passed, if they last so long, or, with `access`, at a
+    register access, counted from now on; `acted` says whether it was."""
 
     watchdog = WATCHDOG
     patience = 14
@@ -63,10 +64,11 @@ class InjectedDevice(RtlDevice):
 
     def wait(self, progress: Progress | None = None) -> None:
         if self.at is not None:
-            self.core.run(self.at, until_irq=True)
-            self.at = None
-            if not self.core.irq:
-                self.acted = True
+            passed = self.core.run(self.at, until_irq=True)
+            if self.core.irq:
+                self.at -= passed  # of the pass' next program
+            else:
+                self.at, self.acted = None, True
                 self.act()
         super().wait(progress)
 
@@ -97,6 +99,8 @@ class Bench:
         self.core = simulated_core(build, memory=np.full(self.places[1] + size + GUARD, PATTERN, np.uint8), base=BASE)
         self.expected = Session(self.model, EmulatorDevice(build))
         self.place = 0
+        self.form = PLAIN
+        """Of the pass that the next fault meets."""
         self.open()
         self.begin([0])
         before, ports = self.session.counters.cycles, self.core.port_counters()
@@ -159,13 +163,23 @@ class Bench:
                 if not np.array_equal(values, found[name]):
                     raise TokenError(f"the cache's {name} of layer {layer} differ")
 
-    def fails_with(self, token: int) -> str | None:
-        """Append a token on the device alone: the line of its error, None where it went well and was right."""
+    def check_pass(self, tokens: Sequence[int]) -> None:
+        """Append a pass of the bench's form on both; `TokenError` where what follows a token differs."""
+        self._compare_pass(tokens, self.form.run(self.session, tokens))
+
+    def _compare_pass(self, tokens: Sequence[int], found: Sequence[Top]) -> None:
+        unstopped = self.form._replace(points=())
+        for expected, top in zip(unstopped.run(self.expected, tokens), found, strict=True):
+            self.compare(expected, top)
+
+    def fails_with(self, tokens: Sequence[int]) -> str | None:
+        """Append a pass of the bench's form on the device alone: the line of its error, None where it went well and was
+        right."""
         try:
-            found = self.session.decode(token)
+            found = self.form.run(self.session, tokens)
         except DeviceError as error:
             return str(error)
         except KeyboardInterrupt:
             return "KeyboardInterrupt"
-        self.compare(self.expected.decode(token), found)
+        self._compare_pass(tokens, found)
         return None

@@ -10,6 +10,7 @@ import numpy as np
 
 from models.errors import DeviceError
 from scripts.verify.inject.bench import Bench, TokenError
+from scripts.verify.inject.form import drawn_form
 from scripts.verify.inject.kinds import Killed, Kind
 
 __all__ = ["Case", "Tally", "run_case", "run_cases", "tallies"]
@@ -20,7 +21,7 @@ RATES = (0.0, 0.0, 0.1, 0.4)  # of stalls and of bursts that overtake
 
 @dataclass(frozen=True)
 class Case:
-    """What came of a case. finding: what is wrong with it, None where nothing is."""
+    """What came of a case. finding: what is wrong with it, None where nothing is. form: of its pass, "" for a token."""
 
     number: int
     kind: str
@@ -28,6 +29,7 @@ class Case:
     acted: bool
     said: str | None
     finding: str | None = None
+    form: str = ""
 
 
 @dataclass
@@ -60,18 +62,22 @@ def run_cases(bench: Bench, kinds: Sequence[Kind], seed: int, numbers: Iterable[
 
 
 def run_case(bench: Bench, kind: Kind, number: int, rng: np.random.Generator) -> Case:
-    """One token with a fault, one call that recovers, the same token and one more without."""
+    """A pass with a fault, one call that recovers, the same pass and a token more without."""
     tokens = [int(token) for token in rng.integers(bench.model.config.vocab_size, size=5)]
+    (forms,) = rng.spawn(1)
+    bench.form = drawn_form(forms, bench.build.slots, bench.model.config.layers)
+    more = forms.integers(bench.model.config.vocab_size, size=bench.form.rows - 1)
+    ids = [tokens[2], *(int(token) for token in more)]
     bench.device.configure()
     bench.begin(tokens[:1])
     latency = {"latency": int(rng.integers(2, 60))} if bench.core.memory_model == "simple" else {}
     bench.device.configure(**latency, stall_probability=float(rng.choice(RATES)),
                            reorder_probability=float(rng.choice(RATES)), seed=number)
-    token, said, finding = tokens[2], None, None
+    said, finding = None, None
     planted = kind.plant(bench, rng)
     try:
         try:
-            said = bench.fails_with(token)
+            said = bench.fails_with(ids)
         except Killed:
             said = "Killed"
         acted = planted.acted()
@@ -85,14 +91,15 @@ def run_case(bench: Bench, kind: Kind, number: int, rng: np.random.Generator) ->
         else:
             bench.session.recover()
         if said is not None:
-            bench.check(token)
+            bench.check_pass(ids)
         bench.check(tokens[3])
         bench.compare_caches()
     except (TokenError, DeviceError) as error:
         acted, finding = planted.acted(), f"{finding or 'afterwards'}: {error}"
         planted.ends()
         bench.reset()
-    return Case(number, kind.name, planted.what, acted, said, finding)
+    what = ", ".join(filter(None, [planted.what, str(bench.form)]))
+    return Case(number, kind.name, what, acted, said, finding, str(bench.form))
 
 
 def _judge(said: str | None, line: str | None, acted: bool) -> str | None:

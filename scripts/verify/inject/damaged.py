@@ -13,6 +13,7 @@ from models.errors import DeviceError
 from models.machine.descriptor import DESCRIPTOR_BYTES
 from scripts.verify.inject.bench import Bench, TokenError
 from scripts.verify.inject.descriptors import DecodeList
+from scripts.verify.inject.form import PLAIN
 
 __all__ = ["Damaged", "run_damaged"]
 
@@ -62,6 +63,7 @@ def _run(bench: Bench, number: int, rng: np.random.Generator) -> Damaged:
 
 def _begin(bench: Bench, tokens: list[int]) -> None:
     """A text on a program that is laid out anew."""
+    bench.form = PLAIN
     bench.session.recover(rewrite=True)
     bench.begin(tokens)
 
@@ -92,7 +94,7 @@ def _damage(bench: Bench, rng: np.random.Generator) -> tuple[str, str | None]:
 
 def _decode(bench: Bench, token: int) -> tuple[str, str | None]:
     try:
-        said = bench.fails_with(token)
+        said = bench.fails_with([token])
     except TokenError as error:
         return OTHER, str(error)
     if said is None:

@@ -6,15 +6,19 @@ import numpy as np
 
 from host.runtime import Session
 from models.machine.descriptor import DESCRIPTOR_BYTES, HEADER, OPCODES, Field, Opcode
+from scripts.verify.inject.form import PLAIN, Form
 
 __all__ = ["DecodeList"]
 
 
 class DecodeList:
-    """The descriptors of a decoded token as they lie in a session's buffer, `raw`."""
+    """The descriptors of a decoded token as they lie in a session's buffer, `raw`; of one program of a pass of another
+    form, the one that `number` names modulo how many have descriptors."""
 
-    def __init__(self, session: Session):
-        item = session.program.get_passes("decode", 1)[0]
+    def __init__(self, session: Session, form: Form = PLAIN, number: int = 0):
+        passes = session.program.get_passes("decode", form.rows, (), 0, frozenset(form.points))
+        listed = [item for item in passes if item.count]
+        item = listed[number % len(listed)]
         self.raw = session.buffer.array[item.offset:item.offset + item.count * DESCRIPTOR_BYTES]
         self.count = item.count
 

@@ -19,14 +19,15 @@ __all__ = ["Kind", "Killed", "Planted", "kinds_of"]
 
 WATCHDOG_LINE = "the watchdog expired: nothing was done for"
 _ENGINES = {Opcode.STREAM: "FETCH read", Opcode.LOAD: "LOAD read", Opcode.KEY: "VECTOR wrote",
-            Opcode.VALUE: "VECTOR wrote", Opcode.ATTEND: "ATTEND read", Opcode.LOGITS: "HEAD wrote"}
+            Opcode.VALUE: "VECTOR wrote", Opcode.ATTEND: "ATTEND read", Opcode.LOGITS: "HEAD wrote",
+            Opcode.STORE: "VECTOR wrote"}
 _ADDRESSES = {Opcode.STREAM: ("address",), Opcode.LOAD: ("address",), Opcode.KEY: ("address", "scale_address"),
               Opcode.VALUE: ("address", "scale_address"), Opcode.ATTEND: ("key_scales", "values"),
-              Opcode.LOGITS: ("top",)}
+              Opcode.LOGITS: ("top",), Opcode.STORE: ("address",)}
 _LENGTHS = {Opcode.STREAM: ("beats",), Opcode.LOAD: ("bytes",), Opcode.MATMUL: ("rows", "tiles", "outputs"),
             Opcode.NORM: ("rows", "count"), Opcode.QUERY: ("rows", "heads", "dim"),
             Opcode.KEY: ("rows", "heads", "dim"), Opcode.VALUE: ("rows", "heads", "dim"),
-            Opcode.RESIDUAL: ("rows", "count"),
+            Opcode.RESIDUAL: ("rows", "count"), Opcode.STORE: ("rows", "count"),
             Opcode.ATTEND: ("rows", "heads", "dim"), Opcode.LOGITS: ("rows", "count", "vocab", "k")}
 _ACCESSES = 11  # register accesses of a token
 
@@ -166,8 +167,13 @@ def _interrupted_twice(bench: Bench, rng: np.random.Generator) -> Planted:
     return planted._replace(what=f"{planted.what} and {access} register accesses later")
 
 
+def _one_list(bench: Bench, rng: np.random.Generator) -> DecodeList:
+    """One of the programs of the pass, any of them where it stops."""
+    return DecodeList(bench.session, bench.form, int(rng.integers(64)) if bench.form.points else 0)
+
+
 def _opcode(bench: Bench, rng: np.random.Generator) -> Planted:
-    listed = DecodeList(bench.session)
+    listed = _one_list(bench, rng)
     index, opcode = int(rng.integers(listed.count)), int(rng.integers(max(Opcode) + 1, 16))
     listed.put(index, "opcode", opcode)
     return Planted(f"opcode {opcode} in descriptor {index}", f"a bad descriptor: number {index} of its program",
@@ -182,7 +188,7 @@ def _one_of(listed: DecodeList, rng: np.random.Generator, names: dict[Opcode, tu
 
 
 def _length(bench: Bench, rng: np.random.Generator) -> Planted:
-    listed = DecodeList(bench.session)
+    listed = _one_list(bench, rng)
     index, name = _one_of(listed, rng, _LENGTHS)
     listed.put(index, name, 0)
     return Planted(f"{listed.opcode(index).name}.{name} = 0 in descriptor {index}",
@@ -190,7 +196,7 @@ def _length(bench: Bench, rng: np.random.Generator) -> Planted:
 
 
 def _address(bench: Bench, rng: np.random.Generator) -> Planted:
-    listed = DecodeList(bench.session)
+    listed = _one_list(bench, rng)
     index, name = _one_of(listed, rng, _ADDRESSES)
     opcode, unit = listed.opcode(index), 1 << 12
     start, size = bench.session.buffer.address, bench.session.program.size

@@ -50,6 +50,8 @@ def faults_json(cases: Sequence[Case], **settings: object) -> dict[str, object]:
     """Everything, for `--json`."""
     found = tallies(cases)
     return {**settings, "cases": len(cases), "acted": sum(tally.acted for tally in found.values()),
+            "several_rows": sum("rows" in case.form for case in cases),
+            "with_stops": sum("stops" in case.form for case in cases),
             "findings": [line for tally in found.values() for line in tally.findings],
             "kinds": {kind: {"cases": tally.cases, "acted": tally.acted, "named": tally.named,
                              "harmless": tally.harmless, "findings": len(tally.findings)}

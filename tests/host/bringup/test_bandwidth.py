@@ -4,6 +4,7 @@ import pytest
 
 from host.bringup.bandwidth import PLACEMENTS, measure_placements
 from host.devices.emulator import EmulatorDevice
+from host.emulator.library import NUMPY
 from hw.boards.registry import BUILDS
 from tests.host.board.simulated_fabric import SimulatedFabric
 
@@ -22,5 +23,6 @@ def test_a_clock_of_the_board_is_what_counts():
     assert [p.gb_s for p in found] == pytest.approx([0.8] * len(found))
 
 
-def test_a_device_that_counts_nothing_says_nothing():
-    assert measure_placements(EmulatorDevice(BUILDS["sim-tiny"]), 250.0, 1 << 14) == []
+@pytest.mark.parametrize("kernels", ["auto", NUMPY])
+def test_a_device_that_counts_nothing_says_nothing(kernels):
+    assert measure_placements(EmulatorDevice(BUILDS["sim-tiny"], kernels=kernels), 250.0, 1 << 14) == []

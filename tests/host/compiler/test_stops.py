@@ -24,6 +24,7 @@ from models.errors import OptionError
 from models.golden.model import GoldenModel, TapPoint
 from models.golden.norm_quant import norm_constants, normalise
 from models.golden.residual import embed
+from models.golden.tap import neutral_tap
 from models.machine.build import CPU
 from models.synth import synthetic_model
 from tests.families import FAMILIES
@@ -205,6 +206,26 @@ def test_semaphores_of_every_program_of_a_pass(kind, site):
     for items in listed_programs(program, kind, sum(part.rows for part in parts), parts, 0, frozenset(points)):
         assert_semaphores_hold(items)
         queue_order(items, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+@pytest.mark.parametrize("build", [BUILDS["sim-tiny"], CPU], ids=lambda build: build.name)
+@pytest.mark.parametrize("name", list(FAMILIES))
+def test_every_pass_finds_its_slots(name, build, rows):
+    """Of one row, a norm with its gains and tap takes more descriptors than a stop that gives the input back."""
+    config, rng = FAMILIES[name], np.random.default_rng(1)
+    sizes = {"o": config.attention_size, "down": config.ffn_size}
+    tapped = [point for point in points_of(config)
+              if point.site in ("qkv", "o", "gate_up", "down", "residual", "head")]
+    taps = {point: neutral_tap(sizes.get(point.site, config.hidden_size)) for point in tapped}
+    rows = min(rows, build.slots)
+    program = Program(synthetic_model(config, seed=0), build, rows=rows, taps=taps)
+    program.write(np.zeros(program.size, np.uint8), 0)
+    drawn = [rng.permutation(len(tapped))[:rng.integers(len(tapped))] for _ in range(4)]
+    ends = [point for point in tapped if point.site in ("residual", "head")]
+    for stops in (ends, tapped, *([tapped[i] for i in places] for places in drawn)):
+        for kind in PASS_KINDS:
+            program.get_passes(kind, rows, (), 0, frozenset(stops))
 
 
 def test_values_at_points_are_those_of_the_float_model_units():

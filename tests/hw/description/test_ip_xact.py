@@ -75,7 +75,7 @@ def test_the_registers_are_the_maps(text, tmp_path):
 
 
 def test_the_family_is_the_boards():
-    for board, family in (("kv260", "zynquplus"), ("arty_z7", "zynq")):
+    for board, family in (("kv260", "zynquplus"), ("rfsoc4x2", "zynquplusRFSOC"), ("arty_z7", "zynq")):
         text = component_xml(BOARDS[board].build, BOARDS[board], WRAPPER, SOURCES)
         assert f">{family}<" in text and f"build {board} at {BOARDS[board].build.clock_mhz} MHz" in text
     assert "Component_Name" in view_script()

@@ -3,6 +3,7 @@
 import pytest
 
 from hw.boards.registry import BUILDS
+from hw.emit import Emitted
 from scripts.verify import check_hdl
 
 
@@ -19,4 +20,11 @@ def test_every_board_with_a_build_is_checked(bad, tmp_path, monkeypatch, capsys)
     assert ended.value.code == (0 if bad is None else 1)
     lines = capsys.readouterr().out.splitlines()
     assert lines == [f"{name}: two builds {'DIFFERENT' if name == bad else 'identical'}, lint clean" for name in BUILDS]
-    assert {"sim-tiny", "kv260", "arty_z7"} <= set(BUILDS)
+    assert {"sim-tiny", "kv260", "arty_z7", "rfsoc4x2"} <= set(BUILDS)
+
+
+@pytest.mark.parametrize("texts", [("module a; endmodule",) * 2, ("module a; endmodule", "module b; endmodule")])
+def test_builds_are_compared_file_by_file(texts, tmp_path, monkeypatch):
+    left = list(texts)
+    monkeypatch.setattr(check_hdl, "emit_verilog", lambda build: Emitted(left.pop(0), "0" * 64, ""))
+    assert check_hdl.same_twice(BUILDS["sim-tiny"], tmp_path) is (len(set(texts)) == 1)

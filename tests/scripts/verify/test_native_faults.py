@@ -2,7 +2,8 @@
 
 import pytest
 
-from scripts.verify.native_faults import NATIVE_FAULTS, NativeFault
+from scripts.verify.native_faults.fault import NativeFault
+from scripts.verify.native_faults.listed import NATIVE_FAULTS
 
 
 @pytest.mark.parametrize("fault", NATIVE_FAULTS, ids=lambda fault: fault.place)

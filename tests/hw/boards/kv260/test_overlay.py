@@ -13,7 +13,7 @@ from hw.boards.kv260.overlay import overlay
 from hw.boards.registry import BOARDS
 
 BOARD = BOARDS["kv260"]
-SCRIPT = (BOARD.folder / "kv260_bd.tcl").read_text()
+SCRIPT = next(file for file in BOARD.files if file.name == "zynq_ultrascale.tcl").read_text()
 
 
 @pytest.mark.parametrize("mhz", BOARD.clocks)

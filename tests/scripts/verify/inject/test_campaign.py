@@ -19,6 +19,7 @@ from scripts.verify.inject.bench import Bench, TokenError
 from scripts.verify.inject.campaign import run_cases, tallies
 from scripts.verify.inject.damaged import run_damaged
 from scripts.verify.inject.descriptors import DecodeList
+from scripts.verify.inject.form import PLAIN
 from scripts.verify.inject.kinds import kinds_of
 from sim import rtl_device
 from sim.port_fault import Channel, PortFault, Wrong
@@ -34,6 +35,7 @@ def bench():
 
 @pytest.fixture(autouse=True)
 def fresh(bench):
+    bench.form = PLAIN
     yield
     bench.reset()
 
@@ -59,6 +61,14 @@ def test_each_kind_is_named_and_the_next_tokens_are_right(bench):
     found = tallies(cases)
     assert sum(tally.restless for tally in found.values()) == 5  # a channel that stands still for ever
     assert sum(tally.named for tally in found.values()) >= 24
+    assert sum("rows" in case.form for case in cases) >= 5 and sum("stops" in case.form for case in cases) >= 5
+
+
+def test_store_is_among_what_is_made_wrong(bench):
+    kinds = kinds_of(bench)
+    first, = numbers_of(bench, "address outside")
+    cases = list(run_cases(bench, kinds, SEED, range(first, 12 * len(kinds), len(kinds))))
+    assert findings(cases) == [] and any(case.what.startswith("STORE") for case in cases)
 
 
 @pytest.mark.slow
@@ -98,9 +108,9 @@ def test_a_reset_amid_a_write_is_survived_or_told(bench, half_writes):
 
     bench.core.plant(held)
     bench.device.arm(reset, at=1)
-    assert "was reset in the midst of a run" in bench.fails_with(2)
+    assert "was reset in the midst of a run" in bench.fails_with([2])
     if half_writes:
-        assert "does not come to rest" in bench.fails_with(2)
+        assert "does not come to rest" in bench.fails_with([2])
         with pytest.raises(DeviceError, match="does not come to rest"):
             bench.session.recover()
     else:

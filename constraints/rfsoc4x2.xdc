@@ -1,0 +1,1 @@
+../hw/boards/rfsoc4x2/rfsoc4x2.xdc

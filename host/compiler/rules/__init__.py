@@ -1,0 +1,1 @@
+"""What the fields of each operation may be, from docs/program.md, and what memory it touches."""

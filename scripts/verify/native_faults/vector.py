@@ -1,0 +1,116 @@
+"""In numbers, norms and elementwise work, and in what runs the operations."""
+
+__all__ = ["FAULTS"]
+
+# file and test: (found, wrong), ...
+FAULTS = {
+    ("numbers.h", "units"): (
+        ("(quotient & 1) > half", "(quotient & 1) >= half"),
+        ("max64(((int64_t)1 << s) >> 1, 1)", "(((int64_t)1 << s) >> 1)"),
+        ("e < EXPONENT_MIN)", "e < -128)"),
+        ("over = e > EXPONENT_MAX;", "over = e > 127;"),
+        ("finish(m, length - 1)", "finish(m, length)"),
+        ("a.e < -128) return 0", "a.e < -127) return 0"),
+        ("a.e > 127) return", "a.e > 126) return"),
+        ("product >> (23 + carry)", "product >> 23"),
+        ("a.e - b.e - 1 + carry", "a.e - b.e + carry"),
+        ("max64(0, min64(-right, bits))", "max64(0, min64(-right, 4))"),
+        ("rounded < 0 ? -s.limit", "rounded < 0 ? -s.limit - 1"),
+        ("<= s.fits", "< s.fits"),
+    ),
+    ("numbers.h", "norms"): (
+        ("return s >= 63 ? 0 :", "return s >= 64 ? 0 :"),
+        ("a.m < b.m);", "a.m <= b.m);"),
+        ("return a.e < b.e ||", "return a.e <= b.e ||"),
+        ("max64(big.e - small.e, 0), 24)", "max64(big.e - small.e, 0), 23)"),
+        ("carry = total >> 24;", "carry = 0;"),
+        ("radicand = a.m << (23 + odd)", "radicand = a.m << 23"),
+        ("(a.e - odd) >> 1", "(a.e + odd) >> 1"),
+        ("left, right >= 63}", "left, false}"),
+    ),
+    ("vector.h", "test_norm_of_the_residual"): (
+        ("bit_length(largest) - 23", "bit_length(largest) - 24"),
+        ("narrow = round_shift_62(x[i], k)", "narrow = x[i] >> k"),
+        ("round_shift_62(x[i] * gains[i], k)", "round_shift_62(x[i], k) * gains[i]"),
+        ("gain, 13) +", "gain, 12) +"),
+        ("!= NO_CLIP", "!= 0x10000"),
+        ("magnitude(y) <= scaled", "magnitude(y) < scaled"),
+        ("squares += narrow * narrow", "squares += narrow * (narrow - 1)"),
+        ("mul(unit, unit)), from", "unit), from"),
+        ("divide(m->constants[ONE], y_unit), 40", "y_unit, 40"),
+        ("op->tap_add_exponent, 40), clip", "op->tap_add_exponent, 39), clip"),
+        ("op->levels16 ? 16 : 8", "op->levels16 ? 15 : 8"),
+        ("zeros += q[i] == 0", "zeros += q[i] == 1"),
+        ("low ? c[STEP_7] :", "low ? c[INVERSE_7] :"),
+        ("low ? mul(y_unit, c[CLAMPED_7]) :", ""),
+    ),
+    ("vector.h", "test_norm_of_a_row_that_threads_share"): (
+        ("all.largest = max64(all.largest, parts[i].largest)", "all.largest = parts[i].largest"),
+        ("all.squares += parts[i]", "all.squares = parts[i]"),
+        ("all.gained = max64(all.gained, parts[i].gained)", "all.gained = parts[i].gained"),
+        ("m->gains + begin", "m->gains"),
+        ("h = m->residual + row * op->count + begin;\n        for", "h = m->residual + row * op->count;\n        for"),
+        ("op->first_row) * op->count + begin", "op->first_row) * op->count"),
+        ("out += begin / STEP_PLACES * stride", "out += 0"),
+        ("+= parts[i].squares;", "+= parts[0].squares;"),
+    ),
+    ("vector.h", "test_matmul"): (
+        ("sum += q[i];", "sum += q[i] & 127;"),
+        ("bytes[b * TRITS + j]", "bytes[b * TRITS + 4 - j]"),
+        ("m->inputs[row] = count", "m->inputs[row] = count - 1"),
+    ),
+    ("vector.h", "test_norm_of_the_attention_aligns_its_groups"): (
+        ("top = max64(top, exponents[g])", "top = max64(top, exponents[g - 1])"),
+        ("x[i] = round_shift_62(x[i], k)", "x[i] >>= k"),
+        ("align = top - exponents[i / size]", "align = min64(top - exponents[i / size], 24)"),
+    ),
+    ("vector.h", "test_last_bit_of_relu2"): (
+        ("g * g * u", "g * g * (u | 1)"),
+        ("max64(min64(gate[i], limit), 0)", "clip64(gate[i], limit)"),
+    ),
+    ("vector.h", "test_last_bit_of_the_sigmoid"): (("rest + 256) >> 9", "rest + 255) >> 9"),),
+    ("vector.h", "test_gated_product_saturates_sums_and_scales"): (
+        ("m->row_sums + begin;", "m->row_sums;"),
+        ("op->gate_scale)), 14, 19)", "op->gate_scale)), 14, 18)"),
+        ("up_unit), -16)", "up_unit), -15)"),
+    ),
+    ("machine.h", "test_gated_product_saturates_sums_and_scales"): (("(1 << 20) - 1", "(1 << 21) - 1"),),
+    ("vector.h", "test_wide_products_with_gains"): (
+        ("(odd << k) + rest", "rest"),
+        ("k <= 24", "k <= 26"),
+    ),
+    ("vector.h", "test_residual_add"): (
+        ("magnitude(x[i]) > limit", "x[i] > limit"),
+        ("outputs_per_step + begin;\n        scaling", "outputs_per_step;\n        scaling"),
+        ("thread + 1, threads) - begin;\n    }", "thread + 1, threads) - begin - 1;\n    }"),
+        ("saturations = 0, limit = limit_of(32)", "saturations = 0, limit = limit_of(32) + 1"),
+        ("power(op->fraction_bits), 32", "power(op->fraction_bits), 40"),
+        ("op->fraction_bits, 32);\n        for", "op->fraction_bits, 33);\n        for"),
+    ),
+    ("units.h", "test_residual_add"): (
+        ("pairs[2 * i + 1]", "pairs[2 * i]"),
+        (".clip = NO_CLIP", ".clip = 0"),
+    ),
+    ("vector.h", "test_a_closed_loop"): (
+        ("LOOP_BELOW : op->loop == LOOP_ABOVE", "LOOP_ABOVE : op->loop == LOOP_BELOW"),
+        ("error -= x[i] * p[i].gain", "error += x[i] * p[i].gain"),
+        ("error < 0 ? -1 : 1", "error < 0 ? 1 : 1"),
+    ),
+    ("silu_avx512.h", "test_last_bit_of_the_sigmoid"): (("_mm512_set1_epi64(256)", "_mm512_set1_epi64(255)"),),
+    ("silu_avx512.h", "test_gated_product_saturates_sums_and_scales"): (
+        ("GATED_LIMIT);", "INT32_MAX);"),
+        ("right, 19)", "right, 18)"),
+        ("23 - 14", "23 - 13"),
+    ),
+    ("units.h", "test_queries_keys_and_values"): (
+        ("m->positions[op->sequence] * op->address_stride", "m->positions[0] * op->address_stride"),
+        ("m->angles + op->offset", "m->angles"),
+    ),
+    ("units.h", "test_norm_of_the_residual"): (("(m->gains || !gained)", "(m->gains && !gained)"),),
+    ("units.h", "stop_the_machine"): (
+        ("(m->gains || !gained)", "true"),
+        ("op->normed || op->opcode == SELECT", "op->normed"),
+    ),
+    ("machine.h", "stop_the_machine"): (("start + size > m->size", "start > m->size"),),
+    ("run.c", "stop_the_machine"): (("return (int)m->failure;", "return 0;"),),
+}
