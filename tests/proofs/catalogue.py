@@ -11,6 +11,7 @@ from tests.proofs import (
     queues,
     registers,
     run_control,
+    sdram_scheduler,
     semaphores,
     stripe_walk,
 )
@@ -18,7 +19,8 @@ from tests.proofs.claims import Proof
 
 __all__ = ["PROOFS"]
 
-_MODULES = (axi_read_master, axi_write_master, port_narrower, registers, run_control, semaphores, stripe_walk, queues)
+_MODULES = (axi_read_master, axi_write_master, port_narrower, registers, run_control, sdram_scheduler, semaphores,
+            stripe_walk, queues)
 
 
 def _all() -> Iterator[Proof]:
