@@ -78,7 +78,7 @@ class RowOpener(wiring.Component):
             with m.State("PRECHARGE"):
                 m.d.comb += [self.wanted.eq(~here), self.command.code.eq(Command.PRECHARGE)]
                 with m.If(self.wanted & self.allowed):
-                    m.d.sync += hold(cycles.rp)
+                    m.d.sync += [opened.bit_select(job.place.bank, 1).eq(0), *hold(cycles.rp)]
                     m.next = "ACTIVATE"
             with m.State("ACTIVATE"):
                 m.d.comb += [self.wanted.eq(waited), self.command.code.eq(Command.ACTIVATE),

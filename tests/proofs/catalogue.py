@@ -12,6 +12,7 @@ from tests.proofs import (
     queues,
     registers,
     run_control,
+    sdram_scheduler,
     semaphores,
     stripe_walk,
 )
@@ -19,7 +20,8 @@ from tests.proofs.claims import Proof
 
 __all__ = ["PROOFS"]
 
-_MODULES = (axi_read_master, axi_write_master, link_access, port_narrower, registers, run_control, semaphores,
+_MODULES = (axi_read_master, axi_write_master, link_access, port_narrower, registers, run_control, sdram_scheduler,
+            semaphores,
             stripe_walk, queues)
 
 

@@ -11,7 +11,7 @@ from amaranth.hdl import ClockDomain, Const, Elaboratable, Module, Mux, ResetIns
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
-__all__ = ["Claims", "Proof", "Rule"]
+__all__ = ["Claims", "Proof", "Rule", "elaborated"]
 
 
 class Rule(NamedTuple):
@@ -63,7 +63,7 @@ class Claims(Elaboratable):
     def unit(self, component: wiring.Component, *, resets: bool = True,
              parts: Callable[[Claims, Module], None] | None = None) -> wiring.Component:
         """Put the unit in, its inputs free. resets: at any time; else never. parts: puts others in place of its own."""
-        module, self._inside = _elaborated(component)
+        module, self._inside = elaborated(component)
         if parts is not None:
             parts(self, module)
         self.m.submodules.unit = ResetInserter(self.reset)(module)
@@ -159,7 +159,7 @@ class Claims(Elaboratable):
         return self.m
 
 
-def _elaborated(component: wiring.Component) -> tuple[Module, dict[str, object]]:
+def elaborated(component: wiring.Component) -> tuple[Module, dict[str, object]]:
     """The unit's module, and what its `elaborate` called by name."""
     names: dict[str, object] = {}
 

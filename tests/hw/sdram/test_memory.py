@@ -42,10 +42,10 @@ def noise(bench: SdramBench, seed: int) -> np.ndarray:
 def test_random_traffic_of_two_masters(clock_mhz):
     bench = started(clock_mhz)
     expected, rng = noise(bench, 1), np.random.default_rng(clock_mhz)
-    for pause in (0, 0.05, 0.5, 0.9):
+    for pause, under_way in ((0, 8), (0.05, 8), (0.5, 40), (0.9, 20)):
         lists = [random_list(rng, 300, first=number, step=2) for number in range(2)]
         wanted = [expect(given, expected) for given in lists]
-        bench.run(lists, pause=pause, seed=rng.integers(1 << 30))
+        bench.run(lists, pause=pause, under_way=under_way, seed=rng.integers(1 << 30))
         for given, (data, responses) in zip(lists, wanted, strict=True):
             np.testing.assert_array_equal(given.bursts["response"], responses)
             refused = np.repeat(responses == DECERR, given.bursts["beats"].astype(int))
