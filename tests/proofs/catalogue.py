@@ -21,8 +21,7 @@ from tests.proofs.claims import Proof
 __all__ = ["PROOFS"]
 
 _MODULES = (axi_read_master, axi_write_master, link_access, port_narrower, registers, run_control, sdram_scheduler,
-            semaphores,
-            stripe_walk, queues)
+            semaphores, stripe_walk, queues)
 
 
 def _all() -> Iterator[Proof]:
