@@ -20,6 +20,7 @@ from host.link.transport import Transport
 from models.errors import OptionError
 from models.machine.link import (
     BAUD,
+    FLAG,
     GREETING,
     LINK_VERSION,
     REQUEST_BUFFERS,
@@ -159,6 +160,8 @@ class LinkSession:
                 continue
             if not _has_place(under_way):
                 break
+            if under_way:  # idle flags, so that the last but one has left its place before the next one comes
+                frames.append(bytes((FLAG,)) * (under_way[-1].held_bytes - len(request.frame)))
             request.sent = True
             under_way.append(request)
             frames.append(request.frame)
