@@ -252,7 +252,6 @@ class LinkSession:
     def _drop(self, request: Request) -> None:
         """Take back a request that the board did not execute, and those behind it: their numbers are used again."""
         kept = list(takewhile(lambda other: other is not request, self._queue))
-        self._after = request.sequence
         self._queue = deque(kept)
 
     def _end(self, session: int) -> None:
