@@ -20,6 +20,7 @@ from host.link.transport import Transport
 from models.errors import OptionError
 from models.machine.link import (
     BAUD,
+    FLAG,
     GREETING,
     LINK_VERSION,
     REQUEST_BUFFERS,
@@ -159,6 +160,8 @@ class LinkSession:
                 continue
             if not _has_place(under_way):
                 break
+            if under_way:  # idle flags, so that the last but one has left its place before the next one comes
+                frames.append(bytes((FLAG,)) * (under_way[-1].held_bytes - len(request.frame)))
             request.sent = True
             under_way.append(request)
             frames.append(request.frame)
@@ -249,7 +252,6 @@ class LinkSession:
     def _drop(self, request: Request) -> None:
         """Take back a request that the board did not execute, and those behind it: their numbers are used again."""
         kept = list(takewhile(lambda other: other is not request, self._queue))
-        self._after = request.sequence
         self._queue = deque(kept)
 
     def _end(self, session: int) -> None:

@@ -230,7 +230,7 @@ class BoardModel:
         line.append(LAST_FLAG)
         begins = max(now, self._free) + self._seconds(request)
         self._free = begins + len(line) * BYTE_S
-        self._held = [until for until in self._held if until > now] + [self._free]
+        self._held = [until for until in self._held if until > self._heard] + [self._free]
         self.answers.append(Said(begins, bytes(line)))
 
     def _seconds(self, request: _Request) -> float:
