@@ -94,7 +94,7 @@ class GatedProduct(wiring.Component):
             sigmoid.i.p.user.eq(argument.o.p.user),
         ]
 
-        p = Pipeline(m, sigmoid.o, self.o)
+        p = Pipeline(m, sigmoid.o, self.o, platform)
         c = sigmoid.o.p.user
         relu = Mux(c.gate < 0, Const(0, 20), c.gate[:20])
         gate, factor, up, negative, last = p.step(

@@ -86,7 +86,7 @@ class Tap(wiring.Component):
         ]
 
         # The three advance together, so one of them stands for all.
-        p = Pipeline(m, offset.o, self.o)
+        p = Pipeline(m, offset.o, self.o, platform)
         m.d.comb += [limit.o.ready.eq(p.advance), threshold.o.ready.eq(p.advance)]
         c = offset.o.p.user
         widest = Mux(self.settings.narrow, Const((1 << 31) - 1, 39), Const((1 << 39) - 1, 39))

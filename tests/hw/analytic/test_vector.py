@@ -14,7 +14,7 @@ TINY, DEMO = BUILDS["sim-tiny"], load_config("demo")
 
 @pytest.mark.parametrize("lanes, simulated", [(4, 2_608), (1, 6_282)])
 def test_a_layer_as_simulated(lanes, simulated):
-    """Busy cycles of `sim.bench --board sim-tiny --model demo --phase decode --context 20`, with other lanes."""
+    """`sim.bench --board sim-tiny --model demo --phase decode --context 20`: its busy cycles, with those lanes."""
     assert vector_cycles(replace(DEMO, layers=1), replace(TINY, lanes=lanes)) == pytest.approx(simulated, rel=0.05)
 
 

@@ -12,7 +12,7 @@ from tests.hw.cycle_table import check_cycles
 BITS, WIDE, DEPTH, ROWS, BATCHES = 8, 8, 5, 2, 2
 
 
-@pytest.mark.parametrize("lanes", [1, 2, 4])
+@pytest.mark.parametrize("lanes", [1, 4, pytest.param(2, marks=pytest.mark.slow)])
 def test_reads_see_writes(lanes):
     """Every element first, in any order; then writes and reads at random."""
     rng, slots = np.random.default_rng(1), ROWS * BATCHES

@@ -16,7 +16,7 @@ BUILD = replace(BUILDS["sim-tiny"], name="words of eight", rows=2, row_batches=2
                 accumulator_words=64)
 
 
-@pytest.mark.parametrize("lanes", [1, 4])
+@pytest.mark.parametrize("lanes", [4, pytest.param(1, marks=pytest.mark.slow)])
 def test_bench(lanes):
     build, outputs = replace(BUILD, lanes=lanes), BUILD.outputs_per_step
     rng, most = np.random.default_rng(1), BUILD.batch_words * outputs

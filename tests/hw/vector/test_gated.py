@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+from hw.boards.technology import ECP5, ULTRASCALE_PLUS
 from hw.vector.gated import GatedProduct, Sigmoid
 from models.golden.gated import gated_product, sigmoid
 from models.golden.scalar import constant
@@ -27,8 +29,11 @@ def _case(activation: str, seed: int) -> Case:
                 inputs={"i": pairs}, outputs={"o": results})
 
 
-def test_equals_golden():
-    check(GatedProduct(), [_case(activation, seed) for activation in ("relu2", "silu") for seed in (0, 1)])
+@pytest.mark.parametrize("technology", [ULTRASCALE_PLUS, pytest.param(ECP5, marks=pytest.mark.slow)],
+                         ids=["ultrascale-plus", "ecp5"])
+def test_equals_golden(technology):
+    check(GatedProduct(), [_case(activation, seed) for activation in ("relu2", "silu") for seed in (0, 1)],
+          technology=technology)
 
 
 def test_sigmoid_equals_golden():

@@ -21,7 +21,7 @@ def _pieces(word: dict[str, int], lanes: int) -> list[dict[str, int]]:
              "data": int.from_bytes(given[at * size:(at + step) * size], "little")} for at in range(0, channels, step)]
 
 
-@pytest.mark.parametrize("lanes", [1, 2, 4])
+@pytest.mark.parametrize("lanes", [1, pytest.param(2, marks=pytest.mark.slow), pytest.param(4, marks=pytest.mark.slow)])
 def test_pieces(lanes):
     rng, words = np.random.default_rng(lanes), []
     for target in rng.choice(list(LoadTarget), 200):

@@ -28,7 +28,7 @@ def _commands(rng):
         yield command(1, 8, rng.integers(-9, 9, 18), rng.integers(1, 3, 18), begin=part == 0, first_id=18 * part)
 
 
-@pytest.mark.parametrize("lanes", [4, 1])
+@pytest.mark.parametrize("lanes", [4, pytest.param(1, marks=pytest.mark.slow)])
 def test_bench(lanes):
     run_bench(Select(3, lanes), "tests.hw.vector.select_bench", {"lanes": lanes, "commands": [
         {name: list(value) if name in ("sums", "gains") else value for name, value in command.items()}

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
+from hw.boards.technology import ECP5, ULTRASCALE_PLUS
 from hw.vector.tap import Tap
 from models.golden.scalar import constant
 from models.golden.tap import neutral_tap, tap
@@ -41,9 +43,11 @@ def _random(bits: int, seed: int, **switches: bool) -> Case:
     return case
 
 
-def test_equals_golden():
+@pytest.mark.parametrize("technology", [ULTRASCALE_PLUS, pytest.param(ECP5, marks=pytest.mark.slow)],
+                         ids=["ultrascale-plus", "ecp5"])
+def test_equals_golden(technology):
     check(Tap(9), [*(_random(bits, seed) for bits in (32, 40) for seed in (0, 1)), _random(32, 2, ungained=True),
-                   _random(32, 3, mirrored=True), _random(32, 4, ungained=True, mirrored=True)])
+                   _random(32, 3, mirrored=True), _random(32, 4, ungained=True, mirrored=True)], technology=technology)
 
 
 def test_rho_of_zero_and_beyond():
