@@ -28,7 +28,6 @@ __all__ = ["SerialDevice"]
 
 RUN_LIMIT_S = 120.0  # of one run: the hardware's watchdog ends those that stall
 WATCHDOG_S = 4.0  # without a retired descriptor; the longest, a whole head of 16 MB, takes a tenth of a second
-_WAIT_MS = 200  # Ctrl-C is heard in between
 _ADDRESS = 0  # of the buffer
 _CLOCK_TOLERANCE = 0.001
 
@@ -60,6 +59,8 @@ class SerialDevice(Device):
     name = "serial"
     near = False
     patience = 500
+    wait_ms = 200
+    """Of one request that waits for a run's end: Ctrl-C is heard in between."""
 
     def __init__(self, build: BuildParameters, *, port: str | None = None, description: Path | Description,
                  transport: Transport | None = None, patience: float | None = None, checked: bool = True):
@@ -168,10 +169,10 @@ class SerialDevice(Device):
     def wait(self, progress: Progress | None = None) -> None:
         """`DeviceError` after `RUN_LIMIT_S`."""
         waited = 0
-        while not self.client.wait(_WAIT_MS) & (Status.DONE | Status.ERROR):
+        while not self.client.wait(self.wait_ms) & (Status.DONE | Status.ERROR):
             if self.ended():
                 break
-            waited += _WAIT_MS
+            waited += self.wait_ms
             if progress:
                 progress(int(waited / 1e3 * self.clock_mhz * 1e6))
             if waited > RUN_LIMIT_S * 1e3:

@@ -118,8 +118,6 @@ class LinkSession:
         by a later call."""
         if not self.session:
             raise BoardResetError(self._forgotten)
-        while not request.reads and any(r.reads and r.wanted for r in self._queue):
-            self._receive()
         request.number(self.session, (self._queue[-1].sequence + 1) % 256 if self._queue else self._after)
         self._queue.append(request)
         self._pump()
@@ -127,7 +125,7 @@ class LinkSession:
             self._receive()
 
     def fetch(self, requests: Iterable[Request]) -> list[bytes]:
-        """The data of reads, in their order."""
+        """The data of reads, in their order. Returns or raises when nobody waits for any of them any more."""
         asked = list(requests)
         try:
             for request in asked:

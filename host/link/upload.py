@@ -47,7 +47,7 @@ def header_of(image: np.ndarray) -> bytes:
 
 def runs_of(image: np.ndarray) -> Iterator[Run]:
     """An image's pages, those next to each other that are alike together. Its size is a multiple of `PAGE`."""
-    filled = image.reshape(-1, PAGE).any(axis=1)
+    filled = np.asarray(image.reshape(-1, PAGE).any(axis=1))
     borders = np.flatnonzero(filled[1:] != filled[:-1]) + 1
     for first, end in zip([0, *borders], [*borders, filled.size], strict=True):
         yield Run(int(first) * PAGE, int(end - first) * PAGE, not filled[first])

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect
 
 from hw.memory.axi import Axi4
-from hw.sdram.columns import Columns
 from hw.sdram.data_path import COMMAND_CYCLES, DataPath
 from hw.sdram.job_choice import JobChoice
 from hw.sdram.pins import COMMAND, Command, SdramPins
 from hw.sdram.read_port import ReadPort
-from hw.sdram.row_opener import RowOpener
+from hw.sdram.scheduler import Scheduler
 from hw.sdram.timing import SdramTiming
-from hw.sdram.upkeep import Upkeep
 from hw.sdram.write_port import WritePort
 
 __all__ = ["SdramMemory"]
@@ -48,19 +46,15 @@ class SdramMemory(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         m.submodules.choice = choice = JobChoice(2 * self._masters)
-        m.submodules.opener = opener = RowOpener(self._cycles)
-        m.submodules.columns = columns = Columns(self._cycles, self._data_cycles)
-        m.submodules.upkeep = upkeep = Upkeep(self._cycles, self._refreshes)
+        m.submodules.scheduler = scheduler = Scheduler(self._cycles, self._data_cycles, self._refreshes)
         m.submodules.data = data = DataPath(self._masters, self._data_cycles)
-        connect(m, choice.o, opener.i)
-        connect(m, opener.o, columns.i)
+        connect(m, choice.o, scheduler.i)
         m.d.comb += [
-            opener.allowed.eq(~columns.given), opener.column.eq(columns.given), opener.column_writes.eq(columns.writes),
-            opener.columns_busy.eq(columns.busy), opener.columns_bank.eq(columns.bank),
-            opener.pause.eq(upkeep.pause), opener.closed.eq(upkeep.closed), upkeep.quiet.eq(opener.quiet),
-            data.given.eq(columns.given), data.writes.eq(columns.writes), data.master.eq(columns.master),
-            data.last.eq(columns.last), data.masked.eq(~upkeep.ready),
-            self.ready.eq(upkeep.ready),
+            data.given.eq(scheduler.given), data.writes.eq(scheduler.writes), data.master.eq(scheduler.master),
+            data.last.eq(scheduler.last), data.masked.eq(~scheduler.ready),
+            self.ready.eq(scheduler.ready),
+            self.pins.dq_o.eq(data.dq_o), self.pins.dq_oe.eq(data.dq_oe), self.pins.dqm.eq(data.dqm),
+            data.dq_i.eq(self.pins.dq_i),
         ]
         for number, axi in enumerate(self.axi):
             m.submodules[f"read_{number}"] = reads = ReadPort(number)
@@ -76,22 +70,12 @@ class SdramMemory(wiring.Component):
                 writes.take.eq(data.take[number]), writes.written.eq(data.written[number]),
                 data.words[number].eq(writes.word), data.strobes[number].eq(writes.strobes),
             ]
-        self._drive(m, columns, opener, upkeep)
-        m.d.comb += [self.pins.dq_o.eq(data.dq_o), self.pins.dq_oe.eq(data.dq_oe), self.pins.dqm.eq(data.dqm),
-                     data.dq_i.eq(self.pins.dq_i)]
+        self._drive(m, scheduler.command)
         return m
 
-    def _drive(self, m: Module, columns: Columns, opener: RowOpener, upkeep: Upkeep) -> None:
-        """The command that is given, if any, to the pins; upkeep gives one only where the others have none."""
+    def _drive(self, m: Module, command) -> None:
+        """The command to the pins, as late as its data."""
         pins = self.pins
-        command = Signal(COMMAND, init={"code": Command.NOP})
-        with m.If(columns.given):
-            m.d.sync += command.eq(columns.command)
-        with m.Elif(opener.wanted):
-            m.d.sync += command.eq(opener.command)
-        with m.Else():
-            m.d.sync += [command.eq(upkeep.command),
-                         command.code.eq(Mux(upkeep.given, upkeep.command.code, Command.NOP))]
         for _ in range(COMMAND_CYCLES - 2):
             later = Signal(COMMAND, init={"code": Command.NOP}, name="command_later")
             m.d.sync += later.eq(command)

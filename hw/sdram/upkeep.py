@@ -39,7 +39,7 @@ class Upkeep(wiring.Component):
         wait, waited = Signal(range(max(cycles.rp, cycles.rfc, cycles.mrd, 2))), Signal(init=1)
         taken = Signal()
 
-        def give(code: Command, then: int) -> list:
+        def give(code: Command, then: int) -> None:
             m.d.comb += [self.given.eq(1), self.command.code.eq(code)]
             m.d.sync += [wait.eq(then - 1), waited.eq(then == 1)]
 

@@ -135,6 +135,8 @@ FAULTS: tuple[Fault, ...] = (
         ("Drain:quiet", "memory/test_drain"), ("ReadMaster:faulty", "memory/test_read_master"),
         ("WriteMaster:fault", "memory/test_write_master"), ("MemorySystem:fault", "memory/test_system"),
         ("RunControl:status", "control/test_run_control"), ("Watchdog:expired", "control/test_watchdog"))),
+    *(Fault("rtl", f"SdramMemory:{port}", "tests/sim/sdram/test_foreign_axi.py") for port in (
+        "axi__0__rdata", "axi__1__bresp", "pins__a", "pins__dq_o", "pins__dqm", "pins__we_n")),
 )
 
 

@@ -1,8 +1,10 @@
 // A board without a processor, driven from Python by way of sim/soc/verilated_board.py: the chip's Verilog with its SDRAM
 // at the pins, and the host's end of the serial line.
 //
-// The top is `hw.soc.serial_soc` of a build, with a clock `clk` and a synchronous reset `rst`.
+// The top is `hw.soc.serial_soc` of a build, with a clock `clk`, one of the core's own, `clk_core`
+// (sim/soc/core_clock.py), and a synchronous reset `rst`.
 
+#include <algorithm>
 #include <memory>
 
 #include "Vtop.h"
@@ -37,6 +39,7 @@ class Board {
     // The whole chip, as when its bitstream is loaded anew; the SDRAM keeps what it holds, and the line goes on.
     void reset(uint32_t cycles) {
         m_top->rst = 1;
+        m_awake = AWAKE_AFTER_RESET;
         while (cycles--) step();
         m_top->rst = 0;
         m_quiet = 0;
@@ -60,6 +63,13 @@ class Board {
             ++m_counters.link;
         }
         m_ran = run;
+        // A core that nobody asks and whose run is over comes to rest; from then on its clock changes nothing in it.
+        if (m_top->rst || top.top__DOT__core_reset__DOT__cut)
+            m_awake = AWAKE_AFTER_RESET;
+        else if (run || top.top__DOT__link__DOT__register_access__DOT__busy)
+            m_awake = std::max(m_awake, AWAKE_AFTER_WORK);
+        else if (m_awake)
+            --m_awake;
         m_quiet = run || link || !idle_line || !top.top__DOT__memory__DOT__ready ? 0 : m_quiet + 1;
         m_chip.edge({bool(m_top->sdram_cke), bool(m_top->sdram_cs_n), bool(m_top->sdram_ras_n), bool(m_top->sdram_cas_n),
                      bool(m_top->sdram_we_n), m_top->sdram_ba, m_top->sdram_a, m_top->sdram_dqm, m_top->sdram_dq_o,
@@ -67,8 +77,9 @@ class Board {
                     m_time += m_period);
         const bool level = m_line.step(m_top->tx);
         m_top->clk = 1;
+        m_top->clk_core = m_awake || !m_rests;
         m_top->eval();
-        m_top->clk = 0;
+        m_top->clk = m_top->clk_core = 0;
         m_top->sdram_dq_i = m_chip.dq();
         m_top->rx = level;
         m_top->eval();
@@ -99,6 +110,9 @@ class Board {
         while (cycles--) step();
     }
 
+    // Whether the core's clock stands still while the core is at rest; the same cycles either way.
+    void let_rest(bool rests) { m_rests = rests; }
+
     bool idle() const { return m_quiet >= QUIET_CYCLES; }
     bool running() const { return m_ran; }
     SerialLine &line() { return m_line; }
@@ -116,6 +130,8 @@ class Board {
 
   private:
     static constexpr uint32_t RESET_CYCLES = 4;
+    // Cycles: more than the drain behind a reset takes (hw/memory/drain.py), and than a core comes to rest in else.
+    static constexpr uint64_t AWAKE_AFTER_RESET = 8192, AWAKE_AFTER_WORK = 1024;
     static constexpr uint64_t QUIET_CYCLES = 500;  // more than a frame spends between two units of the link
 
     std::unique_ptr<VerilatedContext> m_context;
@@ -124,8 +140,8 @@ class Board {
     SdramChip m_chip;
     SerialLine m_line;
     Counters m_counters;
-    uint64_t m_quiet = 0, m_time = 0;
-    bool m_ran = false;
+    uint64_t m_quiet = 0, m_time = 0, m_awake = AWAKE_AFTER_RESET;
+    bool m_ran = false, m_rests = true;
 };
 
 }  // namespace
@@ -152,6 +168,7 @@ EXPORT void board_send(Board *board, const uint8_t *bytes, uint64_t count, uint6
 EXPORT uint64_t board_receive(Board *board, uint8_t *bytes, uint64_t room) {
     return board->line().receive(bytes, room);
 }
+EXPORT void board_let_rest(Board *board, bool rests) { board->let_rest(rests); }
 EXPORT bool board_idle(Board *board) { return board->idle(); }
 EXPORT bool board_running(Board *board) { return board->running(); }
 EXPORT uint32_t board_lights(Board *board) { return board->lights(); }

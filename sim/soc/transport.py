@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from host.link.transport import Transport
 from sim.soc.verilated_board import VerilatedBoard
 
 __all__ = ["SimulatedTransport"]
 
 
-class SimulatedTransport:
-    """As `host.link.transport.Transport`, for a board that is there already; it stays when this is closed.
+class SimulatedTransport(Transport):
+    """A transport without a port, to a board that is there already; that stays when this is closed.
 
     All times are the board's: time passes only while the host waits for it, and where nothing is to do on the board it
     passes without a cycle. turnaround: seconds from the board's last byte to the first that the host sends then.
@@ -18,7 +19,7 @@ class SimulatedTransport:
     def __init__(self, board: VerilatedBoard, *, turnaround: float = 0.0) -> None:
         self.name, self.board = "the simulated board", board
         self.written = self.received = 0
-        self.is_open = True
+        self._open = True
         self._turnaround = round(turnaround * board.clock_hz)
         self._skipped = 0  # cycles in which nothing was to do
 
@@ -54,10 +55,15 @@ class SimulatedTransport:
         """Forget what has come and was not read."""
         self.board.receive()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it was not closed."""
+        return self._open
+
     def reopen(self) -> None:
         """Open it again."""
-        self.is_open = True
+        self._open = True
 
     def close(self) -> None:
         """Leave the line."""
-        self.is_open = False
+        self._open = False

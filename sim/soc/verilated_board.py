@@ -17,6 +17,7 @@ from models.errors import BuildError
 from models.machine.build import BuildParameters
 from sim.memory_counters import Counters
 from sim.sdram.chip import BYTES, HEADERS, RULES, ChipTimes, SdramCounts
+from sim.soc.core_clock import with_core_clock
 from sim.soc.line_fault import LineFault
 from sim.verilate import verilate
 from sim.verilator_env import verilator_environment
@@ -70,6 +71,7 @@ def _load(path: Path) -> ctypes.CDLL:
         ("run_to_start", None, [board, u64]),
         ("send", None, [board, ctypes.c_char_p, u64, u64]),
         ("receive", u64, [board, ctypes.c_char_p, u64]),
+        ("let_rest", None, [board, boolean]),
         ("idle", boolean, [board]),
         ("running", boolean, [board]),
         ("lights", u32, [board]),
@@ -89,7 +91,7 @@ def build_board(verilog: str) -> Path:
     """The library of module `top`, a `SerialSoc`, with its SDRAM; from the cache where it is there. `BuildError` where
     that fails."""
     return verilate(
-        verilog,
+        with_core_clock(verilog),
         "board.so",
         sources=[_HARNESS / "board.cpp", _HARNESS / "watched.vlt"],
         includes=[*sorted(_HARNESS.glob("*.h")), *HEADERS],
@@ -176,6 +178,11 @@ class VerilatedBoard:
     def pass_time(self, cycles: int) -> None:
         """Let that many cycles pass, whatever they are for."""
         self._library.board_pass(self._board, cycles)
+
+    def let_core_rest(self, rests: bool) -> None:
+        """Whether a core at rest is left out of the simulation, as at first, which is faster. The cycles are the same
+        either way."""
+        self._library.board_let_rest(self._board, rests)
 
     @property
     def idle(self) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from host import bitstream
-from host.bitstream import BITSTREAM_VARIABLE, find_bitstream
+from host.bitstream import BITSTREAM_VARIABLE, find_bitstream, find_description
 from host.command_line import add_model_options, open_model
 from hw.boards.chosen_build import with_settings
 from hw.boards.registry import BUILDS
@@ -32,6 +32,26 @@ def test_what_is_missing_is_named(files, monkeypatch):
     (files / "tritloom.bit").unlink()
     with pytest.raises(DeviceError, match="no bitstream tritloom.bit"):
         find_bitstream()
+
+
+def test_a_description_alone_is_enough_where_the_bitstream_is_on_the_board(files, tmp_path, monkeypatch):
+    (files / "tritloom.bit").unlink()
+    assert find_description() == files / "accel.json"
+    empty, installed = tmp_path / "empty", tmp_path / "installed"
+    for folder in (empty, installed):
+        folder.mkdir()
+    monkeypatch.setattr(bitstream, "INSTALLED", installed)
+    monkeypatch.setenv(BITSTREAM_VARIABLE, str(empty / "tritloom.bit"))
+    with pytest.raises(DeviceError, match="no accel.json beside .*empty/tritloom.bit: name with --build the one"):
+        find_description()
+    monkeypatch.delenv(BITSTREAM_VARIABLE)
+    monkeypatch.chdir(empty)
+    with pytest.raises(DeviceError, match="no accel.json here: name with --build"):
+        find_description()
+    (installed / "accel.json").write_text("{}")
+    assert find_description() == installed / "accel.json"
+    (empty / "accel.json").write_text("{}")
+    assert find_description() == Path("accel.json")
 
 
 def test_an_installed_bitstream_is_the_last_choice(files, tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from tests.proofs import (
     axi_read_master,
     axi_write_master,
+    link_access,
     port_narrower,
     queues,
     registers,
@@ -18,7 +19,8 @@ from tests.proofs.claims import Proof
 
 __all__ = ["PROOFS"]
 
-_MODULES = (axi_read_master, axi_write_master, port_narrower, registers, run_control, semaphores, stripe_walk, queues)
+_MODULES = (axi_read_master, axi_write_master, link_access, port_narrower, registers, run_control, semaphores,
+            stripe_walk, queues)
 
 
 def _all() -> Iterator[Proof]:

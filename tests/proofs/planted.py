@@ -13,6 +13,8 @@ from amaranth.lib import wiring
 from hw.control.registers import Registers
 from hw.control.run_control import RunControl
 from hw.control.semaphores import Semaphores
+from hw.link.memory_access import MemoryAccess
+from hw.link.register_access import RegisterAccess
 from hw.memory.port_narrower import PortNarrower
 from hw.memory.read_master import ReadMaster
 from hw.memory.stripe_walk import StripeWalk
@@ -24,6 +26,7 @@ from models.errors import BuildError
 from tests.proofs.axi_read_master import read_master
 from tests.proofs.axi_write_master import write_master
 from tests.proofs.claims import Claims, Proof
+from tests.proofs.link_access import memory_access, register_access
 from tests.proofs.port_narrower import narrower
 from tests.proofs.queues import deep_queue, queue, round_robin
 from tests.proofs.registers import registers
@@ -151,4 +154,15 @@ PLANTED = (
             "writes: the master's halves, the lower first"),
     Planted("WLAST with the first half", PortNarrower, "o.wlast.eq(second & (left == 0))", "o.wlast.eq(left == 0)",
             narrower, "WLAST with the last beat, and no other"),
+    Planted("the data may change", MemoryAccess, "with m.If(axi.awready):",
+            "with m.If(self.busy & ~writing):\n            m.d.sync += axi.wdata.eq(self.data)\n"
+            "        with m.If(axi.wvalid):\n            m.d.sync += axi.wdata.eq(self.data)\n"
+            "        with m.If(axi.awready):", memory_access, "WVALID waits for READY, its payload stable"),
+    Planted("done before the data went", MemoryAccess, "axi.bvalid & writing & ~axi.awvalid & ~axi.wvalid",
+            "axi.awready & writing", memory_access, "done with the answer, once"),
+    Planted("a read's error for a write's", RegisterAccess, "(bus.bready & bus.bresp[1])",
+            "(bus.bready & bus.rresp[1])", register_access, "an error response is told, and no other"),
+    Planted("the address may change", RegisterAccess, "with m.If(bus.arready):",
+            "with m.If(self.busy):\n            m.d.sync += bus.araddr.eq(self.address)\n"
+            "        with m.If(bus.arready):", register_access, "ARVALID waits for READY, its payload stable"),
 )

@@ -24,13 +24,15 @@ Planted = tuple[str, Callable[[], bool]]  # what it is, and whether it came to a
 
 class SocKind(NamedTuple):
     """line: of the error that must be told, None where the link has to heal it. lost: whether the board then knows
-    nothing of the session any more. ends: whether the host's process ends."""
+    nothing of the session any more. ends: whether the host's process ends. late: whether it may come behind the run's
+    end, where nothing is due: the line takes 60 us to bring it."""
 
     name: str
     plant: Callable[[SocBench, np.random.Generator], Planted]
     line: str | None = None
     lost: bool = False
     ends: bool = False
+    late: bool = False
 
 
 def _place(bench: SocBench, rng: np.random.Generator, to_host: bool) -> int:
@@ -131,8 +133,8 @@ SOC_KINDS: tuple[SocKind, ...] = (
     SocKind("reset of the whole chip amid a run", _chip_reset, "was reset", lost=True),
     SocKind("reset of the whole chip between runs", _chip_reset_between, "was reset", lost=True),
     SocKind("reset of the core amid a run", _core_reset, "was reset in the midst of a run"),
-    SocKind("abort amid a run", partial(_control, Control.ABORT), "it was aborted"),
-    SocKind("START amid a run", partial(_control, Control.START), "it was started while it was busy"),
+    SocKind("abort amid a run", partial(_control, Control.ABORT), "it was aborted", late=True),
+    SocKind("START amid a run", partial(_control, Control.START), "it was started while it was busy", late=True),
     SocKind("another program greets amid a run", _greeted, "was greeted by another program", lost=True),
     SocKind("Ctrl-C", _interrupted, "KeyboardInterrupt"),
     SocKind("host's process killed amid a run", _killed, "Killed", ends=True),

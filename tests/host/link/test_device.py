@@ -36,11 +36,12 @@ def model():
 def test_a_session_gives_the_emulators_tokens(board, model):
     expected, found = Session(model, EmulatorDevice(BUILD)), Session(model, opened(board))
     a, b = expected.prefill([7, 60, 0, 13, 22]), found.prefill([7, 60, 0, 13, 22])
-    for _ in range(8):
+    for token in range(8):
         assert np.array_equal(a.ids, b.ids) and np.array_equal(a.logits, b.logits)
+        if token % 3 == 2:  # a large read in between: what is read ahead must not be what was read before
+            for name, cached in expected.cache(1).items():
+                assert np.array_equal(found.cache(1)[name], cached)
         a, b = expected.decode(int(a.ids[0])), found.decode(int(b.ids[0]))
-    for name, cached in expected.cache(1).items():
-        assert np.array_equal(found.cache(1)[name], cached)
     assert found.saturations == expected.saturations
 
 
@@ -118,6 +119,10 @@ def test_a_board_that_was_reset_is_told_until_its_memory_is_written_anew(board, 
     with pytest.raises(DeviceError, match="was reset"):
         session.recover()
     uploaded = session.device.uploaded
+    session.device.recover(rewritten=True)
+    for act in (lambda: session.decode(4), lambda: session.device.run(0, 1)):
+        with pytest.raises(DeviceError, match="the model is not in the board's memory"):
+            act()
     session.recover(rewrite=True)
     assert session.device.uploaded <= uploaded + SHARED and session.position == 0  # memory kept the weights
     assert np.array_equal(session.decode(3).logits, expected.decode(3).logits)

@@ -8,6 +8,7 @@ import pytest
 
 from host.link.client import Client
 from host.link.failures import BoardResetError, LinkError, NoAnswerError, RefusedError
+from host.link.frames import frame_of
 from host.link.session import PATIENCE_VARIABLE
 from models.errors import DeviceError, OptionError
 from models.machine.link import Operation
@@ -81,7 +82,9 @@ def test_a_read_whose_answer_is_lost_keeps_its_place(client):
     client.write_memory(0, b"a" * 16)
     client.settle()
     harm(client, TO_HOST, 1, change=lost)
+    start = client.transport.now()
     assert client.read_memory(0, 2048)[:16] == b"a" * 16
+    assert client.transport.now() - start < client.patience  # the second one's answer tells
     client.write_memory(0, b"b" * 16)
     assert client.read_memory(0, 16) == b"b" * 16
 
@@ -92,6 +95,16 @@ def test_a_lost_frame_is_sent_again_before_patience_ends(client):
     client.write_memory(0, bytes(40 * 1024))
     client.settle()
     assert client.repeats and client.transport.now() - start < client.patience + 40 * 1060 * 10 / 3e6
+
+
+@pytest.mark.parametrize("session, data", [(1, b"abcd"), (0, b"abc"), (0, b"abcdefgh")])
+def test_answers_of_another_session_or_size_are_not_taken(client, session, data):
+    sequence = client._after
+    head = bytes((sequence, Operation.READ_REGISTERS | 0x80)) + (client.session ^ session).to_bytes(2, "little")
+    wrong = frame_of(head + data + bytes(((sequence + 1) % 256, 0)))
+    harm(client, TO_HOST, 0, change=lambda right: wrong + right)
+    assert client.read_registers(0, 1) == [IDENTITY]
+    assert client.transport.done == 1
 
 
 def test_reads_wait_for_a_place_on_the_board(client, board):
@@ -175,6 +188,16 @@ def test_ctrl_c_at_any_call_loses_nothing(board):
                 client.read_memory(0, 4096)
         client.write_memory(0, bytes((calls,)) * 4096)
         assert client.read_memory(0, 4096) == bytes((calls,)) * 4096
+
+
+def test_a_read_that_nobody_waits_for_any_more_may_stay_unanswered(client):
+    """Its answer is lost and it is given up: what is written then makes its repeat too late."""
+    harm(client, TO_HOST, 0, change=lost)
+    client.transport.interrupt_in(1)
+    with pytest.raises(KeyboardInterrupt):
+        client.read_memory(0, 16)
+    client.write_memory(0, b"e" * 16)
+    assert client.read_memory(0, 16) == b"e" * 16
 
 
 @pytest.mark.parametrize("text", ["soon", "0", "-1", "nan", "1e9"])

@@ -36,3 +36,7 @@ def test_many_requests_on_a_bad_line(seed):
                                                      for seed in range(2, 6))])
 def test_answers_to_any_bytes_are_those_of_the_hosts_model_of_a_board(chunks, seed):
     run_bench(_link(), "tests.hw.link.board_model_bench", _parameters(chunks=chunks), seed=seed)
+
+
+def test_memories_of_another_model_of_axi_keep_what_requests_wrote():
+    run_bench(_link(), "tests.hw.link.foreign_axi_bench", _parameters())

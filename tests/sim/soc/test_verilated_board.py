@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import random
+
 import numpy as np
 import pytest
 
 from host.devices.emulator import EmulatorDevice
 from host.runtime import Session
 from hw.boards.registry import BUILDS
-from models.errors import BuildError
+from models.errors import BuildError, DeviceError
 from models.synth import synthetic_model
 from sim.soc.filled_memory import filled_memory
 from sim.soc.verilated_board import VerilatedBoard, simulated_board
 from tests.sim.soc.boards import BUILD, TINY, opened
 
+RTL = pytest.mark.slow  # the first build of the whole chip's Verilog takes a minute
 
 @pytest.fixture(scope="module")
 def board():
@@ -35,6 +38,7 @@ def check_equal(model, device, ids):
     return found
 
 
+@RTL
 def test_an_upload_and_tokens_through_the_whole_chain(board):
     board.memory[:] = 0xA5
     model = synthetic_model(TINY, seed=1)
@@ -55,6 +59,7 @@ def test_an_upload_and_tokens_through_the_whole_chain(board):
     assert np.array_equal(filled[:uploaded.size][constant], uploaded[constant])
 
 
+@RTL
 def test_a_board_filled_before_needs_no_upload(board):
     model = synthetic_model(TINY, seed=2)
     board.memory[:] = filled_memory(model, BUILD)
@@ -63,6 +68,51 @@ def test_a_board_filled_before_needs_no_upload(board):
     assert device.uploaded == 0
 
 
+@RTL
+def test_a_core_at_rest_changes_no_cycle(monkeypatch):
+    model = synthetic_model(TINY, seed=6)
+    counted = []
+    for rests in (True, False):
+        with simulated_board(BUILD, filled_memory(model, BUILD)) as simulated:
+            simulated.let_core_rest(rests)
+            monkeypatch.setattr("host.link.session.random.SystemRandom", lambda: random.Random(1))
+            session = Session(model, opened(simulated))
+            tops = [session.decode(token) for token in (4, 5)]
+            counted.append((simulated.counters(), session.counters.cycles, [top.logits.tolist() for top in tops]))
+    assert counted[0] == counted[1]
+
+
+@RTL
+def test_the_link_resets_the_core_in_the_midst_of_a_run(board):
+    """At many cycles, writes under way or not: memory around is as it was, and the next run right."""
+    model = synthetic_model(TINY, seed=7)
+    board.memory[:] = filled_memory(model, BUILD)
+    device = opened(board)
+    device.wait_ms = 5
+    expected, found = Session(model, EmulatorDevice(BUILD)), Session(model, device)
+    expected.decode(1), found.decode(1)
+    cycles = found.counters.cycles
+    other = board.memory[device.buffer.array.size:].copy()
+    for at in range(100, cycles, cycles // 4):
+        wait = device.wait
+
+        def reset(progress=None, at=at, wait=wait):
+            board.run_to_start(200_000)
+            board.pass_time(at)
+            assert board.running
+            device.client.reset_core()
+            wait(progress)
+
+        device.wait = reset
+        with pytest.raises(DeviceError, match="was reset in the midst of a run"):
+            found.decode(2)
+        device.wait = wait
+        found.recover()
+    assert found.decode(2).logits.tolist() == expected.decode(2).logits.tolist()
+    assert np.array_equal(board.memory[device.buffer.array.size:], other)
+
+
+@RTL
 def test_an_idle_board_takes_no_time(board):
     device = opened(board)
     board.run(10_000)
