@@ -64,6 +64,8 @@ FAULTS: tuple[Fault, ...] = (
         "norm_quant", "rope", "head_quant", "scale_round", "top_k")),
     *(Fault("emulator", f"host.emulator.machine:{unit}", _EMULATOR_UNITS) for unit in (
         "matmul", "attention_rows", "gated_product", "residual_add")),
+    *(Fault("rtl", f"SerialLink:{port}", "tests/hw/link/test_serial_link.py") for port in (
+        "axi__araddr", "axi__awaddr", "axi__wdata", "registers__wdata", "reset_core")),
     *(Fault("rtl", place, f"tests/hw/{test}.py") for place, test in (
         ("RoundShift:", "arith/test_round_shift"), ("ScaleRound:", "arith/test_scale_round"),
         ("ScalarUnit:", "arith/test_scalar_unit"), ("Tap:", "vector/test_tap"),

@@ -51,7 +51,7 @@ def test_one_flag_between_frames_is_enough_and_empty_ones_are_none():
 
 
 def test_any_byte_may_be_escaped():
-    body = b"\x7dabc"
+    body = b"\x7d]abc"
     plain = body + zlib.crc32(body).to_bytes(4, "little")
     assert deframed(b"\x7e" + b"".join(bytes([0x7D, byte ^ 0x20]) for byte in plain) + b"\x7e") == [body]
 

@@ -22,7 +22,7 @@ def _parameters(**more: int) -> dict[str, float]:
 
 
 def test_requests_do_what_the_page_says_on_any_line():
-    run_bench(_link(), "tests.hw.link.serial_link_bench", _parameters(requests=30))
+    run_bench(_link(), "tests.hw.link.serial_link_bench", _parameters(requests=15))
 
 
 @pytest.mark.slow
