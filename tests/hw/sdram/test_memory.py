@@ -17,6 +17,8 @@ from tests.hw.sdram.traffic import DECERR, expect, random_list
 BLOCK = 256
 NONE = MasterList.reads(np.arange(0))
 BURST_WORDS = BLOCK // 2
+CLOCKS = 60, 100, 133
+SHIFTED = (100,)  # the chip's clock comes half a cycle later there, so words come a cycle sooner
 
 
 @cache
@@ -24,8 +26,9 @@ def verilog(clock_mhz: int, data_cycles: int | None = None) -> str:
     return emit_verilog(SdramMemory(ULX3S_CHIPS, 2, clock_mhz, data_cycles=data_cycles), None)
 
 
-def started(clock_mhz: int = 60, **options) -> SdramBench:
-    bench = SdramBench(verilog(clock_mhz, options.pop("data_cycles", None)), 2, clock_mhz, **options)
+def started(clock_mhz: int = 60) -> SdramBench:
+    shifted = clock_mhz in SHIFTED
+    bench = SdramBench(verilog(clock_mhz, 1 if shifted else None), 2, clock_mhz, shifted=shifted)
     bench.start()
     return bench
 
@@ -35,15 +38,14 @@ def noise(bench: SdramBench, seed: int) -> np.ndarray:
     return bench.memory.copy()
 
 
-@pytest.mark.parametrize("clock_mhz, shifted, data_cycles", [
-    (60, False, None), (60, True, 1), (100, False, None), (133, True, 2)])
-def test_random_traffic_of_two_masters(clock_mhz, shifted, data_cycles):
-    bench = started(clock_mhz, shifted=shifted, data_cycles=data_cycles)
+@pytest.mark.parametrize("clock_mhz", CLOCKS)
+def test_random_traffic_of_two_masters(clock_mhz):
+    bench = started(clock_mhz)
     expected, rng = noise(bench, 1), np.random.default_rng(clock_mhz)
-    for pause in (0, 0.05, 0.5, 0.9):
+    for pause, under_way in ((0, 8), (0.05, 8), (0.5, 40), (0.9, 20)):
         lists = [random_list(rng, 300, first=number, step=2) for number in range(2)]
         wanted = [expect(given, expected) for given in lists]
-        bench.run(lists, pause=pause, seed=rng.integers(1 << 30))
+        bench.run(lists, pause=pause, under_way=under_way, seed=rng.integers(1 << 30))
         for given, (data, responses) in zip(lists, wanted, strict=True):
             np.testing.assert_array_equal(given.bursts["response"], responses)
             refused = np.repeat(responses == DECERR, given.bursts["beats"].astype(int))
