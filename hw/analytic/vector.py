@@ -10,7 +10,7 @@ __all__ = ["vector_cycles"]
 
 # Of a command beside its words, in cycles: passes begun and drained, scalar operations, decoding and retirement.
 _NORM, _RMS = 90, 160
-_HEADS, _A_HEAD = 125, 25
+_HEADS, _A_HEAD = 93, 25
 _ADD = 30
 _COMMAND = 7  # of a command and its row (`hw.vector.row_control`)
 
@@ -27,7 +27,7 @@ def vector_cycles(config: ModelConfig, build: BuildParameters) -> float:
         return 2 * count / lanes + (_RMS if rms else _NORM)
 
     def heads(count: int) -> float:
-        return count * max(dim / lanes + 1, _A_HEAD) + _HEADS
+        return count * max(dim / lanes + 1, _A_HEAD) + 2 * dim / lanes + _HEADS
 
     layer = (2 * norm(hidden, rms=True) + norm(channels, config.sub_norms) + norm(config.ffn_size, config.sub_norms)
              + heads(config.heads) + 2 * heads(config.kv_heads) + 2 * (hidden / lanes + _ADD))

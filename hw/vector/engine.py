@@ -66,8 +66,8 @@ class VectorEngine(wiring.Component):
 
     Cycles of a row of n channels, L = lanes, about: NORM 2 n / L + 90, with rms 160; with a tap n / L + 100 more, with
     both another n / L; RESIDUAL n / L + 30, with a tap 50, with a loop 2 n / L + 100; QUERY, KEY, VALUE heads *
-    max(dim / L + 1, 25) + 125; SELECT n / L + 20, with `begin` k more, and what the entries take that enter the list;
-    STORE n / L + 25.
+    max(dim / L + 1, 25) + 2 dim / L + 93; SELECT n / L + 20, with `begin` k more, and what the entries take that enter
+    the list; STORE n / L + 25.
     """
 
     def __init__(self, build: BuildParameters) -> None:
