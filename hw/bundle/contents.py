@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+from hw.boards.attachment import Processor
 from hw.boards.board import Board
 from hw.bundle.archive import write_archive
 from hw.bundle.firmware import firmware
@@ -43,7 +44,7 @@ def write_bundle(folder: Path, board: Board, build: BuildParameters, model: Path
     missing = [name for name in BITSTREAM if not (folder / name).is_file()]
     if not missing and "vivado" not in description:
         missing = list(BITSTREAM)  # of another build, or not of Vivado's
-    overlay = board.attachment.overlay
+    overlay = board.attachment.overlay if isinstance(board.attachment, Processor) else None
     name, content = wheel()
     files: dict[str, bytes | Path] = {
         name: content, _DESCRIPTION: folder / _DESCRIPTION, "constraints.txt": _CONSTRAINTS.encode()}

@@ -39,16 +39,17 @@ class Netlist:
 def read_netlist(path: Path, top: str, *, prefix: str = "") -> Netlist:
     """Read module `top` of a JSON netlist, gzipped where its name says so.
 
-    `prefix` goes in front of every name: a unit that was synthesised alone is called what it is in the whole.
+    `prefix` goes in front of every name: a unit that was synthesised alone is called what it is in the whole. Pins and
+    ports of both directions are left out: what lies at them is outside the chip.
     """
     with gzip.open(path, "rt") if path.suffix == ".gz" else open(path) as file:
         module = json.load(file)["modules"][top]
-    ports = {"input": {}, "output": {}}
+    ports = {"input": {}, "output": {}, "inout": {}}
     for name, port in module["ports"].items():
         ports[port["direction"]][prefix + name] = _bits(port["bits"])
     cells = []
     for name, cell in module["cells"].items():
-        pins = {"input": {}, "output": {}}
+        pins = {"input": {}, "output": {}, "inout": {}}
         for pin, bits in cell["connections"].items():
             pins[cell["port_directions"][pin]][pin] = _bits(bits)
         cells.append(Cell(prefix + _readable(name), bool(cell["hide_name"]), cell["type"], cell.get("parameters", {}),

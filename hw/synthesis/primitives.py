@@ -25,7 +25,7 @@ class Kind(enum.Enum):
     BRAM = enum.auto()
     URAM = enum.auto()
     BUFFER = enum.auto()  # of pads and clocks
-    PLL = enum.auto()  # and other sources of clocks
+    EDGE = enum.auto()  # of the chip: pads of both directions or with a register, PLLs
     NOTE = enum.auto()  # no hardware
 
 
@@ -51,7 +51,8 @@ _KINDS = {
     **dict.fromkeys(("FDRE", "FDSE", "FDCE", "FDPE", "LDCE", "LDPE", "TRELLIS_FF"), Kind.REGISTER),
     **dict.fromkeys(("DSP48E1", "DSP48E2", "MULT18X18D"), Kind.DSP),
     **dict.fromkeys(BRAM36, Kind.BRAM), "URAM288": Kind.URAM,
-    **dict.fromkeys(("BUFG", "IBUF", "OBUF", "BB"), Kind.BUFFER), "EHXPLLL": Kind.PLL,
+    **dict.fromkeys(("BUFG", "IBUF", "OBUF"), Kind.BUFFER),
+    **dict.fromkeys(("TRELLIS_IO", "ODDRX1F", "EHXPLLL"), Kind.EDGE),
     "$scopeinfo": Kind.NOTE,
 }
 

@@ -92,7 +92,7 @@ def measured(board: VerilatedBoard, build: BuildParameters, model: Model, prompt
                 bar.update()
             answers.append(ids)
     cycles, seconds = board.counters().cycles - first, time.perf_counter() - begun
-    _compare_caches(model, expected, found)
+    _compare_caches(board, model, expected, found)
     return {"board": build.name, "model": model.config.name, "clock_mhz": build.clock_mhz,
             "turnaround_us": turnaround * 1e6, "answers": answers, "uploaded_bytes": device.uploaded,
             "opening_cycles": opening.cycles, "repeats": device.client.repeats,
@@ -110,7 +110,10 @@ def _step(board: VerilatedBoard, phase: _Phase, found: Session, expected: Sessio
     return top
 
 
-def _compare_caches(model: Model, expected: Session, found: Session) -> None:
+def _compare_caches(board: VerilatedBoard, model: Model, expected: Session, found: Session) -> None:
+    """With what the SDRAM's model holds: over the line they would take longer than all tokens."""
+    found.buffer.array[:] = board.memory[:found.buffer.array.size]
+    found.device.invalidate = lambda buffer, start, size: None  # type: ignore[method-assign]
     for layer in range(model.config.layers):
         cached = found.cache(layer)
         for name, values in expected.cache(layer).items():

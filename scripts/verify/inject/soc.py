@@ -32,7 +32,7 @@ SHAPE = ModelConfig(name="board", vocab_size=33, hidden_size=32, ffn_size=48, la
                     context=16)
 """The model: its upload and its tokens are few bytes, of which each takes 200 cycles of the line."""
 _WINDOW = 65_000_000_000  # ps: 64 ms, and what the controller's power-up takes of it in a few resets of the chip
-_OF_A_RESET = ("clock_enable",)  # the SDRAM's rule that a reset of the chip breaks
+_OF_A_RESET = ("clock_enable", "t_ras_max")  # the SDRAM's rules that a reset of the chip breaks: rows stay open
 _START_CYCLES = 200_000  # within which a run begins that was asked for
 
 

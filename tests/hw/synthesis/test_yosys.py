@@ -137,3 +137,20 @@ endmodule
         (1, "x", ["CCU2C"]), (1, "y", ["CCU2C"]))
     registers = [cell.name for cell in netlist.cells if cell.type == "TRELLIS_FF" and cell.name.startswith("sum")]
     assert len(registers) == 16
+
+
+def test_the_edge_of_an_ecp5_is_no_path(tmp_path):
+    """Pads of both directions, and registers in pads, as a board's top module has them."""
+    verilog = """
+module small(input clk, input drive, output out, inout pad);
+  wire seen; reg held, driven;
+  always @(posedge clk) begin held <= seen; driven <= drive; end
+  BB dq(.I(held), .T(~driven), .O(seen), .B(pad));
+  ODDRX1F clock(.SCLK(clk), .RST(1'b0), .D0(1'b1), .D1(1'b0), .Q(out));
+endmodule
+"""
+    netlist = read_netlist(yosys.synthesise(verilog, "small", ECP5, tmp_path).netlist, "small")
+    levels = LogicLevels(netlist)
+    assert (levels.worst, levels.loop) == (1, ())  # the inverter
+    assert {path.end for path in levels.paths(9)} >= {"dq/T (TRELLIS_IO)", "dq/I (TRELLIS_IO)"}
+    assert count_resources(netlist).ff == 2 and "pad" not in netlist.inputs
