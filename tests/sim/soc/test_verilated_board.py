@@ -50,7 +50,7 @@ def test_an_upload_and_tokens_through_the_whole_chain(board):
 
     again = opened(board)
     check_equal(model, again, [7])
-    assert again.uploaded == 0
+    assert again.uploaded < device.uploaded  # pages that runs have written to as well
 
     # what `filled_memory` says of such a board
     filled = filled_memory(model, BUILD)
