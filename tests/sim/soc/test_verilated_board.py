@@ -97,7 +97,7 @@ def test_the_link_resets_the_core_in_the_midst_of_a_run(board):
         wait = device.wait
 
         def reset(progress=None, at=at, wait=wait):
-            board.run_to_start(200_000)
+            board.run_to_start(2_000_000)  # behind a program that is sent anew
             board.pass_time(at)
             assert board.running
             device.client.reset_core()
@@ -115,7 +115,7 @@ def test_the_link_resets_the_core_in_the_midst_of_a_run(board):
 @RTL
 def test_an_idle_board_takes_no_time(board):
     device = opened(board)
-    board.run(10_000)
+    board.run(1_000_000)
     assert board.idle and board.run(1_000_000) == 0
     before, now = board.counters().cycles, device.client.transport.now()
     device.client.transport.pause(5.0)
