@@ -12,7 +12,7 @@ __all__ = ["CUT_CYCLES", "RESET_CYCLES", "CoreReset"]
 
 RESET_CYCLES = 16
 CUT_CYCLES = RESET_CYCLES + 4 * RESET_LATENCY
-"""From the pulse on: units behind two trees of registers are reset later than the one that is asked for."""
+"""From the pulse on: units behind a register and two trees of registers are reset later than it is asked for."""
 
 
 class CoreReset(wiring.Component):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, ResetInserter
+from amaranth.hdl import ClockDomain, ClockSignal, DomainRenamer, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect
 
@@ -11,9 +11,11 @@ from hw.core import Core
 from hw.link.serial_link import SerialLink
 from hw.memory.axi import Axi4, Axi4Lite, connect_flat, connect_master, flat_members
 from hw.sdram.memory import SdramMemory
+from hw.soc.axi_slice import AxiSlice
 from hw.soc.core_reset import CoreReset
 from hw.soc.run_lights import RunLights
 from hw.soc.write_guard import WriteGuard
+from hw.stream.kept import KEPT
 from models.machine.build import BuildParameters
 
 __all__ = ["SerialSoc"]
@@ -49,14 +51,16 @@ class SerialSoc(wiring.Component):
         m = Module()
         m.submodules.link, m.submodules.memory = link, memory = self._link, self._memory
         m.submodules.core_reset = reset = CoreReset()
-        m.submodules.core = ResetInserter(reset.reset)(self._core)
-        m.submodules.guard = guard = WriteGuard()
+        m.submodules.core = DomainRenamer("core")(self._core)
+        m.domains += self._core_domain(m, reset)
+        m.submodules.guard, m.submodules.slice = guard, cut = WriteGuard(), AxiSlice()
         m.submodules.lights = lights = RunLights()
         core = self._core
 
         connect_flat(m, memory.pins, self, "sdram")
         connect(m, link.axi, memory.axi[_LINK])
-        self._connect_core(m, guard, memory.axi[_CORE])
+        self._connect_core(m, guard, cut.i)
+        connect(m, cut.o, memory.axi[_CORE])
         for name, member in Axi4Lite().members.items():
             ours, its = getattr(link.registers, name), getattr(core, f"s_axi_{name}")
             m.d.comb += its.eq(ours) if member.flow == Out else ours.eq(its)
@@ -68,6 +72,14 @@ class SerialSoc(wiring.Component):
             self.light_alive.eq(lights.alive), self.light_busy.eq(lights.busy), self.light_error.eq(lights.error),
         ]
         return m
+
+    def _core_domain(self, m: Module, reset: CoreReset) -> ClockDomain:
+        """The core's own, on the same clock: its reset comes from a register, which has a thousand loads."""
+        domain = ClockDomain("core", local=True)
+        domain.rst = late = Signal(name="core_rst", init=1, attrs=KEPT)
+        m.d.sync += late.eq(reset.reset)
+        m.d.comb += domain.clk.eq(ClockSignal())
+        return domain
 
     def _connect_core(self, m: Module, guard: WriteGuard, port: object) -> None:
         """The core's port, its writes by way of the guard."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from hw.boards.attachment import Processor
 from hw.boards.board import Board
 from hw.boards.device import Device, Resources
 from hw.boards.kv260.board import BOARD as KV260
@@ -21,7 +22,7 @@ BOARD = Board(
     # the KV260's processing system, ports and PLLs, and DDR4-2400 on 64 bits too (RealDigital's preset)
     ports=KV260.ports,
     memory=KV260.memory,
-    shared_files=ZYNQ_ULTRASCALE_SCRIPTS,
+    attachment=Processor(shared_files=ZYNQ_ULTRASCALE_SCRIPTS),
     # a token is as slow as that memory, whatever the chip; of a prompt, twice the rows share a weight. Batches of the
     # KV260's size, all at once
     build=replace(KV260.build, name="rfsoc4x2", rows=16, row_batches=1,

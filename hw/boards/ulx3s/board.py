@@ -22,9 +22,8 @@ BOARD = Board(
                   # slice beside them for the write port
                   Resources(lut=83_640, lutram=62_730, ff=83_640, dsp=156, bram36=104, uram=0)),
     ports=Ports(1, 128, "AXI4", address_bits=32),
-    # 16 bits a cycle at the core's clock: a burst of 16 beats is 128 cycles of data, and about 12 to open and close a
-    # row; refresh takes one cycle in a hundred
-    memory=MemoryRate("simple", port_rate=0.112, limit_gb_s=None, latency_cycles=18),
+    # 16 bits a cycle at the core's clock, an eighth of a beat; a long read fills 97.6 % of that (docs/sdram.md)
+    memory=MemoryRate("simple", port_rate=0.122, limit_gb_s=None, latency_cycles=24),
     attachment=SerialLine(
         baud=3_000_000,  # what an FT231X gives at most
         oscillator_mhz=25,
