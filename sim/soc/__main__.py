@@ -9,6 +9,7 @@ tells the host to wait for answers. Time passes on the board only while somethin
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -67,6 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with simulated_board(build, memory) as board:
         server = LineServer(board, options.port, turnaround=round(options.turnaround_us * build.clock_mhz))
         print(f"socket://{HOST}:{server.port}", flush=True)
+        for number in (signal.SIGINT, signal.SIGTERM):  # a shell's job behind & begins with Ctrl-C ignored
+            signal.signal(number, signal.default_int_handler)
         try:
             server.serve()
         except KeyboardInterrupt:

@@ -35,7 +35,7 @@ def test_generate_gives_the_emulators_ids(tmp_path, monkeypatch, capsys):
             url = board.stdout.readline().strip()
             run_command(generate.main, [*asked, "--device", "serial", "--serial-port", url])
             found = json.loads(capsys.readouterr().out)
-            board.send_signal(2)
+            board.terminate()
         assert found["ids"] == expected["ids"]
         uploads.append((tmp_path / "memory").read_bytes()[:4096])
     assert uploads[0] == uploads[1] != bytes(4096)
