@@ -13,7 +13,7 @@ from hw.boards.registry import BUILDS
 from hw.core import Core
 from tests.proofs.claims import Claims, Proof
 from tests.proofs.prover import Outcome, prove
-from tests.proofs.stream_rules import held
+from tests.proofs.stream_rules import behind_tree, held
 from tests.proofs.surroundings import free_parts, streams_of
 
 __all__ = ["DROPPED", "NOT_PROVED", "STAGES", "STILL", "find_stages", "prove_stage", "stage_proof"]
@@ -22,7 +22,9 @@ DROPPED: dict[str, Callable] = {
     "MemorySystem": lambda unit: unit.stop,
     "ControlSystem": lambda unit: unit.reset_engines,
 }
-"""Classes that reset parts of their own, and when: what was on offer may then be gone."""
+"""Classes whose parts are reset through trees of registers, and when beside the class's own reset: what was on offer is
+gone when that has reached them (`behind_tree`), and not before. So it is of those on the other side of their streams.
+"""
 
 QUICK = """
 AccumulatorReader BeatPacker BestList BurstFormer ClosedLoop DeepQueue LogitScale PortFifos QueryLoad Queue
@@ -97,7 +99,7 @@ def stage_proof(unit: wiring.Component, *, induction: int | None = 3) -> Proof:
 
     def make(c: Claims) -> None:
         c.unit(unit, parts=free_parts)
-        dropped = c.reset | DROPPED.get(name, lambda unit: 0)(unit)
+        dropped = behind_tree(c, c.reset | DROPPED[name](unit)) if name in DROPPED else c.reset
         for _, taken in streams_of(unit, In):
             c.assume(held(c, taken, dropped=dropped))
         for path, member, value in unit.signature.flatten(unit):
