@@ -98,6 +98,8 @@ PLANTED = (
     *FOUR,
     Planted("one more under way than allowed", ReadMaster, "(under_way != self._outstanding)",
             "(under_way != self._outstanding + 1)", _read, "outstanding bounded"),
+    Planted("a burst is kept back while one is under way", ReadMaster, "(under_way != self._outstanding)",
+            "(under_way == 0)", lambda kind: read_master(2, 4, kind), "a burst inside leaves"),
     Planted("address changes under stall", ReadMaster,
             "        with m.If(send):\n            m.d.sync += [axi.arvalid.eq(1),",
             "        with m.If(checked):\n            m.d.sync += axi.araddr.eq(burst.address)\n"
