@@ -16,7 +16,7 @@ from tests.proofs.prover import Outcome, prove
 from tests.proofs.stream_rules import behind_tree, held
 from tests.proofs.surroundings import free_parts, streams_of
 
-__all__ = ["DROPPED", "NOT_PROVED", "STAGES", "STILL", "find_stages", "prove_stage", "stage_proof"]
+__all__ = ["CLIENTS", "DROPPED", "NOT_PROVED", "STAGES", "STILL", "find_stages", "prove_stage", "stage_proof"]
 
 DROPPED: dict[str, Callable] = {
     "MemorySystem": lambda unit: unit.stop,
@@ -24,6 +24,12 @@ DROPPED: dict[str, Callable] = {
 }
 """Classes whose parts are reset through trees of registers, and when beside the class's own reset: what was on offer is
 gone when that has reached them (`behind_tree`), and not before. So it is of those on the other side of their streams.
+"""
+
+CLIENTS: dict[str, str] = {"DeepQueue": "o", "Reader": "bursts", "RegisterSlice": "o", "StripeWalk": "burst"}
+"""Streams by which bursts reach a master; a `BurstFormer` offers what its `DeepQueue` does. A stop reaches masters at
+once, clients through trees of registers, later and for as long: behind a reset these offer nothing, so that none
+withdraws a burst when the stop is over.
 """
 
 QUICK = """
@@ -110,6 +116,9 @@ def stage_proof(unit: wiring.Component, *, induction: int | None = 3) -> Proof:
             if (name, path.partition("[")[0]) not in NOT_PROVED:
                 c.claim(f"{path} holds until it is taken", held(c, offered, dropped=dropped),
                         induction=induction, given=given)
+        if name in CLIENTS:
+            c.claim("nothing is offered in the cycle behind a reset",
+                    ~getattr(unit, CLIENTS[name]).valid | (~c.past(c.reset) & c.later()), induction=induction)
     return Proof(name, make)
 
 
