@@ -33,8 +33,8 @@ withdraws a burst when the stop is over.
 """
 
 QUICK = """
-AccumulatorReader BeatPacker BestList BurstFormer ClosedLoop DeepQueue LogitScale PortFifos QueryLoad Queue
-Reader RegisterSlice ReservedQueue ResidualAdd RowGather RowSums Sigmoid Store StreamFetcher StreamRouter
+AccumulatorReader BeatPacker BestList BurstFormer ClosedLoop DeepQueue LoadPieces LogitScale PortFifos QueryLoad
+Queue Reader RegisterSlice ReservedQueue ResidualAdd RowGather RowSums Sigmoid Store StreamFetcher StreamRouter
 StripeWalk TopK WideReader
 """
 LONG = """
