@@ -114,12 +114,15 @@ class Opening:
         return self._of_board("memory ports", look, ("pynq",))
 
     def _line(self) -> Check:
-        line = measure_line(self.device.client)
-        words = (f"{line.port}, {line.milliseconds:.2f} ms to an answer and back, {line.damaged} frames damaged, "
-                 f"{line.dropped} dropped since the board's reset")
-        if line.milliseconds > SLOW_MS:
-            return failed("serial line", words, _FIXES["serial line"])
-        return passed("serial line", words, **line._asdict())
+        def look(board: Any) -> Check:
+            line = measure_line(board.client)
+            words = (f"{line.port}, {line.milliseconds:.2f} ms to an answer and back, {line.damaged} frames damaged, "
+                     f"{line.dropped} dropped since the board's reset")
+            if line.milliseconds > SLOW_MS:
+                return failed("serial line", words, _FIXES["serial line"])
+            return passed("serial line", words, **line._asdict())
+
+        return self._of_board("serial line", look, ("serial",))
 
 
 def _of_each(numbers: Sequence[int]) -> str:

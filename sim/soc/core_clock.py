@@ -19,9 +19,9 @@ def with_core_clock(verilog: str) -> str:
     (`sim/soc/board.cpp`). `BuildError` for another module.
     """
     core = _CORE.search(verilog)
-    if core is None or core[0].count(".clk(clk)") != 1 or not _PORTS.search(verilog):
+    if core is None or core[0].count(".core_clk(clk)") != 1 or not _PORTS.search(verilog):
         raise BuildError("the Verilog is not that of a system with a core")
-    clocked = core[0].replace(".clk(clk)", ".clk(clk_core)")
+    clocked = core[0].replace(".core_clk(clk)", ".core_clk(clk_core)")
     verilog = verilog[:core.start()] + clocked + verilog[core.end():]
     head = "module top(clk_core, {});\n  input clk_core;\n  wire clk_core;"
     return _PORTS.sub(lambda found: head.format(found[1]), verilog, 1)

@@ -9,7 +9,7 @@ TOP = """module top(rx, clk, rst,
  tx);
   input clk;
   top__core core (
-    .clk(clk),
+    .core_clk(clk),
     .irq(irq)
   );
   top__link link (
@@ -23,14 +23,14 @@ endmodule
 
 
 def test_only_the_core_has_it():
-    expected = TOP.replace("core (\n    .clk(clk),", "core (\n    .clk(clk_core),")
+    expected = TOP.replace("core (\n    .core_clk(clk),", "core (\n    .core_clk(clk_core),")
     expected = expected.replace("module top(rx, clk, rst,\n tx);\n",
                                 "module top(clk_core, rx, clk, rst,\n tx);\n  input clk_core;\n  wire clk_core;\n")
     assert with_core_clock(TOP) == expected
 
 
 @pytest.mark.parametrize("broken", ["", TOP.replace("top__core core", "top__core heart"),
-                                    TOP.replace(".clk(clk)", ".c(clk)")])
+                                    TOP.replace(".core_clk(clk)", ".c(clk)")])
 def test_another_design_is_refused(broken):
     with pytest.raises(BuildError, match="not that of a system with a core"):
         with_core_clock(broken)
