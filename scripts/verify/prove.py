@@ -20,13 +20,11 @@ from host.emulator.library import default_threads
 from models.command import CommandParser, run_command
 from models.errors import OptionError
 from tests.proofs.catalogue import PROOFS
-from tests.proofs.planted import PLANTED, Planted
+from tests.proofs.planted import PLANTED, SEARCHED, Planted
 from tests.proofs.prover import Outcome, prove
 from tests.proofs.stages import STAGES, find_stages, prove_stage
 
 __all__ = ["main"]
-
-SEARCHED = 32  # cycles in which a planted fault must show
 
 
 def _find_fault(planted: Planted, seconds: int) -> list[Outcome]:

@@ -73,12 +73,14 @@ def read_master(clients: int, outstanding: int, kind: type[ReadMaster] = ReadMas
         c.claim("an address is that of the burst handed over, once",
                 ~asks | (waits & (Cat(axi.araddr, axi.arlen[:4], axi.arid) == Cat(
                     burst.address, burst.length, number))))
-        c.claim("a burst inside leaves", patience < 5, given=counted)
         taken = Cat(offered.valid & offered.ready & ~stopped for offered in u.bursts)
         c.claim("one burst at a time", ((taken & (taken - 1)) == 0) & ~(waits & ~asks & c.past(taken.any())))
         here = waits & ~asks & ~c.past(stopped)
         c.claim("the fault's address is the waiting burst's", ~here | (
             c.inner("waiting") & (u.fault.address == burst.address)))
+        c.claim("the burst that waits is as long as it was", ~here | (c.inner("burst").length == burst.length))
+        c.claim("a burst inside leaves", patience < 5, induction=8, given=[
+            *counted, "the fault's address is the waiting burst's", "the burst that waits is as long as it was"])
 
         # each beat to its client, a cycle late
         beat = c.past(axi.rvalid & (old == 0) & ~c.reset & (axi.rid == client))

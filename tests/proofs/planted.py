@@ -19,6 +19,7 @@ from hw.memory.port_narrower import PortNarrower
 from hw.memory.read_master import ReadMaster
 from hw.memory.stripe_walk import StripeWalk
 from hw.memory.write_master import WriteMaster
+from hw.sdram.scheduler import Scheduler
 from hw.stream.deep_queue import DeepQueue
 from hw.stream.queue import Queue
 from hw.stream.register_slice import RegisterSlice
@@ -33,10 +34,14 @@ from tests.proofs.port_narrower import narrower
 from tests.proofs.queues import deep_queue, queue, register_slice, reserved_queue, round_robin
 from tests.proofs.registers import registers
 from tests.proofs.run_control import run_control
+from tests.proofs.sdram_scheduler import scheduler
 from tests.proofs.semaphores import semaphores
 from tests.proofs.stripe_walk import stripe_walk
 
-__all__ = ["FOUR", "PLANTED", "Planted", "with_line"]
+__all__ = ["FOUR", "PLANTED", "SEARCHED", "Planted", "with_line"]
+
+SEARCHED = 64
+"""Cycles in which a planted fault must show."""
 
 
 class Planted(NamedTuple):
@@ -98,6 +103,8 @@ PLANTED = (
     *FOUR,
     Planted("one more under way than allowed", ReadMaster, "(under_way != self._outstanding)",
             "(under_way != self._outstanding + 1)", _read, "outstanding bounded"),
+    Planted("a burst is kept back while one is under way", ReadMaster, "(under_way != self._outstanding)",
+            "(under_way == 0)", lambda kind: read_master(2, 4, kind), "a burst inside leaves"),
     Planted("address changes under stall", ReadMaster,
             "        with m.If(send):\n            m.d.sync += [axi.arvalid.eq(1),",
             "        with m.If(checked):\n            m.d.sync += axi.araddr.eq(burst.address)\n"
@@ -154,6 +161,14 @@ PLANTED = (
             "room.give.eq(self.o.valid)", lambda kind: reserved_queue(4, kind), "a transfer that comes has its place"),
     Planted("two granted", RoundRobin, "first & ~below_first, self", "first, self", round_robin,
             "one of the requests is granted, where there are any"),
+    Planted("a write ends as a read does", Scheduler, "opener.column_writes.eq(columns.writes)",
+            "opener.column_writes.eq(0)", scheduler, "PRECHARGE: words written, t_wr over"),
+    Planted("a refresh waits for no job", Scheduler, "upkeep.quiet.eq(opener.quiet)", "upkeep.quiet.eq(1)", scheduler,
+            "PRECHARGE: words read"),
+    Planted("rows stay open beyond a refresh", Scheduler, "opener.closed.eq(upkeep.closed)", "opener.closed.eq(0)",
+            scheduler, "the unit knows which banks are open"),
+    Planted("two commands at once", Scheduler, "opener.allowed.eq(~columns.given)", "opener.allowed.eq(1)", scheduler,
+            "the unit knows which banks are open"),
     Planted("a second piece in the wrong place", PortNarrower, "m.d.sync += [o.araddr.eq(o.araddr | _PIECE_BYTES)",
             "m.d.sync += [o.araddr.eq(o.araddr + 2 * _PIECE_BYTES)", narrower,
             "AR: the pieces of the master's burst, each once"),

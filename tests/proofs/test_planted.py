@@ -5,10 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.proofs.planted import FOUR, PLANTED, Planted
+from tests.proofs.planted import FOUR, PLANTED, SEARCHED, Planted
 from tests.proofs.prover import prove
-
-SEARCHED = 32  # cycles
 
 
 @pytest.mark.parametrize("planted", [

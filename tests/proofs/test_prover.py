@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+from pathlib import Path
+
 import pytest
 from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
@@ -78,6 +82,26 @@ def test_assumptions_hold_to_the_end_alone():
         c.assume(~u.more | (u.count != 3))
         c.claim("never 4", u.count != 4)
     assert [outcome.proved for outcome in prove(Proof("Steps", make))] == [True]
+
+
+@pytest.mark.parametrize(("taken", "runs"), [(6, 1), (7, 2)])
+def test_what_time_ran_out_for_is_tried_again(monkeypatch, tmp_path, taken, runs):
+    asked = []
+
+    def late(folder: Path, design: str, script: str) -> subprocess.CompletedProcess:
+        for second, (name, text) in ((0, ("start.status", "")), (taken, ("0.status", "snl_UNK 3 unknown")),
+                                     (taken, ("0.trivial", "snl_UNK -1 unknown"))):
+            (folder / name).write_text(text)
+            os.utime(folder / name, (second, second))
+        asked.append(folder)
+        return subprocess.CompletedProcess([], 0, "")
+
+    monkeypatch.setenv("TRITLOOM_CACHE", str(tmp_path))
+    monkeypatch.setattr("tests.proofs.prover.run_yosys", late)
+    for _ in range(2):
+        outcome, = prove(Proof("Steps", steps), only=["never 6"], seconds=7)
+        assert outcome.verdict == "undecided"
+    assert len(asked) == runs
 
 
 def test_a_counterexample_is_replayed(tmp_path):
