@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amaranth.hdl import Module, ResetInserter
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.link.deframer import Deframer
 from hw.link.executor import Executor
@@ -57,10 +57,10 @@ class SerialLink(wiring.Component):
         m.submodules.milliseconds = milliseconds = Milliseconds(self._clock_mhz)
         m.submodules.framer = framer = Framer()
         m.submodules.transmitter = transmitter = UartTransmitter(self._clock_mhz, self._baud)
-        wiring.connect(m, executor.o, framer.i)
-        wiring.connect(m, framer.o, transmitter.i)
-        wiring.connect(m, wiring.flipped(self.registers), access.bus)
-        wiring.connect(m, wiring.flipped(self.axi), memory.axi)
+        connect(m, executor.o, framer.i)
+        connect(m, framer.o, transmitter.i)
+        connect(m, flipped(self.registers), access.bus)
+        connect(m, flipped(self.axi), memory.axi)
         m.d.comb += [
             receiver.rx.eq(self.rx), self.tx.eq(transmitter.tx),
             deframer.byte.eq(receiver.byte), deframer.valid.eq(receiver.valid), deframer.broken.eq(receiver.broken),

@@ -28,7 +28,7 @@ class Held(wiring.Component):
 
 
 def test_equal_components_have_equal_keys_and_verilog():
-    assert component_key(WithSharedUnits(NormQuant())) == component_key(WithSharedUnits(NormQuant())) is not None
+    assert component_key(WithSharedUnits(NormQuant(4))) == component_key(WithSharedUnits(NormQuant(4))) is not None
     assert component_key(StreamFifo(8)) == component_key(StreamFifo(8))
     assert emit_verilog(StreamFifo(8)) == emit_verilog(StreamFifo(8))
 

@@ -23,7 +23,7 @@ FAULTS = {
         ("(j * QUADS + i) * WIDE + v", "(j / 2 * QUADS + i) * WIDE + v"),
         ("count - 1) * width", "count - 2) * width"),
         ("activation_sums[i % GROUP]", "activation_sums[0]"),
-        ("0), CHANNEL_UNIT)) - 1)", "0), CHANNEL_UNIT - 1)) - 1)"),
+        ("0), LANES)) - 1)", "0), LANES - 1)) - 1)"),
         ("q + r * STEP_PLACES", "q"),
     ),
     ("deal_avx512.h", "test_matmul_of_many_rows"): (
