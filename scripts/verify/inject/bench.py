@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -14,10 +14,11 @@ from models.config import ModelConfig
 from models.errors import DeviceError
 from models.machine.build import BuildParameters
 from models.synth import synthetic_model
+from scripts.verify.inject.beside import BesideEmulator, TokenError
 from scripts.verify.inject.form import PLAIN
 from sim.rtl_device import BASE, RtlDevice, simulated_core
 
-__all__ = ["SHAPE", "Bench", "InjectedDevice", "TokenError"]
+__all__ = ["SHAPE", "Bench", "InjectedDevice"]
 
 SHAPE = ModelConfig(name="inject", vocab_size=40, hidden_size=64, ffn_size=96, layers=1, heads=2, kv_heads=1,
                     head_dim=24, activation="relu2", sub_norms=True, tied_head=True, rope_theta=1e4, rms_eps=1e-5,
@@ -27,10 +28,6 @@ GUARD = 1 << 16  # bytes of memory before and behind each buffer
 PATTERN = 0xC3
 LIMIT = 2_000_000  # cycles of a run: beyond, it hangs
 WATCHDOG = 8_000  # cycles: several times what the slowest descriptor takes behind a memory that stalls
-
-
-class TokenError(Exception):
-    """A token, or the memory around the buffer, that is not as it must be."""
 
 
 class InjectedDevice(RtlDevice):
@@ -88,7 +85,7 @@ class InjectedDevice(RtlDevice):
                 (self.act_again or self.act)()
 
 
-class Bench:
+class Bench(BesideEmulator):
     """Tokens on both, compared. Places for two buffers, so that a second process finds room beside the first one's."""
 
     def __init__(self, build: BuildParameters, seed: int = 0, shape: ModelConfig = SHAPE):
@@ -136,32 +133,11 @@ class Bench:
         start = self.places[self.place]
         return np.concatenate([self.core.memory[:start], self.core.memory[start + self.session.program.size:]])
 
-    def begin(self, tokens: Iterable[int]) -> None:
-        """A new text, of these tokens on both."""
-        self.session.reset()
-        self.expected.reset()
-        for token in tokens:
-            self.check(int(token))
-
-    def check(self, token: int) -> None:
-        """Append a token on both; `TokenError` where what follows differs."""
-        expected = self.expected.decode(token)
-        self.compare(expected, self.session.decode(token))
-
     def compare(self, expected: Top, found: Top) -> None:
-        """`TokenError` unless ids and logits are equal, and no rule of AXI was broken."""
+        """As ever, and `TokenError` where a rule of AXI was broken."""
         if errors := self.core.protocol_errors():
             raise TokenError(f"the core broke the AXI protocol: {errors[0]}")
-        if found.ids.tolist() != expected.ids.tolist() or found.logits.tolist() != expected.logits.tolist():
-            raise TokenError(f"id {found.ids[0]} in place of {expected.ids[0]} at position {self.session.position - 1}")
-
-    def compare_caches(self) -> None:
-        """`TokenError` unless the caches hold the same."""
-        for layer in range(self.model.config.layers):
-            expected, found = self.expected.cache(layer), self.session.cache(layer)
-            for name, values in expected.items():
-                if not np.array_equal(values, found[name]):
-                    raise TokenError(f"the cache's {name} of layer {layer} differ")
+        super().compare(expected, found)
 
     def check_pass(self, tokens: Sequence[int]) -> None:
         """Append a pass of the bench's form on both; `TokenError` where what follows a token differs."""

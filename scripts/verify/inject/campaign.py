@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from models.errors import DeviceError
-from scripts.verify.inject.bench import Bench, TokenError
+from scripts.verify.inject.bench import Bench
+from scripts.verify.inject.beside import TokenError
 from scripts.verify.inject.form import drawn_form
 from scripts.verify.inject.kinds import Killed, Kind
 

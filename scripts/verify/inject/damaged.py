@@ -11,7 +11,8 @@ import numpy as np
 from host.compiler.program_check import check_program
 from models.errors import DeviceError
 from models.machine.descriptor import DESCRIPTOR_BYTES
-from scripts.verify.inject.bench import Bench, TokenError
+from scripts.verify.inject.bench import Bench
+from scripts.verify.inject.beside import TokenError
 from scripts.verify.inject.descriptors import DecodeList
 from scripts.verify.inject.form import PLAIN
 

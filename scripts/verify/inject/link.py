@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 
 from host.devices.emulator import EmulatorDevice
-from host.runtime import Session, Top
+from host.runtime import Session
 from models.errors import DeviceError
 from models.machine.build import BuildParameters
 from models.synth import synthetic_model
-from scripts.verify.inject.bench import SHAPE, TokenError
+from scripts.verify.inject.bench import SHAPE
+from scripts.verify.inject.beside import BesideEmulator, TokenError
 from scripts.verify.inject.campaign import Case
 from scripts.verify.inject.kinds import Killed
 from scripts.verify.inject.link_kinds import LINK_KINDS, LinkKind
@@ -32,7 +33,7 @@ def link_kind_names() -> list[str]:
     return [f"{kind.name}, {way}" for kind in LINK_KINDS for way in (TO_BOARD, TO_HOST)]
 
 
-class LinkBench:
+class LinkBench(BesideEmulator):
     """A model on a modelled board, beside the emulator."""
 
     def __init__(self, build: BuildParameters, seed: int = 0):
@@ -50,30 +51,6 @@ class LinkBench:
         """The device and the session of a process that begins, whatever the one before it left behind."""
         self.line = line or ModelledLine(self.board)
         self.session = Session(self.model, opened(self.board, self.line, build=self.build))
-
-    def begin(self, tokens: Iterable[int]) -> None:
-        """A new text, of these tokens on both."""
-        self.session.reset()
-        self.expected.reset()
-        for token in tokens:
-            self.check(int(token))
-
-    def check(self, token: int) -> None:
-        """Append a token on both, where the device takes it; `TokenError` where what follows differs."""
-        found = self.session.decode(token)
-        self.compare(self.expected.decode(token), found)
-
-    def compare(self, expected: Top, found: Top) -> None:
-        """`TokenError` unless ids and logits are equal."""
-        if found.ids.tolist() != expected.ids.tolist() or found.logits.tolist() != expected.logits.tolist():
-            raise TokenError(f"id {found.ids[0]} in place of {expected.ids[0]} at position {self.session.position - 1}")
-
-    def compare_caches(self) -> None:
-        """`TokenError` unless the caches hold the same."""
-        for layer in range(self.model.config.layers):
-            expected, found = self.expected.cache(layer), self.session.cache(layer)
-            if any(not np.array_equal(values, found[name]) for name, values in expected.items()):
-                raise TokenError(f"the caches of layer {layer} differ")
 
 
 def run_link_cases(bench: LinkBench, seed: int, numbers: Iterable[int]) -> Iterator[Case]:

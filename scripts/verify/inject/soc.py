@@ -16,7 +16,7 @@ from models.config import ModelConfig
 from models.errors import DeviceError
 from models.machine.build import BuildParameters
 from models.synth import synthetic_model
-from scripts.verify.inject.bench import TokenError
+from scripts.verify.inject.beside import BesideEmulator, TokenError
 from scripts.verify.inject.campaign import Case
 from scripts.verify.inject.kinds import Killed
 from scripts.verify.inject.soc_kinds import SOC_KINDS
@@ -82,7 +82,7 @@ class SocDevice(SerialDevice):
         super().wait(progress)
 
 
-class SocBench:
+class SocBench(BesideEmulator):
     """A model on a simulated board, beside the emulator. What is too old in its SDRAM is forgotten there."""
 
     def __init__(self, build: BuildParameters, seed: int = 0):
@@ -106,27 +106,6 @@ class SocBench:
         self.line = SocLine(self.board)
         self.device = SocDevice(self.build, description=self._description, transport=self.line)
         self.session = Session(self.model, self.device)
-
-    def begin(self, tokens: Iterable[int]) -> None:
-        """A new text, of these tokens on both."""
-        self.session.reset()
-        self.expected.reset()
-        for token in tokens:
-            self.check(int(token))
-
-    def check(self, token: int) -> None:
-        """Append a token on both, where the device takes it; `TokenError` where what follows differs."""
-        found = self.session.decode(token)
-        right = self.expected.decode(token)
-        if found.ids.tolist() != right.ids.tolist() or found.logits.tolist() != right.logits.tolist():
-            raise TokenError(f"id {found.ids[0]} in place of {right.ids[0]} at position {self.session.position - 1}")
-
-    def compare_caches(self) -> None:
-        """`TokenError` unless the caches hold the same."""
-        for layer in range(self.model.config.layers):
-            found = self.session.cache(layer)
-            if any(not np.array_equal(values, found[name]) for name, values in self.expected.cache(layer).items()):
-                raise TokenError(f"the caches of layer {layer} differ")
 
     def recover(self, said: str | None, tokens: list[int], *, lost: bool, ends: bool) -> None:
         """What a user does then. Afterwards the session holds the first of the tokens, at least."""

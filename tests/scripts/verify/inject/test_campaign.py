@@ -15,7 +15,8 @@ from models.errors import DeviceError, OptionError
 from models.machine.descriptor import Opcode
 from scripts.verify.inject import __main__ as command
 from scripts.verify.inject import workers
-from scripts.verify.inject.bench import Bench, TokenError
+from scripts.verify.inject.bench import Bench
+from scripts.verify.inject.beside import TokenError
 from scripts.verify.inject.campaign import run_cases, tallies
 from scripts.verify.inject.damaged import run_damaged
 from scripts.verify.inject.descriptors import DecodeList
