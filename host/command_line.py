@@ -29,8 +29,7 @@ from models.machine.build import CPU, SHORTLIST, BuildParameters
 from models.machine.dram_starts import DramStarts
 
 __all__ = ["add_head_option", "add_model_options", "build_of", "check_device_options", "chosen_head", "device_options",
-           "note_saturations",
-           "open_model", "open_session", "open_text", "parse_ids", "start_session", "with_context"]
+           "note_saturations", "open_model", "open_session", "open_text", "parse_ids", "start_session", "with_context"]
 
 
 _SHORTLIST_VOCABULARY = 16384  # rows of a head below which a shortlist saves a fabric little

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from host.runtime import Session, Top
+from models.errors import DeviceError
 from models.model import Model
 
 __all__ = ["BesideEmulator", "TokenError"]
@@ -34,6 +35,20 @@ class BesideEmulator:
         """Append a token on both, where the device takes it; `TokenError` where what follows differs."""
         found = self.session.decode(token)
         self.compare(self.expected.decode(token), found)
+
+    def recover_session(self, tokens: Iterable[int], *, lost: bool) -> None:
+        """What a user does behind an error: `Session.recover`. lost: the device has lost its session's memory, which it
+        must say; then all is written anew, and a text of these tokens begins."""
+        if not lost:
+            self.session.recover()
+            return
+        try:
+            self.session.recover()
+        except DeviceError:
+            self.session.recover(rewrite=True)
+            self.begin(tokens)
+        else:
+            raise TokenError("a board that lost its session was taken for one that has not")
 
     def compare(self, expected: Top, found: Top) -> None:
         """`TokenError` unless ids and logits are equal."""

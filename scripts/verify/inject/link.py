@@ -134,13 +134,4 @@ def _recover(bench: LinkBench, kind: LinkKind, said: str | None, uploads: bool, 
         bench.begin(tokens[:2])
         return
     bench.line.cut = None
-    if not kind.lost:
-        bench.session.recover()
-        return
-    try:
-        bench.session.recover()
-    except DeviceError:
-        bench.session.recover(rewrite=True)
-        bench.begin(tokens[:2])
-    else:
-        raise TokenError("a board that lost its session was taken for one that has not")
+    bench.recover_session(tokens[:2], lost=kind.lost)

@@ -115,16 +115,7 @@ class SocBench(BesideEmulator):
             self.open()
             self.begin(tokens[:1])
             return
-        if not lost:
-            self.session.recover()
-            return
-        try:
-            self.session.recover()
-        except DeviceError:
-            self.session.recover(rewrite=True)
-            self.begin(tokens[:1])
-        else:
-            raise TokenError("a board that lost its session was taken for one that has not")
+        self.recover_session(tokens[:1], lost=lost)
 
 
 def soc_kind_names() -> list[str]:
