@@ -87,7 +87,7 @@ class TopK(wiring.Component):
                         m.next = "TAKE"
 
             with m.State("TAKE"):
-                m.d.comb += self.i.ready.eq(~self.clear)
+                m.d.comb += self.i.ready.eq(1)
                 m.d.sync += [candidate.id.eq(self.i.p.id), candidate.value.eq(self.i.p.value)]
                 with m.If(self.clear):
                     m.d.sync += [row.eq(0), index.eq(0)]
