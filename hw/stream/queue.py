@@ -8,6 +8,8 @@ from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from hw.stream.shallow_memory import shallow_attributes
+
 __all__ = ["Queue"]
 
 
@@ -33,7 +35,7 @@ class Queue(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         if self._buffered:
-            self._elaborate_buffered(m)
+            self._elaborate_buffered(m, platform)
             return m
         given, taken = Value.cast(self.i.payload), Value.cast(self.o.payload)
         m.submodules.fifo = fifo = SyncFIFO(width=len(given), depth=self._depth)
@@ -44,10 +46,11 @@ class Queue(wiring.Component):
         ]
         return m
 
-    def _elaborate_buffered(self, m: Module) -> None:
+    def _elaborate_buffered(self, m: Module, platform) -> None:
         depth, given = self._depth, Value.cast(self.i.payload)
         words = max(depth, 2)  # an address has a bit
-        m.submodules.storage = storage = Memory(shape=len(given), depth=words, init=[])
+        m.submodules.storage = storage = Memory(shape=len(given), depth=words, init=[],
+                                                attrs=shallow_attributes(platform))
         write, read = storage.write_port(), storage.read_port()
         head, tail = Signal(range(words)), Signal(range(words))
         put, got = self.i.valid & self.i.ready, self.o.valid & self.o.ready

@@ -10,6 +10,7 @@ from amaranth.utils import ceil_log2
 
 from hw.arith.multiply_add import registered_product
 from hw.arith.rounding import round_shift
+from hw.stream.shallow_memory import shallow_attributes
 from models.machine.build import HEAD_UNIT
 from models.machine.tables import ANGLE_FRACTION
 
@@ -70,7 +71,7 @@ class Rope(wiring.Component):
         lanes, bits = self._lanes, ceil_log2(self._words)
         head_shape, angles = self.i.p.x.shape(), self.i_table.p.angles.shape()
         m.submodules.heads = heads = Memory(shape=head_shape, depth=_HEADS << bits, init=[],
-                                            attrs={"ram_style": "distributed"})
+                                            attrs=shallow_attributes(platform, "distributed"))
         m.submodules.table = table = Memory(shape=angles, depth=self._words * self._rows, init=[],
                                             attrs={"ram_style": "block"})
         write, read = heads.write_port(), heads.read_port()
