@@ -16,6 +16,7 @@ from hw.head.top_k import TopK
 from hw.linear.activations import activation_layout
 from hw.memory.shapes import ID_BITS, LISTED_ROW, WRITE_BEAT
 from hw.stream.queue import Queue
+from hw.stream.register_slice import sliced
 from hw.stream.reserved_queue import ReservedQueue
 from models.machine.build import BuildParameters
 from models.machine.descriptor import Opcode
@@ -71,9 +72,9 @@ class HeadEngine(wiring.Component):
         m.submodules.top_k = top_k = TopK(build.head_rows, build.top_k)
         m.submodules.logits = logits = BeatPacker(LOGIT_BITS, build.head_rows)
         m.submodules.top = top = BeatPacker(8 * _LISTED_BYTES, build.head_rows)
-        for source, sink in ((self.i_weights, sums.i_weights), (self.i_rows, sums.i_rows),
-                             (self.i_activations, sums.i_activations)):
-            connect(m, flipped(source), sink)
+        connect(m, sliced(m, platform, "weights_slice", flipped(self.i_weights)), sums.i_weights)
+        connect(m, flipped(self.i_rows), sums.i_rows)
+        connect(m, flipped(self.i_activations), sums.i_activations)
 
         fields = Signal(command_layout(Opcode.LOGITS), reset_less=True)  # of the command that is worked on
         start, starting = Signal(), Signal()
