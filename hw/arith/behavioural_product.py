@@ -17,10 +17,11 @@ def multiply_add(m: Module, dsp: Dsp, a: Value, b: Value, before: Sum | None) ->
     return Sum(total, total)
 
 
-def registered_product(m: Module, a: Value, b: Value) -> Value:
+def registered_product(m: Module, a: Value, b: Value, enable: Value | int) -> Value:
     """See `hw.arith.multiply_add`."""
     product = Signal((a * b).shape(), name="product", reset_less=True)
-    m.d.sync += product.eq(a * b)
+    with m.If(enable):
+        m.d.sync += product.eq(a * b)
     return product
 
 

@@ -45,9 +45,9 @@ def accumulate(m: Module, dsp: Dsp, operands: list[tuple[Value, Value]], *, firs
     return total
 
 
-def registered_product(m: Module, a: Value, b: Value) -> Value:
+def registered_product(m: Module, a: Value, b: Value, enable: Value | int) -> Value:
     """See `hw.arith.multiply_add`: what several blocks hold is added up behind their registers."""
-    return _product(m, a, b, _REGISTERS[-1:])
+    return _product(m, a, b, _REGISTERS[-1:], enable)
 
 
 def registered_parts(m: Module, a: Value, b: Value, enable: Value) -> list[tuple[int, Value]]:
@@ -66,9 +66,10 @@ def registered_parts(m: Module, a: Value, b: Value, enable: Value) -> list[tuple
     return sorted(parts, key=lambda part: part[0])
 
 
-def _product(m: Module, a: Value, b: Value, registers: tuple[str, ...] = _REGISTERS) -> Value:
+def _product(m: Module, a: Value, b: Value, registers: tuple[str, ...] = _REGISTERS,
+             enable: Value | int = 1) -> Value:
     """Signed a * b, behind the registers; what several blocks give is added up behind them."""
-    return sum((_block(m, a_digit, b_digit, signs=True, registers=registers, enable=Const(1)) << a_low + b_low
+    return sum((_block(m, a_digit, b_digit, signs=True, registers=registers, enable=enable) << a_low + b_low
                 for a_low, a_digit in _signed_digits(a) for b_low, b_digit in _signed_digits(b)), Const(0, signed(1)))
 
 
@@ -81,7 +82,7 @@ def _signed_digits(x: Value) -> list[tuple[int, Value]]:
             for low in starts]
 
 
-def _block(m: Module, a: Value, b: Value, *, signs: bool, registers: tuple[str, ...], enable: Value) -> Value:
+def _block(m: Module, a: Value, b: Value, *, signs: bool, registers: tuple[str, ...], enable: Value | int) -> Value:
     """One block: a * b behind its `registers`, which `enable` moves. signs: whether both are signed, or neither."""
     ports = {}
     for name, value in (("A", a), ("B", b)):
@@ -92,7 +93,7 @@ def _block(m: Module, a: Value, b: Value, *, signs: bool, registers: tuple[str, 
     ports |= {f"o_P{n}": product[n] for n in range(2 * _BITS)}
     m.submodules += Instance(
         ECP5.dsp.primitive, p_SOURCEB_MODE="B_INPUT", p_GSR="DISABLED",
-        **{f"p_REG_{name}_CLK": "CLK0" for name in registers}, i_CLK0=ClockSignal(), i_CE0=enable, i_RST0=Const(0),
-        i_SOURCEA=Const(0), i_SOURCEB=Const(0), **ports)
+        **{f"p_REG_{name}_CLK": "CLK0" for name in registers}, i_CLK0=ClockSignal(), i_CE0=Value.cast(enable),
+        i_RST0=Const(0), i_SOURCEA=Const(0), i_SOURCEB=Const(0), **ports)
     result = product[:len(a) + len(b)]
     return result.as_signed() if signs else result

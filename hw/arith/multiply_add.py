@@ -49,10 +49,11 @@ def accumulate(m: Module, technology: Technology | None, operands: list[tuple[Va
     return _SIBLINGS[dsp.primitive].accumulate(m, dsp, operands, first=first, enable=enable)
 
 
-def registered_product(m: Module, technology: Technology | None, a: Value, b: Value) -> Value:
-    """a * b, signed, a cycle later, in the register of the technology's block where a tool puts none there by itself.
+def registered_product(m: Module, technology: Technology | None, a: Value, b: Value, *,
+                       enable: Value | int = 1) -> Value:
+    """a * b, signed, a cycle later where `enable`, in the block's register if no tool puts it there by itself.
 
     Operands of any width; of wide ones the sum of the blocks is logic behind their registers.
     """
     in_block = _dsp(technology).primitive == ECP5.dsp.primitive
-    return (mult18 if in_block else behavioural_product).registered_product(m, a, b)
+    return (mult18 if in_block else behavioural_product).registered_product(m, a, b, enable)

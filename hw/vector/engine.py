@@ -16,7 +16,6 @@ from hw.linear.activations import activation_layout
 from hw.linear.reader import READ_REQUEST, sum_word
 from hw.memory.burst_former import BurstFormer
 from hw.memory.shapes import ID_BITS, LIST_PLACE, LOAD_WORD, WRITE_BEAT
-from hw.stream.register_slice import sliced
 from hw.vector.channel_memories import ChannelMemories
 from hw.vector.head_path import HeadPath
 from hw.vector.load_pieces import LoadPieces
@@ -134,7 +133,7 @@ class VectorEngine(wiring.Component):
         share_former(m, former, kind, heads=heads, store=store)
         connect(m, former.o, flipped(self.o_write))
 
-        connect(m, sliced(m, platform, "load_slice", flipped(self.i_load)), load.i)
+        connect(m, flipped(self.i_load), load.i)
         self._load(m, load.o, channels, norm, heads)
         self._connect_norm(m, norm, control)
         self._connect_heads(m, heads, control)
