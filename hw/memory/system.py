@@ -180,11 +180,12 @@ class MemorySystem(wiring.Component):
         connect(m, gather.o_rows, rows.i)
         connect(m, rows.o, flipped(self.head_rows))
         m.d.comb += [
-            fetcher.taken.eq(fifos.taken),
             self.load_retired.eq(loader.retired),
             loader.positions.eq(self.positions),
             writer.stop.eq(self.stop),
         ]
+        counted = m.d.sync if platform is not None and platform.slow_wires else m.d.comb
+        counted += fetcher.taken.eq(fifos.taken)  # room may be known late
         m.submodules.drain = drain = Drain(self._drain_cycles)
         m.submodules.faults = faults = FaultCollector([
             *((port, False, _READERS if port == 0 else _READERS[:2]) for port in range(build.ports)),
