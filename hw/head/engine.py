@@ -72,9 +72,9 @@ class HeadEngine(wiring.Component):
         m.submodules.top_k = top_k = TopK(build.head_rows, build.top_k)
         m.submodules.logits = logits = BeatPacker(LOGIT_BITS, build.head_rows)
         m.submodules.top = top = BeatPacker(8 * _LISTED_BYTES, build.head_rows)
-        connect(m, sliced(m, platform, "weights_slice", flipped(self.i_weights)), sums.i_weights)
-        connect(m, flipped(self.i_rows), sums.i_rows)
-        connect(m, flipped(self.i_activations), sums.i_activations)
+        for source, sink in ((self.i_weights, sums.i_weights), (self.i_rows, sums.i_rows),
+                             (self.i_activations, sums.i_activations)):
+            connect(m, flipped(source), sink)
 
         fields = Signal(command_layout(Opcode.LOGITS), reset_less=True)  # of the command that is worked on
         start, starting = Signal(), Signal()

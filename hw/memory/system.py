@@ -158,7 +158,7 @@ class MemorySystem(wiring.Component):
 
         connect(m, fifos.o, router.i)
         connect(m, router.o_weights, flipped(self.weights))
-        connect(m, router.o_head, flipped(self.head))
+        connect(m, cut("head_slice", router.o_head), flipped(self.head))
         connect(m, flipped(self.load_command), loader.command)
         connect(m, loader.read, readers["load"].i)
         connect(m, cut("load_slice", readers["load"].o), loader.beats)
