@@ -71,6 +71,14 @@ class LogicLevels:
         """Number of path ends, bit by bit, by the most levels before them."""
         return dict(sorted(Counter(self._levels_to(end) for end in self._graph.ends).items()))
 
+    def by_unit(self) -> dict[str, int]:
+        """The most levels before an end in each unit, by the unit's name in the hierarchy; "" for the top's own."""
+        most: dict[str, int] = {}
+        for end in self._graph.ends:
+            unit = re.split(r"[/\\]", self._end_name(end))[0].rpartition(".")[0]
+            most[unit] = max(self._levels_to(end), most.get(unit, 0))
+        return most
+
     def paths(self, count: int) -> list[Path]:
         """The longest paths, longest first, one from each register to each unit; names but for numbers are one."""
         if self.loop:

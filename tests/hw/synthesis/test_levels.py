@@ -161,6 +161,13 @@ def test_paths_of_one_kind_are_named_once(levels):
     assert {(path.levels, path.start) for path in found[2:]} == {(0, "clk")} and len(found) == 4
 
 
+def test_each_unit_has_the_most_levels_before_an_end_of_its_own(levels):
+    cells = [register("in", "top"), lut("top b", "_1"), lut("_1 b", "_2"), register("_2", "array.row_0.r[3]"),
+             register("_1", "array.row_0.q"), register("_2", "array.s"), lut("_2 b", "_3"), register("_3", "last"),
+             ("RAMB36E2", {"ADDRARDADDR": "_1", "DOUTADOUT": "store.data"})]
+    assert levels(cells, inputs="in b clk").by_unit() == {"": 3, "array.row_0": 2, "array": 2, "store": 1}
+
+
 def test_many_loads_are_said(levels):
     cells = [register("in", "a"), *(lut("a b", f"_{n}") for n in range(40)),
              *(register(f"_{n}", f"q{n}") for n in range(40))]
