@@ -139,7 +139,9 @@ def _most(loads: Counter, pins: dict[str, list[int | None]]) -> int:
 
 def _routed(engine: str, path: TimedPath, cells: dict[str, tuple[Kind, int]]) -> RoutedPath:
     def cell(name: str) -> tuple[Kind, int]:
-        return cells[name if name in cells else name.rpartition("$")[0]]  # nextpnr splits memories and chains
+        if name.startswith("$nextpnr_"):  # it leads into a carry chain
+            return Kind.CARRY, 0
+        return cells[name if name in cells else name.rpartition("$")[0]]  # of split memories and chains
 
     end, _ = cell(path.end)
     before = [cell(name) for name in (path.start, *path.through)]

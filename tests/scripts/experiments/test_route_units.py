@@ -57,13 +57,14 @@ def test_what_a_path_meets(made, monkeypatch):
     named(monkeypatch, {})
     made([timed(9, 1, 1, "6", end="$cell7"), timed(8, 1, 2, "6", end="$cell7"), timed(7, 1, 0, end="$cell2"),
           timed(6, 1, 0, end="$cell3$RAMW_SLICE"), timed(5, 1, 0, "3$DPRAM_COMB0", end="$cell7"),
-          timed(4, 1, 0, "4", end="$cell8"), timed(3, 1, 0, "6", end="$cell7")])
+          timed(4, 1, 0, "4", end="$cell8"), timed(3, 1, 0, "6", end="$cell7"),
+          TimedPath(2, 1, 1, "$cell0", "$cell7", ("$nextpnr_CCU2C_3",))])
     found = route("control").paths
     assert [path.meets for path in found] == [
         "product", "block RAM", "block RAM", "distributed RAM, written", "distributed RAM, read",
-        "LUTs, a net of 32 loads or more", "LUTs, nets under 32 loads"]
-    assert [path.loads for path in found[-2:]] == [41, 4]  # the multiplexer's behind its LUT; those of a
-    assert [path.wires for path in found] == [0.5] * 7
+        "LUTs, a net of 32 loads or more", "LUTs, nets under 32 loads", "LUTs, nets under 32 loads"]
+    assert [path.loads for path in found[-3:]] == [41, 4, 4]  # the multiplexer's behind its LUT; those of a
+    assert [path.wires for path in found] == [0.5] * 8
 
 
 def test_units_have_their_levels_and_the_harness_has_none(made, monkeypatch):
