@@ -5,13 +5,16 @@ import random
 import pytest
 
 from hw.synthesis.levels import LogicLevels
+from hw.synthesis.weights import COUNTED, Weights
 from models.errors import BuildError
 from tests.hw.synthesis.netlists import carry4, lut, netlist, register
 
 
 @pytest.fixture
 def levels(tmp_path):
-    return lambda *arguments, **ports: LogicLevels(netlist(tmp_path, *arguments, **ports))
+    def count(*arguments, weights=COUNTED, **ports):
+        return LogicLevels(netlist(tmp_path, *arguments, **ports), weights)
+    return count
 
 
 def text(levels):
@@ -166,6 +169,15 @@ def test_each_unit_has_the_most_levels_before_an_end_of_its_own(levels):
              register("_1", "array.row_0.q"), register("_2", "array.s"), lut("_2 b", "_3"), register("_3", "last"),
              ("RAMB36E2", {"ADDRARDADDR": "_1", "DOUTADOUT": "store.data"})]
     assert levels(cells, inputs="in b clk").by_unit() == {"": 3, "array.row_0": 2, "array": 2, "store": 1}
+
+
+def test_weights_choose_the_longest_path(levels):
+    cells = [register("in", "a"), lut("a b", "_1"), lut("_1 b", "_2"), register("_2", "far"), register("in", "many"),
+             lut("many b", "_3"), register("_3", "near"), *(register("many", f"q{n}") for n in range(40))]
+    counted = levels(cells, inputs="in b clk").paths(1)
+    weighed = levels(cells, inputs="in b clk", weights=Weights(some=1.5, many=9)).paths(1)
+    assert [(path.levels, path.weighed, path.end) for path in counted + weighed] == [
+        (2, 2, "far/D (FDRE)"), (1, 2.5, "near/D (FDRE)")]
 
 
 def test_many_loads_are_said(levels):
