@@ -178,6 +178,9 @@ def test_weights_choose_the_longest_path(levels):
     weighed = levels(cells, inputs="in b clk", weights=Weights(some=1.5, many=9)).paths(1)
     assert [(path.levels, path.weighed, path.end) for path in counted + weighed] == [
         (2, 2, "far/D (FDRE)"), (1, 2.5, "near/D (FDRE)")]
+    joined = levels([*cells, lut("_1 many", "_4"), lut("_4 b", "_5"), register("_5", "both")], inputs="in b clk",
+                    weights=Weights(some=1.5)).paths(1)
+    assert [(path.levels, path.weighed, path.start) for path in joined] == [(2, 3.5, "many")]
 
 
 def test_many_loads_are_said(levels):
