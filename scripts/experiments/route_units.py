@@ -31,7 +31,7 @@ from hw.synthesis.yosys import synthesise
 from hw.verilog import to_verilog
 from models.command import CommandParser, run_command
 from models.machine.build import BuildParameters
-from scripts.experiments.routed_paths import MEETS, RoutedPath, costs, routed_paths, unit_of
+from scripts.experiments.routed_paths import MEETS, RoutedPath, costs, explained, routed_paths, unit_of
 from scripts.marked_text import rewrite_marked
 
 __all__ = ["CHANGES", "Engine", "main", "route", "table"]
@@ -112,14 +112,15 @@ def _met(path: RoutedPath) -> str:
 def table(engines: dict[str, Engine]) -> str:
     """All of it in Markdown: engines, what paths meet, the units farthest beyond their levels."""
     paths = [path for engine in engines.values() for path in engine.paths]
-    found = costs(paths)
+    found, (alone, together) = costs(paths), explained(paths)
     units = sorted(_slowest(paths), key=found.beyond, reverse=True)
     of_all = [(name, engine.placed, *engine.placed.sites["TRELLIS_COMB"]) for name, engine in engines.items()]
     return "\n".join([
         *_rows("engine | unlike the KV260's | LUT sites | of the 85F's | routed, MHz | seed", (
             (name, ", ".join(f"{key} {value}" for key, value in CHANGES[name].items()) or "-", f"{used:,}",
              f"{used / there:.0%}", f"{placed.clock_mhz:.1f}", placed.seed) for name, placed, used, there in of_all)),
-        f"By least squares over {len(paths):,} paths: {found.path:.2f} ns, {found.level:.2f} ns a level, and:", "",
+        f"{len(paths):,} paths: a line over their levels explains {alone:.0%} of their delays' variance, least squares "
+        f"over all below {together:.0%}: {found.path:.2f} ns, {found.level:.2f} ns a level, and:", "",
         *_rows("what a path meets | paths with it | each, ns | in levels", (
             (what, sum(path.meets[n] > 0 for path in paths), f"{ns:.1f}", f"{ns / found.level:.1f}")
             for n, (what, ns) in enumerate(zip(MEETS, found.meets, strict=True)))),

@@ -15,7 +15,7 @@ from hw.synthesis.netlist import Netlist
 from hw.synthesis.primitives import Kind, kind_of
 from hw.synthesis.weights import MANY_LOADS, SOME_LOADS, Weights
 
-__all__ = ["MEETS", "Costs", "RoutedPath", "costs", "routed_paths", "unit_of"]
+__all__ = ["MEETS", "Costs", "RoutedPath", "costs", "explained", "routed_paths", "unit_of"]
 
 MEETS = (f"a net of {SOME_LOADS} to {MANY_LOADS - 1} loads", f"a net of {MANY_LOADS} loads or more",
          "distributed RAM, read", "distributed RAM, written", "block RAM", "product")
@@ -112,3 +112,10 @@ def costs(paths: Sequence[RoutedPath]) -> Costs:
     rows = [(1, path.levels, *path.meets) for path in paths]
     found = np.linalg.lstsq(np.array(rows, float), np.array([path.ns for path in paths]), rcond=None)[0]
     return Costs(found[0], found[1], tuple(found[2:]))
+
+
+def explained(paths: Sequence[RoutedPath]) -> tuple[float, float]:
+    """The share of the variance of paths' delays that a straight line over levels explains, and that `costs` do."""
+    ns, found = np.array([path.ns for path in paths]), costs(paths)
+    left = [found.beyond(path) - np.dot(found.meets, path.meets) for path in paths]
+    return np.corrcoef([path.levels for path in paths], ns)[0, 1] ** 2, 1 - np.mean(np.square(left)) / ns.var()

@@ -61,7 +61,8 @@ def test_tables_go_between_their_marks(made, monkeypatch, tmp_path, capsys):
     text = document.read_text()
     assert text == f"before\n{start}\n{capsys.readouterr().out}{end}\nbehind\n" and "old" not in text
     assert "| control | - | 8,364 | 10% | 95.0 | 1 |" in text
-    assert "over 4 paths: 3.00 ns, 1.50 ns a level, and:" in text
+    assert "4 paths: a line over their levels explains 87% of their delays' variance" in text
+    assert "all below 98%: 3.00 ns, 1.50 ns a level, and:" in text
     assert "| a net of 32 to 127 loads | 1 | 3.0 | 2.0 |" in text and "| product | 0 | 0.0 | 0.0 |" in text
     assert text[text.index("| unit |"):].splitlines()[2:4] == [
         "| control.(own) | 2 | 2 | 9.0 | 50% | 2 | 41 | a net of 32 to 127 loads | +3.0 |",

@@ -7,7 +7,7 @@ import pytest
 
 from hw.place.timing import TimedPath
 from hw.synthesis.netlist import read_netlist
-from scripts.experiments.routed_paths import MEETS, RoutedPath, costs, routed_paths, unit_of
+from scripts.experiments.routed_paths import MEETS, RoutedPath, costs, explained, routed_paths, unit_of
 from tests.hw.synthesis.netlists import lut, register, write_netlist
 
 SOME, MANY, READ, WRITTEN, BLOCK, PRODUCT = range(len(MEETS))
@@ -81,3 +81,9 @@ def test_what_costs_less_than_nothing_weighs_nothing():
     paths = [RoutedPath("head", "top", 5 + levels - met, 0.5, levels, 1, (met, 0, 0, 0, 0, 0), "", "")
              for levels in range(4) for met in range(2)]
     assert costs(paths).meets[SOME] == pytest.approx(-1) and costs(paths).weights.some == 0
+
+
+def test_what_levels_alone_explain():
+    paths = [RoutedPath("head", "top", levels + 3 * met, 0.5, levels, 1, (met, 0, 0, 0, 0, 0), "", "")
+             for levels in (0, 2) for met in (0, 1)]
+    assert explained(paths) == pytest.approx((1 / 3.25, 1))  # variances of 1 and, of what they meet, 2.25
