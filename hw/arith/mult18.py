@@ -92,7 +92,7 @@ def _block(m: Module, a: Value, b: Value, *, signs: bool, registers: tuple[str, 
     product = Signal(2 * _BITS, name="product")
     ports |= {f"o_P{n}": product[n] for n in range(2 * _BITS)}
     m.submodules += Instance(
-        ECP5.dsp.primitive, p_SOURCEB_MODE="B_INPUT", p_GSR="DISABLED",
+        ECP5.dsp.primitive, p_GSR="DISABLED",
         **{f"p_REG_{name}_CLK": "CLK0" for name in registers}, i_CLK0=ClockSignal(), i_CE0=Value.cast(enable),
         i_RST0=Const(0), i_SOURCEA=Const(0), i_SOURCEB=Const(0), **ports)
     result = product[:len(a) + len(b)]
