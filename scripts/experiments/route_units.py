@@ -21,7 +21,7 @@ from hw.boards.kv260.board import BOARD as KV260
 from hw.boards.technology import ULTRASCALE_PLUS, Technology
 from hw.boards.ulx3s.board import BOARD as ULX3S
 from hw.place.folded import Folded
-from hw.place.nextpnr import SEEDS, Placed, Request, place
+from hw.place.nextpnr import HEAP, SEEDS, Placed, Request, place
 from hw.place.options import add_seed_option, chosen_seeds
 from hw.stream.reset_tree import ResetTree
 from hw.synthesis.levels import LogicLevels
@@ -47,6 +47,7 @@ CHANGES: dict[str, dict[str, int]] = {
 }
 """What of the KV260's build is smaller, engine by engine, so that each takes at most 40 % of the 85F's LUT sites."""
 
+_AS_ON_KV260 = replace(ULX3S.technology, shallow_blocks=False, slow_wires=False)
 _AIM_MHZ = 125.0
 _DOCUMENT = Path("docs/measurements.md")
 _MARKS = "<!-- routed units: written by scripts.experiments.route_units --record -->", "<!-- routed units: end -->"
@@ -85,8 +86,8 @@ def _levels(netlist: Netlist) -> dict[str, float]:
 def route(engine: str, seeds: Sequence[int] = SEEDS, say: Callable[[str], None] = lambda line: None) -> Engine:
     """An engine placed and routed, with its paths but for those to the harness, slowest first."""
     ecp5, ultrascale = (synthesise(_verilog(engine, technology), engine, technology, say=say).netlist
-                        for technology in (ULX3S.technology, ULTRASCALE_PLUS))
-    placed = place(Request(ecp5, ULX3S.device, _AIM_MHZ), seeds, say=say)
+                        for technology in (_AS_ON_KV260, ULTRASCALE_PLUS))
+    placed = place(Request(ecp5, ULX3S.device, _AIM_MHZ, placer=HEAP), seeds, say=say)
     placed_netlist, other = (read_netlist(netlist, engine) for netlist in (ecp5, ultrascale))
     return Engine(placed, routed_paths(engine, placed.paths, placed_netlist), _levels(placed_netlist), _levels(other))
 
