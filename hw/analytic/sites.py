@@ -36,9 +36,11 @@ _ISSUE = 320  # StepIssue 95 and TableFill 131, runs; WeightBuffer, estimate
 _PORT = 260  # PortFifos, StreamFetcher, ReadMaster, estimate: a port's counters and state
 _CONTROL = 2_227  # ControlSystem, run: beside its queues
 _QUEUES, _DESCRIPTORS, _DESCRIPTOR_BITS = 6, 8, 512
+_QUEUE_BLOCKS = 24  # ULX3S, run: of those where they lie in blocks, for what engines read of a descriptor
 _CLIENTS = 1_470  # MemorySystem, estimate: two Readers, Loader, WriteMaster, StreamRouter
 _GATHER = 300  # RowGather 170, run; estimate: the FIFO of its rows, and whose piece and tag go on
 _GATHER_DSP = 2
+_CLIENT_BLOCKS = 8.5  # ULX3S, run: where the clients' FIFOs lie in blocks
 _CACHE_READER = 230  # Reader, estimate: one a port
 
 _CACHE_FIFO = block_memory(PORT_BYTES * 8, CACHE_READER_BEATS, ultra=False)
@@ -52,7 +54,8 @@ def engine_sites(build: BuildParameters) -> Resources:
 def engine_terms(build: BuildParameters) -> dict[str, Resources]:
     """The engine by what its sites are for."""
     technology = board_of(build).technology
-    others = {"ports": _ports(build), "clients of the ports": _clients(build), "sequencer": _sequencer(technology)}
+    others = {"ports": _ports(build), "clients of the ports": _clients(build, technology),
+              "sequencer": _sequencer(technology)}
     return linear_terms(build) | _mapped(others, technology)
 
 
@@ -90,6 +93,8 @@ def _luts(count: float, memory: int = 0) -> Resources:
 
 
 def _sequencer(technology: Technology) -> Resources:
+    if technology.shallow_blocks:
+        return replace(_luts(_CONTROL), bram36=_QUEUE_BLOCKS)
     queues = _QUEUES * lutram(_DESCRIPTOR_BITS, _DESCRIPTORS, 1, technology)
     return _luts(_CONTROL + queues, queues)
 
@@ -150,9 +155,10 @@ def _weight_buffer(build: BuildParameters, technology: Technology) -> Resources:
     return block_memory(width, depth, ultra=in_ultra_ram(depth, technology, ULTRA_BUFFER_STEPS))
 
 
-def _clients(build: BuildParameters) -> Resources:
+def _clients(build: BuildParameters, technology: Technology) -> Resources:
     """Who gathers out of the streams, reads and writes beside them; the cache through a reader and a FIFO a port."""
-    others = _luts(_CLIENTS) + replace(_luts(_GATHER), dsp=_GATHER_DSP)
+    blocks = _CLIENT_BLOCKS if technology.shallow_blocks else 0
+    others = replace(_luts(_CLIENTS + _GATHER), dsp=_GATHER_DSP, bram36=blocks)
     return sum([_CACHE_FIFO + _luts(_CACHE_READER)] * build.ports, others)
 
 

@@ -7,7 +7,7 @@ from amaranth.hdl import Module, Mux, Signal, Value, signed
 from hw.arith.product_sum import Sum, check_operands
 from hw.boards.technology import Dsp
 
-__all__ = ["accumulate", "multiply_add"]
+__all__ = ["accumulate", "multiply_add", "registered_product"]
 
 
 def multiply_add(m: Module, dsp: Dsp, a: Value, b: Value, before: Sum | None) -> Sum:
@@ -15,6 +15,14 @@ def multiply_add(m: Module, dsp: Dsp, a: Value, b: Value, before: Sum | None) ->
     product, total = _product(m, dsp, a, b), Signal(signed(dsp.sum_bits), name="total", reset_less=True)
     m.d.sync += total.eq(product if before is None else product + before.cascade)
     return Sum(total, total)
+
+
+def registered_product(m: Module, a: Value, b: Value, enable: Value | int) -> Value:
+    """See `hw.arith.multiply_add`."""
+    product = Signal((a * b).shape(), name="product", reset_less=True)
+    with m.If(enable):
+        m.d.sync += product.eq(a * b)
+    return product
 
 
 def accumulate(m: Module, dsp: Dsp, operands: list[tuple[Value, Value]], *, first: Value, enable: Value) -> Value:

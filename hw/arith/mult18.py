@@ -10,7 +10,7 @@ from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Mux, Signal,
 from hw.arith.product_sum import Sum
 from hw.boards.technology import ECP5, Dsp
 
-__all__ = ["accumulate", "mult18_models", "multiply_add", "registered_parts"]
+__all__ = ["accumulate", "mult18_models", "multiply_add", "registered_parts", "registered_product"]
 
 _BITS = 18
 _REGISTERS = ("INPUTA", "INPUTB", "OUTPUT")
@@ -45,6 +45,11 @@ def accumulate(m: Module, dsp: Dsp, operands: list[tuple[Value, Value]], *, firs
     return total
 
 
+def registered_product(m: Module, a: Value, b: Value, enable: Value | int) -> Value:
+    """See `hw.arith.multiply_add`: what several blocks hold is added up behind their registers."""
+    return _product(m, a, b, _REGISTERS[-1:], enable)
+
+
 def registered_parts(m: Module, a: Value, b: Value, enable: Value) -> list[tuple[int, Value]]:
     """Unsigned a * b in parts, a cycle later where `enable`: (place, product), lowest first; it is their sum."""
     a_digits, b_digits = ([(low, x[low:low + _BITS]) for low in range(0, len(x), _BITS)] for x in (a, b))
@@ -61,9 +66,10 @@ def registered_parts(m: Module, a: Value, b: Value, enable: Value) -> list[tuple
     return sorted(parts, key=lambda part: part[0])
 
 
-def _product(m: Module, a: Value, b: Value) -> Value:
-    """Signed a * b, two cycles later; what several blocks give is added up behind them."""
-    return sum((_block(m, a_digit, b_digit, signs=True, registers=_REGISTERS, enable=Const(1)) << a_low + b_low
+def _product(m: Module, a: Value, b: Value, registers: tuple[str, ...] = _REGISTERS,
+             enable: Value | int = 1) -> Value:
+    """Signed a * b, behind the registers; what several blocks give is added up behind them."""
+    return sum((_block(m, a_digit, b_digit, signs=True, registers=registers, enable=enable) << a_low + b_low
                 for a_low, a_digit in _signed_digits(a) for b_low, b_digit in _signed_digits(b)), Const(0, signed(1)))
 
 
@@ -76,7 +82,7 @@ def _signed_digits(x: Value) -> list[tuple[int, Value]]:
             for low in starts]
 
 
-def _block(m: Module, a: Value, b: Value, *, signs: bool, registers: tuple[str, ...], enable: Value) -> Value:
+def _block(m: Module, a: Value, b: Value, *, signs: bool, registers: tuple[str, ...], enable: Value | int) -> Value:
     """One block: a * b behind its `registers`, which `enable` moves. signs: whether both are signed, or neither."""
     ports = {}
     for name, value in (("A", a), ("B", b)):
@@ -86,8 +92,8 @@ def _block(m: Module, a: Value, b: Value, *, signs: bool, registers: tuple[str, 
     product = Signal(2 * _BITS, name="product")
     ports |= {f"o_P{n}": product[n] for n in range(2 * _BITS)}
     m.submodules += Instance(
-        ECP5.dsp.primitive, p_SOURCEB_MODE="B_INPUT", p_GSR="DISABLED",
-        **{f"p_REG_{name}_CLK": "CLK0" for name in registers}, i_CLK0=ClockSignal(), i_CE0=enable, i_RST0=Const(0),
-        i_SOURCEA=Const(0), i_SOURCEB=Const(0), **ports)
+        ECP5.dsp.primitive, p_GSR="DISABLED",
+        **{f"p_REG_{name}_CLK": "CLK0" for name in registers}, i_CLK0=ClockSignal(), i_CE0=Value.cast(enable),
+        i_RST0=Const(0), i_SOURCEA=Const(0), i_SOURCEB=Const(0), **ports)
     result = product[:len(a) + len(b)]
     return result.as_signed() if signs else result

@@ -6,9 +6,9 @@ from amaranth.hdl import Module, Value
 
 from hw.arith import behavioural_product, dsp48, fabric_product, mult18
 from hw.arith.product_sum import MULTIPLY_ADD_LATENCY, Sum
-from hw.boards.technology import PLAIN, Dsp, Technology
+from hw.boards.technology import ECP5, PLAIN, Dsp, Technology
 
-__all__ = ["MULTIPLY_ADD_LATENCY", "accumulate", "multiply_add", "operand_bits"]
+__all__ = ["MULTIPLY_ADD_LATENCY", "accumulate", "multiply_add", "operand_bits", "registered_product"]
 
 _SIBLINGS = {"DSP48E1": dsp48, "DSP48E2": dsp48, "MULT18X18D": mult18, "": behavioural_product}
 
@@ -47,3 +47,13 @@ def accumulate(m: Module, technology: Technology | None, operands: list[tuple[Va
         raise ValueError(f"one or two products a step are added up, not {len(operands)}")
     dsp = _dsp(technology)
     return _SIBLINGS[dsp.primitive].accumulate(m, dsp, operands, first=first, enable=enable)
+
+
+def registered_product(m: Module, technology: Technology | None, a: Value, b: Value, *,
+                       enable: Value | int = 1) -> Value:
+    """a * b, signed, a cycle later where `enable`, in the block's register if no tool puts it there by itself.
+
+    Operands of any width; of wide ones the sum of the blocks is logic behind their registers.
+    """
+    in_block = _dsp(technology).primitive == ECP5.dsp.primitive
+    return (mult18 if in_block else behavioural_product).registered_product(m, a, b, enable)

@@ -12,7 +12,9 @@ from collections.abc import Callable
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data
 
+from hw.arith.multiply_add import registered_product
 from hw.arith.scalar import SCALAR, less
+from hw.boards.technology import Technology
 from models.machine.scalar_format import EXPONENT_MAX, MANTISSA_BITS
 
 __all__ = ["EXPONENT_SHAPE", "Addition", "Division", "FromInteger", "Multiplication", "SquareRoot"]
@@ -32,13 +34,11 @@ def _carried(total: Value, base: Value) -> tuple[Value, Value]:
 class Multiplication:
     """a * b: the product of the mantissas is there two cycles after the operands."""
 
-    def __init__(self, m: Module, a: data.View, b: data.View) -> None:
+    def __init__(self, m: Module, technology: Technology | None, a: data.View, b: data.View) -> None:
         self._product = Signal(2 * MANTISSA_BITS, reset_less=True)
         self._exponent = Signal(EXPONENT_SHAPE, reset_less=True)
-        low = Signal(MANTISSA_BITS + _SLICE_BITS, reset_less=True)
-        high = Signal(2 * MANTISSA_BITS - _SLICE_BITS, reset_less=True)
-        m.d.sync += [low.eq(a.m * b.m[:_SLICE_BITS]), high.eq(a.m * b.m[_SLICE_BITS:]),
-                     self._product.eq(low + (high << _SLICE_BITS)), self._exponent.eq(a.e + b.e)]
+        low, high = (registered_product(m, technology, a.m, part) for part in (b.m[:_SLICE_BITS], b.m[_SLICE_BITS:]))
+        m.d.sync += [self._product.eq(low + (high << _SLICE_BITS)), self._exponent.eq(a.e + b.e)]
 
     def start(self) -> list:
         return []

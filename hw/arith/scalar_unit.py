@@ -70,7 +70,7 @@ class ScalarUnit(wiring.Component):
         exponent = Signal(EXPONENT_SHAPE, reset_less=True)
         a, b = operands.a, operands.b
         count = Signal(range(MANTISSA_BITS + 1), reset_less=True)  # of digits
-        made = {ScalarOp.MUL: lambda: Multiplication(m, a, b), ScalarOp.ADD: lambda: Addition(m, a, b),
+        made = {ScalarOp.MUL: lambda: Multiplication(m, platform, a, b), ScalarOp.ADD: lambda: Addition(m, a, b),
                 ScalarOp.DIV: lambda: Division(m, a, b, count), ScalarOp.SQRT: lambda: SquareRoot(a, count),
                 ScalarOp.FROM_INT: lambda: FromInteger(m, operands.n)}
         operations = [made[op]() for op in self._only]

@@ -6,6 +6,7 @@ from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.arith.multiply_add import registered_product
 from hw.attention.jobs import JOB
 from hw.command import field_shapes
 from hw.memory.shapes import READ_REQUEST
@@ -48,7 +49,7 @@ class ReadRequests(wiring.Component):
         offset, waiting_offset = Signal(32, reset_less=True), Signal(32, reset_less=True)
         waiting, ending = Signal(), Signal()
         kv_head = Signal(8, reset_less=True)
-        blocks_size, rows_size = Signal(32, reset_less=True), Signal(16, reset_less=True)
+        blocks_size, rows_size = Signal(32, reset_less=True), Signal(16)
         tail_size = Signal(16, reset_less=True)  # of the last block, if it is not whole
         request = Signal(READ_REQUEST, reset_less=True)
         chunks = Signal(range(512 // self._chunk + 1), reset_less=True)
@@ -62,8 +63,8 @@ class ReadRequests(wiring.Component):
         m.d.sync += [
             chunks.eq((self.dim + self._elements - 1) // self._elements),
             blocks_size.eq((tokens // BLOCK_TOKENS) * self.block_bytes),
-            rows_size.eq(some_rows * self.row_bytes),
         ]
+        m.d.comb += rows_size.eq(registered_product(m, platform, some_rows, self.row_bytes))
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.i.ready.eq(1)

@@ -59,7 +59,7 @@ class BeatPacker(wiring.Component):
                    for n in range(items))
         ends = (slot == items - 1) | (given.index == length - 1)
         m.d.comb += [
-            self.i.ready.eq(~preparing & ~self.start & (~self.o.valid | self.o.ready)),
+            self.i.ready.eq(~preparing & (~self.o.valid | self.o.ready)),
             self.idle.eq(~preparing & ~self.o.valid),
         ]
         with m.If(self.o.ready):

@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from hw.arith.adder_tree import AdderTree
+from hw.arith.multiply_add import registered_product
 
 __all__ = ["HeadDot"]
 
@@ -61,9 +62,7 @@ class HeadDot(wiring.Component):
             activations = Signal(self.activations[row].shape(), name=f"activations_{row}", reset_less=True)
             m.d.sync += activations.eq(self.activations[row])
             for lane in range(self._lanes):
-                product = Signal(signed(_PRODUCT_BITS), name=f"product_{row}_{lane}", reset_less=True)
-                m.d.sync += product.eq(weights[lane] * activations[lane])
-                m.d.comb += tree.terms[lane].eq(product)
+                m.d.comb += tree.terms[lane].eq(registered_product(m, platform, weights[lane], activations[lane]))
             with m.If(stage.valid):
                 m.d.sync += self.sums[row].eq(tree.total + Mux(stage.first, 0, self.sums[row]))
         return m

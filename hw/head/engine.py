@@ -12,10 +12,11 @@ from hw.head.beat_packer import BeatPacker
 from hw.head.dot import ACTIVATION_BITS
 from hw.head.logit_scale import LOGIT_BITS, LogitScale
 from hw.head.row_sums import RowSums
-from hw.head.top_k import TopK
+from hw.head.top_k import CANDIDATE, TopK
 from hw.linear.activations import activation_layout
 from hw.memory.shapes import ID_BITS, LISTED_ROW, WRITE_BEAT
 from hw.stream.queue import Queue
+from hw.stream.register_slice import sliced
 from hw.stream.reserved_queue import ReservedQueue
 from models.machine.build import BuildParameters
 from models.machine.descriptor import Opcode
@@ -89,7 +90,11 @@ class HeadEngine(wiring.Component):
             top.start.eq(starting), top.base.eq(fields.top), top.length.eq(fields.k),
             top.stride.eq(build.top_k * _LISTED_BYTES),
         ]
-        final = self._hand_out(m, self._scaled(m, fields, sums), fields, top_k, logits)
+        to_list, to_store = stream.Signature(CANDIDATE).create(), stream.Signature(logits.i.p.shape()).create()
+        final = self._hand_out(m, self._scaled(m, fields, sums), fields, to_list, to_store)
+        stored = sliced(m, platform, "stored_slice", to_store)
+        connect(m, sliced(m, platform, "listed_slice", to_list), top_k.i)
+        connect(m, stored, logits.i)
         self._write(m, top_k, logits, top)
 
         with m.FSM():
@@ -107,7 +112,7 @@ class HeadEngine(wiring.Component):
                 with m.If(top_k.drained):
                     m.next = "SEND"
             with m.State("SEND"):
-                with m.If(logits.idle & top.idle & ~self.o_write.valid):
+                with m.If(~stored.valid & logits.idle & top.idle & ~self.o_write.valid):
                     m.next = "WRITTEN"
             with m.State("WRITTEN"):
                 with m.If(self.write_idle & sums.done):
@@ -141,10 +146,10 @@ class HeadEngine(wiring.Component):
         return scaled.o
 
     @staticmethod
-    def _hand_out(m: Module, logit: wiring.PureInterface, fields: data.View, top_k: TopK, logits: BeatPacker) -> Value:
+    def _hand_out(m: Module, logit: wiring.PureInterface, fields: data.View, to_list: wiring.PureInterface,
+                  to_store: wiring.PureInterface) -> Value:
         """Every logit to the list and, where wanted, to memory; whether the command's final one has gone to both."""
         listed, stored, both = Signal(), Signal(), Signal()
-        to_list, to_store = top_k.i, logits.i
         m.d.comb += [
             to_list.valid.eq(logit.valid & ~listed),
             to_list.p.row.eq(logit.p.user.row), to_list.p.id.eq(logit.p.user.id), to_list.p.value.eq(logit.p.y),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -54,43 +54,50 @@ class TopK(wiring.Component):
         index_bits, row_bits = ceil_log2(self._k_max), ceil_log2(self._rows)
         m.submodules.memory = memory = Memory(shape=_ENTRY, depth=1 << (index_bits + row_bits), init=[],
                                               attrs={"ram_style": "distributed"})
-        read, write = memory.read_port(domain="comb"), memory.write_port()
-        read_bottom = memory.read_port(domain="comb")  # its own, so that its address waits for no state
-        entry, bottom_entry = read.data, read_bottom.data
+        read, ahead, write = memory.read_port(domain="comb"), memory.read_port(domain="comb"), memory.write_port()
         bottom, last_row = Signal(8, reset_less=True), Signal(8, reset_less=True)  # the last index and list
         m.d.sync += [bottom.eq(self.k - 1), last_row.eq(self.rows_used - 1)]
         row, index = Signal(8), Signal(8)
-        candidate = Signal(_ENTRY, reset_less=True)
+        candidate, entry = Signal(_ENTRY, reset_less=True), Signal(_ENTRY, reset_less=True)  # entry: at `index`
+        taking, clearing, at_top = Signal(), Signal(init=1), Signal()  # states TAKE, CLEAR and FIRST; two as registers
+        # the last entry of each row, out of registers: whether a candidate is listed at all waits for no memory
+        least = Array(Signal(_ENTRY, reset_less=True, name=f"least_{n}") for n in range(self._rows))
 
         def address(row: Value, index: Value) -> Value:
             return Cat(index[:index_bits], row[:row_bits])
 
+        below = _rank(candidate) > _rank(entry)
         m.d.comb += [
-            read.addr.eq(address(row, index)), read_bottom.addr.eq(address(self.i.p.row, bottom)),
+            read.addr.eq(address(row, index)),
+            ahead.addr.eq(Mux(taking, address(self.i.p.row, bottom), address(row, index - 1))),
             write.addr.eq(address(row, index + 1)),
-            write.data.eq(candidate),
-            self.o.p.row.eq(row), self.o.p.index.eq(index), self.o.p.id.eq(entry.id), self.o.p.value.eq(entry.value),
+            write.data.eq(Mux(clearing, _ENTRY.const(_NONE), Mux(below & ~at_top, entry, candidate))),
+            self.o.p.row.eq(row), self.o.p.index.eq(index), self.o.p.id.eq(read.data.id),
+            self.o.p.value.eq(read.data.value),
         ]
-        with m.FSM():
+        m.d.sync += entry.eq(ahead.data)
+        with m.If(write.en & (write.addr == address(row, bottom))):
+            m.d.sync += least[row].eq(write.data)
+        with m.FSM() as fsm:
+            m.d.comb += taking.eq(fsm.ongoing("TAKE"))
             with m.State("CLEAR"):
-                m.d.comb += [write.en.eq(1), write.addr.eq(Cat(index[:index_bits], row[:row_bits])),
-                             write.data.eq(_ENTRY.const(_NONE))]
+                m.d.comb += [write.en.eq(1), write.addr.eq(address(row, index))]
                 m.d.sync += index.eq(index + 1)
                 with m.If(index == self._k_max - 1):
                     m.d.sync += [index.eq(0), row.eq(row + 1)]
                     with m.If(row == self._rows - 1):
-                        m.d.sync += row.eq(0)
+                        m.d.sync += [row.eq(0), clearing.eq(0)]
                         m.next = "TAKE"
 
             with m.State("TAKE"):
-                m.d.comb += self.i.ready.eq(~self.clear)
+                m.d.comb += self.i.ready.eq(1)
                 m.d.sync += [candidate.id.eq(self.i.p.id), candidate.value.eq(self.i.p.value)]
                 with m.If(self.clear):
-                    m.d.sync += [row.eq(0), index.eq(0)]
+                    m.d.sync += [row.eq(0), index.eq(0), clearing.eq(1)]
                     m.next = "CLEAR"
                 with m.Elif(self.i.valid):
                     m.d.sync += [row.eq(self.i.p.row), index.eq(bottom)]
-                    with m.If(_rank(self.i.p) > _rank(bottom_entry)):
+                    with m.If(_rank(self.i.p) > _rank(least[self.i.p.row])):
                         m.next = "INSERT"
                 with m.Elif(self.drain):
                     m.d.sync += [row.eq(0), index.eq(0)]
@@ -98,15 +105,16 @@ class TopK(wiring.Component):
 
             # entry `index` is below the candidate and moves down, or the candidate's place is under it
             with m.State("INSERT"):
-                below = _rank(candidate) > _rank(entry)
-                m.d.comb += [write.en.eq(index != bottom), write.data.eq(Mux(below, entry, candidate))]
+                m.d.comb += write.en.eq(index != bottom)
                 m.d.sync += index.eq(index - 1)
                 with m.If(~below):
                     m.next = "TAKE"
                 with m.Elif(index == 0):
+                    m.d.sync += at_top.eq(1)
                     m.next = "FIRST"
             with m.State("FIRST"):
                 m.d.comb += [write.en.eq(1), write.addr.eq(address(row, Const(0, 8)))]
+                m.d.sync += at_top.eq(0)
                 m.next = "TAKE"
 
             with m.State("DRAIN"):

@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from hw.memory.ram_style import ram_attributes
+from hw.stream.shallow_memory import shallow_attributes
 
 __all__ = ["ActivationMemory", "activation_layout"]
 
@@ -49,7 +50,7 @@ class ActivationMemory(wiring.Component):
         address_bits = (self._depth - 1).bit_length()
         depth = self._batches << address_bits
         m.submodules.memory = memory = Memory(shape=self._word.size, depth=depth, init=[],
-                                              attrs=ram_attributes(depth, platform))
+                                              attrs=ram_attributes(depth, platform) or shallow_attributes(platform))
         write, read = memory.write_port(granularity=self._lanes * self._value_bits), memory.read_port()
 
         element = self.i.payload

@@ -16,7 +16,7 @@ from hw.linear.step_gearbox import StepGearbox
 from hw.linear.step_issue import StepIssue
 from hw.linear.table_fill import TableFill
 from hw.linear.weight_buffer import WeightBuffer
-from hw.stream.register_slice import RegisterSlice
+from hw.stream.register_slice import RegisterSlice, sliced
 from models.machine.build import CHANNEL_UNIT, BuildParameters
 from models.machine.descriptor import Opcode
 
@@ -101,7 +101,7 @@ class LinearEngine(wiring.Component):
         for n, (request, sums) in enumerate(((self.read_a, self.sums_a), (self.read_b, self.sums_b))):
             m.submodules[f"reader_{'ab'[n]}"] = reader = AccumulatorReader(build)
             connect(m, flipped(request), reader.request)
-            connect(m, reader.o, flipped(sums))
+            connect(m, sliced(m, platform, f"sums_slice_{'ab'[n]}", reader.o), flipped(sums))
             connect(m, reader.asks, accumulator.requests[n])
             m.d.comb += [reader.words.eq(accumulator.words[n]), reader.returned.eq(accumulator.returned[n])]
 

@@ -6,6 +6,7 @@ from amaranth.hdl import Array, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.arith.multiply_add import registered_product
 from hw.command import COMMAND_BITS, POSITIONS, command_layout
 from hw.memory.axi import DATA_BITS
 from hw.memory.shapes import LOAD_CHANNELS, LOAD_WORD, READ_REQUEST
@@ -48,7 +49,7 @@ class Loader(wiring.Component):
         layout = command_layout(Opcode.LOAD)
         command = data.View(layout, Signal(COMMAND_BITS, reset_less=True))
         position = Signal(self.positions[0].shape(), reset_less=True)
-        product = Signal(layout["address_stride"].shape.width + len(position), reset_less=True)
+        product = registered_product(m, platform, position, command.address_stride)
         address = Signal(self.read.payload.address.shape(), reset_less=True)
 
         # The memories' enumeration is dense.
@@ -85,7 +86,6 @@ class Loader(wiring.Component):
                 m.next = "MULTIPLY"
             with m.State("MULTIPLY"):
                 m.d.sync += [
-                    product.eq(position * command.address_stride),
                     half.eq(halves[command.target]),
                     step.eq(steps[command.target]),
                 ]

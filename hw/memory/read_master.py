@@ -22,8 +22,9 @@ class ReadMaster(wiring.Component):
     order, while the memory may answer different clients in any order, beats interleaved.
 
     At most `outstanding` bursts are under way; one address every other cycle, three cycles after its transfer. A beat
-    reaches its client one cycle after its transfer. `stop` keeps new bursts back; what is on the bus goes its way, and
-    `quiet` is high once everything is answered. Beats that nobody asked for, of before a reset, are dropped.
+    reaches its client one cycle after its transfer, two where wires are slow. `stop` keeps new bursts back; what is on
+    the bus goes its way, and `quiet` is high once everything is answered. Beats that nobody asked for, of before a
+    reset, are dropped.
 
     Each burst is compared with blocks `base` to `limit` - 1 (`hw.memory.limit_check`) before it is sent. One that is
     outside never is, nor any behind it until `stop`: `faulty` is high for as long, with response OKAY and the burst's
@@ -97,7 +98,7 @@ class ReadMaster(wiring.Component):
 
         valid, last, response = Signal(), Signal(), Signal(2, reset_less=True)
         identity, beat = Signal(ID_BITS, reset_less=True), Signal(DATA_BITS, reset_less=True)
-        left = Signal.like(under_way)
+        left, on_its_way = Signal.like(under_way), Signal()  # on_its_way: a beat, between here and its client
         m.d.comb += [
             axi.rready.eq(1),
             self.beat.eq(valid & asked),
@@ -109,7 +110,7 @@ class ReadMaster(wiring.Component):
             self.fault.response.eq(Mux(self.error, response, 0)),
             self.fault.client.eq(Mux(self.error, identity, client)),
             self.fault.address.eq(burst.address),
-            self.quiet.eq(~asked & ~valid & ~waiting),
+            self.quiet.eq(~asked & ~valid & ~waiting & ~on_its_way),
         ]
         m.d.sync += [
             valid.eq(axi.rvalid),
@@ -120,6 +121,11 @@ class ReadMaster(wiring.Component):
             under_way.eq(left),
             asked.eq(left != 0),
         ]
+        slow = platform is not None and platform.slow_wires
+        given, later = (m.d.sync, Signal.like(beat)) if slow else (m.d.comb, beat)
+        if slow:
+            m.d.sync += [later.eq(beat), on_its_way.eq(self.beat)]
         for number, beats in enumerate(self.beats):
-            m.d.comb += [beats.valid.eq(self.beat & (identity == number)), beats.payload.eq(beat)]
+            given += beats.valid.eq(self.beat & (identity == number))
+            m.d.comb += beats.payload.eq(later)
         return m

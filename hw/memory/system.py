@@ -33,6 +33,7 @@ from hw.memory.stream_router import StreamRouter
 from hw.memory.wide_reader import WideReader
 from hw.memory.write_master import WriteMaster
 from hw.stream.queue import Queue
+from hw.stream.register_slice import sliced
 from hw.stream.reset_tree import ResetTree
 from models.machine.build import BURST_BEATS, CACHE_READER_BEATS, PORT_FIFO_BEATS, BuildParameters
 from models.machine.descriptor import Opcode
@@ -114,6 +115,9 @@ class MemorySystem(wiring.Component):
         def stoppable(name: str, unit: wiring.Component) -> None:
             m.submodules[name] = ResetInserter(self.stop)(ResetTree(name)(unit))
 
+        def cut(name: str, source: wiring.PureInterface) -> wiring.PureInterface:
+            return sliced(m, platform, name, source, add=stoppable)
+
         fetcher = StreamFetcher(build.ports, PORT_FIFO_BEATS)
         fifos = PortFifos(build.ports, PORT_FIFO_BEATS)
         router = StreamRouter(build.ports * DATA_BITS)
@@ -154,17 +158,21 @@ class MemorySystem(wiring.Component):
 
         connect(m, fifos.o, router.i)
         connect(m, router.o_weights, flipped(self.weights))
-        connect(m, router.o_head, flipped(self.head))
+        connect(m, cut("head_slice", router.o_head), flipped(self.head))
         connect(m, flipped(self.load_command), loader.command)
         connect(m, loader.read, readers["load"].i)
-        connect(m, readers["load"].o, loader.beats)
+        connect(m, cut("load_slice", readers["load"].o), loader.beats)
         connect(m, loader.o_load, flipped(self.o_load))
         connect(m, flipped(self.cache_read), cache.i)
         connect(m, cache.o, flipped(self.cache))
         connect(m, flipped(self.descriptor_read), readers["descriptor"].i)
         connect(m, readers["descriptor"].o, flipped(self.descriptors))
-        connect(m, flipped(self.vector_write), writer.i[0])
-        connect(m, flipped(self.head_write), writer.i[1])
+        for client, (writes, idle) in enumerate(((self.vector_write, self.vector_write_idle),
+                                                 (self.head_write, self.head_write_idle))):
+            source = flipped(writes)
+            given = cut(f"write_slice_{client}", source)
+            connect(m, given, writer.i[client])
+            m.d.comb += idle.eq(writer.idle[client] & (given is source or ~given.valid))
 
         self._connect_streams(m, fetcher, router, gather)
         connect(m, gather.read, flipped(self.list_read))
@@ -172,13 +180,12 @@ class MemorySystem(wiring.Component):
         connect(m, gather.o_rows, rows.i)
         connect(m, rows.o, flipped(self.head_rows))
         m.d.comb += [
-            fetcher.taken.eq(fifos.taken),
             self.load_retired.eq(loader.retired),
             loader.positions.eq(self.positions),
-            self.vector_write_idle.eq(writer.idle[0]),
-            self.head_write_idle.eq(writer.idle[1]),
             writer.stop.eq(self.stop),
         ]
+        counted = m.d.sync if platform is not None and platform.slow_wires else m.d.comb
+        counted += fetcher.taken.eq(fifos.taken)  # room may be known late
         m.submodules.drain = drain = Drain(self._drain_cycles)
         m.submodules.faults = faults = FaultCollector([
             *((port, False, _READERS if port == 0 else _READERS[:2]) for port in range(build.ports)),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.memory.axi import ADDRESS_BITS, ID_BITS, INCREMENT, SIZE_16_BYTES, Axi4Write
+from hw.memory.axi import ADDRESS_BITS, DATA_BITS, ID_BITS, INCREMENT, SIZE_16_BYTES, Axi4Write
 from hw.memory.limit_check import is_inside
 from hw.memory.shapes import MASTER_FAULT, WRITE_BEAT
 from hw.stream.round_robin import RoundRobin
@@ -56,7 +56,8 @@ class WriteMaster(wiring.Component):
         free, left, owner = Signal(), Signal(WRITE_BEAT["left"].width), Signal(self._clients)
         more, final = Signal(), Signal()  # beats are left, one is
         goes_on = Signal()  # a burst, by a beat
-        amid = more & (~axi.wvalid | axi.wready)  # of a burst, and its next beat may go
+        open_ = ~axi.wvalid | axi.wready  # a beat may be shown
+        amid = more & open_  # of a burst, and its next beat may go
         # whose burst is next; its address is held a cycle later, compared in the one behind, and then it may begin
         chosen, held, checked, begun = Signal(self._clients), Signal(), Signal(), Signal()
         address, length = Signal(ADDRESS_BITS, reset_less=True), Signal.like(left, reset_less=True)
@@ -76,7 +77,6 @@ class WriteMaster(wiring.Component):
             m.d.sync += axi.wvalid.eq(0)
         with m.If(amid & self.stop):
             m.d.comb += goes_on.eq(1)
-            m.d.sync += axi.wstrb.eq(0)
         with m.If(begun):
             m.d.sync += [axi.wvalid.eq(1), axi.wlast.eq(length == 0), left.eq(length), more.eq(length != 0),
                          final.eq(length == 1)]
@@ -106,6 +106,7 @@ class WriteMaster(wiring.Component):
 
         under_way = [Signal(range(self._outstanding + 1), name=f"under_way_{client}")
                      for client in range(self._clients)]
+        data, strobe = Const(0, DATA_BITS), Const(0, DATA_BITS // 8)
         for client, beat in enumerate(self.i):
             count, begin, going, finish = under_way[client], Signal(), Signal(), Signal()
             m.d.comb += [
@@ -126,10 +127,13 @@ class WriteMaster(wiring.Component):
                     owner.eq(1 << client),
                 ]
             with m.If(begin | (going & beat.valid)):
-                m.d.sync += [axi.wdata.eq(beat.payload.data), axi.wstrb.eq(beat.payload.strobe)]
                 m.d.comb += goes_on.eq(1)
+            whose = Mux(more, owner[client], chosen[client])
+            data, strobe = data | Mux(whose, beat.payload.data, 0), strobe | Mux(whose, beat.payload.strobe, 0)
             with m.If(finish):
                 m.d.comb += self.error.eq(response[1])
+        with m.If(open_):  # whether or not there is one: what a beat needs to be shown comes late in a cycle
+            m.d.sync += [axi.wdata.eq(data), axi.wstrb.eq(Mux(self.stop, 0, strobe))]
         m.d.comb += [
             self.faulty.eq(self.error | (checked & ~inside)),
             self.fault.response.eq(Mux(self.error, response, 0)),

@@ -18,7 +18,7 @@ _LINE = re.compile(
     r"|SETUPHOLD \(posedge (?P<data>[^)]+)\) \(posedge [^)]+\)) \([\d.-]+:[\d.-]+:(?P<most>[\d.-]+)\)")
 _CELL = re.compile(r'\((CELLTYPE|INSTANCE) "?([^)"]*)"?\)')
 _ESCAPED = re.compile(r"\\(.)")
-_MADE = re.compile(r"[\\_](?:TRELLIS|LUT4|CCU2C|PFUMX|L6MUX21|MULT18X18D|DP16KD)\w*|\$\w+.*")
+_MADE = re.compile(r"[\\_](?:TRELLIS|LUT4|CCU2C|PFUMX|L6MUX21|MULT18X18D|DP16KD)\w*|\$(?!\d+\.)\w+.*")
 _PAD, _PAD_INPUTS, _PAD_OUTPUT = "TRELLIS_IO", ("I", "T"), "O"
 _NUMBERS = re.compile(r"\d+")
 

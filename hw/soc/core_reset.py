@@ -12,12 +12,12 @@ __all__ = ["CUT_CYCLES", "RESET_CYCLES", "CoreReset"]
 
 RESET_CYCLES = 16
 CUT_CYCLES = RESET_CYCLES + 4 * RESET_LATENCY
-"""From the pulse on: units behind a register and two trees of registers are reset later than it is asked for."""
+"""Units behind a register and two trees of registers are reset later than it is asked for."""
 
 
 class CoreReset(wiring.Component):
-    """`reset` is high RESET_CYCLES cycles from the one after a pulse of `request` on; `cut` from the pulse itself on,
-    until every unit of the core has seen the reset. A pulse in between begins both anew."""
+    """Both are registers, high from the cycle after a pulse of `request` on: `reset` for RESET_CYCLES cycles, `cut` for
+    CUT_CYCLES, until every unit of the core has seen the reset. A pulse in between begins both anew."""
 
     def __init__(self) -> None:
         super().__init__({"request": In(1), "reset": Out(1), "cut": Out(1)})
@@ -25,12 +25,10 @@ class CoreReset(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         left = Signal(range(CUT_CYCLES))
-        busy = Signal()
-        m.d.comb += self.cut.eq(self.request | busy)
         with m.If(self.request):
-            m.d.sync += [left.eq(CUT_CYCLES - 1), busy.eq(1), self.reset.eq(1)]
-        with m.Elif(busy):
-            m.d.sync += [left.eq(left - 1), busy.eq(left != 0)]
+            m.d.sync += [left.eq(CUT_CYCLES - 1), self.cut.eq(1), self.reset.eq(1)]
+        with m.Elif(self.cut):
+            m.d.sync += [left.eq(left - 1), self.cut.eq(left != 0)]
             with m.If(left == CUT_CYCLES - RESET_CYCLES):
                 m.d.sync += self.reset.eq(0)
         return m

@@ -19,8 +19,9 @@ class WriteGuard(wiring.Component):
 
     While `cut` is high the master is not listened to: a burst that the memory was shown goes on with beats that write
     nothing, and answers are taken and dropped. What the memory is still owed when `cut` falls goes on in the same way.
-    `cut` is high from the cycle in which the master's reset begins until the master shows nothing any more. `whole`:
-    nothing is owed, and the master is listened to.
+    `cut` is high from the cycle in which the master's reset begins, or an earlier one, until the master shows nothing
+    any more: what `ready` tells it meanwhile means nothing, so that `cut` reaches none. `whole`: nothing is owed, and
+    the master is listened to.
 
     The master has one burst of up to 16 beats at a time, as `hw.memory.write_master` does: it shows no data before its
     address, and nothing of the next burst before address and data of the one are taken.
@@ -44,6 +45,7 @@ class WriteGuard(wiring.Component):
             master.bid.eq(memory.bid), master.bresp.eq(memory.bresp), master.bvalid.eq(memory.bvalid & ~closes),
             memory.bready.eq(master.bready | closes),
             memory.wdata.eq(master.wdata),
+            master.awready.eq(memory.awready & ~closing), master.wready.eq(memory.wready & ~closing),
         ]
         with m.If(closes):
             m.d.comb += [
@@ -52,9 +54,8 @@ class WriteGuard(wiring.Component):
             ]
         with m.Else():
             m.d.comb += [
-                sent.eq(shown), memory.awvalid.eq(master.awvalid), master.awready.eq(memory.awready),
+                sent.eq(shown), memory.awvalid.eq(master.awvalid),
                 memory.wvalid.eq(master.wvalid), memory.wlast.eq(master.wlast), memory.wstrb.eq(master.wstrb),
-                master.wready.eq(memory.wready),
             ]
         m.d.comb += length.eq(memory.awlen)
 

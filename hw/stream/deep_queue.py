@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from hw.stream.read_registers import read_registers
+from hw.stream.shallow_memory import shallow_attributes
 
 __all__ = ["DeepQueue"]
 
@@ -34,7 +35,8 @@ class DeepQueue(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        m.submodules.storage = storage = Memory(shape=self.i.payload.shape(), depth=self._depth, init=[])
+        m.submodules.storage = storage = Memory(shape=self.i.payload.shape(), depth=self._depth, init=[],
+                                                attrs=shallow_attributes(platform))
         write, read = storage.write_port(), storage.read_port()
 
         address_bits = exact_log2(self._depth)

@@ -8,6 +8,8 @@ from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from hw.stream.shallow_memory import shallow_attributes
+
 __all__ = ["Queue"]
 
 
@@ -16,8 +18,9 @@ class Queue(wiring.Component):
 
     `i.ready` and `o.valid` come from registers alone, so neither side's reach the other. A transfer is on offer the
     cycle after it came, and its payload is read out of LUTs. `buffered`, for wide ones: a cycle later, out of a
-    register that is read in every cycle, so that no logic has to enable it, and every other cycle at most. Deep ones at
-    full clock: `hw.stream.deep_queue`.
+    register that is read in every cycle, so that no logic has to enable it, and every other cycle at most; where it
+    lies in block RAM (`hw.stream.shallow_memory`) that is the block's, and there is one more behind it, a cycle later
+    and every third cycle at most. Deep ones at full clock: `hw.stream.deep_queue`.
     """
 
     def __init__(self, shape: ShapeLike, depth: int, *, buffered: bool = False) -> None:
@@ -33,7 +36,7 @@ class Queue(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         if self._buffered:
-            self._elaborate_buffered(m)
+            self._elaborate_buffered(m, platform)
             return m
         given, taken = Value.cast(self.i.payload), Value.cast(self.o.payload)
         m.submodules.fifo = fifo = SyncFIFO(width=len(given), depth=self._depth)
@@ -44,10 +47,11 @@ class Queue(wiring.Component):
         ]
         return m
 
-    def _elaborate_buffered(self, m: Module) -> None:
+    def _elaborate_buffered(self, m: Module, platform) -> None:
         depth, given = self._depth, Value.cast(self.i.payload)
         words = max(depth, 2)  # an address has a bit
-        m.submodules.storage = storage = Memory(shape=len(given), depth=words, init=[])
+        m.submodules.storage = storage = Memory(shape=len(given), depth=words, init=[],
+                                                attrs=shallow_attributes(platform))
         write, read = storage.write_port(), storage.read_port()
         head, tail = Signal(range(words)), Signal(range(words))
         put, got = self.i.valid & self.i.ready, self.o.valid & self.o.ready
@@ -58,9 +62,17 @@ class Queue(wiring.Component):
         m.d.comb += [
             self.i.ready.eq(self.level != depth),
             write.addr.eq(tail), write.en.eq(put), write.data.eq(given),
-            read.addr.eq(head), read.en.eq(1), Value.cast(self.o.payload).eq(read.data),
+            read.addr.eq(head), read.en.eq(1),
         ]
-        m.d.sync += [self.level.eq(self.level + put - got), self.o.valid.eq((self.level != 0) & ~got)]
+        m.d.sync += self.level.eq(self.level + put - got)
+        there = (self.level != 0) & ~got
+        if platform is not None and platform.shallow_blocks:
+            word, fetched = Signal(len(given), reset_less=True), Signal()
+            m.d.sync += [word.eq(read.data), fetched.eq(there), self.o.valid.eq(fetched & ~got)]
+        else:
+            word = read.data
+            m.d.sync += self.o.valid.eq(there)
+        m.d.comb += Value.cast(self.o.payload).eq(word)
         with m.If(put):
             m.d.sync += tail.eq(after(tail))
         with m.If(got):

@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from amaranth.hdl import Module, Mux, ShapeLike, Signal, Value
 from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect
 
+from hw.boards.technology import Technology
 from hw.stream.kept import KEPT
 
-__all__ = ["RegisterSlice"]
+__all__ = ["RegisterSlice", "sliced"]
 
 _BITS = 256  # of a payload that one register selects
+
+
+def sliced(m: Module, technology: Technology | None, name: str, source: wiring.PureInterface, *,
+           add: Callable[[str, wiring.Component], None] | None = None) -> wiring.PureInterface:
+    """A stream behind a slice, submodule `name` of `m`, where the technology's wires are slow; elsewhere as it is.
+
+    add: puts the slice there in its own way, for one with another reset.
+    """
+    if technology is None or not technology.slow_wires:
+        return source
+    cut = RegisterSlice(source.payload.shape())
+    if add:
+        add(name, cut)
+    else:
+        m.submodules[name] = cut
+    connect(m, source, cut.i)
+    return cut.o
 
 
 class RegisterSlice(wiring.Component):

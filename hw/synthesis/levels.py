@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from hw.synthesis.graph import End, Graph
 from hw.synthesis.netlist import Cell, Netlist
 from hw.synthesis.primitives import Kind, kind_of
+from hw.synthesis.weights import COUNTED, SOME_LOADS, Weights
 
 __all__ = ["LogicLevels", "Path", "Step"]
-
-_MANY_LOADS = 32  # from here on a net's fan-out is worth saying
 
 
 @dataclass(frozen=True)
@@ -29,9 +28,11 @@ class Step:
 
 @dataclass(frozen=True)
 class Path:
-    """A path from a register, memory or port to the next; `loads`: the fan-out of its first net."""
+    """A path from a register, memory or port to the next; `loads`: the fan-out of its first net. weighed: its levels
+    with what else weighs."""
 
     levels: int
+    weighed: float
     start: str
     loads: int
     steps: tuple[Step, ...]
@@ -43,7 +44,7 @@ class Path:
 
 
 def _fan_out(loads: int) -> str:
-    return f"({loads} loads)" if loads >= _MANY_LOADS else ""
+    return f"({loads} loads)" if loads >= SOME_LOADS else ""
 
 
 class LogicLevels:
@@ -58,18 +59,29 @@ class LogicLevels:
 
     `worst`: levels of the longest path, 0 where registers follow each other directly. `loop`: names around one
     combinational loop, empty if there is none; a netlist with a loop has no levels, and `worst` is None.
+
+    With `weights` a path is as long as its levels and these together, wherever the longest are asked for.
     """
 
-    def __init__(self, netlist: Netlist) -> None:
-        self._names = netlist.names
+    def __init__(self, netlist: Netlist, weights: Weights = COUNTED) -> None:
+        self._names, self._weights = netlist.names, weights
         self._graph = Graph(netlist)
-        self._level = self._levels()
+        self._level: dict[int, float] = {}
+        self._count()
         self.loop = self._find_loop()
         self.worst = None if self.loop else max(self.histogram(), default=0)
 
-    def histogram(self) -> dict[int, int]:
+    def histogram(self) -> dict[float, int]:
         """Number of path ends, bit by bit, by the most levels before them."""
         return dict(sorted(Counter(self._levels_to(end) for end in self._graph.ends).items()))
+
+    def by_unit(self) -> dict[str, float]:
+        """The most levels before an end in each unit, by the unit's name in the hierarchy; "" for the top's own."""
+        most: dict[str, float] = {}
+        for end in self._graph.ends:
+            unit = re.split(r"[/\\]", self._end_name(end))[0].rpartition(".")[0]
+            most[unit] = max(self._levels_to(end), most.get(unit, 0))
+        return most
 
     def paths(self, count: int) -> list[Path]:
         """The longest paths, longest first, one from each register to each unit; names but for numbers are one."""
@@ -86,12 +98,18 @@ class LogicLevels:
                 paths.append(path)
         return paths
 
-    def _levels_to(self, end: End) -> int:
-        return self._level.get(end.bit, 0)
+    def _levels_to(self, end: End) -> float:
+        return self._before(end.bit) + self._weights.end(end.cell)
 
-    def _levels(self) -> dict[int, int]:
+    def _before(self, bit: int) -> float:
+        """Levels up to the loads of a net."""
+        first = self._level.get(bit)
+        start = self._weights.start(self._graph.driver.get(bit)) if first is None else first
+        return start + self._weights.net(self._graph.loads[bit])
+
+    def _count(self) -> None:
         """Of every node that no loop feeds, in topological order; -1 for a carry that is constant."""
-        before, level = self._graph.before, {}
+        before, driver = self._graph.before, self._graph.driver
         waiting, after = {}, {}
         for node, sources in before.items():
             nodes = [source for source in sources if source in before]
@@ -101,13 +119,13 @@ class LogicLevels:
         ready = [node for node, count in waiting.items() if not count]
         while ready:
             node = ready.pop()
-            most = max([level.get(source, 0) for source in before[node]], default=-1)
-            level[node] = most + self._graph.weight[node]
+            most = max(map(self._before, before[node]), default=-1)
+            extra = self._weights.passed(driver[node]) if node in driver else 0
+            self._level[node] = most + self._graph.weight[node] + extra
             for user in after.get(node, ()):
                 waiting[user] -= 1
                 if not waiting[user]:
                     ready.append(user)
-        return level
 
     def _find_loop(self) -> tuple[str, ...]:
         """Names of nodes around a loop, in the direction of the signals."""
@@ -128,7 +146,7 @@ class LogicLevels:
         nodes = []  # from the end back to the start
         while graph.before.get(node):
             nodes.append(node)
-            node = max(graph.before[node], key=lambda source: self._level.get(source, 0))
+            node = max(graph.before[node], key=self._before)
         steps: list[Step] = []
         chain: list[Cell] = []  # cells of a carry chain that is not left yet
         for passed in reversed(nodes):
@@ -143,7 +161,8 @@ class LogicLevels:
                 steps.append(Step(cell.type, net, loads))
             else:
                 steps[-1] = Step(f"{steps[-1].cells} + {cell.type}", net, loads)
-        return Path(self._levels_to(end), self._start_name(node), graph.loads[node], tuple(steps), self._end_name(end))
+        return Path(sum(graph.weight[passed] for passed in nodes), self._levels_to(end), self._start_name(node),
+                    graph.loads[node], tuple(steps), self._end_name(end))
 
     def _start_name(self, bit: int) -> str:
         cell = self._graph.driver.get(bit)

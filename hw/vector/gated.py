@@ -29,7 +29,7 @@ class Sigmoid(wiring.Component):
     Contract: golden `sigmoid` (docs/numerics.md §8). A ROM of 1,024 words holds each segment's low end (17 bits)
     and its rise (at most 512, 10 bits). `user` travels along.
 
-    i: {t: signed(19), user}; o: {y: unsigned(17), user}. Latency `LATENCY`.
+    i: {t: signed(19), user}; o: {y: unsigned(17), user}. Latency `LATENCY`, a cycle more where wires are slow.
     """
 
     LATENCY = 3
@@ -50,7 +50,10 @@ class Sigmoid(wiring.Component):
         t = self.i.p.t
         m.d.comb += [port.en.eq(p.advance), port.addr.eq(t[_SEGMENT_BITS:] ^ (1 << 9))]  # segment + 512
         rest, user = p.step(t[:_SEGMENT_BITS], self.i.p.user)
-        low, product, user = p.step(port.data.low, port.data.rise * rest, user)
+        low, rise = port.data.low, port.data.rise
+        if platform is not None and platform.slow_wires:  # a block of memory is a third of the cycle already
+            low, rise, rest, user = p.step(low, rise, rest, user)
+        low, product, user = p.step(low, rise * rest, user)
         y, user = p.step((low + ((product + (1 << (_SEGMENT_BITS - 1))) >> _SEGMENT_BITS))[:17], user)
         p.finish(y=y, user=user)
         return m

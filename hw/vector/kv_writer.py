@@ -7,6 +7,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import exact_log2
 
+from hw.arith.multiply_add import registered_product
 from hw.arith.scalar import SCALAR
 from hw.memory.burst_former import BurstPort
 from hw.vector.kv_stage import BEAT_BYTES, KVStage
@@ -80,17 +81,17 @@ class KVWriter(wiring.Component):
                 m.d.sync += [row.eq(0), target.eq(self.start.p)]
         m.d.sync += waiting.eq(waiting + (self.i.valid & self.i.p.last & last) - walk.leaves)
 
-        block_offset, row_offset = Signal(32, reset_less=True), Signal(20, reset_less=True)
+        block_offset, row_offset = Signal(32, reset_less=True), Signal(20)
         offset, scale_offset = Signal(32, reset_less=True), Signal(32, reset_less=True)
         scale_block_offset = Signal(32, reset_less=True)
         m.d.sync += [
             block_offset.eq((target.token // BLOCK_TOKENS) * target.block_bytes),
-            row_offset.eq(within * target.address_stride),
             offset.eq(block_offset + row_offset),
             scale_block_offset.eq((target.token // BLOCK_TOKENS) * target.scale_block_bytes),
             scale_offset.eq(scale_block_offset + (within[2:] << 4)),
         ]
         m.d.comb += [
+            row_offset.eq(registered_product(m, platform, within, target.address_stride)),
             walk.target.eq(target), walk.row.eq(row), walk.waiting.eq(waiting),
             walk.offset.eq(offset), walk.scale_offset.eq(scale_offset),
             walk.head_beats.eq(stage.beats), walk.room.eq(self.write.room),

@@ -6,7 +6,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed, unsigne
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.arith.multiply_add import MULTIPLY_ADD_LATENCY, multiply_add, operand_bits
+from hw.arith.multiply_add import MULTIPLY_ADD_LATENCY, multiply_add, operand_bits, registered_product
 from hw.vector.channel_memories import READ_LATENCY, channel_read, gain_word
 from hw.vector.word_tap import tapped_word
 
@@ -105,8 +105,8 @@ class NormGain(wiring.Component):
         total, parts, bits, digits = None, [], operand_bits(platform)[0] - 1, _digits(platform)
         for n in range(digits):
             digit = _unsigned(size[n * bits:(n + 1) * bits])
-            total = _product_and(m, _delayed(m, digit, n).as_signed(), _delayed(m, _unsigned(gain), n).as_signed(),
-                                 None if total is None else total >> bits)
+            operands = (_delayed(m, operand, n).as_signed() for operand in (digit, _unsigned(gain)))
+            total = _product_and(m, platform, *operands, None if total is None else total >> bits)
             parts.append(total)
         *lower, top = parts
 
@@ -145,13 +145,12 @@ def _delayed(m: Module, x: Value, cycles: int) -> Value:
     return x
 
 
-def _product_and(m: Module, a: Value, b: Value, carried: Value | None) -> Signal:
+def _product_and(m: Module, platform, a: Value, b: Value, carried: Value | None) -> Signal:
     """As `multiply_add` with a sum from the fabric: a cascade between DSP blocks shifts by 17 bits or none."""
     operands = [Signal(value.shape(), name=name, reset_less=True) for name, value in (("a", a), ("b", b))]
-    product = Signal(signed(len(a) + len(b)), name="product", reset_less=True)
+    m.d.sync += [operand.eq(value) for operand, value in zip(operands, (a, b), strict=True)]
     total = Signal(signed(44), name="total", reset_less=True)
-    m.d.sync += [operands[0].eq(a), operands[1].eq(b), product.eq(operands[0] * operands[1]),
-                 total.eq(product + (0 if carried is None else carried))]
+    m.d.sync += total.eq(registered_product(m, platform, *operands) + (0 if carried is None else carried))
     return total
 
 

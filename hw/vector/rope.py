@@ -8,7 +8,9 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from hw.arith.multiply_add import registered_product
 from hw.arith.rounding import round_shift
+from hw.stream.shallow_memory import shallow_attributes
 from models.machine.build import HEAD_UNIT
 from models.machine.tables import ANGLE_FRACTION
 
@@ -69,7 +71,7 @@ class Rope(wiring.Component):
         lanes, bits = self._lanes, ceil_log2(self._words)
         head_shape, angles = self.i.p.x.shape(), self.i_table.p.angles.shape()
         m.submodules.heads = heads = Memory(shape=head_shape, depth=_HEADS << bits, init=[],
-                                            attrs={"ram_style": "distributed"})
+                                            attrs=shallow_attributes(platform, "distributed"))
         m.submodules.table = table = Memory(shape=angles, depth=self._words * self._rows, init=[],
                                             attrs={"ram_style": "block"})
         write, read = heads.write_port(), heads.read_port()
@@ -134,14 +136,12 @@ class Rope(wiring.Component):
             for n in range(lanes):
                 m.d.sync += [cos[n].eq(Mux(self.rotate, held_angle[n], 1 << _SHIFT)),
                              sin[n].eq(Mux(self.rotate, angle[n], 0))]
-        straight, crossed = (Signal(data.ArrayLayout(signed(40), lanes), reset_less=True, name=name)
-                             for name in ("straight", "crossed"))
         total = Signal(data.ArrayLayout(signed(41), lanes), reset_less=True)
         for n in range(lanes):
+            straight, crossed = (registered_product(m, platform, *pair) for pair in ((x[n], cos[n]), (y[n], sin[n])))
             m.d.sync += [
-                straight[n].eq(x[n] * cos[n]), crossed[n].eq(y[n] * sin[n]),
                 # first half a cos - b sin, second half b cos + a sin
-                total[n].eq(Mux(tags[5].second, straight[n] + crossed[n], straight[n] - crossed[n])),
+                total[n].eq(Mux(tags[5].second, straight + crossed, straight - crossed)),
                 self.o.p.x[n].eq(round_shift(total[n], _SHIFT)),
             ]
         m.d.sync += [self.o.valid.eq(tags[6].valid), self.o.p.last.eq(tags[6].last),

@@ -9,6 +9,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
+from hw.arith.multiply_add import registered_product
 from hw.arith.scalar import SCALAR, from_word, power_of_two, scalar_const, shift
 from hw.arith.scalar_steps import ScalarSteps
 from hw.arith.scalar_unit import ScalarOp, ScalarPort
@@ -93,7 +94,8 @@ class RowControl(wiring.Component):
         m.d.comb += [self.held.eq(command), self.kind.eq(kind), self.row.eq(row)]
 
         of_heads, words = Signal(16, reset_less=True), Signal(16, reset_less=True)  # sums and words of a row
-        base = Signal(16, reset_less=True)  # of the command's first row; products have registers of their own
+        # of the command's first row; products have registers of their own
+        base = registered_product(m, platform, row.index, (row_channels >> lane_bits))
         left, last_row = Signal(8, reset_less=True), Signal(reset_less=True)  # rows that are left; the row is the last
         run = Signal(range(self._build.attention_rows))  # rows before this one whose keys leave with its
         scalars = ScalarSteps(m, self.scalar)
@@ -128,8 +130,7 @@ class RowControl(wiring.Component):
                                  kind.adding, addition.accumulator, Mux(
                                      kind.selecting, choice.accumulator, Mux(
                                          kind.storing, store.accumulator, accumulator))))),
-                             words.eq(row_channels >> lane_bits),
-                             base.eq(row.index * (row_channels >> lane_bits))]
+                             words.eq(row_channels >> lane_bits)]
                 m.next = "BASE"
             with m.State("BASE"):
                 m.d.sync += row.base.eq(base)

@@ -7,6 +7,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import exact_log2
 
+from hw.arith.multiply_add import registered_product
 from hw.command import field_shapes
 from hw.linear.reader import sum_word
 from hw.memory.shapes import ID_BITS, LIST_PLACE
@@ -54,9 +55,8 @@ class Select(wiring.Component):
         connect(m, best.o, flipped(self.o))
 
         # a step is taken together by all that is under way: sums and gains, products, scores
-        words = data.ArrayLayout(signed(SCORE_BITS), width)
-        sums, products, scores = (Signal(shape, reset_less=True, name=name) for shape, name in (
-            (self.i.p["values"].shape(), "sums"), (words, "products"), (words, "scores")))
+        sums, scores = (Signal(shape, reset_less=True, name=name) for shape, name in (
+            (self.i.p["values"].shape(), "sums"), (data.ArrayLayout(signed(SCORE_BITS), width), "scores")))
         number = Signal(self.gain.index.shape())  # of the word whose gains are asked for: one more than has come
         priming, taking, draining = Signal(), Signal(), Signal()
         last = Signal(3)  # the row's last word is there, of each stage
@@ -64,6 +64,7 @@ class Select(wiring.Component):
         first, id = Signal(), Signal(ID_BITS, reset_less=True)  # of the word of scores
         pending = Signal(width)  # lanes of it to be offered
         step, above, lanes = Signal(), Signal(width), Signal(width)
+        products = [registered_product(m, platform, sums[n], self.gain.word[n], enable=step) for n in range(width)]
         m.d.comb += [
             step.eq(~pending.any()),
             self.i.ready.eq(taking & step),
@@ -79,13 +80,13 @@ class Select(wiring.Component):
             m.d.sync += [number.eq(number + 1), sums.eq(self.i.p.values)]
         with m.If(step):
             m.d.sync += [
-                *(products[n].eq(sums[n] * self.gain.word[n]) for n in range(width)),
                 valid.eq(Cat(self.i.valid & self.i.ready, valid)),
                 last.eq(Cat(self.i.valid & self.i.ready & self.i.p.last, last)),
                 pending.eq(Mux(valid[1], above & lanes, 0)),
             ]
             with m.If(valid[1]):  # no others are offered, and half the loads
-                m.d.sync += [scores.eq(products), id.eq(Mux(first, settings.first_id, id + width)), first.eq(0)]
+                m.d.sync += [scores[n].eq(product) for n, product in enumerate(products)]
+                m.d.sync += [id.eq(Mux(first, settings.first_id, id + width)), first.eq(0)]
 
         # the lowest lane that is pending goes first
         lane = Signal(range(width))

@@ -33,8 +33,8 @@ BOARD = Board(
         constraints="ulx3s.lpf",
         top=top,
         loader="ulx3s"),
-    # the build's other units have 30,600 LUTs and 14.5 pairs of DP16KD (docs/ulx3s.md); 85 % are taken at most
-    share=Share(lut=0.48, uram=0, bram36=0.71),
+    # the build's other units have 29,800 LUTs and 22 pairs of DP16KD (docs/ulx3s.md); 85 % are taken at most
+    share=Share(lut=0.49, uram=0, bram36=0.64),
     build=BuildParameters(
         name="ulx3s", clock_mhz=60, ports=1, rows=1, outputs_per_step=4, weight_buffer_steps=512,
         accumulator_words=512, hidden_max=256, inputs_max=768, heads_max=4, group_max=4, head_dim_max=64,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import cocotb
-from amaranth.hdl import Module, signed
+from amaranth.hdl import Cat, Module, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from cocotb.triggers import RisingEdge
 
-from hw.arith.multiply_add import MULTIPLY_ADD_LATENCY, accumulate, multiply_add, operand_bits
+from hw.arith.multiply_add import MULTIPLY_ADD_LATENCY, accumulate, multiply_add, operand_bits, registered_product
 from hw.boards.technology import ECP5, PLAIN, SERIES_7, ULTRASCALE_PLUS
 from sim.packing import Packing
 from sim.testbench import generator, parameters, start
@@ -24,7 +24,8 @@ TECHNOLOGIES["fabric"] = replace(SERIES_7, fabric_bits=SERIES_7.dsp.b_bits)
 
 
 class SumsOfProducts(wiring.Component):
-    """`dot`: a chain over all pairs of operands. `total`: the first `added` of them over time.
+    """`dot`: a chain over all pairs of operands. `total`: the first `added` of them over time. `wide`: the first b
+    times the first two a's behind each other, the cycle before.
 
     technology: by name, whose widest operands the ports have.
     """
@@ -35,7 +36,8 @@ class SumsOfProducts(wiring.Component):
         a_bits, b_bits = self.operand_bits
         super().__init__({
             "a": In(data.ArrayLayout(signed(a_bits), pairs)), "b": In(data.ArrayLayout(signed(b_bits), pairs)),
-            "first": In(1), "enable": In(1), "dot": Out(signed(_SUM_BITS)), "total": Out(signed(_SUM_BITS))})
+            "first": In(1), "enable": In(1), "dot": Out(signed(_SUM_BITS)), "total": Out(signed(_SUM_BITS)),
+            "wide": Out(signed(2 * a_bits + b_bits))})
 
     def elaborate(self, platform) -> Module:
         m = Module()
@@ -44,7 +46,8 @@ class SumsOfProducts(wiring.Component):
         for a, b in operands:
             dot = multiply_add(m, platform, a, b, dot)
         m.d.comb += [self.dot.eq(dot.value), self.total.eq(
-            accumulate(m, platform, operands[:self.added], first=self.first, enable=self.enable))]
+            accumulate(m, platform, operands[:self.added], first=self.first, enable=self.enable)),
+            self.wide.eq(registered_product(m, platform, Cat(self.a[:2]).as_signed(), self.b[0]))]
         return m
 
 
@@ -76,6 +79,10 @@ async def exact_sums(dut):
         dut.first.value, dut.enable.value = now["first"], now["enable"]
         taken.append(now)
         await RisingEdge(dut.clk)  # ports still have the values of this cycle
+        if cycle:
+            before, bits = taken[cycle - 1], unit.operand_bits[0]
+            wide = ((before["a"][1] << bits) + before["a"][0] % (1 << bits)) * before["b"][0]
+            assert dut.wide.value.to_signed() == wide, f"cycle {cycle}"
         start_of_chain = cycle - MULTIPLY_ADD_LATENCY - (unit.pairs - 1)
         if start_of_chain >= 0:
             expected = _signed(sum(product(pair, start_of_chain + pair) for pair in range(unit.pairs)))

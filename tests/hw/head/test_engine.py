@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hw.boards.registry import BUILDS
+from hw.boards.technology import ECP5, ULTRASCALE_PLUS
 from hw.head.engine import HeadEngine
 from models.machine.layout import head_beats
 from models.machine.scalar_format import word
@@ -32,18 +33,20 @@ def random_command(rng, build, rows, vocab, count, **options):
                    scales=scales, **options)
 
 
-def run(build, commands, *, stalls=(0.0,), cycles=None):
+def run(build, commands, *, stalls=(0.0,), cycles=None, technology=ULTRASCALE_PLUS):
     run_bench(HeadEngine(build), BENCH, {
-        "build": build.to_json(), "commands": commands, "stalls": stalls, "cycles": cycles})
+        "build": build.to_json(), "commands": commands, "stalls": stalls, "cycles": cycles}, technology=technology)
 
 
-@pytest.mark.parametrize("build", [ONE_ROW, TWO_ROWS], ids=lambda build: build.name)
-def test_commands_in_turn(build):
+@pytest.mark.parametrize(("build", "technology"), [
+    (ONE_ROW, ULTRASCALE_PLUS), (TWO_ROWS, ULTRASCALE_PLUS), (ONE_ROW, ECP5)], ids=lambda given: given.name)
+def test_commands_in_turn(build, technology):
     """Whole and odd blocks, rows of one beat and of the longest, a single logit, fewer than k, lists alone."""
     rng, rows = np.random.default_rng(5), build.head_rows
     shapes = [(rows, 37, 100, dict(k=build.top_k)), (rows, 16, build.beat_bytes, dict(k=1)), (1, 1, 1, dict(k=3)),
               (rows, 61, 7, dict(k=5, write_logits=0)), (1, 24, build.hidden_max, dict(k=build.top_k))]
-    run(build, [random_command(rng, build, *shape, **options) for *shape, options in shapes], stalls=(0.0, 0.4))
+    run(build, [random_command(rng, build, *shape, **options) for *shape, options in shapes], stalls=(0.0, 0.4),
+        technology=technology)
 
 
 def test_extremes():

@@ -3,12 +3,15 @@
 
 import pytest
 
+from hw.boards.technology import ECP5, ULTRASCALE_PLUS
 from hw.memory.read_master import ReadMaster
 from sim.runner import run_bench
 
 
-def test_bench():
-    run_bench(ReadMaster(3, outstanding=5), "tests.hw.memory.read_master_bench", {"clients": 3, "outstanding": 5})
+@pytest.mark.parametrize("technology", [ULTRASCALE_PLUS, ECP5], ids=lambda technology: technology.name)
+def test_bench(technology):
+    run_bench(ReadMaster(3, outstanding=5), "tests.hw.memory.read_master_bench", {"clients": 3, "outstanding": 5},
+              technology=technology)
 
 
 def test_parameters():

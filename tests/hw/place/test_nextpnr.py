@@ -5,25 +5,45 @@ import json
 from dataclasses import replace
 
 import pytest
+from amaranth.hdl import Const, Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 
+from hw.arith.mult18 import registered_parts
 from hw.boards.registry import BOARDS
 from hw.place import nextpnr
 from hw.place.nextpnr import BITSTREAM, Request, place
 from hw.synthesis.yosys import synthesise
+from hw.verilog import to_verilog
 from models.errors import BuildError
 
 ULX3S = BOARDS["ulx3s"].device
 
 
+class Square(wiring.Component):
+    """In a multiplier of the chip, whose settings the bitstream must know."""
+
+    def __init__(self):
+        super().__init__({"a": In(8), "o": Out(16)})
+
+    def elaborate(self, platform):
+        m = Module()
+        ((_, product),) = registered_parts(m, self.a, self.a, Const(1))
+        m.d.comb += self.o.eq(product)
+        return m
+
+
 @pytest.fixture(scope="module")
 def request_of_a_counter(tmp_path_factory):
-    """Eight bits that count, and a register behind them."""
+    """Eight bits that count, and a register behind them and their square."""
     verilog = """
 module small(input clk, output reg [7:0] out);
   reg [7:0] count = 0;
-  always @(posedge clk) begin count <= count + 1; out <= count ^ {count[0], count[7:1]}; end
+  wire [15:0] squared;
+  square square(.clk(clk), .rst(1'b0), .a(count), .o(squared));
+  always @(posedge clk) begin count <= count + 1; out <= squared[11:4] ^ {count[0], count[7:1]}; end
 endmodule
-"""
+""" + to_verilog(Square(), ULX3S.technology, name="square")
     run = synthesise(verilog, "small", ULX3S.technology, tmp_path_factory.mktemp("yosys"))
     return Request(run.netlist, ULX3S, 100)
 
@@ -32,7 +52,7 @@ def test_a_design_is_routed_timed_and_the_same_twice(request_of_a_counter, tmp_p
     first, second = (place(request_of_a_counter, [3], tmp_path / name) for name in ("first", "second"))
     assert (first.folder / BITSTREAM).read_bytes() == (second.folder / BITSTREAM).read_bytes()
     assert replace(first, folder=second.folder, seconds=second.seconds) == second
-    assert first.sites["TRELLIS_FF"] == (16, 83_640)
+    assert first.sites["TRELLIS_FF"] == (16, 83_640) and first.sites["MULT18X18D"] == (1, 156)
     assert first.pads.keys() == {f"out[{bit}]" for bit in range(8)}
     assert first.paths[0].ns == pytest.approx(1000 / first.clock_mhz, rel=1e-3)  # ours and nextpnr's
     said = []

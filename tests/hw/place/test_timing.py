@@ -55,6 +55,14 @@ def test_a_carry_chain_is_one_level_and_names_are_unescaped():
     assert str(found[0]).split(": ")[1].startswith("u.a -> u.s ")
 
 
+def test_units_that_share_a_name_are_told_apart_by_what_is_in_them():
+    names = ("u$26.a.r\\\\TRELLIS_FF_Q", "u$26.b.r\\\\TRELLIS_FF_Q", "u$26.b.$signal$5\\\\TRELLIS_FF_Q")
+    first = names[0]
+    found = worst_paths(sdf(*(f"{name} {REGISTER}" for name in names), wires="; ".join(
+        f"{first}/Q {name}/DI {1000 + number}" for number, name in enumerate(names))), 5)
+    assert [path.unit for path in found] == ["u$26.b", "u$26.b", "u$26.a"]
+
+
 def test_pads_are_told_apart_from_paths():
     found = routed_timing(sdf(f"r {REGISTER}", "in$tr_io PAD", "out$tr_io PAD", "both[1].dq PAD", "idle PAD", wires=(
         "in$tr_io/O r/DI 900; r/Q out$tr_io/I 2000; r/Q both[1].dq/T 300; both[1].dq/O r/DI 100")), 5)

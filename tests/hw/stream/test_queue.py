@@ -7,6 +7,7 @@ import pytest
 from amaranth.hdl import signed
 from amaranth.lib import data
 
+from hw.boards.technology import ECP5, ULTRASCALE_PLUS
 from hw.stream.queue import Queue
 from sim.runner import run_bench
 
@@ -14,10 +15,11 @@ SHAPE = data.StructLayout({"value": signed(8), "last": 1})
 
 
 @pytest.mark.parametrize("depth", [1, 4])
-@pytest.mark.parametrize("buffered", [False, True], ids=["plain", "buffered"])
-def test_bench(depth, buffered):
-    run_bench(Queue(SHAPE, depth, buffered=buffered), "tests.hw.stream.queue_bench",
-              {"depth": depth, "latency": 1 + buffered, "rate": 1 + buffered + (depth == 1)})
+@pytest.mark.parametrize(("cycles", "technology"), [(1, ULTRASCALE_PLUS), (2, ULTRASCALE_PLUS), (3, ECP5)],
+                         ids=["plain", "buffered", "buffered in a block"])
+def test_bench(depth, cycles, technology):
+    run_bench(Queue(SHAPE, depth, buffered=cycles > 1), "tests.hw.stream.queue_bench",
+              {"depth": depth, "latency": cycles, "rate": cycles + (depth == 1)}, technology=technology)
 
 
 def test_depth_is_positive():

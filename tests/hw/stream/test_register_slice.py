@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import signed
-from amaranth.lib import data
+from amaranth.hdl import Module, signed
+from amaranth.lib import data, stream
 
-from hw.stream.register_slice import RegisterSlice
+from hw.boards.technology import ECP5, PLAIN, SERIES_7, ULTRASCALE_PLUS
+from hw.stream.register_slice import RegisterSlice, sliced
 from sim.runner import run_bench
 from tests.hw.cycle_table import check_cycles
 
@@ -25,3 +26,11 @@ def test_two_wait_and_ready_is_of_the_cycle_before():
     columns = [list(column) for column in zip(*rows, strict=True)]
     check_cycles(RegisterSlice(9), inputs=dict(zip(("i__valid", "i__payload", "o__ready"), columns[:3], strict=True)),
                  outputs=dict(zip(("i__ready", "o__valid", "o__payload"), columns[3:], strict=True)))
+
+
+def test_only_slow_wires_are_cut():
+    for technology, cut in ((None, False), (PLAIN, False), (SERIES_7, False), (ULTRASCALE_PLUS, False), (ECP5, True)):
+        m, source = Module(), stream.Signature(SHAPE).create()
+        given = sliced(m, technology, "cut", source)
+        assert (given is not source) == hasattr(m.submodules, "cut") == cut
+        assert given.payload.shape() == SHAPE

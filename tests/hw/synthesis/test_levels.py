@@ -5,13 +5,16 @@ import random
 import pytest
 
 from hw.synthesis.levels import LogicLevels
+from hw.synthesis.weights import COUNTED, Weights
 from models.errors import BuildError
 from tests.hw.synthesis.netlists import carry4, lut, netlist, register
 
 
 @pytest.fixture
 def levels(tmp_path):
-    return lambda *arguments, **ports: LogicLevels(netlist(tmp_path, *arguments, **ports))
+    def count(*arguments, weights=COUNTED, **ports):
+        return LogicLevels(netlist(tmp_path, *arguments, **ports), weights)
+    return count
 
 
 def text(levels):
@@ -159,6 +162,25 @@ def test_paths_of_one_kind_are_named_once(levels):
     assert [(path.levels, path.start.rstrip("0123456789"), path.end) for path in found[:2]] == [
         (2, "a_", "unit_9.other/D (FDRE)"), (2, "a_", "second.z/D (FDRE)")]
     assert {(path.levels, path.start) for path in found[2:]} == {(0, "clk")} and len(found) == 4
+
+
+def test_each_unit_has_the_most_levels_before_an_end_of_its_own(levels):
+    cells = [register("in", "top"), lut("top b", "_1"), lut("_1 b", "_2"), register("_2", "array.row_0.r[3]"),
+             register("_1", "array.row_0.q"), register("_2", "array.s"), lut("_2 b", "_3"), register("_3", "last"),
+             ("RAMB36E2", {"ADDRARDADDR": "_1", "DOUTADOUT": "store.data"})]
+    assert levels(cells, inputs="in b clk").by_unit() == {"": 3, "array.row_0": 2, "array": 2, "store": 1}
+
+
+def test_weights_choose_the_longest_path(levels):
+    cells = [register("in", "a"), lut("a b", "_1"), lut("_1 b", "_2"), register("_2", "far"), register("in", "many"),
+             lut("many b", "_3"), register("_3", "near"), *(register("many", f"q{n}") for n in range(40))]
+    counted = levels(cells, inputs="in b clk").paths(1)
+    weighed = levels(cells, inputs="in b clk", weights=Weights(some=1.5, many=9)).paths(1)
+    assert [(path.levels, path.weighed, path.end) for path in counted + weighed] == [
+        (2, 2, "far/D (FDRE)"), (1, 2.5, "near/D (FDRE)")]
+    joined = levels([*cells, lut("_1 many", "_4"), lut("_4 b", "_5"), register("_5", "both")], inputs="in b clk",
+                    weights=Weights(some=1.5)).paths(1)
+    assert [(path.levels, path.weighed, path.start) for path in joined] == [(2, 3.5, "many")]
 
 
 def test_many_loads_are_said(levels):
