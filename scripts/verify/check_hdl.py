@@ -28,12 +28,14 @@ __all__ = ["lint", "main", "same_twice"]
 
 
 def same_twice(build: BuildParameters, folder: Path) -> bool:
-    """Write the build twice, neither from the cache; whether all files are identical."""
-    for name in ("first", "second"):
+    """Write the build twice, neither from the cache; whether all files are identical, those of folders too."""
+    written = folder / "first", folder / "second"
+    for place in written:
         emitted = emit_verilog(build)
-        write_build(build, folder / name, lambda _, emitted=emitted: (emitted.text, emitted.identity))
-    names = [path.name for path in (folder / "first").iterdir()]
-    return not any(filecmp.cmpfiles(folder / "first", folder / "second", names, shallow=False)[1:])
+        write_build(build, place, lambda _, emitted=emitted: (emitted.text, emitted.identity))
+    names, others = ([str(path.relative_to(place)) for path in sorted(place.rglob("*")) if path.is_file()]
+                     for place in written)
+    return names == others and not any(filecmp.cmpfiles(*written, names, shallow=False)[1:])
 
 
 def lint(verilog: Path) -> list[str]:

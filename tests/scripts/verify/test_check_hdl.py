@@ -23,8 +23,9 @@ def test_every_board_with_a_build_is_checked(bad, tmp_path, monkeypatch, capsys)
     assert {"sim-tiny", "kv260", "arty_z7", "rfsoc4x2"} <= set(BUILDS)
 
 
+@pytest.mark.parametrize("board", ["sim-tiny", "rfsoc4x2"])  # files alone, and a folder of some
 @pytest.mark.parametrize("texts", [("module a; endmodule",) * 2, ("module a; endmodule", "module b; endmodule")])
-def test_builds_are_compared_file_by_file(texts, tmp_path, monkeypatch):
+def test_builds_are_compared_file_by_file(texts, board, tmp_path, monkeypatch):
     left = list(texts)
     monkeypatch.setattr(check_hdl, "emit_verilog", lambda build: Emitted(left.pop(0), "0" * 64, ""))
-    assert check_hdl.same_twice(BUILDS["sim-tiny"], tmp_path) is (len(set(texts)) == 1)
+    assert check_hdl.same_twice(BUILDS[board], tmp_path) is (len(set(texts)) == 1)
