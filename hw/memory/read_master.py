@@ -6,6 +6,7 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.boards.technology import PLAIN
 from hw.memory.axi import DATA_BITS, ID_BITS, INCREMENT, SIZE_16_BYTES, Axi4Read
 from hw.memory.limit_check import is_inside
 from hw.memory.shapes import ARRIVAL, BURST, MASTER_FAULT
@@ -121,7 +122,7 @@ class ReadMaster(wiring.Component):
             under_way.eq(left),
             asked.eq(left != 0),
         ]
-        slow = platform is not None and platform.slow_wires
+        slow = (platform or PLAIN).slow_wires
         given, later = (m.d.sync, Signal.like(beat)) if slow else (m.d.comb, beat)
         if slow:
             m.d.sync += [later.eq(beat), on_its_way.eq(self.beat)]

@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import exact_log2
 
 from hw.boards.registry import board_of
+from hw.boards.technology import PLAIN
 from hw.command import COMMAND_BITS, POSITIONS, command_layout
 from hw.memory.axi import DATA_BITS, Axi4, connect_master
 from hw.memory.drain import DRAIN_CYCLES, Drain
@@ -184,7 +185,7 @@ class MemorySystem(wiring.Component):
             loader.positions.eq(self.positions),
             writer.stop.eq(self.stop),
         ]
-        counted = m.d.sync if platform is not None and platform.slow_wires else m.d.comb
+        counted = m.d.sync if (platform or PLAIN).slow_wires else m.d.comb
         counted += fetcher.taken.eq(fifos.taken)  # room may be known late
         m.submodules.drain = drain = Drain(self._drain_cycles)
         m.submodules.faults = faults = FaultCollector([

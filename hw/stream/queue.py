@@ -8,6 +8,7 @@ from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from hw.boards.technology import PLAIN
 from hw.stream.shallow_memory import shallow_attributes
 
 __all__ = ["Queue"]
@@ -66,7 +67,7 @@ class Queue(wiring.Component):
         ]
         m.d.sync += self.level.eq(self.level + put - got)
         there = (self.level != 0) & ~got
-        if platform is not None and platform.shallow_blocks:
+        if (platform or PLAIN).shallow_blocks:
             word, fetched = Signal(len(given), reset_less=True), Signal()
             m.d.sync += [word.eq(read.data), fetched.eq(there), self.o.valid.eq(fetched & ~got)]
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hw.boards.technology import Technology
+from hw.boards.technology import PLAIN, Technology
 
 __all__ = ["NO_COLLISIONS", "shallow_attributes"]
 
@@ -13,6 +13,6 @@ NO_COLLISIONS = {"no_rw_check": 1}
 def shallow_attributes(technology: Technology | None, style: str = "") -> dict[str, object]:
     """Of such a memory. technology: None for none in particular. style: what it lies in where block RAM is too good
     for it; "" leaves that to the tool."""
-    if technology is not None and technology.shallow_blocks:
+    if (technology or PLAIN).shallow_blocks:
         style = "block"
     return NO_COLLISIONS | ({"ram_style": style} if style else {})
