@@ -15,7 +15,7 @@ __all__ = ["BeatPacker"]
 class BeatPacker(wiring.Component):
     """Stores item `index` of row `row` at base + row * stride + index * item bytes, in as few beats as possible.
 
-    `start` (while nothing is under way): rows of `length` items follow, each row from index 0 on, row by
+    `start` (while nothing is under way nor offered): rows of `length` items follow, each row from index 0 on, row by
     row or all rows item by item. `base` and `stride` are multiples of 16. After `rows` cycles the items are
     taken, one a cycle. A row's last beat may be partial: its strobes leave the rest of the memory alone.
     `idle`: every item taken has left, as part of a beat or not at all yet.

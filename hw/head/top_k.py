@@ -24,8 +24,8 @@ class TopK(wiring.Component):
     """Keeps, for each of `rows` rows, the `k` largest of the candidates since `clear`, largest first.
 
     Contract: golden `top_k`, whatever the order of the candidates: among equals the lower id comes first. `k` (1 to
-    k_max) is constant from `clear` on. With fewer than k candidates the rest
-    of the list has id 2**24 - 1 and value -2**31.
+    k_max) is constant from `clear` on, with which no candidate is offered. With fewer than k candidates the rest of the
+    list has id 2**24 - 1 and value -2**31.
     `drain` (once all candidates are taken; high until `drained`) sends the lists to `o`: rows 0 .. `rows_used` - 1,
     each from index 0.
 

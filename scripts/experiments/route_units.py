@@ -148,12 +148,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(line, file=sys.stderr, flush=True)
 
     engines = {name: route(name, chosen_seeds(options), say) for name in options.unit or CHANGES}
+    tables = table(engines)
     if options.json:
         print(json.dumps([asdict(path) for engine in engines.values() for path in engine.paths]))
     else:
-        print(table(engines))
+        print(tables)
     if options.record:
-        rewrite_marked(_DOCUMENT, *_MARKS, lambda old: table(engines))
+        rewrite_marked(_DOCUMENT, *_MARKS, lambda old: tables)
 
 
 if __name__ == "__main__":
