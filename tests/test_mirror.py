@@ -44,6 +44,7 @@ ELSEWHERE: tuple[tuple[str, str, str], ...] = (
     ("hw/arith", "scalar_steps", "hw/vector/test_head_quant.py"),
     ("hw/attention", "weight_memory", "hw/attention/test_weighted_sum.py"),
     ("hw/boards", "attachment board device memory_rate technology", "hw/boards/test_registry.py"),
+    ("hw/boards", "floorplan", "hw/place/test_seats.py"),
     *((f"hw/boards/{folder}", "board", "data alone: hw/boards/test_registry.py finds it by folder")
       for folder in ("arty_z7", "kv260", "rfsoc4x2", "sim_tiny", "ulx3s")),
     ("hw/description", "blocks page register_files", "hw/description/test_folder.py"),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from hw.boards.floorplan import BlockRow
 from hw.sdram.timing import SdramTiming
 from models.machine.build import BuildParameters
 
@@ -32,7 +33,7 @@ class SerialLine:
     comes to the chip. memory_phase: degrees by which the SDRAM's clock follows the system's. memory_ns: what may lie
     between a register and a pad of the SDRAM for that phase. constraints: the file of the board's folder with pins, for
     nextpnr. top: the Verilog of module `tritloom_top`, which joins `hw.soc` with the
-    board's pins, for a build. loader: what openFPGALoader calls the board.
+    board's pins, for a build. loader: what openFPGALoader calls the board. floorplan: rows of the chip's blocks.
     """
 
     baud: int
@@ -43,4 +44,5 @@ class SerialLine:
     constraints: str
     top: Callable[[BuildParameters], str]
     loader: str
+    floorplan: tuple[BlockRow, ...] = ()
     shared_files: tuple[Path, ...] = ()

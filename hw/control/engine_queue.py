@@ -7,6 +7,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.command import COMMAND_BITS, HEADER_LAYOUT
+from hw.stream.gathered_queue import GatheredQueue
 from hw.stream.queue import Queue
 from models.machine.descriptor import SEMAPHORES
 
@@ -21,16 +22,17 @@ class EngineQueue(wiring.Component):
     i: descriptors, of which `depth` wait in the queue. For the first in line: take all semaphores of its
     wait mask, hand it over at `command`, wait for the engine's `retired`, give those of its signal mask.
     From give to the next command's offer: two cycles, or where it has semaphores to take, one more than that takes.
+    beats: transfers in which a descriptor comes, the lowest bits first; then at least `depth` of them wait.
 
     `busy` from the hand-over to `retired`. `idle` where nothing is queued or under way.
     """
 
-    def __init__(self, *, depth: int = QUEUE_DEPTH) -> None:
+    def __init__(self, *, depth: int = QUEUE_DEPTH, beats: int = 1) -> None:
         if depth < 1:
             raise ValueError(f"depth must be positive, got {depth}")
-        self._depth = depth
+        self._depth, self._beats = depth, beats
         super().__init__({
-            "i": In(stream.Signature(COMMAND_BITS)),
+            "i": In(stream.Signature(COMMAND_BITS // beats)),
             "command": Out(stream.Signature(COMMAND_BITS)),
             "retired": In(1),
             "take": Out(stream.Signature(SEMAPHORES)),
@@ -41,7 +43,9 @@ class EngineQueue(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        m.submodules.queue = queue = Queue(COMMAND_BITS, self._depth, buffered=True)
+        m.submodules.queue = queue = (
+            Queue(COMMAND_BITS, self._depth, buffered=True) if self._beats == 1 else
+            GatheredQueue(COMMAND_BITS // self._beats, self._beats, self._depth))
         connect(m, flipped(self.i), queue.i)
         header = data.View(HEADER_LAYOUT, queue.o.payload)
         signal = Signal(SEMAPHORES, reset_less=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Const, Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -23,8 +23,8 @@ class Sequencer(wiring.Component):
 
     `start` pulses with both inputs valid in the same cycle. One request asks for all descriptors; the
     reader behind `read` and `beats` prefetches as many as it has room for. Each one is checked and pushed to
-    the queue of its engine (index `Engine`); a full queue holds up those behind it. One descriptor in seven
-    cycles at most.
+    the queue of its engine (index `Engine`), in the build's `command_beats` transfers, the lowest bits first; a full
+    queue holds up those behind it. One descriptor in seven cycles at most, and a cycle more for each further transfer.
 
     `fetched` pulses for each one that has come, before it is checked. `done` rises when the last one is pushed and
     falls with `start`. `bad` pulses for a malformed descriptor (`hw.control.descriptor_check`), for a program that is
@@ -42,7 +42,7 @@ class Sequencer(wiring.Component):
             "bad": Out(1),
             "read": Out(stream.Signature(READ_REQUEST)),
             "beats": In(stream.Signature(DATA_BITS)),
-            "queues": Out(stream.Signature(COMMAND_BITS)).array(len(Engine)),
+            "queues": Out(stream.Signature(COMMAND_BITS // build.command_beats)).array(len(Engine)),
         })
 
     def elaborate(self, platform) -> Module:
@@ -55,17 +55,21 @@ class Sequencer(wiring.Component):
         # the words take what is there until their beat has come, so that registers enable them
         words = [Signal(DATA_BITS, name=f"word_{n}", reset_less=True) for n in range(_BEATS)]
         descriptor, awaited = Cat(words), Signal(_BEATS)
+        pushed = self.queues[0].payload
         header = data.View(HEADER_LAYOUT, descriptor)
         faults = Signal(len(faults_of(descriptor, self._build)))
         chosen = Signal(len(Engine))
         offered = Signal(len(Engine))  # the queue that has the descriptor on offer
+        transfers = self._build.command_beats
+        to_push = Signal(transfers, init=1)  # a bit for the transfer on offer
+        last = to_push[-1] if transfers > 1 else Const(1)
 
         m.d.comb += [
             self.read.payload.address.eq(program),
             self.read.payload.bytes.eq(remaining << offset_bits),
         ]
         for engine, queue in zip(Engine, self.queues, strict=True):
-            m.d.comb += [queue.payload.eq(descriptor), queue.valid.eq(offered[engine])]
+            m.d.comb += [queue.payload.eq(descriptor[:len(queue.payload)]), queue.valid.eq(offered[engine])]
             m.d.sync += chosen[engine].eq(header.engine == engine)
 
         for n, word in enumerate(words):
@@ -106,13 +110,17 @@ class Sequencer(wiring.Component):
                     m.d.sync += offered.eq(chosen)
             with m.State("PUSH"):
                 with m.If((offered & Cat(queue.ready for queue in self.queues)).any()):
-                    m.d.sync += [offered.eq(0), remaining.eq(remaining - 1)]
-                    with m.If(remaining == 1):
-                        m.d.sync += self.done.eq(1)
-                        m.next = "IDLE"
-                    with m.Else():
-                        m.d.sync += awaited.eq(1)
-                        m.next = "COLLECT"
+                    if transfers > 1:
+                        m.d.sync += [descriptor[:-len(pushed)].eq(descriptor[len(pushed):]),
+                                     to_push.eq(to_push.rotate_left(1))]
+                    with m.If(last):
+                        m.d.sync += [offered.eq(0), remaining.eq(remaining - 1)]
+                        with m.If(remaining == 1):
+                            m.d.sync += self.done.eq(1)
+                            m.next = "IDLE"
+                        with m.Else():
+                            m.d.sync += awaited.eq(1)
+                            m.next = "COLLECT"
             with m.State("BAD"):
                 m.d.comb += self.bad.eq(1)
                 m.next = "STOPPED"

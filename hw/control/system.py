@@ -6,6 +6,7 @@ from amaranth.hdl import Cat, Const, Module, ResetInserter, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
+from hw.boards.technology import PLAIN
 from hw.command import COMMAND_BITS, POSITIONS
 from hw.control.engine_queue import EngineQueue
 from hw.control.fault_report import FaultReport
@@ -90,14 +91,17 @@ class ControlSystem(wiring.Component):
         begun = Signal()  # a register, for many loads; the run's first event is later
         m.d.sync += begun.eq(run.accepted)
         queues_idle = Const(1, 1)
+        retired = Signal(len(Engine))
+        heard = m.d.sync if (platform or PLAIN).slow_wires else m.d.comb  # out of engines all over the chip
+        heard += retired.eq(Cat(*self.retired))
         for engine in Engine:
-            queue = EngineQueue()
+            queue = EngineQueue(beats=self._build.command_beats)
             resettable(f"queue_{engine.name.lower()}", queue)
             connect(m, sequencer.queues[engine], queue.i)
             connect(m, queue.command, flipped(self.commands[engine]))
             connect(m, queue.take, semaphores.take[engine])
             connect(m, queue.give, semaphores.give[engine])
-            m.d.comb += queue.retired.eq(self.retired[engine])
+            m.d.comb += queue.retired.eq(retired[engine])
             queues_idle = queues_idle & queue.idle
             self._count(m, f"busy_{engine.name.lower()}", queue.busy, registers, clear=begun)
 
@@ -124,7 +128,7 @@ class ControlSystem(wiring.Component):
             sequencer.start.eq(run.go),
             watchdog.limit.eq(registers.watchdog),
             watchdog.enable.eq(run.busy),
-            watchdog.progress.eq(Cat(*self.retired).any() | run.go),
+            watchdog.progress.eq(retired.any() | run.go),
             self.reset_engines.eq(run.reset_engines),
             self.base.eq(registers.base),
             self.limit.eq(registers.limit),

@@ -60,7 +60,8 @@ def make_bitstream(build: BuildParameters, board: Board, verilog: str, seeds: Se
     text = "\n".join([*board_sources(build, board).values(), verilog])
     run = synthesise(text, TOP_MODULE, board.technology, folder, say=say)
     pins = (board.folder / board.serial.constraints).read_text(encoding="utf-8")
-    return Bitstream(run, place(Request(run.netlist, board.device, build.clock_mhz, pins), seeds, folder, say=say))
+    request = Request(run.netlist, board.device, build.clock_mhz, pins, rows=board.serial.floorplan)
+    return Bitstream(run, place(request, seeds, folder, say=say))
 
 
 def check_timing(bitstream: Bitstream, build: BuildParameters, board: Board) -> None:

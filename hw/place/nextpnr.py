@@ -18,6 +18,8 @@ from functools import partial
 from pathlib import Path
 
 from hw.boards.device import Device
+from hw.boards.floorplan import BlockRow
+from hw.place.seats import seated
 from hw.place.timing import TimedPath, routed_timing
 from models.cache import cached, digest
 from models.child_process import run_child
@@ -44,13 +46,15 @@ _PART = re.compile(r"LFE5U-(\d+)F-(\d)BG(\d+)C")
 @dataclass(frozen=True)
 class Request:
     """What is to be placed. netlist: as `hw.synthesis.yosys` keeps it. constraints: pins, in nextpnr's LPF; "" leaves
-    pins to nextpnr. clock_mhz: what placement aims at; a slower result is one, too. placer: STATIC or HEAP."""
+    pins to nextpnr. clock_mhz: what placement aims at; a slower result is one, too. placer: STATIC or HEAP. rows: of
+    the board's floorplan; blocks in none of them are nextpnr's to place."""
 
     netlist: Path
     device: Device
     clock_mhz: float
     constraints: str = ""
     placer: str = STATIC
+    rows: tuple[BlockRow, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,7 @@ def place(request: Request, seeds: Sequence[int] = SEEDS, folder: Path | None = 
     """
     version, chip = check_nextpnr(), _chip_options(request.device.part)
     with gzip.open(request.netlist, "rb") as file:
-        netlist = file.read()
+        netlist = seated(file.read(), request.rows)
     key = digest(netlist, request.constraints, " ".join(chip), request.clock_mhz, request.placer, _ROUTER, version)
 
     def of_seed(seed: int) -> Placed | BuildError:

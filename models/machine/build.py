@@ -55,6 +55,7 @@ class BuildParameters:
     head_rows: int = 1  # rows whose logits one pass over the head's stream gives
     kv_bits: int = 8  # of cached keys and values (`kv`)
     top_k: int = 16  # largest k the head returns
+    command_beats: int = 1  # transfers in which a descriptor goes to its engine's queue: 1, 2 or 4
     packing: str = "tiles"  # of weight streams: "tiles" for the look-up array, "rows" as a checkpoint has them
 
     def __post_init__(self) -> None:
@@ -64,7 +65,8 @@ class BuildParameters:
             raise ValueError(f"packing must be tiles or rows, got {self.packing!r}")
         if self.packing == "tiles" and (self.outputs_per_step < 1 or self.outputs_per_step % CHANNEL_UNIT):
             raise ValueError(f"outputs_per_step must be a multiple of {CHANNEL_UNIT}, got {self.outputs_per_step}")
-        for name, known in (("attention_pairs", (1, 2, 4)), ("query_word", (4, 8, 16)), ("lanes", (1, 2, 4))):
+        for name, known in (("attention_pairs", (1, 2, 4)), ("query_word", (4, 8, 16)), ("lanes", (1, 2, 4)),
+                            ("command_beats", (1, 2, 4))):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} must be {', '.join(map(str, known[:-1]))} or {known[-1]}, "
                                  f"got {getattr(self, name)}")

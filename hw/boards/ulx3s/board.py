@@ -9,6 +9,7 @@ from hw.boards.board import Board, Ports, Share
 from hw.boards.device import Device, Resources
 from hw.boards.memory_rate import MemoryRate
 from hw.boards.technology import ECP5
+from hw.boards.ulx3s.floorplan import FLOORPLAN
 from hw.boards.ulx3s.top import SDRAM_PAD_NS, SDRAM_PHASE, top
 from hw.sdram.timing import ULX3S_CHIPS
 from models.machine.build import BuildParameters
@@ -32,11 +33,12 @@ BOARD = Board(
         memory_ns=SDRAM_PAD_NS,
         constraints="ulx3s.lpf",
         top=top,
-        loader="ulx3s"),
+        loader="ulx3s",
+        floorplan=FLOORPLAN),
     # the build's other units have 29,800 LUTs and 22 pairs of DP16KD (docs/ulx3s.md); 85 % are taken at most
     share=Share(lut=0.49, uram=0, bram36=0.64),
     build=BuildParameters(
         name="ulx3s", clock_mhz=60, ports=1, rows=1, outputs_per_step=4, weight_buffer_steps=512,
         accumulator_words=512, hidden_max=256, inputs_max=768, heads_max=4, group_max=4, head_dim_max=64,
-        context_max=512, attention_pairs=1, query_word=4, lanes=1),
+        context_max=512, attention_pairs=1, query_word=4, lanes=1, command_beats=4),
 )

@@ -13,14 +13,19 @@ from sim.testbench import generator, parameters, start
 
 async def _arrivals(dut, sinks, arrived: list, pushed: list[int], stall: float) -> None:
     """What comes to the queues, with its engine; queues stall by turns, so that one that is full holds up the rest."""
-    random, cycle = generator("queues"), 0
+    random, cycle, transfers = generator("queues"), 0, parameters()["transfers"]
+    parts: list[tuple[int, int]] = []  # of one descriptor, with their engine
     while True:
         await RisingEdge(dut.clk)
         cycle += 1
         for engine, sink in enumerate(sinks):
-            came = [(engine, descriptor) for descriptor in sink.receive_nowait()]
-            arrived += came
-            pushed += [cycle] * len(came)
+            parts += [(engine, part) for part in sink.receive_nowait()]
+            if len(parts) == transfers:
+                engines, values = zip(*parts, strict=True)
+                assert set(engines) == {engine}, "parts of one descriptor at two queues"
+                arrived.append((engine, sum(value << 512 // transfers * n for n, value in enumerate(values))))
+                pushed.append(cycle)
+                parts.clear()
         if stall and cycle % 50 == 0:
             for sink in sinks:
                 sink.stall = random.choice([0.0, 0.3, 1.0])
@@ -69,8 +74,8 @@ async def programs_in_turn(dut, stall):
         assert arrived == wanted, f"program {n}: {len(arrived)} descriptors for {len(wanted)}, or others"
         assert not requests.receive_nowait()
         if not stall and good > 2:
-            # seven cycles each, and one where a queue gets its first: it waits for that
-            assert pushed[-1] - pushed[0] <= 7 * (good - 1) + len(Engine)
+            # seven cycles each, one for each further transfer, and one where a queue gets its first: it waits for that
+            assert pushed[-1] - pushed[0] <= (6 + parameters()["transfers"]) * (good - 1) + len(Engine)
         if bad:
             assert not dut.done.value
             dut.rst.value = 1

@@ -7,8 +7,11 @@ from hw.control.engine_queue import EngineQueue
 from sim.runner import run_bench
 
 
-def test_bench():
-    run_bench(EngineQueue(depth=4), "tests.hw.control.engine_queue_bench", {"depth": 4})
+@pytest.mark.parametrize("beats", [1, 2, 4])
+def test_bench(beats):
+    holds = 4 if beats == 1 else (16 + 2) // beats + 1  # in parts: the memory's least depth, and registers behind it
+    run_bench(EngineQueue(depth=4, beats=beats), "tests.hw.control.engine_queue_bench",
+              {"beats": beats, "holds": holds})
 
 
 def test_parameters():
