@@ -19,6 +19,7 @@ from pathlib import Path
 
 from hw.boards.device import Device
 from hw.boards.floorplan import BlockRow
+from hw.place.router_rounds import RouterRounds
 from hw.place.seats import seated
 from hw.place.timing import TimedPath, routed_timing
 from models.cache import cached, digest
@@ -169,7 +170,7 @@ def _tool(folder: Path, tool: str, arguments: list[str], what: str, say: Callabl
     say(f"{what}: at work")
     with open(log, "wb") as file:
         done = run_child([sys.executable, "-c", _CALL % tool, *arguments], cwd=folder, stdout=subprocess.DEVNULL,
-                         stderr=file)
+                         stderr=file, watch=RouterRounds(log, what, say))
     if done.returncode:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
         errors = [line for line in lines if line.startswith("ERROR")] or lines or [f"exit status {done.returncode}"]

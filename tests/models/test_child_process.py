@@ -57,3 +57,21 @@ def test_a_child_has_a_session_of_its_own():
     done = run_child(["cat", "/proc/self/stat"], stdout=subprocess.PIPE, text=True)
     session = int(done.stdout.rpartition(")")[2].split()[3])
     assert session != os.getsid(0)
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="looks for processes in /proc")
+def test_a_watch_sees_the_child_at_work_and_may_end_it(tmp_path):
+    note, seen = tmp_path / "pid", []
+
+    def watch():
+        seen.append(note.exists())
+        if seen[-1]:
+            raise ValueError("enough")
+
+    with pytest.raises(ValueError, match="enough"):
+        run_child(["sh", "-c", f"echo $$ > '{note}.part'; mv '{note}.part' '{note}'; sleep 600"], watch=watch,
+                  every=0.05)
+    assert wait_for(lambda: not lives(note.read_text().strip()))
+    done = run_child(["sh", "-c", "sleep 0.3; cat"], input="x", text=True, stdout=subprocess.PIPE, watch=seen.clear,
+                     every=0.05)
+    assert done.stdout == "x" and not seen
