@@ -5,6 +5,7 @@ from __future__ import annotations
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.utils import ceil_log2
 
 from hw.stream.deep_queue import DeepQueue
 
@@ -23,7 +24,7 @@ class GatheredQueue(wiring.Component):
         if parts < 2 or depth < 1:
             raise ValueError(f"parts must be 2 or more and depth positive, got {parts} and {depth}")
         self._parts = parts
-        self._words = max(16, 1 << (parts * depth - 1).bit_length())
+        self._words = max(16, 1 << ceil_log2(parts * depth))
         super().__init__({
             "i": In(stream.Signature(part_bits)),
             "o": Out(stream.Signature(part_bits * parts)),

@@ -42,6 +42,7 @@ def test_a_pass_takes_one_batch_where_the_weight_buffer_cannot_hold_a_tile():
 
 @pytest.mark.parametrize("change,message", [
     ({"ports": 5}, "ports must be 1 to 4, got 5"), ({"attention_pairs": 3}, "attention_pairs must be 1, 2 or 4, got 3"),
+    ({"command_beats": 3}, "command_beats must be 1, 2 or 4, got 3"),
     ({"lanes": 3}, "lanes must be 1, 2 or 4, got 3"), ({"query_word": 2}, "query_word must be 4, 8 or 16, got 2"),
     ({"ports": 4, "query_word": 8}, "with 4 ports query_word must be 16, got 8"),
     ({"outputs_per_step": 5}, "outputs_per_step must be a multiple of 4, got 5"),

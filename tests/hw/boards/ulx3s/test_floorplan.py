@@ -1,4 +1,4 @@
-"""The ULX3S's floorplan: each site and unit once, rows as the chip has them, and units that the system has."""
+"""The ULX3S's floorplan: each site and unit once, rows as the chip has them."""
 
 import re
 
