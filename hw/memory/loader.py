@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from amaranth.hdl import Array, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.arith.multiply_add import registered_product
 from hw.command import COMMAND_BITS, POSITIONS, command_layout
 from hw.memory.axi import DATA_BITS
 from hw.memory.shapes import LOAD_CHANNELS, LOAD_WORD, READ_REQUEST
+from hw.stream.register_slice import sliced
 from models.machine.build import PORT_BYTES
 from models.machine.descriptor import LoadTarget, Opcode
 
@@ -64,14 +65,17 @@ class Loader(wiring.Component):
         beat = Signal(DATA_BITS, reset_less=True)
         moved, beat_ends = Signal(), Signal()
         none, one = Signal(reset_less=True), Signal(reset_less=True)  # words left
+        word = stream.Signature(LOAD_WORD).create()
+        given = sliced(m, platform, "word_slice", word)
+        connect(m, given, flipped(self.o_load))
         m.d.comb += [
             self.read.payload.address.eq(address),
             self.read.payload.bytes.eq(Mux(half, words << 3, words << 4)),
-            self.o_load.payload.target.eq(command.target),
-            self.o_load.payload.row.eq(command.row),
-            self.o_load.payload.index.eq(index),
-            self.o_load.payload.data.eq(Mux(half, beat[:_HALF_BITS], beat)),
-            moved.eq(self.o_load.valid & self.o_load.ready),
+            word.payload.target.eq(command.target),
+            word.payload.row.eq(command.row),
+            word.payload.index.eq(index),
+            word.payload.data.eq(Mux(half, beat[:_HALF_BITS], beat)),
+            moved.eq(word.valid & word.ready),
             beat_ends.eq(moved & (~half | second)),
         ]
 
@@ -106,7 +110,7 @@ class Loader(wiring.Component):
                     m.next = "SEND"
             with m.State("SEND"):
                 m.d.comb += [
-                    self.o_load.valid.eq(held),
+                    word.valid.eq(held),
                     self.beats.ready.eq(~none & (~held | (beat_ends & ~one))),
                 ]
                 with m.If(moved):
@@ -116,7 +120,7 @@ class Loader(wiring.Component):
                     m.d.sync += [held.eq(0), second.eq(0)]
                 with m.If(self.beats.valid & self.beats.ready):
                     m.d.sync += [held.eq(1), beat.eq(self.beats.payload)]
-                with m.If(none):
+                with m.If(none & (given is word or ~given.valid)):
                     m.d.comb += self.retired.eq(1)
                     m.next = "IDLE"
         return m
