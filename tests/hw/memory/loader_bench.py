@@ -31,6 +31,7 @@ async def _count(dut, counts: list[int]) -> None:
     while True:
         await RisingEdge(dut.clk)
         counts[0] += int(dut.retired.value)
+        assert not (dut.retired.value and dut.o_load__valid.value), "retired before its last word was taken"
 
 
 @cocotb.test()

@@ -1,13 +1,17 @@
 """Loader against a memory of beats."""
 
+import pytest
+
+from hw.boards.technology import ECP5, ULTRASCALE_PLUS
 from hw.memory.loader import Loader
 from models.machine.descriptor import LoadTarget
 from sim.runner import run_bench
 from tests.hw.memory.loads import WORD_BYTES
 
 
-def test_bench():
-    run_bench(Loader(), "tests.hw.memory.loader_bench")
+@pytest.mark.parametrize("technology", [ULTRASCALE_PLUS, ECP5], ids=lambda technology: technology.name)
+def test_bench(technology):
+    run_bench(Loader(), "tests.hw.memory.loader_bench", technology=technology)
 
 
 def test_bytes_of_a_word():
