@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hw.boards.board import Board
-from hw.place.nextpnr import SEEDS, Placed, Request, place
+from hw.place.nextpnr import CROWDED, SEEDS, Placed, Request, place
 from hw.place.pll import PLL, pll_verilog
 from hw.synthesis.yosys import Run, synthesise
 from models.errors import BuildError
@@ -60,7 +60,8 @@ def make_bitstream(build: BuildParameters, board: Board, verilog: str, seeds: Se
     text = "\n".join([*board_sources(build, board).values(), verilog])
     run = synthesise(text, TOP_MODULE, board.technology, folder, say=say)
     pins = (board.folder / board.serial.constraints).read_text(encoding="utf-8")
-    request = Request(run.netlist, board.device, build.clock_mhz, pins, rows=board.serial.floorplan)
+    request = Request(run.netlist, board.device, build.clock_mhz, pins, rows=board.serial.floorplan,
+                      settings=CROWDED)
     return Bitstream(run, place(request, seeds, folder, say=say))
 
 

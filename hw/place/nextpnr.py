@@ -11,22 +11,22 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from hw.boards.device import Device
 from hw.boards.floorplan import BlockRow
 from hw.place.router_rounds import RouterRounds
-from hw.place.seats import seated
+from hw.place.seats import seat
 from hw.place.timing import TimedPath, routed_timing
 from models.cache import cached, digest
 from models.child_process import run_child
 from models.errors import BuildError
 
-__all__ = ["BITSTREAM", "HEAP", "SEEDS", "STATIC", "Placed", "Request", "check_nextpnr", "place"]
+__all__ = ["BITSTREAM", "CROWDED", "HEAP", "SEEDS", "STATIC", "Placed", "Request", "check_nextpnr", "place"]
 
 BITSTREAM = "tritloom.bit"
 SEEDS = (1, 2)
@@ -41,14 +41,19 @@ _ROUTER = "router2"  # the default one was seen to go on for ever where a regist
 STATIC, HEAP = "static", "heap"
 """nextpnr's placers: by the forces between cells, as in ePlace, and by a linear system, its default. On the whole ULX3S
 the first gave a fifth less wire and 57 MHz where the second gave 50."""
+CROWDED = {"router2/bbMargin/x": "8", "router2/bbMargin/y": "8", "router2/estimateWeight": "1.0",
+           "router2/currCongWeightMult": "0.6"}
+"""Settings of the router for a chip whose wires are scarce: a net may leave its rectangle by eight tiles, not three; what
+lies ahead of a route is not overrated; the price of a wire that others want grows more slowly (docs/ulx3s.md)."""
 _PART = re.compile(r"LFE5U-(\d+)F-(\d)BG(\d+)C")
 
 
 @dataclass(frozen=True)
 class Request:
     """What is to be placed. netlist: as `hw.synthesis.yosys` keeps it. constraints: pins, in nextpnr's LPF; "" leaves
-    pins to nextpnr. clock_mhz: what placement aims at; a slower result is one, too. placer: STATIC or HEAP. rows: of
-    the board's floorplan; blocks in none of them are nextpnr's to place."""
+    pins to nextpnr. clock_mhz: what placement aims at, for clocks that the constraints do not name and no PLL makes; a
+    slower result is one, too. placer: STATIC or HEAP. rows: of the board's floorplan; blocks in none of them are
+    nextpnr's to place. settings: those of nextpnr that no option sets, by its names."""
 
     netlist: Path
     device: Device
@@ -56,6 +61,7 @@ class Request:
     constraints: str = ""
     placer: str = STATIC
     rows: tuple[BlockRow, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -100,7 +106,7 @@ def place(request: Request, seeds: Sequence[int] = SEEDS, folder: Path | None = 
     """
     version, chip = check_nextpnr(), _chip_options(request.device.part)
     with gzip.open(request.netlist, "rb") as file:
-        netlist = seated(file.read(), request.rows)
+        netlist = _prepared(file.read(), request, say)
     key = digest(netlist, request.constraints, " ".join(chip), request.clock_mhz, request.placer, _ROUTER, version)
 
     def of_seed(seed: int) -> Placed | BuildError:
@@ -117,6 +123,18 @@ def place(request: Request, seeds: Sequence[int] = SEEDS, folder: Path | None = 
     if not routed:
         raise next(result for result in results if isinstance(result, BuildError))
     return max(routed, key=lambda result: result.clock_mhz)
+
+
+def _prepared(netlist: bytes, request: Request, say: Callable[[str], None]) -> bytes:
+    """The netlist with what nextpnr takes from there alone: sites of single cells, and settings without an option."""
+    if not request.rows and not request.settings:
+        return netlist
+    design = json.loads(netlist)
+    top = next(module for module in design["modules"].values() if int(module["attributes"].get("top", "0"), 2))
+    for unit in seat(top, request.rows):
+        say(f"the floorplan has a place for {unit}, which has no such blocks")
+    top["settings"] = dict(request.settings)
+    return json.dumps(design).encode()
 
 
 def _chip_options(part: str) -> list[str]:

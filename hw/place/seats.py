@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 
 from hw.boards.floorplan import FREE, BlockRow
 
-__all__ = ["seated"]
+__all__ = ["seat"]
 
 
-def seated(netlist: bytes, rows: Sequence[BlockRow]) -> bytes:
-    """The netlist (Yosys's JSON) with an attribute BEL at each block that a row names; nextpnr keeps to it.
+def seat(top: dict, rows: Sequence[BlockRow]) -> list[str]:
+    """Give each block that a row names an attribute BEL, which nextpnr keeps to; return the named units that have none.
+    top: a module of a netlist in Yosys's JSON.
 
     What is in no row, or finds its row full, stays free. The same blocks get the same sites, in whatever order the
     netlist has them. Why: nextpnr's own placers spread the parts of one product or one memory over the whole chip
     (docs/decisions.md).
     """
-    if not rows:
-        return netlist
-    design = json.loads(netlist)
-    top = next(module for module in design["modules"].values() if int(module["attributes"].get("top", "0"), 2))
+    empty = []
     for row in rows:
         names = [name for name, cell in top["cells"].items() if cell["type"] == row.cell]
+        empty += [unit for unit in row.units
+                  if unit != FREE and not any(name.startswith(f"{unit}.") for name in names)]
         for site, name in zip(row.sites, _in_order(row, names), strict=False):
             if name is not None:
                 top["cells"][name]["attributes"]["BEL"] = site
-    return json.dumps(design).encode()
+    return empty
 
 
 def _in_order(row: BlockRow, names: Sequence[str]) -> Iterator[str | None]:

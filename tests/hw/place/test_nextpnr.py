@@ -10,9 +10,10 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.arith.mult18 import registered_parts
+from hw.boards.floorplan import BlockRow
 from hw.boards.registry import BOARDS
 from hw.place import nextpnr
-from hw.place.nextpnr import BITSTREAM, Request, place
+from hw.place.nextpnr import BITSTREAM, CROWDED, Request, place
 from hw.synthesis.yosys import synthesise
 from hw.verilog import to_verilog
 from models.errors import BuildError
@@ -100,6 +101,25 @@ def test_where_no_seed_is_routed_the_tool_has_the_last_word(some, tmp_path, monk
     tool(monkeypatch, {1: None, 2: None})
     with pytest.raises(BuildError, match="seed 1 failed: ERROR: no route"):
         place(some, (1, 2), tmp_path)
+
+
+def test_the_netlist_carries_sites_and_settings(some, tmp_path, monkeypatch):
+    cell = {"type": "MULT18X18D", "attributes": {}}
+    with gzip.open(some.netlist, "wt") as file:
+        json.dump({"modules": {"top": {"attributes": {"top": "1"}, "cells": {"a.x": cell}}}}, file)
+    given, said = [], []
+    tool(monkeypatch, {1: 61.5})
+    fake = nextpnr._tool
+
+    def run(folder, name, *others):
+        given.append(json.loads((folder / "netlist.json").read_text())["modules"]["top"])
+        fake(folder, name, *others)
+
+    monkeypatch.setattr(nextpnr, "_tool", run)
+    rows = (BlockRow("MULT18X18D", ("X4/Y10/MULT18_0",), ("a", "b")),)
+    place(replace(some, rows=rows, settings=CROWDED), (1,), tmp_path, say=said.append)
+    assert given[0]["cells"]["a.x"]["attributes"] == {"BEL": "X4/Y10/MULT18_0"} and given[0]["settings"] == CROWDED
+    assert any("place for b" in line for line in said)
 
 
 def test_a_chip_of_another_family_is_refused(some, tmp_path):

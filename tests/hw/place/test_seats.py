@@ -1,21 +1,15 @@
 """Blocks of a netlist at the sites of a floorplan: order, gaps and what is left over."""
 
-import json
 from random import Random
 
 from hw.boards.floorplan import FREE, BlockRow
-from hw.place.seats import seated
+from hw.place.seats import seat
 
 
-def netlist(blocks: dict[str, str]) -> bytes:
-    """blocks: kinds by name."""
+def sites(blocks: dict[str, str]) -> dict[str, str]:
+    """Those that ROWS give. blocks: kinds by name."""
     cells = {name: {"type": kind, "attributes": {"src": "x"}} for name, kind in blocks.items()}
-    modules = {"other": {"attributes": {}, "cells": {}}, "top": {"attributes": {"top": "1"}, "cells": cells}}
-    return json.dumps({"modules": modules}).encode()
-
-
-def sites(found: bytes) -> dict[str, str]:
-    cells = json.loads(found)["modules"]["top"]["cells"]
+    seat({"cells": cells}, ROWS)
     return {name: cell["attributes"]["BEL"] for name, cell in cells.items() if "BEL" in cell["attributes"]}
 
 
@@ -26,14 +20,14 @@ def test_parts_lie_side_by_side_by_their_numbers():
     names = ["a.b.p10", "a.b.p2", "c.x"]
     for seed in range(3):
         shuffled = Random(seed).sample(names, len(names))
-        found = seated(netlist(dict.fromkeys(shuffled, "M")), ROWS)
-        assert sites(found) == {"a.b.p2": "m0", "a.b.p10": "m1", "c.x": "m3"}
+        assert sites(dict.fromkeys(shuffled, "M")) == {"a.b.p2": "m0", "a.b.p10": "m1", "c.x": "m3"}
 
 
 def test_other_units_kinds_and_what_finds_its_row_full_stay_free():
     blocks = {"a.bc.x": "M", "a.b": "M", "c.x": "LUT4", **{f"c.{n}": "D" for n in range(3)}}
-    assert sites(seated(netlist(blocks), ROWS)) == {"c.0": "d0", "c.1": "d1"}
+    assert sites(blocks) == {"c.0": "d0", "c.1": "d1"}
 
 
-def test_without_rows_the_netlist_is_as_it_was():
-    assert seated(b"no JSON", ()) == b"no JSON"
+def test_a_unit_without_blocks_is_named():
+    cells = {"a.bc.x": {"type": "M", "attributes": {}}, "c.0": {"type": "D", "attributes": {}}}
+    assert seat({"cells": cells}, ROWS) == ["a.b", "c"]  # c: of the row of Ms
