@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -24,7 +24,8 @@ class Sequencer(wiring.Component):
     `start` pulses with both inputs valid in the same cycle. One request asks for all descriptors; the
     reader behind `read` and `beats` prefetches as many as it has room for. Each one is checked and pushed to
     the queue of its engine (index `Engine`), in the build's `command_beats` transfers, the lowest bits first; a full
-    queue holds up those behind it. One descriptor in seven cycles at most, and a cycle more for each further transfer.
+    queue holds up those behind it. One descriptor in seven cycles at most; where it goes in several transfers, in six
+    and two for each of them.
 
     `fetched` pulses for each one that has come, before it is checked. `done` rises when the last one is pushed and
     falls with `start`. `bad` pulses for a malformed descriptor (`hw.control.descriptor_check`), for a program that is
@@ -63,13 +64,18 @@ class Sequencer(wiring.Component):
         transfers = self._build.command_beats
         to_push = Signal(transfers, init=1)  # a bit for the transfer on offer
         last = to_push[-1] if transfers > 1 else Const(1)
+        shown, taken, gone = Signal.like(offered), Signal(), Signal()  # gone: taken, with several transfers a cycle ago
+        m.d.comb += [shown.eq(offered if transfers == 1 else Mux(gone, 0, offered)),
+                     taken.eq((shown & Cat(queue.ready for queue in self.queues)).any())]
+        heard = m.d.comb if transfers == 1 else m.d.sync  # a queue is far away, and all of a descriptor moves on
+        heard += gone.eq(taken)
 
         m.d.comb += [
             self.read.payload.address.eq(program),
             self.read.payload.bytes.eq(remaining << offset_bits),
         ]
         for engine, queue in zip(Engine, self.queues, strict=True):
-            m.d.comb += [queue.payload.eq(descriptor[:len(queue.payload)]), queue.valid.eq(offered[engine])]
+            m.d.comb += [queue.payload.eq(descriptor[:len(queue.payload)]), queue.valid.eq(shown[engine])]
             m.d.sync += chosen[engine].eq(header.engine == engine)
 
         for n, word in enumerate(words):
@@ -109,7 +115,7 @@ class Sequencer(wiring.Component):
                 with m.Else():
                     m.d.sync += offered.eq(chosen)
             with m.State("PUSH"):
-                with m.If((offered & Cat(queue.ready for queue in self.queues)).any()):
+                with m.If(gone):
                     if transfers > 1:
                         m.d.sync += [descriptor[:-len(pushed)].eq(descriptor[len(pushed):]),
                                      to_push.eq(to_push.rotate_left(1))]

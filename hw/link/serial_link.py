@@ -19,6 +19,7 @@ from hw.link.session import Session
 from hw.link.uart_receiver import UartReceiver
 from hw.link.uart_transmitter import UartTransmitter
 from hw.memory.axi import Axi4, Axi4Lite
+from hw.stream.register_slice import sliced
 from models.machine.link import BAUD, MOST_FRAME, REQUEST
 
 __all__ = ["SerialLink"]
@@ -57,7 +58,7 @@ class SerialLink(wiring.Component):
         m.submodules.milliseconds = milliseconds = Milliseconds(self._clock_mhz)
         m.submodules.framer = framer = Framer()
         m.submodules.transmitter = transmitter = UartTransmitter(self._clock_mhz, self._baud)
-        connect(m, executor.o, framer.i)
+        connect(m, sliced(m, platform, "answer_slice", executor.o), framer.i)
         connect(m, framer.o, transmitter.i)
         connect(m, flipped(self.registers), access.bus)
         connect(m, flipped(self.axi), memory.axi)

@@ -43,8 +43,8 @@ STATIC, HEAP = "static", "heap"
 the first gave a fifth less wire and 57 MHz where the second gave 50."""
 CROWDED = {"router2/bbMargin/x": "8", "router2/bbMargin/y": "8", "router2/estimateWeight": "1.0",
            "router2/currCongWeightMult": "0.6"}
-"""Settings of the router for a chip whose wires are scarce: a net may leave its rectangle by eight tiles, not three; what
-lies ahead of a route is not overrated; the price of a wire that others want grows more slowly (docs/ulx3s.md)."""
+"""Settings of the router for a chip whose wires are scarce: a net may leave its rectangle by eight tiles, not three;
+what lies ahead of a route is not overrated; the price of a wire that others want grows more slowly (docs/ulx3s.md)."""
 _PART = re.compile(r"LFE5U-(\d+)F-(\d)BG(\d+)C")
 
 

@@ -10,8 +10,8 @@ from models.errors import BuildError
 
 __all__ = ["PATIENCE", "RouterRounds"]
 
-PATIENCE = 24
-"""Rounds without a better one, after which a router is given up: it was never seen to find its way again after ten."""
+PATIENCE = 50
+"""Rounds without a better one, after which a router is given up: the longest seen before it found its way is 18."""
 
 _ROUND = re.compile(r"iter=(\d+) wires=\d+ overused=(\d+)")
 

@@ -74,8 +74,10 @@ async def programs_in_turn(dut, stall):
         assert arrived == wanted, f"program {n}: {len(arrived)} descriptors for {len(wanted)}, or others"
         assert not requests.receive_nowait()
         if not stall and good > 2:
-            # seven cycles each, one for each further transfer, and one where a queue gets its first: it waits for that
-            assert pushed[-1] - pushed[0] <= (6 + parameters()["transfers"]) * (good - 1) + len(Engine)
+            # six cycles each and those of its transfers, and one where a queue gets its first: it waits for that
+            transfers = parameters()["transfers"]
+            cycles = 6 + (1 if transfers == 1 else 2 * transfers)
+            assert pushed[-1] - pushed[0] <= cycles * (good - 1) + len(Engine)
         if bad:
             assert not dut.done.value
             dut.rst.value = 1
