@@ -40,6 +40,11 @@ class TimedPath:
         """The unit that its end lies in, "" for the top."""
         return _unit(self.end)
 
+    @property
+    def source(self) -> str:
+        """The unit that its start lies in."""
+        return _unit(self.start)
+
     def __str__(self) -> str:
         units = " -> ".join(dict.fromkeys(_unit(name) or "top" for name in (self.start, *self.through, self.end)))
         return (f"{self.ns:.2f} ns, {self.wire_ns / self.ns:.0%} of it wires, {self.levels} levels: "
