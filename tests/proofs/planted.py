@@ -21,6 +21,7 @@ from hw.memory.stripe_walk import StripeWalk
 from hw.memory.write_master import WriteMaster
 from hw.sdram.scheduler import Scheduler
 from hw.stream.deep_queue import DeepQueue
+from hw.stream.gathered_queue import GatheredQueue
 from hw.stream.queue import Queue
 from hw.stream.register_slice import RegisterSlice
 from hw.stream.reserved_queue import ReservedQueue
@@ -31,7 +32,7 @@ from tests.proofs.axi_write_master import write_master
 from tests.proofs.claims import Claims, Proof
 from tests.proofs.link_access import memory_access, register_access
 from tests.proofs.port_narrower import narrower
-from tests.proofs.queues import deep_queue, queue, register_slice, reserved_queue, round_robin
+from tests.proofs.queues import deep_queue, gathered_queue, queue, register_slice, reserved_queue, round_robin
 from tests.proofs.registers import registers
 from tests.proofs.run_control import run_control
 from tests.proofs.sdram_scheduler import scheduler
@@ -155,6 +156,13 @@ PLANTED = (
             lambda kind: queue(4, False, kind), "nothing comes out that did not go in"),
     Planted("a transfer is doubled behind the register", Queue, "eq((self.level != 0) & ~got)", "eq(self.level != 0)",
             lambda kind: queue(4, True, kind), "nothing comes out that did not go in"),
+    Planted("a word is offered before its last part", GatheredQueue, "self.o.valid.eq(missing[0])",
+            "self.o.valid.eq(missing[1])", lambda kind: gathered_queue(4, kind), "parts are awaited one by one"),
+    Planted("the parts of a word are turned round", GatheredQueue, "Cat(word[width:], waiting.o.payload)",
+            "Cat(waiting.o.payload, word[:-width])", lambda kind: gathered_queue(2, kind),
+            "a word is its parts, the first lowest"),
+    Planted("a word that went is still counted", GatheredQueue, "self.level + put - self._parts", "self.level + put",
+            lambda kind: gathered_queue(2, kind), "level is the parts that are here"),
     Planted("the second transfer is lost", RegisterSlice, "(valid & (~ready | ~got))", "(valid & ~got)",
             register_slice, "what is inside comes out"),
     Planted("a place is given back too soon", ReservedQueue, "room.give.eq(self.o.valid & self.o.ready)",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Elaboratable, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Elaboratable, Module, Mux, Signal, Value
 from amaranth.lib.memory import Memory
 
 from hw.stream.deep_queue import DeepQueue
+from hw.stream.gathered_queue import GatheredQueue
 from hw.stream.queue import Queue
 from hw.stream.register_slice import RegisterSlice
 from hw.stream.reserved_queue import ReservedQueue
@@ -13,7 +14,7 @@ from hw.stream.round_robin import RoundRobin
 from tests.proofs.claims import Claims, Proof
 from tests.proofs.stream_rules import Followed, held, ordered
 
-__all__ = ["PROOFS", "deep_queue", "queue", "register_slice", "reserved_queue", "round_robin"]
+__all__ = ["PROOFS", "deep_queue", "gathered_queue", "queue", "register_slice", "reserved_queue", "round_robin"]
 
 _WIDTH = 1  # of payloads: all bits take the same way, and one tells transfers apart
 
@@ -84,6 +85,58 @@ def deep_queue(depth: int, kind: type[DeepQueue] = DeepQueue):
     return make
 
 
+class _AnyQueue(Elaboratable):
+    """In the place of a queue, which has its own proof: it takes and gives when it likes, and never gives more than it
+    took. `gives`: what came out this cycle."""
+
+    def __init__(self, c: Claims, replaced: DeepQueue, most: int) -> None:
+        self._i, self._o = replaced.i, replaced.o
+        self._ready, self._valid = c.free(1, "queue_ready"), c.free(1, "queue_valid")
+        self._payload = c.free(Value.cast(replaced.o.payload).shape(), "queue_payload")
+        self._most, self.inside = most, Signal(range(most + 1))
+        c.assume(held(c, self._o))
+
+    @property
+    def gives(self) -> Value:
+        return self._o.valid & self._o.ready
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        m.d.comb += [self._i.ready.eq(self._ready & (self.inside != self._most)),
+                     self._o.valid.eq(self._valid & (self.inside != 0)), self._o.payload.eq(self._payload)]
+        m.d.sync += self.inside.eq(self.inside + (self._i.valid & self._i.ready) - self.gives)
+        return m
+
+
+def gathered_queue(parts: int, kind: type[GatheredQueue] = GatheredQueue):
+    """The claims of a gathered queue, of what it does behind the queue of its parts. kind: with a fault planted."""
+    def make(c: Claims) -> None:
+        queues: list[_AnyQueue] = []
+
+        def any_queue(c: Claims, module: Module) -> None:
+            replaced, where = module._named_submodules["waiting"]
+            queues.append(_AnyQueue(c, replaced, 18))
+            module._named_submodules["waiting"] = queues[0], where
+
+        m, u = c.m, c.unit(kind(_WIDTH, parts, 1), parts=any_queue)
+        waiting, = queues
+        part = Value.cast(c.inner("waiting").o.payload)
+        came, went = waiting.gives & ~c.reset, u.o.valid & u.o.ready & ~c.reset
+        last = Signal(parts * _WIDTH)  # the last parts that came, and how many of them belong to the next word
+        count = Signal(range(parts + 1))
+        with m.If(came):
+            m.d.sync += last.eq(Cat(last, part)[_WIDTH:])
+        m.d.sync += count.eq(Mux(c.reset, 0, Mux(went, 0, count + came)))
+        some = c.lemma("parts are awaited one by one", (count <= parts) & (u.o.valid == (count == parts)) & (
+            c.inner("missing") == Mux(u.o.valid, 1 << parts - 1, (1 << parts - 1) >> count)))
+        c.claim("o holds until it is taken", held(c, u.o))
+        c.claim("no part comes while a word is on offer", ~(u.o.valid & waiting.gives))
+        c.claim("a word is its parts, the first lowest", ~u.o.valid | (Value.cast(u.o.payload) == last))
+        c.claim("level is the parts that are here", u.level == waiting.inside + count, given=some)
+        c.reach("a word is on offer while the next one waits", u.o.valid & (waiting.inside >= parts))
+    return make
+
+
 def register_slice(kind: type[RegisterSlice] = RegisterSlice):
     """The claims of a register slice. kind: with a fault planted."""
     def make(c: Claims) -> None:
@@ -130,6 +183,8 @@ PROOFS = (
     Proof("Queue of 4, buffered", queue(4, True)),
     Proof("Queue of 8, buffered", queue(8, True), long=True),
     Proof("DeepQueue of 16", deep_queue(16)),
+    Proof("GatheredQueue of 2 parts", gathered_queue(2)),
+    Proof("GatheredQueue of 4 parts", gathered_queue(4)),
     Proof("RegisterSlice", register_slice()),
     Proof("ReservedQueue of 4", reserved_queue(4)),
     Proof("RoundRobin of 4", round_robin()),
