@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from amaranth.hdl import Array, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.lib.wiring import In, Out
 
 from hw.arith.multiply_add import registered_product
+from hw.boards.technology import PLAIN
 from hw.command import COMMAND_BITS, POSITIONS, command_layout
 from hw.memory.axi import DATA_BITS
 from hw.memory.shapes import LOAD_CHANNELS, LOAD_WORD, READ_REQUEST
-from hw.stream.register_slice import sliced
 from models.machine.build import PORT_BYTES
 from models.machine.descriptor import LoadTarget, Opcode
 
@@ -29,8 +29,8 @@ class Loader(wiring.Component):
     STEP. A beat of 16 bytes is one word of four residual channels, of four affine or two other taps or of a row's step,
     or two words of four gains, angles or inputs; `data` is zero above them. The words' indices ascend from `offset`, in
     channels, or rows for STEP; their `row` is the command's. Bytes beyond a whole word are ignored. Address and stride
-    are multiples of 16. One word a cycle. `retired` pulses the cycle after the last word is taken. `positions` hold
-    still during a command.
+    are multiples of 16. One word a cycle, and `retired` pulses the cycle after the last one is taken; where the
+    technology's wires are slow, every other cycle, and one later. `positions` hold still during a command.
 
     read, beats: a `hw.memory.reader.Reader` of this engine alone.
     """
@@ -63,19 +63,20 @@ class Loader(wiring.Component):
 
         held, second = Signal(), Signal()  # a beat is being sent; its second half is
         beat = Signal(DATA_BITS, reset_less=True)
-        moved, beat_ends = Signal(), Signal()
+        taken, moved, beat_ends = Signal(), Signal(), Signal()
+        # what follows a word that was taken: at once, or, where whoever takes it is far away, in the cycle after
+        slow = (platform or PLAIN).slow_wires
+        heard = m.d.sync if slow else m.d.comb
+        heard += moved.eq(taken)
         none, one = Signal(reset_less=True), Signal(reset_less=True)  # words left
-        word = stream.Signature(LOAD_WORD).create()
-        given = sliced(m, platform, "word_slice", word)
-        connect(m, given, flipped(self.o_load))
         m.d.comb += [
             self.read.payload.address.eq(address),
             self.read.payload.bytes.eq(Mux(half, words << 3, words << 4)),
-            word.payload.target.eq(command.target),
-            word.payload.row.eq(command.row),
-            word.payload.index.eq(index),
-            word.payload.data.eq(Mux(half, beat[:_HALF_BITS], beat)),
-            moved.eq(word.valid & word.ready),
+            self.o_load.payload.target.eq(command.target),
+            self.o_load.payload.row.eq(command.row),
+            self.o_load.payload.index.eq(index),
+            self.o_load.payload.data.eq(Mux(half, beat[:_HALF_BITS], beat)),
+            taken.eq(self.o_load.valid & self.o_load.ready),
             beat_ends.eq(moved & (~half | second)),
         ]
 
@@ -110,7 +111,7 @@ class Loader(wiring.Component):
                     m.next = "SEND"
             with m.State("SEND"):
                 m.d.comb += [
-                    word.valid.eq(held),
+                    self.o_load.valid.eq(held & ~moved if slow else held),
                     self.beats.ready.eq(~none & (~held | (beat_ends & ~one))),
                 ]
                 with m.If(moved):
@@ -120,7 +121,7 @@ class Loader(wiring.Component):
                     m.d.sync += [held.eq(0), second.eq(0)]
                 with m.If(self.beats.valid & self.beats.ready):
                     m.d.sync += [held.eq(1), beat.eq(self.beats.payload)]
-                with m.If(none & (given is word or ~given.valid)):
+                with m.If(none):
                     m.d.comb += self.retired.eq(1)
                     m.next = "IDLE"
         return m

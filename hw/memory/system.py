@@ -162,7 +162,7 @@ class MemorySystem(wiring.Component):
         connect(m, cut("head_slice", router.o_head), flipped(self.head))
         connect(m, flipped(self.load_command), loader.command)
         connect(m, loader.read, readers["load"].i)
-        connect(m, cut("load_slice", readers["load"].o), loader.beats)
+        connect(m, readers["load"].o, loader.beats)
         connect(m, loader.o_load, flipped(self.o_load))
         connect(m, flipped(self.cache_read), cache.i)
         connect(m, cache.o, flipped(self.cache))

@@ -12,7 +12,7 @@ from models.machine.descriptor import LoadTarget, Opcode, pack
 from models.machine.registers import SEQUENCES
 from sim.packing import Packing
 from sim.streams import StreamSink, StreamSource
-from sim.testbench import generator, start
+from sim.testbench import generator, parameters, start
 from tests.hw.memory.axi_memory import Contents
 from tests.hw.memory.loads import WORD_BYTES, load_words
 
@@ -69,7 +69,7 @@ async def words_of_all_targets(dut, stall, position):
 
 
 @cocotb.test()
-async def one_word_a_cycle(dut):
+async def a_word_every_so_many_cycles(dut):
     contents, requests = Contents(), []
     source, sink = StreamSource(dut, "command"), StreamSink(dut, "o_load", LOAD_WORD)
     dut.positions.value = 0
@@ -79,4 +79,4 @@ async def one_word_a_cycle(dut):
         fields = dict(address=0, target=target, address_stride=0, bytes=400 * width, offset=0, row=0)
         source.send_nowait(int.from_bytes(pack(Opcode.LOAD, sequence=0, **fields), "little"))
         await sink.receive(400)
-        assert sink.cycles[-1] - sink.cycles[-400] == 399
+        assert sink.cycles[-1] - sink.cycles[-400] == 399 * parameters()["cycles"]
