@@ -61,7 +61,7 @@ def make_bitstream(build: BuildParameters, board: Board, verilog: str, seeds: Se
     run = synthesise(text, TOP_MODULE, board.technology, folder, say=say)
     pins = (board.folder / board.serial.constraints).read_text(encoding="utf-8")
     request = Request(run.netlist, board.device, build.clock_mhz, pins, rows=board.serial.floorplan,
-                      settings=CROWDED)
+                      router=CROWDED)
     return Bitstream(run, place(request, seeds, folder, say=say))
 
 

