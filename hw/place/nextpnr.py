@@ -43,7 +43,7 @@ STATIC, HEAP = "static", "heap"
 """nextpnr's placers: by the forces between cells, as in ePlace, and by a linear system, its default. On the whole ULX3S
 the first gave a fifth less wire and 57 MHz where the second gave 50."""
 CROWDED = {"router2/bbMargin/x": "8", "router2/bbMargin/y": "8", "router2/estimateWeight": "1.0",
-           "router2/currCongWeightMult": "0.6"}
+           "router2/currCongWeightMult": "0.3"}
 """Settings of the router for a chip whose wires are scarce: a net may leave its rectangle by eight tiles, not three;
 what lies ahead of a route is not overrated; the price of a wire that others want grows more slowly (docs/decisions.md).
 """
