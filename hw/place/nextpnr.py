@@ -42,11 +42,10 @@ _ROUTER = "router2"  # the default one was seen to go on for ever where a regist
 STATIC, HEAP = "static", "heap"
 """nextpnr's placers: by the forces between cells, as in ePlace, and by a linear system, its default. On the whole ULX3S
 the first gave a fifth less wire and 57 MHz where the second gave 50."""
-CROWDED = {"router2/bbMargin/x": "8", "router2/bbMargin/y": "8", "router2/estimateWeight": "1.0",
-           "router2/currCongWeightMult": "0.3"}
-"""Settings of the router for a chip whose wires are scarce: a net may leave its rectangle by eight tiles, not three;
-what lies ahead of a route is not overrated; the price of a wire that others want grows more slowly (docs/decisions.md).
-"""
+CROWDED = {"router2/currCongWeightMult": "0.3", "router2/estimateWeight": "1.0", "router2/bbMargin/y": "8",
+           "router2/bbMargin/x": "8"}
+"""Settings of the router for a chip whose wires are scarce: the price of a wire that others want grows more slowly; what
+lies ahead of a route is not overrated; a net may leave its rectangle by eight tiles, not three (docs/decisions.md)."""
 _PART = re.compile(r"LFE5U-(\d+)F-(\d)BG(\d+)C")
 
 
@@ -187,9 +186,13 @@ def _run(folder: Path, *, request: Request, netlist: bytes, options: list[str], 
 
 
 def _set_router(placed: Path, settings: Mapping[str, str]) -> None:
-    """In the netlist, where nextpnr takes settings from; those of its options stand there, too."""
+    """In the netlist, where nextpnr takes settings from; those of its options stand there, too.
+
+    Its results hang on the order in which it meets names: other orders are other throws of the dice.
+    """
     design = json.loads(placed.read_bytes())
-    _top(design)["settings"] |= settings
+    top = _top(design)
+    top["settings"] = {**settings, **top["settings"]}
     placed.write_text(json.dumps(design))
 
 
