@@ -44,8 +44,9 @@ STATIC, HEAP = "static", "heap"
 the first gave a fifth less wire and 57 MHz where the second gave 50."""
 CROWDED = {"router2/currCongWeightMult": "0.3", "router2/estimateWeight": "1.0", "router2/bbMargin/y": "8",
            "router2/bbMargin/x": "8"}
-"""Settings of the router for a chip whose wires are scarce: the price of a wire that others want grows more slowly; what
-lies ahead of a route is not overrated; a net may leave its rectangle by eight tiles, not three (docs/decisions.md)."""
+"""Settings of the router for a chip whose wires are scarce: the price of a wire that others want grows more slowly;
+what lies ahead of a route is not overrated; a net may leave its rectangle by eight tiles, not three
+(docs/decisions.md)."""
 _PART = re.compile(r"LFE5U-(\d+)F-(\d)BG(\d+)C")
 
 
