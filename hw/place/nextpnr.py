@@ -132,13 +132,10 @@ def _seated(netlist: bytes, request: Request, say: Callable[[str], None]) -> byt
     if not request.rows:
         return netlist
     design = json.loads(netlist)
-    for unit in seat(_top(design), request.rows):
+    top = next(module for module in design["modules"].values() if int(module["attributes"].get("top", "0"), 2))
+    for unit in seat(top, request.rows):
         say(f"the floorplan has a place for {unit}, which has no such blocks")
     return json.dumps(design).encode()
-
-
-def _top(design: dict) -> dict:
-    return next(module for module in design["modules"].values() if int(module["attributes"].get("top", "0"), 2))
 
 
 def _chip_options(part: str) -> list[str]:
