@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from hw.synthesis.netlist import Cell, Netlist, read_netlist
 from hw.synthesis.resources import count_resources
 from models.command import CommandParser, run_command
 from models.errors import BuildError
-from scripts.marked_text import rewrite_marked
+from scripts.marked_text import rewrite_marked, table_rows
 
 __all__ = ["main", "table", "unit_sites"]
 
@@ -56,11 +56,6 @@ def _unit(name: str) -> str:
     return ".".join(parts[1:3]) if parts[1] == "core" and len(parts) > 3 else parts[1]
 
 
-def _rows(header: str, rows: Iterable[Sequence[object]]) -> list[str]:
-    lines = [f"| {' | '.join(map(str, row))} |" for row in rows]
-    return [f"| {header} |", f"|{' --- |' * (header.count('|') + 1)}", *lines, ""]
-
-
 def table(seeds: dict[int, Bitstream | None], best: Bitstream, units: dict[str, Resources]) -> str:
     """All of it in Markdown. seeds: what came of each; None where the router found no way."""
     placed = best.placed
@@ -69,19 +64,19 @@ def table(seeds: dict[int, Bitstream | None], best: Bitstream, units: dict[str, 
     return "\n".join([
         f"Yosys {best.run.yosys}, nextpnr {placed.nextpnr}. Seconds: placement, routing and packing, as many seeds at "
         "a time as there are cores.", "",
-        *_rows("seed | MHz | seconds | SHA-256 of the bitstream", (
+        *table_rows("seed | MHz | seconds | SHA-256 of the bitstream", (
             (seed, made.placed.clock_mhz, f"{made.placed.seconds:.0f}", f"`{_digest(made)}`") if made
             else (seed, "not routed", "", "") for seed, made in seeds.items())),
         f"Seed {placed.seed}, sites by nextpnr; at most {memory:.1f} ns between a register and a pad of the SDRAM:", "",
-        *_rows("site | used | of | %", (
+        *table_rows("site | used | of | %", (
             (name, f"{used:,}", f"{there:,}", f"{100 * used / there:.0f}")
             for name, (used, there) in sorted(placed.sites.items()) if there >= 100)),
         "Sites by unit, by Yosys:", "",
-        *_rows("unit | LUT4 | of them memory | flip-flops | MULT18X18D | DP16KD", (
+        *table_rows("unit | LUT4 | of them memory | flip-flops | MULT18X18D | DP16KD", (
             (unit, f"{sites.lut:,}", f"{sites.lutram:,}", f"{sites.ff:,}", sites.dsp, f"{2 * sites.bram36:g}")
             for unit, sites in total.items())),
         f"The slowest path into each unit, the {_WORST} slowest of {len(placed.by_unit())} units:", "",
-        *_rows("ends in | ns | of it wires | levels | begins in", (
+        *table_rows("ends in | ns | of it wires | levels | begins in", (
             (unit.removeprefix(f"{_SYSTEM}.") or "top", f"{path.ns:.1f}", f"{path.wire_ns / path.ns:.0%}", path.levels,
              path.source.removeprefix(f"{_SYSTEM}.") or "top")
             for unit, path in list(placed.by_unit().items())[:_WORST])),

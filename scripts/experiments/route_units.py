@@ -32,7 +32,7 @@ from hw.verilog import to_verilog
 from models.command import CommandParser, run_command
 from models.machine.build import BuildParameters
 from scripts.experiments.routed_paths import MEETS, RoutedPath, costs, explained, routed_paths, unit_of
-from scripts.marked_text import rewrite_marked
+from scripts.marked_text import rewrite_marked, table_rows
 
 __all__ = ["CHANGES", "Engine", "main", "route", "table"]
 
@@ -92,11 +92,6 @@ def route(engine: str, seeds: Sequence[int] = SEEDS, say: Callable[[str], None] 
     return Engine(placed, routed_paths(engine, placed.paths, placed_netlist), _levels(placed_netlist), _levels(other))
 
 
-def _rows(header: str, rows: Iterable[Sequence[object]]) -> list[str]:
-    lines = [f"| {' | '.join(map(str, row))} |" for row in rows]
-    return [f"| {header} |", f"|{' --- |' * (header.count('|') + 1)}", *lines, ""]
-
-
 def _slowest(paths: Iterable[RoutedPath]) -> list[RoutedPath]:
     """One of each unit."""
     found: dict[tuple[str, str], RoutedPath] = {}
@@ -117,17 +112,17 @@ def table(engines: dict[str, Engine]) -> str:
     units = sorted(_slowest(paths), key=found.beyond, reverse=True)
     of_all = [(name, engine.placed, *engine.placed.sites["TRELLIS_COMB"]) for name, engine in engines.items()]
     return "\n".join([
-        *_rows("engine | unlike the KV260's | LUT sites | of the 85F's | routed, MHz | seed", (
+        *table_rows("engine | unlike the KV260's | LUT sites | of the 85F's | routed, MHz | seed", (
             (name, ", ".join(f"{key} {value}" for key, value in CHANGES[name].items()) or "-", f"{used:,}",
              f"{used / there:.0%}", f"{placed.clock_mhz:.1f}", placed.seed) for name, placed, used, there in of_all)),
         f"{len(paths):,} paths: a line over their levels explains {alone:.0%} of their delays' variance, least squares "
         f"over all below {together:.0%}: {found.path:.2f} ns, {found.level:.2f} ns a level, and:", "",
-        *_rows("what a path meets | paths with it | each, ns | in levels", (
+        *table_rows("what a path meets | paths with it | each, ns | in levels", (
             (what, sum(path.meets[n] > 0 for path in paths), f"{ns:.1f}", f"{ns / found.level:.1f}")
             for n, (what, ns) in enumerate(zip(MEETS, found.meets, strict=True)))),
         f"The slowest path of a unit, farthest beyond its levels first; {len(units[:_WORST])} of {len(units)} units:",
         "",
-        *_rows("unit | levels counted, ECP5 | UltraScale+ | routed, ns | of it wires | its levels | most loads | "
+        *table_rows("unit | levels counted, ECP5 | UltraScale+ | routed, ns | of it wires | its levels | most loads | "
                "it meets | beyond its levels, ns", (
             (f"{path.engine}.{path.unit}", engines[path.engine].ecp5.get(path.unit, 0),
              engines[path.engine].ultrascale.get(path.unit, 0), f"{path.ns:.1f}", f"{path.wires:.0%}", path.levels,
